@@ -1,0 +1,54 @@
+"""A bench as it lies on disk, read into one frozen value: all that a report may know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from skineval.measure.predictions import Predictions
+    from skineval.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One finished cell."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    predictions: Predictions  #: parts "validation" and "test"
+    history: pd.DataFrame  #: columns of history.csv
+    train_counts: tuple[int, ...]  #: images per class of the train part, in the order of `classes`
+    explanations: Mapping[str, Path] = field(default_factory=dict)  #: explainer -> folder of its panels
+
+    @property
+    def system(self) -> str:
+        """What is compared: the model and its imbalance strategy, as `model/imbalance`."""
+        return f"{self.model}/{self.imbalance}"
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything a finished bench left on disk, and its measures."""
+
+    folder: Path
+    recipe: Recipe
+    environment: Mapping[str, Any]
+    classes: tuple[str, ...]
+    warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
+    split: pd.DataFrame  #: split.csv
+    cells: pd.DataFrame  #: cells.csv
+    results: pd.DataFrame  #: results.csv
+    comparisons: pd.DataFrame  #: comparisons.csv
+    finished: Sequence[CellResult]
+    #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
+    pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = None

@@ -1,0 +1,243 @@
+"""What plugins hand in: frozen specifications, cheap to make and cheap to list.
+
+Nothing here imports torch, numpy or pandas; the functions a specification carries do so when they are called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from skineval.bench.result import BenchResult
+    from skineval.data.lesions import LesionTable
+
+Value: TypeAlias = bool | int | float | str
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed setting of a specification, written `name:key=value`; its type is that of `default`."""
+
+    default: Value
+    summary: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Value, ...] = ()
+
+
+Parameters: TypeAlias = Mapping[str, Parameter]
+_NO_PARAMETERS: Parameters = MappingProxyType({})
+
+
+class Build(Protocol):
+    """Makes the network: images (N, 3, H, W) float -> logits (N, num_classes). `weights` is None or "imagenet"."""
+
+    def __call__(self, num_classes: int, *, weights: str | None, **parameters: Any) -> nn.Module: ...
+
+
+class LossFactory(Protocol):
+    """Makes the loss from the class counts of the train part.
+
+    `counts` is (C,) int64. The result maps logits (N, C) float32 and targets (N,) int64 to losses (N,), which the
+    training loop averages; scale them so that their mean over the train part is that of plain cross-entropy.
+    """
+
+    def __call__(self, counts: NDArray[np.int64], **parameters: Any) -> Callable[[Tensor, Tensor], Tensor]: ...
+
+
+class DrawWeights(Protocol):
+    """Train labels (n,) int64 -> how often each train image is drawn, (n,) float64 >= 0, in any unit."""
+
+    def __call__(self, labels: NDArray[np.int64], **parameters: Any) -> NDArray[np.float64]: ...
+
+
+class Resample(Protocol):
+    """Train embeddings (n, d) float32 and labels (n,) int64 -> embeddings (m, d) and labels (m,) to refit the head on."""
+
+    def __call__(
+        self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Any
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
+
+
+class Attribute(Protocol):
+    """Images (N, 3, H, W), normalised, and target classes (N,) -> relevance maps (N, H, W), float, >= 0."""
+
+    def __call__(
+        self, model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, **parameters: Any
+    ) -> Tensor: ...
+
+
+class Compute(Protocol):
+    """A metric on weighted images: see `Metric`."""
+
+    def __call__(
+        self,
+        targets: NDArray[np.int64],
+        probabilities: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        classes: Sequence[str],
+    ) -> NDArray[np.float64]: ...
+
+
+class LoadTable(Protocol):
+    """Reads a data set: from `path` where the source recognises folders, from its parameters otherwise."""
+
+    def __call__(self, path: Path | None, **parameters: Any) -> LesionTable: ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that can be benched.
+
+    `build(num_classes, *, weights)` returns an `nn.Module` from images (N, 3, H, W) to logits (N, num_classes); import
+    torch inside it. `head` is the dotted path of the last `nn.Linear`, whose input is the embedding (default: the last
+    `nn.Linear` with num_classes outputs); `cam_layer` is the dotted path of the module whose output Grad-CAM reads
+    (default: the last `nn.Conv2d`).
+    """
+
+    name: str
+    build: Build
+    summary: str
+    image_size: int = 224  #: pixels a side, the size it was designed for
+    min_image_size: int = 32  #: pixels a side, the smallest that works
+    head: str | None = None
+    cam_layer: str | None = None
+    mean: tuple[float, float, float] = IMAGENET_MEAN  #: per channel, images scaled to 0..1
+    std: tuple[float, float, float] = IMAGENET_STD
+    n_parameters: int | None = None  #: trainable numbers, with seven classes
+    bfloat16_on_cpu: bool = True  #: False where bfloat16 is slower on CPUs, as with depthwise convolutions
+    fetch_weights: Callable[[], Path] | None = None  #: finds or downloads the ImageNet weights; None: there are none
+    parameters: Parameters = _NO_PARAMETERS
+
+
+@dataclass(frozen=True)
+class ImbalanceStrategy:
+    """A remedy for class imbalance, acting on the loss, on how images are drawn, or on the train embeddings.
+
+    It is handed train labels or train embeddings and never sees another part. A strategy that only resamples
+    embeddings shares its trained network with every other such strategy and with `none`.
+    """
+
+    name: str
+    summary: str
+    loss: LossFactory | None = None
+    draw_weights: DrawWeights | None = None
+    resample: Resample | None = None
+    parameters: Parameters = _NO_PARAMETERS
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """A method that says where a model looked.
+
+    `attribute(model, images, targets, *, architecture)` returns maps (N, H, W) >= 0, each at the size of the images.
+    """
+
+    name: str
+    attribute: Attribute
+    summary: str
+    parameters: Parameters = _NO_PARAMETERS
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure computed from predictions, for many weightings of the images at once.
+
+    `compute(targets, probabilities, weights, classes)` takes targets (N,) int64, probabilities (N, C) float64,
+    weights (B, N) float64 >= 0 (row b holds how often each image occurs in bootstrap replicate b; a row of ones is the
+    plain figure) and the C class names, and returns (B,), or (B, C) where `per_class`; NaN where undefined.
+    `skineval.measure.metrics.from_plain` makes one from an ordinary function of targets and probabilities.
+    """
+
+    name: str
+    compute: Compute
+    summary: str
+    per_class: bool = False
+    higher_is_better: bool = True
+    tasks: tuple[str, ...] = ("dx7", "malignant")
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Where images and labels come from. `recognise(path)` says whether a folder is of this kind."""
+
+    name: str
+    load: LoadTable
+    summary: str
+    recognise: Callable[[Path], bool] | None = None
+    parameters: Parameters = _NO_PARAMETERS
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Writes one report of a finished bench into its folder and returns the files written."""
+
+    name: str
+    write: Callable[[BenchResult], Iterable[Path]]
+    summary: str
+
+
+Specification: TypeAlias = Architecture | ImbalanceStrategy | Explainer | Metric | DatasetSource | Reporter
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """A cell begins (or goes on after an interruption)."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One epoch of a cell is trained, validated and saved."""
+
+    run_id: str
+    epoch: int
+    epochs: int
+    train_loss: float
+    val_loss: float
+    val_balanced_accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell is done, or failed with a reason."""
+
+    run_id: str
+    status: str  #: "done" or "failed"
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A specification as chosen in a recipe: its name with every parameter resolved.
+
+    `text` is the canonical spelling, with only those parameters that differ from their default.
+    """
+
+    name: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or self.name
