@@ -65,7 +65,7 @@ class DrawWeights(Protocol):
 
 
 class Resample(Protocol):
-    """Train embeddings (n, d) float32 and labels (n,) int64 -> embeddings (m, d) and labels (m,) to refit the head on."""
+    """Train embeddings (n, d) float32 and labels (n,) int64 -> (m, d) and (m,), to refit the head on."""
 
     def __call__(
         self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Any

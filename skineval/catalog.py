@@ -1,0 +1,186 @@
+"""From names to specifications: what every plugin offers, by kind, with globs, parameters and did-you-mean."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from skineval.errors import UsageError
+from skineval.plugins import Plugins, Problem, Provider, load_plugins, set_aside
+from skineval.specs import (
+    NAME,
+    Architecture,
+    DatasetSource,
+    Explainer,
+    ImbalanceStrategy,
+    Metric,
+    Parameter,
+    Reporter,
+    Selection,
+    Specification,
+    Value,
+)
+
+S = TypeVar("S", bound=Specification)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[S]):
+    """One specification and where it comes from."""
+
+    specification: S
+    provider: Provider
+
+
+@dataclass(frozen=True)
+class Shelf(Generic[S]):
+    """All specifications of one kind, by name, in the order in which they were registered."""
+
+    kind: str  #: as `skineval list` calls it
+    noun: str  #: as messages call one of them
+    entries: Mapping[str, Entry[S]]
+
+    def __iter__(self) -> Iterator[S]:
+        return (entry.specification for entry in self.entries.values())
+
+    def __getitem__(self, name: str) -> S:
+        """The specification called `name`; raises UsageError with the nearest known names."""
+        if name not in self.entries:
+            close = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5)
+            suggestion = f"Did you mean {' or '.join(close)}? " if close else ""
+            raise UsageError(
+                f"There is no {self.noun} {name!r}.", f"{suggestion}`skineval list {self.kind}` shows what there is."
+            )
+        return self.entries[name].specification
+
+    def select(self, texts: Sequence[str]) -> tuple[Selection, ...]:
+        """Resolve names, globs (`resnet*`) and parameters (`smote:k=3`); duplicates are dropped.
+
+        Raises UsageError for what is unknown, mistyped or out of range.
+        """
+        selected: dict[str, Selection] = {}
+        for text in texts:
+            for selection in self._matching(text.strip()):
+                selected.setdefault(str(selection), selection)
+        return tuple(selected.values())
+
+    def _matching(self, text: str) -> Iterator[Selection]:
+        name, *assignments = text.split(":")
+        names = fnmatch.filter(self.entries, name) if any(c in name for c in "*?[") else [name]
+        if not names:
+            raise UsageError(f"No {self.noun} matches {name!r}.", f"`skineval list {self.kind}` shows what there is.")
+        for found in names:
+            yield select(self[found], assignments)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be named in a recipe, and what was set aside on the way."""
+
+    architectures: Shelf[Architecture]
+    imbalance: Shelf[ImbalanceStrategy]
+    explainers: Shelf[Explainer]
+    metrics: Shelf[Metric]
+    datasets: Shelf[DatasetSource]
+    reporters: Shelf[Reporter]
+    plugins: Plugins
+    problems: tuple[Problem, ...]
+
+
+def load_catalog(plugins: Plugins | None = None) -> Catalog:
+    """Ask every plugin what it offers."""
+    loaded = load_plugins() if plugins is None else plugins
+    problems = list(loaded.problems)
+
+    def shelf(kind: str, noun: str, hook: str, of: type[S]) -> Shelf[S]:
+        entries: dict[str, Entry[S]] = {}
+        for found in loaded.collect(hook):
+            if isinstance(found, Problem):
+                problems.append(found)
+                continue
+            provider, specification = found
+            fault = _fault(specification, of, entries)
+            if fault:
+                problems.append(set_aside(Problem(provider, hook, fault)))
+            else:
+                entries[specification.name] = Entry(specification, provider)
+        return Shelf(kind, noun, MappingProxyType(entries))
+
+    return Catalog(
+        architectures=shelf("models", "model", "skineval_register_architectures", Architecture),
+        imbalance=shelf("imbalance", "imbalance strategy", "skineval_register_imbalance", ImbalanceStrategy),
+        explainers=shelf("explainers", "explainer", "skineval_register_explainers", Explainer),
+        metrics=shelf("metrics", "metric", "skineval_register_metrics", Metric),
+        datasets=shelf("datasets", "data set", "skineval_register_datasets", DatasetSource),
+        reporters=shelf("reporters", "reporter", "skineval_register_reporters", Reporter),
+        plugins=loaded,
+        problems=tuple(problems),
+    )
+
+
+def select(specification: Specification, assignments: Sequence[str] = ()) -> Selection:
+    """`specification` with `key=value` texts applied to its parameters, typed and checked."""
+    known: Mapping[str, Parameter] = getattr(specification, "parameters", {})
+    given: dict[str, Value] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"{assignment!r} of {specification.name} is not a parameter.", "Write name:key=value.")
+        if key not in known:
+            offer = ", ".join(known) if known else "none"
+            raise UsageError(f"{specification.name} has no parameter {key!r}.", f"It has: {offer}.")
+        given[key] = _parse(specification.name, key, value, known[key])
+    changed = {key: value for key, value in given.items() if value != known[key].default}
+    text = ":".join([specification.name, *(f"{key}={_written(changed[key])}" for key in known if key in changed)])
+    resolved = {key: given.get(key, parameter.default) for key, parameter in known.items()}
+    return Selection(specification.name, MappingProxyType(resolved), text)
+
+
+def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
+    kind = type(parameter.default)
+    where = f"{name}:{key}"
+    try:
+        value: Value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"{where} is {text!r}, which is not {_article(kind)}.", f"{parameter.summary} Default: {parameter.default}."
+        ) from None
+    if parameter.choices and value not in parameter.choices:
+        raise UsageError(f"{where} is {text!r}.", f"Choose one of {', '.join(map(str, parameter.choices))}.")
+    if isinstance(value, (int, float)):
+        # Written so that NaN fails too.
+        if parameter.minimum is not None and not value >= parameter.minimum:
+            raise UsageError(f"{where} is {text}.", f"It must be at least {parameter.minimum:g}.")
+        if parameter.maximum is not None and not value <= parameter.maximum:
+            raise UsageError(f"{where} is {text}.", f"It must be at most {parameter.maximum:g}.")
+    return value
+
+
+def _article(kind: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
+
+
+def _written(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) -> str:
+    """Why `specification` cannot be taken in; empty if it can."""
+    if not isinstance(specification, of):
+        return f"returned {type(specification).__name__} where {of.__name__} is expected"
+    name: object = specification.name
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
+    if not isinstance(specification.summary, str) or not specification.summary.strip():
+        return f"{name} has no summary"
+    for attribute in ("build", "attribute", "compute", "load", "write"):
+        if hasattr(specification, attribute) and not callable(getattr(specification, attribute)):
+            return f"{name}.{attribute} is not a function"
+    if name in entries:
+        other = entries[name].provider
+        return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
+    return ""
