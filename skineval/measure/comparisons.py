@@ -1,0 +1,277 @@
+"""Comparisons: the difference of two systems on the same images, its interval, its p-value, and their correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.errors import DataError, UsageError
+from skineval.measure.intervals import (
+    CONFIDENCE,
+    MOST_UNDEFINED,
+    REPLICATES,
+    UnitCounts,
+    check,
+    count_distinct,
+    figures,
+    percentile_interval,
+    resample,
+)
+from skineval.measure.metrics import METRICS, Floats
+from skineval.measure.predictions import Predictions
+from skineval.specs import Metric
+
+#: Differences closer than this are equal: the same images summed in another order differ by rounding.
+_ROUNDING = 1e-12
+
+Pair = tuple[Predictions, Predictions]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much system a exceeds system b on their common images; NaN where undefined."""
+
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    n_images: int
+    n_lesions: int
+
+
+@dataclass(frozen=True)
+class Comparison(Difference):
+    """A difference a - b among several: `p_holm` is corrected over the comparisons of the same metric."""
+
+    a: str
+    b: str
+    p_holm: float
+
+
+def difference(
+    a: Sequence[Predictions],
+    b: Sequence[Predictions],
+    metric: Metric,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Difference:
+    """`differences` for a single metric."""
+    return differences(a, b, [metric], replicates=replicates, seed=seed, confidence=confidence)[0]
+
+
+def differences(
+    a: Sequence[Predictions],
+    b: Sequence[Predictions],
+    metrics: Sequence[Metric],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> list[Difference]:
+    """The differences a - b of two systems, one for each metric, on the images that both predict in the same fold.
+
+    A difference is the mean over pairs of cells of the metric of a's cell minus that of b's. Cells of a fold pair by
+    seed where both systems have the same seeds there, and each with each where they do not, which is the difference of
+    the means over seeds. Metrics per class cannot be compared here.
+
+    The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). The
+    p-value is two-sided, of a randomisation test (Ernst, Statistical Science 19:676, 2004): if the systems are equally
+    good, nothing changes when their predictions for a lesion change places, so for each lesion a coin decides; p = (1
+    + the number of shuffles that differ at least as much) / (1 + shuffles) (Phipson and Smyth, Statistical
+    Applications in Genetics and Molecular Biology 9:39, 2010). It is 1/(1 + replicates) at least.
+
+    Raises DataError where there is no common image, classes differ or an image has two targets, UsageError for a
+    metric per class, PluginError for a metric that returns the wrong shape.
+    """
+    for metric in metrics:
+        if metric.per_class:
+            raise UsageError(f"{metric.name} is a metric per class", "Compare systems by an overall metric.")
+    pairs = _paired(a, b)
+    groups = [one.groups for one, _ in pairs]
+    drawn = resample(groups, replicates, seed)
+    swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed))
+
+    observed = np.mean([_gap(one, other, metrics) for one, other in pairs], axis=0)
+    bootstrapped = np.zeros((replicates, len(metrics)))
+    shuffled = np.zeros((replicates, len(metrics)))
+    for one, other in pairs:
+        bootstrapped += _bootstrap(one, other, metrics, drawn) / len(pairs)
+        shuffled += _shuffle(one, other, metrics, swapped) / len(pairs)
+
+    n_images, n_lesions = count_distinct([one for one, _ in pairs])
+    return [
+        Difference(
+            metric.name,
+            float(observed[k]),
+            *(percentile_interval(bootstrapped[:, k], confidence) if np.isfinite(observed[k]) else (np.nan, np.nan)),
+            _p_value(float(observed[k]), shuffled[:, k]),
+            n_images,
+            n_lesions,
+        )
+        for k, metric in enumerate(metrics)
+    ]
+
+
+def against_best(
+    systems: Mapping[str, Sequence[Predictions]],
+    metrics: Sequence[Metric],
+    *,
+    primary: Metric = METRICS[0],
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> list[Comparison]:
+    """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
+
+    The best is the one with the best mean of `primary` over its cells; leave baselines out. Holm's correction is over
+    the comparisons of one metric. The best was chosen on these very images, so its lead is flattered a little: read
+    the p-values as what does not differ, and confirm a winner on further images.
+
+    Raises what `differences` raises.
+    """
+    ranked = {name: _mean_figure(cells, primary) for name, cells in systems.items()}
+    sign = 1 if primary.higher_is_better else -1
+    best = max(ranked, key=lambda name: -np.inf if np.isnan(ranked[name]) else sign * ranked[name])
+    others = [name for name in systems if name != best]
+    found = [
+        differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed, confidence=confidence)
+        for name in others
+    ]
+    comparisons = []
+    for k in range(len(metrics)):
+        of_metric = [rows[k] for rows in found]
+        corrected = holm([row.p for row in of_metric])
+        comparisons += [
+            Comparison(**vars(row), a=best, b=name, p_holm=float(p))
+            for name, row, p in zip(others, of_metric, corrected, strict=True)
+        ]
+    return comparisons
+
+
+def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
+    """p-values corrected for their number, (m,) float64 in the same order; NaN stays NaN and is not counted.
+
+    The step-down procedure of Holm, Scandinavian Journal of Statistics 6:65 (1979): it bounds the chance of any false
+    discovery, whatever the dependence between the tests.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    corrected = np.full(p.shape, np.nan)
+    ranked = np.argsort(p, kind="stable")[: int((~np.isnan(p)).sum())]  # NaN sorts last
+    steps = p[ranked] * np.arange(len(ranked), 0, -1)
+    corrected[ranked] = np.minimum(np.maximum.accumulate(steps), 1)
+    return corrected
+
+
+def _paired(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
+    """The cells of both systems that belong together, each on the common images, in the same order."""
+    check(a)
+    check(b)
+    if set(a[0].classes) != set(b[0].classes):
+        raise DataError(
+            f"the classes {', '.join(a[0].classes)} cannot be compared with {', '.join(b[0].classes)}",
+            "Compare systems of the same task.",
+        )
+    matched = [_matched(one, other) for one, other in _partners(a, b)]
+    pairs = [(one, other) for one, other in matched if len(one)]
+    if not pairs:
+        raise DataError(
+            f"the systems have no image in common: {a[0].image_ids[:1]} and {b[0].image_ids[:1]} come first",
+            "Images pair by image_id within the same fold: compare benches of one split.",
+        )
+    # A file without lesions counts each image as one; then the other side knows better what belongs together.
+    finer = count_distinct([one for one, _ in pairs])[1] > count_distinct([other for _, other in pairs])[1]
+    return [(replace(one, groups=(other if finer else one).groups), other) for one, other in pairs]
+
+
+def _partners(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
+    pairs: list[Pair] = []
+    for fold in sorted({cell.fold for cell in a} & {cell.fold for cell in b}):
+        ours = sorted((cell for cell in a if cell.fold == fold), key=lambda cell: cell.seed)
+        theirs = sorted((cell for cell in b if cell.fold == fold), key=lambda cell: cell.seed)
+        same_seeds = [cell.seed for cell in ours] == [cell.seed for cell in theirs]
+        pairs += zip(ours, theirs, strict=True) if same_seeds else product(ours, theirs)
+    return pairs
+
+
+def _matched(one: Predictions, other: Predictions) -> Pair:
+    """Both on their common images, sorted by name, with the classes in the order of `one`."""
+    _, ours, theirs = np.intersect1d(one.image_ids, other.image_ids, return_indices=True)
+    order = [other.classes.index(name) for name in one.classes]
+    one, other = one.take(ours), other.take(theirs)
+    targets = np.argsort(order)[other.targets]
+    differing = np.flatnonzero(targets != one.targets)
+    if len(differing):
+        row = int(differing[0])
+        raise DataError(
+            f"{one.image_ids[row]} is {one.classes[one.targets[row]]} in one system "
+            f"and {one.classes[targets[row]]} in the other ({len(differing)} images differ)",
+            "Compare predictions with the same reference standard.",
+        )
+    return one, replace(other, classes=one.classes, targets=targets, probabilities=other.probabilities[:, order])
+
+
+def _gap(one: Predictions, other: Predictions, metrics: Sequence[Metric]) -> Floats:
+    """(K,): the difference of each metric on all images."""
+    everything = np.ones((1, len(one)))
+    gap: Floats = (figures(one, metrics, everything) - figures(other, metrics, everything))[0]
+    return gap
+
+
+def _bootstrap(one: Predictions, other: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> Floats:
+    """(B, K): the difference of each metric on the lesions of each replicate."""
+    return np.vstack(
+        [figures(one, metrics, weights) - figures(other, metrics, weights) for weights in drawn.weights(one.groups)]
+    )
+
+
+def _shuffle(one: Predictions, other: Predictions, metrics: Sequence[Metric], swapped: UnitCounts) -> Floats:
+    """(B, K): the difference of each metric when the predictions for the swapped lesions change places.
+
+    A shuffled system is a weighting, 0 or 1, of the predictions of both stacked, so that any metric can be shuffled.
+    """
+    both = _stacked(one, other)
+    gaps = []
+    for swap in swapped.weights(one.groups):
+        kept = 1 - swap
+        # Stacked image by image, as `weights` lays them out in memory.
+        ours, theirs = np.vstack([kept.T, swap.T]).T, np.vstack([swap.T, kept.T]).T
+        gaps.append(figures(both, metrics, ours) - figures(both, metrics, theirs))
+    return np.vstack(gaps)
+
+
+def _stacked(one: Predictions, other: Predictions) -> Predictions:
+    """The images of `one`, then those of `other`."""
+    return Predictions(
+        one.classes,
+        np.concatenate([one.image_ids, other.image_ids]),
+        np.concatenate([one.lesion_ids, other.lesion_ids]),
+        np.concatenate([one.groups, other.groups]),
+        np.concatenate([one.parts, other.parts]),
+        np.concatenate([one.targets, other.targets]),
+        np.concatenate([one.probabilities, other.probabilities]),
+    )
+
+
+def _coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:
+    """(B, G): 0 or 1, apart from what `resample` draws with the same seed."""
+    return np.random.default_rng([seed, 1]).integers(2, size=(replicates, units), dtype=np.int32)
+
+
+def _p_value(observed: float, shuffled: Floats) -> float:
+    defined = shuffled[~np.isnan(shuffled)]
+    if np.isnan(observed) or len(defined) < (1 - MOST_UNDEFINED) * len(shuffled):
+        return np.nan
+    extreme = int((np.abs(defined) >= abs(observed) - _ROUNDING).sum())
+    return (1 + extreme) / (1 + len(defined))
+
+
+def _mean_figure(cells: Sequence[Predictions], metric: Metric) -> float:
+    check(cells)
+    return float(np.mean([figures(cell, [metric], np.ones((1, len(cell))))[0, 0] for cell in cells]))

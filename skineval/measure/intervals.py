@@ -1,0 +1,188 @@
+"""Intervals: what a figure could have been with other lesions.
+
+Images of one lesion resemble each other, so lesions are drawn, not images: a nonparametric cluster bootstrap (Field and
+Welsh, Journal of the Royal Statistical Society B 69:369, 2007) with percentile intervals (Efron, Annals of Statistics
+7:1, 1979). Training again, with other seeds or other folds, is not part of it: an interval says how sure the figure of
+these trained models is, not how far the next training run will land from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.errors import DataError, PluginError
+from skineval.measure.metrics import Floats, Integers
+from skineval.measure.predictions import Predictions
+from skineval.specs import Metric
+
+REPLICATES = 2000
+CONFIDENCE = 0.95
+#: Where a larger share of the replicates is undefined, too many look like nothing at all to give an interval.
+MOST_UNDEFINED = 0.05
+
+_CHUNK = 2**20  # weights in memory at a time: 8 MB, which stays near the cache
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One figure of a system. `class_` is "" for overall figures; `low` and `high` are NaN where there is no interval.
+
+    `n_images` and `n_lesions` count the distinct images and resampling units behind it: in a row of a class those of
+    the class, otherwise all. `n_cells` counts the cells it is the mean of.
+    """
+
+    metric: str
+    class_: str
+    value: float
+    low: float
+    high: float
+    n_images: int
+    n_lesions: int
+    n_cells: int
+
+
+@dataclass(frozen=True, eq=False)
+class UnitCounts:
+    """How often each unit counts in each replicate: `units` (G,) sorted names, `counts` (B, G) int32."""
+
+    units: NDArray[np.str_]
+    counts: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def weights(self, groups: NDArray[np.str_]) -> Iterator[Floats]:
+        """Weights (b, N) of images whose units are `groups` (N,), for a few replicates at a time, in order."""
+        unit = np.searchsorted(self.units, groups)
+        size = max(1, _CHUNK // max(1, len(groups)))
+        for start in range(0, len(self), size):
+            # Gathered by whole rows of (G, b): an image is one contiguous copy.
+            yield self.counts[start : start + size].T.astype(np.float64, order="C")[unit].T
+
+
+def resample(groups: Sequence[NDArray[np.str_]], replicates: int, seed: int) -> UnitCounts:
+    """Draws as many units as there are, with replacement, `replicates` times.
+
+    `groups` holds the units (N,) of the images of each cell. The draw depends on the set of units, the number of
+    replicates and the seed alone: neither on the order of images or cells nor on how often a unit occurs.
+    """
+    units = np.unique(np.concatenate(groups))
+    rng = np.random.default_rng(seed)
+    counts = np.empty((replicates, len(units)), dtype=np.int32)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
+    return UnitCounts(units, counts)
+
+
+def estimate(
+    cells: Sequence[Predictions],
+    metrics: Sequence[Metric],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> list[Estimate]:
+    """The figures of one system with their intervals: one row a metric, or one a class of it, in order.
+
+    `cells` are the system's folds × seeds, each with the images of a single part. A figure is the mean over cells of
+    the metric of each, and a replicate draws the same lesions for all of them, so that the interval reflects how many
+    lesions there are, not how many cells. A cell where the figure is undefined is left out of it. Undefined replicates
+    are left out of the interval; beyond `MOST_UNDEFINED` there is none.
+
+    Where every image of a small class is classified alike, every replicate agrees and the interval has no width: the
+    number of lesions beside it says how little that means.
+
+    Raises DataError for no image at all, several parts in a cell or classes that differ between cells, PluginError
+    for a metric that returns the wrong shape.
+    """
+    check(cells)
+    classes = cells[0].classes
+    rows = [(metric.name, name) for metric in metrics for name in (classes if metric.per_class else ("",))]
+    values = np.vstack([figures(cell, metrics, np.ones((1, len(cell)))) for cell in cells])
+    used = ~np.isnan(values)
+
+    drawn = resample([cell.groups for cell in cells], replicates, seed)
+    totals = np.zeros((replicates, len(rows)))
+    for cell, of_cell in zip(cells, used, strict=True):
+        replicated = np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)])
+        totals += np.where(of_cell, replicated, 0)
+
+    @cache
+    def behind(class_: str, of_cells: tuple[bool, ...]) -> tuple[int, int]:
+        return count_distinct([cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used], class_)
+
+    estimates = []
+    for column, (name, class_) in enumerate(rows):
+        n_cells = int(used[:, column].sum())
+        if n_cells:
+            value = float(values[used[:, column], column].mean())
+            low, high = percentile_interval(totals[:, column] / n_cells, confidence)
+        else:
+            value = low = high = np.nan
+        n_images, n_lesions = behind(class_, tuple(used[:, column].tolist()))
+        estimates.append(Estimate(name, class_, value, low, high, n_images, n_lesions, n_cells))
+    return estimates
+
+
+def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Floats:
+    """(B, K) float64: every metric of a cell under `weights` (B, N), one column a figure, C of them where per class.
+
+    Raises PluginError for a metric that returns another shape.
+    """
+    return np.hstack([_columns(metric, cell.targets, cell.probabilities, weights, cell.classes) for metric in metrics])
+
+
+def _columns(
+    metric: Metric, targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
+) -> Floats:
+    values = np.asarray(metric.compute(targets, probabilities, weights, classes), dtype=np.float64)
+    expected = (len(weights), len(classes)) if metric.per_class else (len(weights),)
+    if values.shape != expected:
+        raise PluginError(
+            f"metric {metric.name} returned an array of shape {values.shape}, not {expected}",
+            "compute returns one value for each row of weights, or one for each row and class where per_class is set.",
+        )
+    return values.reshape(len(weights), -1)
+
+
+def percentile_interval(replicates: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The middle `confidence` of `replicates` (B,), leaving NaN out; NaN where more than `MOST_UNDEFINED` are."""
+    defined = replicates[~np.isnan(replicates)]
+    if len(defined) < (1 - MOST_UNDEFINED) * len(replicates):
+        return np.nan, np.nan
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def count_distinct(cells: Sequence[Predictions], class_: str = "") -> tuple[int, int]:
+    """How many distinct images and units the cells hold, of one class where it is named."""
+    images: set[str] = set()
+    units: set[str] = set()
+    for cell in cells:
+        counted = cell.targets == cell.classes.index(class_) if class_ else np.ones(len(cell), dtype=bool)
+        images.update(cell.image_ids[counted].tolist())
+        units.update(cell.groups[counted].tolist())
+    return len(images), len(units)
+
+
+def check(cells: Sequence[Predictions]) -> None:
+    """Raises DataError unless the cells hold images, each of one part, and agree in their classes."""
+    if not any(len(cell) for cell in cells):
+        raise DataError("there are no predictions to measure", "Check that the part that was asked for has images.")
+    for cell in cells:
+        parts = np.unique(cell.parts)
+        if len(parts) > 1:
+            raise DataError(
+                f"fold {cell.fold} seed {cell.seed} holds images of {', '.join(parts)}", "Measure one part at a time."
+            )
+        if cell.classes != cells[0].classes:
+            raise DataError(
+                f"fold {cell.fold} seed {cell.seed} has classes {', '.join(cell.classes)}; "
+                f"fold {cells[0].fold} seed {cells[0].seed} has {', '.join(cells[0].classes)}",
+                "Cells of one system have the same classes in the same order.",
+            )

@@ -1,0 +1,285 @@
+"""The metrics: each computed for all weightings of the images, that is all bootstrap replicates, at once.
+
+A metric is a function `compute(targets, probabilities, weights, classes)` of targets (N,) int64, probabilities (N, C)
+float64, weights (B, N) float64 and the C class names, which returns (B,) float64, or (B, C) where it is per class; see
+`skineval.specs.Metric`. Three conventions hold throughout:
+
+- The predicted class is the one of largest probability. An exact tie for the largest is undecided and counts as wrong,
+  whatever the tied classes (the rule of ISIC 2018 Task 3): a miss for its own class, a false alarm for none.
+- 0/0 is undefined, hence NaN: the recall of a class without images, the precision of a class never predicted, the F1 of
+  a class that is neither. An average over classes is taken over those where the figure is defined, which for balanced
+  accuracy and macro F1 is what scikit-learn does.
+- Figures that need probabilities (`nll`, `brier`, `ece`) are NaN for scores that do not sum to 1 in every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from skineval.data.lesions import MALIGNANT
+from skineval.measure.predictions import BINARY, sum_to_one
+from skineval.specs import Metric
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+ECE_BINS = 15  #: as in Guo et al. 2017, section 5
+#: Probabilities below it count as it in `nll`, which is therefore at most 36.04 for an image, as in scikit-learn.
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+
+
+def predicted(probabilities: Floats) -> Integers:
+    """(N,) int64: the index of the largest of each row of `probabilities` (N, C), or C where it is tied: undecided."""
+    largest = probabilities.max(axis=1, keepdims=True)
+    undecided = (probabilities == largest).sum(axis=1) > 1
+    classes: Integers = probabilities.argmax(axis=1).astype(np.int64)
+    classes[undecided] = probabilities.shape[1]
+    return classes
+
+
+def confidence_bins(probabilities: Floats, bins: int = ECE_BINS) -> Integers:
+    """(N,) int64: which of `bins` equal-width bins, ((m - 1)/bins, m/bins], the largest probability lies in."""
+    inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
+    bins_of: Integers = np.searchsorted(inner_edges, probabilities.max(axis=1), side="left").astype(np.int64)
+    return bins_of
+
+
+def confusion(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(B, C, C + 1): the weight of images of each class (row) by predicted class, undecided in the last column."""
+    n_classes = probabilities.shape[1]
+    cells = targets * (n_classes + 1) + predicted(probabilities)
+    return _sums(weights, cells, n_classes * (n_classes + 1)).reshape(-1, n_classes, n_classes + 1)
+
+
+def recall(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): the share of the images of a class that are predicted as it (sensitivity)."""
+    matrix = confusion(targets, probabilities, weights)
+    return _ratio(_hits(matrix), matrix.sum(axis=2))
+
+
+def specificity(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): the share of the images of other classes that are not predicted as the class."""
+    matrix = confusion(targets, probabilities, weights)
+    others = matrix.sum(axis=(1, 2))[:, None] - matrix.sum(axis=2)
+    false_alarms = matrix[:, :, :-1].sum(axis=1) - _hits(matrix)
+    return _ratio(others - false_alarms, others)
+
+
+def precision(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): the share of the images predicted as a class that are of it (positive predictive value)."""
+    matrix = confusion(targets, probabilities, weights)
+    return _ratio(_hits(matrix), matrix[:, :, :-1].sum(axis=1))
+
+
+def f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): the harmonic mean of precision and recall; 0 for a class that is there and never predicted."""
+    matrix = confusion(targets, probabilities, weights)
+    return _ratio(2 * _hits(matrix), matrix.sum(axis=2) + matrix[:, :, :-1].sum(axis=1))
+
+
+def auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): area under the ROC curve of each class against the rest, by its probability; see `mann_whitney`."""
+    columns = [mann_whitney(targets == c, probabilities[:, c], weights) for c in range(len(classes))]
+    return np.stack(columns, axis=1)
+
+
+def balanced_accuracy(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean recall over the classes that occur; over all of them it is the metric of ISIC 2018 Task 3."""
+    return _mean_where_defined(recall(targets, probabilities, weights, classes))
+
+
+def accuracy(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the share of images whose class is predicted."""
+    return _weighted_mean((predicted(probabilities) == targets).astype(np.float64), weights)
+
+
+def macro_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean over classes of the one-vs-rest area under the ROC curve."""
+    return _mean_where_defined(auc(targets, probabilities, weights, classes))
+
+
+def macro_f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean F1 over classes that occur or are predicted."""
+    return _mean_where_defined(f1(targets, probabilities, weights, classes))
+
+
+def weighted_f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean F1 over classes, each weighted by its number of images."""
+    support = _sums(weights, targets, len(classes))
+    of_class = f1(targets, probabilities, weights, classes)
+    return _ratio((np.where(support > 0, of_class, 0) * support).sum(axis=1), support.sum(axis=1))
+
+
+def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): area under the ROC curve of malignant against benign, by the sum of the malignant classes' probabilities.
+
+    Malignant classes are `skineval.data.lesions.MALIGNANT`, or the class "malignant"; NaN where there is none.
+    """
+    is_malignant = np.array([name in (*MALIGNANT, BINARY[1]) for name in classes])
+    return mann_whitney(is_malignant[targets], probabilities[:, is_malignant].sum(axis=1), weights)
+
+
+def mcc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): Matthews' correlation coefficient for several classes, R_K, from -1 to 1.
+
+    Gorodkin, Computational Biology and Chemistry 28:367 (2004), equation 8; undecided is a prediction of its own.
+    NaN where all images are of one class or all predictions the same.
+    """
+    matrix = confusion(targets, probabilities, weights)
+    of_class, as_class, total = matrix.sum(axis=2), matrix.sum(axis=1), matrix.sum(axis=(1, 2))
+    covariance = _hits(matrix).sum(axis=1) * total - (of_class * as_class[:, :-1]).sum(axis=1)
+    variances = (total**2 - (of_class**2).sum(axis=1)) * (total**2 - (as_class**2).sum(axis=1))
+    return _ratio(covariance, np.sqrt(variances))
+
+
+def kappa(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): agreement beyond chance, at most 1 (Cohen, Educational and Psychological Measurement 20:37, 1960)."""
+    matrix = confusion(targets, probabilities, weights)
+    total = matrix.sum(axis=(1, 2))
+    by_chance = (matrix.sum(axis=2) * matrix[:, :, :-1].sum(axis=1)).sum(axis=1)
+    return _ratio(_hits(matrix).sum(axis=1) * total - by_chance, total**2 - by_chance)
+
+
+def nll(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): mean of -ln of the true class's probability, in nats; probabilities below 2.2e-16 count as that."""
+    if not sum_to_one(probabilities):
+        return np.full(len(weights), np.nan)
+    of_target = probabilities[np.arange(len(targets)), targets]
+    return _weighted_mean(-np.log(np.clip(of_target, SMALLEST_PROBABILITY, 1)), weights)
+
+
+def brier(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): mean squared distance of the probabilities from one-hot, summed over classes: 0 to 2, two classes or more.
+
+    Brier, Monthly Weather Review 78:1 (1950), equation 2.
+    """
+    if not sum_to_one(probabilities):
+        return np.full(len(weights), np.nan)
+    distances = ((probabilities - np.eye(len(classes))[targets]) ** 2).sum(axis=1)
+    return _weighted_mean(distances, weights)
+
+
+def ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): expected calibration error of the predicted class, 0 to 1: mean gap of confidence and accuracy in 15 bins.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3. It overstates the error of a well
+    calibrated model, the more so the fewer the images: read `nll` and `brier` first.
+    """
+    if not sum_to_one(probabilities):
+        return np.full(len(weights), np.nan)
+    gaps = (predicted(probabilities) == targets) - probabilities.max(axis=1)
+    in_bins = _sums(weights, confidence_bins(probabilities), ECE_BINS, values=gaps)
+    return _ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
+
+
+def mann_whitney(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
+    """(B,): the probability that a positive image scores higher than a negative one, a tie counting one half.
+
+    `positive` (N,), `scores` (N,), `weights` (B, N). It equals the area under the ROC curve (Hanley and McNeil,
+    Radiology 143:29, 1982). NaN where either side has no weight.
+    """
+    # Only the scores of the rarer side need a cumulative sum; the others fall into the steps between them.
+    rarer = positive if 2 * positive.sum() <= len(positive) else ~positive
+    rare, common = np.flatnonzero(rarer), np.flatnonzero(~rarer)
+    levels, level = np.unique(scores[rare], return_inverse=True)
+    rare_at = _sums(weights, level, len(levels), images=rare)
+    # A score counts whole for the levels above it, and one half for the level it ties with.
+    steps = np.concatenate([np.searchsorted(levels, scores[common], side) for side in ("left", "right")])
+    halves = np.full(len(steps), 0.5)
+    step_of = _sums(weights, steps, len(levels) + 1, images=np.tile(common, 2), values=halves)
+    below = np.cumsum(step_of[:, :-1], axis=1)
+    share = _ratio((rare_at * below).sum(axis=1), rare_at.sum(axis=1) * step_of.sum(axis=1))
+    return share if rarer is positive else 1 - share
+
+
+def from_plain(
+    function: Callable[[Integers, Floats, Sequence[str]], Any],
+    *,
+    name: str,
+    summary: str,
+    per_class: bool = False,
+    higher_is_better: bool = True,
+    tasks: tuple[str, ...] = ("dx7", "malignant"),
+) -> Metric:
+    """Makes a metric of `function(targets, probabilities, classes)`, which returns a number, or C of them if per class.
+
+    The function is called once a bootstrap replicate, on targets (n,) int64 and probabilities (n, C) float64 with the
+    rows of an image repeated as often as it was drawn; it should return NaN where it is undefined. A replicate
+    without images is NaN without a call. Raises ValueError where weights are not whole numbers.
+    """
+
+    def compute(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+        times = weights.astype(np.int64)
+        if (times != weights).any():
+            raise ValueError(f"{name} takes whole weights only")
+        values = np.full((len(weights), len(classes)) if per_class else len(weights), np.nan)
+        for replicate, repeats in enumerate(times):
+            rows = np.repeat(np.arange(len(targets)), repeats)
+            if len(rows):
+                values[replicate] = function(targets[rows], probabilities[rows], classes)
+        return values
+
+    return Metric(name, compute, summary, per_class, higher_is_better, tasks)
+
+
+def _sums(
+    weights: Floats, bins: Integers, n_bins: int, *, images: Integers | None = None, values: Floats | None = None
+) -> Floats:
+    """(B, n_bins): what entry k, of image `images[k]`, adds to bin `bins[k]`: the weight of the image × `values[k]`.
+
+    By default there is one entry for each image, and values are 1.
+    """
+    images = np.arange(len(bins)) if images is None else images
+    values = np.ones(len(bins)) if values is None else values
+    matrix = sparse.csr_array((values, (bins, images)), shape=(n_bins, weights.shape[1]))
+    sums: Floats = (matrix @ weights.T).T
+    return sums
+
+
+def _hits(matrix: Floats) -> Floats:
+    """(B, C): the diagonal of a confusion matrix (B, C, C + 1)."""
+    return np.diagonal(matrix, axis1=1, axis2=2)
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Their quotient, NaN where the denominator is 0."""
+    quotient: Floats = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
+
+
+def _weighted_mean(values: Floats, weights: Floats) -> Floats:
+    """(B,): the mean of `values` (N,) under each row of `weights` (B, N)."""
+    return _ratio(weights @ values, weights.sum(axis=1))
+
+
+def _mean_where_defined(values: Floats) -> Floats:
+    """(B,): the mean over classes of values (B, C), leaving NaN out."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
+
+
+#: In the order of tables; the first is the primary one.
+METRICS = (
+    Metric("balanced_accuracy", balanced_accuracy, "mean recall over classes; the metric of ISIC 2018, ranks systems"),
+    Metric("macro_auc", macro_auc, "mean over classes of the one-vs-rest area under the ROC curve"),
+    Metric("macro_f1", macro_f1, "mean F1 over classes"),
+    Metric("malignancy_auc", malignancy_auc, "area under the ROC curve of malignant against benign"),
+    Metric("mcc", mcc, "Matthews' correlation coefficient over all classes"),
+    Metric("kappa", kappa, "Cohen's kappa: agreement beyond chance"),
+    Metric("accuracy", accuracy, "share of images classified right; never ranks, nevi dominate it"),
+    Metric("weighted_f1", weighted_f1, "mean F1 over classes, weighted by images"),
+    Metric("nll", nll, "negative log-likelihood, in nats", higher_is_better=False),
+    Metric("brier", brier, "Brier score summed over classes, 0 to 2", higher_is_better=False),
+    Metric("ece", ece, "expected calibration error in 15 bins; read nll and brier first", higher_is_better=False),
+    Metric("recall", recall, "share of a class that is found (sensitivity)", per_class=True),
+    Metric("specificity", specificity, "share of the other classes that is not taken for the class", per_class=True),
+    Metric("precision", precision, "share of a class's predictions that are right", per_class=True),
+    Metric("f1", f1, "harmonic mean of precision and recall", per_class=True),
+    Metric("auc", auc, "one-vs-rest area under the ROC curve", per_class=True),
+)
