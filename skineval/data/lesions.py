@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skineval.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +29,33 @@ DIAGNOSIS_NAMES = {
 }
 #: Version 1 of the malignant task: malignant = melanoma, basal cell carcinoma, actinic keratosis (19.51 % of HAM10000).
 MALIGNANT = ("akiec", "bcc", "mel")
+#: The classes of each task, in the order of their targets.
+TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dx7": DIAGNOSES, "malignant": ("benign", "malignant")})
+
+#: Images of one lesion that HAM10000 lists under two lesion ids: Abhishek, Jain, Hamarneh, "Investigating the quality
+#: of DermaMNIST and Fitzpatrick17k dermatological image datasets", Scientific Data 12:196 (2025).
+KNOWN_DUPLICATES = (
+    ("ISIC_0033481", "ISIC_0033421"),
+    ("ISIC_0033556", "ISIC_0032634"),
+    ("ISIC_0029152", "ISIC_0033173"),
+    ("ISIC_0029036", "ISIC_0027027"),
+    ("ISIC_0027820", "ISIC_0028209"),
+    ("ISIC_0027689", "ISIC_0032647"),
+    ("ISIC_0030906", "ISIC_0024879"),
+    ("ISIC_0033391", "ISIC_0034186"),
+    ("ISIC_0025226", "ISIC_0030074"),
+    ("ISIC_0026087", "ISIC_0025664"),
+    ("ISIC_0024736", "ISIC_0029748"),
+    ("ISIC_0024770", "ISIC_0027811"),
+    ("ISIC_0027162", "ISIC_0029061"),
+    ("ISIC_0024602", "ISIC_0032283"),
+    ("ISIC_0029625", "ISIC_0024629"),
+    ("ISIC_0030000", "ISIC_0031392"),
+    ("ISIC_0024437", "ISIC_0031299"),
+    ("ISIC_0033374", "ISIC_0033417"),
+)
+#: Groups of a diagnosis that a sample keeps at least: enough for train, validation and test, or for five folds.
+KEPT_GROUPS = 5
 
 COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "dataset", "group")
 
@@ -59,3 +90,142 @@ class LesionTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+def labels(table: LesionTable, task: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Targets (n,), each the position of an image's class in the returned classes of `task`.
+
+    Raises UsageError for an unknown task.
+    """
+    if task not in TASKS:
+        raise UsageError(f"There is no task {task!r}.", f"Choose one of: {', '.join(TASKS)}.")
+    if task == "malignant":
+        return table.frame["dx"].isin(MALIGNANT).to_numpy().astype(np.int64), TASKS[task]
+    return diagnosis_codes(table), TASKS[task]
+
+
+def diagnosis_codes(table: LesionTable) -> NDArray[np.int64]:
+    """The position of each image's dx in `DIAGNOSES`, (n,)."""
+    position = {dx: code for code, dx in enumerate(DIAGNOSES)}
+    return np.array([position[dx] for dx in table.frame["dx"]], dtype=np.int64)
+
+
+def make_groups(
+    image_ids: Sequence[str], lesion_ids: Sequence[str], duplicates: Iterable[tuple[str, str]] = KNOWN_DUPLICATES
+) -> NDArray[np.object_]:
+    """The group id of each image, (n,) str: the smallest of the lesion ids that are joined by `duplicates`.
+
+    `duplicates` are pairs of image ids that show one lesion; a pair of which an image is absent joins nothing.
+    """
+    parent = {lesion: lesion for lesion in lesion_ids}
+
+    def root(lesion: str) -> str:
+        while parent[lesion] != lesion:
+            lesion = parent[lesion]
+        return lesion
+
+    lesion_of = dict(zip(image_ids, lesion_ids, strict=True))
+    for first, second in duplicates:
+        if first in lesion_of and second in lesion_of:
+            smaller, larger = sorted((root(lesion_of[first]), root(lesion_of[second])))
+            parent[larger] = smaller
+    return np.array([root(lesion) for lesion in lesion_ids], dtype=object)
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is kept whole when images are dealt out: lesion groups, or single images."""
+
+    names: tuple[str, ...]
+    of: NDArray[np.int64]  #: (n,) the unit of each image
+    sizes: NDArray[np.int64]  #: (u,) images of each unit
+    classes: NDArray[np.int64]  #: (u,) the most frequent diagnosis of each unit, as a position in `DIAGNOSES`
+
+
+def make_units(names: Sequence[str], diagnoses: NDArray[np.int64]) -> Units:
+    """Collect images into units by the name given for each, (n,) str, with its diagnosis code, (n,)."""
+    unique, of = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    counts = np.zeros((len(unique), len(DIAGNOSES)), dtype=np.int64)
+    np.add.at(counts, (of, diagnoses), 1)
+    return Units(tuple(unique.tolist()), of.astype(np.int64), counts.sum(axis=1), counts.argmax(axis=1))
+
+
+def draw(seed: int, purpose: str, name: str) -> bytes:
+    """A random number for one named thing, as bytes to sort by.
+
+    It depends on nothing else: not on what other things there are, nor on the version of a generator.
+    """
+    return hashlib.blake2b(f"{seed}/{purpose}/{name}".encode(), digest_size=16).digest()
+
+
+def subset(table: LesionTable, rows: Sequence[int] | NDArray[np.int64]) -> LesionTable:
+    """The table of the images at `rows`, in that order; row k of the result is row `rows[k]` of `table`."""
+    chosen = np.asarray(rows, dtype=np.int64)
+    digest = hashlib.sha256(table.fingerprint.encode() + chosen.astype("<i8").tobytes())
+    return replace(
+        table,
+        frame=table.frame.iloc[chosen].reset_index(drop=True),
+        images=_Subset(table.images, tuple(chosen.tolist())),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def sample(table: LesionTable, limit: int, seed: int) -> LesionTable:
+    """About `limit` images: whole groups drawn by chance within each diagnosis, in the proportions of `table`.
+
+    Every diagnosis keeps at least `KEPT_GROUPS` groups where it has so many, so that it can still be split; a limit
+    below what that takes is exceeded. A table that is no larger than the limit comes back as it is.
+    Raises UsageError for a limit below 1.
+    """
+    if limit < 1:
+        raise UsageError(f"A sample of {limit} images is none.", "Give a limit of 1 or more.")
+    if limit >= len(table):
+        return table
+    units = make_units(table.frame["group"].tolist(), diagnosis_codes(table))
+    order = sorted(range(len(units.names)), key=lambda unit: draw(seed, "sample", units.names[unit]))
+    by_class = [[unit for unit in order if units.classes[unit] == code] for code in range(len(DIAGNOSES))]
+    present = [members for members in by_class if members]
+    least = np.array([units.sizes[members[:KEPT_GROUPS]].sum() for members in present], dtype=np.int64)
+    quotas = _quotas(np.array([units.sizes[members].sum() for members in present], dtype=np.int64), least, limit)
+    kept = [
+        unit for members, quota in zip(present, quotas, strict=True) for unit in _fill(members, units.sizes, int(quota))
+    ]
+    drawn = subset(table, np.flatnonzero(np.isin(units.of, kept)))
+    return replace(drawn, notes=(*table.notes, f"not comparable: a sample of {len(drawn)} of {len(table)} images"))
+
+
+def _quotas(images: NDArray[np.int64], least: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Images to take of each class: in proportion, none below its least; those raised to it take from the others."""
+    raised = np.zeros(len(images), dtype=bool)
+    while True:
+        rest = max(limit - least[raised].sum(), 0)
+        quotas = np.where(raised, least, np.rint(rest * images / max(images[~raised].sum(), 1))).astype(np.int64)
+        short = quotas < least
+        if not short.any():
+            return quotas
+        raised |= short
+
+
+def _fill(units: Sequence[int], sizes: NDArray[np.int64], quota: int) -> list[int]:
+    """The first `KEPT_GROUPS` units, then each further one that still fits into `quota` images."""
+    kept = list(units[:KEPT_GROUPS])
+    filled = int(sizes[kept].sum())
+    for unit in units[KEPT_GROUPS:]:
+        if filled + sizes[unit] <= quota:
+            kept.append(unit)
+            filled += int(sizes[unit])
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class _Subset:
+    """The images at some rows of another table."""
+
+    images: Images
+    rows: tuple[int, ...]
+
+    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
+        return self.images.pixels([self.rows[row] for row in rows], size)
+
+    def masks(self, rows: Sequence[int], size: int) -> NDArray[np.bool_] | None:
+        return self.images.masks([self.rows[row] for row in rows], size)

@@ -1,0 +1,261 @@
+"""Who trains, who validates, who tests: images dealt out to parts, a lesion never to two of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.data.lesions import DIAGNOSES, LesionTable, Units, diagnosis_codes, draw, labels, make_units
+from skineval.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("image_id", "lesion_id", "group", "fold", "part")
+PARTS = ("train", "validation", "test")
+PROTOCOLS = ("lesion", "image")
+
+TRAIN, VALIDATION, TEST = range(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The rows of the lesion table that belong to each part of one fold, sorted, (n,) int64 each."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The parts of every fold, checked on construction: under the lesion protocol no group is in two parts of a fold.
+
+    `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table.
+    """
+
+    frame: pd.DataFrame
+    protocol: str  #: "lesion", or "image", which leaks
+    folds: int
+
+    def __post_init__(self) -> None:
+        _check_frame(self.frame, self.folds)
+        if self.protocol == "lesion":
+            _check_groups(self.frame)
+
+    @property
+    def leaky(self) -> bool:
+        """Whether images of one lesion may lie in different parts."""
+        return self.protocol != "lesion"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the protocol and of every row, whatever their order."""
+        rows = sorted("\t".join(map(str, row)) for row in self.frame[list(COLUMNS)].itertuples(index=False))
+        return hashlib.sha256("\n".join([self.protocol, *rows]).encode()).hexdigest()
+
+    def parts(self, fold: int) -> Parts:
+        """The parts of one fold, as rows of the lesion table. Raises IndexError for a fold that is not there."""
+        if not 0 <= fold < self.folds:
+            raise IndexError(f"fold {fold} of {self.folds}")
+        part = self.frame["part"].to_numpy()[self.frame["fold"].to_numpy() == fold]
+        return Parts(*(np.flatnonzero(part == name).astype(np.int64) for name in PARTS))
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, table: LesionTable, *, protocol: str = "lesion") -> Split:
+        """A split made elsewhere, or read from split.csv, in any order of rows.
+
+        Raises DataError unless `frame` holds every image of `table` once in each fold 0, 1, ..., with the lesion and
+        group that `table` gives it, and each image is tested once where there are several folds; under the lesion
+        protocol also where a group is in two parts.
+        """
+        import pandas as pd
+
+        missing = [column for column in COLUMNS if column not in frame.columns]
+        if missing:
+            raise DataError(f"The split lacks the column {missing[0]!r}.", f"It needs: {', '.join(COLUMNS)}.")
+        fold = pd.to_numeric(frame["fold"], errors="coerce")
+        if fold.isna().any() or (fold % 1 != 0).any():
+            bad = frame["fold"][fold.isna() | (fold % 1 != 0)].iloc[0]
+            raise DataError(f"The split has the fold {bad!r}.", "Folds are counted 0, 1, 2, ...")
+        position = pd.Series(np.arange(len(table)), index=table.frame["image_id"])
+        given = frame.assign(fold=fold.astype(np.int64), _row=frame["image_id"].map(position))
+        unknown = given["_row"].isna()
+        if unknown.any():
+            raise DataError(
+                f"The split names {int(unknown.sum())} images that are not in {table.name}, "
+                f"such as {frame['image_id'][unknown].iloc[0]!r}.",
+                "Use the split that was made of this data.",
+            )
+        given = given.sort_values(["fold", "_row"], kind="stable").reset_index(drop=True)
+        folds = _count_folds(given, table)
+        for column in ("lesion_id", "group"):
+            expected = np.tile(table.frame[column].to_numpy(dtype=object), folds)
+            wrong = np.flatnonzero(given[column].to_numpy(dtype=object) != expected)
+            if len(wrong):
+                raise DataError(
+                    f"The split says {column} {given[column].iloc[wrong[0]]!r} of {given['image_id'].iloc[wrong[0]]}, "
+                    f"where the data says {expected[wrong[0]]!r} ({len(wrong)} such rows).",
+                    "Use the split that was made of this data.",
+                )
+        return cls(given[list(COLUMNS)], protocol, folds)
+
+
+def split(
+    table: LesionTable,
+    *,
+    protocol: str = "lesion",
+    folds: int = 1,
+    seed: int = 0,
+    test: float = 0.2,
+    validation: float = 0.15,
+    task: str = "dx7",
+) -> Split:
+    """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
+
+    One fold is a hold-out of `test` of all images; with several, each image is in the test part of exactly one and
+    `test` has no effect. `validation` is the share of what is not tested. Every lesion group goes to one part as a
+    whole (protocol "image": every image by itself, LEAKY). The parts depend on the seed and on image ids, groups and
+    diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
+
+    Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+    if folds < 1:
+        raise UsageError(f"A split into {folds} folds is none.", "Give 1 for one hold-out, 5 for cross-validation.")
+    if not (0 < test < 1 and 0 < validation < 1):
+        raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
+    names = table.frame["group" if protocol == "lesion" else "image_id"].tolist()
+    units = make_units(names, diagnosis_codes(table))
+    everything = np.arange(len(units.names))
+    if folds == 1:
+        tested = _deal(units, everything, (1 - test, test), seed, "test") - 1
+    else:
+        tested = _deal(units, everything, (1.0,) * folds, seed, "test")
+    parts = np.full((folds, len(units.names)), TEST)
+    for fold in range(folds):
+        rest = np.flatnonzero(tested != fold)
+        parts[fold, rest] = _deal(units, rest, (1 - validation, validation), seed, f"validation {fold}")
+    _check_classes(table, parts[:, units.of], names, protocol, task)
+    return Split(_make_frame(table, parts[:, units.of]), protocol, folds)
+
+
+def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion") -> Split:
+    """Read a split.csv made of `table`. Raises DataError, naming the file, for what cannot be read or does not fit."""
+    import pandas as pd
+
+    try:
+        text = {column: str for column in COLUMNS if column != "fold"}
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False)
+        return Split.from_frame(frame, table, protocol=protocol)
+    except DataError as error:
+        raise DataError(f"{path}: {error.message}", error.hint) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
+
+
+def _deal(
+    units: Units, which: NDArray[np.int64], shares: Sequence[float], seed: int, purpose: str
+) -> NDArray[np.int64]:
+    """Deal the units `which`, class by class, to as many parts as there are shares: the part of each, (len(which),).
+
+    The biggest go first, by chance among equals, each to the part that is least full for its share once half of the
+    unit is in it (Webster's method of apportionment): every part then gets big and small units in proportion, and the
+    many units of one image make the counts come out even. Where no more units are left than parts that have none,
+    those parts get them.
+    """
+    names, sizes, classes = units.names, units.sizes, units.classes
+    part_of = np.empty(len(units.names), dtype=np.int64)
+    drawn = {int(unit): draw(seed, purpose, names[unit]) for unit in which}
+    for code in range(len(DIAGNOSES)):
+        members = [int(unit) for unit in which if classes[unit] == code]
+        members.sort(key=lambda unit: (-sizes[unit], drawn[unit]))
+        filled = [0] * len(shares)
+        for position, unit in enumerate(members):
+            size, left = int(sizes[unit]), len(members) - position
+            empty = [part for part, images in enumerate(filled) if not images]
+            open_to = empty if left <= len(empty) else range(len(shares))
+            part = min(open_to, key=lambda part: (filled[part] + size / 2) / shares[part])
+            part_of[unit] = part
+            filled[part] += size
+    return part_of[which]
+
+
+def _make_frame(table: LesionTable, parts: NDArray[np.int64]) -> pd.DataFrame:
+    """split.csv from the part of each image in each fold, (folds, n)."""
+    import pandas as pd
+
+    folds = len(parts)
+    known = table.frame[["image_id", "lesion_id", "group"]]
+    return pd.concat([known] * folds, ignore_index=True).assign(
+        fold=np.repeat(np.arange(folds), len(table)), part=np.array(PARTS, dtype=object)[parts.ravel()]
+    )
+
+
+def _count_folds(given: pd.DataFrame, table: LesionTable) -> int:
+    """How many folds a split has that is sorted by fold and table row; DataError unless each holds each image once."""
+    folds = max(int(given["fold"].max()) + 1, 1) if len(given) else 0
+    n = len(table)
+    complete = len(given) == folds * n and bool(
+        (given["fold"].to_numpy() == np.repeat(np.arange(folds), n)).all()
+        and (given["_row"].to_numpy() == np.tile(np.arange(n), folds)).all()
+    )
+    if not folds or not complete:
+        raise DataError(
+            f"The split has {len(given)} rows for {n} images: an image is missing from a fold, or in it twice.",
+            "Every fold 0, 1, ... holds each image once.",
+        )
+    return folds
+
+
+def _check_frame(frame: pd.DataFrame, folds: int) -> None:
+    """Parts have their names, and with several folds each image is tested in exactly one."""
+    strange = sorted(set(frame["part"]) - set(PARTS))
+    if strange:
+        raise DataError(f"The split has the part {strange[0]!r}.", f"Parts are: {', '.join(PARTS)}.")
+    if folds > 1:
+        times = (frame["part"] == "test").groupby(frame["image_id"].to_numpy()).sum()
+        wrong = times[times != 1]
+        if len(wrong):
+            raise DataError(
+                f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0]} ({wrong.iloc[0]} times).",
+                "The test parts of the folds hold each image once.",
+            )
+
+
+def _check_groups(frame: pd.DataFrame) -> None:
+    """No group is in two parts of a fold: the safety check behind every figure."""
+    n_parts = frame.groupby(["fold", "group"])["part"].nunique()
+    leaking = n_parts[n_parts > 1]
+    if len(leaking):
+        fold, group = leaking.index[0]
+        raise DataError(
+            f"{len(leaking)} groups are in several parts of a fold, such as {group} in fold {fold}: it leaks.",
+            "Keep the images of a lesion, and of its known duplicates, in one part.",
+        )
+
+
+def _check_classes(
+    table: LesionTable, parts: NDArray[np.int64], names: Sequence[str], protocol: str, task: str
+) -> None:
+    """Every class of the task is in every part of every fold: otherwise its figures mean nothing."""
+    targets, classes = labels(table, task)
+    for target, name in enumerate(classes):
+        rows = np.flatnonzero(targets == target)
+        n_units = len({names[int(row)] for row in rows})
+        absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
+        if len(absent):
+            fold, part = absent[0]
+            unit = "lesion groups" if protocol == "lesion" else "images"
+            raise DataError(
+                f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
+                f"fold {fold} has none to put into {PARTS[part]}.",
+                "Use fewer folds or more data" + (", or the task that joins classes: malignant." if n_units else "."),
+            )
