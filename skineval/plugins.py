@@ -24,6 +24,7 @@ from skineval.errors import PluginError
 
 GROUP = "skineval"
 BUILTINS = "skineval.builtins"
+BUILTINS_NAME = "builtins"
 STRICT = "SKINEVAL_STRICT_PLUGINS"
 
 
@@ -116,7 +117,8 @@ def load_plugins(entry_points: Iterable[importlib.metadata.EntryPoint] | None = 
         providers[provider.name] = provider
 
     register(
-        Provider("builtins", _package(importlib.metadata.distribution("skineval"))), importlib.import_module(BUILTINS)
+        Provider(BUILTINS_NAME, _package(importlib.metadata.distribution("skineval"))),
+        importlib.import_module(BUILTINS),
     )
     found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
     for entry_point in sorted(found, key=lambda entry: entry.name):

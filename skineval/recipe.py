@@ -22,7 +22,7 @@ from skineval.errors import UsageError
 from skineval.options import HELP
 from skineval.specs import Selection
 
-#: Raised whenever the meaning of a cell changes (training loop, split, resize), so that old cells are not taken for new.
+#: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
 PROTOCOL_VERSION = 1
 
 

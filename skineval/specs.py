@@ -9,16 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Concatenate, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from skineval.bench.result import BenchResult
     from skineval.data.lesions import LesionTable
+    from skineval.grid.result import BenchResult
 
 Value: TypeAlias = bool | int | float | str
 
@@ -39,63 +38,40 @@ class Parameter:
 
 
 Parameters: TypeAlias = Mapping[str, Parameter]
-_NO_PARAMETERS: Parameters = MappingProxyType({})
 
 
-class Build(Protocol):
-    """Makes the network: images (N, 3, H, W) float -> logits (N, num_classes). `weights` is None or "imagenet"."""
+# Functions that plugins write. Keyword arguments after those named here are the parameters of the specification.
 
-    def __call__(self, num_classes: int, *, weights: str | None, **parameters: Any) -> nn.Module: ...
+#: build(num_classes, *, weights, **parameters): the network, from images (N, 3, H, W) float to logits
+#: (N, num_classes); `weights` is None or "imagenet".
+Build: TypeAlias = "Callable[Concatenate[int, ...], nn.Module]"
 
+#: loss(counts, **parameters): from the class counts (C,) of the train part, a function from logits (N, C) float32 and
+#: targets (N,) int64 to losses (N,). The training loop averages them: scale them so that their mean over the train
+#: part is that of plain cross-entropy.
+LossFactory: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], Callable[[Tensor, Tensor], Tensor]]"
 
-class LossFactory(Protocol):
-    """Makes the loss from the class counts of the train part.
+#: draw_weights(labels, **parameters): from the train labels (n,) int64, how often each train image is drawn, (n,)
+#: float64 >= 0, in any unit.
+DrawWeights: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
-    `counts` is (C,) int64. The result maps logits (N, C) float32 and targets (N,) int64 to losses (N,), which the
-    training loop averages; scale them so that their mean over the train part is that of plain cross-entropy.
-    """
+#: resample(embeddings, labels, *, seed, **parameters): from train embeddings (n, d) float32 and labels (n,) int64, the
+#: embeddings (m, d) and labels (m,) on which the head is refitted.
+Resample: TypeAlias = (
+    "Callable[Concatenate[NDArray[np.float32], NDArray[np.int64], ...], tuple[NDArray[np.float32], NDArray[np.int64]]]"
+)
 
-    def __call__(self, counts: NDArray[np.int64], **parameters: Any) -> Callable[[Tensor, Tensor], Tensor]: ...
+#: attribute(model, images, targets, *, architecture, **parameters): from normalised images (N, 3, H, W) and target
+#: classes (N,), relevance maps (N, H, W) float >= 0.
+Attribute: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, Tensor, ...], Tensor]"
 
+#: compute(targets, probabilities, weights, classes): see `Metric`.
+Compute: TypeAlias = (
+    "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
+)
 
-class DrawWeights(Protocol):
-    """Train labels (n,) int64 -> how often each train image is drawn, (n,) float64 >= 0, in any unit."""
-
-    def __call__(self, labels: NDArray[np.int64], **parameters: Any) -> NDArray[np.float64]: ...
-
-
-class Resample(Protocol):
-    """Train embeddings (n, d) float32 and labels (n,) int64 -> (m, d) and (m,), to refit the head on."""
-
-    def __call__(
-        self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Any
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
-
-
-class Attribute(Protocol):
-    """Images (N, 3, H, W), normalised, and target classes (N,) -> relevance maps (N, H, W), float, >= 0."""
-
-    def __call__(
-        self, model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, **parameters: Any
-    ) -> Tensor: ...
-
-
-class Compute(Protocol):
-    """A metric on weighted images: see `Metric`."""
-
-    def __call__(
-        self,
-        targets: NDArray[np.int64],
-        probabilities: NDArray[np.float64],
-        weights: NDArray[np.float64],
-        classes: Sequence[str],
-    ) -> NDArray[np.float64]: ...
-
-
-class LoadTable(Protocol):
-    """Reads a data set: from `path` where the source recognises folders, from its parameters otherwise."""
-
-    def __call__(self, path: Path | None, **parameters: Any) -> LesionTable: ...
+#: load(path, **parameters): the lesion table; `path` is None where the data set was named.
+LoadTable: TypeAlias = "Callable[Concatenate[Path | None, ...], LesionTable]"
 
 
 @dataclass(frozen=True)
@@ -120,7 +96,7 @@ class Architecture:
     n_parameters: int | None = None  #: trainable numbers, with seven classes
     bfloat16_on_cpu: bool = True  #: False where bfloat16 is slower on CPUs, as with depthwise convolutions
     fetch_weights: Callable[[], Path] | None = None  #: finds or downloads the ImageNet weights; None: there are none
-    parameters: Parameters = _NO_PARAMETERS
+    parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +112,7 @@ class ImbalanceStrategy:
     loss: LossFactory | None = None
     draw_weights: DrawWeights | None = None
     resample: Resample | None = None
-    parameters: Parameters = _NO_PARAMETERS
+    parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,7 +125,7 @@ class Explainer:
     name: str
     attribute: Attribute
     summary: str
-    parameters: Parameters = _NO_PARAMETERS
+    parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,7 +154,7 @@ class DatasetSource:
     load: LoadTable
     summary: str
     recognise: Callable[[Path], bool] | None = None
-    parameters: Parameters = _NO_PARAMETERS
+    parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

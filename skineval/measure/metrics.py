@@ -23,6 +23,7 @@ from scipy import sparse
 
 from skineval.data.lesions import MALIGNANT
 from skineval.measure.predictions import BINARY, sum_to_one
+from skineval.measure.names import FIGURES
 from skineval.specs import Metric
 
 Floats = NDArray[np.float64]
@@ -265,21 +266,13 @@ def _mean_where_defined(values: Floats) -> Floats:
 
 
 #: In the order of tables; the first is the primary one.
-METRICS = (
-    Metric("balanced_accuracy", balanced_accuracy, "mean recall over classes; the metric of ISIC 2018, ranks systems"),
-    Metric("macro_auc", macro_auc, "mean over classes of the one-vs-rest area under the ROC curve"),
-    Metric("macro_f1", macro_f1, "mean F1 over classes"),
-    Metric("malignancy_auc", malignancy_auc, "area under the ROC curve of malignant against benign"),
-    Metric("mcc", mcc, "Matthews' correlation coefficient over all classes"),
-    Metric("kappa", kappa, "Cohen's kappa: agreement beyond chance"),
-    Metric("accuracy", accuracy, "share of images classified right; never ranks, nevi dominate it"),
-    Metric("weighted_f1", weighted_f1, "mean F1 over classes, weighted by images"),
-    Metric("nll", nll, "negative log-likelihood, in nats", higher_is_better=False),
-    Metric("brier", brier, "Brier score summed over classes, 0 to 2", higher_is_better=False),
-    Metric("ece", ece, "expected calibration error in 15 bins; read nll and brier first", higher_is_better=False),
-    Metric("recall", recall, "share of a class that is found (sensitivity)", per_class=True),
-    Metric("specificity", specificity, "share of the other classes that is not taken for the class", per_class=True),
-    Metric("precision", precision, "share of a class's predictions that are right", per_class=True),
-    Metric("f1", f1, "harmonic mean of precision and recall", per_class=True),
-    Metric("auc", auc, "one-vs-rest area under the ROC curve", per_class=True),
+METRICS = tuple(
+    Metric(
+        figure.name,
+        globals()[figure.name],
+        figure.summary,
+        per_class=figure.per_class,
+        higher_is_better=figure.higher_is_better,
+    )
+    for figure in FIGURES
 )

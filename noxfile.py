@@ -1,0 +1,85 @@
+"""The project's checks: `nox` runs what CI runs; `nox -l` lists the sessions on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "types", "tests", "plugins", "docs"]
+
+PYTHON = nox.project.load_toml("pyproject.toml")["project"]["requires-python"].removeprefix(">=")
+GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
+PACKAGES = sorted(str(path.parent) for path in Path("plugins").glob("*/pyproject.toml"))
+DATE = nox.project.load_toml("pyproject.toml")["tool"]["uv"]["exclude-newer"]
+
+
+def install(session: nox.Session, *arguments: str) -> None:
+    """Install with every version as of the day that pyproject.toml names."""
+    session.install(*arguments, env={"UV_EXCLUDE_NEWER": DATE})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting."""
+    install(session, *GROUPS["lint"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict static types."""
+    install(session, "-e", ".", *GROUPS["types"], "nox")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite; real data where SKINEVAL_TEST_DATA names its folder."""
+    install(session, "-e", ".", *GROUPS["test"])
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def plugins(session: nox.Session) -> None:
+    """The packages in plugins/, installed and exercised as a stranger's would be."""
+    install(session, ".", "pytest", *PACKAGES)
+    for package in PACKAGES:
+        session.run("pytest", "--rootdir", package, "-c", f"{package}/pyproject.toml", package)
+    session.run("skineval", "plugins", "list")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The commands and the code of the READMEs, run as written."""
+    install(session, "-e", ".", *GROUPS["test"])
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The oldest versions that pyproject.toml admits."""
+    session.install("-e", ".", *GROUPS["test"], "--resolution", "lowest-direct")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheel, install it alone, and run it."""
+    install(session, "build")
+    folder = session.create_tmp()
+    session.run("python", "-m", "build", "--wheel", "--installer", "uv", "--outdir", folder)
+    (wheel,) = Path(folder).glob("*.whl")
+    install(session, str(wheel))
+    with session.chdir(folder):
+        session.run("skineval", "list", "models")
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """The tests that need a GPU, with the torch that is installed."""
+    install(session, "-e", ".", *GROUPS["test"])
+    session.run("pytest", "-m", "gpu", *session.posargs)

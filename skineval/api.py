@@ -1,0 +1,201 @@
+"""Everything the commands do, as documented Python functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skineval.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skineval.catalog import Catalog
+    from skineval.grid.result import BenchResult
+    from skineval.grid.run import Display
+    from skineval.report.tables import Table
+    from skineval.train.classifier import Classifier
+
+
+def bench(
+    recipe: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    fail_fast: bool = False,
+    **keys: object,
+) -> BenchResult:
+    """Train a grid of models and imbalance strategies without leakage, and compare them.
+
+    `recipe` is a shipped recipe or a TOML file; `keys` are recipe keys that override it, spelt as in TOML:
+    `bench(models="resnet34,densenet121", epochs=6)`. Without `data` and `recipe` the synthetic data set is used.
+    Cells that an earlier run finished in `out` are read, not trained. Files are those of the command line.
+
+    Raises UsageError, DataError or PluginError before anything is trained; a cell that fails is a row of
+    `result.cells` with its reason. Raises Interrupted on Ctrl-C, with everything finished on disk.
+    """
+    from skineval.catalog import load_catalog
+    from skineval.grid.run import Silent
+
+    values = recipe_values(None if recipe is None else str(recipe), keys)
+    folder = None if out is None else Path(out)
+    return run_recipe(values, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast)
+
+
+def evaluate(
+    predictions: str | Path | pd.DataFrame,
+    *,
+    truth: str | Path | pd.DataFrame | None = None,
+    part: str = "test",
+    replicates: int = 2000,
+) -> pd.DataFrame:
+    """Score predictions of any origin: one row a figure, in the columns of results.csv.
+
+    `predictions` has the columns of predictions.csv (`fold`, `seed`, `part` and `lesion_id` may be missing), or those
+    of an ISIC 2018 submission, for which `truth` holds the reference labels. Intervals resample lesions, or images
+    where no lesion is known. Raises DataError naming file and row of what is wrong.
+    """
+    import pandas as pd
+
+    from skineval.catalog import load_catalog
+    from skineval.grid.outcome import RESULT_COLUMNS
+    from skineval.measure.intervals import estimate
+    from skineval.measure.predictions import from_submission, several
+
+    frame, source = _frame(predictions)
+    if truth is None:
+        cells = [one.select(part) for one in several(frame, source=source)]
+    else:
+        reference, reference_source = _frame(truth)
+        cells = [from_submission(frame, reference, source=source, truth_source=reference_source)]
+    cells = [cell for cell in cells if len(cell)]
+    if not cells:
+        raise DataError(f"{source} holds no rows of part {part!r}.", "Name another part with --part.")
+    task = "malignant" if "malignant" in cells[0].classes else "dx7"
+    metrics = [metric for metric in load_catalog().metrics if task in metric.tasks]
+    name = Path(source).stem
+    rows = [
+        (
+            name,
+            "",
+            task,
+            "",
+            one.metric,
+            one.class_,
+            one.value,
+            one.low,
+            one.high,
+            one.n_images,
+            one.n_lesions,
+            one.n_cells,
+        )
+        for one in estimate(cells, metrics, replicates=replicates)
+    ]
+    return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+
+
+def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
+    """A trained model: `load_model("runs/.../cells/RUN_ID").predict_proba(images)`.
+
+    `path` is the folder of a cell or its model.safetensors. Raises ModelFileError where the files are missing, damaged
+    or of another architecture; nothing is ever unpickled.
+    """
+    from skineval.train.classifier import load_classifier
+
+    return load_classifier(path, device=device)
+
+
+def recipe_values(recipe: str | None, keys: Mapping[str, object]) -> dict[str, object]:
+    """The keys of a bench: those of the recipe, overridden by `keys`."""
+    from skineval.recipe import read_recipe
+
+    name = recipe or ("ham10000" if "data" in keys else "demo")
+    if recipe is None and name == "ham10000" and str(keys["data"]).partition(":")[0] == "synthetic":
+        name = "demo"
+    return {**read_recipe(name), **keys}
+
+
+def run_recipe(
+    values: Mapping[str, object],
+    catalog: Catalog,
+    display: Display,
+    *,
+    out: Path | None = None,
+    fresh: bool = False,
+    fail_fast: bool = False,
+) -> BenchResult:
+    """Run a bench from its keys, showing on `display` how it goes."""
+    from skineval.grid.prepare import prepare
+    from skineval.grid.run import Options, run
+    from skineval.recipe import make_recipe
+
+    prepared = prepare(make_recipe(values), catalog)
+    return run(prepared, Options(out, fresh, fail_fast), catalog, display)
+
+
+def plan_table(values: Mapping[str, object], catalog: Catalog) -> Table:
+    """The cells of a bench with estimated time, disk and memory; trains nothing."""
+    from skineval.grid.estimate import estimate_cells
+    from skineval.grid.prepare import prepare, stamps
+    from skineval.recipe import make_recipe
+    from skineval.report.tables import plan
+
+    prepared = prepare(make_recipe(values), catalog)
+    return plan(estimate_cells(prepared, catalog), stamps(prepared))
+
+
+def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:
+    """Measure the bench in `folder` again and rewrite its reports; returns it, and what was set aside."""
+    from skineval.catalog import load_catalog
+    from skineval.grid.outcome import conclude, read_bench
+    from skineval.grid.prepare import load_table
+    from skineval.grid.store import BenchFolder
+
+    catalog = load_catalog()
+    bench_folder = BenchFolder(Path(folder))
+    problems: list[str] = []
+    recipe = read_bench(bench_folder).recipe
+    try:
+        table, _ = load_table(recipe.data, catalog)
+    except (DataError, UsageError) as error:
+        problems.append(f"The data is not where it was, so that pictures are left out: {error.message}")
+        table = None
+    return conclude(bench_folder, catalog, on_phase, problems, table), problems
+
+
+def diagnosis() -> dict[str, str]:
+    """Versions, device, cache and plugins of this installation."""
+    import platform
+    from importlib.metadata import version
+
+    from skineval.catalog import load_catalog
+    from skineval.data.pixels import cache_folder
+    from skineval.grid.prepare import PACKAGES
+    from skineval.train.device import choose_device, cpu_threads
+
+    catalog = load_catalog()
+    device = choose_device("auto")
+    facts = {name: version(name) for name in PACKAGES}
+    facts |= {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": f"{device.name} ({device.description}): {device.reason}",
+        "threads": str(cpu_threads(1)),
+        "cache": str(cache_folder()),
+    }
+    facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}
+    facts |= {f"set aside {i}": str(problem) for i, problem in enumerate(catalog.problems, start=1)}
+    return facts
+
+
+def _frame(source: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    import pandas as pd
+
+    if isinstance(source, pd.DataFrame):
+        return source, "the data frame"
+    text: dict[str, Any] = dict.fromkeys(("image_id", "image", "lesion_id", "part", "target", "dx"), "str")
+    try:
+        return pd.read_csv(source, dtype=text, encoding="utf-8-sig"), str(source)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source} cannot be read as CSV: {error}.", "Give a CSV file with a header line.") from error

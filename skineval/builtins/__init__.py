@@ -1,0 +1,44 @@
+"""The first plugin: everything skineval itself offers, through the same hooks as anybody's package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from skineval.builtins.architectures import ARCHITECTURES
+from skineval.builtins.datasets import SOURCES
+from skineval.builtins.explainers import EXPLAINERS
+from skineval.builtins.imbalance import STRATEGIES
+from skineval.builtins.metrics import METRICS
+from skineval.builtins.reporters import REPORTERS
+from skineval.hookspecs import hookimpl
+from skineval.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
+
+
+@hookimpl
+def skineval_register_architectures() -> Iterable[Architecture]:
+    return ARCHITECTURES
+
+
+@hookimpl
+def skineval_register_imbalance() -> Iterable[ImbalanceStrategy]:
+    return STRATEGIES
+
+
+@hookimpl
+def skineval_register_explainers() -> Iterable[Explainer]:
+    return EXPLAINERS
+
+
+@hookimpl
+def skineval_register_metrics() -> Iterable[Metric]:
+    return METRICS
+
+
+@hookimpl
+def skineval_register_datasets() -> Iterable[DatasetSource]:
+    return SOURCES
+
+
+@hookimpl
+def skineval_register_reporters() -> Iterable[Reporter]:
+    return REPORTERS

@@ -1,0 +1,64 @@
+"""The command line: one file a command group, each of which parses, calls and renders."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from skineval.cli import bench, doctor, evaluate, listing, plugins, report
+from skineval.cli.output import complain
+from skineval.errors import ExitCode, Interrupted, SkinevalError
+
+app = typer.Typer(
+    name="skineval",
+    help="Benchmark skin-lesion classifiers on HAM10000: leak-free parts, intervals, paired tests.",
+    epilog="Example: skineval bench --models resnet34,densenet121",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
+app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("report", epilog=report.EXAMPLE)(report.report)
+app.add_typer(listing.app, name="list")
+app.add_typer(plugins.app, name="plugins")
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("skineval"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the program; every error ends in a message and its exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(arguments)
+    except SkinevalError as error:
+        if debug:
+            traceback.print_exc()
+        complain(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except Interrupted:
+        complain("Interrupted.", "Everything finished is saved; run the same command again to go on.")
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        if debug:
+            raise
+        complain(
+            f"Unexpected {type(error).__name__}: {error}",
+            "This is a defect of skineval or of a plugin: run again with --debug for the traceback, and report it.",
+        )
+        sys.exit(ExitCode.CELLS_FAILED)

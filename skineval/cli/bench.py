@@ -1,0 +1,109 @@
+"""`skineval bench`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skineval.cli.output import Format, FormatOption, QuietOption, warn
+from skineval.errors import ExitCode
+from skineval.options import HELP
+
+if TYPE_CHECKING:
+    from skineval.grid.result import BenchResult
+
+EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
+_RECIPE, _RUN = "What is benched (keys of a recipe)", "How it is run"
+
+
+def _key(name: str, *flags: str) -> Any:
+    return typer.Option(*(flags or (f"--{name.replace('_', '-')}",)), help=HELP[name], rich_help_panel=_RECIPE)
+
+
+def _run(name: str, text: str = "") -> Any:
+    return typer.Option(f"--{name.replace('_', '-')}", help=text or HELP[name], rich_help_panel=_RUN)
+
+
+def bench(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A shipped recipe or a TOML file; flags override its keys.", show_default=False)
+    ] = None,
+    models: Annotated[str | None, _key("models")] = None,
+    imbalance: Annotated[str | None, _key("imbalance")] = None,
+    explainers: Annotated[str | None, _key("explainers")] = None,
+    data: Annotated[str | None, _key("data")] = None,
+    task: Annotated[str | None, _key("task")] = None,
+    protocol: Annotated[str | None, _key("protocol")] = None,
+    folds: Annotated[int | None, _key("folds")] = None,
+    seeds: Annotated[str | None, _key("seeds")] = None,
+    split_seed: Annotated[int | None, _key("split_seed")] = None,
+    epochs: Annotated[int | None, _key("epochs")] = None,
+    batch_size: Annotated[int | None, _key("batch_size")] = None,
+    learning_rate: Annotated[str | None, _key("learning_rate")] = None,
+    weight_decay: Annotated[float | None, _key("weight_decay")] = None,
+    optimizer: Annotated[str | None, _key("optimizer")] = None,
+    schedule: Annotated[str | None, _key("schedule")] = None,
+    warmup: Annotated[float | None, _key("warmup")] = None,
+    patience: Annotated[int | None, _key("patience")] = None,
+    augment: Annotated[str | None, _key("augment")] = None,
+    image_size: Annotated[int | None, _key("image_size")] = None,
+    weights: Annotated[str | None, _key("weights")] = None,
+    precision: Annotated[str | None, _key("precision")] = None,
+    limit: Annotated[int | None, _key("limit")] = None,
+    replicates: Annotated[int | None, _key("replicates")] = None,
+    device: Annotated[str | None, _run("device")] = None,
+    jobs: Annotated[int | None, _run("jobs")] = None,
+    out: Annotated[
+        Path | None, _run("out", "Folder of the bench; by default one under runs/ that is this recipe's alone.")
+    ] = None,
+    fresh: Annotated[
+        bool, _run("fresh", "Discard what an earlier run left there instead of going on from it.")
+    ] = False,
+    fail_fast: Annotated[bool, _run("fail_fast", "Stop at the first cell that fails.")] = False,
+    dry_run: Annotated[
+        bool, _run("dry_run", "Show the cells with estimated time, disk and memory; train nothing.")
+    ] = False,
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a grid of models and imbalance strategies without leakage, and compare them.
+
+    Without --data and without a recipe a synthetic data set and the recipe demo are used. Running the same command
+    again goes on from what is there.
+    """
+    flags = {key: value for key, value in locals().items() if key in HELP and value is not None}
+    from skineval import api
+    from skineval.catalog import load_catalog
+    from skineval.cli.display import Progressing
+
+    catalog = load_catalog()
+    if not quiet:
+        for problem in catalog.problems:
+            warn(f"{problem}.")
+    values = api.recipe_values(recipe, flags)
+    if dry_run:
+        _show_plan(values, catalog, format)
+        return
+    with Progressing(quiet) as display:
+        result = api.run_recipe(values, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
+    _show(result, format, quiet)
+    if (result.cells["status"] != "done").any():
+        raise typer.Exit(ExitCode.CELLS_FAILED)
+
+
+def _show(result: BenchResult, format: Format, quiet: bool) -> None:
+    from skineval.cli.output import print_table
+    from skineval.report import tables
+
+    print_table(tables.comparison(result.results, result.comparisons, result.cells, result.warnings), format)
+    if not quiet:
+        typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
+
+
+def _show_plan(values: dict[str, object], catalog: Any, format: Format) -> None:
+    from skineval import api
+    from skineval.cli.output import print_table
+
+    print_table(api.plan_table(values, catalog), format)

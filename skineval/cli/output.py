@@ -1,0 +1,77 @@
+"""What every command shares: results go to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from skineval.report.tables import Table
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How results are written to standard output.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
+
+
+def complain(message: str, hint: str = "") -> None:
+    """An error: what is wrong, then what to do. Untrusted text prints literally."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Error: ", "bold red"), _literal(message)))
+    if hint:
+        console.print(Text(_literal(hint)))
+
+
+def warn(text: str) -> None:
+    """One warning line on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        Text.assemble(("Warning: ", "bold yellow"), _literal(text))
+    )
+
+
+def is_terminal() -> bool:
+    """Whether progress would be seen by a person."""
+    return sys.stderr.isatty()
+
+
+def _literal(text: str) -> str:
+    return _CONTROL.sub("�", text)
+
+
+def print_table(table: Table, format: Format) -> None:
+    """Write a table to standard output, as wide as the terminal where it is one."""
+    from rich.console import Console
+
+    from skineval.report.console import render, show
+
+    if format is Format.TABLE and sys.stdout.isatty():
+        show(table, Console())
+    else:
+        sys.stdout.write(render(table, format.value, width=_width()))
+
+
+def _width() -> int:
+    # A pipe has no width; COLUMNS says what the reader has.
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) >= 40 else 120

@@ -1,0 +1,55 @@
+"""`skineval plugins ...`: what is loaded, and what failed and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from skineval.catalog import Catalog, load_catalog
+from skineval.cli.output import Format, FormatOption, print_table
+
+app = typer.Typer(
+    help="Show the plugins that are loaded, and those that were set aside and why.",
+    epilog="Example: skineval plugins list",
+    no_args_is_help=True,
+)
+
+
+@app.command("list", epilog="Example: skineval plugins list")
+def list_plugins(
+    format: FormatOption = Format.TABLE,
+    details: Annotated[bool, typer.Option("--details", help="Show the traceback of what was set aside.")] = False,
+) -> None:
+    """Every plugin with what it offers, and every plugin that was set aside with the reason."""
+    from skineval.report.tables import Column, Row, Table
+
+    catalog = load_catalog()
+    rows = [
+        Row((name, provider.package, "loaded", _offers(catalog, name)))
+        for name, provider in catalog.plugins.providers.items()
+    ]
+    rows += [
+        Row(
+            (problem.provider.name, problem.provider.package, "set aside", f"{problem.stage}: {problem.cause}"),
+            "failed",
+        )
+        for problem in catalog.problems
+    ]
+    names = (("name", "Plugin"), ("package", "Package"), ("status", "Status"), ("what", "Offers, or why not"))
+    print_table(Table("Plugins", tuple(Column(*name) for name in names), tuple(rows)), format)
+    for problem in catalog.problems if details else ():
+        typer.echo(problem.details, err=True)
+
+
+def _offers(catalog: Catalog, plugin: str) -> str:
+    shelves = (
+        catalog.architectures,
+        catalog.imbalance,
+        catalog.explainers,
+        catalog.metrics,
+        catalog.datasets,
+        catalog.reporters,
+    )
+    counts = ((shelf.kind, sum(entry.provider.name == plugin for entry in shelf.entries.values())) for shelf in shelves)
+    return ", ".join(f"{count} {kind}" for kind, count in counts if count) or "nothing"

@@ -1,0 +1,29 @@
+"""`skineval report`: rebuild every report from what is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
+
+EXAMPLE = "Example: skineval report runs/demo"
+
+
+def report(
+    bench: Annotated[Path, typer.Argument(help="The folder that `skineval bench` wrote to.")],
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
+    from skineval import api
+    from skineval.cli.display import Progressing
+    from skineval.report import tables
+
+    with Progressing(quiet) as display:
+        result, problems = api.rebuild(bench, display.phase)
+    for problem in problems if not quiet else ():
+        warn(problem)
+    print_table(tables.comparison(result.results, result.comparisons, result.cells, result.warnings), format)

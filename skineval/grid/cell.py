@@ -1,0 +1,318 @@
+"""One cell, from the specification to predictions, model and explanations on disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import nn
+
+from skineval.catalog import Catalog
+from skineval.explain.panels import explain
+from skineval.grid import store
+from skineval.grid.store import CellFolder, CellRecord
+from skineval.grid.workspace import Rows, Workspace
+from skineval.measure.metrics import balanced_accuracy
+from skineval.measure.predictions import Predictions, from_frame
+from skineval.recipe import RunSpec, derive_seed
+from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selection
+from skineval.train import checkpoint
+from skineval.train.augment import make_transform, normaliser
+from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.classifier import describe, save_weights
+from skineval.train.embeddings import fit_head, install_head
+from skineval.train.fit import Task, cross_entropy, history_rows, images_per_second, train
+from skineval.train.network import build_network, find_head
+from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
+from skineval.train.weights import NONE, Loaded, Weights, read_tensors
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who is told how a cell goes, and who may stop it."""
+
+    on_epoch: Callable[[EpochEnded], None]
+    on_step: Callable[[float], None]  #: epochs done, with the fraction of the current one
+    on_phase: Callable[[str], None]
+    should_stop: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as trained, before anything is done to its head."""
+
+    network: nn.Module
+    progress: Progress
+    loaded: Loaded | None
+    seconds: float  #: spent here and now; 0 where another cell had trained it
+
+
+def run_cell(
+    spec: RunSpec, workspace: Workspace, catalog: Catalog, explainers: tuple[Selection, ...], observer: Observer
+) -> CellRecord:
+    """Do what is left to do of a cell and return its record, which the caller writes last.
+
+    Raises CellError, or whatever a plugin raises, when the cell fails; Interrupted when the observer says stop. What
+    is on disk then is complete files only, and running the cell again goes on from them.
+    """
+    started = time.perf_counter()
+    architecture = catalog.architectures[spec.model.name]
+    strategy = catalog.imbalance[spec.imbalance.name]
+    folder = workspace.folder.cell(spec.run_id)
+    parts = workspace.parts[spec.fold]
+    stage = make_stage(spec, workspace, architecture, observer)
+
+    trained = train_shared(spec, workspace, architecture, strategy, stage, observer)
+    if folder.predictions.is_file():  # then the model was written before it
+        trained.network.load_state_dict(read_tensors(folder.weights))
+    else:
+        if strategy.resample is not None:
+            observer.on_phase("refitting the head")
+            refit_head(spec, workspace, architecture, strategy, stage, trained.network)
+        observer.on_phase("predicting")
+        write_model(folder, spec, workspace, architecture, trained)
+        store.write_frame(folder.history, pd.DataFrame(history_rows(trained.progress)))
+        store.write_frame(folder.predictions, predict(spec, workspace, stage, trained.network).to_frame())
+    for selection in explainers:
+        observer.on_phase(f"explaining with {selection}")
+        explain(
+            folder.explanation(str(selection)),
+            partial(catalog.explainers[selection.name].attribute, architecture=architecture, **selection.parameters),
+            trained.network,
+            stage,
+            read_predictions(folder, workspace.classes).select("test"),
+            parts.test,
+        )
+    previous = store.read_cell(folder)
+    return CellRecord(
+        spec,
+        store.DONE,
+        seconds=round(_seconds(trained, spec, started), 3),
+        images_per_second=_rounded(images_per_second(trained.progress)),
+        device=workspace.device,
+        train_counts=tuple(class_counts(workspace, parts).tolist()),
+        explainers=tuple(
+            dict.fromkeys([*(previous.explainers if previous else ()), *(str(selection) for selection in explainers)])
+        ),
+    )
+
+
+def make_stage(spec: RunSpec, workspace: Workspace, architecture: Architecture, observer: Observer) -> Stage:
+    """Put the images where the network will be."""
+    device = torch.device(workspace.device)
+    normalise = normaliser(architecture.mean, architecture.std, device)
+    images = put_on_device(workspace.store, device)
+    return Stage(images, device, spec.precision, normalise, observer.should_stop)
+
+
+def train_shared(
+    spec: RunSpec,
+    workspace: Workspace,
+    architecture: Architecture,
+    strategy: ImbalanceStrategy,
+    stage: Stage,
+    observer: Observer,
+) -> Trained:
+    """The trained network of `spec`: made here, or read where another cell of the same network has made it."""
+    started = time.perf_counter()
+    folder = workspace.folder.network(spec.network_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = Weights(spec.weights, workspace.weights_path if spec.weights.startswith("sha256:") else None)
+    finished = _network_file(spec, workspace)
+    with FileLock(folder / ".lock"):
+        initial = Weights(NONE) if finished.is_file() else weights
+        network, loaded = build_network(
+            architecture,
+            spec.model,
+            len(workspace.classes),
+            initial,
+            spec.image_size,
+            derive_seed("initial weights", spec.model, spec.seed, spec.fold),
+        )
+        if finished.is_file():
+            about = store.read_json(folder / "network.json")
+            network.load_state_dict(read_tensors(finished))
+            network.to(stage.device).to(memory_format=torch.channels_last)
+            progress = Progress(tuple(EpochRecord(**row) for row in about["history"]), about["best_epoch"])
+            return Trained(network, progress, _loaded(about["weights"]), 0.0)
+        observer.on_phase("training")
+        task = make_task(spec, workspace, architecture, strategy, stage.device)
+        progress = train(
+            network,
+            spec,
+            task,
+            stage,
+            folder,
+            on_epoch=lambda record: observer.on_epoch(_event(spec, record)),
+            on_step=observer.on_step,
+        )
+        about = {
+            "history": [asdict(record) for record in progress.history],
+            "best_epoch": progress.best_epoch,
+            "weights": asdict(loaded) if loaded else None,
+        }
+        store.write_json(folder / "network.json", about)
+        checkpoint.best_file(folder, progress.best_epoch).replace(finished)
+        (folder / checkpoint.LAST).unlink()
+    return Trained(network, progress, loaded, time.perf_counter() - started)
+
+
+def make_task(
+    spec: RunSpec,
+    workspace: Workspace,
+    architecture: Architecture,
+    strategy: ImbalanceStrategy,
+    device: torch.device,
+) -> Task:
+    """What the training loop is given. The strategy sees labels of the train part, and nothing else."""
+    parts = workspace.parts[spec.fold]
+    labels = workspace.targets[parts.train]
+    parameters = spec.imbalance.parameters
+    loss = strategy.loss(class_counts(workspace, parts), **parameters) if strategy.loss else cross_entropy
+    draw_weights = strategy.draw_weights(labels, **parameters) if strategy.draw_weights else None
+    return Task(
+        train=parts.train,
+        validation=parts.validation,
+        targets=workspace.targets,
+        loss=loss,
+        draw_weights=draw_weights,
+        transform=make_transform(spec.augment, architecture.mean, architecture.std, device),
+        score=lambda targets, probabilities: score(targets, probabilities, workspace.classes),
+    )
+
+
+def refit_head(
+    spec: RunSpec,
+    workspace: Workspace,
+    architecture: Architecture,
+    strategy: ImbalanceStrategy,
+    stage: Stage,
+    network: nn.Module,
+) -> None:
+    """Resample the train embeddings and put a head into `network` that is fitted to them."""
+    assert strategy.resample is not None
+    parts = workspace.parts[spec.fold]
+    head = find_head(network, architecture, len(workspace.classes))
+    embeddings = embed(network, head, stage, np.concatenate([parts.train, parts.validation]))
+    train_embeddings, validation_embeddings = np.split(embeddings, [len(parts.train)])
+    resampled, labels = strategy.resample(
+        train_embeddings,
+        workspace.targets[parts.train],
+        seed=derive_seed("resample", spec.model, spec.imbalance, spec.seed, spec.fold),
+        **spec.imbalance.parameters,
+    )
+    fitted = fit_head(
+        resampled,
+        labels,
+        (validation_embeddings, workspace.targets[parts.validation]),
+        len(workspace.classes),
+        lambda targets, probabilities: score(targets, probabilities, workspace.classes),
+    )
+    install_head(head, fitted)
+
+
+def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Module) -> Predictions:
+    """Predictions for the validation and the test part."""
+    parts = workspace.parts[spec.fold]
+    rows = np.concatenate([parts.validation, parts.test])
+    return Predictions(
+        classes=workspace.classes,
+        image_ids=workspace.image_ids[rows],
+        lesion_ids=workspace.lesion_ids[rows],
+        groups=workspace.lesion_ids[rows],
+        parts=np.repeat(["validation", "test"], [len(parts.validation), len(parts.test)]),
+        targets=workspace.targets[rows],
+        probabilities=softmax(predict_logits(network, stage, rows)),
+        fold=spec.fold,
+        seed=spec.seed,
+    )
+
+
+def write_model(
+    folder: CellFolder, spec: RunSpec, workspace: Workspace, architecture: Architecture, trained: Trained
+) -> None:
+    """model.safetensors and model.json; the weights are linked to the shared network where they are the same."""
+    about = describe(
+        architecture,
+        spec.model,
+        workspace.classes,
+        spec.task,
+        spec.image_size,
+        imbalance=str(spec.imbalance),
+        initial_weights={"source": spec.weights, **(asdict(trained.loaded) if trained.loaded else {})},
+        best_epoch=trained.progress.best_epoch,
+        precision=spec.precision,
+        run_id=spec.run_id,
+    )
+    if spec.on_embeddings or not _linked(_network_file(spec, workspace), folder.weights):
+        save_weights(folder.weights, trained.network)
+    store.write_json(folder.model, about)
+
+
+def read_predictions(folder: CellFolder, classes: tuple[str, ...]) -> Predictions:
+    """predictions.csv of a cell; raises DataError naming file and row where it is damaged."""
+    frame = store.read_frame(folder.predictions, ("image_id", "lesion_id", "part", "target"))
+    return from_frame(frame, source=str(folder.predictions), classes=classes)
+
+
+def score(targets: NDArray[np.int64], probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> float:
+    """The balanced accuracy by which epochs and heads are chosen, on validation images."""
+    return float(balanced_accuracy(targets, probabilities, np.ones((1, len(targets))), classes)[0])
+
+
+def class_counts(workspace: Workspace, parts: Rows) -> NDArray[np.int64]:
+    """Images of the train part per class, (C,)."""
+    return np.bincount(workspace.targets[parts.train], minlength=len(workspace.classes))
+
+
+def _network_file(spec: RunSpec, workspace: Workspace) -> Path:
+    return workspace.folder.network(spec.network_id) / "network.safetensors"
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give the file `source` a second name, where the file system can."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".link")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        temporary.replace(target)
+    except OSError:
+        return False
+    return True
+
+
+def _event(spec: RunSpec, record: EpochRecord) -> EpochEnded:
+    return EpochEnded(
+        spec.run_id,
+        record.epoch,
+        spec.epochs,
+        record.train_loss,
+        record.val_loss,
+        record.val_balanced_accuracy,
+        record.images / record.train_seconds,
+    )
+
+
+def _seconds(trained: Trained, spec: RunSpec, started: float) -> float:
+    """What the cell cost: its own work now, and the epochs that were trained before an interruption."""
+    now = time.perf_counter() - started
+    epochs = sum(record.seconds for record in trained.progress.history)
+    return now - trained.seconds + max(trained.seconds, epochs) if not spec.on_embeddings else now
+
+
+def _loaded(fields: dict[str, list[str]] | None) -> Loaded | None:
+    return Loaded(**{key: tuple(value) for key, value in fields.items()}) if fields else None
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 2) if np.isfinite(value) else None

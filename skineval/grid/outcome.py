@@ -1,0 +1,215 @@
+"""What came of a bench: read from its folder, measured, reported. Trains nothing and needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skineval.catalog import Catalog
+from skineval.data.lesions import LesionTable
+from skineval.errors import DataError, SkinevalError
+from skineval.files import atomic_write
+from skineval.grid import store
+from skineval.grid.result import BenchResult, CellResult
+from skineval.grid.store import DONE, BenchFolder, CellRecord
+from skineval.measure.baselines import baselines
+from skineval.measure.comparisons import against_best
+from skineval.measure.intervals import estimate
+from skineval.measure.predictions import Predictions, from_frame
+from skineval.recipe import Recipe, make_recipe, read_recipe
+from skineval.specs import Metric
+
+Problems: TypeAlias = list[str]
+
+RESULT_COLUMNS = (
+    "model",
+    "imbalance",
+    "task",
+    "protocol",
+    "metric",
+    "class",
+    "value",
+    "low",
+    "high",
+    "n_images",
+    "n_lesions",
+    "n_cells",
+)
+COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
+COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1")
+
+
+def conclude(
+    folder: BenchFolder,
+    catalog: Catalog,
+    on_phase: Callable[[str], None],
+    problems: Problems,
+    table: LesionTable | None = None,
+) -> BenchResult:
+    """Measure every finished cell, write results.csv and comparisons.csv, and let every reporter write its report."""
+    result = read_bench(folder, table)
+    metrics = [metric for metric in catalog.metrics if result.recipe.task in metric.tasks]
+    on_phase("measuring")
+    results = measure(result, metrics, problems)
+    comparisons = compare(result, metrics)
+    store.write_frame(folder.results, results)
+    store.write_frame(folder.comparisons, comparisons)
+    result = replace(result, results=results, comparisons=comparisons)
+    for reporter in catalog.reporters:
+        on_phase(f"writing the {reporter.name} report")
+        try:
+            list(reporter.write(result))
+        except SkinevalError:
+            raise
+        except Exception as error:
+            provider = catalog.reporters.entries[reporter.name].provider
+            problems.append(str(catalog.plugins.problem(provider, f"reporter {reporter.name}", error)))
+    atomic_write(folder.receipt, receipt(folder, result.recipe, catalog))
+    return result
+
+
+def conclusion_stands(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> bool:
+    """Whether results and reports on disk were made from the cells, recipe and plugins that are there now."""
+    files = (folder.results, folder.comparisons, folder.path / "report.md", folder.path / "report.html")
+    if not folder.receipt.is_file() or not all(file.is_file() for file in files):
+        return False
+    return folder.receipt.read_text(encoding="utf-8") == receipt(folder, recipe, catalog)
+
+
+def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
+    """A hash of all that results and reports are made from."""
+    digest = hashlib.sha256()
+    for text in (recipe.to_toml(), folder.cells.read_text(encoding="utf-8"), *catalog.metrics.entries):
+        digest.update(text.encode())
+    for shelf in (catalog.metrics, catalog.reporters):
+        digest.update(repr([entry.provider.package for entry in shelf.entries.values()]).encode())
+    for row in _cells(folder)["run_id"]:
+        predictions = folder.cell(str(row)).predictions
+        if predictions.is_file():
+            digest.update(predictions.read_bytes())
+    return digest.hexdigest() + "\n"
+
+
+def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
+    """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
+    return replace(
+        read_bench(folder, table),
+        results=store.read_frame(folder.results, ("model", "imbalance", "task", "protocol", "metric", "class")),
+        comparisons=store.read_frame(folder.comparisons, ("a", "b", "metric")),
+    )
+
+
+def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
+    """Everything of a bench but its measures."""
+    if not folder.recipe.is_file():
+        raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
+    recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    environment = store.read_json(folder.environment)
+    split = store.read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
+    cells = _cells(folder)
+    groups = dict(zip(split["lesion_id"], split["group"], strict=True))
+    classes = tuple(environment["classes"])
+    done = [record for record in _records(folder, cells) if record.status == DONE]
+    return BenchResult(
+        folder=folder.path,
+        recipe=recipe,
+        environment=environment,
+        classes=classes,
+        warnings=tuple(environment["stamps"]),
+        split=split,
+        cells=cells,
+        results=pd.DataFrame(columns=list(RESULT_COLUMNS)),
+        comparisons=pd.DataFrame(columns=list(COMPARISON_COLUMNS)),
+        finished=[_cell_result(folder, record, classes, groups) for record in done],
+        pixels=_pixels(table) if table is not None else None,
+    )
+
+
+def measure(result: BenchResult, metrics: Sequence[Metric], problems: Problems) -> pd.DataFrame:
+    """results.csv: every metric of every system and of the trivial baselines, on the test parts."""
+    rows: list[tuple[object, ...]] = []
+    for (model, imbalance), predictions in {**systems(result), **trivial(result)}.items():
+        for one in estimate(predictions, metrics, replicates=result.recipe.replicates, seed=result.recipe.split_seed):
+            figures = (one.value, one.low, one.high, one.n_images, one.n_lesions, one.n_cells)
+            named = (model, imbalance, result.recipe.task, result.recipe.protocol, one.metric, one.class_)
+            rows.append((*named, *figures))
+    return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+
+
+def compare(result: BenchResult, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """comparisons.csv: the best system against every other one, paired on the same images."""
+    named = {f"{model}/{imbalance}": predictions for (model, imbalance), predictions in systems(result).items()}
+    compared = [metric for metric in metrics if metric.name in COMPARED]
+    rows = (
+        against_best(named, compared, replicates=result.recipe.replicates, seed=result.recipe.split_seed)
+        if len(named) > 1
+        else []
+    )
+    return pd.DataFrame(
+        [(r.a, r.b, r.metric, r.difference, r.low, r.high, r.p, r.p_holm, r.n_images, r.n_lesions) for r in rows],
+        columns=list(COMPARISON_COLUMNS),
+    )
+
+
+def systems(result: BenchResult) -> dict[tuple[str, str], list[Predictions]]:
+    """The test predictions of every cell, by model and imbalance strategy."""
+    found: dict[tuple[str, str], list[Predictions]] = {}
+    for cell in result.finished:
+        found.setdefault((cell.model, cell.imbalance), []).append(cell.predictions.select("test"))
+    return found
+
+
+def trivial(result: BenchResult) -> dict[tuple[str, str], list[Predictions]]:
+    """What predicting the majority class, or the class frequencies, of the train part would have given."""
+    found: dict[tuple[str, str], list[Predictions]] = {}
+    folds: set[int] = set()
+    for cell in result.finished:
+        if cell.fold in folds:
+            continue
+        folds.add(cell.fold)
+        for name, predictions in baselines(np.array(cell.train_counts), cell.predictions.select("test")).items():
+            found.setdefault((name, ""), []).append(predictions)
+    return found
+
+
+def _cells(folder: BenchFolder) -> pd.DataFrame:
+    return store.read_frame(folder.cells, ("run_id", "model", "imbalance", "status", "reason", "device"))
+
+
+def _records(folder: BenchFolder, cells: pd.DataFrame) -> list[CellRecord]:
+    found = [store.read_cell(folder.cell(str(run_id))) for run_id in cells["run_id"]]
+    return [record for record in found if record is not None]
+
+
+def _cell_result(
+    folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str]
+) -> CellResult:
+    cell = folder.cell(record.spec.run_id)
+    frame = store.read_frame(cell.predictions, ("image_id", "lesion_id", "part", "target"))
+    return CellResult(
+        run_id=record.spec.run_id,
+        model=str(record.spec.model),
+        imbalance=str(record.spec.imbalance),
+        fold=record.spec.fold,
+        seed=record.spec.seed,
+        predictions=from_frame(frame, source=str(cell.predictions), classes=classes, groups=groups),
+        history=store.read_frame(cell.history),
+        train_counts=record.train_counts,
+        explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
+    )
+
+
+def _pixels(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], NDArray[np.uint8]]:
+    """Pictures of images for the reports, from the data set itself: larger than what the networks see."""
+    rows = dict(zip(table.frame["image_id"], range(len(table)), strict=True))
+
+    def pixels(image_ids: Sequence[str]) -> NDArray[np.uint8]:
+        return table.images.pixels([rows[image_id] for image_id in image_ids], size)
+
+    return pixels

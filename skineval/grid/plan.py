@@ -1,0 +1,95 @@
+"""From a recipe to its cells: pure, nothing is read or written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skineval.catalog import Catalog
+from skineval.plugins import BUILTINS_NAME, Provider
+from skineval.recipe import Recipe, RunSpec
+from skineval.specs import Architecture, ImbalanceStrategy, Selection
+from skineval.train.weights import NONE
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the cells depend on beside the recipe."""
+
+    data: str  #: fingerprint of the data set
+    split: str  #: fingerprint of the split
+    classes: tuple[str, ...]
+    weights: str  #: as in `RunSpec.weights`
+    precision: Callable[[Architecture], str]
+
+
+def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
+    """Every cell of the grid, cells that train a network before those that reuse it."""
+    models = catalog.architectures.select(recipe.models)
+    strategies = catalog.imbalance.select(recipe.imbalance)
+    cells = [
+        _cell(recipe, facts, catalog, model, imbalance, fold, seed)
+        for model in models
+        for imbalance in strategies
+        for fold in range(recipe.folds)
+        for seed in dict.fromkeys(recipe.seeds)
+    ]
+    return tuple(sorted(cells, key=lambda cell: cell.on_embeddings))
+
+
+def peak_learning_rate(recipe: Recipe) -> float:
+    """`auto` made a number: pretrained weights are changed gently, random ones are not worth keeping."""
+    if recipe.learning_rate == "auto":
+        return 1e-3 if recipe.weights == NONE else 3e-4
+    return recipe.learning_rate
+
+
+def acts_on_embeddings_only(strategy: ImbalanceStrategy) -> bool:
+    """Whether the network is trained as for `none`, and may be shared."""
+    return strategy.resample is not None and strategy.loss is None and strategy.draw_weights is None
+
+
+def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
+    """A name for the folder of a bench that no other recipe has."""
+    name = "+".join(dict.fromkeys(str(cell.model) for cell in cells))
+    readable = "".join(c if c.isalnum() or c in "+_." else "-" for c in name)[:40]
+    digest = hashlib.sha256("\n".join(sorted(cell.run_id for cell in cells)).encode()).hexdigest()[:8]
+    source = recipe.data.rstrip("/").rpartition("/")[2].partition(":")[0]
+    readable_source = "".join(c if c.isalnum() else "-" for c in source)[:24] or "data"
+    return f"{readable_source}-{readable}-{digest}"
+
+
+def _package(provider: Provider) -> str:
+    # skineval's own code is told apart by the protocol version: a new release does not invalidate every old cell.
+    return "" if provider.name == BUILTINS_NAME else provider.package
+
+
+def _cell(
+    recipe: Recipe, facts: Facts, catalog: Catalog, model: Selection, imbalance: Selection, fold: int, seed: int
+) -> RunSpec:
+    return RunSpec(
+        model=model,
+        imbalance=imbalance,
+        fold=fold,
+        seed=seed,
+        task=recipe.task,
+        classes=facts.classes,
+        data=facts.data,
+        split=facts.split,
+        image_size=recipe.image_size,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=peak_learning_rate(recipe),
+        weight_decay=recipe.weight_decay,
+        optimizer=recipe.optimizer,
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+        patience=recipe.patience,
+        augment=recipe.augment,
+        weights=facts.weights,
+        precision=facts.precision(catalog.architectures[model.name]),
+        model_package=_package(catalog.architectures.entries[model.name].provider),
+        imbalance_package=_package(catalog.imbalance.entries[imbalance.name].provider),
+        on_embeddings=acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+    )

@@ -1,0 +1,170 @@
+"""From a recipe to everything that can be known before training: data, parts, device, weights, cells."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.catalog import Catalog
+from skineval.data.lesions import LesionTable, labels, sample
+from skineval.data.splits import Split, split
+from skineval.errors import DataError, UsageError
+from skineval.grid.plan import Facts, peak_learning_rate, plan
+from skineval.grid.workspace import Rows
+from skineval.recipe import Recipe, RunSpec
+from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
+from skineval.train.weights import Weights, resolve_weights
+
+PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bench that is ready to run."""
+
+    recipe: Recipe  #: resolved: globs expanded, paths absolute, `auto` made a number where it is one for all cells
+    table: LesionTable
+    targets: NDArray[np.int64]  #: (N,) indices into `classes`
+    classes: tuple[str, ...]
+    split: Split
+    device: Device
+    threads: int
+    weights: Weights
+    cells: tuple[RunSpec, ...]
+    precisions: Mapping[str, str]  #: architecture -> precision and why
+
+    @property
+    def parts(self) -> dict[int, Rows]:
+        """The parts of every fold as rows of the table."""
+        folds = range(self.recipe.folds)
+        parts = {fold: self.split.parts(fold) for fold in folds}
+        return {fold: Rows(part.train, part.validation, part.test) for fold, part in parts.items()}
+
+
+def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
+    """Resolve every name, read the data set, split it, choose a device and make sure that weights can be had.
+
+    Raises UsageError for what is unknown or cannot be had and DataError for data that is not what it should be;
+    nothing has been written then.
+    """
+    models = catalog.architectures.select(recipe.models)
+    catalog.imbalance.select(recipe.imbalance)
+    explainers = catalog.explainers.select(recipe.explainers)
+    architectures = [catalog.architectures[selection.name] for selection in models]
+    _check_image_size(recipe, [(a.name, a.min_image_size) for a in architectures])
+    device = choose_device(recipe.device)
+    weights = resolve_weights(recipe.weights, architectures)
+    table, data = load_table(recipe.data, catalog)
+    if recipe.limit is not None:
+        table = sample(table, recipe.limit, recipe.split_seed)
+    targets, classes = labels(table, recipe.task)
+    parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed)
+    precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
+    facts = Facts(
+        data=table.fingerprint,
+        split=parts.fingerprint,
+        classes=tuple(classes),
+        weights=weights.identity,
+        precision=lambda architecture: precisions[architecture.name][0],
+    )
+    cells = plan(recipe, facts, catalog)
+    resolved = recipe.model_copy(
+        update={
+            "models": tuple(str(selection) for selection in models),
+            "imbalance": tuple(str(selection) for selection in catalog.imbalance.select(recipe.imbalance)),
+            "explainers": tuple(str(selection) for selection in explainers),
+            "seeds": tuple(dict.fromkeys(recipe.seeds)),
+            "data": data,
+            "weights": str(weights.path) if weights.path else recipe.weights,
+            "learning_rate": peak_learning_rate(recipe),
+        }
+    )
+    return Prepared(
+        resolved,
+        table,
+        targets,
+        tuple(classes),
+        parts,
+        device,
+        cpu_threads(recipe.jobs),
+        weights,
+        cells,
+        {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
+    )
+
+
+def load_table(data: str, catalog: Catalog) -> tuple[LesionTable, str]:
+    """The data set called `data`, or in the folder `data`; with it the text that names it from anywhere."""
+    path = Path(data).expanduser()
+    if path.exists():
+        for source in catalog.datasets:
+            if source.recognise is not None and source.recognise(path):
+                return source.load(path), str(path.resolve())
+        # No layout is recognised: the first reader says best what it misses.
+        for source in catalog.datasets:
+            if source.recognise is not None:
+                return source.load(path), str(path.resolve())
+    if any(character in data for character in "/\\~") or data in (".", ".."):
+        raise DataError(f"--data is {data!r}: there is no such folder ({path.absolute()}).", "Check the path.")
+    (selection,) = catalog.datasets.select([data])
+    source = catalog.datasets[selection.name]
+    if source.recognise is not None:
+        raise UsageError(f"--data is {data!r}, a data set that has to lie in a folder.", "Give the folder: --data DIR.")
+    return source.load(None, **selection.parameters), str(selection)
+
+
+def stamps(prepared: Prepared) -> tuple[str, ...]:
+    """What every table, figure and file says of this bench."""
+    return (
+        *(("SYNTHETIC",) if prepared.table.synthetic else ()),
+        *(("LEAKY",) if prepared.split.leaky else ()),
+        *(("NOT COMPARABLE",) if prepared.recipe.limit is not None else ()),
+    )
+
+
+def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dict[str, Any]:
+    """environment.json: what one needs to know to repeat the bench, or to doubt it."""
+    return {
+        "command": command,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "executable": Path(sys.executable).name,
+        "device": {
+            "name": prepared.device.name,
+            "description": prepared.device.description,
+            "reason": prepared.device.reason,
+        },
+        "threads": prepared.threads,
+        "precision": dict(prepared.precisions),
+        "data": {
+            "name": prepared.table.name,
+            "fingerprint": prepared.table.fingerprint,
+            "images": len(prepared.table),
+            "lesions": int(prepared.table.frame["lesion_id"].nunique()),
+            "groups": int(prepared.table.frame["group"].nunique()),
+            "notes": list(prepared.table.notes),
+        },
+        "split": {"fingerprint": prepared.split.fingerprint, "protocol": prepared.split.protocol},
+        "classes": list(prepared.classes),
+        "stamps": list(stamps(prepared)),
+        "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
+        "set_aside": [str(problem) for problem in catalog.problems],
+    }
+
+
+def _check_image_size(recipe: Recipe, smallest: list[tuple[str, int]]) -> None:
+    for name, size in smallest:
+        if recipe.image_size < size:
+            raise UsageError(
+                f"--image-size is {recipe.image_size}, and {name} needs at least {size} pixels.",
+                f"Use --image-size {size} or more.",
+            )

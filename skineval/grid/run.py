@@ -1,0 +1,197 @@
+"""The main job: run the cells of a prepared bench that are not done yet, then measure and report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from skineval.catalog import Catalog
+from skineval.data.pixels import PixelStore, cache_folder, open_store
+from skineval.errors import UsageError
+from skineval.files import atomic_write
+from skineval.grid import store
+from skineval.grid.engines import LocalEngine, Message
+from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_bench
+from skineval.grid.plan import run_folder_name
+from skineval.grid.prepare import Prepared, environment
+from skineval.grid.result import BenchResult
+from skineval.grid.store import FAILED, BenchFolder
+from skineval.grid.worker import failed
+from skineval.grid.workspace import Workspace
+from skineval.recipe import Recipe, RunSpec, make_recipe, read_recipe
+
+RUNS = Path("runs")
+
+
+class Display(Protocol):
+    """Who is shown how a bench goes; see `Silent` for one that shows nothing."""
+
+    def images(self, done: int, total: int) -> None:
+        """Images decoded into the pixel store."""
+
+    def begin(self, cells: Sequence[RunSpec], finished: int) -> None:
+        """Cells are about to run; `finished` were done before."""
+
+    def cell(self, message: Message) -> None:
+        """Something happened to a cell."""
+
+    def phase(self, text: str) -> None:
+        """Something else takes its time."""
+
+    def warn(self, text: str) -> None:
+        """Something was set aside."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def images(self, done: int, total: int) -> None: ...
+    def begin(self, cells: Sequence[RunSpec], finished: int) -> None: ...
+    def cell(self, message: Message) -> None: ...
+    def phase(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a bench is run: nothing here changes a result."""
+
+    out: Path | None = None  #: default: a folder under runs/ that is this recipe's alone
+    fresh: bool = False  #: discard what an earlier run left in `out`
+    fail_fast: bool = False
+
+
+def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> tuple[BenchResult, BenchFolder]:
+    """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
+    folder = open_folder(prepared, options)
+    missing = [
+        cell for cell in prepared.cells if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers)
+    ]
+    if missing or not folder.environment.is_file():
+        write_manifest(folder, prepared, catalog)
+    if missing:
+        pixels = open_pixels(prepared, display.images)
+        display.begin(missing, len(prepared.cells) - len(missing))
+        run_cells(missing, prepared, pixels, folder, options, display)
+    else:
+        write_cells_table(folder, prepared.cells)
+    problems: Problems = []
+    if missing or not conclusion_stands(folder, prepared.recipe, catalog):
+        result = conclude(folder, catalog, display.phase, problems, prepared.table)
+    else:
+        result = load_bench(folder, prepared.table)
+    for problem in problems:
+        display.warn(problem)
+    return result, folder
+
+
+def run_cells(
+    cells: Sequence[RunSpec],
+    prepared: Prepared,
+    pixels: PixelStore,
+    folder: BenchFolder,
+    options: Options,
+    display: Display,
+) -> None:
+    """Run `cells`; whatever happens to one is a row of cells.csv."""
+    frame = prepared.table.frame
+    workspace = Workspace(
+        folder=folder,
+        store=pixels.array,
+        image_ids=frame["image_id"].to_numpy(dtype=str),
+        lesion_ids=frame["lesion_id"].to_numpy(dtype=str),
+        targets=prepared.targets,
+        classes=prepared.classes,
+        parts=prepared.parts,
+        device=prepared.device.name,
+        threads=prepared.threads,
+        weights_path=prepared.weights.path,
+    )
+
+    def on_message(message: Message) -> None:
+        if message.kind == "lost":
+            record = failed(message.spec, message.fields["reason"], 0.0, prepared.device.name)
+            store.write_cell(folder.cell(message.spec.run_id), record)
+        if message.kind in ("ended", "lost"):
+            write_cells_table(folder, prepared.cells)
+        display.cell(message)
+
+    engine = LocalEngine(
+        setup=workspace.to_message(pixels.path),
+        explainers=prepared.recipe.explainers,
+        jobs=prepared.recipe.jobs,
+        logs=folder.path,
+        fail_fast=options.fail_fast,
+    )
+    engine.run(cells, on_message)
+
+
+def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
+    """The folder of this bench, with its recipe in it; raises UsageError where it holds another bench.
+
+    A folder may be extended: a recipe with more models, strategies, seeds or explainers than the one that is there
+    leaves every finished cell as it is.
+    """
+    path = options.out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
+    folder = BenchFolder(path)
+    if options.fresh and folder.recipe.is_file():
+        # Only what is a bench is ever deleted.
+        shutil.rmtree(path)
+    if folder.recipe.is_file():
+        present = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+        conflicts = [key for key in prepared.recipe.differences(present) if not _extends(prepared.recipe, present, key)]
+        if conflicts:
+            listed = "; ".join(
+                f"{key} is {getattr(present, key)!r} there, {getattr(prepared.recipe, key)!r} here" for key in conflicts
+            )
+            raise UsageError(
+                f"{path} holds the bench of another recipe: {listed}.",
+                "Use another --out, or --fresh to discard what is there.",
+            )
+    elif path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
+    elif path.exists() and not path.is_dir():
+        raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")
+    text = prepared.recipe.to_toml()
+    if not folder.recipe.is_file() or folder.recipe.read_text(encoding="utf-8") != text:
+        atomic_write(folder.recipe, text)
+    return folder
+
+
+def open_pixels(prepared: Prepared, progress: Callable[[int, int], None]) -> PixelStore:
+    """The decoded images of the bench."""
+    return open_store(prepared.table, prepared.recipe.image_size, cache=cache_folder(), progress=progress)
+
+
+def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:
+    """environment.json and split.csv."""
+    store.write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
+    store.write_frame(folder.split, prepared.split.frame)
+
+
+def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
+    """cells.csv: one row a cell that has ended, in the order of the grid."""
+    records = [store.read_cell(folder.cell(cell.run_id)) for cell in cells]
+    rows = [record.row() for record in records if record is not None]
+    content = pd.DataFrame(rows, columns=list(store.CELL_COLUMNS))
+    if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != store.csv_text(content):
+        store.write_frame(folder.cells, content)
+
+
+def count_failed(result: BenchResult) -> int:
+    """How many cells failed."""
+    return int((result.cells["status"] == FAILED).sum())
+
+
+def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:
+    if key not in ("models", "imbalance", "seeds", "explainers", "replicates"):
+        return False
+    if key == "replicates":
+        return True
+    return set(getattr(present, key)) <= set(getattr(recipe, key))

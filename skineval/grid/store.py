@@ -1,0 +1,212 @@
+"""The folder of a bench: where each file lies, and reading and writing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from skineval.errors import DataError
+from skineval.files import atomic_write
+from skineval.recipe import RunSpec
+
+DONE, FAILED = "done", "failed"
+
+CELL_COLUMNS = (
+    "run_id",
+    "model",
+    "imbalance",
+    "fold",
+    "seed",
+    "status",
+    "reason",
+    "seconds",
+    "images_per_second",
+    "device",
+)
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """`cells/<run_id>/` of a bench."""
+
+    path: Path
+
+    @property
+    def cell(self) -> Path:
+        """Written last; the cell is complete when it says "done"."""
+        return self.path / "cell.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The border between training and everything after it."""
+        return self.path / "predictions.csv"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def weights(self) -> Path:
+        """The trained network."""
+        return self.path / "model.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """What the weights are of, and how images are prepared for them."""
+        return self.path / "model.json"
+
+    def explanation(self, explainer: str) -> Path:
+        """The panels of one explainer."""
+        return self.path / "explanations" / explainer.replace(":", "-")
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """What cell.json holds beside the specification."""
+
+    spec: RunSpec
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+    images_per_second: float | None = None
+    device: str = ""
+    train_counts: tuple[int, ...] = ()
+    explainers: tuple[str, ...] = ()  #: whose panels are complete
+
+    def row(self) -> dict[str, object]:
+        """The cell's row of cells.csv."""
+        spec = self.spec
+        values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.reason)
+        return dict(zip(CELL_COLUMNS, (*values, self.seconds, self.images_per_second, self.device), strict=True))
+
+
+@dataclass(frozen=True)
+class BenchFolder:
+    """The folder of one bench."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe; benching it repeats the bench."""
+        return self.path / "recipe.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, fingerprints, command."""
+        return self.path / "environment.json"
+
+    @property
+    def split(self) -> Path:
+        """Which image is in which part of which fold."""
+        return self.path / "split.csv"
+
+    @property
+    def cells(self) -> Path:
+        """One row a cell."""
+        return self.path / "cells.csv"
+
+    @property
+    def results(self) -> Path:
+        """One row a figure."""
+        return self.path / "results.csv"
+
+    @property
+    def comparisons(self) -> Path:
+        """One row a paired difference."""
+        return self.path / "comparisons.csv"
+
+    @property
+    def receipt(self) -> Path:
+        """What results and reports were made from; they are made again when it no longer agrees."""
+        return self.path / ".measured"
+
+    def cell(self, run_id: str) -> CellFolder:
+        """The folder of one cell."""
+        return CellFolder(self.path / "cells" / run_id)
+
+    def network(self, network_id: str) -> Path:
+        """Where a network is trained that several cells share."""
+        return self.path / "networks" / network_id
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A CSV file: \\n, floats in the shortest form that reads back to the same value."""
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a CSV file in UTF-8."""
+    atomic_write(path, csv_text(frame))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file that a person can read."""
+    atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raises DataError naming a file that is missing or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", "Run the bench again to restore it.") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} does not hold a JSON object.", "Run the bench again to restore it.")
+    return value
+
+
+def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV file with the columns `text` as text, empty where empty; raises DataError naming the file."""
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(text, "str"), keep_default_na=False, na_values={"": ""}).fillna(
+            dict.fromkeys(text, "")
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", "Run the bench again to restore it.") from error
+
+
+def write_cell(folder: CellFolder, record: CellRecord) -> None:
+    """Write cell.json."""
+    fields = {
+        "run_id": record.spec.run_id,
+        "status": record.status,
+        "reason": record.reason,
+        "seconds": record.seconds,
+        "images_per_second": record.images_per_second,
+        "device": record.device,
+        "train_counts": list(record.train_counts),
+        "explainers": list(record.explainers),
+        "spec": record.spec.to_dict(),
+    }
+    write_json(folder.cell, fields)
+
+
+def read_cell(folder: CellFolder) -> CellRecord | None:
+    """What cell.json says; None where there is none that can be read."""
+    try:
+        fields = read_json(folder.cell)
+        return CellRecord(
+            RunSpec.from_dict(fields["spec"]),
+            fields["status"],
+            fields["reason"],
+            fields["seconds"],
+            fields["images_per_second"],
+            fields["device"],
+            tuple(fields["train_counts"]),
+            tuple(fields["explainers"]),
+        )
+    except (DataError, KeyError, TypeError):
+        return None
+
+
+def is_complete(folder: CellFolder, explainers: Iterable[str]) -> bool:
+    """Whether the cell has nothing left to do."""
+    record = read_cell(folder)
+    return record is not None and record.status == DONE and set(explainers) <= set(record.explainers)

@@ -1,0 +1,158 @@
+"""A process that runs cells: requests come in as JSON lines, what happens goes out as JSON lines.
+
+Started as `python -m skineval.grid.worker`. It lives from cell to cell, so that torch is imported and plugins are
+loaded once. When its input ends, because the parent died, it stops at the next step and leaves a checkpoint behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from skineval.catalog import Catalog, load_catalog
+from skineval.errors import Interrupted, SkinevalError
+from skineval.grid import store
+from skineval.grid.cell import Observer, run_cell
+from skineval.grid.store import FAILED, CellRecord
+from skineval.grid.workspace import Workspace
+from skineval.plugins import Problem
+from skineval.recipe import RunSpec
+from skineval.specs import CellEnded, CellStarted, EpochEnded
+
+HEARTBEAT = 0.25  #: seconds between messages on how far an epoch is
+
+
+class Channel:
+    """The way to the parent; one message a line, from any thread."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def send(self, kind: str, **fields: object) -> None:
+        """Send one message; a parent that is gone is not waited for."""
+        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
+            self._out.write(json.dumps({"kind": kind, **fields}) + "\n")
+            self._out.flush()
+
+
+def main() -> None:
+    """Serve cells until the input ends."""
+    channel = Channel(_take_stdout())
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    stop = threading.Event()
+    threading.Thread(target=_read_requests, args=(requests, stop), daemon=True).start()
+
+    setup = requests.get()
+    if setup is None:
+        return
+    workspace = Workspace.from_message(setup)
+    _set_threads(workspace.threads)
+    catalog = load_catalog()
+    channel.send("ready")
+    while (request := requests.get()) is not None:
+        serve(request, workspace, catalog, channel, stop)
+
+
+def serve(
+    request: Mapping[str, Any], workspace: Workspace, catalog: Catalog, channel: Channel, stop: threading.Event
+) -> None:
+    """Run one cell and say how it ended; its record is on disk before that is said."""
+    spec = RunSpec.from_dict(request["spec"])
+    folder = workspace.folder.cell(spec.run_id)
+    started = time.perf_counter()
+    observer = _observer(spec, catalog, channel, stop)
+    start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.epochs)
+    _notify(catalog, channel, "skineval_on_cell_start", start)
+    try:
+        record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)
+        store.write_cell(folder, record)
+    except Interrupted:
+        channel.send("interrupted", run_id=spec.run_id)
+        return
+    except (Exception, SystemExit) as error:
+        record = failed(spec, one_line(error), time.perf_counter() - started, workspace.device)
+        details = traceback.format_exc()
+        sys.stderr.write(f"{spec.run_id} failed\n{details}\n")
+        with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
+            store.write_cell(folder, record)
+    _notify(
+        catalog, channel, "skineval_on_cell_end", CellEnded(spec.run_id, record.status, record.reason, record.seconds)
+    )
+    channel.send("ended", run_id=spec.run_id, status=record.status, reason=record.reason, seconds=record.seconds)
+
+
+def failed(spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
+    """The record of a cell that failed."""
+    return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
+
+
+def one_line(error: BaseException) -> str:
+    """The reason of a failure as one line of `cells.csv`."""
+    text = " ".join(str(error).split())
+    if isinstance(error, SkinevalError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _observer(spec: RunSpec, catalog: Catalog, channel: Channel, stop: threading.Event) -> Observer:
+    def on_epoch(event: EpochEnded) -> None:
+        channel.send("epoch", run_id=spec.run_id, epoch=event.epoch, score=event.val_balanced_accuracy)
+        _notify(catalog, channel, "skineval_on_epoch_end", event)
+
+    last = [0.0]
+
+    def on_step(done: float) -> None:
+        now = time.monotonic()
+        if now - last[0] >= HEARTBEAT:
+            last[0] = now
+            channel.send("step", run_id=spec.run_id, done=done)
+
+    def on_phase(phase: str) -> None:
+        channel.send("phase", run_id=spec.run_id, phase=phase)
+
+    return Observer(on_epoch, on_step, on_phase, stop.is_set)
+
+
+def _notify(catalog: Catalog, channel: Channel, hook: str, event: object) -> None:
+    for problem in catalog.plugins.notify(hook, event):
+        channel.send("warning", text=_muted(problem))
+
+
+def _muted(problem: Problem) -> str:
+    return f"plugin {problem.provider.name} ({problem.provider.package}) muted at {problem.stage}: {problem.cause}"
+
+
+def _read_requests(requests: queue.Queue[dict[str, Any] | None], stop: threading.Event) -> None:
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["kind"] == "stop":
+            break
+        requests.put(message)
+    stop.set()
+    requests.put(None)
+
+
+def _take_stdout() -> TextIO:
+    """Keep the pipe to the parent for messages: whatever a plugin prints, even from C, goes to standard error."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(pipe, "w", encoding="utf-8")
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    main()

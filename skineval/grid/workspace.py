@@ -1,0 +1,77 @@
+"""What all cells of a bench share: images, labels, parts, device. Made by the parent, rebuilt in each worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.grid.store import BenchFolder
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The parts of one fold as rows of the store, (n,) int64 each; disjoint by group unless the protocol leaks."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """Everything a cell needs beside its own specification."""
+
+    folder: BenchFolder
+    store: NDArray[np.uint8]  #: (N, S, S, 3), a read-only memory map
+    image_ids: NDArray[np.str_]  #: (N,)
+    lesion_ids: NDArray[np.str_]  #: (N,)
+    targets: NDArray[np.int64]  #: (N,) indices into `classes`
+    classes: tuple[str, ...]
+    parts: Mapping[int, Rows]  #: by fold
+    device: str
+    threads: int
+    weights_path: Path | None
+
+    def to_message(self, store_path: Path) -> dict[str, Any]:
+        """JSON for a worker process; the images stay where they are, in the file at `store_path`."""
+        return {
+            "folder": str(self.folder.path),
+            "store": {"path": str(store_path), "shape": list(self.store.shape)},
+            "image_ids": self.image_ids.tolist(),
+            "lesion_ids": self.lesion_ids.tolist(),
+            "targets": self.targets.tolist(),
+            "classes": list(self.classes),
+            "parts": {
+                str(fold): [rows.train.tolist(), rows.validation.tolist(), rows.test.tolist()]
+                for fold, rows in self.parts.items()
+            },
+            "device": self.device,
+            "threads": self.threads,
+            "weights_path": str(self.weights_path) if self.weights_path else None,
+        }
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Workspace:
+        """The inverse of `to_message`."""
+        store = message["store"]
+        weights = message["weights_path"]
+        return cls(
+            folder=BenchFolder(Path(message["folder"])),
+            store=np.memmap(store["path"], dtype=np.uint8, mode="r", shape=tuple(store["shape"])),
+            image_ids=np.array(message["image_ids"], dtype=np.str_),
+            lesion_ids=np.array(message["lesion_ids"], dtype=np.str_),
+            targets=np.array(message["targets"], dtype=np.int64),
+            classes=tuple(message["classes"]),
+            parts={
+                int(fold): Rows(*(np.array(rows, dtype=np.int64) for rows in parts))
+                for fold, parts in message["parts"].items()
+            },
+            device=message["device"],
+            threads=message["threads"],
+            weights_path=Path(weights) if weights else None,
+        )

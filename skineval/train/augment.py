@@ -1,0 +1,126 @@
+"""Augmentation of whole batches on the device, every image with its own parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+#: uint8 images (N, 3, H, W) and uniform numbers (N, DRAWS) in [0, 1) -> normalised float images (N, 3, H, W)
+Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+DRAWS = 10  #: uniform numbers an image
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How far `basic` augmentation goes."""
+
+    scale: float = 0.15  #: zoom between 1/(1+scale) and 1+scale
+    shift: float = 0.08  #: of the image side, either way
+    brightness: float = 0.1  #: factor 1 +- brightness
+    contrast: float = 0.15
+    saturation: float = 0.15
+    balance: float = 0.05  #: factor of each of red and blue, for the light of different dermatoscopes
+
+
+BASIC = Strength()
+
+
+def epoch_draws(seed: int, epoch: int, n: int) -> NDArray[np.float32]:
+    """Uniform numbers (n, DRAWS) for the n draws of an epoch: a function of seed, epoch and position alone."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+    return generator.random((n, DRAWS), dtype=np.float32)
+
+
+def normaliser(mean: Sequence[float], std: Sequence[float], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """uint8 images (N, 3, H, W) -> float32, 0..1, minus `mean`, over `std`, channel by channel."""
+    scale = (1 / (255 * torch.tensor(std, device=device))).view(1, 3, 1, 1)
+    offset = (-torch.tensor(mean, device=device) / torch.tensor(std, device=device)).view(1, 3, 1, 1)
+
+    def normalise(images: Tensor) -> Tensor:
+        return torch.addcmul(offset, images.float(), scale)
+
+    return normalise
+
+
+def make_transform(name: str, mean: Sequence[float], std: Sequence[float], device: torch.device) -> Transform:
+    """The train transform called `name`: "none" or "basic"."""
+    normalise = normaliser(mean, std, device)
+    if name == "none":
+        return lambda images, draws: normalise(images)
+
+    def basic(images: Tensor, draws: Tensor) -> Tensor:
+        return jitter_colour(normalise(warp(images, draws[:, :6])), draws[:, 6:], mean, std)
+
+    return basic
+
+
+def warp(images: Tensor, draws: Tensor, strength: Strength = BASIC) -> Tensor:
+    """Turn by any angle, flip, zoom and shift: uint8 or float (N, 3, H, W), draws (N, 6) -> float32 0..255.
+
+    A lesion has no up: all turns are alike. Outside the frame the image is mirrored, so that no black corner tells
+    the network how an image was turned.
+    """
+    grid = F.affine_grid(affine_matrices(draws, strength), list(images.shape), align_corners=False)
+    return F.grid_sample(
+        images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    ).contiguous(memory_format=torch.channels_last)
+
+
+def affine_matrices(draws: Tensor, strength: Strength = BASIC) -> Tensor:
+    """Inverse maps (N, 2, 3), in the coordinates of `affine_grid`, from draws (N, 6)."""
+    angle = 2 * math.pi * draws[:, 0]
+    mirror = torch.where(draws[:, 1] < 0.5, -1.0, 1.0)
+    zoom = torch.exp((2 * draws[:, 2] - 1) * math.log1p(strength.scale))
+    shift = (2 * draws[:, 3:5] - 1) * 2 * strength.shift  # the image is 2 units wide
+    cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = [cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]]
+    return torch.stack(rows, dim=1).view(-1, 2, 3)
+
+
+def jitter_colour(
+    images: Tensor, draws: Tensor, mean: Sequence[float], std: Sequence[float], strength: Strength = BASIC
+) -> Tensor:
+    """Brightness, contrast, saturation and colour balance of normalised images (N, 3, H, W), from draws (N, 4).
+
+    All four changes are linear in colour, so that one 3x3 matrix and one offset an image do them together.
+    """
+    matrix, offset = colour_maps(images, draws, mean, std, strength)
+    n, _, height, width = images.shape
+    pixels = images.permute(0, 2, 3, 1).reshape(n, height * width, 3)  # a view, for channels_last images
+    changed = torch.baddbmm(offset.unsqueeze(1), pixels, matrix.transpose(1, 2))
+    return changed.view(n, height, width, 3).permute(0, 3, 1, 2)
+
+
+def colour_maps(
+    images: Tensor, draws: Tensor, mean: Sequence[float], std: Sequence[float], strength: Strength
+) -> tuple[Tensor, Tensor]:
+    """Matrices (N, 3, 3) and offsets (N, 3) that change normalised colours."""
+    device = images.device
+    means, stds = torch.tensor(mean, device=device), torch.tensor(std, device=device)
+    signed = 2 * draws - 1
+    brightness = 1 + strength.brightness * signed[:, 0]
+    contrast = 1 + strength.contrast * signed[:, 1]
+    saturation = 1 + strength.saturation * signed[:, 2]
+    warmth = strength.balance * signed[:, 3]
+    # In colours 0..1: towards the grey of the pixel (saturation), then towards the image's mean (contrast), then scale.
+    grey = torch.tensor([0.299, 0.587, 0.114], device=device).expand(3, 3)
+    identity = torch.eye(3, device=device)
+    desaturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
+    balance = torch.stack([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
+    gain = (brightness * contrast).view(-1, 1, 1) * balance.unsqueeze(2)
+    linear = gain * desaturate
+    centre = images.mean(dim=(2, 3)) * stds + means
+    pivot = (brightness * (1 - contrast)).view(-1, 1) * balance * (desaturate @ centre.unsqueeze(2)).squeeze(2)
+    # The same in normalised colours: x = (c - mean) / std.
+    matrix = linear * stds.view(1, 1, 3) / stds.view(1, 3, 1)
+    offset = ((linear @ means.view(1, 3, 1)).squeeze(2) + pivot - means) / stds
+    return matrix, offset

@@ -1,0 +1,141 @@
+"""A trained network together with all that is needed to use it: on disk as model.safetensors and model.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from skineval.catalog import Catalog, load_catalog
+from skineval.data.layouts import decode
+from skineval.errors import ModelFileError
+from skineval.files import atomic_produce
+from skineval.specs import Architecture, Selection
+from skineval.train.augment import normaliser
+from skineval.train.device import choose_device
+from skineval.train.predict import Stage, predict_logits, softmax
+from skineval.train.weights import read_tensors
+
+WEIGHTS, ABOUT = "model.safetensors", "model.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained model: images in, class probabilities out."""
+
+    network: nn.Module
+    architecture: Architecture
+    classes: tuple[str, ...]  #: in the order of the columns of `predict_proba`
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    about: dict[str, Any]  #: model.json
+
+    def predict_proba(
+        self, images: NDArray[np.uint8] | Sequence[str | Path | Image.Image | NDArray[np.uint8]], batch_size: int = 64
+    ) -> NDArray[np.float64]:
+        """Class probabilities (N, C) float64, rows sum to 1.
+
+        `images` are file paths, Pillow images or RGB arrays (H, W, 3) uint8 of any size, or one array (N, H, W, 3);
+        each is resized as the training images were. Raises DataError naming a file that cannot be decoded.
+        """
+        prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
+        device = next(self.network.parameters()).device
+        stage = Stage(torch.from_numpy(prepared).to(device), device, "fp32", normaliser(self.mean, self.std, device))
+        rows = np.arange(len(prepared))
+        if not len(rows):
+            return np.zeros((0, len(self.classes)))
+        return softmax(predict_logits(self.network, stage, rows, batch_size))
+
+    def _nothing(self) -> NDArray[np.uint8]:
+        return np.zeros((0, self.image_size, self.image_size, 3), dtype=np.uint8)
+
+    def _prepare(self, image: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if isinstance(image, str | Path):
+            return decode(Path(image), self.image_size)
+        picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image, dtype=np.uint8))
+        size = (self.image_size, self.image_size)
+        return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """Write model.safetensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    atomic_produce(path, lambda temporary: save_file(tensors, temporary))
+
+
+def describe(
+    architecture: Architecture,
+    selection: Selection,
+    classes: Iterable[str],
+    task: str,
+    image_size: int,
+    **more: object,
+) -> dict[str, Any]:
+    """model.json: everything needed to use the weights, and where they come from."""
+    from importlib.metadata import version
+
+    return {
+        "architecture": architecture.name,
+        "parameters": dict(selection.parameters),
+        "classes": list(classes),
+        "task": task,
+        "image_size": image_size,
+        "normalisation": {"mean": list(architecture.mean), "std": list(architecture.std)},
+        "preprocessing": "decode to RGB, resize to image_size x image_size (squash, antialiased bilinear), scale to 0..1",
+        "skineval": version("skineval"),
+        **more,
+    }
+
+
+def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog | None = None) -> Classifier:
+    """Load a trained model from a cell's folder, or from its model.safetensors.
+
+    Raises ModelFileError for files that are missing, damaged or do not belong together, and UsageError for an
+    architecture that no loaded plugin provides.
+    """
+    folder = Path(path)
+    folder = folder.parent if folder.is_file() else folder
+    about = _read_about(folder / ABOUT)
+    architecture = (catalog or load_catalog()).architectures[about["architecture"]]
+    network = architecture.build(len(about["classes"]), weights=None, **about["parameters"])
+    tensors = read_tensors(folder / WEIGHTS)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"{folder / WEIGHTS} does not fit {architecture.name}: {error}.", "Is model.json of the same model?"
+        ) from error
+    network = network.to(choose_device(device).torch).eval()
+    return Classifier(
+        network,
+        architecture,
+        tuple(about["classes"]),
+        about["image_size"],
+        tuple(about["normalisation"]["mean"]),
+        tuple(about["normalisation"]["std"]),
+        about,
+    )
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    required = {"architecture", "parameters", "classes", "image_size", "normalisation"}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        missing = sorted(required - set(about))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"{path} cannot be read: {error}.", "Give the folder of a trained cell: runs/<bench>/cells/<run_id>."
+        ) from error
+    if missing:
+        raise ModelFileError(f"{path} lacks {', '.join(missing)}.", "It is not the model.json of a trained cell.")
+    return dict(about)

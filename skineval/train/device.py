@@ -1,0 +1,74 @@
+"""Where a cell is trained, in which precision, and why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from skineval.errors import UsageError
+from skineval.specs import Architecture
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as chosen."""
+
+    name: str  #: as torch spells it: "cpu", "cuda:0", "mps"
+    description: str
+    reason: str
+
+    @property
+    def torch(self) -> torch.device:
+        """The device as torch's value."""
+        return torch.device(self.name)
+
+
+def choose_device(asked: str) -> Device:
+    """Resolve `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; raises UsageError for a device that is not there."""
+    if asked == "auto":
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        reason = "a GPU is there" if found != "cpu" else "no GPU is there"
+    else:
+        found, reason = asked, "asked for"
+    if found.startswith("cuda"):
+        index = int(found.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            there = f"{torch.cuda.device_count()} CUDA device(s)" if torch.cuda.is_available() else "no CUDA device"
+            raise UsageError(f"--device is {asked}, but torch sees {there}.", "Use --device auto or --device cpu.")
+        return Device(f"cuda:{index}", torch.cuda.get_device_name(index), reason)
+    if found == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device is mps, but torch sees no Apple GPU.", "Use --device auto or --device cpu.")
+    return Device(found, "Apple GPU" if found == "mps" else "CPU", reason)
+
+
+def cpu_threads(jobs: int) -> int:
+    """Threads a cell may use when `jobs` of them train at the same time."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, available // jobs)
+
+
+def choose_precision(asked: str, architecture: Architecture, device: Device) -> tuple[str, str]:
+    """fp32 or bf16, and the reason.
+
+    `auto` takes bfloat16 where the hardware multiplies it natively and, on CPUs, the architecture gains from it:
+    depthwise convolutions have no bfloat16 kernels there and run at half speed.
+    """
+    if asked != "auto":
+        return asked, "asked for"
+    if device.torch.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16", "the GPU supports it") if native else ("fp32", "the GPU has no bfloat16")
+    if device.torch.type == "mps":
+        return "fp32", "bfloat16 is not used on Apple GPUs"
+    if not _cpu_has_bfloat16():
+        return "fp32", "the CPU has no bfloat16 instructions"
+    if not architecture.bfloat16_on_cpu:
+        return "fp32", f"{architecture.name} is slower in bfloat16 on CPUs"
+    return "bf16", "the CPU has bfloat16 instructions"
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))

@@ -1,0 +1,103 @@
+"""Running a trained network over stored images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from skineval.errors import CellError, Interrupted
+from skineval.train.network import Capture
+
+
+def never() -> bool:
+    """The default of `should_stop`."""
+    return False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where networks and images meet: the device, the precision, and the images on that device."""
+
+    images: Tensor  #: (n, H, W, 3) uint8: the whole store on the device (GPU), or the memory map itself (CPU)
+    device: torch.device
+    precision: str  #: "fp32" or "bf16"
+    normalise: Callable[[Tensor], Tensor]
+    should_stop: Callable[[], bool] = never
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
+        return self.images[rows].permute(0, 3, 1, 2)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of forward passes."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def stop_if_asked(self) -> None:
+        """Raise Interrupted if the user asked to stop."""
+        if self.should_stop():
+            raise Interrupted
+
+
+def put_on_device(store: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Store (n, H, W, 3) as a tensor: copied once to a GPU, shared with the memory map on a CPU."""
+    if device.type == "cpu":
+        # torch warns about read-only arrays; nothing here writes to the images.
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.from_numpy(store)
+    return torch.from_numpy(np.ascontiguousarray(store)).to(device)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Logits (n, C) of the images `rows`."""
+    model.eval()
+    batches = []
+    for batch in torch.split(torch.from_numpy(rows), batch_size):
+        stage.stop_if_asked()
+        with stage.autocast():
+            logits = model(stage.normalise(stage.take(batch.to(stage.images.device))))
+        batches.append(logits.float())
+    return torch.cat(batches).cpu().numpy()
+
+
+@torch.no_grad()
+def embed(
+    model: nn.Module, head: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Embeddings (n, d) of the images `rows`: what `head` is given."""
+    model.eval()
+    batches = []
+    with Capture(head) as capture:
+        for batch in torch.split(torch.from_numpy(rows), batch_size):
+            stage.stop_if_asked()
+            with stage.autocast():
+                model(stage.normalise(stage.take(batch.to(stage.images.device))))
+            if capture.value is None or capture.value.ndim != 2:
+                raise CellError(
+                    "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."
+                )
+            batches.append(capture.value.float())
+    return torch.cat(batches).cpu().numpy()
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities (n, C) float64, rows sum to 1; raises CellError where a logit is not finite."""
+    if not np.isfinite(logits).all():
+        raise CellError(
+            f"The network returned NaN or infinite logits for {(~np.isfinite(logits)).any(1).sum()} images."
+        )
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities

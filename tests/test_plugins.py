@@ -1,0 +1,193 @@
+"""One broken plugin never stops the program: each is set aside with its reason."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import textwrap
+
+import pytest
+
+from skineval.catalog import load_catalog, select
+from skineval.errors import PluginError, UsageError
+from skineval.plugins import load_plugins
+from skineval.specs import Architecture, ImbalanceStrategy, Parameter
+
+GOOD = """
+import skineval
+
+def build(num_classes, *, weights):
+    raise NotImplementedError
+
+@skineval.hookimpl
+def skineval_register_architectures():
+    return [skineval.Architecture("third-party", build, "A network.")]
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Make an installed package of one module, and return its entry points."""
+
+    def make(name: str, source: str) -> list[importlib.metadata.EntryPoint]:
+        module = name.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        info = tmp_path / f"{module}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[skineval]\n{name} = {module}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        return list(importlib.metadata.distribution(name).entry_points)
+
+    return make
+
+
+def test_the_builtins_load_without_a_problem():
+    catalog = load_catalog(load_plugins([]))
+    assert catalog.problems == ()
+    assert {"resnet18", "densenet121", "cnn"} <= set(catalog.architectures.entries)
+    assert list(catalog.imbalance.entries) == ["none", "class-weights", "oversample", "smote"]
+
+
+def test_a_good_plugin_is_found_with_its_package(plugin):
+    catalog = load_catalog(load_plugins(plugin("good", GOOD)))
+    assert catalog.problems == ()
+    assert catalog.architectures.entries["third-party"].provider.package == "good 1.2"
+
+
+BROKEN = {
+    "import-error": ("import no_such_module_anywhere", "import", "No module named"),
+    "exit-at-import": ("import sys; sys.exit(3)", "import", "SystemExit"),
+    "syntax-error": ("def", "import", "SyntaxError"),
+    "misspelt-hook": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_register_architecture(): return []",
+        "hooks",
+        "did you mean skineval_register_architectures?",
+    ),
+    "no-marker": ("def skineval_register_architectures(): return []", "hooks", "lacks the decorator"),
+    "wrong-signature": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(a, b): return []",
+        "hooks",
+        "Argument",
+    ),
+    "hook-raises": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(): 1 / 0",
+        "skineval_register_architectures",
+        "ZeroDivisionError",
+    ),
+    "hook-exits": (
+        "import skineval, sys\n@skineval.hookimpl\ndef skineval_register_architectures(): sys.exit()",
+        "skineval_register_architectures",
+        "SystemExit",
+    ),
+    "wrong-type": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(): return ['resnet18']",
+        "skineval_register_architectures",
+        "str where Architecture is expected",
+    ),
+    "returns-nothing": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(): pass",
+        "skineval_register_architectures",
+        "NoneType",
+    ),
+    "name-clash": (
+        GOOD.replace("third-party", "resnet18"),
+        "skineval_register_architectures",
+        "'resnet18' is already provided by builtins",
+    ),
+    "bad-name": (GOOD.replace("third-party", "[/]"), "skineval_register_architectures", "small letters"),
+    "no-function": (GOOD.replace(", build,", ", None,"), "skineval_register_architectures", "not a function"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plugin_is_set_aside_and_the_rest_works(plugin, name):
+    source, stage, cause = BROKEN[name]
+    catalog = load_catalog(load_plugins(plugin(name, source)))
+    (problem,) = catalog.problems
+    assert problem.provider.package == f"{name} 1.2"
+    assert problem.stage == stage
+    assert cause in problem.cause
+    assert "resnet18" in catalog.architectures.entries
+    assert catalog.architectures.entries["resnet18"].provider.name == "builtins"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_strict_plugins_raise_instead(plugin, name, monkeypatch):
+    monkeypatch.setenv("SKINEVAL_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match=name):
+        load_catalog(load_plugins(plugin(name, BROKEN[name][0])))
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(plugin, capsys):
+    load_catalog(load_plugins(plugin("chatty", "print('hello')\n" + GOOD)))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "hello" in captured.err
+
+
+def test_an_observer_that_raises_is_reported_once_and_muted(plugin):
+    source = "import skineval\n@skineval.hookimpl\ndef skineval_on_epoch_end(event): 1 / 0"
+    plugins = load_plugins(plugin("observer", source))
+    assert [problem.stage for problem in plugins.notify("skineval_on_epoch_end", object())] == ["skineval_on_epoch_end"]
+    assert plugins.notify("skineval_on_epoch_end", object()) == []
+
+
+def test_an_observer_is_told():
+    catalog = load_catalog(load_plugins([]))
+    assert catalog.plugins.notify("skineval_on_cell_end", object()) == []
+
+
+class TestSelection:
+    shelf = load_catalog(load_plugins([])).architectures
+
+    def test_globs_expand_in_order(self):
+        assert [str(s) for s in self.shelf.select(["resnet*", "cnn", "resnet18"])] == [
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "cnn",
+        ]
+
+    def test_parameters_are_typed_and_only_changed_ones_are_spelt(self):
+        (selection,) = self.shelf.select(["cnn:width=16:dropout=0.3"])
+        assert selection.parameters == {"width": 16, "dropout": 0.3}
+        assert str(selection) == "cnn:width=16"
+
+    def test_the_same_selection_spelt_twice_is_one(self):
+        assert len(self.shelf.select(["cnn:width=32", "cnn"])) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("resnet81", "Did you mean resnet18"),
+            ("vgg*", "matches"),
+            ("cnn:wdth=3", "no parameter 'wdth'"),
+            ("cnn:width", "not a parameter"),
+            ("cnn:width=wide", "not a whole number"),
+            ("cnn:width=2", "at least 4"),
+            ("cnn:dropout=nan", "at least 0"),
+            ("resnet18:width=3", "It has: none"),
+        ],
+    )
+    def test_what_cannot_be_selected_says_why(self, text, message):
+        with pytest.raises(UsageError) as caught:
+            self.shelf.select([text])
+        assert message in str(caught.value)
+
+
+def test_flags_and_choices_are_parsed():
+    flagged = ImbalanceStrategy(
+        "s", "S.", parameters={"on": Parameter(True, "On."), "kind": Parameter("a", "Kind.", choices=("a", "b"))}
+    )
+    assert select(flagged, ["on=false", "kind=b"]).text == "s:on=false:kind=b"
+    with pytest.raises(UsageError, match="kind is 'c'"):
+        select(flagged, ["kind=c"])
+    with pytest.raises(UsageError, match="not true or false"):
+        select(flagged, ["on=perhaps"])
+
+
+def test_specifications_are_frozen():
+    with pytest.raises(AttributeError):
+        Architecture("a", lambda n, *, weights: None, "A.").name = "b"  # type: ignore[misc]

@@ -1,0 +1,130 @@
+"""Recipes and what identifies a cell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.errors import UsageError
+from skineval.options import HELP
+from skineval.recipe import Recipe, RunSpec, derive_seed, make_recipe, read_recipe, shipped_recipes
+from skineval.specs import Selection
+
+SPEC = RunSpec(
+    model=Selection("cnn", {"width": 16}, "cnn:width=16"),
+    imbalance=Selection("none", {}, "none"),
+    fold=0,
+    seed=0,
+    task="dx7",
+    classes=("a", "b"),
+    data="d",
+    split="s",
+    image_size=64,
+    epochs=2,
+    batch_size=8,
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    optimizer="adamw",
+    schedule="cosine",
+    warmup=1.0,
+    patience=10,
+    augment="basic",
+    weights="none",
+    precision="fp32",
+)
+
+
+def test_flags_and_toml_make_the_same_recipe():
+    flags = make_recipe({"models": "resnet18, cnn", "data": "synthetic", "seeds": "0,1"})
+    assert flags == make_recipe({"models": ["resnet18", "cnn"], "data": "synthetic", "seeds": [0, 1]})
+
+
+def test_a_written_recipe_reads_back_to_the_same_value():
+    recipe = make_recipe({"models": "cnn", "data": 'a "quoted" \\ path', "learning_rate": 0.01, "limit": 100})
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_every_key_has_its_text():
+    assert set(HELP) == set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_are_valid(name):
+    make_recipe(read_recipe(name), name)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"modles": "cnn"}, "Did you mean 'models'?"),
+        ({"data": "x"}, "models is missing"),
+        ({"models": "", "data": "x"}, "models is ''"),
+        ({"models": "cnn", "data": "x", "epochs": 0}, "epochs is 0"),
+        ({"models": "cnn", "data": "x", "folds": "five"}, "folds is 'five'"),
+        ({"models": "cnn", "data": "x", "task": "dx9"}, "'dx7' or 'malignant'"),
+        ({"models": "cnn", "data": "x", "learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"models": "cnn", "data": "x", "seeds": "1,x"}, "seeds is '1,x'"),
+        ({"models": "cnn", "data": "x", "replicates": 10}, "replicates is 10"),
+        ({"models": "cnn", "data": "x", "device": "tpu"}, "device is 'tpu'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_value(values, message):
+    with pytest.raises(UsageError) as caught:
+        make_recipe(values)
+    assert message in str(caught.value)
+
+
+def test_an_unknown_recipe_names_the_shipped_ones():
+    with pytest.raises(UsageError, match="Did you mean 'demo'"):
+        read_recipe("dmeo")
+
+
+def test_a_broken_toml_file_names_the_line(tmp_path):
+    (tmp_path / "r.toml").write_text("models = [\n")
+    with pytest.raises(UsageError, match="line"):
+        read_recipe(str(tmp_path / "r.toml"))
+
+
+def test_a_cell_survives_json():
+    assert RunSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
+
+
+@pytest.mark.parametrize(
+    "change",
+    [field.name for field in dataclasses.fields(RunSpec) if field.name not in ("model", "imbalance", "classes")],
+)
+def test_every_field_is_part_of_the_run_id(change):
+    value = getattr(SPEC, change)
+    other = (not value) if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
+    assert dataclasses.replace(SPEC, **{change: other}).run_id != SPEC.run_id
+
+
+def test_the_run_id_is_readable_and_safe_as_a_folder():
+    odd = dataclasses.replace(SPEC, model=Selection("cnn", {"width": 16}, "../cnn:[/] width=16"))
+    assert odd.run_id.startswith("..-cnn-width-16-none-f0-s0-") or odd.run_id.startswith("cnn")
+    assert "/" not in odd.run_id
+    assert SPEC.run_id.startswith("cnn-width-16-none-f0-s0-")
+
+
+def test_strategies_on_embeddings_share_the_network_of_none():
+    smote = dataclasses.replace(SPEC, imbalance=Selection("smote", {"k": 5}, "smote"), on_embeddings=True)
+    assert smote.run_id != SPEC.run_id
+    assert smote.network_id == SPEC.network_id == SPEC.run_id
+    weighted = dataclasses.replace(SPEC, imbalance=Selection("class-weights", {}, "class-weights"))
+    assert weighted.network_id != SPEC.network_id
+
+
+@given(st.lists(st.one_of(st.integers(), st.text()), min_size=1, max_size=4))
+def test_seeds_are_63_bit_and_repeatable(parts):
+    assert 0 <= derive_seed(*parts) < 2**63
+    assert derive_seed(*parts) == derive_seed(*parts)
+
+
+def test_seeds_tell_identities_apart():
+    assert derive_seed("a", "b") != derive_seed("ab")
+    assert len({derive_seed("epoch", seed, fold) for seed in range(10) for fold in range(10)}) == 100
