@@ -18,6 +18,7 @@ from skineval.measure.intervals import (
     check,
     count_distinct,
     figures,
+    mean_where,
     percentile_interval,
     resample,
 )
@@ -79,7 +80,7 @@ def differences(
 
     A difference is the mean over pairs of cells of the metric of a's cell minus that of b's. Cells of a fold pair by
     seed where both systems have the same seeds there, and each with each where they do not, which is the difference of
-    the means over seeds. Metrics per class cannot be compared here.
+    the means over seeds. A pair where it is undefined is left out. Metrics per class cannot be compared here.
 
     The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). The
     p-value is two-sided, of a randomisation test (Ernst, Statistical Science 19:676, 2004): if the systems are equally
@@ -98,19 +99,18 @@ def differences(
     drawn = resample(groups, replicates, seed)
     swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed))
 
-    observed = np.mean([_gap(one, other, metrics) for one, other in pairs], axis=0)
-    bootstrapped = np.zeros((replicates, len(metrics)))
-    shuffled = np.zeros((replicates, len(metrics)))
-    for one, other in pairs:
-        bootstrapped += _bootstrap(one, other, metrics, drawn) / len(pairs)
-        shuffled += _shuffle(one, other, metrics, swapped) / len(pairs)
+    gaps = np.vstack([_gap(one, other, metrics) for one, other in pairs])
+    used = ~np.isnan(gaps)
+    observed = mean_where(used, gaps)
+    bootstrapped = mean_where(used, (_bootstrap(one, other, metrics, drawn) for one, other in pairs))
+    shuffled = mean_where(used, (_shuffle(one, other, metrics, swapped) for one, other in pairs))
 
     n_images, n_lesions = count_distinct([one for one, _ in pairs])
     return [
         Difference(
             metric.name,
             float(observed[k]),
-            *(percentile_interval(bootstrapped[:, k], confidence) if np.isfinite(observed[k]) else (np.nan, np.nan)),
+            *percentile_interval(bootstrapped[:, k], confidence),
             _p_value(float(observed[k]), shuffled[:, k]),
             n_images,
             n_lesions,
@@ -182,8 +182,8 @@ def _paired(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
     pairs = [(one, other) for one, other in matched if len(one)]
     if not pairs:
         raise DataError(
-            f"the systems have no image in common: {a[0].image_ids[:1]} and {b[0].image_ids[:1]} come first",
-            "Images pair by image_id within the same fold: compare benches of one split.",
+            "the systems have no image of the same fold in common",
+            "Images pair by image_id and fold: compare benches of one split, and the same part of both.",
         )
     # A file without lesions counts each image as one; then the other side knows better what belongs together.
     finer = count_distinct([one for one, _ in pairs])[1] > count_distinct([other for _, other in pairs])[1]
@@ -274,4 +274,5 @@ def _p_value(observed: float, shuffled: Floats) -> float:
 
 def _mean_figure(cells: Sequence[Predictions], metric: Metric) -> float:
     check(cells)
-    return float(np.mean([figures(cell, [metric], np.ones((1, len(cell))))[0, 0] for cell in cells]))
+    values = np.vstack([figures(cell, [metric], np.ones((1, len(cell)))) for cell in cells])
+    return float(mean_where(~np.isnan(values), values)[0])

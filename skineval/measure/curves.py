@@ -16,7 +16,9 @@ def confusion(predictions: Predictions) -> Integers:
     The last column counts the undecided, whose largest probability is tied: a row sums to the images of the class.
     """
     everything = np.ones((1, len(predictions)))
-    return metrics.confusion(predictions.targets, predictions.probabilities, everything)[0].astype(np.int64)
+    weight = metrics.confusion(predictions.targets, predictions.probabilities, everything)[0]
+    counts: Integers = weight.astype(np.int64)
+    return counts
 
 
 def roc(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from skineval.data.lesions import MALIGNANT
-from skineval.measure.predictions import BINARY, sum_to_one
 from skineval.measure.names import FIGURES
+from skineval.measure.predictions import BINARY, sum_to_one
 from skineval.specs import Metric
 
 Floats = NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -287,7 +288,7 @@ def _integers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.int64
     _refuse(
         ~(np.isfinite(values) & (values == np.floor(values))),
         source,
-        lambda row: f"{column} is {frame[column].iloc[row]!r}",
+        lambda row: f"{column} is {_written(frame[column].iloc[row])}",
         f"Write {column} as a whole number, or leave the column out.",
     )
     return values.astype(np.int64)
@@ -295,7 +296,9 @@ def _integers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.int64
 
 def _indices(names: NDArray[np.str_], classes: Sequence[str], source: str) -> NDArray[np.int64]:
     indices = pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
-    _refuse(indices < 0, source, lambda row: f"{names[row]!r} is not a class", f"The classes are {', '.join(classes)}.")
+    _refuse(
+        indices < 0, source, lambda row: f"{str(names[row])!r} is not a class", f"The classes are {', '.join(classes)}."
+    )
     return indices
 
 
@@ -308,12 +311,16 @@ def _scores(frame: pd.DataFrame, classes: Sequence[str], source: str) -> NDArray
 
     def describe(row: int) -> str:
         column = int(wrong[row].argmax())
-        return f"{classes[column]} is {written.iloc[row, column]!r}, not a number from 0 to 1"
+        return f"{classes[column]} is {_written(written.iloc[row, column])}, not a number from 0 to 1"
 
     _refuse(
         np.asarray(wrong.any(axis=1)), source, describe, f"These columns were taken for classes: {', '.join(classes)}."
     )
     return scores
+
+
+def _written(value: Any) -> str:
+    return "empty" if pd.isna(value) else str(value)
 
 
 def _refuse_twice(keys: pd.DataFrame, source: str) -> None:

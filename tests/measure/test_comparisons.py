@@ -1,0 +1,211 @@
+"""Paired differences: their interval, their p-value, and the correction for several of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.errors import DataError, UsageError
+from skineval.measure.comparisons import against_best, difference, differences, holm
+from skineval.measure.intervals import estimate
+from skineval.measure.metrics import METRICS, from_plain
+from tests.measure.samples import classifier
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+ACCURACY = BY_NAME["accuracy"]
+OVERALL = [metric for metric in METRICS if not metric.per_class]
+
+
+def right(cell):
+    return (cell.probabilities.argmax(axis=1) == cell.targets).astype(float)
+
+
+def test_difference_is_that_of_the_figures():
+    a, b = classifier(seed=1, skill=2), classifier(seed=2)
+    found = differences([a], [b], OVERALL, replicates=50)
+    figures = zip(estimate([a], OVERALL, replicates=2), estimate([b], OVERALL, replicates=2), strict=True)
+    assert [row.difference for row in found] == pytest.approx([one.value - other.value for one, other in figures])
+    assert [row.metric for row in found] == [metric.name for metric in OVERALL]
+    assert (found[0].n_images, found[0].n_lesions) == (len(a), 60)
+
+
+def test_sides_change_sign():
+    a, b = classifier(seed=1, skill=2), classifier(seed=2)
+    one, other = difference([a], [b], ACCURACY, replicates=200), difference([b], [a], ACCURACY, replicates=200)
+    assert (one.difference, one.low, one.high) == pytest.approx((-other.difference, -other.high, -other.low))
+    assert one.p == other.p
+
+
+def test_p_is_that_of_scipy_where_each_lesion_has_one_image():
+    a, b = (classifier(60, seed=seed, images_per_lesion=1) for seed in (1, 4))
+    found = difference([a], [b], ACCURACY, replicates=5000)
+    wanted = scipy.stats.permutation_test(
+        (right(a), right(b)),
+        lambda x, y: np.mean(x) - np.mean(y),
+        permutation_type="samples",
+        n_resamples=5000,
+        vectorized=False,
+        rng=np.random.default_rng(0),
+    )
+    assert 0.02 < wanted.pvalue < 0.98
+    assert found.p == pytest.approx(wanted.pvalue, abs=0.03)
+
+
+def test_interval_is_that_of_the_paired_scores():
+    a, b = (classifier(120, seed=seed, images_per_lesion=1) for seed in (1, 4))
+    found = difference([a], [b], ACCURACY, replicates=5000)
+    wanted = scipy.stats.bootstrap(
+        (right(a) - right(b),), np.mean, method="percentile", n_resamples=5000, rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.015)
+
+
+def test_p_is_uniform_where_systems_are_equally_good():
+    p = [
+        difference(
+            [classifier(30, seed=2 * k, truth_seed=k)], [classifier(30, seed=2 * k + 1, truth_seed=k)],
+            BY_NAME["macro_f1"], replicates=99,
+        ).p
+        for k in range(200)
+    ]  # fmt: skip
+    assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p) <= 0.05) < 0.1
+
+
+def test_a_clear_lead_is_seen():
+    found = difference([classifier(seed=1, skill=4)], [classifier(seed=2, skill=1)], METRICS[0], replicates=199)
+    assert found.low > 0
+    assert found.p == 1 / 200
+
+
+def test_a_system_equals_itself():
+    cell = classifier()
+    for row in differences([cell], [cell], OVERALL, replicates=50):
+        assert (row.difference, row.low, row.high, row.p) == pytest.approx((0, 0, 0, 1), abs=1e-12)
+
+
+def test_third_party_metrics_are_compared():
+    mine = from_plain(lambda t, p, classes: float((p.argmax(axis=1) == t).mean()), name="mine", summary="")
+    a, b = classifier(20, seed=1), classifier(20, seed=2)
+    found, wanted = differences([a], [b], [mine, ACCURACY], replicates=100)
+    assert (found.difference, found.low, found.high, found.p) == pytest.approx(
+        (wanted.difference, wanted.low, wanted.high, wanted.p)
+    )
+
+
+def test_metrics_per_class_are_refused():
+    with pytest.raises(UsageError, match="recall is a metric per class"):
+        difference([classifier()], [classifier()], BY_NAME["recall"])
+
+
+def test_an_undefined_difference_has_no_p():
+    constant = classifier(20)
+    constant = replace(constant, probabilities=np.tile(np.eye(7)[0], (len(constant), 1)))
+    found = difference([constant], [classifier(20)], BY_NAME["mcc"], replicates=20)
+    assert np.isnan([found.difference, found.low, found.high, found.p]).all()
+
+
+def test_folds_where_the_figure_is_undefined_are_left_out():
+    """As in an estimate: without malignant lesions a fold says nothing of malignancy."""
+    sides = []
+    for seed in (1, 2):
+        full = classifier(seed=seed)
+        benign = classifier(seed=seed, fold=1).take(~np.isin(classifier().targets, (0, 1, 4)))
+        sides.append(([full], [full, benign]))
+    (a, a_more), (b, b_more) = sides
+    found = difference(a_more, b_more, BY_NAME["malignancy_auc"], replicates=50)
+    assert found.difference == difference(a, b, BY_NAME["malignancy_auc"], replicates=50).difference
+    assert not np.isnan([found.low, found.high, found.p]).any()
+    rows = against_best({"a": a_more, "b": b_more}, [METRICS[0]], primary=BY_NAME["malignancy_auc"], replicates=20)
+    assert rows[0].a == ("a" if found.difference > 0 else "b")
+
+
+def test_pairs_common_images_whatever_their_order_and_that_of_classes():
+    a, b = classifier(seed=1), classifier(seed=2)
+    wanted = difference([a.take(np.arange(20, len(a)))], [b.take(np.arange(20, len(b)))], METRICS[0], replicates=50)
+    order = [3, 1, 0, 2, 6, 5, 4]
+    moved = replace(
+        b,
+        classes=tuple(b.classes[c] for c in order),
+        targets=np.argsort(order)[b.targets],
+        probabilities=b.probabilities[:, order],
+    ).take(np.random.default_rng(0).permutation(len(b)))
+    found = difference([a.take(np.arange(20, len(a)))], [moved], METRICS[0], replicates=50)
+    assert list(vars(found).values())[1:] == pytest.approx(list(vars(wanted).values())[1:])
+
+
+def test_only_the_same_fold_pairs():
+    a = [classifier(seed=fold, fold=fold, truth_seed=fold) for fold in (0, 1)]
+    b = [classifier(seed=5 + fold, fold=fold, truth_seed=fold) for fold in (1, 2)]
+    found = difference(a, b, ACCURACY, replicates=20)
+    assert found.n_images == len(a[1])
+    assert found.difference == pytest.approx(right(a[1]).mean() - right(b[0]).mean())
+    with pytest.raises(DataError, match="no image of the same fold in common"):
+        difference(a[:1], b, ACCURACY)
+
+
+@pytest.mark.parametrize("seeds", [(0, 1), (7,), (3, 4, 5)])
+def test_seeds_are_averaged_whether_or_not_they_match(seeds):
+    a = [classifier(seed=seed, train_seed=seed) for seed in (0, 1)]
+    b = [classifier(seed=10 + seed, train_seed=seed) for seed in seeds]
+    found = difference(a, b, ACCURACY, replicates=20)
+    wanted = np.mean([right(cell).mean() for cell in a]) - np.mean([right(cell).mean() for cell in b])
+    assert found.difference == pytest.approx(wanted)
+
+
+def test_a_file_without_lesions_takes_those_of_the_other():
+    a, b = classifier(seed=1), classifier(seed=2)
+    bare = replace(a, lesion_ids=a.image_ids, groups=a.image_ids)
+    assert difference([bare], [b], ACCURACY, replicates=50) == difference([a], [b], ACCURACY, replicates=50)
+    assert difference([b], [bare], ACCURACY, replicates=50) == difference([b], [a], ACCURACY, replicates=50)
+
+
+def test_differing_targets_name_the_image():
+    a = classifier(seed=1)
+    targets = a.targets.copy()
+    targets[4] = (targets[4] + 1) % 7
+    with pytest.raises(DataError, match=f"{a.image_ids[4]} is .* in one system and .* in the other"):
+        difference([a], [replace(a, targets=targets)], ACCURACY)
+
+
+def test_differing_classes_are_refused():
+    with pytest.raises(DataError, match="cannot be compared with nv, mel"):
+        difference([classifier()], [classifier(classes=("nv", "mel"))], ACCURACY)
+
+
+def test_best_against_all_others():
+    systems = {
+        "weak": [classifier(seed=1, skill=1)],
+        "best": [classifier(seed=2, skill=4)],
+        "close": [classifier(seed=3, skill=3.8)],
+    }
+    rows = against_best(systems, [METRICS[0], BY_NAME["nll"]], replicates=99)
+    assert [(row.a, row.b, row.metric) for row in rows] == [
+        ("best", "weak", "balanced_accuracy"),
+        ("best", "close", "balanced_accuracy"),
+        ("best", "weak", "nll"),
+        ("best", "close", "nll"),
+    ]
+    for k in (0, 2):
+        assert [row.p_holm for row in rows[k : k + 2]] == holm([row.p for row in rows[k : k + 2]]).tolist()
+    by_nll = against_best(systems, [ACCURACY], primary=BY_NAME["nll"], replicates=20)
+    assert {row.a for row in by_nll} == {"best"}
+    assert against_best({"one": systems["weak"]}, [ACCURACY]) == []
+
+
+def test_holm_by_hand():
+    """Ranked .005, .01, .03, .04 times 4, 3, 2, 1; the last is raised to the one before it."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, np.nan, 0.6]) == pytest.approx([1, np.nan, 1], nan_ok=True)
+    assert holm([]).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_never_helps_and_keeps_the_order(p):
+    corrected = holm(p)
+    assert (corrected >= p).all()
+    assert (corrected <= np.minimum(1, len(p) * np.array(p))).all()
+    assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= 0).all()

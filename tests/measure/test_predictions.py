@@ -1,0 +1,235 @@
+"""Reading predictions of any origin: what is kept, what is refused, and how the refusal reads."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skineval.data.lesions import DIAGNOSES
+from skineval.errors import DataError
+from skineval.measure.predictions import Predictions, from_frame, from_submission, malignant, several
+from tests.measure.samples import classifier
+
+
+def table(text):
+    return pd.read_csv(io.StringIO("\n".join(line.strip() for line in text.strip().splitlines())))
+
+
+def small():
+    return table("""
+        image_id,lesion_id,fold,seed,part,target,mel,nv
+        a,L1,0,0,test,mel,0.9,0.1
+        b,L1,0,0,test,nv,0.25,0.75
+        a,L1,0,0,validation,mel,0.8,0.2
+    """)
+
+
+def same(one: Predictions, other: Predictions):
+    assert (one.classes, one.fold, one.seed) == (other.classes, other.fold, other.seed)
+    for name in ("image_ids", "lesion_ids", "groups", "parts", "targets", "probabilities"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_reads_what_it_writes_bit_for_bit(tmp_path):
+    cell = classifier(fold=2, train_seed=5)
+    cell.to_frame().to_csv(tmp_path / "predictions.csv", index=False)
+    same(from_frame(pd.read_csv(tmp_path / "predictions.csv"), source="predictions.csv"), cell)
+
+
+def test_columns_are_those_of_the_contract():
+    frame = small()
+    found = from_frame(frame, source="p.csv")
+    assert found.classes == ("mel", "nv")
+    assert found.targets.tolist() == [0, 1, 0]
+    pd.testing.assert_frame_equal(found.to_frame(), frame)
+    assert found.normalised
+
+
+def test_selects_a_part():
+    found = from_frame(small(), source="p.csv")
+    assert found.select("validation").image_ids.tolist() == ["a"]
+    assert len(found.select("train")) == 0
+
+
+def test_class_order_can_be_set_and_further_columns_left_out():
+    found = from_frame(small().assign(note="x"), source="p.csv", classes=("nv", "mel"))
+    assert found.targets.tolist() == [1, 0, 1]
+    assert found.probabilities[0].tolist() == [0.1, 0.9]
+
+
+def test_only_images_targets_and_classes_are_needed():
+    found = from_frame(small()[["mel", "image_id", "target", "nv"]].head(2), source="p.csv")
+    assert found.lesion_ids.tolist() == found.groups.tolist() == ["a", "b"]
+    assert found.parts.tolist() == ["test", "test"]
+    assert (found.fold, found.seed) == (0, 0)
+
+
+def test_numbers_may_be_ids():
+    frame = small().assign(image_id=[1, 2, 3], lesion_id=[7, 7, 8])
+    assert from_frame(frame, source="p.csv").image_ids.tolist() == ["1", "2", "3"]
+
+
+def test_joined_lesions_share_a_group():
+    found = from_frame(small().assign(lesion_id=["L1", "L2", "L3"]), source="p.csv", groups={"L2": "L1"})
+    assert found.groups.tolist() == ["L1", "L1", "L3"]
+    assert found.lesion_ids.tolist() == ["L1", "L2", "L3"]
+
+
+def test_folds_and_seeds_come_apart():
+    frame = pd.concat([classifier(10, fold=f, train_seed=s).to_frame() for f in (1, 0) for s in (1, 0)])
+    found = several(frame.sample(frac=1, random_state=0), source="p.csv")
+    assert [(cell.fold, cell.seed) for cell in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert sum(map(len, found)) == len(frame)
+    with pytest.raises(DataError, match="wanted one fold and seed, found fold 0 seed 0, fold 0 seed 1"):
+        from_frame(frame, source="p.csv")
+
+
+def test_an_empty_file_holds_no_cell():
+    assert several(small().head(0), source="p.csv") == []
+    with pytest.raises(DataError, match="found no row at all"):
+        from_frame(small().head(0), source="p.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "message"),
+    [
+        ("target", 1, "xyz", r"p.csv, row 3: 'xyz' is not a class\nThe classes are mel, nv."),
+        ("target", 2, None, "p.csv, row 4: target is empty"),
+        ("image_id", 0, None, "p.csv, row 2: image_id is empty"),
+        ("mel", 1, None, "p.csv, row 3: mel is empty, not a number from 0 to 1"),
+        ("nv", 1, -0.1, "p.csv, row 3: nv is -0.1, not a number"),
+        ("nv", 1, "high", "p.csv, row 3: nv is high, not a number"),
+        ("nv", 1, 3.5, "p.csv, row 3: nv is 3.5, not a number"),
+        ("nv", 1, 0.7, r"p.csv, row 3: the probabilities of b sum to 0.95, not 1"),
+        ("fold", 2, 0.5, "p.csv, row 4: fold is 0.5"),
+        ("part", 2, "test", "p.csv, row 4: a is there a second time in its part"),
+    ],
+)
+def test_refusals_name_file_row_and_value(column, row, value, message):
+    frame = small().astype(object)
+    frame.loc[row, column] = value
+    with pytest.raises(DataError, match=message) as caught:
+        from_frame(frame, source="p.csv")
+    assert caught.value.hint
+
+
+def test_refusals_count_further_rows():
+    with pytest.raises(DataError, match=r"row 2: .* \(2 more rows like it\)"):
+        from_frame(small().assign(mel=0.5), source="p.csv")
+
+
+@pytest.mark.parametrize("column", ["image_id", "target"])
+def test_missing_columns_are_named(column):
+    with pytest.raises(DataError, match=f"p.csv: no column {column}"):
+        from_frame(small().drop(columns=column), source="p.csv")
+
+
+def test_one_class_is_none():
+    with pytest.raises(DataError, match=r"1 class columns \(mel\)"):
+        from_frame(small().drop(columns="nv"), source="p.csv")
+
+
+def test_rounded_probabilities_are_kept_as_written():
+    frame = small().head(1).assign(mel=0.9004)
+    assert from_frame(frame, source="p.csv").probabilities[0].tolist() == [0.9004, 0.1]
+
+
+SUBMISSION = """
+    image,MEL,NV,BCC,AKIEC,BKL,DF,VASC
+    i1,1.0,0.0,0.9,0.0,0.0,0.0,0.0
+    i2,0.0,0.5,0.0,0.25,0.25,0.0,0.0
+"""
+ONE_HOT = """
+    image,VASC,DF,BKL,AKIEC,BCC,NV,MEL
+    i2,0,0,0,0,0,1,0
+    i1,0,0,0,0,0,0,1
+"""
+METADATA = """
+    lesion_id,image_id,dx,age
+    L1,i1,mel,50
+    L1,i2,nv,50
+    L9,i9,df,20
+"""
+
+
+def submission(scores=SUBMISSION, truth=ONE_HOT, **options):
+    return from_submission(table(scores), table(truth), source="s.csv", truth_source="t.csv", **options)
+
+
+def test_submissions_join_the_reference_standard():
+    found = submission()
+    assert found.classes == DIAGNOSES
+    assert [DIAGNOSES[t] for t in found.targets] == ["mel", "nv"]
+    assert found.probabilities[0].tolist() == [0, 0.9, 0, 0, 1, 0, 0]
+    assert found.groups.tolist() == ["i1", "i2"]
+    assert not found.normalised
+    assert found.take(np.array([1])).normalised
+
+
+def test_metadata_gives_lesions_and_may_hold_more_images():
+    found = submission(truth=METADATA, groups={"L1": "L0"})
+    assert [DIAGNOSES[t] for t in found.targets] == ["mel", "nv"]
+    assert found.lesion_ids.tolist() == ["L1", "L1"]
+    assert found.groups.tolist() == ["L0", "L0"]
+
+
+def test_a_ground_truth_is_covered_in_full():
+    with pytest.raises(DataError, match=r"s.csv: no scores for i1 \(1 of 2 images of t.csv missing\)"):
+        from_submission(table(SUBMISSION).tail(1), table(ONE_HOT), source="s.csv", truth_source="t.csv")
+
+
+def test_every_image_needs_its_reference_standard():
+    with pytest.raises(DataError, match=r"s.csv, row 3: i3 is not in t.csv"):
+        submission(SUBMISSION.replace("i2", "i3"))
+
+
+def test_the_image_that_isic_excludes_is_not_scored():
+    found = submission(SUBMISSION + "    ISIC_0035068,0,1,0,0,0,0,0\n")
+    assert found.image_ids.tolist() == ["i1", "i2"]
+    found = submission(SUBMISSION, ONE_HOT + "    ISIC_0035068,0,0,0,0,0,1,0\n")
+    assert found.image_ids.tolist() == ["i1", "i2"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "message"),
+    [
+        (SUBMISSION.replace("1.0", "1.5"), ONE_HOT, "s.csv, row 2: mel is 1.5, not a number from 0 to 1"),
+        (SUBMISSION.replace("MEL", "MELANOMA"), ONE_HOT, "s.csv: no column mel"),
+        (SUBMISSION.replace("i2", "i1"), ONE_HOT, "s.csv, row 3: i1 is there a second time"),
+        (SUBMISSION, ONE_HOT.replace("0,1,0", "0,1,1"), "t.csv, row 2: i2 has not exactly one class"),
+        (SUBMISSION, METADATA.replace("df", "scc"), "t.csv, row 4: 'scc' is not a class"),
+    ],
+)
+def test_submission_refusals(scores, truth, message):
+    with pytest.raises(DataError, match=message):
+        submission(scores, truth)
+
+
+def test_collapses_to_malignant():
+    cell = classifier()
+    found = malignant(cell)
+    assert found.classes == ("benign", "malignant")
+    np.testing.assert_array_equal(found.targets, np.isin(cell.targets, (0, 1, 4)))
+    np.testing.assert_allclose(found.probabilities[:, 1], cell.probabilities[:, [0, 1, 4]].sum(axis=1))
+    assert malignant(found) is found
+    with pytest.raises(DataError, match="whether 'scc' is malignant"):
+        malignant(from_frame(small().rename(columns={"mel": "scc"}).replace("mel", "scc"), source="p.csv"))
+
+
+def test_columns_of_different_length_are_a_mistake():
+    cell = classifier(10)
+    with pytest.raises(ValueError, match="images, columns of"):
+        Predictions(
+            cell.classes, cell.image_ids[1:], cell.lesion_ids, cell.groups, cell.parts, cell.targets, cell.probabilities
+        )
+
+
+def test_measures_without_torch():
+    code = (
+        "import sys, skineval.measure.comparisons, skineval.measure.calibration, skineval.measure.curves, "
+        "skineval.measure.baselines; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
