@@ -139,10 +139,10 @@ def plan_table(values: Mapping[str, object], catalog: Catalog) -> Table:
     from skineval.grid.estimate import estimate_cells
     from skineval.grid.prepare import prepare, stamps
     from skineval.recipe import make_recipe
-    from skineval.report.tables import plan
+    from skineval.report.plan import plan
 
     prepared = prepare(make_recipe(values), catalog)
-    return plan(estimate_cells(prepared, catalog), stamps(prepared))
+    return plan(estimate_cells(prepared, catalog), stamps(prepared), prepared.recipe.jobs)
 
 
 def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:

@@ -58,7 +58,10 @@ def examples(test: Predictions, label: int, most: int = 4) -> NDArray[np.int64]:
     """
     (members,) = np.nonzero(test.targets == label)
     order = members[np.argsort(-test.probabilities[members, label], kind="stable")]
-    return order[np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))]
+    chosen: NDArray[np.int64] = order[
+        np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
+    ]
+    return chosen
 
 
 def checked_maps(attribute: Attribute, model: nn.Module, images: Tensor, targets: Tensor) -> NDArray[np.float32]:

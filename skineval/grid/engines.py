@@ -109,7 +109,7 @@ class LocalEngine:
             worker.busy = None
         if kind != "ready":
             on_message(Message(kind, cell, message))
-        return kind == "ended" and message["status"] != "done"
+        return bool(kind == "ended" and message["status"] != "done")
 
     def _start(self) -> _Worker:
         log = self.logs / f"worker-{len(list(self.logs.glob('worker-*.log')))}.log"

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skineval.catalog import Catalog
-from skineval.grid import store
 from skineval.grid.prepare import Prepared
-from skineval.grid.store import BenchFolder
 from skineval.recipe import RunSpec
 from skineval.train.augment import normaliser
 from skineval.train.fit import cross_entropy, make_optimizer
@@ -35,7 +33,6 @@ class Cost:
     seconds: float
     disk: float  #: bytes
     memory: float  #: bytes, of the worker process (or the GPU)
-    done: bool  #: whether it is finished already and costs nothing
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class _Step:
     weights: float  #: bytes of the network
 
 
-def estimate_cells(prepared: Prepared, catalog: Catalog, folder: BenchFolder | None = None) -> list[Cost]:
+def estimate_cells(prepared: Prepared, catalog: Catalog) -> list[Cost]:
     """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same."""
     torch.set_num_threads(prepared.threads)
     steps: dict[str, _Step] = {}
@@ -55,12 +52,11 @@ def estimate_cells(prepared: Prepared, catalog: Catalog, folder: BenchFolder | N
     for cell in prepared.cells:
         if str(cell.model) not in steps:
             steps[str(cell.model)] = _measure(cell, prepared, catalog)
-        done = folder is not None and store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers)
-        costs.append(_cost(cell, steps[str(cell.model)], prepared, done))
+        costs.append(_cost(cell, steps[str(cell.model)], prepared))
     return costs
 
 
-def _cost(cell: RunSpec, step: _Step, prepared: Prepared, done: bool) -> Cost:
+def _cost(cell: RunSpec, step: _Step, prepared: Prepared) -> Cost:
     rows = prepared.parts[cell.fold]
     per_image = step.seconds / cell.batch_size
     training = cell.epochs * per_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
@@ -69,10 +65,9 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, done: bool) -> Cost:
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
         cell,
-        0.0 if done else training * shared + predicting,
+        training * shared + predicting,
         step.weights * 2,
         BASE_MEMORY + 4 * step.weights + step.activations,
-        done,
     )
 
 

@@ -21,7 +21,7 @@ from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_be
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.result import BenchResult
-from skineval.grid.store import FAILED, BenchFolder
+from skineval.grid.store import BenchFolder
 from skineval.grid.worker import failed
 from skineval.grid.workspace import Workspace
 from skineval.recipe import Recipe, RunSpec, make_recipe, read_recipe
@@ -67,7 +67,7 @@ class Options:
     fail_fast: bool = False
 
 
-def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> tuple[BenchResult, BenchFolder]:
+def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> BenchResult:
     """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
     folder = open_folder(prepared, options)
     missing = [
@@ -88,7 +88,7 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         result = load_bench(folder, prepared.table)
     for problem in problems:
         display.warn(problem)
-    return result, folder
+    return result
 
 
 def run_cells(
@@ -182,11 +182,6 @@ def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
     content = pd.DataFrame(rows, columns=list(store.CELL_COLUMNS))
     if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != store.csv_text(content):
         store.write_frame(folder.cells, content)
-
-
-def count_failed(result: BenchResult) -> int:
-    """How many cells failed."""
-    return int((result.cells["status"] == FAILED).sum())
 
 
 def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:

@@ -1,0 +1,133 @@
+"""The commands as a user meets them: help, lists, errors with their exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import TINY, run_program
+
+COMMANDS = [
+    ["bench"],
+    ["evaluate"],
+    ["report"],
+    ["list"],
+    ["list", "models"],
+    ["list", "imbalance"],
+    ["list", "explainers"],
+    ["list", "metrics"],
+    ["list", "datasets"],
+    ["list", "recipes"],
+    ["plugins"],
+    ["plugins", "list"],
+    ["doctor"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example(command, tmp_path):
+    done = run_program(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Example: skineval" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["models", "imbalance", "explainers", "metrics", "datasets", "recipes"])
+def test_lists_are_read_by_programs_too(kind, tmp_path):
+    done = run_program("list", kind, "--format", "json", cwd=tmp_path)
+    rows = json.loads(done.stdout)["rows"] if done.stdout.lstrip().startswith("{") else json.loads(done.stdout)
+    assert len(rows) >= 1
+    assert all(row["name"] and row["summary"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["bench", "--models", "resnet81"], 2, "There is no model 'resnet81'."),
+        (["bench", "--models", "cnn", "--imbalance", "smoth"], 2, "Did you mean smote?"),
+        (["bench", "--modles", "cnn"], 2, "--models"),
+        (["bench", "--models", "cnn", "--epochs", "many"], 2, "many"),
+        (["bench", "--models", "cnn", "--epochs", "0"], 2, "epochs is 0"),
+        (["bench", "dmeo"], 2, "Did you mean 'demo'?"),
+        (["bench", "--models", "cnn", "--data", "./nowhere"], 3, "there is no such folder"),
+        (["bench", "--models", "cnn", "--data", "synthtic"], 2, "Did you mean synthetic?"),
+        (["bench", "--models", "cnn", "--data", "synthetic:images=3"], 2, "at least 70"),
+        (["bench", "--models", "cnn", "--weights", "imagenet"], 2, "cnn has no ImageNet weights"),
+        (["bench", "--models", "cnn", "--weights", "nowhere.safetensors"], 2, "there is no such file"),
+        (["bench", "--models", "cnn", "--device", "cuda:77"], 2, "--device is cuda:77"),
+        (["bench", "--models", "resnet18", "--image-size", "16"], 2, "resnet18 needs at least 32"),
+        (["bench", "--models", "cnn", "--data", "synthetic:images=150", "--folds", "50"], 3, "fold"),
+        (["evaluate", "nowhere.csv"], 3, "nowhere.csv"),
+        (["report", "."], 3, "holds no bench"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_errors_say_what_is_wrong_and_leave_nothing(arguments, code, message, tmp_path):
+    done = run_program(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = run_program("bench", "--models", "resnet81", "--debug", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_weights_that_cannot_be_had_name_the_file_and_where_it_was_looked_for(tmp_path):
+    done = run_program(
+        "bench",
+        "--models=resnet18",
+        "--data=synthetic:images=150",
+        "--weights=imagenet",
+        cwd=tmp_path,
+        env={"TORCH_HOME": str(tmp_path / "torch"), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""},
+    )
+    assert done.returncode == 2, done.stderr
+    text = " ".join(done.stderr.split())
+    assert "resnet18-f37072fd.pth" in text
+    assert str(tmp_path / "torch") in text
+    assert "--weights none" in text
+
+
+def test_a_pickled_weights_file_is_refused_unread(tmp_path):
+    (tmp_path / "weights.pt").write_bytes(b"cos\nsystem\n(S'touch flag'\ntR.")
+    done = run_program("bench", *TINY, "--weights=weights.pt", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "weights.pt is not a .safetensors file" in " ".join(done.stderr.split())
+    assert not (tmp_path / "flag").exists()
+
+
+def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path):
+    done = run_program(
+        "bench", *TINY, "--imbalance=none,smote", "--folds=2", "--dry-run", "--format=json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    rows = document["rows"] if isinstance(document, dict) else document
+    assert len(rows) == 4
+    assert all(row["seconds"] > 0 and row["memory_mb"] > 0 and row["disk_mb"] >= 0 for row in rows)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_names_versions_and_plugins(tmp_path):
+    done = run_program("doctor", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "builtins" in done.stdout
+    assert "torch" in done.stdout
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path):
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        f"{sys.executable} -m skineval list metrics --format csv | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr

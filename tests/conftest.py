@@ -1,0 +1,57 @@
+"""What all tests share: a cache of their own, and the program as a child process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+#: A bench of seconds: tiny synthetic images, a tiny network.
+TINY = (
+    "--data=synthetic:images=150",
+    "--image-size=32",
+    "--models=cnn:width=4",
+    "--replicates=1000",
+    "--precision=fp32",
+)
+
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Nothing is read from or left in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["SKINEVAL_CACHE"] = str(folder)
+    return folder
+
+
+def run_program(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """`skineval ARGUMENTS` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "skineval", *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def install_plugin(folder: Path, name: str, source: str) -> dict[str, str]:
+    """Put an installed package of one module into `folder`; the environment in which it is found."""
+    module = name.replace("-", "_")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"{module}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[skineval]\n{name} = {module}\n")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}

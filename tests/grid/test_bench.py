@@ -1,0 +1,234 @@
+"""A whole bench, small: its files, running it again, and reading it through the Python functions."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skineval
+from skineval.data import synthetic
+from skineval.errors import DataError, ModelFileError, UsageError
+from skineval.grid.store import BenchFolder
+from skineval.recipe import make_recipe, read_recipe
+from skineval.train.weights import read_tensors
+from tests.conftest import TINY, run_program
+
+GRID = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=2")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """The folder of a finished bench of three cells."""
+    folder = tmp_path_factory.mktemp("bench")
+    done = run_program("bench", *GRID, "--out=out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+    return BenchFolder(folder / "out")
+
+
+def cells(bench):
+    return pd.read_csv(bench.cells, dtype={"reason": str})
+
+
+def predictions(bench, imbalance):
+    run_id = cells(bench).set_index("imbalance").loc[imbalance, "run_id"]
+    return pd.read_csv(bench.cell(run_id).predictions)
+
+
+def test_every_file_of_the_contract_is_there(bench):
+    files = [
+        "recipe.toml",
+        "environment.json",
+        "split.csv",
+        "cells.csv",
+        "results.csv",
+        "comparisons.csv",
+        "report.md",
+        "report.html",
+    ]
+    assert all((bench.path / name).is_file() for name in files)
+    assert any((bench.path / "figures").iterdir())
+    for run_id in cells(bench)["run_id"]:
+        folder = bench.path / "cells" / run_id
+        for name in ("cell.json", "history.csv", "predictions.csv", "model.safetensors", "model.json"):
+            assert (folder / name).is_file(), name
+        assert list((folder / "explanations" / "gradcam").glob("*.png"))
+
+
+def test_columns_are_those_of_the_contract(bench):
+    def header(path):
+        return path.read_text().splitlines()[0]
+
+    assert header(bench.split) == "image_id,lesion_id,group,fold,part"
+    assert header(bench.cells) == "run_id,model,imbalance,fold,seed,status,reason,seconds,images_per_second,device"
+    assert (
+        header(bench.results) == "model,imbalance,task,protocol,metric,class,value,low,high,n_images,n_lesions,n_cells"
+    )
+    assert header(bench.comparisons) == "a,b,metric,difference,low,high,p,p_holm,n_images,n_lesions"
+    cell = bench.cell(cells(bench)["run_id"][0])
+    assert header(cell.history) == "epoch,learning_rate,train_loss,val_loss,val_balanced_accuracy,seconds"
+    assert header(cell.predictions) == "image_id,lesion_id,fold,seed,part,target,akiec,bcc,bkl,df,mel,nv,vasc"
+
+
+def test_predictions_are_of_the_validation_and_test_parts_and_sum_to_one(bench):
+    split = pd.read_csv(bench.split).set_index("image_id")["part"]
+    frame = predictions(bench, "none")
+    assert set(frame["part"]) == {"validation", "test"}
+    assert (split.loc[frame["image_id"]].to_numpy() == frame["part"].to_numpy()).all()
+    assert len(frame) == (split != "train").sum()
+    np.testing.assert_allclose(frame[list(synthetic_classes())].sum(axis=1), 1, atol=1e-9)
+
+
+def synthetic_classes():
+    from skineval.data.lesions import DIAGNOSES
+
+    return DIAGNOSES
+
+
+def test_every_figure_has_its_interval_and_numbers(bench):
+    results = pd.read_csv(bench.results, keep_default_na=False, na_values=[""])
+    overall = results[results["class"].isna() & (results["model"] == "cnn:width=4")]
+    assert set(overall["metric"]) >= {"balanced_accuracy", "accuracy", "macro_auc", "nll", "brier", "ece"}
+    overall = overall.dropna(subset="value")  # Matthews' coefficient of a constant prediction is undefined
+    assert (overall["low"] <= overall["value"]).all()
+    assert (overall["value"] <= overall["high"]).all()
+    test_images = (pd.read_csv(bench.split)["part"] == "test").sum()
+    assert set(overall["n_images"]) == {test_images}
+    assert {"majority", "prior"} <= set(results["model"])
+
+
+def test_the_balanced_accuracy_is_that_of_scikit_learn(bench):
+    from sklearn.metrics import balanced_accuracy_score
+
+    frame = predictions(bench, "class-weights").query("part == 'test'")
+    classes = list(synthetic_classes())
+    expected = balanced_accuracy_score(frame["target"], frame[classes].idxmax(axis=1))
+    results = pd.read_csv(bench.results, keep_default_na=False)
+    row = results.query("metric == 'balanced_accuracy' and imbalance == 'class-weights'")
+    assert float(row["value"].iloc[0]) == pytest.approx(expected)
+
+
+def test_smote_shares_the_network_of_none(bench):
+    run_ids = cells(bench).set_index("imbalance")["run_id"]
+    none, smote = (read_tensors(bench.cell(run_ids[name]).weights) for name in ("none", "smote"))
+    different = [name for name in none if not none[name].equal(smote[name])]
+    assert different == ["4.weight", "4.bias"]
+    assert len(list((bench.path / "networks").iterdir())) == 2
+
+
+def test_the_recipe_repeats_the_bench(bench):
+    recipe = make_recipe(read_recipe(str(bench.recipe)))
+    assert recipe.models == ("cnn:width=4",)
+    assert recipe.learning_rate == 1e-3
+    again = run_program("bench", str(bench.recipe), "--out", str(bench.path), cwd=bench.path.parent)
+    assert again.returncode == 0, again.stderr
+    assert "done" not in again.stderr
+
+
+def test_the_same_command_again_trains_nothing_and_leaves_every_file(bench):
+    def snapshot():
+        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(bench.path.rglob("*")) if p.is_file()}
+
+    before = snapshot()
+    again = run_program("bench", *GRID, "--out=out", cwd=bench.path.parent)
+    assert again.returncode == 0
+    assert snapshot() == before
+
+
+def test_the_report_can_be_rebuilt_and_is_the_same(bench):
+    before = {p: p.read_bytes() for p in (bench.results, bench.comparisons, bench.path / "report.md")}
+    for path in before:
+        path.unlink()
+    done = run_program("report", "out", cwd=bench.path.parent)
+    assert done.returncode == 0, done.stderr
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_another_recipe_is_refused_and_more_models_are_not(bench):
+    refused = run_program("bench", *GRID, "--epochs=3", "--out=out", cwd=bench.path.parent)
+    assert refused.returncode == 2
+    assert "epochs is 2 there, 3 here" in refused.stderr
+    assert "--fresh" in refused.stderr
+
+
+def test_a_loaded_model_predicts_what_the_bench_predicted(bench):
+    run_id = cells(bench).set_index("imbalance").loc["smote", "run_id"]
+    model = skineval.load_model(bench.cell(run_id).path, device="cpu")
+    frame = predictions(bench, "smote").iloc[:8]
+    table = synthetic.load(images=150)
+    rows = [int(np.flatnonzero(table.frame["image_id"] == image_id)[0]) for image_id in frame["image_id"]]
+    probabilities = model.predict_proba(table.images.pixels(rows, 32))
+    np.testing.assert_allclose(probabilities, frame[list(model.classes)], atol=1e-4)
+    assert model.predict_proba([]).shape == (0, 7)
+
+
+def test_a_loaded_model_takes_files_and_pictures(bench, tmp_path):
+    from PIL import Image
+
+    run_id = cells(bench)["run_id"][0]
+    model = skineval.load_model(bench.cell(run_id).weights, device="cpu")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8))
+    picture.save(tmp_path / "lesion.png")
+    from_file = model.predict_proba([tmp_path / "lesion.png"])
+    np.testing.assert_allclose(from_file, model.predict_proba([picture]))
+    np.testing.assert_allclose(from_file.sum(axis=1), 1)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nonsense")
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        model.predict_proba([tmp_path / "broken.jpg"])
+
+
+def test_a_model_that_is_damaged_is_refused(bench, tmp_path):
+    with pytest.raises(ModelFileError, match=r"model\.json"):
+        skineval.load_model(tmp_path)
+    source = bench.cell(cells(bench)["run_id"][0])
+    (tmp_path / "model.json").write_text(source.model.read_text())
+    (tmp_path / "model.safetensors").write_bytes(source.weights.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match=r"model\.safetensors"):
+        skineval.load_model(tmp_path)
+
+
+def test_evaluate_gives_the_figures_of_the_bench(bench):
+    run_id = cells(bench).set_index("imbalance").loc["none", "run_id"]
+    scored = skineval.evaluate(bench.cell(run_id).predictions, replicates=1000).set_index(["metric", "class"])["value"]
+    results = pd.read_csv(bench.results, keep_default_na=False).query("imbalance == 'none'")
+    expected = results.set_index(["metric", "class"])["value"].astype(float)
+    for key, value in expected.items():
+        assert scored[key] == pytest.approx(value, nan_ok=True), key
+
+
+def test_the_environment_says_what_one_needs_to_know(bench):
+    environment = json.loads(bench.environment.read_text())
+    assert environment["data"]["images"] == 150
+    assert environment["device"]["reason"]
+    assert environment["threads"] >= 1
+    assert environment["versions"]["torch"]
+    assert environment["precision"] == {"cnn": "fp32: asked for"}
+
+
+def test_the_python_function_returns_the_result(bench):
+    keys = {flag.lstrip("-").split("=", 1)[0].replace("-", "_"): flag.split("=", 1)[1] for flag in GRID}
+    numbers = {key: int(keys[key]) for key in ("image_size", "replicates", "epochs")}
+    result = skineval.bench(out=bench.path, **{**keys, **numbers})
+    assert list(result.cells["status"]) == ["done"] * 3
+    best = result.results.query("metric == 'balanced_accuracy' and model != 'majority' and model != 'prior'")
+    assert all(math.isfinite(value) for value in best["value"])
+    assert result.warnings == ("SYNTHETIC",)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    for fresh in (False, True):
+        with pytest.raises(UsageError, match="holds something else"):
+            skineval.bench(
+                models="cnn:width=4",
+                data="synthetic:images=150",
+                image_size=32,
+                weights="none",
+                out=tmp_path,
+                fresh=fresh,
+            )
+    assert (tmp_path / "thesis.txt").read_text() == "precious"

@@ -1,0 +1,168 @@
+"""What goes wrong in a cell costs that cell; what is finished stays; what was cut off goes on."""
+
+from __future__ import annotations
+
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from tests.conftest import TINY, install_plugin, run_program
+
+BROKEN = """
+import skineval
+
+def network(num_classes, *, weights, kind):
+    import torch
+    from torch import nn
+
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+            self.steps = 0
+
+        def forward(self, images):
+            logits = self.head(images.mean(dim=(2, 3)))
+            if kind == "shape":
+                return logits[:, :3]
+            if kind == "nan":
+                return logits * float("nan")
+            if self.training:
+                self.steps += 1
+            if kind == "raise" and self.steps > 3:
+                raise RuntimeError("out of luck [/] <b>|")
+            if kind == "die" and self.steps > 3:
+                os._exit(7)
+            print("a line that must not end up among the results")
+            return logits
+
+    return nn.Identity() if kind == "none" else Broken()
+
+@skineval.hookimpl
+def skineval_register_architectures():
+    kinds = ("shape", "nan", "raise", "die", "fine")
+    parameter = skineval.Parameter("fine", "What is wrong.", choices=kinds)
+    return [skineval.Architecture("broken", network, "A network that breaks.", parameters={"kind": parameter})]
+"""
+
+TRAINING = (*TINY, "--epochs=6", "--explainers=")
+
+
+def predictions(folder):
+    return {path.parent.name: path.read_bytes() for path in sorted(folder.glob("cells/*/predictions.csv"))}
+
+
+def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
+    env = install_plugin(tmp_path / "site", "broken", BROKEN)
+    kinds = ("shape", "nan", "raise", "die", "fine")
+    models = ",".join(f"broken:kind={kind}" for kind in kinds)
+    done = run_program(
+        "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
+    )
+    assert done.returncode == 1, done.stderr
+    assert "must not end up" not in done.stdout
+    cells = pd.read_csv(tmp_path / "out/cells.csv").set_index("model")
+    reasons = cells["reason"].fillna("")
+    assert "returned shape (2, 3) for 2 images; (2, 7) is expected" in reasons["broken:kind=shape"]
+    assert "NaN or infinite logits" in reasons["broken:kind=nan"]
+    assert reasons["broken:kind=raise"] == "RuntimeError: out of luck [/] <b>|"
+    assert "exit code 7" in reasons["broken:kind=die"]
+    assert list(cells["status"]) == ["failed"] * 4 + ["done"]
+    report = (tmp_path / "out/report.md").read_text()
+    assert "exit code 7" in report
+    assert "<b>" not in report.replace("\\<b>", "").replace("&lt;b", "")
+
+    again = run_program(
+        "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
+    )
+    assert again.returncode == 1
+    assert "1 cells are done already" in again.stderr
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path):
+    env = install_plugin(tmp_path / "site", "broken", BROKEN)
+    models = "--models=broken:kind=nan,cnn:width=4"
+    done = run_program("bench", *TINY, models, "--epochs=1", "--fail-fast", "--out=out", cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert len(pd.read_csv(tmp_path / "out/cells.csv")) == 1
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A finished training, and how long it took."""
+    folder = tmp_path_factory.mktemp("whole")
+    started = time.monotonic()
+    done = run_program("bench", *TRAINING, "--out=out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return predictions(folder / "out"), time.monotonic() - started
+
+
+@pytest.mark.parametrize("round_", range(2))
+def test_killed_at_any_moment_it_ends_like_an_uninterrupted_one(tmp_path, uninterrupted, round_):
+    expected, seconds = uninterrupted
+    moment = random.Random(round_).uniform(0.3, 0.9) * seconds
+    child = subprocess.Popen(
+        [sys.executable, "-m", "skineval", "bench", *TRAINING, "--out=out"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(moment)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    done = run_program("bench", *TRAINING, "--out=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert predictions(tmp_path / "out") == expected
+
+
+def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path, uninterrupted):
+    expected, _ = uninterrupted
+    child = subprocess.Popen(
+        [sys.executable, "-m", "skineval", "bench", *TRAINING, "--out=out"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/networks/*/last.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    done = run_program("bench", *TRAINING, "--out=out", cwd=tmp_path)
+    assert done.returncode == 0
+    assert predictions(tmp_path / "out") == expected
+
+
+def test_a_full_disk_is_named_and_nothing_half_written_stays(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    # A network of about a megabyte: its checkpoint does not fit, everything before does.
+    arguments = (*TINY, "--models=cnn:width=24", "--data=synthetic:images=90", "--epochs=1", "--out=out")
+    done = run_program("bench", *arguments, cwd=tmp_path, preexec_fn=limit)
+    assert done.returncode == 1, done.stderr
+    assert "Cannot write" in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".part", ".link")]
+    again = run_program("bench", *arguments, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+
+
+def test_two_jobs_run_side_by_side(tmp_path):
+    arguments = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=1", "--explainers=", "--jobs=2", "--out=out")
+    done = run_program("bench", *arguments, cwd=tmp_path, env={"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_csv(tmp_path / "out/cells.csv")["status"]) == ["done"] * 3
