@@ -42,6 +42,8 @@ MASK = "_segmentation"  #: what follows the image id in the name of a mask
 REQUIRED = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 MAX_PIXELS = 50_000_000
+MAX_BYTES = 256_000_000  #: of one file that is read as a whole
+HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
 SHOWN = 5  #: examples named in an error
 
@@ -74,6 +76,8 @@ class StoredFile:
 
     def read(self) -> bytes:
         """The content. Raises DataError, naming the file, where it cannot be read or is not what it was."""
+        if self.size > MAX_BYTES:
+            raise DataError(f"{self.name} has {self.size} bytes, too many to be meant.", "Remove the file.")
         try:
             content = self._unpack() if self.member else self.path.read_bytes()
         except (OSError, zlib.error) as error:
@@ -140,8 +144,10 @@ def recognise(path: Path) -> bool:
     """Whether `path` is a folder that holds HAM10000 metadata or images, in any layout that `load` reads."""
     if not path.is_dir():
         return False
-    files = [file for file in _walk(path) if file.inner.suffix.lower() in TABLES or "ham10000" in file.name.lower()]
-    return any("ham10000" in str(file.path.relative_to(path)).lower() or _has_columns(file) for file in files)
+    return any(
+        "ham10000" in str(file.path.relative_to(path)).lower() or (_is_table(file) and _has_columns(file))
+        for file in _walk(path)
+    )
 
 
 def load(path: Path) -> LesionTable:
@@ -246,7 +252,7 @@ def _pictures(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]],
     return images, masks
 
 
-def _match(ids: Iterable[str], images: Mapping[str, Sequence[StoredFile]], path: Path) -> list[StoredFile]:
+def _match(ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], path: Path) -> list[StoredFile]:
     """The file of each image."""
     missing = [id_ for id_ in ids if id_ not in images]
     if missing:
@@ -304,11 +310,11 @@ def _observations(
 
 def _find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     """The metadata file: by its name, or the only table that has the columns."""
-    tables = [file for file in files if file.inner.suffix.lower() in TABLES]
-    named = [file for file in tables if file.inner.stem.lower() == METADATA]
+    named = [file for file in files if file.inner.stem.lower() == METADATA and file.inner.suffix.lower() in TABLES]
     if named:
         return min(named, key=lambda file: TABLES.index(file.inner.suffix.lower()))
-    fitting = [file for file in tables if file.inner.suffix and _has_columns(file)]
+    tables = [file for file in files if _is_table(file)]
+    fitting = [file for file in tables if _has_columns(file)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -316,7 +322,7 @@ def _find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
             f"{path} holds several files that could be the metadata: {_some([file.name for file in fitting])}.",
             "Name the right one HAM10000_metadata.csv.",
         )
-    seen = [file.name for file in tables if file.inner.suffix]
+    seen = [file.name for file in tables]
     raise DataError(
         f"No metadata in {path}: neither HAM10000_metadata (.csv, .tab) nor another .csv, .tab or .tsv file with the "
         f"columns {', '.join(REQUIRED)}" + (f" (looked into {_some(seen)})." if seen else "."),
@@ -324,12 +330,20 @@ def _find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     )
 
 
+def _is_table(file: StoredFile) -> bool:
+    return file.inner.suffix.lower() in TABLES[:-1]
+
+
 def _has_columns(file: StoredFile) -> bool:
+    """Whether the first line names the columns of the metadata."""
     if file.member:
-        header = file.read()[:4096]
+        header = file.read()[:HEADER]
     else:
-        with file.path.open("rb") as opened:
-            header = opened.read(4096)
+        try:
+            with file.path.open("rb") as opened:
+                header = opened.read(HEADER)
+        except OSError:
+            return False  # `load` says so if it is the one that is needed
     lines = header.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").splitlines()
     return bool(lines) and set(REQUIRED) <= set(_header(lines[0].split(_delimiter(lines[0]))))
 
@@ -366,6 +380,8 @@ def _read_table(file: StoredFile) -> pd.DataFrame:
             f"{file.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {_some(columns)}).",
             f"It needs: {', '.join(REQUIRED)}.",
         )
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{file.name} has two columns of one name: {', '.join(columns)}.", "Remove one of them.")
     if len(numbered) == 1:
         raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
     ragged = [f"row {number} has {len(row)}" for number, row in numbered[1:] if len(row) != len(columns)]
@@ -497,8 +513,8 @@ def _decode(content: bytes, size: int, name: str, mode: str) -> NDArray[np.uint8
     try:
         with _open(content, name) as image:
             _check_header(image, name)
-            converted = ImageOps.exif_transpose(image).convert(mode)
-            return np.asarray(converted.resize((size, size), Image.Resampling.BILINEAR))
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(image.convert(mode).resize((size, size), Image.Resampling.BILINEAR))
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to

@@ -1,0 +1,102 @@
+"""Small data sets for tests: HAM10000 folders on disk, and lesion tables in memory."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from skineval.data.lesions import COLUMNS, LesionTable
+from skineval.errors import DataError
+
+HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
+ROWS = (
+    "HAM_0000001,ISIC_0000001,nv,follow_up,45.0,male,trunk,vidir_modern",
+    "HAM_0000001,ISIC_0000002,nv,follow_up,45.0,male,trunk,vidir_modern",
+    "HAM_0000002,ISIC_0000003,mel,histo,,female,back,rosendahl",
+    "HAM_0000003,ISIC_0000004,bkl,histo,0,,,rosendahl",
+)
+IDS = tuple(row.split(",")[1] for row in ROWS)
+
+
+def picture(seed: int, size: tuple[int, int] = (20, 15), mode: str = "RGB") -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+JPEGS = {id_: encoded(picture(seed)) for seed, id_ in enumerate(IDS)}
+
+
+def metadata(rows: Sequence[str] = ROWS, header: str = HEADER) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def ham_folder(folder: Path, text: str | None = None, images: Mapping[str, bytes] = JPEGS) -> Path:
+    """A folder with the four images of `ROWS`."""
+    table = {"HAM10000_metadata.csv": (metadata() if text is None else text).encode()}
+    return write_files(folder, table | {f"images/{id_}.jpg": content for id_, content in images.items()})
+
+
+@dataclass(frozen=True)
+class Made:
+    """Images that are one colour each: that of their row."""
+
+    broken: frozenset[int] = frozenset()
+    called: Callable[[Sequence[int]], None] = lambda rows: None
+
+    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
+        self.called(rows)
+        for row in rows:
+            if row in self.broken:
+                raise DataError(f"image-{row}.jpg cannot be decoded: truncated.", "Restore it.")
+        return np.stack([np.full((size, size, 3), row % 251, dtype=np.uint8) for row in rows])
+
+    def masks(self, rows: Sequence[int], size: int) -> None:
+        return None
+
+
+def made_table(lesions: Sequence[tuple[str, int]], images: object = None, name: str = "made") -> LesionTable:
+    """One lesion for each diagnosis and number of images given."""
+    known = [(f"L{index:05}", dx) for index, (dx, count) in enumerate(lesions) for _ in range(count)]
+    frame = pd.DataFrame(
+        {
+            "image_id": [f"I{index:05}" for index in range(len(known))],
+            "lesion_id": [lesion for lesion, _ in known],
+            "dx": [dx for _, dx in known],
+            "dx_type": "histo",
+            "age": 50.0,
+            "sex": "unknown",
+            "localization": "unknown",
+            "dataset": "unknown",
+            "group": [lesion for lesion, _ in known],
+        }
+    )
+    return LesionTable(name, frame[list(COLUMNS)], images or Made(), fingerprint=f"{name}-{len(known)}")

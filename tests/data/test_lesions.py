@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES, LesionTable, labels, make_groups, sample, subset
+from skineval.errors import UsageError
+from tests.data.folders import made_table
+
+MIXED = [(dx, count) for dx, n in zip(DIAGNOSES, (9, 15, 30, 7, 30, 160, 8), strict=True) for count in (1, 2) * n]
+
+
+def test_labels_of_both_tasks() -> None:
+    table = made_table([("vasc", 1), ("akiec", 1), ("mel", 1), ("nv", 1)])
+    targets, classes = labels(table, "dx7")
+    assert classes == DIAGNOSES
+    assert targets.tolist() == [6, 0, 4, 5]
+    assert targets.dtype == np.int64
+    targets, classes = labels(table, "malignant")
+    assert classes == ("benign", "malignant")
+    assert targets.tolist() == [0, 1, 1, 0]
+    assert targets.dtype == np.int64
+    with pytest.raises(UsageError, match="dx8"):
+        labels(table, "dx8")
+
+
+def test_known_duplicates_join_lesions() -> None:
+    assert len(KNOWN_DUPLICATES) == 18
+    (first, second), (third, _) = KNOWN_DUPLICATES[:2]
+    groups = make_groups([first, second, third, "ISIC_1"], ["HAM_9", "HAM_2", "HAM_3", "HAM_9"])
+    assert groups.tolist() == ["HAM_2", "HAM_2", "HAM_3", "HAM_2"]
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=12),
+)
+def test_groups_are_the_connected_lesions(lesions: list[int], pairs: list[tuple[int, int]]) -> None:
+    lesion_ids = [f"L{lesion:02}" for lesion in lesions]
+    image_ids = [f"I{index}" for index in range(len(lesions))]
+    groups = make_groups(image_ids, lesion_ids, [(f"I{a}", f"I{b}") for a, b in pairs])
+    expected = np.array(lesions)
+    for _ in lesions:  # spread the smallest lesion number until nothing changes
+        for lesion in set(lesions):
+            same = np.array(lesions) == lesion
+            expected[same] = expected[same].min()
+        for a, b in pairs:
+            if max(a, b) < len(lesions):
+                expected[[a, b]] = min(expected[a], expected[b])
+    for lesion in set(lesions):
+        same = np.array(lesions) == lesion
+        expected[same] = expected[same].min()
+    assert groups.tolist() == [f"L{lesion:02}" for lesion in expected]
+
+
+def test_subset_keeps_rows_and_pixels_together() -> None:
+    table = made_table([("nv", 2), ("mel", 3)])
+    part = subset(table, [4, 0])
+    again = subset(part, [1])
+    assert part.frame["image_id"].tolist() == ["I00004", "I00000"]
+    assert part.frame.index.tolist() == [0, 1]
+    assert part.images.pixels([0, 1], 1)[:, 0, 0, 0].tolist() == [4, 0]
+    assert again.images.pixels([0], 1)[0, 0, 0, 0] == 0
+    assert part.images.masks([0], 4) is None
+    assert len({table.fingerprint, part.fingerprint, again.fingerprint, subset(table, [0, 4]).fingerprint}) == 4
+    assert subset(table, [4, 0]).fingerprint == part.fingerprint
+
+
+@pytest.mark.parametrize("limit", [60, 100, 200, 350])
+def test_sample_is_stratified_and_of_whole_groups(limit: int) -> None:
+    table = made_table(MIXED)
+    drawn = sample(table, limit, seed=1)
+    assert abs(len(drawn) - limit) <= len(DIAGNOSES)
+    assert set(drawn.frame["dx"]) == set(DIAGNOSES)
+    assert (drawn.frame.groupby("dx")["group"].nunique() >= 5).all()
+    whole = table.frame[table.frame["group"].isin(drawn.frame["group"])]
+    assert whole["image_id"].tolist() == drawn.frame["image_id"].tolist()
+    assert "not comparable" in drawn.notes[-1]
+    assert sample(table, limit, seed=1).fingerprint == drawn.fingerprint
+    assert sample(table, limit, seed=2).fingerprint != drawn.fingerprint
+
+
+def test_sample_keeps_some_groups_even_below_its_limit() -> None:
+    drawn = sample(made_table(MIXED), 1, seed=0)
+    assert drawn.frame.groupby("dx")["group"].nunique().tolist() == [5] * 7
+
+
+def test_sample_of_everything_is_the_table() -> None:
+    table = made_table([("nv", 2), ("mel", 3)])
+    assert sample(table, 5, seed=0) is table
+    with pytest.raises(UsageError):
+        sample(table, 0, seed=0)
+
+
+def test_sample_of_real_data_has_its_proportions(real_table: LesionTable) -> None:
+    drawn = sample(real_table, 2000, seed=0)
+    shares = [frame["dx"].value_counts(normalize=True).sort_index() for frame in (real_table.frame, drawn.frame)]
+    assert abs(len(drawn) - 2000) <= 7
+    assert (shares[0] - shares[1]).abs().max() < 0.002
