@@ -1,0 +1,388 @@
+"""What a report says, as frozen values: Markdown and HTML render the same document, so nothing is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from skineval.grid.result import BenchResult
+from skineval.report import rows, tables, text
+from skineval.report.rows import PRIMARY
+from skineval.report.systems import ranked
+from skineval.report.tables import Column, Row, Table
+
+Topic: TypeAlias = Literal[
+    "overview", "recall", "roc", "confusion", "reliability", "training", "samples", "mistakes", "explanation"
+]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain words; whatever they hold is shown literally. `weighty` ones should not be missed."""
+
+    words: str
+    weighty: bool = False
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of plain words."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names with their values."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture in the bench folder and what to say of it."""
+
+    file: str  #: relative to the bench folder
+    title: str
+    caption: str
+    alt: str
+    topic: Topic
+    system: str = ""  #: empty where it shows several
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A figure that could not be drawn, and why."""
+
+    topic: Topic
+    title: str
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """What the report says in its place."""
+        return f"{self.title}: left out. {self.reason}"
+
+
+@dataclass(frozen=True)
+class Links:
+    """Files of the bench folder that are pointed at, not shown."""
+
+    words: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that a reader opens when wanted."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    opened: bool = False
+
+
+Block: TypeAlias = "Paragraph | Bullets | Facts | Figure | Links | Table | Fold"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def anchor(self) -> str:
+        """What links to it name."""
+        return self.title.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole document."""
+
+    title: str
+    stamps: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+
+#: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
+_INCREDIBLE = 0.85
+_SIGNIFICANT = 0.05
+_FEW_IMAGES = 30
+_PARTS = ("train", "validation", "test")
+
+_CHOICES = Facts(
+    (
+        ("train part", "weights; resampling, augmentation and class weights see nothing else"),
+        ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
+        ("test part", "nothing is chosen on it; every figure here is reported on it"),
+    )
+)
+
+
+def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mapping[str, Sequence[Figure]]) -> Report:
+    """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
+    album = _Album(figures)
+    sections = (
+        Section("Verdict", tuple(_verdict(bench))),
+        Section("Comparison", (_comparison(bench), *album.of("overview"))),
+        Section("Classes", tuple(_classes(bench, album))),
+        Section("Confusion", tuple(_folded(album.of("confusion")))),
+        Section("Differences", tuple(_differences(bench))),
+        Section("Calibration", tuple(_calibration(bench, album))),
+        Section("Further metrics", tuple(_further(bench))),
+        Section("Training", tuple(_folded(album.of("training")))),
+        Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
+        Section("Explanations", tuple(_explanations(bench, panels))),
+        Section("Images and lesions", tuple(_flow(bench))),
+        Section("Methods", tuple(_methods(bench))),
+        Section("Cells", tuple(_cells(bench))),
+        Section("Limitations", (Bullets(tuple(_limitations(bench))),)),
+        Section("Environment", (Facts(tuple(_flat(bench.environment))),)),
+    )
+    filled = tuple(section for section in sections if section.blocks)
+    return Report(f"Benchmark report: {text.plain(bench.folder.name)}", bench.warnings, filled)
+
+
+@dataclass(frozen=True)
+class _Album:
+    """The figures by topic, and in words those that are missing."""
+
+    figures: Sequence[Figure | LeftOut]
+
+    def of(self, topic: Topic) -> tuple[Block, ...]:
+        mine = (figure for figure in self.figures if figure.topic == topic)
+        return tuple(figure if isinstance(figure, Figure) else Paragraph(figure.words) for figure in mine)
+
+
+def _verdict(bench: BenchResult) -> Iterator[Paragraph]:
+    """Which system is best, by how much, and how sure that is."""
+    found = rows.scores(bench.results)
+    systems = rows.ranking(found)
+    grid = rows.grid(bench.cells)
+    failed = sum(not cell.done for cell in grid)
+    if failed:
+        of_all = f"{failed} of {text.plural(len(grid), 'cell')} did not finish"
+        yield Paragraph(f"{of_all}; each is a row of the comparison, with its reason.", weighty=True)
+    if not systems:
+        yield Paragraph("No cell finished, so there is nothing to compare.", weighty=True)
+        return
+    best, primary = systems[0], rows.of(found, PRIMARY)
+    estimate = primary[best]
+    sample = next(one for one in found if one.system == best and one.metric == PRIMARY)
+    yield Paragraph(
+        f"{best} {'is best' if len(systems) > 1 else 'is the only system'}: a balanced accuracy of "
+        f"{text.estimate(estimate.value, estimate.low, estimate.high)} on the internal test "
+        f"({text.plural(sample.n_images, 'image')} of {text.plural(sample.n_lesions, 'lesion')})."
+    )
+    behind = rows.behind(rows.gaps(bench.comparisons), best)
+    yield from _lead([behind[system] for system in systems if system in behind])
+    trivial = max((one.value for one in rows.of(found, PRIMARY, baseline=True).values()), default=None)
+    if trivial is None:
+        return
+    if estimate.low > trivial:
+        yield Paragraph(f"A trivial rule, which looks at no image, has {text.decimal(trivial)}.")
+    else:
+        yield Paragraph(f"It is not shown to be better than a trivial rule ({text.decimal(trivial)}).", weighty=True)
+    if len(bench.classes) > 2 and estimate.value > _INCREDIBLE and not bench.warnings:
+        yield Paragraph(
+            f"A balanced accuracy above {_INCREDIBLE} is more than single models have reached without leakage: "
+            "audit the data before believing it.",
+            weighty=True,
+        )
+
+
+def _lead(gaps: Sequence[rows.Gap]) -> Iterator[Paragraph]:
+    """By how much the best system is ahead of the others, the next best first, and whether that may be chance."""
+    if not gaps:
+        return
+    following = gaps[0]
+    lead = text.estimate(following.estimate.value, following.estimate.low, following.estimate.high)
+    sure = (
+        "a difference that chance would rarely make"
+        if following.p_holm < _SIGNIFICANT
+        else "which may be chance: the two cannot be told apart on these images"
+    )
+    p = text.p_value(following.p_holm)
+    p = p if p.startswith("<") else f"= {p}"
+    yield Paragraph(f"It is ahead of the next, {following.b}, by {lead}, {sure} (p {p} after Holm's correction).")
+    if len(gaps) > 1:
+        worse = sum(gap.p_holm < _SIGNIFICANT for gap in gaps)
+        yield Paragraph(f"{worse} of the {len(gaps)} other systems differ significantly from the best.")
+
+
+def _comparison(bench: BenchResult) -> Table:
+    return tables.comparison(bench.results, bench.comparisons, bench.cells, bench.warnings, bench.recipe.replicates)
+
+
+def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
+    yield from album.of("recall")
+    yield from album.of("roc")
+    for place, system in enumerate(rows.ranking(rows.scores(bench.results))):
+        table = tables.per_class(bench.results, system, bench.classes, bench.warnings)
+        yield Fold(system, (table,), opened=place == 0)
+
+
+def _differences(bench: BenchResult) -> Iterator[Block]:
+    if len(bench.comparisons):
+        yield Paragraph(
+            "Each row is the best system against another one, on the same images. The best was chosen on these very "
+            "images, which flatters its lead a little: confirm it on further ones."
+        )
+        yield tables.differences(bench.comparisons, bench.warnings)
+
+
+def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
+    table = tables.calibration(bench.results, bench.warnings)
+    if table.rows:
+        yield table
+        yield from album.of("reliability")
+
+
+def _further(bench: BenchResult) -> Iterator[Block]:
+    table = tables.further(bench.results, bench.warnings)
+    if table:
+        yield table
+
+
+def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Each picture in a fold of its own, the first one open."""
+    for place, block in enumerate(blocks):
+        yield Fold(block.system, (block,), opened=place == 0) if isinstance(block, Figure) else block
+
+
+def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
+    """The panels of the first cell of each system; those of the other cells are linked."""
+    folds: list[Fold] = []
+    for system in ranked(bench):
+        cells = [cell for cell in system.cells if panels.get(cell.run_id)]
+        if not cells:
+            continue
+        first, *others = cells
+        folds.append(
+            Fold(
+                system.name,
+                (
+                    Paragraph(f"Fold {first.fold}, seed {first.seed}."),
+                    *panels[first.run_id],
+                    *(
+                        Links(f"Fold {cell.fold}, seed {cell.seed}: ", tuple(one.file for one in panels[cell.run_id]))
+                        for cell in others
+                    ),
+                ),
+                opened=not folds,
+            )
+        )
+    if folds:
+        yield Paragraph(
+            "From left to right: the image, the heatmap, both. A heatmap shows where a model looked, not whether it "
+            "was right to. Lesions fill the middle of most dermoscopic images, so a map of the middle looks convincing "
+            "for any model, a good one or not."
+        )
+        yield from folds
+
+
+def _flow(bench: BenchResult) -> Iterator[Block]:
+    """Images and lesions of each part, with the proof that no group is in two of them."""
+    split = bench.split
+    if split.empty:
+        return
+    counts: dict[tuple[int, str], Sequence[int]] = {}
+    for cell in bench.finished:
+        counts.setdefault((cell.fold, "train"), cell.train_counts)
+        for part in _PARTS[1:]:
+            targets = cell.predictions.select(part).targets.tolist()
+            counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
+    columns = (
+        Column("fold", "Fold", "count"),
+        Column("part", "Part"),
+        Column("images", "Images", "count"),
+        Column("lesions", "Lesions", "count"),
+        *(Column(f"images_{label}", label, "count", priority=1) for label in bench.classes),
+    )
+    body = []
+    for fold in sorted(split["fold"].unique().tolist()):
+        of_fold = split[split["fold"] == fold]
+        parts = of_fold["part"].unique().tolist()
+        for part in sorted(parts, key=lambda part: (_PARTS.index(part) if part in _PARTS else len(_PARTS), part)):
+            mine = of_fold[of_fold["part"] == part]
+            of_class = counts.get((fold, part), [None] * len(bench.classes))
+            body.append(Row((fold, part, len(mine), mine["lesion_id"].nunique(), *of_class)))
+    yield Table(text.stamped("Images of each part", bench.warnings), columns, tuple(body))
+    parted = split.groupby(["fold", "group"])["part"].nunique()
+    shared = int((parted > 1).sum())
+    if shared:
+        groups = text.plural(shared, "group")
+        yield Paragraph(f"LEAKY: {groups} (the images of one lesion) in more than one part.", weighty=True)
+    else:
+        yield Paragraph("No group (the images of one lesion) stands in more than one part: counted from split.csv.")
+
+
+def _methods(bench: BenchResult) -> Iterator[Block]:
+    recipe = bench.recipe
+    unit = "whole lesions" if recipe.protocol == "lesion" else "single images"
+    yield Paragraph(
+        f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
+        "The primary metric, declared beforehand, is balanced accuracy. Intervals are 95 % percentile bootstrap over "
+        "lesions, differences are paired on the same images and corrected after Holm."
+    )
+    yield _CHOICES
+    settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
+    settings += [(key, value) for key, value in _flat(bench.environment) if "fingerprint" in key]
+    yield Facts(tuple(settings))
+
+
+def _cells(bench: BenchResult) -> Iterator[Block]:
+    table = tables.cell_list(bench.cells, bench.warnings)
+    if table.rows:
+        yield table
+
+
+def _limitations(bench: BenchResult) -> Iterator[str]:
+    for stamp in bench.warnings:
+        yield f"{text.stamp_meaning(stamp)}."
+    if len(bench.recipe.seeds) == 1:
+        yield "One seed: how far results spread when training is repeated was not measured."
+    if bench.recipe.folds == 1:
+        yield "One hold-out: how far results depend on the split was not measured."
+    few = [
+        f"{text.plain(one.label)} ({text.plural(one.n_images, 'image')} of {text.plural(one.n_lesions, 'lesion')})"
+        for one in rows.scores(bench.results)
+        if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system in rows.BASELINES[:1]
+    ]
+    if few:
+        yield f"Few test images, hence little to be said, of {text.listed(few)}."
+    yield (
+        "The test is internal: its images come from where the train images come from. Elsewhere, performance is "
+        "usually lower; no external test is part of this report."
+    )
+    yield from _data_limitations(bench)
+    yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."
+
+
+def _data_limitations(bench: BenchResult) -> Iterator[str]:
+    yield from bench.environment.get("data", {}).get("notes", ())
+    if any(text.stamp_word(stamp) == "SYNTHETIC" for stamp in bench.warnings):
+        return
+    yield (
+        "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
+        "expert consensus or confocal microscopy."
+    )
+    yield "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _value(value)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or text.MISSING
+    return text.MISSING if value is None else str(value)

@@ -1,0 +1,84 @@
+"""Documents and tables as GitHub-flavoured Markdown, with whatever names hold shown literally."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from skineval.report import text
+from skineval.report.tables import Cell, Table, glossary, texts
+
+if TYPE_CHECKING:
+    from skineval.report.document import Block, Report
+
+_RULES = {"left": ":--", "right": "--:"}
+
+
+def document(report: Report) -> str:
+    """The whole report."""
+    return "\n\n".join(_parts(report)) + "\n"
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """Title, heading, rows and footnotes of a table."""
+    noted = any(row.note for row in table.rows)
+    yield f"**{text.markdown(table.title)}**"
+    yield ""
+    yield _line([text.markdown(column.name) for column in table.columns] + ["Note"] * noted)
+    yield _line([_RULES[column.align] for column in table.columns] + [":--"] * noted)
+    for row in table.rows:
+        words = texts(row, table.columns)
+        cells = [_cell(cell, word, row.kind) for cell, word in zip(row.cells, words, strict=True)]
+        yield _line(cells + [text.markdown(row.note)] * noted)
+    for note in (*table.footnotes, *glossary(table.columns)):
+        yield ""
+        yield f"<sub>{text.markdown(note)}</sub>"
+
+
+def _parts(report: Report) -> Iterator[str]:
+    yield f"# {text.markdown(text.stamped(report.title, report.stamps))}"
+    yield "\n".join(f"- [{text.markdown(section.title)}](#{section.anchor})" for section in report.sections)
+    for section in report.sections:
+        yield f"## {text.markdown(section.title)}"
+        for block in section.blocks:
+            yield from _block(block)
+
+
+def _block(block: Block) -> Iterator[str]:
+    # Imported late: the console renders tables by this module, and a document brings pandas with it.
+    from skineval.report.document import Bullets, Facts, Figure, Fold, Links, Paragraph
+
+    match block:
+        case Paragraph(words, weighty):
+            yield f"**{text.markdown(words)}**" if weighty else text.markdown(words)
+        case Bullets(items):
+            yield "\n".join(f"- {text.markdown(item)}" for item in items)
+        case Facts(items):
+            lines = [_line([text.markdown(name), text.markdown(value)]) for name, value in items]
+            yield "\n".join(["| | |", "| :-- | :-- |", *lines])
+        case Figure():
+            yield f"![{text.markdown(block.alt)}]({quote(block.file)})"
+            yield f"*{text.markdown(block.caption)}*"
+        case Links(words, files):
+            links = (f"[{text.markdown(file.rpartition('/')[2])}]({quote(file)})" for file in files)
+            yield f"{text.markdown(words)} {', '.join(links)}"
+        case Table():
+            yield "\n".join(table_lines(block))
+        case Fold(title, blocks, opened):
+            yield f"<details{' open' * opened}><summary>{text.markup(title)}</summary>"
+            for inner in blocks:
+                yield from _block(inner)
+            yield "</details>"
+
+
+def _cell(cell: Cell, word: str, kind: str) -> str:
+    # Figures are ours: escaping their brackets would only make the file hard to read.
+    word = text.markdown(word) if isinstance(cell, str) else word
+    if kind == "best":
+        return f"**{word}**"
+    return f"*{word}*" if kind == "baseline" else word
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,63 @@
+"""A bench's document and pictures, made once and shared by all reporters."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skineval.grid.result import BenchResult, CellResult
+from skineval.report import text
+from skineval.report.document import Figure, Report, build
+from skineval.report.figures import Drawn, draw
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The document of a bench, and the content of the figures that were drawn for it, by file."""
+
+    report: Report
+    drawn: Mapping[str, bytes]
+    folder: Path
+
+    def read(self, file: str) -> bytes:
+        """The content of a picture of the document: drawn now, or found in the bench folder."""
+        return self.drawn[file] if file in self.drawn else (self.folder / file).read_bytes()
+
+
+# Drawing takes seconds, and a bench does not change; forgotten together with it.
+_PREPARED: dict[int, Prepared] = {}
+
+
+def prepared(bench: BenchResult) -> Prepared:
+    """The document of `bench`: made at the first call, the same value after it."""
+    key = id(bench)
+    if key not in _PREPARED:
+        _PREPARED[key] = _prepare(bench)
+        weakref.finalize(bench, _PREPARED.pop, key, None)
+    return _PREPARED[key]
+
+
+def _prepare(bench: BenchResult) -> Prepared:
+    items = list(draw(bench))
+    figures = [item.figure if isinstance(item, Drawn) else item for item in items]
+    panels = {cell.run_id: _panels(bench.folder, cell, bench.warnings) for cell in bench.finished}
+    drawn = {item.figure.file: item.data for item in items if isinstance(item, Drawn)}
+    return Prepared(build(bench, figures, panels), drawn, bench.folder)
+
+
+def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figure]:
+    """The galleries of one cell's explanations, one a class."""
+    return [
+        Figure(
+            file.relative_to(folder).as_posix(),
+            f"{explainer}: {file.stem}",
+            text.stamped(f"{explainer}, test images of class {file.stem}.", stamps),
+            f"Images of class {file.stem}, their {explainer} heatmaps, and both laid over each other.",
+            "explanation",
+            cell.system,
+        )
+        for explainer, place in cell.explanations.items()
+        for file in sorted(place.glob("*.png"))
+    ]

@@ -1,0 +1,194 @@
+"""report.md and report.html: the same document, complete, inert, and readable without anything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from skineval.builtins.reporters import REPORTERS
+from skineval.grid.result import BenchResult
+from skineval.report import document, html, markdown, prepare
+from skineval.report.document import Figure
+from skineval.report.tables import shown
+
+Make = Callable[..., BenchResult]
+
+HOSTILE = "<img src=x onerror=alert(1)>|`[/][link=http://evil]\x1b[31m=cmd()</script><script>alert(2)</script>"
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(bench: BenchResult) -> tuple[str, str]:
+    for reporter in REPORTERS:
+        for file in reporter.write(bench):
+            assert file.is_file()
+    return tuple((bench.folder / name).read_text(encoding="utf-8") for name in ("report.md", "report.html"))  # type: ignore[return-value]
+
+
+def test_the_html_report_loads_nothing(written: tuple[str, str]) -> None:
+    page = Page(written[1])
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form")
+        if "src" in attributes:
+            assert str(attributes["src"]).startswith("data:image/")
+        if "href" in attributes:
+            assert str(attributes["href"]).startswith(("#", "cells/"))
+        assert "style" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+    assert re.search(r"https?://", re.sub(r"data:[^\"]+", "", written[1])) is None
+
+
+def test_the_policy_names_the_script_and_style_that_are_there(written: tuple[str, str]) -> None:
+    (policy,) = [
+        str(attributes["content"])
+        for tag, attributes in Page(written[1]).tags
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'")
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", written[1], re.DOTALL)
+        assert f"'{html._hash(content)}'" in policy
+
+
+def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, written: tuple[str, str]) -> None:
+    text, page = written[0], "".join(Page(written[1]).words)
+    report = document.build(bench, [], {})
+    for section in report.sections:
+        assert f"## {section.title}" in text
+        assert section.title in page
+    for row in document._comparison(bench).rows:
+        for value in row.cells:
+            if isinstance(value, document.rows.Estimate):
+                assert shown(value, "score") in text
+                assert f"{value.value:.3f}" in page
+
+
+def test_every_picture_of_the_markdown_report_is_there(bench: BenchResult, written: tuple[str, str]) -> None:
+    pictures = re.findall(r"!\[[^\n]*\]\(([^)]+)\)", written[0])
+    links = re.findall(r"[^!]\[[^\]]*\]\((cells/[^)]+)\)", written[0])
+    assert len(pictures) == 4 + 3 * 2 + 2 + 3 * 3
+    assert links
+    for file in (*pictures, *links):
+        assert (bench.folder / unquote(file)).is_file()
+
+
+def test_figures_are_drawn_once_for_all_reporters_and_forgotten_with_the_bench(
+    make_bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(prepare, "draw", lambda bench: calls.append(1) or [])
+    bench = make_bench(tmp_path, seeds=(0,))
+    for reporter in REPORTERS:
+        list(reporter.write(bench))
+    assert len(calls) == 1
+    key = id(bench)
+    assert key in prepare._PREPARED
+    del bench
+    assert key not in prepare._PREPARED
+
+
+def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, systems=((HOSTILE, "none", 1.5),), failed=(HOSTILE, HOSTILE, HOSTILE), seeds=(0,))
+    report = document.build(bench, [Figure("figures/a.svg", HOSTILE, HOSTILE, HOSTILE, "overview", HOSTILE)], {})
+    page = Page(html.document(report, lambda file: b"<svg/>"))
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 1
+    assert tags.count("img") == 1
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert any("<img src=x onerror=alert(1)>" in words.replace("\n", " ") for words in page.words)
+
+    text = markdown.document(report)
+    assert "\x1b" not in text
+    assert "<img" not in text
+    assert "<script" not in text
+    assert "http://" not in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+            assert re.search(r"(?<!\\)`", line) is None
+
+
+def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResult) -> None:
+    words = " ".join(one.words for one in document._verdict(bench))
+    assert "resnet34/focal:gamma=1.5 is best: a balanced accuracy of 0.662 [0.609, 0.715]" in words
+    assert "ahead of the next, densenet121/class_weights, by 0.051" in words
+    assert "chance would rarely make (p = 0.008" in words
+    assert "2 of 8 cells did not finish" in words
+    assert "trivial rule, which looks at no image, has 0.143" in words
+
+
+def test_the_verdict_does_not_claim_what_may_be_chance(bench: BenchResult) -> None:
+    unsure = replace(bench, comparisons=bench.comparisons.assign(p_holm=0.4))
+    words = " ".join(one.words for one in document._verdict(unsure))
+    assert "cannot be told apart" in words
+    assert "0 of the 2 other systems differ significantly" in words
+
+
+def test_the_verdict_doubts_what_is_too_good(bench: BenchResult) -> None:
+    results = bench.results.copy()
+    best = (results["metric"] == "balanced_accuracy") & (results["model"] == "densenet121")
+    results.loc[best, ["value", "low", "high"]] = 0.93, 0.91, 0.95
+    words = " ".join(one.words for one in document._verdict(replace(bench, results=results)))
+    assert "audit the data" in words
+
+
+def test_the_verdict_says_when_nothing_beats_a_trivial_rule(bench: BenchResult) -> None:
+    results = bench.results.copy()
+    results.loc[results["imbalance"] != "", "low"] = 0.1
+    words = " ".join(one.words for one in document._verdict(replace(bench, results=results)))
+    assert "not shown to be better than a trivial rule" in words
+
+
+def test_a_bench_without_a_finished_cell_still_has_reports(make_bench: Make, tmp_path: Path) -> None:
+    bench = make_bench(tmp_path, systems=())
+    for reporter in REPORTERS:
+        list(reporter.write(bench))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "No cell finished" in text
+    assert "smote:k=3 needs 4 images" in text
+
+
+def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
+    report = document.build(replace(bench, warnings=("LEAKY",)), [], {})
+    text = markdown.document(report)
+    titles = re.findall(r"^\*\*(?:Comparison|Per class|Paired|Calibration|Images of|Cells)[^\n]*", text, re.MULTILINE)
+    assert len(titles) == 8
+    assert all("LEAKY" in title for title in (*titles, text.splitlines()[0]))
+    assert "<b>LEAKY</b>: test images have siblings" in html.document(report, lambda file: b"")
+
+
+def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
+    table, proof = document._flow(bench)
+    assert isinstance(table, document.Table)
+    assert [row.cells[1:3] for row in table.rows] == [("train", 900), ("validation", 160), ("test", 400)]
+    assert isinstance(proof, document.Paragraph)
+    split = bench.split.copy()
+    split.loc[split.index[-1], "group"] = split.loc[split["part"] == "test", "group"].iloc[0]
+    *_, proof = document._flow(replace(bench, split=split))
+    assert proof.weighty  # type: ignore[union-attr]
+
+
+def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
+    assert "CC BY-NC" in " ".join(document._limitations(bench))
+    assert "CC BY-NC" not in " ".join(document._limitations(replace(bench, warnings=("SYNTHETIC",))))
