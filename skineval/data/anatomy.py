@@ -113,7 +113,7 @@ _NEVER_NEGATIVE = (
     "mottling",
     "tilt",
 )
-_MIMICRY = (0.6, 2.6)  # shape of the beta distribution of the share that a lesion borrows from its mimic
+_MIMICRY = (0.45, 1.6)  # shape of the beta distribution of the share that a lesion borrows from its mimic
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def draw_lesion(dx: str, rng: np.random.Generator) -> Lesion:
         vessels=_draw_vessels(rng) if characters.vessels > 0 else (),
         melanin=rng.gamma(2.0, 0.07),
         blood=rng.gamma(3.0, 0.05),
-        gains=_draw_gains(rng, 0.04),
+        gains=_draw_gains(rng, 0.05),
         hairiness=rng.gamma(0.35, 5.0),
         hair=(0.7 * darkness, darkness, 1.2 * darkness),
         combed=rng.uniform(-pi, pi),
@@ -178,10 +178,10 @@ def draw_lesion(dx: str, rng: np.random.Generator) -> Lesion:
 def draw_view(lesion: Lesion, rng: np.random.Generator) -> View:
     """A picture of `lesion`: how the camera was held, the light, and what lies between it and the skin."""
     return View(
-        turn=rng.normal(0, 0.35),
-        zoom=float(np.exp(rng.normal(0, 0.16))),
-        shift=(rng.normal(0, 0.09), rng.normal(0, 0.09)),
-        gains=_draw_gains(rng, 0.025),
+        turn=rng.normal(0, 0.25),
+        zoom=float(np.exp(rng.normal(0, 0.13))),
+        shift=(rng.normal(0, 0.07), rng.normal(0, 0.07)),
+        gains=_draw_gains(rng, 0.018),
         shade=(rng.normal(0, 0.05), rng.normal(0, 0.05)),
         vignette=rng.gamma(1.0, 0.05),
         tube=rng.uniform(1.0, 1.35) if rng.random() < 0.1 else 2.0,
