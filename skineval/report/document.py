@@ -111,6 +111,7 @@ class Report:
 _INCREDIBLE = 0.85
 _SIGNIFICANT = 0.05
 _FEW_IMAGES = 30
+_EXPLAINED = 3  # systems whose explanations are shown; a gallery of one takes megabytes
 _PARTS = ("train", "validation", "test")
 
 _CHOICES = Facts(
@@ -254,27 +255,18 @@ def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
-    """The panels of the first cell of each system; those of the other cells are linked."""
+    """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
     folds: list[Fold] = []
     for system in ranked(bench):
-        cells = [cell for cell in system.cells if panels.get(cell.run_id)]
-        if not cells:
-            continue
-        first, *others = cells
-        folds.append(
-            Fold(
-                system.name,
-                (
-                    Paragraph(f"Fold {first.fold}, seed {first.seed}."),
-                    *panels[first.run_id],
-                    *(
-                        Links(f"Fold {cell.fold}, seed {cell.seed}: ", tuple(one.file for one in panels[cell.run_id]))
-                        for cell in others
-                    ),
-                ),
-                opened=not folds,
-            )
-        )
+        blocks: list[Block] = []
+        for cell in system.cells:
+            mine, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
+            if mine and not blocks and len(folds) < _EXPLAINED:
+                blocks += [Paragraph(words), *mine]
+            elif mine:
+                blocks.append(Links(words, tuple(figure.file for figure in mine)))
+        if blocks:
+            folds.append(Fold(system.name, tuple(blocks), opened=not folds))
     if folds:
         yield Paragraph(
             "From left to right: the image, the heatmap, both. A heatmap shows where a model looked, not whether it "

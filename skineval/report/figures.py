@@ -292,19 +292,21 @@ def _confusion(system: System, stamps: Sequence[str]) -> Drawn:
 def _training(system: System, stamps: Sequence[str]) -> Drawn:
     figure = style.canvas(8.5, 3.2 + 0.2 * len(stamps), f"Training: {style.shortened(system.name, 60)}", stamps)
     losses, accuracy = figure.subplots(1, 2)
-    alpha = 1.0 if len(system.cells) == 1 else 0.65
+    line: dict[str, Any] = {"alpha": 1.0 if len(system.cells) == 1 else 0.65}
+    if any(len(cell.history) == 1 for cell in system.cells):
+        line["marker"] = "."  # a line of one point is invisible
     for cell in system.cells:
         history = cell.history
-        losses.plot(history["epoch"], history["train_loss"], color=BLUE, alpha=alpha)
-        losses.plot(history["epoch"], history["val_loss"], color=VERMILLION, linestyle=style.DASHES[1], alpha=alpha)
-        accuracy.plot(history["epoch"], history["val_balanced_accuracy"], color=VERMILLION, alpha=alpha)
+        losses.plot(history["epoch"], history["train_loss"], color=BLUE, **line)
+        losses.plot(history["epoch"], history["val_loss"], color=VERMILLION, linestyle=style.DASHES[1], **line)
+        accuracy.plot(history["epoch"], history["val_balanced_accuracy"], color=VERMILLION, **line)
         best = _best_epoch(cell)
         if best is not None:
             accuracy.plot(*best, marker="*", markersize=11, color=INK, markeredgecolor="white", linestyle="none")
     losses.set(title="Loss", xlabel="epoch", ylim=(0, None))
     accuracy.set(title="Balanced accuracy on the validation part", xlabel="epoch")
     for panel in (losses, accuracy):
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.margins(x=0.02)
     losses.legend(
         [Line2D([], [], color=BLUE), Line2D([], [], color=VERMILLION, linestyle=style.DASHES[1])],

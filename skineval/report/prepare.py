@@ -49,11 +49,12 @@ def _prepare(bench: BenchResult) -> Prepared:
 
 def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figure]:
     """The galleries of one cell's explanations, one a class."""
+    marks = "".join(f" [{text.stamp_word(stamp)}]" for stamp in stamps)
     return [
         Figure(
             file.relative_to(folder).as_posix(),
             f"{explainer}: {file.stem}",
-            text.stamped(f"{explainer}, test images of class {file.stem}.", stamps),
+            f"{explainer}, test images of class {file.stem}{marks}",
             f"Images of class {file.stem}, their {explainer} heatmaps, and both laid over each other.",
             "explanation",
             cell.system,

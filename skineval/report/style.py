@@ -70,7 +70,7 @@ _STYLE = {
     "ytick.labelcolor": INK,
 }
 _NAME_WIDTH = 26
-_INCHES_A_LETTER = 0.112  # of a bold title
+_TITLE_LETTER, _NOTE_LETTER = 0.112, 0.075  # inches a letter takes, on average and with some to spare
 _METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None, "Creator": "skineval"}, "png": {"Software": None}}
 
 
@@ -99,13 +99,16 @@ def canvas(width: float, height: float, title: str, stamps: Sequence[str]) -> Ca
     """An empty figure in inches, with its title, and with the stamps in red above and below."""
     figure = Canvas(figsize=(width, height))
     marks = "".join(f" [{text.stamp_word(stamp)}]" for stamp in stamps)
-    letters = int(width / _INCHES_A_LETTER)
     figure.suptitle(
-        textwrap.fill(drawable(f"{title}{marks}"), letters), x=0.01, ha="left", color=WARNING if marks else INK
+        textwrap.fill(drawable(f"{title}{marks}"), int(width / _TITLE_LETTER)),
+        x=0.01,
+        ha="left",
+        color=WARNING if marks else INK,
     )
     if stamps:
         meaning = "; ".join(text.stamp_meaning(stamp) for stamp in stamps)
-        figure.supxlabel(textwrap.fill(drawable(meaning), letters), color=WARNING, fontsize=8, x=0.01, ha="left")
+        words = textwrap.fill(drawable(meaning), int(width / _NOTE_LETTER))
+        figure.supxlabel(words, color=WARNING, fontsize=8, x=0.01, ha="left")
     return figure
 
 

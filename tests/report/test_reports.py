@@ -192,3 +192,13 @@ def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
     assert "CC BY-NC" in " ".join(document._limitations(bench))
     assert "CC BY-NC" not in " ".join(document._limitations(replace(bench, warnings=("SYNTHETIC",))))
+
+
+def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_bench: Make, tmp_path: Path) -> None:
+    systems = [(f"model{place}", "none", 2 - 0.3 * place) for place in range(4)]
+    bench = make_bench(tmp_path, systems=systems)
+    panels = {cell.run_id: prepare._panels(tmp_path, cell, ()) for cell in bench.finished}
+    folds = [block for block in document._explanations(bench, panels) if isinstance(block, document.Fold)]
+    assert [fold.title for fold in folds] == [f"model{place}/none" for place in range(4)]
+    kinds = [[type(block).__name__ for block in fold.blocks] for fold in folds]
+    assert kinds == [["Paragraph", "Figure", "Figure", "Figure", "Links"]] * 3 + [["Links", "Links"]]
