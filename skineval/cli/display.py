@@ -56,7 +56,7 @@ class Progressing:
     def begin(self, cells: Sequence[RunSpec], finished: int) -> None:
         """Cells are about to run."""
         if finished:
-            self._say(f"{finished} cells are done already")
+            self._say(f"{finished} of {finished + len(cells)} cells are done already")
         self._all = self._progress.add_task("cells", total=len(cells), note="")
 
     def cell(self, message: Message) -> None:
@@ -76,6 +76,10 @@ class Progressing:
         if self._phase is None:
             self._phase = self._progress.add_task(text, total=None, note="")
         self._progress.update(self._phase, description=text)
+
+    def note(self, text: str) -> None:
+        """Something one should know of the data."""
+        self._say(text)
 
     def warn(self, text: str) -> None:
         """Something was set aside."""

@@ -66,7 +66,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     targets, classes = labels(table, recipe.task)
-    parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed)
+    parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed, task=recipe.task)
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
     facts = Facts(
         data=table.fingerprint,

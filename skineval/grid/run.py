@@ -44,6 +44,9 @@ class Display(Protocol):
     def phase(self, text: str) -> None:
         """Something else takes its time."""
 
+    def note(self, text: str) -> None:
+        """Something one should know of the data."""
+
     def warn(self, text: str) -> None:
         """Something was set aside."""
 
@@ -55,6 +58,7 @@ class Silent:
     def begin(self, cells: Sequence[RunSpec], finished: int) -> None: ...
     def cell(self, message: Message) -> None: ...
     def phase(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
 
 
@@ -77,6 +81,8 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         write_manifest(folder, prepared, catalog)
     if missing:
         pixels = open_pixels(prepared, display.images)
+        for note in (*prepared.table.notes, *pixels.notes):
+            display.note(note)
         display.begin(missing, len(prepared.cells) - len(missing))
         run_cells(missing, prepared, pixels, folder, options, display)
     else:

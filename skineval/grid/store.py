@@ -163,11 +163,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file with the columns `text` as text, empty where empty; raises DataError naming the file."""
+    """Read a CSV file: the columns `text` as they are written, the others as numbers, NaN where empty.
+
+    Raises DataError naming a file that is missing, damaged, or holds words where numbers are expected.
+    """
     try:
-        return pd.read_csv(path, dtype=dict.fromkeys(text, "str"), keep_default_na=False, na_values={"": ""}).fillna(
-            dict.fromkeys(text, "")
-        )
+        # Everything as text first: a lesion may be called "NA".
+        frame = pd.read_csv(path, dtype="str", keep_default_na=False)
+        numbers = [column for column in frame.columns if column not in text]
+        return frame.assign(**{column: pd.to_numeric(frame[column].replace("", "nan")) for column in numbers})
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Run the bench again to restore it.") from error
 

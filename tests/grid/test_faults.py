@@ -82,7 +82,7 @@ def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
         "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
     )
     assert again.returncode == 1
-    assert "1 cells are done already" in again.stderr
+    assert "1 of 5 cells are done already" in again.stderr
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):

@@ -1,0 +1,128 @@
+"""Grad-CAM equals captum's, and the gradient it uses equals finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from torch import nn
+
+from skineval.builtins.architectures import ARCHITECTURES
+from skineval.catalog import select
+from skineval.errors import CellError
+from skineval.explain.heatmaps import cam_layer, gradcam
+from skineval.explain.panels import SIDE, checked_maps, examples, gallery
+from skineval.measure.predictions import Predictions
+
+
+def network(architecture):
+    torch.manual_seed(0)
+    model = architecture.build(7, weights=None, **select(architecture).parameters)
+    return model.eval()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: a.name)
+def test_it_equals_captum_for_every_architecture(architecture):
+    """captum reads the layer's output before anything changes it in place, too, once the change is not in place."""
+    model = network(architecture)
+    images, targets = torch.rand(3, 3, 64, 64), torch.tensor([0, 4, 6])
+    layer = cam_layer(model, architecture.cam_layer)
+    ours = gradcam(model, layer, images, targets)
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    theirs = LayerGradCam(model, layer).attribute(images, targets, relu_attributions=True)
+    theirs = torch.nn.functional.interpolate(theirs, size=(64, 64), mode="bilinear", align_corners=False)[:, 0]
+    scale = theirs.amax()
+    assert scale > 0, "a map of zeros would prove nothing"
+    torch.testing.assert_close(ours / scale, theirs.detach() / scale, atol=1e-6, rtol=0)
+    assert ours.shape == (3, 64, 64)
+    assert (ours >= 0).all()
+
+
+def test_the_weights_are_the_gradient_by_finite_differences():
+    torch.manual_seed(0)
+    features = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()).double()
+    head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 8 * 8, 3)).double()
+    model = nn.Sequential(features, head)
+    images, target = torch.rand(1, 3, 8, 8, dtype=torch.float64), 1
+    activations = features(images).detach()
+    step, gradient = 1e-6, torch.zeros_like(activations)
+    for index in np.ndindex(*activations.shape):
+        nudged = activations.clone()
+        nudged[index] += step
+        gradient[index] = (head(nudged)[0, target] - head(activations)[0, target]) / step
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    expected = torch.relu((weights * activations).sum(dim=1))
+    found = gradcam(model, features, images, torch.tensor([target]))
+    torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_no_hook_and_no_gradient_is_left_behind():
+    model = network(ARCHITECTURES[0])
+    gradcam(model, model.layer4, torch.rand(1, 3, 64, 64), torch.tensor([0]))
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_frozen_network_has_maps_too():
+    model = network(ARCHITECTURES[0]).requires_grad_(False)
+    assert gradcam(model, model.layer4, torch.rand(1, 3, 64, 64), torch.tensor([0])).shape == (1, 64, 64)
+
+
+def test_densenet_reads_what_is_pooled_and_classified():
+    architecture = next(a for a in ARCHITECTURES if a.name == "densenet121")
+    model = network(architecture)
+    seen = []
+    model.get_submodule(architecture.cam_layer).register_forward_hook(lambda m, i, o: seen.append(o.detach().clone()))
+    model.classifier.register_forward_pre_hook(lambda m, i: seen.append(i[0].detach()))
+    model(torch.rand(2, 3, 64, 64))
+    torch.testing.assert_close(seen[0].mean(dim=(2, 3)), seen[1])
+
+
+def test_a_layer_that_is_not_there_is_named():
+    with pytest.raises(CellError, match="'layer9' names no module"):
+        cam_layer(network(ARCHITECTURES[0]), "layer9")
+    with pytest.raises(CellError, match="no convolution"):
+        cam_layer(nn.Linear(3, 3), None)
+    assert cam_layer(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), None).kernel_size == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [torch.zeros(2, 8, 7), torch.full((2, 8, 8), float("nan")), torch.full((2, 8, 8), -1.0), None],
+    ids=["shape", "nan", "negative", "none"],
+)
+def test_an_explainer_that_breaks_its_contract_fails_the_cell(maps):
+    with pytest.raises(CellError, match="explainer returned"):
+        checked_maps(lambda model, images, targets: maps, nn.Identity(), torch.zeros(2, 3, 8, 8), torch.zeros(2))
+
+
+def test_examples_are_chosen_by_rank_from_the_surest_to_the_worst():
+    n = 50
+    sure = np.linspace(0.99, 0.01, n)
+    names = np.array([f"i{i}" for i in range(n)])
+    test = Predictions(
+        classes=("a", "b"),
+        image_ids=names,
+        lesion_ids=names,
+        groups=names,
+        parts=np.full(n, "test"),
+        targets=np.zeros(n, dtype=np.int64),
+        probabilities=np.stack([sure, 1 - sure], axis=1),
+    )
+    assert list(examples(test, 0)) == [0, 16, 33, 49]
+    assert len(examples(test, 1)) == 0
+
+
+def test_a_gallery_shows_three_panels_an_image():
+    images = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    maps = np.zeros((2, 32, 32), dtype=np.float32)
+    maps[0, :8] = 1.0
+    sheet = np.asarray(gallery(images, maps, [("first, right", True), ("second, wrong", False)]))
+    assert sheet.shape[1] == 3 * SIDE + 4 * 8
+    # The map of zeros leaves its overlay as the photograph.
+    top = 26 + SIDE + 34
+    original, overlay = (sheet[top : top + SIDE, x : x + SIDE] for x in (8, 8 + 2 * (SIDE + 8)))
+    assert np.abs(original.astype(int) - overlay.astype(int)).max() <= 1

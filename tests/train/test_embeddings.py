@@ -1,0 +1,79 @@
+"""Refitting the head: the classifier of scikit-learn, put into the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skineval.train.embeddings import PENALTIES, fit_head, install_head
+from skineval.train.network import find_head
+from skineval.train.predict import embed, predict_logits, softmax
+from tests.train.toys import TOY, build, images, score, stage
+
+
+def blobs(n=300, d=6, classes=3, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    centres = np.random.default_rng(99).normal(size=(classes, d))
+    scale = np.logspace(-2, 2, d)  # badly scaled on purpose
+    return ((centres[labels] + generator.normal(size=(n, d))) * scale).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_is_the_regression_of_scikit_learn_on_standardised_embeddings(classes):
+    train, validation = blobs(classes=classes), blobs(classes=classes, seed=1)
+
+    def first(targets, probabilities):
+        return float(np.mean(probabilities.argmax(1) == targets))
+
+    head = fit_head(*train, validation, classes, first)
+    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=head.penalty, max_iter=5000, tol=1e-8))
+    oracle.fit(*train)
+    ours = softmax(validation[0] @ head.weight.T + head.bias)
+    np.testing.assert_allclose(ours, oracle.predict_proba(validation[0]), atol=0.01)
+    assert head.penalty in PENALTIES
+
+
+def test_the_penalty_is_the_best_on_the_validation_part():
+    train, validation = blobs(), blobs(seed=1)
+    scores = []
+
+    def record(targets, probabilities):
+        value = score(targets, probabilities)
+        scores.append(value)
+        return value
+
+    head = fit_head(*train, validation, 3, record)
+    assert head.score == max(scores)
+    assert len(scores) == len(PENALTIES)
+
+
+def test_a_class_without_images_is_never_predicted():
+    embeddings, labels = blobs()
+    head = fit_head(embeddings, np.where(labels == 1, 0, labels), (embeddings, labels), 3, score)
+    assert 1 not in softmax(embeddings @ head.weight.T + head.bias).argmax(axis=1)
+
+
+def test_an_installed_head_makes_the_network_say_the_same():
+    store, labels = images()
+    torch.manual_seed(0)
+    model = build(3, weights=None).eval()
+    layer = find_head(model, TOY, 3)
+    rows = np.arange(len(store))
+    embeddings = embed(model, layer, stage(store), rows)
+    assert embeddings.shape == (90, 8)
+    head = fit_head(embeddings, labels, (embeddings, labels), 3, score)
+    install_head(layer, head)
+    expected = embeddings @ head.weight.T + head.bias
+    np.testing.assert_allclose(predict_logits(model, stage(store), rows), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_nothing_is_left_hooked():
+    store, _ = images()
+    model = build(3, weights=None)
+    embed(model, model[8], stage(store), np.arange(4))
+    assert not model[8]._forward_pre_hooks
