@@ -22,7 +22,6 @@ from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.result import BenchResult
 from skineval.grid.store import BenchFolder
-from skineval.grid.worker import failed
 from skineval.grid.workspace import Workspace
 from skineval.recipe import Recipe, RunSpec, make_recipe, read_recipe
 
@@ -122,7 +121,7 @@ def run_cells(
 
     def on_message(message: Message) -> None:
         if message.kind == "lost":
-            record = failed(message.spec, message.fields["reason"], 0.0, prepared.device.name)
+            record = store.failed(message.spec, message.fields["reason"], 0.0, prepared.device.name)
             store.write_cell(folder.cell(message.spec.run_id), record)
         if message.kind in ("ended", "lost"):
             write_cells_table(folder, prepared.cells)

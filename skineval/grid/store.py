@@ -171,9 +171,18 @@ def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
         # Everything as text first: a lesion may be called "NA".
         frame = pd.read_csv(path, dtype="str", keep_default_na=False)
         numbers = [column for column in frame.columns if column not in text]
-        return frame.assign(**{column: pd.to_numeric(frame[column].replace("", "nan")) for column in numbers})
+        return frame.assign(**{column: _numeric(frame[column]) for column in numbers})
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Run the bench again to restore it.") from error
+
+
+def _numeric(column: pd.Series[str]) -> pd.Series[float]:
+    return pd.to_numeric(column.where(column != "", None))
+
+
+def failed(spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
+    """The record of a cell that failed."""
+    return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
 
 
 def write_cell(folder: CellFolder, record: CellRecord) -> None:

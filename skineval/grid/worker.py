@@ -21,7 +21,6 @@ from skineval.catalog import Catalog, load_catalog
 from skineval.errors import Interrupted, SkinevalError
 from skineval.grid import store
 from skineval.grid.cell import Observer, run_cell
-from skineval.grid.store import FAILED, CellRecord
 from skineval.grid.workspace import Workspace
 from skineval.plugins import Problem
 from skineval.recipe import RunSpec
@@ -79,7 +78,7 @@ def serve(
         channel.send("interrupted", run_id=spec.run_id)
         return
     except (Exception, SystemExit) as error:
-        record = failed(spec, one_line(error), time.perf_counter() - started, workspace.device)
+        record = store.failed(spec, one_line(error), time.perf_counter() - started, workspace.device)
         details = traceback.format_exc()
         sys.stderr.write(f"{spec.run_id} failed\n{details}\n")
         with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
@@ -88,11 +87,6 @@ def serve(
         catalog, channel, "skineval_on_cell_end", CellEnded(spec.run_id, record.status, record.reason, record.seconds)
     )
     channel.send("ended", run_id=spec.run_id, status=record.status, reason=record.reason, seconds=record.seconds)
-
-
-def failed(spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
-    """The record of a cell that failed."""
-    return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
 
 
 def one_line(error: BaseException) -> str:

@@ -116,7 +116,7 @@ def test_smote_shares_the_network_of_none(bench):
     run_ids = cells(bench).set_index("imbalance")["run_id"]
     none, smote = (read_tensors(bench.cell(run_ids[name]).weights) for name in ("none", "smote"))
     different = [name for name in none if not none[name].equal(smote[name])]
-    assert different == ["4.weight", "4.bias"]
+    assert sorted(different) == ["4.bias", "4.weight"]
     assert len(list((bench.path / "networks").iterdir())) == 2
 
 
@@ -194,8 +194,8 @@ def test_a_model_that_is_damaged_is_refused(bench, tmp_path):
 def test_evaluate_gives_the_figures_of_the_bench(bench):
     run_id = cells(bench).set_index("imbalance").loc["none", "run_id"]
     scored = skineval.evaluate(bench.cell(run_id).predictions, replicates=1000).set_index(["metric", "class"])["value"]
-    results = pd.read_csv(bench.results, keep_default_na=False).query("imbalance == 'none'")
-    expected = results.set_index(["metric", "class"])["value"].astype(float)
+    results = pd.read_csv(bench.results).query("imbalance == 'none'").fillna({"class": ""})
+    expected = results.set_index(["metric", "class"])["value"]
     for key, value in expected.items():
         assert scored[key] == pytest.approx(value, nan_ok=True), key
 
