@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
 
 def write_markdown(bench: BenchResult) -> Iterator[Path]:
-    """Write the figures, then the report that shows them; yields each file as it is there."""
+    """Write the figures, then the report that shows them; yields each file as it is there.
+
+    Figures of an earlier report that this one does not show are removed.
+    """
     from skineval.files import atomic_write
     from skineval.report import markdown
     from skineval.report.prepare import prepared
+    from skineval.report.style import FOLDER
 
     found = prepared(bench)
     for file, data in found.drawn.items():
         atomic_write(bench.folder / file, data)
         yield bench.folder / file
     atomic_write(bench.folder / "report.md", markdown.document(found.report))
+    _remove_others(bench.folder / FOLDER, {Path(file).name for file in found.drawn})
     yield bench.folder / "report.md"
 
 
@@ -35,6 +40,20 @@ def write_html(bench: BenchResult) -> Iterator[Path]:
     found = prepared(bench)
     atomic_write(bench.folder / "report.html", html.document(found.report, found.read))
     yield bench.folder / "report.html"
+
+
+def _remove_others(folder: Path, kept: Set[str]) -> None:
+    """Remove the SVG and PNG files that lie in `folder` itself, except those of these names; nothing behind links."""
+    from skineval.files import disk_error
+
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".svg", ".png") and file.name not in kept and file.is_file():
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise disk_error(file, error) from error
 
 
 REPORTERS: tuple[Reporter, ...] = (

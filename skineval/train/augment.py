@@ -58,7 +58,8 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
         return lambda images, draws: normalise(images)
 
     def basic(images: Tensor, draws: Tensor) -> Tensor:
-        return jitter_colour(normalise(warp(images, draws[:, :6])), draws[:, 6:], mean, std)
+        changed = recolour(warp(images, draws[:, :6]), draws[:, 6:], mean, std)
+        return changed.contiguous(memory_format=torch.channels_last)
 
     return basic
 
@@ -69,14 +70,29 @@ def warp(images: Tensor, draws: Tensor, strength: Strength = BASIC) -> Tensor:
     A lesion has no up: all turns are alike. Outside the frame the image is mirrored, so that no black corner tells
     the network how an image was turned.
     """
-    grid = F.affine_grid(affine_matrices(draws, strength), list(images.shape), align_corners=False)
-    return F.grid_sample(
-        images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    ).contiguous(memory_format=torch.channels_last)
+    grid = sampling_grid(affine_matrices(draws, strength), images.shape[2], images.shape[3])
+    # Plane by plane is how it is sampled fastest; and bytes are put in that order faster than floats.
+    planes = images.contiguous().float()
+    return F.grid_sample(planes, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def sampling_grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """Where each pixel of the result comes from, (N, height, width, 2), for inverse maps (N, 2, 3).
+
+    As `torch.nn.functional.affine_grid`, in a quarter of the time: what rows and columns contribute is added once.
+    """
+    down, across = (_centres(size, matrices.device) for size in (height, width))
+    columns = matrices[:, :, 0, None] * across
+    rows = matrices[:, :, 1, None] * down + matrices[:, :, 2, None]
+    return rows.transpose(1, 2).unsqueeze(2) + columns.transpose(1, 2).unsqueeze(1)
+
+
+def _centres(size: int, device: torch.device) -> Tensor:
+    return (2 * torch.arange(size, device=device) + 1) / size - 1
 
 
 def affine_matrices(draws: Tensor, strength: Strength = BASIC) -> Tensor:
-    """Inverse maps (N, 2, 3), in the coordinates of `affine_grid`, from draws (N, 6)."""
+    """Inverse maps (N, 2, 3), in the coordinates of `grid_sample`, from draws (N, 6)."""
     angle = 2 * math.pi * draws[:, 0]
     mirror = torch.where(draws[:, 1] < 0.5, -1.0, 1.0)
     zoom = torch.exp((2 * draws[:, 2] - 1) * math.log1p(strength.scale))
@@ -86,41 +102,31 @@ def affine_matrices(draws: Tensor, strength: Strength = BASIC) -> Tensor:
     return torch.stack(rows, dim=1).view(-1, 2, 3)
 
 
-def jitter_colour(
+def recolour(
     images: Tensor, draws: Tensor, mean: Sequence[float], std: Sequence[float], strength: Strength = BASIC
 ) -> Tensor:
-    """Brightness, contrast, saturation and colour balance of normalised images (N, 3, H, W), from draws (N, 4).
+    """Change brightness, contrast, saturation and colour balance of images (N, 3, H, W) 0..255, and normalise them.
 
-    All four changes are linear in colour, so that one 3x3 matrix and one offset an image do them together.
+    `draws` is (N, 4). All of it is linear in colour: one 3x3 matrix and one offset an image do it in one pass.
     """
-    matrix, offset = colour_maps(images, draws, mean, std, strength)
-    n, _, height, width = images.shape
-    pixels = images.permute(0, 2, 3, 1).reshape(n, height * width, 3)  # a view, for channels_last images
-    changed = torch.baddbmm(offset.unsqueeze(1), pixels, matrix.transpose(1, 2))
-    return changed.view(n, height, width, 3).permute(0, 3, 1, 2)
+    means, stds = torch.tensor(mean, device=images.device), torch.tensor(std, device=images.device)
+    linear, offset = colour_maps(images.mean(dim=(2, 3)) / 255, draws, strength)
+    matrix = linear / (255 * stds.view(1, 3, 1))
+    shift = ((offset - means) / stds).unsqueeze(2)
+    return torch.baddbmm(shift, matrix, images.flatten(2)).view_as(images)
 
 
-def colour_maps(
-    images: Tensor, draws: Tensor, mean: Sequence[float], std: Sequence[float], strength: Strength
-) -> tuple[Tensor, Tensor]:
-    """Matrices (N, 3, 3) and offsets (N, 3) that change normalised colours."""
-    device = images.device
-    means, stds = torch.tensor(mean, device=device), torch.tensor(std, device=device)
+def colour_maps(centres: Tensor, draws: Tensor, strength: Strength) -> tuple[Tensor, Tensor]:
+    """Matrices (N, 3, 3) and offsets (N, 3) that change colours 0..1 of images whose mean colours are (N, 3)."""
     signed = 2 * draws - 1
     brightness = 1 + strength.brightness * signed[:, 0]
     contrast = 1 + strength.contrast * signed[:, 1]
-    saturation = 1 + strength.saturation * signed[:, 2]
+    saturation = (1 + strength.saturation * signed[:, 2]).view(-1, 1, 1)
     warmth = strength.balance * signed[:, 3]
-    # In colours 0..1: towards the grey of the pixel (saturation), then towards the image's mean (contrast), then scale.
-    grey = torch.tensor([0.299, 0.587, 0.114], device=device).expand(3, 3)
-    identity = torch.eye(3, device=device)
-    desaturate = saturation.view(-1, 1, 1) * identity + (1 - saturation).view(-1, 1, 1) * grey
-    balance = torch.stack([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
-    gain = (brightness * contrast).view(-1, 1, 1) * balance.unsqueeze(2)
-    linear = gain * desaturate
-    centre = images.mean(dim=(2, 3)) * stds + means
-    pivot = (brightness * (1 - contrast)).view(-1, 1) * balance * (desaturate @ centre.unsqueeze(2)).squeeze(2)
-    # The same in normalised colours: x = (c - mean) / std.
-    matrix = linear * stds.view(1, 1, 3) / stds.view(1, 3, 1)
-    offset = ((linear @ means.view(1, 3, 1)).squeeze(2) + pivot - means) / stds
-    return matrix, offset
+    # Towards the grey of the pixel (saturation), then towards the image's mean (contrast), then scale each channel.
+    grey = torch.tensor([0.299, 0.587, 0.114], device=draws.device).expand(3, 3)
+    saturate = saturation * torch.eye(3, device=draws.device) + (1 - saturation) * grey
+    gain = brightness.view(-1, 1) * torch.stack([1 + warmth, torch.ones_like(warmth), 1 - warmth], dim=1)
+    linear = (gain * contrast.view(-1, 1)).unsqueeze(2) * saturate
+    offset = gain * (1 - contrast).view(-1, 1) * (saturate @ centres.unsqueeze(2)).squeeze(2)
+    return linear, offset

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from skineval.catalog import Catalog, load_catalog
-from skineval.data.layouts import decode
+from skineval.data.decoding import decode
 from skineval.errors import ModelFileError
 from skineval.files import atomic_produce
 from skineval.specs import Architecture, Selection
@@ -91,7 +91,7 @@ def describe(
         "task": task,
         "image_size": image_size,
         "normalisation": {"mean": list(architecture.mean), "std": list(architecture.std)},
-        "preprocessing": "decode to RGB, resize to image_size x image_size (squash, antialiased bilinear), scale to 0..1",
+        "preprocessing": "RGB, resized to image_size x image_size (squash, antialiased bilinear), scaled to 0..1",
         "skineval": version("skineval"),
         **more,
     }

@@ -10,15 +10,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from skineval.train.predict import softmax
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 #: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -46,6 +48,8 @@ def fit_head(
     `embeddings` and `labels` come from the train part, resampled or not; `validation` holds embeddings and labels of
     the validation part. Classes without a train label get a bias that never wins.
     """
+    from sklearn.linear_model import LogisticRegression  # seconds to import, and most cells need none
+
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     scale = np.where(scale > 1e-6 * scale.max(), scale, 1.0).astype(np.float32)
     standardised = (embeddings - mean) / scale
@@ -68,6 +72,8 @@ def install_head(layer: nn.Linear, head: Head) -> None:
 
 
 def _fit_quietly(model: LogisticRegression, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
     # Stopping early is one more form of regularisation here, and the validation part judges the outcome.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

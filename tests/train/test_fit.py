@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -45,7 +46,7 @@ def same(a, b):
 
 
 def test_it_learns_and_ends_with_the_best_epoch(tmp_path):
-    model, progress = fitted(tmp_path, spec(epochs=20))
+    _model, progress = fitted(tmp_path, spec(epochs=20))
     assert progress.best_score > 0.8
     assert progress.best_score == max(record.val_balanced_accuracy for record in progress.history)
     assert progress.history[-1].train_loss < progress.history[0].train_loss
@@ -143,7 +144,7 @@ def test_batches_cover_all_draws_and_none_holds_a_single_image(n, batch_size):
     bounds = batch_bounds(n, batch_size)
     assert bounds[0][0] == 0
     assert bounds[-1][1] == n
-    assert all(a[1] == b[0] for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(bounds))
     sizes = [end - begin for begin, end in bounds]
     assert min(sizes) >= 2
     assert max(sizes) <= max(batch_size, 3)
