@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+
+SHOWN = 5  #: examples named in a message
 
 
 class ExitCode(IntEnum):
@@ -67,3 +70,8 @@ class CellError(SkinevalError):
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
     """Raised at the next safe point after Ctrl-C; finished work is on disk by then."""
+
+
+def some(examples: Sequence[str]) -> str:
+    """The first few of many names, for a message."""
+    return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")

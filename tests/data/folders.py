@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from skineval.data import layouts
 from skineval.data.lesions import COLUMNS, LesionTable
 from skineval.errors import DataError
 
@@ -63,6 +65,15 @@ def ham_folder(folder: Path, text: str | None = None, images: Mapping[str, bytes
     """A folder with the four images of `ROWS`."""
     table = {"HAM10000_metadata.csv": (metadata() if text is None else text).encode()}
     return write_files(folder, table | {f"images/{id_}.jpg": content for id_, content in images.items()})
+
+
+def refused(folder: Path) -> str:
+    """The message of the error that loading `folder` ends with."""
+    with pytest.raises(DataError) as caught:
+        layouts.load(folder)
+    assert caught.value.hint
+    assert caught.value.exit_code == 3
+    return caught.value.message
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""From the bytes of an image file to its pixels, refusing what is damaged, foreign or too large."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from skineval.data.stored import StoredFile
+from skineval.errors import DataError
+
+MAX_PIXELS = 50_000_000
+
+_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}  #: 8 bits a channel or fewer
+_RESTORE = "Restore the file, or remove its row from the metadata."
+
+
+def decode(path: Path, size: int) -> NDArray[np.uint8]:
+    """The image in a JPEG or PNG file, squashed to (size, size, 3) RGB. Raises DataError naming the file."""
+    return decode_bytes(StoredFile(path, "", 0, None).read(), size, str(path))
+
+
+def decode_bytes(content: bytes, size: int, name: str, mode: Literal["RGB", "L"] = "RGB") -> NDArray[np.uint8]:
+    """The image in the content of a JPEG or PNG file, squashed to (size, size, 3) RGB or (size, size) L, antialiased.
+
+    EXIF orientation is applied, transparency dropped. Raises DataError, calling the file `name`, for content that is
+    of another format, damaged, or of more than `MAX_PIXELS` pixels (known before anything is decoded).
+    """
+    if not content:
+        raise DataError(f"{name} is empty.", _RESTORE)
+    try:
+        with _open(content, name) as image:
+            _check_header(image, name)
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(image.convert(mode).resize((size, size), Image.Resampling.BILINEAR))
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to
+        raise DataError(f"{name} cannot be decoded: {error}.", _RESTORE) from error
+
+
+def _open(content: bytes, name: str) -> Image.Image:
+    """Read the header. Not by `Image.open`: it would try every format, and warn of large images on stderr."""
+    formats: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
+        b"\xff\xd8\xff": JpegImageFile,
+        b"\x89PNG\r\n\x1a\n": PngImageFile,
+    }
+    for magic, reader in formats.items():
+        if content.startswith(magic):
+            return reader(io.BytesIO(content))
+    raise DataError(f"{name} is neither a JPEG nor a PNG file (it begins with {content[:8]!r}).", _RESTORE)
+
+
+def _check_header(image: Image.Image, name: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"{name} has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million.", _RESTORE
+        )
+    if image.mode not in _MODES:
+        raise DataError(f"{name} has pixels of mode {image.mode}, not 8 bits a channel.", "Save it as an 8-bit image.")

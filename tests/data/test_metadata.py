@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from skineval.data import layouts
+from tests.data.folders import HEADER, ROWS, ham_folder, metadata, refused, write_files
+
+SEVEN = HEADER.removesuffix(",dataset")
+
+
+def test_cells_are_cleaned(tmp_path: Path) -> None:
+    table = layouts.load(ham_folder(tmp_path))
+    frame = table.frame
+    assert frame["age"].tolist()[:2] == [45.0, 45.0]
+    assert frame["age"].isna().tolist() == [False, False, True, True]
+    assert frame["sex"].tolist()[3] == frame["localization"].tolist()[3] == "unknown"
+    assert frame["group"].tolist() == frame["lesion_id"].tolist()
+    assert "1 ages of 0 taken as unknown" in table.notes
+    assert "no images of akiec, bcc, df, vasc" in table.notes
+
+
+def test_seven_columns_do(tmp_path: Path) -> None:
+    table = layouts.load(ham_folder(tmp_path, metadata([row.rpartition(",")[0] for row in ROWS], SEVEN)))
+    assert set(table.frame["dataset"]) == {"unknown"}
+
+
+def test_no_metadata_says_what_was_looked_for(tmp_path: Path) -> None:
+    message = refused(write_files(tmp_path, {"labels.csv": b"image,label\n"}))
+    assert "HAM10000_metadata" in message
+    assert "lesion_id, image_id, dx" in message
+    assert "labels.csv" in message
+
+
+def test_two_metadata_files_are_ambiguous(tmp_path: Path) -> None:
+    message = refused(write_files(tmp_path, {"a.csv": metadata().encode(), "b.csv": metadata().encode()}))
+    assert "a.csv" in message
+    assert "b.csv" in message
+
+
+REPLACED = ROWS[1:]
+BAD_TABLES = {
+    "empty file": ("", ["is empty"]),
+    "blank lines": ("\n\n", ["is empty"]),
+    "no rows": (metadata(()), ["no rows"]),
+    "missing columns": (
+        metadata(header="lesion_id,image_id,dx,dx_type,age,sex,where,dataset"),
+        ["lacks the column local"],
+    ),
+    "twice the same column": (metadata(header=f"{SEVEN},dx"), ["two columns of one name"]),
+    "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 rows do not have the 8 fields", "row 5 has 2"]),
+    "long row": (metadata([f"{ROWS[0]},more"]), ["row 2 has 9"]),
+    "open quote": (metadata([*REPLACED, '"HAM_1']), ["is not a CSV file"]),
+    "repeated id": (metadata([*ROWS, ROWS[0]]), ["1 rows repeat an image_id: row 6 ISIC_0000001"]),
+    "unknown dx": (metadata([*REPLACED, ROWS[0].replace(",nv,", ",nvv,")]), ["row 5 'nvv' (did you mean nv?)"]),
+    "written-out dx": (metadata([ROWS[0].replace(",nv,", ",Melanoma,")]), ["row 2 'melanoma' (did you mean mel?)"]),
+    "empty dx": (metadata([ROWS[0].replace(",nv,", ",,")]), ["row 2 ''"]),
+    "age in words": (metadata([ROWS[0].replace("45.0", "old")]), ["1 rows with an unusable age: row 2 'old'"]),
+    "age below 0": (metadata([ROWS[0].replace("45.0", "-5")]), ["row 2 '-5'"]),
+    "endless age": (metadata([ROWS[0].replace("45.0", "inf")]), ["row 2 'inf'"]),
+    "contradictory lesion": (
+        metadata([*ROWS, ROWS[0].replace("0000001,nv", "0000009,mel")]),
+        ["1 lesions have several diagnoses: HAM_0000001 is nv (row 2) and mel (row 6)"],
+    ),
+    "lesion id": (metadata([ROWS[0].replace("HAM_0000001", "=cmd()")]), ["unusable lesion_id: row 2 '=cmd()'"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_bad_metadata_is_refused(tmp_path: Path, case: str) -> None:
+    text, expected = BAD_TABLES[case]
+    message = refused(ham_folder(tmp_path, text))
+    assert "HAM10000_metadata.csv" in message
+    for words in expected:
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    "image_id",
+    [
+        "../../etc/passwd", "/etc/passwd", "..", ".hidden", "a\0b", "a/b", "a\\b", "C:x", "", " ", "x" * 65, "x" * 300,
+        "IS\u0406C_0000001", "ISIC_\u0660", "ISIC\u200b_1", "ISIC_1\u202e", "\u2024\u2024", "[/]", "=1+1", "a b",
+        "ISIC_1\x1b",
+    ],
+)  # fmt: skip
+def test_identifiers_that_lead_elsewhere_are_refused(tmp_path: Path, image_id: str) -> None:
+    bad = ROWS[0].replace("ISIC_0000001", image_id)
+    message = refused(ham_folder(tmp_path, metadata([*REPLACED, bad])))
+    assert "1 rows with an unusable image_id: row 5 " in message
+    assert "\0" not in message
+    assert "\x1b" not in message
+
+
+def test_many_problems_are_counted_and_few_shown(tmp_path: Path) -> None:
+    rows = [f"HAM_{n},ISIC_{n},zz,histo,1,male,back,x" for n in range(90)]
+    message = refused(ham_folder(tmp_path, metadata(rows)))
+    assert "90 rows with an unknown dx: row 2 'zz', row 3 'zz', row 4 'zz', row 5 'zz', row 6 'zz', ..." in message
+
+
+def test_blank_lines_count_as_rows(tmp_path: Path) -> None:
+    text = metadata([ROWS[1], "", ROWS[0].replace(",nv,", ",zz,")])
+    assert "row 4 'zz'" in refused(ham_folder(tmp_path, text))
+
+
+def test_binary_metadata_is_refused(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {"HAM10000_metadata.csv": metadata().encode("utf-16")})
+    assert "is not a CSV file" in refused(folder)
