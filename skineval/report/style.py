@@ -16,6 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from skineval.report import text
+from skineval.report.document import Figure
+
+FOLDER = "figures"  #: where figures lie in the bench folder
 
 INK = "#1f2933"
 MUTED = "#6b7785"
@@ -75,6 +78,14 @@ _METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None, "Creator": 
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A figure with the content of its file."""
+
+    figure: Figure
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Look:
     """What tells one line from the others: colour, dashes and marker."""
 
@@ -110,6 +121,14 @@ def canvas(width: float, height: float, title: str, stamps: Sequence[str]) -> Ca
         words = textwrap.fill(drawable(meaning), int(width / _NOTE_LETTER))
         figure.supxlabel(words, color=WARNING, fontsize=8, x=0.01, ha="left")
     return figure
+
+
+def filled(axes: Any, items: Sequence[Any]) -> Iterator[tuple[Axes, Any]]:
+    """Panels with what they show; those left over are hidden."""
+    panels = axes.ravel().tolist()
+    for panel in panels[len(items) :]:
+        panel.set_visible(False)
+    yield from zip(panels, items, strict=False)
 
 
 def encoded(figure: Canvas, format: Literal["svg", "png"]) -> bytes:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
-from skineval.errors import DataError
 from skineval.grid.result import BenchResult
 from skineval.report import style
-from skineval.report.figures import Drawn, LeftOut, draw
+from skineval.report.figures import draw
+from skineval.report.style import Drawn
 
 Make = Callable[..., BenchResult]
 
@@ -78,20 +77,6 @@ def test_many_systems_odd_names_and_stamps_fit_into_their_figures(
     assert len(files) == len(items) == 4 + 2 * len(systems) + 2
     assert {Path(file).parent for file in files} == {Path("figures")}
     assert clipped == []
-
-
-def test_without_pixels_the_photographs_are_left_out_with_the_reason(bench: BenchResult) -> None:
-    left = [item for item in draw(replace(bench, pixels=None)) if isinstance(item, LeftOut)]
-    assert [item.topic for item in left] == ["samples", "mistakes"]
-    assert "no longer" in left[0].words
-
-
-def test_an_image_that_cannot_be_read_leaves_out_the_photographs(bench: BenchResult) -> None:
-    def broken(image_ids: object) -> None:
-        raise DataError("ISIC_0000001.jpg is damaged.")
-
-    left = [item for item in draw(replace(bench, pixels=broken)) if isinstance(item, LeftOut)]
-    assert left[0].reason == "ISIC_0000001.jpg is damaged."
 
 
 def test_nothing_finished_gives_no_figure(make_bench: Make, tmp_path: Path) -> None:
