@@ -30,7 +30,7 @@ Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
 def explain(
     folder: Path, attribute: Attribute, model: nn.Module, stage: Stage, test: Predictions, rows: NDArray[np.int64]
 ) -> None:
-    """Write one gallery a class, `<class>.png`, of test images with the map of the class that was predicted.
+    """Write one gallery a class, `<class>.jpg`, of test images with the map of the class that was predicted.
 
     `rows` are the rows of the store of the images of `test`. Raises CellError where the explainer returns maps of the
     wrong shape, negative or not finite.
@@ -47,8 +47,8 @@ def explain(
         ]
         picture = gallery(shown.permute(0, 2, 3, 1).cpu().numpy(), maps, captions)
         buffer = io.BytesIO()
-        picture.save(buffer, format="PNG")
-        atomic_write(folder / f"{name}.png", buffer.getvalue())
+        picture.save(buffer, format="JPEG", quality=90, subsampling=0)  # as PNG, reports would be huge
+        atomic_write(folder / f"{name}.jpg", buffer.getvalue())
 
 
 def examples(test: Predictions, label: int, most: int = 4) -> NDArray[np.int64]:

@@ -111,7 +111,7 @@ class Report:
 _INCREDIBLE = 0.85
 _SIGNIFICANT = 0.05
 _FEW_IMAGES = 30
-_EXPLAINED = 3  # systems whose explanations are shown; a gallery of one takes megabytes
+_EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
 _PARTS = ("train", "validation", "test")
 
 _CHOICES = Facts(

@@ -18,7 +18,7 @@ from skineval.report.rows import Estimate
 from skineval.report.tables import Table, glossary, shown
 
 _TEMPLATE = "report.html.j2"
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
 def document(report: Report, read: Callable[[str], bytes]) -> str:

@@ -56,7 +56,7 @@ def test_every_file_of_the_contract_is_there(bench):
         folder = bench.path / "cells" / run_id
         for name in ("cell.json", "history.csv", "predictions.csv", "model.safetensors", "model.json"):
             assert (folder / name).is_file(), name
-        assert list((folder / "explanations" / "gradcam").glob("*.png"))
+        assert list((folder / "explanations" / "gradcam").glob("*.jpg"))
 
 
 def test_columns_are_those_of_the_contract(bench):

@@ -142,7 +142,7 @@ def make_bench(
             panels.mkdir(parents=True, exist_ok=True)
             for label in DIAGNOSES[:3]:
                 strip = np.concatenate(make_photographs(["x_1", "x_2", "x_3"]), axis=1)
-                Image.fromarray(strip).save(panels / f"{label}.png")
+                Image.fromarray(strip).save(panels / f"{label}.jpg")
             predictions = make_predictions(skill, 100 * place + seed)
             counts = tuple(int(9 * share * 100) for share in SHARES)
             history = make_history(100 * place + seed)

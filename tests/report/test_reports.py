@@ -15,6 +15,7 @@ from skineval.builtins.reporters import REPORTERS
 from skineval.grid.result import BenchResult
 from skineval.report import document, html, markdown, prepare
 from skineval.report.document import Figure
+from skineval.report.style import Drawn
 from skineval.report.tables import shown
 
 Make = Callable[..., BenchResult]
@@ -56,6 +57,7 @@ def test_the_html_report_loads_nothing(written: tuple[str, str]) -> None:
             assert str(attributes["href"]).startswith(("#", "cells/"))
         assert "style" not in attributes
         assert not any(name.startswith("on") for name in attributes)
+    assert "data:image/jpeg;base64," in written[1]
     assert re.search(r"https?://", re.sub(r"data:[^\"]+", "", written[1])) is None
 
 
@@ -106,6 +108,36 @@ def test_figures_are_drawn_once_for_all_reporters_and_forgotten_with_the_bench(
     assert key in prepare._PREPARED
     del bench
     assert key not in prepare._PREPARED
+
+
+def test_figures_of_an_earlier_report_are_removed_and_nothing_else(
+    make_bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Drawn(Figure("figures/roc.svg", "title", "caption", "alt", "roc"), b"<svg/>")
+    monkeypatch.setattr(prepare, "draw", lambda bench: [shown])
+    bench = make_bench(tmp_path, seeds=(0,))
+    old = ("figures/confusion-old.svg", "figures/samples.png")
+    others = ("figures/notes.txt", "figures/mine/plot.svg", "plot.png")
+    for name in (*old, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    for reporter in REPORTERS:
+        list(reporter.write(bench))
+    assert not any((tmp_path / name).exists() for name in old)
+    assert all((tmp_path / name).is_file() for name in (*others, shown.figure.file))
+
+
+def test_figures_behind_a_link_are_left_alone(
+    make_bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "draw", lambda bench: [])
+    bench = make_bench(tmp_path / "bench", seeds=(0,))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "plot.svg").write_bytes(b"x")
+    (bench.folder / "figures").symlink_to(tmp_path / "elsewhere")
+    for reporter in REPORTERS:
+        list(reporter.write(bench))
+    assert (tmp_path / "elsewhere" / "plot.svg").is_file()
 
 
 def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> None:
