@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skineval.catalog import Catalog
     from skineval.grid.result import BenchResult
     from skineval.grid.run import Display
+    from skineval.recipe import Recipe
     from skineval.report.tables import Table
     from skineval.train.classifier import Classifier
 
@@ -126,22 +127,22 @@ def run_recipe(
     fail_fast: bool = False,
 ) -> BenchResult:
     """Run a bench from its keys, showing on `display` how it goes."""
+    recipe = _checked(values, catalog)
     from skineval.grid.prepare import prepare
     from skineval.grid.run import Options, run
-    from skineval.recipe import make_recipe
 
-    prepared = prepare(make_recipe(values), catalog)
+    prepared = prepare(recipe, catalog)
     return run(prepared, Options(out, fresh, fail_fast), catalog, display)
 
 
 def plan_table(values: Mapping[str, object], catalog: Catalog) -> Table:
     """The cells of a bench with estimated time, disk and memory; trains nothing."""
+    recipe = _checked(values, catalog)
     from skineval.grid.estimate import estimate_cells
     from skineval.grid.prepare import prepare, stamps
-    from skineval.recipe import make_recipe
     from skineval.report.plan import plan
 
-    prepared = prepare(make_recipe(values), catalog)
+    prepared = prepare(recipe, catalog)
     return plan(estimate_cells(prepared, catalog), stamps(prepared), prepared.recipe.jobs)
 
 
@@ -187,6 +188,17 @@ def diagnosis() -> dict[str, str]:
     facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}
     facts |= {f"set aside {i}": str(problem) for i, problem in enumerate(catalog.problems, start=1)}
     return facts
+
+
+def _checked(values: Mapping[str, object], catalog: Catalog) -> Recipe:
+    """The recipe, once every name in it is known: a typing error is told before torch is imported."""
+    from skineval.recipe import make_recipe
+
+    recipe = make_recipe(values)
+    catalog.architectures.select(recipe.models)
+    catalog.imbalance.select(recipe.imbalance)
+    catalog.explainers.select(recipe.explainers)
+    return recipe
 
 
 def _frame(source: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:

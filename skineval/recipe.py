@@ -223,4 +223,10 @@ def _complaint(detail: Mapping[str, Any], values: Mapping[str, object]) -> str:
     message = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
     if detail["type"] == "missing":
         return f"{key} is missing"
-    return f"{key} is {values.get(key)!r}, which should be {message}"
+    value = values.get(key)
+    shown = value if isinstance(value, str) and _is_number(value) else repr(value)  # flags hand numbers as text
+    return f"{key} is {shown}, which should be {message}"
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?", text) is not None

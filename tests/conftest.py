@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, and the program as a child process."""
+"""What all tests share: a cache of their own, and the program, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from skineval.cli import main
 
 #: A bench of seconds: tiny synthetic images, a tiny network.
 TINY = (
@@ -19,7 +22,17 @@ TINY = (
     "--precision=fp32",
 )
 
-Program = Callable[..., subprocess.CompletedProcess[str]]
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Skineval = Callable[..., Done]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,11 +43,25 @@ def cache(tmp_path_factory):
     return folder
 
 
-def run_program(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **options: object
-) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def skineval_program(tmp_path, monkeypatch, capsys) -> Skineval:
+    """`skineval ARGUMENTS` in this process, which has imported torch once; by default in a folder of the test's own."""
+
+    def run(*arguments: str, cwd: Path = tmp_path) -> Done:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["skineval", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Done(int(end.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def run_program(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **options: object) -> Done:
     """`skineval ARGUMENTS` in a process of its own."""
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "skineval", *arguments],
         cwd=cwd,
         env={**os.environ, **(env or {})},
@@ -43,6 +70,7 @@ def run_program(
         timeout=300,
         **options,  # type: ignore[call-overload]
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def install_plugin(folder: Path, name: str, source: str) -> dict[str, str]:

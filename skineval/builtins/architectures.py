@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CNN_PARAMETERS = {
-    "width": Parameter(32, "Channels of the first convolution; each of the next three doubles them.", minimum=4, maximum=256),
+    "width": Parameter(32, "Channels of the first convolution; the next three double them.", minimum=4, maximum=256),
     "dropout": Parameter(0.3, "Dropout before the linear head.", minimum=0.0, maximum=0.95),
 }
 

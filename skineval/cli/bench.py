@@ -18,43 +18,44 @@ EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance non
 _RECIPE, _RUN = "What is benched (keys of a recipe)", "How it is run"
 
 
-def _key(name: str, *flags: str) -> Any:
-    return typer.Option(*(flags or (f"--{name.replace('_', '-')}",)), help=HELP[name], rich_help_panel=_RECIPE)
+def _key(name: str, metavar: str = "TEXT", panel: str = _RECIPE) -> Any:
+    # Taken as text: the recipe checks it as it checks a file, and names the value that is wrong.
+    return typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], metavar=metavar, rich_help_panel=panel)
 
 
-def _run(name: str, text: str = "") -> Any:
-    return typer.Option(f"--{name.replace('_', '-')}", help=text or HELP[name], rich_help_panel=_RUN)
+def _run(name: str, text: str) -> Any:
+    return typer.Option(f"--{name.replace('_', '-')}", help=text, rich_help_panel=_RUN)
 
 
 def bench(
     recipe: Annotated[
         str | None, typer.Argument(help="A shipped recipe or a TOML file; flags override its keys.", show_default=False)
     ] = None,
-    models: Annotated[str | None, _key("models")] = None,
-    imbalance: Annotated[str | None, _key("imbalance")] = None,
-    explainers: Annotated[str | None, _key("explainers")] = None,
-    data: Annotated[str | None, _key("data")] = None,
-    task: Annotated[str | None, _key("task")] = None,
-    protocol: Annotated[str | None, _key("protocol")] = None,
-    folds: Annotated[int | None, _key("folds")] = None,
-    seeds: Annotated[str | None, _key("seeds")] = None,
-    split_seed: Annotated[int | None, _key("split_seed")] = None,
-    epochs: Annotated[int | None, _key("epochs")] = None,
-    batch_size: Annotated[int | None, _key("batch_size")] = None,
-    learning_rate: Annotated[str | None, _key("learning_rate")] = None,
-    weight_decay: Annotated[float | None, _key("weight_decay")] = None,
-    optimizer: Annotated[str | None, _key("optimizer")] = None,
-    schedule: Annotated[str | None, _key("schedule")] = None,
-    warmup: Annotated[float | None, _key("warmup")] = None,
-    patience: Annotated[int | None, _key("patience")] = None,
-    augment: Annotated[str | None, _key("augment")] = None,
-    image_size: Annotated[int | None, _key("image_size")] = None,
-    weights: Annotated[str | None, _key("weights")] = None,
-    precision: Annotated[str | None, _key("precision")] = None,
-    limit: Annotated[int | None, _key("limit")] = None,
-    replicates: Annotated[int | None, _key("replicates")] = None,
-    device: Annotated[str | None, _run("device")] = None,
-    jobs: Annotated[int | None, _run("jobs")] = None,
+    models: Annotated[str | None, _key("models", "NAMES")] = None,
+    imbalance: Annotated[str | None, _key("imbalance", "NAMES")] = None,
+    explainers: Annotated[str | None, _key("explainers", "NAMES")] = None,
+    data: Annotated[str | None, _key("data", "FOLDER|NAME")] = None,
+    task: Annotated[str | None, _key("task", "dx7|malignant")] = None,
+    protocol: Annotated[str | None, _key("protocol", "lesion|image")] = None,
+    folds: Annotated[str | None, _key("folds", "N")] = None,
+    seeds: Annotated[str | None, _key("seeds", "N,N")] = None,
+    split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
+    epochs: Annotated[str | None, _key("epochs", "N")] = None,
+    batch_size: Annotated[str | None, _key("batch_size", "N")] = None,
+    learning_rate: Annotated[str | None, _key("learning_rate", "RATE")] = None,
+    weight_decay: Annotated[str | None, _key("weight_decay", "NUMBER")] = None,
+    optimizer: Annotated[str | None, _key("optimizer", "adamw")] = None,
+    schedule: Annotated[str | None, _key("schedule", "cosine|constant")] = None,
+    warmup: Annotated[str | None, _key("warmup", "EPOCHS")] = None,
+    patience: Annotated[str | None, _key("patience", "EPOCHS")] = None,
+    augment: Annotated[str | None, _key("augment", "none|basic")] = None,
+    image_size: Annotated[str | None, _key("image_size", "PIXELS")] = None,
+    weights: Annotated[str | None, _key("weights", "imagenet|none|FILE")] = None,
+    precision: Annotated[str | None, _key("precision", "auto|fp32|bf16")] = None,
+    limit: Annotated[str | None, _key("limit", "IMAGES")] = None,
+    replicates: Annotated[str | None, _key("replicates", "N")] = None,
+    device: Annotated[str | None, _key("device", "DEVICE", _RUN)] = None,
+    jobs: Annotated[str | None, _key("jobs", "N", _RUN)] = None,
     out: Annotated[
         Path | None, _run("out", "Folder of the bench; by default one under runs/ that is this recipe's alone.")
     ] = None,
@@ -97,7 +98,9 @@ def _show(result: BenchResult, format: Format, quiet: bool) -> None:
     from skineval.cli.output import print_table
     from skineval.report import tables
 
-    print_table(tables.comparison(result.results, result.comparisons, result.cells, result.warnings), format)
+    replicates = result.recipe.replicates
+    table = tables.comparison(result.results, result.comparisons, result.cells, result.warnings, replicates)
+    print_table(table, format)
     if not quiet:
         typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
 

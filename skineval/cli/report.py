@@ -26,4 +26,6 @@ def report(
         result, problems = api.rebuild(bench, display.phase)
     for problem in problems if not quiet else ():
         warn(problem)
-    print_table(tables.comparison(result.results, result.comparisons, result.cells, result.warnings), format)
+    replicates = result.recipe.replicates
+    table = tables.comparison(result.results, result.comparisons, result.cells, result.warnings, replicates)
+    print_table(table, format)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
@@ -21,7 +21,6 @@ from skineval.train.predict import Stage
 SIDE = 192  #: pixels of one panel
 GAP, TITLE, HEADER = 8, 34, 26
 RIGHT, WRONG = "#00694e", "#a63c00"  # the words of the caption say it too
-COLOURS = colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]  # even in lightness, safe for the colour-blind
 
 #: (model, images, targets) -> maps (N, H, W) >= 0
 Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -98,12 +97,21 @@ def panels(image: NDArray[np.uint8], values: NDArray[np.float32]) -> tuple[Image
     """Original, heatmap and overlay, SIDE pixels each; the map is scaled to its own maximum."""
     peak = float(values.max())
     strength = values / peak if peak > 0 else np.zeros_like(values)
-    heat = COLOURS[(strength * 255).astype(np.uint8)]
+    heat = colours()[(strength * 255).astype(np.uint8)]
     # Where there is no relevance the photograph shows through.
     opacity = 0.65 * strength[..., None]
     blended = (1 - opacity) * image / 255 + opacity * heat
     original, heatmap, overlay = (_enlarged(picture) for picture in (image / 255, heat, blended))
     return original, heatmap, overlay
+
+
+@cache
+def colours() -> NDArray[np.float64]:
+    """Viridis (256, 3), 0..1: even in lightness, safe for the colour-blind."""
+    from matplotlib import colormaps  # a second to import, and cells without explainers need none
+
+    table: NDArray[np.float64] = colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]
+    return table
 
 
 def _enlarged(picture: NDArray[np.float64]) -> Image.Image:

@@ -28,12 +28,12 @@ from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selectio
 from skineval.train import checkpoint
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import EpochRecord, Progress
-from skineval.train.classifier import describe, save_weights
+from skineval.train.classifier import describe
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.fit import Task, cross_entropy, history_rows, images_per_second, train
 from skineval.train.network import build_network, find_head
 from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
-from skineval.train.weights import NONE, Loaded, Weights, read_tensors
+from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def write_model(
         run_id=spec.run_id,
     )
     if spec.on_embeddings or not _linked(_network_file(spec, workspace), folder.weights):
-        save_weights(folder.weights, trained.network)
+        write_tensors(folder.weights, trained.network.state_dict())
     store.write_json(folder.model, about)
 
 

@@ -61,12 +61,12 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     architectures = [catalog.architectures[selection.name] for selection in models]
     _check_image_size(recipe, [(a.name, a.min_image_size) for a in architectures])
     device = choose_device(recipe.device)
-    weights = resolve_weights(recipe.weights, architectures)
     table, data = load_table(recipe.data, catalog)
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     targets, classes = labels(table, recipe.task)
     parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed, task=recipe.task)
+    weights = resolve_weights(recipe.weights, architectures)
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
     facts = Facts(
         data=table.fingerprint,

@@ -40,8 +40,10 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int) -> Table:
     ]
     seconds = sum(cost.seconds for cost in costs) / jobs
     footnotes = (
-        f"{text.plural(len(costs), 'cell')}, about {text.duration(seconds)} in all with {jobs} at a time, "
-        f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk.",
+        (
+            f"{text.plural(len(costs), 'cell')}, about {text.duration(seconds)} in all with {jobs} at a time, "
+            f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
+        ),
         "Estimated from training steps measured just now, as if every cell ran to its last epoch.",
     )
     return Table(text.stamped("What this bench would run", stamps), columns, tuple(rows), footnotes)

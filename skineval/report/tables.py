@@ -105,31 +105,33 @@ def _figure(metric: str, name: str, note: str = "", priority: int = 0, label: st
     return _Figure(metric, label, Column(f"{metric}_{label}" if label else metric, name, "score", note, priority))
 
 
-_NLL = _figure("nll", "NLL", "negative log-likelihood, lower is better", 6)
-_ECE = _figure("ece", "ECE", "expected calibration error, lower is better; its interval is pivotal", 8)
 _COMPARED = (
     _figure(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
     _figure("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
     _figure("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
     _figure("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
     _figure("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 5),
-    _figure("macro_f1", "Macro F1", "mean F1 over classes", 7),
     _figure("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
-    _NLL,
-    _ECE,
 )
 _CALIBRATION = (
-    replace(_NLL, column=replace(_NLL.column, priority=0)),
+    _figure("nll", "NLL", "negative log-likelihood, lower is better"),
     _figure("brier", "Brier score", "squared error of the probabilities summed over classes, lower is better", 1),
-    _ECE,
+    _figure("ece", "ECE", "expected calibration error, lower is better; its interval is pivotal", 2),
+)
+_FURTHER = (
+    _figure("macro_f1", "Macro F1", "mean F1 over classes"),
+    _figure("weighted_f1", "Weighted F1", "mean F1 over classes, weighted by images", 1),
+    _figure("mcc", "MCC", "Matthews' correlation coefficient over all classes", 2),
+    _figure("kappa", "Cohen's kappa", "agreement beyond chance", 3),
 )
 _PER_CLASS = (
     _figure("recall", "Recall", "share of the class that is found (sensitivity)"),
     _figure("precision", "Precision", "share of the class's predictions that are right", 1),
     _figure("f1", "F1", "harmonic mean of recall and precision", 2),
+    _figure("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
     _figure("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
 )
-_PLACED = {figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_PER_CLASS)}
+_PLACED = {figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS)}
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
 _BEHIND = Column(
@@ -189,8 +191,9 @@ def calibration(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
 
 def further(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table | None:
     """The overall metrics that have no place in another table, plugins' included; None where there are none."""
-    metrics = dict.fromkeys(one.metric for one in rows.scores(results) if not one.label and one.metric not in _PLACED)
-    figures = [_figure(metric, metric, priority=place) for place, metric in enumerate(metrics)]
+    metrics = dict.fromkeys(one.metric for one in rows.scores(results) if not one.label)
+    others = [_figure(metric, metric, priority=4) for metric in metrics if metric not in _PLACED]
+    figures = [*(figure for figure in _FURTHER if figure.metric in metrics), *others]
     return _of_figures("Further metrics", results, figures, stamps) if figures else None
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from skineval.files import atomic_produce
+from skineval.train.weights import write_tensors
 
 LAST = "last.safetensors"
 
@@ -54,13 +54,13 @@ def save(folder: Path, model: nn.Module, optimizer: Optimizer, progress: Progres
     """Write the checkpoint of the epoch that just ended."""
     folder.mkdir(parents=True, exist_ok=True)
     if progress.best_epoch == len(progress.history):
-        atomic_produce(best_file(folder, progress.best_epoch), lambda path: save_file(_plain(model.state_dict()), path))
+        write_tensors(best_file(folder, progress.best_epoch), model.state_dict())
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     about = {"history": [asdict(record) for record in progress.history], "best_epoch": progress.best_epoch}
     header = {"progress": json.dumps(about)}
-    atomic_produce(folder / LAST, lambda path: save_file(_plain(tensors), path, metadata=header))
+    write_tensors(folder / LAST, tensors, header)
     for stale in set(folder.glob("best-*.safetensors")) - {best_file(folder, progress.best_epoch)}:
         stale.unlink()
 
@@ -95,11 +95,6 @@ def load_best(folder: Path, model: nn.Module, progress: Progress, device: torch.
 def best_file(folder: Path, epoch: int) -> Path:
     """Where the network of the best epoch lies."""
     return folder / f"best-{epoch:04d}.safetensors"
-
-
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # safetensors stores contiguous tensors; channels_last weights are made so, and back when they are loaded.
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:

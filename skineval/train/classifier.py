@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
 
 from skineval.catalog import Catalog, load_catalog
 from skineval.data.decoding import decode
 from skineval.errors import ModelFileError
-from skineval.files import atomic_produce
 from skineval.specs import Architecture, Selection
 from skineval.train.augment import normaliser
 from skineval.train.device import choose_device
@@ -65,12 +63,6 @@ class Classifier:
         picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image, dtype=np.uint8))
         size = (self.image_size, self.image_size)
         return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
-
-
-def save_weights(path: Path, network: nn.Module) -> None:
-    """Write model.safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    atomic_produce(path, lambda temporary: save_file(tensors, temporary))
 
 
 def describe(

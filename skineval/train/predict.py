@@ -35,7 +35,7 @@ class Stage:
         return self.images[rows].permute(0, 3, 1, 2)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The precision of forward passes."""
+        """The precision of training steps."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def stop_if_asked(self) -> None:
@@ -60,14 +60,15 @@ def put_on_device(store: NDArray[np.uint8], device: torch.device) -> Tensor:
 def predict_logits(
     model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
 ) -> NDArray[np.float32]:
-    """Logits (n, C) of the images `rows`."""
+    """Logits (n, C) of the images `rows`, in float32 whatever the network was trained in.
+
+    bfloat16 has three decimal digits: images would tie that are not alike, and ranks would be lost.
+    """
     model.eval()
     batches = []
     for batch in torch.split(torch.from_numpy(rows), batch_size):
         stage.stop_if_asked()
-        with stage.autocast():
-            logits = model(stage.normalise(stage.take(batch.to(stage.images.device))))
-        batches.append(logits.float())
+        batches.append(model(stage.normalise(stage.take(batch.to(stage.images.device)))).float())
     return torch.cat(batches).cpu().numpy()
 
 
@@ -81,8 +82,7 @@ def embed(
     with Capture(head) as capture:
         for batch in torch.split(torch.from_numpy(rows), batch_size):
             stage.stop_if_asked()
-            with stage.autocast():
-                model(stage.normalise(stage.take(batch.to(stage.images.device))))
+            model(stage.normalise(stage.take(batch.to(stage.images.device))))
             if capture.value is None or capture.value.ndim != 2:
                 raise CellError(
                     "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from skineval.errors import ModelFileError, WeightsError
+from skineval.files import atomic_produce
 from skineval.specs import Architecture
 
 NONE, IMAGENET = "none", "imagenet"
@@ -63,6 +67,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be read as safetensors: {error}.", "Fetch or write it again.") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, atomically; raises DiskError naming `path` when it cannot be written."""
+    # safetensors stores contiguous tensors; channels_last weights are made so, and back when they are loaded.
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(plain, temporary, metadata=header)
+        except SafetensorError as error:  # it wraps the errors of the system
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+    atomic_produce(path, write)
 
 
 def load_into(model: nn.Module, path: Path) -> Loaded:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import TINY, run_program
+from tests.conftest import TINY
 
 COMMANDS = [
     ["bench"],
@@ -26,15 +26,15 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_has_an_example(command, tmp_path):
-    done = run_program(*command, "--help", cwd=tmp_path)
+def test_help_has_an_example(command, skineval_program):
+    done = skineval_program(*command, "--help")
     assert done.returncode == 0
     assert "Example: skineval" in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["models", "imbalance", "explainers", "metrics", "datasets", "recipes"])
-def test_lists_are_read_by_programs_too(kind, tmp_path):
-    done = run_program("list", kind, "--format", "json", cwd=tmp_path)
+def test_lists_are_read_by_programs_too(kind, skineval_program):
+    done = skineval_program("list", kind, "--format", "json")
     rows = json.loads(done.stdout)["rows"] if done.stdout.lstrip().startswith("{") else json.loads(done.stdout)
     assert len(rows) >= 1
     assert all(row["name"] and row["summary"] for row in rows)
@@ -62,29 +62,25 @@ def test_lists_are_read_by_programs_too(kind, tmp_path):
         (["nonsense"], 2, "nonsense"),
     ],
 )
-def test_errors_say_what_is_wrong_and_leave_nothing(arguments, code, message, tmp_path):
-    done = run_program(*arguments, cwd=tmp_path)
+def test_errors_say_what_is_wrong_and_leave_nothing(arguments, code, message, tmp_path, skineval_program):
+    done = skineval_program(*arguments)
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
-def test_debug_shows_the_traceback(tmp_path):
-    done = run_program("bench", "--models", "resnet81", "--debug", cwd=tmp_path)
+def test_debug_shows_the_traceback(skineval_program):
+    done = skineval_program("bench", "--models", "resnet81", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
 
 
-def test_weights_that_cannot_be_had_name_the_file_and_where_it_was_looked_for(tmp_path):
-    done = run_program(
-        "bench",
-        "--models=resnet18",
-        "--data=synthetic:images=150",
-        "--weights=imagenet",
-        cwd=tmp_path,
-        env={"TORCH_HOME": str(tmp_path / "torch"), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""},
-    )
+def test_weights_that_cannot_be_had_name_the_file_and_where_it_was_looked_for(tmp_path, skineval_program, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("no_proxy", "")
+    done = skineval_program("bench", "--models=resnet18", "--data=synthetic:images=150", "--weights=imagenet")
     assert done.returncode == 2, done.stderr
     text = " ".join(done.stderr.split())
     assert "resnet18-f37072fd.pth" in text
@@ -92,18 +88,16 @@ def test_weights_that_cannot_be_had_name_the_file_and_where_it_was_looked_for(tm
     assert "--weights none" in text
 
 
-def test_a_pickled_weights_file_is_refused_unread(tmp_path):
+def test_a_pickled_weights_file_is_refused_unread(tmp_path, skineval_program):
     (tmp_path / "weights.pt").write_bytes(b"cos\nsystem\n(S'touch flag'\ntR.")
-    done = run_program("bench", *TINY, "--weights=weights.pt", cwd=tmp_path)
+    done = skineval_program("bench", *TINY, "--weights=weights.pt")
     assert done.returncode == 4
     assert "weights.pt is not a .safetensors file" in " ".join(done.stderr.split())
     assert not (tmp_path / "flag").exists()
 
 
-def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path):
-    done = run_program(
-        "bench", *TINY, "--imbalance=none,smote", "--folds=2", "--dry-run", "--format=json", cwd=tmp_path
-    )
+def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path, skineval_program):
+    done = skineval_program("bench", *TINY, "--imbalance=none,smote", "--folds=2", "--dry-run", "--format=json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     rows = document["rows"] if isinstance(document, dict) else document
@@ -112,8 +106,8 @@ def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_doctor_names_versions_and_plugins(tmp_path):
-    done = run_program("doctor", "--format", "json", cwd=tmp_path)
+def test_doctor_names_versions_and_plugins(skineval_program):
+    done = skineval_program("doctor", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert "builtins" in done.stdout
     assert "torch" in done.stdout

@@ -11,6 +11,7 @@ import pytest
 
 import skineval
 from skineval.data import synthetic
+from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError, ModelFileError, UsageError
 from skineval.grid.store import BenchFolder
 from skineval.recipe import make_recipe, read_recipe
@@ -80,13 +81,7 @@ def test_predictions_are_of_the_validation_and_test_parts_and_sum_to_one(bench):
     assert set(frame["part"]) == {"validation", "test"}
     assert (split.loc[frame["image_id"]].to_numpy() == frame["part"].to_numpy()).all()
     assert len(frame) == (split != "train").sum()
-    np.testing.assert_allclose(frame[list(synthetic_classes())].sum(axis=1), 1, atol=1e-9)
-
-
-def synthetic_classes():
-    from skineval.data.lesions import DIAGNOSES
-
-    return DIAGNOSES
+    np.testing.assert_allclose(frame[list(DIAGNOSES)].sum(axis=1), 1, atol=1e-9)
 
 
 def test_every_figure_has_its_interval_and_numbers(bench):
@@ -105,7 +100,7 @@ def test_the_balanced_accuracy_is_that_of_scikit_learn(bench):
     from sklearn.metrics import balanced_accuracy_score
 
     frame = predictions(bench, "class-weights").query("part == 'test'")
-    classes = list(synthetic_classes())
+    classes = list(DIAGNOSES)
     expected = balanced_accuracy_score(frame["target"], frame[classes].idxmax(axis=1))
     results = pd.read_csv(bench.results, keep_default_na=False)
     row = results.query("metric == 'balanced_accuracy' and imbalance == 'class-weights'")
@@ -120,36 +115,36 @@ def test_smote_shares_the_network_of_none(bench):
     assert len(list((bench.path / "networks").iterdir())) == 2
 
 
-def test_the_recipe_repeats_the_bench(bench):
+def test_the_recipe_repeats_the_bench(bench, skineval_program):
     recipe = make_recipe(read_recipe(str(bench.recipe)))
     assert recipe.models == ("cnn:width=4",)
     assert recipe.learning_rate == 1e-3
-    again = run_program("bench", str(bench.recipe), "--out", str(bench.path), cwd=bench.path.parent)
+    again = skineval_program("bench", str(bench.recipe), "--out", str(bench.path))
     assert again.returncode == 0, again.stderr
     assert "done" not in again.stderr
 
 
-def test_the_same_command_again_trains_nothing_and_leaves_every_file(bench):
+def test_the_same_command_again_trains_nothing_and_leaves_every_file(bench, skineval_program):
     def snapshot():
         return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(bench.path.rglob("*")) if p.is_file()}
 
     before = snapshot()
-    again = run_program("bench", *GRID, "--out=out", cwd=bench.path.parent)
+    again = skineval_program("bench", *GRID, "--out=out", cwd=bench.path.parent)
     assert again.returncode == 0
     assert snapshot() == before
 
 
-def test_the_report_can_be_rebuilt_and_is_the_same(bench):
+def test_the_report_can_be_rebuilt_and_is_the_same(bench, skineval_program):
     before = {p: p.read_bytes() for p in (bench.results, bench.comparisons, bench.path / "report.md")}
     for path in before:
         path.unlink()
-    done = run_program("report", "out", cwd=bench.path.parent)
+    done = skineval_program("report", "out", cwd=bench.path.parent)
     assert done.returncode == 0, done.stderr
     assert {p: p.read_bytes() for p in before} == before
 
 
-def test_another_recipe_is_refused_and_more_models_are_not(bench):
-    refused = run_program("bench", *GRID, "--epochs=3", "--out=out", cwd=bench.path.parent)
+def test_another_recipe_is_refused(bench, skineval_program):
+    refused = skineval_program("bench", *GRID, "--epochs=3", "--out=out", cwd=bench.path.parent)
     assert refused.returncode == 2
     assert "epochs is 2 there, 3 here" in refused.stderr
     assert "--fresh" in refused.stderr

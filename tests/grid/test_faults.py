@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import TINY, install_plugin, run_program
 
 BROKEN = """
+import os
+
 import skineval
 
 def network(num_classes, *, weights, kind):

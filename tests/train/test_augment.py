@@ -22,6 +22,7 @@ from skineval.train.augment import (
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CPU = torch.device("cpu")
 
+
 def pictures(n=4, size=16):
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(n, 3, 4, 4, generator=generator)

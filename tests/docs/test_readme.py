@@ -1,0 +1,125 @@
+"""The READMEs and the help tell the truth: their commands run, their code runs, their plugin is a plugin."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from skineval.cli import app
+from skineval.hookspecs import __dict__ as hookspecs
+from tests.conftest import run_program
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+#: What makes a bench one of seconds; added to the commands of the documentation.
+SHORT = ("--data=synthetic:images=150", "--image-size=32", "--epochs=1", "--replicates=1000", "--weights=none")
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str = README) -> list[str]:
+    """Every `$ skineval ...` line of the console blocks."""
+    lines = [line for block in blocks("console", text) for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ skineval")]
+
+
+def examples() -> list[str]:
+    """Every example that a command's help shows."""
+    groups = [app, *(group.typer_instance for group in app.registered_groups)]
+    epilogs = [group.info.epilog for group in groups]
+    epilogs += [command.epilog for group in groups for command in group.registered_commands]
+    return sorted({epilog.removeprefix("Example: ") for epilog in epilogs if isinstance(epilog, str)})
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with a finished bench under the name that the documentation uses."""
+    folder = tmp_path_factory.mktemp("workplace")
+    done = run_program("bench", "--models=cnn:width=4", *SHORT, "--out=runs/demo", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("line", sorted({*commands(), *examples()}))
+def test_documented_commands_run(line, workplace, tmp_path):
+    arguments = shlex.split(line)[1:]
+    if "two-layers,cnn" in arguments:
+        pytest.skip("run with its plugin by test_the_plugin_of_the_readme_is_one")
+    if arguments[0] == "bench":
+        arguments += [*SHORT, "--dry-run", f"--out={tmp_path / 'out'}"]
+    (cell,) = (workplace / "runs/demo/cells").iterdir()
+    done = run_program(*(argument.replace("CELL", cell.name) for argument in arguments), cwd=workplace)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_of_the_readme_exists_and_every_command_is_in_it():
+    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    documented = set(re.findall(r"^\| `skineval (\w+)", README, flags=re.MULTILINE))
+    assert documented == names
+
+
+def test_every_hook_is_documented():
+    hooks = {name for name in hookspecs if name.startswith("skineval_")}
+    assert set(re.findall(r"`(skineval_(?:register|on)_\w+)`", README)) == hooks
+
+
+def test_the_python_of_the_readme_runs(tmp_path):
+    (code,) = blocks("python")[:1]
+    assert "skineval.bench(" in code
+    # A script without a main guard: workers must not run it again.
+    (tmp_path / "script.py").write_text("print('once')\n" + code)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("once") == 1
+    assert "balanced_accuracy" in done.stdout
+    assert "'akiec'" in done.stdout
+
+
+def test_the_plugin_of_the_readme_is_one(tmp_path):
+    """Built from the text alone, as a stranger would."""
+    module = next(block for block in blocks("python") if "skineval_two_layers.py" in block)
+    project = tomllib.loads(next(block for block in blocks("toml") if "skineval-two-layers" in block))
+    assert len([line for line in module.splitlines() if line.strip()]) <= 15
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "skineval_two_layers.py").write_text(module)
+    info = site / "skineval_two_layers-0.1.dist-info"
+    info.mkdir()
+    name, version = project["project"]["name"], project["project"]["version"]
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    entries = "\n".join(f"{key} = {value}" for key, value in project["project"]["entry-points"]["skineval"].items())
+    (info / "entry_points.txt").write_text(f"[skineval]\n{entries}\n")
+    env = {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+
+    listed = run_program("list", "models", "--format=csv", cwd=tmp_path, env=env)
+    assert any(row.startswith("two-layers,") and "skineval-two-layers 0.1" in row for row in listed.stdout.splitlines())
+    done = run_program("bench", "--models=two-layers,cnn:width=4", *SHORT, "--out=out", cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "two-layers" in (tmp_path / "out/report.md").read_text()
+    assert "two-layers" in (tmp_path / "out/report.html").read_text()
+
+
+def test_links_to_files_lead_somewhere():
+    for readme in [ROOT / "README.md", *ROOT.glob("plugins/*/README.md"), *ROOT.glob("benchmarks/README.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", readme.read_text(encoding="utf-8")):
+            assert (readme.parent / target).exists(), f"{readme.name} -> {target}"
+
+
+def test_the_tree_of_the_readme_is_the_tree():
+    tree = textwrap.dedent(blocks("")[-1])
+    for folder in re.findall(r"^  (\w+)/", tree, flags=re.MULTILINE):
+        assert (ROOT / "skineval" / folder).is_dir(), folder
+    folders = {path.name for path in (ROOT / "skineval").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - {"recipes"} <= set(re.findall(r"(\w+)/", tree))
