@@ -68,7 +68,7 @@ def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
         "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
     )
     assert done.returncode == 1, done.stderr
-    assert "must not end up" not in done.stdout
+    assert "a line that must not end up among the results" not in done.stdout.splitlines()
     cells = pd.read_csv(tmp_path / "out/cells.csv").set_index("model")
     reasons = cells["reason"].fillna("")
     assert "returned shape (2, 3) for 2 images; (2, 7) is expected" in reasons["broken:kind=shape"]
@@ -105,10 +105,9 @@ def uninterrupted(tmp_path_factory):
     return predictions(folder / "out"), time.monotonic() - started
 
 
-@pytest.mark.parametrize("round_", range(2))
-def test_killed_at_any_moment_it_ends_like_an_uninterrupted_one(tmp_path, uninterrupted, round_):
+def test_killed_at_a_random_moment_it_ends_like_an_uninterrupted_one(tmp_path, uninterrupted):
     expected, seconds = uninterrupted
-    moment = random.Random(round_).uniform(0.3, 0.9) * seconds
+    moment = random.uniform(0.3, 0.9) * seconds
     child = subprocess.Popen(
         [sys.executable, "-m", "skineval", "bench", *TRAINING, "--out=out"],
         cwd=tmp_path,
