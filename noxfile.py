@@ -13,12 +13,12 @@ nox.options.sessions = ["lint", "types", "tests", "plugins", "docs"]
 PYTHON = nox.project.load_toml("pyproject.toml")["project"]["requires-python"].removeprefix(">=")
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
 PACKAGES = sorted(str(path.parent) for path in Path("plugins").glob("*/pyproject.toml"))
-DATE = nox.project.load_toml("pyproject.toml")["tool"]["uv"]["exclude-newer"]
+PINNED = ".ci/requirements.txt"  # every version with its hashes: a package that was tampered with is refused
 
 
 def install(session: nox.Session, *arguments: str) -> None:
-    """Install with every version as of the day that pyproject.toml names."""
-    session.install(*arguments, env={"UV_EXCLUDE_NEWER": DATE})
+    """Install the pinned versions, hashes checked."""
+    session.install(*arguments, "-c", PINNED)
 
 
 @nox.session

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,15 @@ def test_nothing_is_unpickled():
         assert "import pickle" not in text
         assert "weights_only=False" not in text
         assert "LOAD_TRUNCATED_IMAGES" not in text
+
+
+def test_every_dependency_is_pinned_with_hashes_and_without_a_registry():
+    root = ROOT.parent
+    pinned = (root / ".ci" / "requirements.txt").read_text()
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    for requirement in [*project["project"]["dependencies"], *groups]:
+        name = re.split(r"[<>=!~ \[;]", requirement)[0]
+        assert re.search(rf"^{re.escape(name)}==\S+ .*\\\n    --hash=sha256:", pinned, flags=re.MULTILINE), name
+    assert "://" not in pinned
+    assert "index" not in pinned
