@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +29,20 @@ def build_resnet(num_classes: int, *, weights: str | None, name: str, checkpoint
 def build_densenet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
     """A torchvision DenseNet (Huang et al., arXiv 1608.06993).
 
-    torchvision applies the last ReLU as a function, in place; as a module at the end of the features it can be named
-    as the layer Grad-CAM reads, so that the map is of what is pooled and classified.
+    torchvision applies the last ReLU as a function, in place. Here it is a module, so that it can be named as the layer
+    Grad-CAM reads, and the map is of what is pooled and classified. Names of weights are torchvision's.
     """
     from torch import nn
 
-    model: Any = _torchvision(name, checkpoint if weights else None)
-    model.features.add_module("relu5", nn.ReLU())
-    model.classifier = _linear(model.classifier.in_features, num_classes)
-    network: nn.Module = model
-    return network
+    model = _torchvision(name, checkpoint if weights else None)
+    parts = {
+        "features": model.features,
+        "relu": nn.ReLU(),
+        "pool": nn.AdaptiveAvgPool2d(1),
+        "flatten": nn.Flatten(),
+        "classifier": _linear(model.classifier.in_features, num_classes),
+    }
+    return nn.Sequential(OrderedDict(parts))
 
 
 def build_efficientnet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
@@ -142,7 +147,7 @@ ARCHITECTURES = (
         partial(build_densenet, name="densenet121", checkpoint="DenseNet121_Weights.IMAGENET1K_V1"),
         "DenseNet of 121 layers; each layer sees all before it.",
         head="classifier",
-        cam_layer="features.relu5",
+        cam_layer="relu",
         n_parameters=6_961_031,
         fetch_weights=partial(fetch, "DenseNet121_Weights.IMAGENET1K_V1"),
     ),
