@@ -1,14 +1,27 @@
-"""Where a cell is trained, in which precision, and why."""
+"""Where a cell is trained, in which precision, and why.
+
+torch takes seconds to import. On a machine that plainly has no accelerator it is not needed for the answer, so that a
+bench with nothing left to do ends at once and the parent of the workers stays small.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
-
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skineval.errors import UsageError
 from skineval.specs import Architecture
+
+if TYPE_CHECKING:
+    import torch
+
+#: Without one of these device files Linux has no GPU that torch could use (NVIDIA, AMD, Windows' subsystem).
+ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+#: What /proc/cpuinfo calls native bfloat16 multiplication, on x86 and on ARM.
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 @dataclass(frozen=True)
@@ -22,25 +35,37 @@ class Device:
     @property
     def torch(self) -> torch.device:
         """The device as torch's value."""
+        import torch
+
         return torch.device(self.name)
+
+    @property
+    def kind(self) -> str:
+        """ "cpu", "cuda" or "mps"."""
+        return self.name.partition(":")[0]
 
 
 def choose_device(asked: str) -> Device:
     """Resolve `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; raises UsageError for a device that is not there."""
+    if asked == "cpu":
+        return Device("cpu", "CPU", "asked for")
+    if asked == "auto" and not _may_have_accelerator():
+        return Device("cpu", "CPU", "no GPU is there")
+    import torch
+
+    reason = "asked for"
     if asked == "auto":
-        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        reason = "a GPU is there" if found != "cpu" else "no GPU is there"
-    else:
-        found, reason = asked, "asked for"
-    if found.startswith("cuda"):
-        index = int(found.partition(":")[2] or 0)
+        asked = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        reason = "a GPU is there" if asked != "cpu" else "no GPU is there"
+    if asked.startswith("cuda"):
+        index = int(asked.partition(":")[2] or 0)
         if index >= torch.cuda.device_count():
             there = f"{torch.cuda.device_count()} CUDA device(s)" if torch.cuda.is_available() else "no CUDA device"
             raise UsageError(f"--device is {asked}, but torch sees {there}.", "Use --device auto or --device cpu.")
         return Device(f"cuda:{index}", torch.cuda.get_device_name(index), reason)
-    if found == "mps" and not torch.backends.mps.is_available():
+    if asked == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device is mps, but torch sees no Apple GPU.", "Use --device auto or --device cpu.")
-    return Device(found, "Apple GPU" if found == "mps" else "CPU", reason)
+    return Device(asked, "Apple GPU" if asked == "mps" else "CPU", reason)
 
 
 def cpu_threads(jobs: int) -> int:
@@ -57,10 +82,12 @@ def choose_precision(asked: str, architecture: Architecture, device: Device) -> 
     """
     if asked != "auto":
         return asked, "asked for"
-    if device.torch.type == "cuda":
+    if device.kind == "cuda":
+        import torch
+
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return ("bf16", "the GPU supports it") if native else ("fp32", "the GPU has no bfloat16")
-    if device.torch.type == "mps":
+    if device.kind == "mps":
         return "fp32", "bfloat16 is not used on Apple GPUs"
     if not _cpu_has_bfloat16():
         return "fp32", "the CPU has no bfloat16 instructions"
@@ -69,6 +96,16 @@ def choose_precision(asked: str, architecture: Architecture, device: Device) -> 
     return "bf16", "the CPU has bfloat16 instructions"
 
 
+def _may_have_accelerator() -> bool:
+    return platform.system() != "Linux" or any(Path(file).exists() for file in ACCELERATORS)
+
+
 def _cpu_has_bfloat16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    try:
+        described = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        import torch
+
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    return not BFLOAT16_FLAGS.isdisjoint(described.split())

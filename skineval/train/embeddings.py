@@ -7,20 +7,16 @@ classifier is fitted anew on a rebalanced one.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from skineval.train.predict import softmax
-
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
 
 #: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -48,20 +44,40 @@ def fit_head(
     `embeddings` and `labels` come from the train part, resampled or not; `validation` holds embeddings and labels of
     the validation part. Classes without a train label get a bias that never wins.
     """
-    from sklearn.linear_model import LogisticRegression  # seconds to import, and most cells need none
-
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     scale = np.where(scale > 1e-6 * scale.max(), scale, 1.0).astype(np.float32)
-    standardised = (embeddings - mean) / scale
-    model = LogisticRegression(max_iter=100, tol=1e-3, warm_start=True)
+    standardised = torch.from_numpy((embeddings - mean) / scale)
+    present, codes = np.unique(labels, return_inverse=True)
+    fit = torch.zeros(len(present), embeddings.shape[1] + 1)
     heads = []
     for penalty in PENALTIES:
-        model.set_params(C=penalty)
-        _fit_quietly(model, standardised, labels)
-        weight, bias = _unstandardised(model, mean, scale, num_classes)
+        fit = regress(standardised, torch.from_numpy(codes), fit, penalty)
+        weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, -1e4)
+        weight[present] = fit[:, :-1].double().numpy() / scale
+        bias[present] = fit[:, -1].double().numpy() - weight[present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
         heads.append(Head(weight, bias, penalty, score(validation[1], probabilities)))
     return max(heads, key=lambda head: head.score)
+
+
+def regress(embeddings: Tensor, labels: Tensor, start: Tensor, penalty: float) -> Tensor:
+    """Multinomial logistic regression by L-BFGS from `start` (C, d + 1): weights, and the bias in the last column.
+
+    Minimises the mean cross-entropy plus the squared weights, without the bias, over twice `penalty` and the number of
+    rows, which is scikit-learn's objective with C = `penalty`. `embeddings` is (n, d), `labels` (n,).
+    """
+    fit = start.clone().requires_grad_(True)
+    optimizer = torch.optim.LBFGS([fit], max_iter=100, tolerance_grad=1e-4, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        logits = torch.addmm(fit[:, -1], embeddings, fit[:, :-1].T)
+        value = F.cross_entropy(logits, labels) + fit[:, :-1].square().sum() / (2 * penalty * len(labels))
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return fit.detach()
 
 
 def install_head(layer: nn.Linear, head: Head) -> None:
@@ -69,29 +85,3 @@ def install_head(layer: nn.Linear, head: Head) -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(head.weight))
         layer.bias.copy_(torch.from_numpy(head.bias))
-
-
-def _fit_quietly(model: LogisticRegression, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    from sklearn.exceptions import ConvergenceWarning
-
-    # Stopping early is one more form of regularisation here, and the validation part judges the outcome.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(embeddings, labels)
-
-
-def _unstandardised(
-    model: LogisticRegression,
-    mean: NDArray[np.float32],
-    scale: NDArray[np.float32],
-    num_classes: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Undo the standardisation in the weights, so that the head takes embeddings as the network makes them."""
-    coefficients, intercept = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # scikit-learn then keeps the second class's row alone
-        coefficients, intercept = np.vstack([-coefficients, coefficients]) / 2, np.hstack([-intercept, intercept]) / 2
-    weight = np.zeros((num_classes, coefficients.shape[1]))
-    bias = np.full(num_classes, -1e4)
-    weight[model.classes_] = coefficients / scale
-    bias[model.classes_] = intercept - (coefficients / scale) @ mean
-    return weight, bias

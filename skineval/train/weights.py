@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from skineval.errors import ModelFileError, WeightsError
 from skineval.files import atomic_produce
 from skineval.specs import Architecture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 NONE, IMAGENET = "none", "imagenet"
 
@@ -63,6 +63,9 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; raises ModelFileError naming a file that is damaged or something else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file  # which imports torch
+
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
@@ -71,6 +74,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None) -> None:
     """Write a safetensors file, atomically; raises DiskError naming `path` when it cannot be written."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     # safetensors stores contiguous tensors; channels_last weights are made so, and back when they are loaded.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
