@@ -20,8 +20,9 @@ from skineval.errors import DataError, UsageError
 from skineval.grid.plan import Facts, peak_learning_rate, plan
 from skineval.grid.workspace import Rows
 from skineval.recipe import Recipe, RunSpec
+from skineval.specs import Architecture, Selection
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
-from skineval.train.weights import Weights, resolve_weights
+from skineval.train.weights import Weights, load_into, resolve_weights
 
 PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
 
@@ -67,6 +68,8 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     targets, classes = labels(table, recipe.task)
     parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed, task=recipe.task)
     weights = resolve_weights(recipe.weights, architectures)
+    if weights.path is not None:
+        _check_fit(weights.path, models, architectures, len(classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
     facts = Facts(
         data=table.fingerprint,
@@ -159,6 +162,12 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
         "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
         "set_aside": [str(problem) for problem in catalog.problems],
     }
+
+
+def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Architecture], classes: int) -> None:
+    """Refuse a file of weights that fits none of a network before anything is trained; raises ModelFileError."""
+    for selection, architecture in zip(models, architectures, strict=True):
+        load_into(architecture.build(classes, weights=None, **selection.parameters), path)
 
 
 def _check_image_size(recipe: Recipe, smallest: list[tuple[str, int]]) -> None:

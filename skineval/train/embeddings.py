@@ -20,6 +20,9 @@ from skineval.train.predict import softmax
 
 #: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+#: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
+#: validation part judges.
+STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def regress(embeddings: Tensor, labels: Tensor, start: Tensor, penalty: float) -
     rows, which is scikit-learn's objective with C = `penalty`. `embeddings` is (n, d), `labels` (n,).
     """
     fit = start.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS([fit], max_iter=100, tolerance_grad=1e-4, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([fit], max_iter=STEPS, tolerance_grad=1e-4, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()

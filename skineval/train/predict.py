@@ -35,7 +35,7 @@ class Stage:
         return self.images[rows].permute(0, 3, 1, 2)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The precision of training steps."""
+        """The precision of training steps and of embeddings."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def stop_if_asked(self) -> None:
@@ -76,13 +76,14 @@ def predict_logits(
 def embed(
     model: nn.Module, head: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
 ) -> NDArray[np.float32]:
-    """Embeddings (n, d) of the images `rows`: what `head` is given."""
+    """Embeddings (n, d) float32 of the images `rows`: what `head` is given, in the precision of training."""
     model.eval()
     batches = []
     with Capture(head) as capture:
         for batch in torch.split(torch.from_numpy(rows), batch_size):
             stage.stop_if_asked()
-            model(stage.normalise(stage.take(batch.to(stage.images.device))))
+            with stage.autocast():
+                model(stage.normalise(stage.take(batch.to(stage.images.device))))
             if capture.value is None or capture.value.ndim != 2:
                 raise CellError(
                     "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tests.conftest import TINY
 
@@ -94,6 +96,14 @@ def test_a_pickled_weights_file_is_refused_unread(tmp_path, skineval_program):
     assert done.returncode == 4
     assert "weights.pt is not a .safetensors file" in " ".join(done.stderr.split())
     assert not (tmp_path / "flag").exists()
+
+
+def test_weights_that_fit_nothing_are_refused_with_the_names_that_did_not_fit(tmp_path, skineval_program):
+    save_file({"encoder.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
+    done = skineval_program("bench", *TINY, "--weights=other.safetensors")
+    assert done.returncode == 4
+    assert "encoder.weight (2, 2)" in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path, skineval_program):
