@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from skineval.train.predict import softmax
 
 #: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+PENALTIES = (1e-3, 1e-2, 1e-1)
 #: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
 #: validation part judges.
-STEPS = 40
+STEPS = 30
 
 
 @dataclass(frozen=True)
