@@ -10,9 +10,11 @@ import typer
 
 from skineval.cli import bench, doctor, evaluate, listing, plugins, report
 from skineval.cli.output import complain
+from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import ExitCode, Interrupted, SkinevalError
 
 app = typer.Typer(
+    cls=QuickGroup,
     name="skineval",
     help="Benchmark skin-lesion classifiers on HAM10000: leak-free parts, intervals, paired tests.",
     epilog="Example: skineval bench --models resnet34,densenet121",
@@ -21,12 +23,12 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help takes three times as long to import as all the rest of `--help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
-app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
-app.command("report", epilog=report.EXAMPLE)(report.report)
+app.command("bench", cls=QuickCommand, epilog=bench.EXAMPLE)(bench.bench)
+app.command("evaluate", cls=QuickCommand, epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("report", cls=QuickCommand, epilog=report.EXAMPLE)(report.report)
 app.add_typer(listing.app, name="list")
 app.add_typer(plugins.app, name="plugins")
-app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("doctor", cls=QuickCommand, epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
 @app.callback()

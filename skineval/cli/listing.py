@@ -8,9 +8,11 @@ import typer
 
 from skineval.catalog import Catalog, Shelf, load_catalog, select
 from skineval.cli.output import Format, FormatOption, print_table, warn
+from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.specs import Architecture, Specification
 
 app = typer.Typer(
+    cls=QuickGroup,
     help="Show what can be named in a recipe, and which package provides it.",
     epilog="Example: skineval list models",
     no_args_is_help=True,
@@ -42,37 +44,37 @@ def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: F
     print_table(Table(title, tuple(columns), tuple(rows)), format)
 
 
-@app.command("models", epilog="Example: skineval list models --format json")
+@app.command("models", cls=QuickCommand, epilog="Example: skineval list models --format json")
 def models(format: FormatOption = Format.TABLE) -> None:
     """Architectures for --models."""
     _show(lambda catalog: catalog.architectures, "Models", format)  # type: ignore[arg-type, return-value]
 
 
-@app.command("imbalance", epilog="Example: skineval list imbalance")
+@app.command("imbalance", cls=QuickCommand, epilog="Example: skineval list imbalance")
 def imbalance(format: FormatOption = Format.TABLE) -> None:
     """Strategies for --imbalance."""
     _show(lambda catalog: catalog.imbalance, "Imbalance strategies", format)  # type: ignore[arg-type, return-value]
 
 
-@app.command("explainers", epilog="Example: skineval list explainers")
+@app.command("explainers", cls=QuickCommand, epilog="Example: skineval list explainers")
 def explainers(format: FormatOption = Format.TABLE) -> None:
     """Explainers for --explainers."""
     _show(lambda catalog: catalog.explainers, "Explainers", format)  # type: ignore[arg-type, return-value]
 
 
-@app.command("metrics", epilog="Example: skineval list metrics")
+@app.command("metrics", cls=QuickCommand, epilog="Example: skineval list metrics")
 def metrics(format: FormatOption = Format.TABLE) -> None:
     """Figures in every results.csv."""
     _show(lambda catalog: catalog.metrics, "Metrics", format)  # type: ignore[arg-type, return-value]
 
 
-@app.command("datasets", epilog="Example: skineval list datasets")
+@app.command("datasets", cls=QuickCommand, epilog="Example: skineval list datasets")
 def datasets(format: FormatOption = Format.TABLE) -> None:
     """Data sets and folder layouts for --data."""
     _show(lambda catalog: catalog.datasets, "Data sets", format)  # type: ignore[arg-type, return-value]
 
 
-@app.command("recipes", epilog="Example: skineval list recipes")
+@app.command("recipes", cls=QuickCommand, epilog="Example: skineval list recipes")
 def recipes(format: FormatOption = Format.TABLE) -> None:
     """Recipes that come with skineval."""
     from skineval.recipe import recipe_summary, shipped_recipes

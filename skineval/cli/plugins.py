@@ -8,15 +8,17 @@ import typer
 
 from skineval.catalog import Catalog, load_catalog
 from skineval.cli.output import Format, FormatOption, print_table
+from skineval.cli.quick import QuickCommand, QuickGroup
 
 app = typer.Typer(
+    cls=QuickGroup,
     help="Show the plugins that are loaded, and those that were set aside and why.",
     epilog="Example: skineval plugins list",
     no_args_is_help=True,
 )
 
 
-@app.command("list", epilog="Example: skineval plugins list")
+@app.command("list", cls=QuickCommand, epilog="Example: skineval plugins list")
 def list_plugins(
     format: FormatOption = Format.TABLE,
     details: Annotated[bool, typer.Option("--details", help="Show the traceback of what was set aside.")] = False,
