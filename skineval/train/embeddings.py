@@ -51,36 +51,42 @@ def fit_head(
     scale = np.where(scale > 1e-6 * scale.max(), scale, 1.0).astype(np.float32)
     standardised = torch.from_numpy((embeddings - mean) / scale)
     present, codes = np.unique(labels, return_inverse=True)
-    fit = torch.zeros(len(present), embeddings.shape[1] + 1)
+    fit = np.zeros((len(present), embeddings.shape[1] + 1))
     heads = []
     for penalty in PENALTIES:
         fit = regress(standardised, torch.from_numpy(codes), fit, penalty)
         weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, -1e4)
-        weight[present] = fit[:, :-1].double().numpy() / scale
-        bias[present] = fit[:, -1].double().numpy() - weight[present] @ mean
+        weight[present] = fit[:, :-1] / scale
+        bias[present] = fit[:, -1] - weight[present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
         heads.append(Head(weight, bias, penalty, score(validation[1], probabilities)))
     return max(heads, key=lambda head: head.score)
 
 
-def regress(embeddings: Tensor, labels: Tensor, start: Tensor, penalty: float) -> Tensor:
+def regress(embeddings: Tensor, labels: Tensor, start: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
     """Multinomial logistic regression by L-BFGS from `start` (C, d + 1): weights, and the bias in the last column.
 
     Minimises the mean cross-entropy plus the squared weights, without the bias, over twice `penalty` and the number of
-    rows, which is scikit-learn's objective with C = `penalty`. `embeddings` is (n, d), `labels` (n,).
+    rows, which is scikit-learn's objective with C = `penalty`. `embeddings` is float32 (n, d), `labels` int64 (n,).
     """
-    fit = start.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS([fit], max_iter=STEPS, tolerance_grad=1e-4, line_search_fn="strong_wolfe")
+    # Not torch's L-BFGS: the first optimizer of a process imports torch._dynamo, which takes longer than the fit.
+    from scipy.optimize import minimize
 
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        logits = torch.addmm(fit[:, -1], embeddings, fit[:, :-1].T)
-        value = F.cross_entropy(logits, labels) + fit[:, :-1].square().sum() / (2 * penalty * len(labels))
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+    ridge = 1 / (penalty * len(labels))
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return fit.detach()
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        fit = torch.from_numpy(flat.reshape(start.shape)).float()
+        weight, bias = fit[:, :-1], fit[:, -1]
+        logits = torch.addmm(bias, embeddings, weight.T)
+        value = F.cross_entropy(logits, labels) + ridge / 2 * weight.square().sum()
+        residual = torch.softmax(logits, dim=1)
+        residual[torch.arange(len(labels)), labels] -= 1
+        residual /= len(labels)
+        gradient = torch.cat([residual.T @ embeddings + ridge * weight, residual.sum(dim=0)[:, None]], dim=1)
+        return value.item(), gradient.double().numpy().ravel()
+
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "gtol": 1e-4})
+    return np.asarray(found.x).reshape(start.shape)
 
 
 def install_head(layer: nn.Linear, head: Head) -> None:
