@@ -87,6 +87,11 @@ class LesionTable:
     fingerprint: str
     synthetic: bool = False
     notes: tuple[str, ...] = ()  #: what a reader of any result must know about this data
+    layout: str = ""  #: how the folder or file was laid out, in words
+    licence: str = ""  #: "" where nothing is known of it
+    #: False where nobody says which images show one lesion: each then counts as its own, and any split may leak.
+    lesions_known: bool = True
+    official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -167,6 +172,7 @@ def subset(table: LesionTable, rows: Sequence[int] | NDArray[np.int64]) -> Lesio
         frame=table.frame.iloc[chosen].reset_index(drop=True),
         images=_Subset(table.images, tuple(chosen.tolist())),
         fingerprint=digest.hexdigest(),
+        official=tuple(table.official[row] for row in chosen) if table.official is not None else None,
     )
 
 

@@ -1,0 +1,14 @@
+"""`skineval data ...`: one file a command."""
+
+from __future__ import annotations
+
+import typer
+
+from skineval.cli.quick import QuickGroup
+
+app = typer.Typer(
+    cls=QuickGroup,
+    help="Fetch, check, audit and split data.",
+    epilog="Example: skineval data info DIR",
+    no_args_is_help=True,
+)
