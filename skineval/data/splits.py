@@ -38,14 +38,16 @@ class Split:
     """The parts of every fold, checked on construction: under the lesion protocol no group is in two parts of a fold.
 
     `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table.
+    Repetitions follow one another: with five folds and two repeats, folds 5 to 9 are the second repetition.
     """
 
     frame: pd.DataFrame
     protocol: str  #: "lesion", or "image", which leaks
-    folds: int
+    folds: int  #: in all, over every repetition
+    repeats: int = 1
 
     def __post_init__(self) -> None:
-        _check_frame(self.frame, self.folds)
+        _check_frame(self.frame, self.folds, self.repeats)
         if self.protocol == "lesion":
             _check_groups(self.frame)
 
@@ -68,18 +70,29 @@ class Split:
         return Parts(*(np.flatnonzero(part == name).astype(np.int64) for name in PARTS))
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, table: LesionTable, *, protocol: str = "lesion") -> Split:
+    def from_frame(
+        cls, frame: pd.DataFrame, table: LesionTable, *, protocol: str = "lesion", repeats: int | None = None
+    ) -> Split:
         """A split made elsewhere, or read from split.csv, in any order of rows.
 
-        Raises DataError unless `frame` holds every image of `table` once in each fold 0, 1, ..., with the lesion and
-        group that `table` gives it, and each image is tested once where there are several folds; under the lesion
-        protocol also where a group is in two parts.
+        `image_id` and `part` are needed; `fold` is 0 where it is missing, `lesion_id` and `group` come from `table`
+        where they are missing and must agree with it where not; further columns are ignored. `repeats` says how often
+        the folds go round; by default that is found out.
+
+        Raises DataError unless `frame` holds every image of `table` once in each fold 0, 1, ..., and each image is
+        tested once a repetition where that has several folds; under the lesion protocol also where a group is in two
+        parts.
         """
         import pandas as pd
 
-        missing = [column for column in COLUMNS if column not in frame.columns]
+        missing = [column for column in ("image_id", "part") if column not in frame.columns]
         if missing:
-            raise DataError(f"The split lacks the column {missing[0]!r}.", f"It needs: {', '.join(COLUMNS)}.")
+            raise DataError(
+                f"The split lacks the column {missing[0]!r} (it has {', '.join(map(str, frame.columns))}).",
+                "It needs image_id and part, and fold where there are several.",
+            )
+        if "fold" not in frame.columns:
+            frame = frame.assign(fold=0)
         fold = pd.to_numeric(frame["fold"], errors="coerce")
         if fold.isna().any() or (fold % 1 != 0).any():
             bad = frame["fold"][fold.isna() | (fold % 1 != 0)].iloc[0]
@@ -97,6 +110,8 @@ class Split:
         folds = _count_folds(given, table)
         for column in ("lesion_id", "group"):
             expected = np.tile(table.frame[column].to_numpy(dtype=object), folds)
+            if column not in given.columns:
+                given[column] = expected
             wrong = np.flatnonzero(given[column].to_numpy(dtype=object) != expected)
             if len(wrong):
                 raise DataError(
@@ -104,7 +119,7 @@ class Split:
                     f"where the data says {expected[wrong[0]]!r} ({len(wrong)} such rows).",
                     "Use the split that was made of this data.",
                 )
-        return cls(given[list(COLUMNS)], protocol, folds)
+        return cls(given[list(COLUMNS)], protocol, folds, _repetitions(given, folds) if repeats is None else repeats)
 
 
 def split(
@@ -112,6 +127,7 @@ def split(
     *,
     protocol: str = "lesion",
     folds: int = 1,
+    repeats: int = 1,
     seed: int = 0,
     test: float = 0.2,
     validation: float = 0.15,
@@ -120,7 +136,8 @@ def split(
     """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
 
     One fold is a hold-out of `test` of all images; with several, each image is in the test part of exactly one and
-    `test` has no effect. `validation` is the share of what is not tested. Every lesion group goes to one part as a
+    `test` has no effect. With `repeats` that is done so many times anew; the first time is what it is without.
+    `validation` is the share of what is not tested. Every lesion group goes to one part as a
     whole (protocol "image": every image by itself, LEAKY). The parts depend on the seed and on image ids, groups and
     diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
 
@@ -130,35 +147,63 @@ def split(
         raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
     if folds < 1:
         raise UsageError(f"A split into {folds} folds is none.", "Give 1 for one hold-out, 5 for cross-validation.")
+    if repeats < 1:
+        raise UsageError(f"A split repeated {repeats} times is none.", "Give 1 or more.")
     if not (0 < test < 1 and 0 < validation < 1):
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
     names = table.frame["group" if protocol == "lesion" else "image_id"].tolist()
     units = make_units(names, diagnosis_codes(table))
-    everything = np.arange(len(units.names))
-    if folds == 1:
-        tested = _deal(units, everything, (1 - test, test), seed, "test") - 1
-    else:
-        tested = _deal(units, everything, (1.0,) * folds, seed, "test")
-    parts = np.full((folds, len(units.names)), TEST)
-    for fold in range(folds):
-        rest = np.flatnonzero(tested != fold)
-        parts[fold, rest] = _deal(units, rest, (1 - validation, validation), seed, f"validation {fold}")
+    parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, parts[:, units.of], names, protocol, task)
-    return Split(_make_frame(table, parts[:, units.of]), protocol, folds)
+    return Split(_make_frame(table, parts[:, units.of]), protocol, folds * repeats, repeats)
 
 
-def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion") -> Split:
-    """Read a split.csv made of `table`. Raises DataError, naming the file, for what cannot be read or does not fit."""
+def official_split(table: LesionTable, *, protocol: str = "lesion") -> Split:
+    """The data set's own parts as a split of one fold.
+
+    Raises DataError where it has none or lacks one of the three, and under the lesion protocol where a group is in two
+    of them.
+    """
+    if table.official is None:
+        raise DataError(f"{table.name} has no parts of its own.", "Leave --split out, or give a file.")
+    absent = [part for part in PARTS if part not in table.official]
+    if absent:
+        raise DataError(
+            f"The {absent[0]} part of {table.name} is not there.", "Put it beside the others, or leave --split out."
+        )
+    frame = table.frame[["image_id"]].assign(part=list(table.official))
+    return Split.from_frame(frame, table, protocol=protocol)
+
+
+def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion", repeats: int | None = None) -> Split:
+    """Read a split.csv made of `table`; see `Split.from_frame`.
+
+    Raises DataError, naming the file, for what cannot be read or does not fit.
+    """
     import pandas as pd
 
     try:
         text = {column: str for column in COLUMNS if column != "fold"}
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False)
-        return Split.from_frame(frame, table, protocol=protocol)
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8-sig")
+        return Split.from_frame(frame, table, protocol=protocol, repeats=repeats)
     except DataError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
+
+
+def _deal_parts(
+    units: Units, folds: int, again: int, seed: int, test: float, validation: float
+) -> NDArray[np.int64]:
+    """The part of each unit in each fold of one repetition, (folds, u)."""
+    repetition = f", repetition {again}" if again else ""
+    shares = (1 - test, test) if folds == 1 else (1.0,) * folds
+    tested = _deal(units, np.arange(len(units.names)), shares, seed, f"test{repetition}")
+    parts = np.full((folds, len(units.names)), TEST)
+    for fold in range(folds):
+        rest = np.flatnonzero(tested != (1 if folds == 1 else fold))
+        parts[fold, rest] = _deal(units, rest, (1 - validation, validation), seed, f"validation {fold}{repetition}")
+    return parts
 
 
 def _deal(
@@ -215,19 +260,31 @@ def _count_folds(given: pd.DataFrame, table: LesionTable) -> int:
     return folds
 
 
-def _check_frame(frame: pd.DataFrame, folds: int) -> None:
-    """Parts have their names, and with several folds each image is tested in exactly one."""
+def _repetitions(frame: pd.DataFrame, folds: int) -> int:
+    """How often the folds go round: as often as each image is tested, where that is the same for all; else once."""
+    if folds == 1:
+        return 1
+    times = np.unique((frame["part"] == "test").groupby(frame["image_id"].to_numpy()).sum())
+    return int(times[0]) if len(times) == 1 and times[0] > 0 and folds % times[0] == 0 else 1
+
+
+def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
+    """Parts have their names, and each image is tested once a repetition where that has several folds."""
     strange = sorted(set(frame["part"]) - set(PARTS))
     if strange:
         raise DataError(f"The split has the part {strange[0]!r}.", f"Parts are: {', '.join(PARTS)}.")
-    if folds > 1:
-        times = (frame["part"] == "test").groupby(frame["image_id"].to_numpy()).sum()
-        wrong = times[times != 1]
-        if len(wrong):
-            raise DataError(
-                f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0]} ({wrong.iloc[0]} times).",
-                "The test parts of the folds hold each image once.",
-            )
+    if folds % repeats:
+        raise DataError(f"The split has {folds} folds, which are not {repeats} equal repetitions.", "Correct --repeats.")
+    if folds == repeats:  # hold-outs, which may overlap
+        return
+    repetition = frame["fold"].to_numpy() // (folds // repeats)
+    times = (frame["part"] == "test").groupby([repetition, frame["image_id"].to_numpy()]).sum()
+    wrong = times[times != 1]
+    if len(wrong):
+        raise DataError(
+            f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0][1]} ({wrong.iloc[0]} times).",
+            "The test parts of the folds hold each image once; say so with --repeats where they are repeated hold-outs.",
+        )
 
 
 def _check_groups(frame: pd.DataFrame) -> None:
