@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, TypeAlias
+from typing import TYPE_CHECKING, Concatenate, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from skineval.grid.result import BenchResult
 
 Value: TypeAlias = bool | int | float | str
+
+#: How an image that is not square becomes one. squash: the whole image, its sides scaled differently; crop: the largest
+#: square at its centre; pad: the whole image, its sides scaled alike, centred on black.
+Fit: TypeAlias = Literal["squash", "crop", "pad"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

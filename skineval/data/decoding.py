@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
+from skineval.specs import Fit
 
 MAX_PIXELS = 50_000_000
 
@@ -22,13 +23,15 @@ _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}  #: 8 bits 
 _RESTORE = "Restore the file, or remove its row from the metadata."
 
 
-def decode(path: Path, size: int) -> NDArray[np.uint8]:
-    """The image in a JPEG or PNG file, squashed to (size, size, 3) RGB. Raises DataError naming the file."""
-    return decode_bytes(StoredFile(path, "", 0, None).read(), size, str(path))
+def decode(path: Path, size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+    """The image in a JPEG or PNG file as (size, size, 3) RGB. Raises DataError naming the file."""
+    return decode_bytes(StoredFile(path, "", 0, None).read(), size, str(path), fit=fit)
 
 
-def decode_bytes(content: bytes, size: int, name: str, mode: Literal["RGB", "L"] = "RGB") -> NDArray[np.uint8]:
-    """The image in the content of a JPEG or PNG file, squashed to (size, size, 3) RGB or (size, size) L, antialiased.
+def decode_bytes(
+    content: bytes, size: int, name: str, mode: Literal["RGB", "L"] = "RGB", fit: Fit = "squash"
+) -> NDArray[np.uint8]:
+    """The image in the content of a JPEG or PNG file as (size, size, 3) RGB or (size, size) L, resized by `fit_array`.
 
     EXIF orientation is applied, transparency dropped. Raises DataError, calling the file `name`, for content that is
     of another format, damaged, or of more than `MAX_PIXELS` pixels (known before anything is decoded).
@@ -39,11 +42,43 @@ def decode_bytes(content: bytes, size: int, name: str, mode: Literal["RGB", "L"]
         with _open(content, name) as image:
             _check_header(image, name)
             ImageOps.exif_transpose(image, in_place=True)
-            return np.asarray(image.convert(mode).resize((size, size), Image.Resampling.BILINEAR))
+            return fit_array(np.asarray(image.convert(mode)), size, fit)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to
         raise DataError(f"{name} cannot be decoded: {error}.", _RESTORE) from error
+
+
+def fit_array(array: NDArray[np.uint8], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+    """An image (H, W, 3) or (H, W) as a square of `size` pixels a side, antialiased bilinear as Pillow does it.
+
+    squash scales the whole image to the square, crop the largest square at its centre; pad scales its longer side to
+    `size` and centres it on black. Black, because a dermatoscope's round field leaves black corners: of all constants
+    it is the one that networks meet in such photographs anyway. It is not neutral (that would be the mean colour, zero
+    after normalisation), and like any border it tells the network the aspect ratio, which may tell the camera.
+    """
+    if fit == "crop":
+        array = _centre_square(array)
+    height, width = _scaled(array.shape[:2], size) if fit == "pad" else (size, size)
+    resized = np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR))
+    if resized.shape[:2] == (size, size):
+        return resized
+    result = np.zeros((size, size, *array.shape[2:]), dtype=np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    result[top : top + height, left : left + width] = resized
+    return result
+
+
+def _centre_square(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    side = min(array.shape[:2])
+    top, left = ((length - side) // 2 for length in array.shape[:2])
+    return array[top : top + side, left : left + side]
+
+
+def _scaled(shape: Sequence[int], size: int) -> tuple[int, int]:
+    """Height and width with the longer side scaled to `size`, and the other one alike."""
+    height, width = (max(1, round(length * size / max(shape))) for length in shape)
+    return height, width
 
 
 def _open(content: bytes, name: str) -> Image.Image:

@@ -23,6 +23,7 @@ from skineval.data.lesions import DIAGNOSES, LesionTable
 from skineval.data.metadata import find_metadata, is_metadata, read_metadata
 from skineval.data.stored import StoredFile, scan, walk
 from skineval.errors import DataError, some
+from skineval.specs import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,15 +39,15 @@ class StoredImages:
     files: tuple[StoredFile, ...]
     segmentations: tuple[StoredFile | None, ...]
 
-    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
         """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
         result = np.empty((len(rows), size, size, 3), dtype=np.uint8)
         for index, row in enumerate(rows):
             file = self.files[row]
-            result[index] = decode_bytes(file.read(), size, file.name)
+            result[index] = decode_bytes(file.read(), size, file.name, fit=fit)
         return result
 
-    def masks(self, rows: Sequence[int], size: int) -> NDArray[np.bool_] | None:
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
         """(n, size, size), True on the lesion, all False where an image has no mask; None where no image has one."""
         if not any(self.segmentations):
             return None
@@ -54,7 +55,7 @@ class StoredImages:
         for index, row in enumerate(rows):
             file = self.segmentations[row]
             if file is not None:
-                result[index] = decode_bytes(file.read(), size, file.name, "L") >= 128
+                result[index] = decode_bytes(file.read(), size, file.name, "L", fit) >= 128
         return result
 
 

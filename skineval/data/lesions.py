@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.errors import UsageError
+from skineval.specs import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,15 +62,23 @@ COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization
 
 
 class Images(Protocol):
-    """The pixels behind a lesion table, by row number; safe to call from several threads."""
+    """The pixels behind a lesion table, by row number; safe to call from several threads.
 
-    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
+    A class that can only squash may leave `fit` out: it is handed over only where another one is asked for.
+    """
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
         """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
         ...
 
-    def masks(self, rows: Sequence[int], size: int) -> NDArray[np.bool_] | None:
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
         """(n, size, size), True on the lesion; None where the data set has no masks."""
         ...
+
+
+def fit_keyword(fit: Fit) -> dict[str, Fit]:
+    """The keyword argument for `Images.pixels` and `Images.masks`; none for the default, which all classes know."""
+    return {} if fit == "squash" else {"fit": fit}
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,8 +239,8 @@ class _Subset:
     images: Images
     rows: tuple[int, ...]
 
-    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
-        return self.images.pixels([self.rows[row] for row in rows], size)
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        return self.images.pixels([self.rows[row] for row in rows], size, **fit_keyword(fit))
 
-    def masks(self, rows: Sequence[int], size: int) -> NDArray[np.bool_] | None:
-        return self.images.masks([self.rows[row] for row in rows], size)
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        return self.images.masks([self.rows[row] for row in rows], size, **fit_keyword(fit))

@@ -21,6 +21,7 @@ from skineval.data import dermatoscopy
 from skineval.data.anatomy import Lesion, View, draw_lesion, draw_view
 from skineval.data.lesions import COLUMNS, DIAGNOSES, LesionTable
 from skineval.errors import UsageError
+from skineval.specs import Fit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,17 +120,20 @@ _Array = TypeVar("_Array", bound=np.generic)
 
 @dataclass(frozen=True, eq=False)
 class PaintedImages:
-    """Images that are painted when asked for. What they show depends on seed, diagnosis, lesion and view alone."""
+    """Images that are painted when asked for. What they show depends on seed, diagnosis, lesion and view alone.
+
+    They are painted as squares, which look the same however they are fitted into one.
+    """
 
     seed: int
     diagnoses: tuple[str, ...]  #: of each lesion
     rows: tuple[tuple[int, int], ...]  #: lesion and view of each row
 
-    def pixels(self, rows: Sequence[int], size: int) -> NDArray[np.uint8]:
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
         """(n, size, size, 3) RGB."""
         return self._each(dermatoscopy.picture, rows, np.empty((len(rows), size, size, 3), np.uint8))
 
-    def masks(self, rows: Sequence[int], size: int) -> NDArray[np.bool_]:
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_]:
         """(n, size, size), True on the lesion."""
         return self._each(dermatoscopy.outline, rows, np.empty((len(rows), size, size), np.bool_))
 
