@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,14 +62,26 @@ def _literal(text: str) -> str:
 
 def print_table(table: Table, format: Format) -> None:
     """Write a table to standard output, as wide as the terminal where it is one."""
+    print_tables([table], format)
+
+
+def print_tables(tables: Sequence[Table], format: Format) -> None:
+    """Write tables to standard output, an empty line between two; several are one JSON array."""
     from rich.console import Console
 
     from skineval.report.console import render, show
 
     if format is Format.TABLE and sys.stdout.isatty():
-        show(table, Console())
+        for place, table in enumerate(tables):
+            if place:
+                sys.stdout.write("\n")
+            show(table, Console())
+        return
+    written = [render(table, format.value, width=_width()) for table in tables]
+    if format is Format.JSON and len(written) > 1:
+        sys.stdout.write("[\n" + ",\n".join(text.rstrip() for text in written) + "\n]\n")
     else:
-        sys.stdout.write(render(table, format.value, width=_width()))
+        sys.stdout.write("\n".join(written))
 
 
 def _width() -> int:
