@@ -19,7 +19,7 @@ from skineval.specs import Fit
 
 MAX_PIXELS = 50_000_000
 
-_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}  #: 8 bits a channel or fewer
+MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
 _RESTORE = "Restore the file, or remove its row from the metadata."
 
 
@@ -39,7 +39,7 @@ def decode_bytes(
     if not content:
         raise DataError(f"{name} is empty.", _RESTORE)
     try:
-        with _open(content, name) as image:
+        with open_image(content, name) as image:
             _check_header(image, name)
             ImageOps.exif_transpose(image, in_place=True)
             return fit_array(np.asarray(image.convert(mode)), size, fit)
@@ -81,8 +81,12 @@ def _scaled(shape: Sequence[int], size: int) -> tuple[int, int]:
     return height, width
 
 
-def _open(content: bytes, name: str) -> Image.Image:
-    """Read the header. Not by `Image.open`: it would try every format, and warn of large images on stderr."""
+def open_image(content: bytes, name: str) -> Image.Image:
+    """Read the header of a JPEG or PNG file, and no pixel; raises DataError for any other format.
+
+    Pillow raises whatever it likes for a damaged header. Not by `Image.open`: it would try every format, and warn of
+    large images on stderr.
+    """
     formats: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
         b"\xff\xd8\xff": JpegImageFile,
         b"\x89PNG\r\n\x1a\n": PngImageFile,
@@ -98,5 +102,5 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise DataError(
             f"{name} has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million.", _RESTORE
         )
-    if image.mode not in _MODES:
+    if image.mode not in MODES:
         raise DataError(f"{name} has pixels of mode {image.mode}, not 8 bits a channel.", "Save it as an 8-bit image.")
