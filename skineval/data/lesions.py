@@ -101,6 +101,7 @@ class LesionTable:
     #: False where nobody says which images show one lesion: each then counts as its own, and any split may leak.
     lesions_known: bool = True
     official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
+    zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -43,6 +43,11 @@ class StoredFile:
         """The path whose last part is the file's own name."""
         return Path(self.member) if self.member else self.path
 
+    def below(self, root: Path) -> Path:
+        """Where it lies below the folder `root`, or in the file `root`; an archive counts as a folder of its stem."""
+        outer = Path(root.name) if self.path == root else self.path.relative_to(root)
+        return outer.with_suffix("") / self.member if self.member else outer
+
     def read(self) -> bytes:
         """The content. Raises DataError, naming the file, where it cannot be read or is not what it was."""
         if self.size > MAX_BYTES:
@@ -69,7 +74,10 @@ class StoredFile:
 
 
 def scan(path: Path) -> list[StoredFile]:
-    """Every file below `path` and every member of the zip archives there, in the order of their names."""
+    """Every file below the folder `path`, or the file `path`, and every member of the zip archives among them.
+
+    They are in the order of their names. Raises DataError naming an archive that cannot be read.
+    """
     found: list[StoredFile] = []
     for file in walk(path):
         found += _members(file.path) if file.inner.suffix.lower() == ".zip" else [file]
@@ -77,7 +85,9 @@ def scan(path: Path) -> list[StoredFile]:
 
 
 def walk(path: Path) -> Iterator[StoredFile]:
-    """Every plain file below `path`, also through links to folders, except what is hidden."""
+    """Every plain file below the folder `path`, also through links, except what is hidden; or the file `path`."""
+    if path.is_file():
+        yield StoredFile(path, "", path.stat().st_size, None)
     seen = set()
     for folder, folders, names in os.walk(path, followlinks=True):
         real = os.path.realpath(folder)
