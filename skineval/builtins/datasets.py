@@ -1,7 +1,8 @@
-"""The data sets that come with skineval: HAM10000 folders, and images made up for trying things out."""
+"""The data sets that come with skineval: HAM10000 and its relatives, and images made up for trying things out."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,26 @@ if TYPE_CHECKING:
     from skineval.data.lesions import LesionTable
 
 
-def _is_ham10000(path: Path) -> bool:
-    from skineval.data.layouts import recognise
+def _is_layout(name: str, path: Path) -> bool:
+    from skineval.data import layouts
 
-    return recognise(path)
+    found = layouts.recognise(path)
+    return found is not None and found.name == name
 
 
-def _load_ham10000(path: Path | None, **_: Any) -> LesionTable:
-    from skineval.data.layouts import load
+def _load_layout(name: str, path: Path | None, **_: Any) -> LesionTable:
+    from skineval.data import layouts
     from skineval.errors import UsageError
 
     if path is None:
-        raise UsageError("ham10000 is a data set that lies in a folder.", "Give the folder: --data DIR.")
-    return load(path)
+        raise UsageError(f"{name} is a data set that lies in a folder.", "Give the folder: --data DIR.")
+    return layouts.named(name).load(path)
+
+
+def _layout(name: str, summary: str) -> DatasetSource:
+    return DatasetSource(
+        name=name, load=partial(_load_layout, name), summary=summary, recognise=partial(_is_layout, name)
+    )
 
 
 def _load_synthetic(path: Path | None, *, images: int, seed: int) -> LesionTable:
@@ -34,12 +42,11 @@ def _load_synthetic(path: Path | None, *, images: int, seed: int) -> LesionTable
 
 
 SOURCES: tuple[DatasetSource, ...] = (
-    DatasetSource(
-        name="ham10000",
-        load=_load_ham10000,
-        summary="HAM10000 as downloaded from Dataverse or Kaggle, zipped or extracted, or any folder laid out like it",
-        recognise=_is_ham10000,
+    _layout(
+        "ham10000",
+        "HAM10000 as downloaded from Dataverse or Kaggle, zipped or extracted, or any folder laid out like it",
     ),
+    _layout("isic2018", "ISIC 2018 Task 3: any of train, validation and test, with their ground truth"),
     DatasetSource(
         name="synthetic",
         load=_load_synthetic,

@@ -1,4 +1,4 @@
-"""The metadata table of HAM10000: found in a folder, read, checked and cleaned."""
+"""Tables of what is known of each image: the metadata of HAM10000 and its relatives, read, checked and cleaned."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import difflib
 import io
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,58 @@ REQUIRED = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localizatio
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
+#: The note on images of which nobody says whether they show one lesion.
+LESIONS_UNKNOWN = (
+    "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split"
+)
 
 _UNKNOWN = ("", "na", "nan", "none", "null", "unknown")
 
 
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What a table said of each image, checked and cleaned."""
+
+    frame: pd.DataFrame  #: that of a lesion table, sorted by image_id
+    zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
+    notes: tuple[str, ...] = ()  #: on what was changed
+
+
+def is_table(file: StoredFile) -> bool:
+    """Whether a file is called like a table."""
+    return file.inner.suffix.lower() in TABLES[:-1]
+
+
 def is_metadata(file: StoredFile) -> bool:
     """Whether a file is a table with the columns of the metadata."""
-    return _is_table(file) and _has_columns(file)
+    return is_table(file) and set(REQUIRED) <= set(header(file))
+
+
+def is_named_metadata(file: StoredFile) -> bool:
+    """Whether a file bears the name under which HAM10000 publishes its metadata."""
+    return file.inner.stem.lower() == METADATA and file.inner.suffix.lower() in TABLES
+
+
+def header(file: StoredFile) -> tuple[str, ...]:
+    """The column names in the first line of a table, in lower case, as far as they lie in its first `HEADER` bytes."""
+    try:
+        if file.member:
+            start = file.read()[:HEADER]
+        else:
+            with file.path.open("rb") as opened:
+                start = opened.read(HEADER)
+    except (OSError, DataError):
+        return ()  # whoever needs the file says so
+    lines = start.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").splitlines()
+    return tuple(_names(lines[0].split(_delimiter(lines[0])))) if lines else ()
 
 
 def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     """The metadata file: by its name, or the only table that has the columns."""
-    named = [file for file in files if file.inner.stem.lower() == METADATA and file.inner.suffix.lower() in TABLES]
+    named = [file for file in files if is_named_metadata(file)]
     if named:
         return min(named, key=lambda file: TABLES.index(file.inner.suffix.lower()))
-    tables = [file for file in files if _is_table(file)]
+    tables = [file for file in files if is_table(file)]
     fitting = [file for file in tables if is_metadata(file)]
     if len(fitting) == 1:
         return fitting[0]
@@ -57,45 +95,24 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     )
 
 
-def read_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The checked frame of a lesion table, sorted by image_id, and notes on what was changed.
-
-    Raises DataError naming the row (the header is row 1) and the value that cannot be meant.
-    """
-    return _clean(_read_table(file), file.name)
+def read_metadata(file: StoredFile) -> Metadata:
+    """What the metadata file says. Raises DataError naming the row (the header is row 1) that cannot be meant."""
+    return clean(read_table(file), file.name)
 
 
-def _is_table(file: StoredFile) -> bool:
-    return file.inner.suffix.lower() in TABLES[:-1]
-
-
-def _has_columns(file: StoredFile) -> bool:
-    """Whether the first line names the columns of the metadata."""
-    if file.member:
-        header = file.read()[:HEADER]
-    else:
-        try:
-            with file.path.open("rb") as opened:
-                header = opened.read(HEADER)
-        except OSError:
-            return False  # `read_metadata` says so if it is the one that is needed
-    lines = header.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").splitlines()
-    return bool(lines) and set(REQUIRED) <= set(_header(lines[0].split(_delimiter(lines[0]))))
-
-
-def _header(fields: Iterable[str]) -> list[str]:
+def _names(fields: Iterable[str]) -> list[str]:
     return [field.strip().strip('"').lower() for field in fields]
 
 
-def _delimiter(header: str) -> str:
-    return "\t" if "\t" in header else ","
+def _delimiter(line: str) -> str:
+    return "\t" if "\t" in line else ","
 
 
-def _read_table(file: StoredFile) -> pd.DataFrame:
+def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
     """All cells as text, under lower-case column names, with the row number in the file as index (the header is 1).
 
     The standard library reads it, not pandas: it knows row numbers, and takes neither "NA" nor a surplus field for
-    something else.
+    something else. Raises DataError for what is no table, or one without the columns `required`.
     """
     import pandas as pd
 
@@ -108,12 +125,12 @@ def _read_table(file: StoredFile) -> pd.DataFrame:
         raise DataError(f"{file.name} is not a CSV file: {error}.", "Download it again, or save it as CSV.") from error
     if not numbered:
         raise DataError(f"{file.name} is empty.", "Download it again.")
-    columns = _header(numbered[0][1])
-    missing = [column for column in REQUIRED if column not in columns]
+    columns = _names(numbered[0][1])
+    missing = [column for column in required if column not in columns]
     if missing:
         raise DataError(
             f"{file.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {some(columns)}).",
-            f"It needs: {', '.join(REQUIRED)}.",
+            f"It needs: {', '.join(required)}.",
         )
     if len(set(columns)) < len(columns):
         raise DataError(f"{file.name} has two columns of one name: {', '.join(columns)}.", "Remove one of them.")
@@ -128,23 +145,38 @@ def _read_table(file: StoredFile) -> pd.DataFrame:
     return pd.DataFrame([row for _, row in numbered[1:]], columns=columns, index=[n for n, _ in numbered[1:]])
 
 
-def _clean(raw: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The frame of a lesion table from cells as they were written, and notes; `name` is that of their file."""
+def clean(raw: pd.DataFrame, name: str) -> Metadata:
+    """What the cells of a table mean, as they were written in the columns `REQUIRED` and perhaps `dataset`.
+
+    `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
+    rows that cannot be meant.
+    """
     frame = raw.assign(dx=raw["dx"].str.strip().str.lower(), age=raw["age"].str.strip())
-    for check in (_check_identifiers, _check_repeats, _check_diagnoses, _check_lesions, _check_ages):
+    for check in (check_identifiers, check_repeats, _check_diagnoses, _check_lesions, _check_ages):
         check(frame, name)
     age = frame["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
-    zeros = int((age == 0).sum())
-    frame = frame.assign(
-        age=age.mask(age == 0), group=make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist())
-    )
+    zero = age == 0
+    frame = frame.assign(age=age.mask(zero), group=make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist()))
     for column in ("dx_type", "sex", "localization", "dataset"):
         given = frame[column].str.strip() if column in frame else ""
         frame[column] = given
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
-    notes = (f"{zeros} ages of 0 taken as unknown",) if zeros else ()
-    return frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True), notes
+    zeros = frozenset(frame["image_id"][zero])
+    notes = (f"{len(zeros)} ages of 0 taken as unknown",) if zeros else ()
+    return Metadata(frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True), zeros, notes)
+
+
+def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
+    """The frame of images of which only the diagnosis is known, sorted by image_id: each counts as its own lesion."""
+    import pandas as pd
+
+    known = {"image_id": image_ids, "lesion_id": image_ids, "dx": diagnoses, "age": float("nan")}
+    frame = pd.DataFrame(known).assign(group=make_groups(image_ids, image_ids))
+    for column in COLUMNS:
+        if column not in frame:
+            frame[column] = "unknown"
+    return frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True)
 
 
 def _age(text: str) -> float:
@@ -157,7 +189,8 @@ def _age(text: str) -> float:
     return age
 
 
-def _check_identifiers(frame: pd.DataFrame, name: str) -> None:
+def check_identifiers(frame: pd.DataFrame, name: str) -> None:
+    """Raises DataError where an image_id or lesion_id does not obey `IDENTIFIER`."""
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
     for column in ("image_id", "lesion_id"):
         bad = [(row, id_) for row, id_ in frame[column].items() if not IDENTIFIER.fullmatch(id_)]
@@ -169,7 +202,8 @@ def _check_identifiers(frame: pd.DataFrame, name: str) -> None:
         )
 
 
-def _check_repeats(frame: pd.DataFrame, name: str) -> None:
+def check_repeats(frame: pd.DataFrame, name: str) -> None:
+    """Raises DataError where rows have one image_id."""
     repeated = frame["image_id"][frame["image_id"].duplicated()]
     _refuse(
         name,

@@ -146,9 +146,7 @@ def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    assert "There is no folder" in refused(tmp_path / "absent")
-    file = write_files(tmp_path, {"file.csv": b""}) / "file.csv"
-    assert f"{file} is not a folder" in refused(file)
+    assert f"There is no folder or file {tmp_path / 'absent'}" in refused(tmp_path / "absent")
 
 
 def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_seven_columns_do(tmp_path: Path) -> None:
 
 
 def test_no_metadata_says_what_was_looked_for(tmp_path: Path) -> None:
-    message = refused(write_files(tmp_path, {"labels.csv": b"image,label\n"}))
+    message = refused(write_files(tmp_path, {"labels.csv": b"image,label\n", "HAM10000.txt": b""}))
     assert "HAM10000_metadata" in message
     assert "lesion_id, image_id, dx" in message
     assert "labels.csv" in message

@@ -1,0 +1,66 @@
+"""HAM10000 as downloaded from Dataverse or Kaggle, or any folder laid out like it, read into a lesion table.
+
+Tschandl, Rosendahl, Kittler: "The HAM10000 dataset", Scientific Data 5:180161 (2018), doi:10.7910/DVN/DBW86T.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from skineval.data import isic2018, pictures
+from skineval.data.lesions import LesionTable
+from skineval.data.metadata import REQUIRED, find_metadata, is_metadata, is_named_metadata, read_metadata
+from skineval.data.stored import StoredFile, scan
+
+NAME = "HAM10000"
+LICENCE = "CC BY-NC 4.0"
+LOOKED_FOR = f"HAM10000_metadata (.csv, .tab) or another .csv, .tab or .tsv file with the columns {', '.join(REQUIRED)}"
+
+_PART = re.compile(r"ham10000_images_part_\d\.zip", re.IGNORECASE)
+
+
+def has_metadata(files: Sequence[StoredFile], path: Path) -> bool:
+    """Whether there is a table of the name of the metadata, or with its columns."""
+    return any(map(is_named_metadata, files)) or any(map(is_metadata, _own(files)))
+
+
+def is_named(files: Sequence[StoredFile], path: Path) -> bool:
+    """Whether a file, folder or archive is called after HAM10000."""
+    return any(NAME.lower() in str(file.below(path)).lower() for file in files)
+
+
+def load(path: Path) -> LesionTable:
+    """Read HAM10000 as it lies in a folder or in one zip archive: zipped, extracted, or mixed.
+
+    Rows are sorted by image_id. The fingerprint covers ids, labels and every image's content, but not how they are
+    stored, nor the masks. Raises DataError naming the row (the header is row 1) or the file that is wrong.
+    """
+    files = scan(path)
+    metadata = read_metadata(find_metadata(path, _own(files)))
+    collected = pictures.collect(metadata.frame, files, path)
+    original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
+    return LesionTable(
+        name=NAME if original else path.resolve().name,
+        frame=metadata.frame,
+        images=collected.images,
+        fingerprint=collected.fingerprint,
+        notes=(*metadata.notes, *collected.notes),
+        layout=f"HAM10000{_origin(files)}, {collected.whereabouts}",
+        licence=LICENCE if original else "",
+        zero_ages=metadata.zero_ages,
+    )
+
+
+def _own(files: Sequence[StoredFile]) -> list[StoredFile]:
+    """The files without those of ISIC 2018 Task 3, whose ground truth for the test may have the same columns."""
+    return [file for file in files if not isic2018.is_named(file.inner)]
+
+
+def _origin(files: Sequence[StoredFile]) -> str:
+    """From where the folder looks to have been downloaded."""
+    if any(file.inner.name.lower().startswith("hmnist_") for file in files):
+        return " as on Kaggle"
+    dataverse = any(_PART.fullmatch(file.path.name) for file in files if file.member)
+    return " as on Dataverse" if dataverse else ""

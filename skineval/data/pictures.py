@@ -1,0 +1,169 @@
+"""Image files and lesion masks of a data set: found by id, checksummed, and read in place.
+
+They may lie in zip archives, in folders, or both. An image is read anew each time and checked against the checksum
+that it had when the table was loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.data.decoding import decode_bytes
+from skineval.data.lesions import DIAGNOSES
+from skineval.data.stored import StoredFile
+from skineval.errors import DataError, some
+from skineval.specs import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PICTURES = (".jpg", ".jpeg", ".png")
+MASK = "_segmentation"  #: what follows the image id in the name of a mask
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImages:
+    """The images and masks of a table, by row."""
+
+    files: tuple[StoredFile, ...]
+    segmentations: tuple[StoredFile | None, ...]
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
+        result = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for index, row in enumerate(rows):
+            file = self.files[row]
+            result[index] = decode_bytes(file.read(), size, file.name, fit=fit)
+        return result
+
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        """(n, size, size), True on the lesion, all False where an image has no mask; None where no image has one."""
+        if not any(self.segmentations):
+            return None
+        result = np.zeros((len(rows), size, size), dtype=np.bool_)
+        for index, row in enumerate(rows):
+            file = self.segmentations[row]
+            if file is not None:
+                result[index] = decode_bytes(file.read(), size, file.name, "L", fit) >= 128
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """The images of a frame."""
+
+    images: StoredImages
+    fingerprint: str
+    whereabouts: str  #: where the image files lie, in words
+    notes: tuple[str, ...]  #: what a reader should know of the files although it is no error
+
+
+def collect(
+    frame: pd.DataFrame, files: Iterable[StoredFile], path: Path, *, left_out: Collection[str] = ()
+) -> Collected:
+    """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
+
+    Raises DataError naming the images that are not there, or there in several versions. The fingerprint covers the
+    frame and every image's content, but not how they are stored, nor the masks.
+    """
+    images, masks = find(files)
+    ids = frame["image_id"].tolist()
+    chosen = _checksummed(_match(ids, images, path))
+    segmentations = tuple(masks[id_][0] if id_ in masks else None for id_ in ids)
+    contents = ((file.crc or 0, file.size) for file in chosen)
+    extra = len(images.keys() - set(ids) - set(left_out))
+    return Collected(
+        StoredImages(chosen, segmentations),
+        fingerprint(frame, contents),
+        _whereabouts(chosen, twice=all(len(images[id_]) > 1 for id_ in ids)),
+        (*_remarks(extra, segmentations), *absent_classes(frame)),
+    )
+
+
+def is_picture(file: StoredFile) -> bool:
+    """Whether a file is called like an image."""
+    return file.inner.suffix.lower() in PICTURES
+
+
+def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
+    """Images and masks, by image id; each may lie there several times."""
+    images: dict[str, list[StoredFile]] = defaultdict(list)
+    masks: dict[str, list[StoredFile]] = defaultdict(list)
+    for file in files:
+        if is_picture(file):
+            stem = file.inner.stem
+            if stem.endswith(MASK):
+                masks[stem.removesuffix(MASK)].append(file)
+            else:
+                images[stem].append(file)
+    return images, masks
+
+
+def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str:
+    """A hash of a frame and of what each of its images holds, known by CRC-32 and number of bytes."""
+    digest = hashlib.sha256()
+    for row, content in zip(frame.itertuples(index=False), contents, strict=True):
+        digest.update("\t".join(map(str, (*row, *content))).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
+    """A note on the diagnoses of which there is no image, if there are such."""
+    absent = [dx for dx in DIAGNOSES if dx not in set(frame["dx"])]
+    if absent:
+        yield f"no images of {', '.join(absent)}"
+
+
+def _match(ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], path: Path) -> list[StoredFile]:
+    """The file of each image."""
+    missing = [id_ for id_ in ids if id_ not in images]
+    if missing:
+        raise DataError(
+            f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
+            f"Put them there, as {' or '.join(PICTURES)} files or in zip archives.",
+        )
+    for id_ in ids:
+        # Copies of different size are different images; copies of equal size are taken to be equal.
+        if len({file.size for file in images[id_]}) > 1:
+            raise DataError(
+                f"{id_} is there in several versions: {some([file.name for file in images[id_]])}.",
+                "Keep one version of each image in the folder.",
+            )
+    return [images[id_][0] for id_ in ids]
+
+
+def _checksummed(files: Sequence[StoredFile]) -> tuple[StoredFile, ...]:
+    """The same files with their CRC-32, which is computed where no archive knows it."""
+
+    def checksum(file: StoredFile) -> StoredFile:
+        if file.crc is not None:
+            return file
+        content = file.read()
+        return replace(file, size=len(content), crc=zlib.crc32(content))
+
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(checksum, files))
+
+
+def _whereabouts(files: Sequence[StoredFile], twice: bool) -> str:
+    zipped = {bool(file.member) for file in files}
+    places = [place for member, place in ((False, "folders"), (True, "zip archives")) if member in zipped]
+    return f"images in {' and '.join(places)}" + (", each there more than once" if twice else "")
+
+
+def _remarks(extra: int, segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
+    if extra:
+        yield f"{extra} images without metadata are ignored"
+    unmasked = segmentations.count(None)
+    if 0 < unmasked < len(segmentations):
+        yield f"{unmasked} images have no lesion mask"
