@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from skineval.catalog import Catalog
+    from skineval.data.lesions import LesionTable
+    from skineval.data.splits import Split
     from skineval.grid.result import BenchResult
     from skineval.grid.run import Display
     from skineval.recipe import Recipe
@@ -94,6 +96,22 @@ def evaluate(
         for one in estimate(cells, metrics, replicates=replicates)
     ]
     return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+
+
+def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
+    """The parts that a bench of `data` would have, and the lesion table that they were made of.
+
+    `keys` are the recipe keys that say how: `protocol`, `folds`, `repeats`, `split_seed`, `split`, `groups`,
+    `quarantine`, `limit`. Raises DataError for data that is not what it should be and for a split that leaks.
+    """
+    from skineval.catalog import load_catalog
+    from skineval.grid.prepare import make_split, read_data
+    from skineval.recipe import make_recipe
+
+    # A recipe is one of models; no part depends on which.
+    recipe = make_recipe({**keys, "models": "*", "data": str(data)})
+    table, _ = read_data(recipe, load_catalog())
+    return table, make_split(recipe, table)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:

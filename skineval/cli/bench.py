@@ -35,9 +35,14 @@ def bench(
     imbalance: Annotated[str | None, _key("imbalance", "NAMES")] = None,
     explainers: Annotated[str | None, _key("explainers", "NAMES")] = None,
     data: Annotated[str | None, _key("data", "FOLDER|NAME")] = None,
+    external: Annotated[list[str] | None, _key("external", "FOLDER|NAME")] = None,
+    groups: Annotated[str | None, _key("groups", "FILE")] = None,
+    quarantine: Annotated[str | None, _key("quarantine", "FILE")] = None,
     task: Annotated[str | None, _key("task", "dx7|malignant")] = None,
     protocol: Annotated[str | None, _key("protocol", "lesion|image")] = None,
+    split: Annotated[str | None, _key("split", "FILE|official")] = None,
     folds: Annotated[str | None, _key("folds", "N")] = None,
+    repeats: Annotated[str | None, _key("repeats", "N")] = None,
     seeds: Annotated[str | None, _key("seeds", "N,N")] = None,
     split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
     epochs: Annotated[str | None, _key("epochs", "N")] = None,
@@ -74,7 +79,7 @@ def bench(
     Without --data and without a recipe a synthetic data set and the recipe demo are used. Running the same command
     again goes on from what is there.
     """
-    flags = {key: value for key, value in locals().items() if key in HELP and value is not None}
+    flags = {key: value for key, value in locals().items() if key in HELP and value is not None and value != []}
     from skineval import api
     from skineval.catalog import load_catalog
     from skineval.cli.display import Progressing
@@ -98,12 +103,10 @@ def bench(
 
 
 def _show(result: BenchResult, format: Format, quiet: bool) -> None:
-    from skineval.cli.output import print_table
-    from skineval.report import tables
+    from skineval.cli.output import print_tables
+    from skineval.report.document import comparisons
 
-    replicates = result.recipe.replicates
-    table = tables.comparison(result.results, result.comparisons, result.cells, result.warnings, replicates)
-    print_table(table, format)
+    print_tables(comparisons(result), format)
     if not quiet:
         typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
 
 EXAMPLE = "Example: skineval report runs/demo"
 
@@ -20,12 +20,10 @@ def report(
     """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
     from skineval import api
     from skineval.cli.display import Progressing
-    from skineval.report import tables
+    from skineval.report.document import comparisons
 
     with Progressing(quiet) as display:
         result, problems = api.rebuild(bench, display.phase)
     for problem in problems if not quiet else ():
         warn(problem)
-    replicates = result.recipe.replicates
-    table = tables.comparison(result.results, result.comparisons, result.cells, result.warnings, replicates)
-    print_table(table, format)
+    print_tables(comparisons(result), format)

@@ -192,9 +192,7 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion", repe
         raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
 
 
-def _deal_parts(
-    units: Units, folds: int, again: int, seed: int, test: float, validation: float
-) -> NDArray[np.int64]:
+def _deal_parts(units: Units, folds: int, again: int, seed: int, test: float, validation: float) -> NDArray[np.int64]:
     """The part of each unit in each fold of one repetition, (folds, u)."""
     repetition = f", repetition {again}" if again else ""
     shares = (1 - test, test) if folds == 1 else (1.0,) * folds
@@ -261,11 +259,12 @@ def _count_folds(given: pd.DataFrame, table: LesionTable) -> int:
 
 
 def _repetitions(frame: pd.DataFrame, folds: int) -> int:
-    """How often the folds go round: as often as each image is tested, where that is the same for all; else once."""
-    if folds == 1:
-        return 1
+    """How often the folds go round: as often as each image is tested, where that is the same for all; else once.
+
+    Hold-outs, of which each is a repetition, are not found out: they would excuse any folds that are wrong.
+    """
     times = np.unique((frame["part"] == "test").groupby(frame["image_id"].to_numpy()).sum())
-    return int(times[0]) if len(times) == 1 and times[0] > 0 and folds % times[0] == 0 else 1
+    return int(times[0]) if len(times) == 1 and 0 < times[0] < folds and folds % times[0] == 0 else 1
 
 
 def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
@@ -274,7 +273,9 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
     if strange:
         raise DataError(f"The split has the part {strange[0]!r}.", f"Parts are: {', '.join(PARTS)}.")
     if folds % repeats:
-        raise DataError(f"The split has {folds} folds, which are not {repeats} equal repetitions.", "Correct --repeats.")
+        raise DataError(
+            f"The split has {folds} folds, which are not {repeats} equal repetitions.", "Correct --repeats."
+        )
     if folds == repeats:  # hold-outs, which may overlap
         return
     repetition = frame["fold"].to_numpy() // (folds // repeats)
@@ -283,7 +284,7 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
     if len(wrong):
         raise DataError(
             f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0][1]} ({wrong.iloc[0]} times).",
-            "The test parts of the folds hold each image once; say so with --repeats where they are repeated hold-outs.",
+            "The test parts of the folds hold each image once; repeated hold-outs need --repeats.",
         )
 
 

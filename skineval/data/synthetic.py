@@ -196,9 +196,10 @@ def _frame(lesions: list[tuple[str, int]], rows: tuple[tuple[int, int], ...], se
     import pandas as pd
 
     persons = [_person(dx, np.random.default_rng((seed, number, _PERSON))) for number, (dx, _) in enumerate(lesions)]
-    names = [f"LES_{number + 1:07d}" for number in range(len(lesions))]
+    mark = f"S{seed}_" if seed else ""  # sets of different seeds have no image or lesion in common
+    names = [f"LES_{mark}{number + 1:07d}" for number in range(len(lesions))]
     records = [
-        (f"SYN_{row + 1:07d}", names[number], lesions[number][0], *persons[number], "synthetic", names[number])
+        (f"SYN_{mark}{row + 1:07d}", names[number], lesions[number][0], *persons[number], "synthetic", names[number])
         for row, (number, _) in enumerate(rows)
     ]
     return pd.DataFrame(records, columns=list(COLUMNS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from skineval.catalog import Catalog
 from skineval.explain.panels import explain
 from skineval.grid import store
 from skineval.grid.store import CellFolder, CellRecord
-from skineval.grid.workspace import Rows, Workspace
+from skineval.grid.workspace import ExternalImages, Rows, Workspace
 from skineval.measure.metrics import balanced_accuracy
 from skineval.measure.predictions import Predictions, from_frame
 from skineval.recipe import RunSpec, derive_seed
@@ -34,6 +34,8 @@ from skineval.train.fit import Task, cross_entropy, history_rows, images_per_sec
 from skineval.train.network import build_network, find_head
 from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
+
+EXTERNAL = "external"  #: the part of the images of external tests
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ def run_cell(
         write_model(folder, spec, workspace, architecture, trained)
         store.write_frame(folder.history, pd.DataFrame(history_rows(trained.progress)))
         store.write_frame(folder.predictions, predict(spec, workspace, stage, trained.network).to_frame())
+    previous = store.read_cell(folder)
+    for external in workspace.externals:
+        if previous is None or external.key not in previous.externals:
+            observer.on_phase(f"predicting {external.name}")
+            predictions = predict_external(spec, workspace, external, stage, trained.network)
+            store.write_frame(folder.external(external.name), predictions.to_frame())
     for selection in explainers:
         observer.on_phase(f"explaining with {selection}")
         explain(
@@ -92,7 +100,6 @@ def run_cell(
             read_predictions(folder, workspace.classes).select("test"),
             parts.test,
         )
-    previous = store.read_cell(folder)
     return CellRecord(
         spec,
         store.DONE,
@@ -103,6 +110,7 @@ def run_cell(
         explainers=tuple(
             dict.fromkeys([*(previous.explainers if previous else ()), *(str(selection) for selection in explainers)])
         ),
+        externals=tuple(external.key for external in workspace.externals),
     )
 
 
@@ -232,6 +240,24 @@ def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Modul
         parts=np.repeat(["validation", "test"], [len(parts.validation), len(parts.test)]),
         targets=workspace.targets[rows],
         probabilities=softmax(predict_logits(network, stage, rows)),
+        fold=spec.fold,
+        seed=spec.seed,
+    )
+
+
+def predict_external(
+    spec: RunSpec, workspace: Workspace, external: ExternalImages, stage: Stage, network: nn.Module
+) -> Predictions:
+    """Predictions for an external test."""
+    staged = replace(stage, images=put_on_device(external.store, stage.device))
+    return Predictions(
+        classes=workspace.classes,
+        image_ids=external.image_ids,
+        lesion_ids=external.lesion_ids,
+        groups=external.lesion_ids,
+        parts=np.full(len(external.rows), EXTERNAL),
+        targets=external.targets,
+        probabilities=softmax(predict_logits(network, staged, external.rows)),
         fold=spec.fold,
         seed=spec.seed,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from skineval.data.lesions import LesionTable
 from skineval.errors import DataError, SkinevalError
 from skineval.files import atomic_write
 from skineval.grid import store
-from skineval.grid.result import BenchResult, CellResult
+from skineval.grid.result import BenchResult, CellResult, ExternalTest
 from skineval.grid.store import DONE, BenchFolder, CellRecord
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against_best
@@ -26,6 +27,7 @@ from skineval.recipe import Recipe, make_recipe, read_recipe
 from skineval.specs import Metric
 
 Problems: TypeAlias = list[str]
+Tested: TypeAlias = Mapping[str, Predictions]  #: run id -> the predictions that are measured
 
 RESULT_COLUMNS = (
     "model",
@@ -42,6 +44,7 @@ RESULT_COLUMNS = (
     "n_cells",
 )
 COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
+PREDICTION_TEXT = ("image_id", "lesion_id", "part", "target")
 COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1")
 
 
@@ -56,11 +59,15 @@ def conclude(
     result = read_bench(folder, table)
     metrics = [metric for metric in catalog.metrics if result.recipe.task in metric.tasks]
     on_phase("measuring")
-    results = measure(result, metrics, problems)
-    comparisons = compare(result, metrics)
+    tested = {cell.run_id: cell.predictions.select("test") for cell in result.finished}
+    results, comparisons = measure(result, tested, metrics), compare(result, tested, metrics)
     store.write_frame(folder.results, results)
     store.write_frame(folder.comparisons, comparisons)
-    result = replace(result, results=results, comparisons=comparisons)
+    externals = [_measured(external, result, metrics) for external in result.externals]
+    for external in externals:
+        store.write_frame(folder.external(external.name).results, external.results)
+        store.write_frame(folder.external(external.name).comparisons, external.comparisons)
+    result = replace(result, results=results, comparisons=comparisons, externals=externals)
     for reporter in catalog.reporters:
         on_phase(f"writing the {reporter.name} report")
         try:
@@ -76,7 +83,9 @@ def conclude(
 
 def conclusion_stands(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> bool:
     """Whether results and reports on disk were made from the cells, recipe and plugins that are there now."""
-    files = (folder.results, folder.comparisons, folder.path / "report.md", folder.path / "report.html")
+    files = [folder.results, folder.comparisons, folder.path / "report.md", folder.path / "report.html"]
+    for name in _external_names(folder):
+        files += [folder.external(name).results, folder.external(name).comparisons]
     if not folder.receipt.is_file() or not all(file.is_file() for file in files):
         return False
     return folder.receipt.read_text(encoding="utf-8") == receipt(folder, recipe, catalog)
@@ -89,19 +98,28 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
         digest.update(text.encode())
     for shelf in (catalog.metrics, catalog.reporters):
         digest.update(repr([entry.provider.package for entry in shelf.entries.values()]).encode())
+    names = _external_names(folder)
     for row in _cells(folder)["run_id"]:
-        predictions = folder.cell(str(row)).predictions
-        if predictions.is_file():
-            digest.update(predictions.read_bytes())
+        cell = folder.cell(str(row))
+        for predictions in (cell.predictions, *map(cell.external, names)):
+            if predictions.is_file():
+                digest.update(predictions.read_bytes())
     return digest.hexdigest() + "\n"
 
 
 def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
     """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
+    result = read_bench(folder, table)
+
+    def measured(external: ExternalTest) -> ExternalTest:
+        files = folder.external(external.name)
+        return replace(external, results=_read_results(files.results), comparisons=_read_comparisons(files.comparisons))
+
     return replace(
-        read_bench(folder, table),
-        results=store.read_frame(folder.results, ("model", "imbalance", "task", "protocol", "metric", "class")),
-        comparisons=store.read_frame(folder.comparisons, ("a", "b", "metric")),
+        result,
+        results=_read_results(folder.results),
+        comparisons=_read_comparisons(folder.comparisons),
+        externals=[measured(external) for external in result.externals],
     )
 
 
@@ -127,14 +145,15 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
         results=pd.DataFrame(columns=list(RESULT_COLUMNS)),
         comparisons=pd.DataFrame(columns=list(COMPARISON_COLUMNS)),
         finished=[_cell_result(folder, record, classes, groups) for record in done],
+        externals=[_external(folder, name, done, classes) for name in _external_names(folder)],
         pixels=_pixels(table) if table is not None else None,
     )
 
 
-def measure(result: BenchResult, metrics: Sequence[Metric], problems: Problems) -> pd.DataFrame:
-    """results.csv: every metric of every system and of the trivial baselines, on the test parts."""
+def measure(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """results.csv: every metric of every system and of the trivial baselines on what was tested."""
     rows: list[tuple[object, ...]] = []
-    for (model, imbalance), predictions in {**systems(result), **trivial(result)}.items():
+    for (model, imbalance), predictions in {**systems(result, tested), **trivial(result, tested)}.items():
         for one in estimate(predictions, metrics, replicates=result.recipe.replicates, seed=result.recipe.split_seed):
             figures = (one.value, one.low, one.high, one.n_images, one.n_lesions, one.n_cells)
             named = (model, imbalance, result.recipe.task, result.recipe.protocol, one.metric, one.class_)
@@ -142,9 +161,9 @@ def measure(result: BenchResult, metrics: Sequence[Metric], problems: Problems) 
     return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
 
 
-def compare(result: BenchResult, metrics: Sequence[Metric]) -> pd.DataFrame:
+def compare(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> pd.DataFrame:
     """comparisons.csv: the best system against every other one, paired on the same images."""
-    named = {f"{model}/{imbalance}": predictions for (model, imbalance), predictions in systems(result).items()}
+    named = {f"{model}/{imbalance}": found for (model, imbalance), found in systems(result, tested).items()}
     compared = [metric for metric in metrics if metric.name in COMPARED]
     rows = (
         against_best(named, compared, replicates=result.recipe.replicates, seed=result.recipe.split_seed)
@@ -157,25 +176,69 @@ def compare(result: BenchResult, metrics: Sequence[Metric]) -> pd.DataFrame:
     )
 
 
-def systems(result: BenchResult) -> dict[tuple[str, str], list[Predictions]]:
-    """The test predictions of every cell, by model and imbalance strategy."""
+def systems(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[Predictions]]:
+    """The tested predictions of every cell, by model and imbalance strategy."""
     found: dict[tuple[str, str], list[Predictions]] = {}
     for cell in result.finished:
-        found.setdefault((cell.model, cell.imbalance), []).append(cell.predictions.select("test"))
+        if cell.run_id in tested:
+            found.setdefault((cell.model, cell.imbalance), []).append(tested[cell.run_id])
     return found
 
 
-def trivial(result: BenchResult) -> dict[tuple[str, str], list[Predictions]]:
+def trivial(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[Predictions]]:
     """What predicting the majority class, or the class frequencies, of the train part would have given."""
     found: dict[tuple[str, str], list[Predictions]] = {}
     folds: set[int] = set()
     for cell in result.finished:
-        if cell.fold in folds:
+        if cell.fold in folds or cell.run_id not in tested:
             continue
         folds.add(cell.fold)
-        for name, predictions in baselines(np.array(cell.train_counts), cell.predictions.select("test")).items():
+        for name, predictions in baselines(np.array(cell.train_counts), tested[cell.run_id]).items():
             found.setdefault((name, ""), []).append(predictions)
     return found
+
+
+def _measured(external: ExternalTest, result: BenchResult, metrics: Sequence[Metric]) -> ExternalTest:
+    return replace(
+        external,
+        results=measure(result, external.predictions, metrics),
+        comparisons=compare(result, external.predictions, metrics),
+    )
+
+
+def _external_names(folder: BenchFolder) -> list[str]:
+    """The external tests of a bench, in the order of its recipe."""
+    if not folder.environment.is_file():
+        return []
+    return [
+        name
+        for name in store.read_json(folder.environment).get("external", ())
+        if folder.external(name).about.is_file()
+    ]
+
+
+def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:
+    """An external test without its measures: what the finished cells that know this very data set have predicted."""
+    files = folder.external(name)
+    facts = store.read_json(files.about)
+    images = store.read_frame(files.images, ("image_id", "lesion_id", "group", "excluded"))
+    groups = dict(zip(images["lesion_id"], images["group"], strict=True))
+    predictions = {}
+    for record in done:
+        if facts["key"] in record.externals:
+            file = folder.cell(record.spec.run_id).external(name)
+            frame = store.read_frame(file, PREDICTION_TEXT)
+            predictions[record.spec.run_id] = from_frame(frame, source=str(file), classes=classes, groups=groups)
+    empty = pd.DataFrame(columns=list(RESULT_COLUMNS)), pd.DataFrame(columns=list(COMPARISON_COLUMNS))
+    return ExternalTest(name, facts, *empty, predictions)
+
+
+def _read_results(path: Path) -> pd.DataFrame:
+    return store.read_frame(path, ("model", "imbalance", "task", "protocol", "metric", "class"))
+
+
+def _read_comparisons(path: Path) -> pd.DataFrame:
+    return store.read_frame(path, ("a", "b", "metric"))
 
 
 def _cells(folder: BenchFolder) -> pd.DataFrame:
@@ -191,7 +254,7 @@ def _cell_result(
     folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str]
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
-    frame = store.read_frame(cell.predictions, ("image_id", "lesion_id", "part", "target"))
+    frame = store.read_frame(cell.predictions, PREDICTION_TEXT)
     return CellResult(
         run_id=record.spec.run_id,
         model=str(record.spec.model),

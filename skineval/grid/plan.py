@@ -21,6 +21,7 @@ class Facts:
     split: str  #: fingerprint of the split
     classes: tuple[str, ...]
     weights: str  #: as in `RunSpec.weights`
+    folds: int  #: in all, over every repetition
     precision: Callable[[Architecture], str]
 
 
@@ -32,7 +33,7 @@ def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
         _cell(recipe, facts, catalog, model, imbalance, fold, seed)
         for model in models
         for imbalance in strategies
-        for fold in range(recipe.folds)
+        for fold in range(facts.folds)
         for seed in dict.fromkeys(recipe.seeds)
     ]
     return tuple(sorted(cells, key=lambda cell: cell.on_embeddings))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable, labels, sample
-from skineval.data.splits import Split, split
+from skineval.data.splits import Split, official_split, read_split, split
 from skineval.errors import DataError, UsageError
+from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, peak_learning_rate, plan
 from skineval.grid.workspace import Rows
 from skineval.recipe import Recipe, RunSpec
@@ -24,6 +25,7 @@ from skineval.specs import Architecture, Selection
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
 from skineval.train.weights import Weights, load_into, resolve_weights
 
+OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
 
 
@@ -39,13 +41,14 @@ class Prepared:
     device: Device
     threads: int
     weights: Weights
+    externals: tuple[External, ...]
     cells: tuple[RunSpec, ...]
     precisions: Mapping[str, str]  #: architecture -> precision and why
 
     @property
     def parts(self) -> dict[int, Rows]:
         """The parts of every fold as rows of the table."""
-        folds = range(self.recipe.folds)
+        folds = range(self.split.folds)
         parts = {fold: self.split.parts(fold) for fold in folds}
         return {fold: Rows(part.train, part.validation, part.test) for fold, part in parts.items()}
 
@@ -62,11 +65,10 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     architectures = [catalog.architectures[selection.name] for selection in models]
     _check_image_size(recipe, [(a.name, a.min_image_size) for a in architectures])
     device = choose_device(recipe.device)
-    table, data = load_table(recipe.data, catalog)
-    if recipe.limit is not None:
-        table = sample(table, recipe.limit, recipe.split_seed)
+    table, data = read_data(recipe, catalog)
     targets, classes = labels(table, recipe.task)
-    parts = split(table, protocol=recipe.protocol, folds=recipe.folds, seed=recipe.split_seed, task=recipe.task)
+    parts = make_split(recipe, table)
+    externals, sources = _externals(recipe, catalog)
     weights = resolve_weights(recipe.weights, architectures)
     if weights.path is not None:
         _check_fit(weights.path, models, architectures, len(classes))
@@ -75,6 +77,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         data=table.fingerprint,
         split=parts.fingerprint,
         classes=tuple(classes),
+        folds=parts.folds,
         weights=weights.identity,
         precision=lambda architecture: precisions[architecture.name][0],
     )
@@ -86,6 +89,10 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "explainers": tuple(str(selection) for selection in explainers),
             "seeds": tuple(dict.fromkeys(recipe.seeds)),
             "data": data,
+            "external": sources,
+            "split": _absolute(recipe.split) if recipe.split not in (None, OFFICIAL) else recipe.split,
+            "folds": parts.folds // parts.repeats,
+            "repeats": parts.repeats,
             "weights": str(weights.path) if weights.path else recipe.weights,
             "learning_rate": peak_learning_rate(recipe),
         }
@@ -99,9 +106,61 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         device,
         cpu_threads(recipe.jobs),
         weights,
+        externals,
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
     )
+
+
+def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
+    """The data set of a recipe as it is benched; with it the text that names the whole of it from anywhere."""
+    table, data = load_table(recipe.data, catalog)
+    if recipe.limit is not None:
+        table = sample(table, recipe.limit, recipe.split_seed)
+    return table, data
+
+
+def make_split(recipe: Recipe, table: LesionTable) -> Split:
+    """The parts of every fold: dealt out, read from a file, or the data set's own.
+
+    Raises DataError where a split made elsewhere does not fit or leaks without saying so, and where nobody knows which
+    images show one lesion although parts of whole lesions are asked for.
+    """
+    if recipe.protocol == "lesion" and not table.lesions_known:
+        raise DataError(
+            f"{table.name} does not say which images show one lesion, so no parts of whole lesions can be made of it.",
+            "Use --protocol image: all results then say LEAKY.",
+        )
+    if recipe.split is None:
+        return split(
+            table,
+            protocol=recipe.protocol,
+            folds=recipe.folds,
+            repeats=recipe.repeats,
+            seed=recipe.split_seed,
+            task=recipe.task,
+        )
+    if recipe.split == OFFICIAL:
+        made = official_split(table, protocol=recipe.protocol)
+    else:
+        repeats = recipe.repeats if recipe.repeats > 1 else None
+        made = read_split(Path(recipe.split).expanduser(), table, protocol=recipe.protocol, repeats=repeats)
+    if recipe.folds not in (1, made.folds // made.repeats):
+        raise UsageError(
+            f"--folds is {recipe.folds}, and the split {recipe.split} has {made.folds // made.repeats}.",
+            "Leave --folds out: the split says how many there are.",
+        )
+    return made
+
+
+def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], tuple[str, ...]]:
+    """The external data sets, and the texts that name them from anywhere."""
+    loaded = [load_table(source, catalog) for source in recipe.external]
+    sources = tuple(source for _, source in loaded)
+    names = unique_names(sources)
+    return tuple(
+        External(name, table, labels(table, recipe.task)[0]) for name, (table, _) in zip(names, loaded, strict=True)
+    ), sources
 
 
 def load_table(data: str, catalog: Catalog) -> tuple[LesionTable, str]:
@@ -156,12 +215,21 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
             "groups": int(prepared.table.frame["group"].nunique()),
             "notes": list(prepared.table.notes),
         },
-        "split": {"fingerprint": prepared.split.fingerprint, "protocol": prepared.split.protocol},
+        "split": {
+            "fingerprint": prepared.split.fingerprint,
+            "protocol": prepared.split.protocol,
+            "source": prepared.recipe.split or "dealt out",
+        },
+        "external": [external.name for external in prepared.externals],
         "classes": list(prepared.classes),
         "stamps": list(stamps(prepared)),
         "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
         "set_aside": [str(problem) for problem in catalog.problems],
     }
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).expanduser().resolve()) if path else None
 
 
 def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Architecture], classes: int) -> None:

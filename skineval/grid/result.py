@@ -37,6 +37,17 @@ class CellResult:
 
 
 @dataclass(frozen=True)
+class ExternalTest:
+    """A further data set that the cells have predicted, and the measures on it."""
+
+    name: str
+    about: Mapping[str, Any]  #: about.json
+    results: pd.DataFrame
+    comparisons: pd.DataFrame
+    predictions: Mapping[str, Predictions]  #: run id -> predictions, part "external"
+
+
+@dataclass(frozen=True)
 class BenchResult:
     """Everything a finished bench left on disk, and its measures."""
 
@@ -50,5 +61,6 @@ class BenchResult:
     results: pd.DataFrame  #: results.csv
     comparisons: pd.DataFrame  #: comparisons.csv
     finished: Sequence[CellResult]
+    externals: Sequence[ExternalTest] = ()
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from skineval.catalog import Catalog
@@ -17,12 +18,13 @@ from skineval.errors import UsageError
 from skineval.files import atomic_write
 from skineval.grid import store
 from skineval.grid.engines import LocalEngine, Message
+from skineval.grid.external import External, about, described, exclusions, overlaps
 from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_bench
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.result import BenchResult
 from skineval.grid.store import BenchFolder
-from skineval.grid.workspace import Workspace
+from skineval.grid.workspace import ExternalImages, Workspace
 from skineval.recipe import Recipe, RunSpec, make_recipe, read_recipe
 
 RUNS = Path("runs")
@@ -73,8 +75,11 @@ class Options:
 def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> BenchResult:
     """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
     folder = open_folder(prepared, options)
+    keys = [external.key for external in prepared.externals]
     missing = [
-        cell for cell in prepared.cells if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers)
+        cell
+        for cell in prepared.cells
+        if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
     ]
     if missing or not folder.environment.is_file():
         write_manifest(folder, prepared, catalog)
@@ -82,8 +87,9 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         pixels = open_pixels(prepared, display.images)
         for note in (*prepared.table.notes, *pixels.notes):
             display.note(note)
+        externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
         display.begin(missing, len(prepared.cells) - len(missing))
-        run_cells(missing, prepared, pixels, folder, options, display)
+        run_cells(missing, prepared, pixels, externals, folder, options, display)
     else:
         write_cells_table(folder, prepared.cells)
     problems: Problems = []
@@ -100,6 +106,7 @@ def run_cells(
     cells: Sequence[RunSpec],
     prepared: Prepared,
     pixels: PixelStore,
+    externals: Sequence[ExternalImages],
     folder: BenchFolder,
     options: Options,
     display: Display,
@@ -117,6 +124,7 @@ def run_cells(
         device=prepared.device.name,
         threads=prepared.threads,
         weights_path=prepared.weights.path,
+        externals=tuple(externals),
     )
 
     def on_message(message: Message) -> None:
@@ -174,6 +182,32 @@ def open_pixels(prepared: Prepared, progress: Callable[[int, int], None]) -> Pix
     return open_store(prepared.table, prepared.recipe.image_size, cache=cache_folder(), progress=progress)
 
 
+def open_external(
+    external: External, prepared: Prepared, pixels: PixelStore, folder: BenchFolder, display: Display
+) -> ExternalImages:
+    """The decoded images of an external test without those that the bench knows; says which those are on disk."""
+    table = external.table
+    opened = open_store(table, prepared.recipe.image_size, cache=cache_folder(), progress=display.images)
+    images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
+    facts = about(external, images)
+    files = folder.external(external.name)
+    store.write_frame(files.images, images)
+    store.write_json(files.about, facts)
+    for note in (described(facts), *table.notes, *opened.notes):
+        display.note(f"external test {external.name}: {note}")
+    rows = np.flatnonzero(images["excluded"] == "")
+    return ExternalImages(
+        name=external.name,
+        key=external.key,
+        path=opened.path,
+        store=opened.array,
+        rows=rows,
+        image_ids=table.frame["image_id"].to_numpy(dtype=str)[rows],
+        lesion_ids=table.frame["lesion_id"].to_numpy(dtype=str)[rows],
+        targets=external.targets[rows],
+    )
+
+
 def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:
     """environment.json and split.csv."""
     store.write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
@@ -190,7 +224,7 @@ def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
 
 
 def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:
-    if key not in ("models", "imbalance", "seeds", "explainers", "replicates"):
+    if key not in ("models", "imbalance", "seeds", "explainers", "external", "replicates"):
         return False
     if key == "replicates":
         return True

@@ -61,6 +61,10 @@ class CellFolder:
         """What the weights are of, and how images are prepared for them."""
         return self.path / "model.json"
 
+    def external(self, name: str) -> Path:
+        """The predictions of one external test."""
+        return self.path / "external" / f"{name}.csv"
+
     def explanation(self, explainer: str) -> Path:
         """The panels of one explainer."""
         return self.path / "explanations" / explainer.replace(":", "-")
@@ -78,12 +82,40 @@ class CellRecord:
     device: str = ""
     train_counts: tuple[int, ...] = ()
     explainers: tuple[str, ...] = ()  #: whose panels are complete
+    externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
 
     def row(self) -> dict[str, object]:
         """The cell's row of cells.csv."""
         spec = self.spec
         values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.reason)
         return dict(zip(CELL_COLUMNS, (*values, self.seconds, self.images_per_second, self.device), strict=True))
+
+
+@dataclass(frozen=True)
+class ExternalFolder:
+    """`external/<name>/` of a bench: one external test of all cells."""
+
+    path: Path
+
+    @property
+    def about(self) -> Path:
+        """What the data set is, and what was left out of it."""
+        return self.path / "about.json"
+
+    @property
+    def images(self) -> Path:
+        """Every image, with the reason why it is left out."""
+        return self.path / "images.csv"
+
+    @property
+    def results(self) -> Path:
+        """As results.csv of the bench."""
+        return self.path / "results.csv"
+
+    @property
+    def comparisons(self) -> Path:
+        """As comparisons.csv of the bench."""
+        return self.path / "comparisons.csv"
 
 
 @dataclass(frozen=True)
@@ -130,6 +162,10 @@ class BenchFolder:
     def cell(self, run_id: str) -> CellFolder:
         """The folder of one cell."""
         return CellFolder(self.path / "cells" / run_id)
+
+    def external(self, name: str) -> ExternalFolder:
+        """The folder of one external test."""
+        return ExternalFolder(self.path / "external" / name)
 
     def network(self, network_id: str) -> Path:
         """Where a network is trained that several cells share."""
@@ -196,6 +232,7 @@ def write_cell(folder: CellFolder, record: CellRecord) -> None:
         "device": record.device,
         "train_counts": list(record.train_counts),
         "explainers": list(record.explainers),
+        "externals": list(record.externals),
         "spec": record.spec.to_dict(),
     }
     write_json(folder.cell, fields)
@@ -214,12 +251,18 @@ def read_cell(folder: CellFolder) -> CellRecord | None:
             fields["device"],
             tuple(fields["train_counts"]),
             tuple(fields["explainers"]),
+            tuple(fields["externals"]),
         )
     except (DataError, KeyError, TypeError):
         return None
 
 
-def is_complete(folder: CellFolder, explainers: Iterable[str]) -> bool:
-    """Whether the cell has nothing left to do."""
+def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:
+    """Whether the cell has nothing left to do; `externals` are keys of external tests."""
     record = read_cell(folder)
-    return record is not None and record.status == DONE and set(explainers) <= set(record.explainers)
+    return (
+        record is not None
+        and record.status == DONE
+        and set(explainers) <= set(record.explainers)
+        and set(externals) <= set(record.externals)
+    )

@@ -23,6 +23,50 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
+class ExternalImages:
+    """An external test: the images that every cell predicts, (M,) of each but the store."""
+
+    name: str
+    key: str  #: of the data set, as `External.key`
+    path: Path  #: the file of the store
+    store: NDArray[np.uint8]  #: (N, S, S, 3), a read-only memory map
+    rows: NDArray[np.int64]  #: of the store
+    image_ids: NDArray[np.str_]
+    lesion_ids: NDArray[np.str_]
+    targets: NDArray[np.int64]
+
+    def to_message(self) -> dict[str, Any]:
+        """JSON for a worker process."""
+        return {
+            "name": self.name,
+            "key": self.key,
+            "store": {"path": str(self.path), "shape": list(self.store.shape)},
+            "rows": self.rows.tolist(),
+            "image_ids": self.image_ids.tolist(),
+            "lesion_ids": self.lesion_ids.tolist(),
+            "targets": self.targets.tolist(),
+        }
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> ExternalImages:
+        """The inverse of `to_message`."""
+        return cls(
+            name=message["name"],
+            key=message["key"],
+            path=Path(message["store"]["path"]),
+            store=_map(message["store"]),
+            rows=np.array(message["rows"], dtype=np.int64),
+            image_ids=np.array(message["image_ids"], dtype=np.str_),
+            lesion_ids=np.array(message["lesion_ids"], dtype=np.str_),
+            targets=np.array(message["targets"], dtype=np.int64),
+        )
+
+
+def _map(store: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return np.memmap(store["path"], dtype=np.uint8, mode="r", shape=tuple(store["shape"]))
+
+
+@dataclass(frozen=True, eq=False)
 class Workspace:
     """Everything a cell needs beside its own specification."""
 
@@ -36,6 +80,7 @@ class Workspace:
     device: str
     threads: int
     weights_path: Path | None
+    externals: tuple[ExternalImages, ...] = ()
 
     def to_message(self, store_path: Path) -> dict[str, Any]:
         """JSON for a worker process; the images stay where they are, in the file at `store_path`."""
@@ -53,16 +98,16 @@ class Workspace:
             "device": self.device,
             "threads": self.threads,
             "weights_path": str(self.weights_path) if self.weights_path else None,
+            "externals": [external.to_message() for external in self.externals],
         }
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Workspace:
         """The inverse of `to_message`."""
-        store = message["store"]
         weights = message["weights_path"]
         return cls(
             folder=BenchFolder(Path(message["folder"])),
-            store=np.memmap(store["path"], dtype=np.uint8, mode="r", shape=tuple(store["shape"])),
+            store=_map(message["store"]),
             image_ids=np.array(message["image_ids"], dtype=np.str_),
             lesion_ids=np.array(message["lesion_ids"], dtype=np.str_),
             targets=np.array(message["targets"], dtype=np.int64),
@@ -74,4 +119,5 @@ class Workspace:
             device=message["device"],
             threads=message["threads"],
             weights_path=Path(weights) if weights else None,
+            externals=tuple(ExternalImages.from_message(external) for external in message["externals"]),
         )

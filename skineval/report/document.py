@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from skineval.grid.result import BenchResult
+from skineval.data.splits import PARTS
+from skineval.grid.external import described
+from skineval.grid.result import BenchResult, ExternalTest
 from skineval.report import rows, tables, text
+from skineval.report.parts import groups_parted, parts
 from skineval.report.rows import PRIMARY
 from skineval.report.systems import ranked
-from skineval.report.tables import Column, Row, Table
+from skineval.report.tables import Table
 
 Topic: TypeAlias = Literal[
     "overview", "recall", "roc", "confusion", "reliability", "training", "samples", "mistakes", "explanation"
@@ -112,7 +115,6 @@ _INCREDIBLE = 0.85
 _SIGNIFICANT = 0.05
 _FEW_IMAGES = 30
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
-_PARTS = ("train", "validation", "test")
 
 _CHOICES = Facts(
     (
@@ -129,6 +131,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     sections = (
         Section("Verdict", tuple(_verdict(bench))),
         Section("Comparison", (_comparison(bench), *album.of("overview"))),
+        Section("External tests", tuple(_externals(bench))),
         Section("Classes", tuple(_classes(bench, album))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
         Section("Differences", tuple(_differences(bench))),
@@ -214,8 +217,60 @@ def _lead(gaps: Sequence[rows.Gap]) -> Iterator[Paragraph]:
         yield Paragraph(f"{worse} of the {len(gaps)} other systems differ significantly from the best.")
 
 
+def comparisons(bench: BenchResult) -> list[Table]:
+    """The main tables: that of the internal test, then one for each external test."""
+    return [_comparison(bench), *(_external_comparison(bench, external) for external in bench.externals)]
+
+
 def _comparison(bench: BenchResult) -> Table:
     return tables.comparison(bench.results, bench.comparisons, bench.cells, bench.warnings, bench.recipe.replicates)
+
+
+def _externals(bench: BenchResult) -> Iterator[Block]:
+    """What became of the systems on data that took no part in training, apart from the internal test."""
+    best = rows.ranking(rows.scores(bench.results))[:1]
+    for external in bench.externals:
+        facts, name = external.about, external.name
+        yield Paragraph(
+            f"{name} ({text.plain(facts['data'])}): {text.plural(facts['tested_images'], 'image')} of "
+            f"{text.plural(facts['tested_lesions'], 'lesion')}, on which nothing was trained or chosen. "
+            f"{described(facts)}"
+        )
+        if not facts["lesions_known"]:
+            yield Paragraph(
+                "Which of its images show one lesion is unknown: its intervals resample images, and are too narrow if "
+                "lesions repeat."
+            )
+        for system in best:
+            here, there = (rows.of(rows.scores(frame), PRIMARY) for frame in (bench.results, external.results))
+            if system in there:
+                yield Paragraph(
+                    f"The best of the internal test, {system}: a balanced accuracy of "
+                    f"{_said(here[system])} there, {_said(there[system])} here."
+                )
+        yield _external_comparison(bench, external)
+        for place, system in enumerate(rows.ranking(rows.scores(external.results))):
+            table = tables.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
+            yield Fold(f"{name}: {system}", (table,), opened=place == 0)
+        if len(external.comparisons):
+            table = tables.differences(external.comparisons, _external_stamps(bench, external))
+            yield Fold(f"{name}: paired differences", (table,))
+
+
+def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
+    """The main table of an external test."""
+    stamps, nothing = _external_stamps(bench, external), bench.cells.iloc[:0]
+    replicates = bench.recipe.replicates
+    return tables.comparison(external.results, external.comparisons, nothing, stamps, replicates, external.name)
+
+
+def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, ...]:
+    """The stamps of the bench, and that of the external data."""
+    return tuple(dict.fromkeys([*bench.warnings, *(["SYNTHETIC"] if external.about["synthetic"] else [])]))
+
+
+def _said(estimate: rows.Estimate) -> str:
+    return text.estimate(estimate.value, estimate.low, estimate.high)
 
 
 def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
@@ -284,27 +339,11 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
     counts: dict[tuple[int, str], Sequence[int]] = {}
     for cell in bench.finished:
         counts.setdefault((cell.fold, "train"), cell.train_counts)
-        for part in _PARTS[1:]:
+        for part in PARTS[1:]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
-    columns = (
-        Column("fold", "Fold", "count"),
-        Column("part", "Part"),
-        Column("images", "Images", "count"),
-        Column("lesions", "Lesions", "count"),
-        *(Column(f"images_{label}", label, "count", priority=1) for label in bench.classes),
-    )
-    body = []
-    for fold in sorted(split["fold"].unique().tolist()):
-        of_fold = split[split["fold"] == fold]
-        parts = of_fold["part"].unique().tolist()
-        for part in sorted(parts, key=lambda part: (_PARTS.index(part) if part in _PARTS else len(_PARTS), part)):
-            mine = of_fold[of_fold["part"] == part]
-            of_class = counts.get((fold, part), [None] * len(bench.classes))
-            body.append(Row((fold, part, len(mine), mine["lesion_id"].nunique(), *of_class)))
-    yield Table(text.stamped("Images of each part", bench.warnings), columns, tuple(body))
-    parted = split.groupby(["fold", "group"])["part"].nunique()
-    shared = int((parted > 1).sum())
+    yield parts(split, counts, bench.classes, bench.warnings)
+    shared = groups_parted(split)
     if shared:
         groups = text.plural(shared, "group")
         yield Paragraph(f"LEAKY: {groups} (the images of one lesion) in more than one part.", weighty=True)
@@ -337,7 +376,7 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
         yield f"{text.stamp_meaning(stamp)}."
     if len(bench.recipe.seeds) == 1:
         yield "One seed: how far results spread when training is repeated was not measured."
-    if bench.recipe.folds == 1:
+    if bench.recipe.folds == 1 and bench.recipe.repeats == 1:
         yield "One hold-out: how far results depend on the split was not measured."
     few = [
         f"{text.plain(one.label)} ({text.plural(one.n_images, 'image')} of {text.plural(one.n_lesions, 'lesion')})"
@@ -347,8 +386,8 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
     if few:
         yield f"Few test images, hence little to be said, of {text.listed(few)}."
     yield (
-        "The test is internal: its images come from where the train images come from. Elsewhere, performance is "
-        "usually lower; no external test is part of this report."
+        "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
+        + ("." if bench.externals else "; no external test is part of this report.")
     )
     yield from _data_limitations(bench)
     yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."

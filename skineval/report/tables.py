@@ -153,8 +153,12 @@ def comparison(
     cells: pd.DataFrame,
     stamps: Sequence[str] = (),
     replicates: int | None = None,
+    external: str = "",
 ) -> Table:
-    """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines."""
+    """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
+
+    `external` is the name of the external test that the results are of.
+    """
     found, grid = rows.scores(results), rows.grid(cells)
     systems = rows.ranking(found)
     best = systems[0] if systems else ""
@@ -177,11 +181,12 @@ def comparison(
     ]
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
-        *interval_notes(results, replicates),
+        *interval_notes(results, replicates, external),
         *([_TEST] if behind else []),
         *_seed_notes(grid),
     )
-    return _by_system("Comparison", stamps, columns, systems, _baseline_names(found), kinds, unfinished, footnotes)
+    title = f"External test: {text.plain(external)}" if external else "Comparison"
+    return _by_system(title, stamps, columns, systems, _baseline_names(found), kinds, unfinished, footnotes)
 
 
 def calibration(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
@@ -280,7 +285,7 @@ def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
     return Table(text.stamped("Cells", stamps), columns, tuple(row(cell) for cell in rows.grid(cells)))
 
 
-def interval_notes(results: pd.DataFrame, replicates: int | None = None) -> list[str]:
+def interval_notes(results: pd.DataFrame, replicates: int | None = None, external: str = "") -> list[str]:
     """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
     primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
     lines = [f"{_INTERVAL} ({text.count(replicates)} replicates)." if replicates else f"{_INTERVAL}."]
@@ -289,7 +294,8 @@ def interval_notes(results: pd.DataFrame, replicates: int | None = None) -> list
         lesions = _span(one.n_lesions for one in primary)
         averaged = _span(one.n_cells for one in primary)
         over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
-        lines.append(f"Internal test: {images} images of {lesions} lesions; each figure {over}.")
+        test = f"External test {text.plain(external)}" if external else "Internal test"
+        lines.append(f"{test}: {images} images of {lesions} lesions; each figure {over}.")
     return lines
 
 

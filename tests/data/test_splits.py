@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.data.lesions import DIAGNOSES, LesionTable, labels, subset
-from skineval.data.splits import COLUMNS, PARTS, Split, read_split, split
+from skineval.data.splits import COLUMNS, PARTS, Split, official_split, read_split, split
 from skineval.errors import DataError, UsageError
 from tests.data.folders import made_table
 
@@ -188,6 +189,52 @@ def test_corrupted_splits_are_refused(how: str, message: str) -> None:
         Split.from_frame(corrupted(how), TABLE)
 
 
+def test_repetitions_are_dealt_anew_and_the_first_is_what_it_is_alone() -> None:
+    made = split(TABLE, folds=3, repeats=2, seed=0)
+    assert (made.folds, made.repeats) == (6, 2)
+    for again in range(2):
+        tested = np.concatenate([made.parts(fold).test for fold in range(3 * again, 3 * again + 3)])
+        assert sorted(tested.tolist()) == list(range(len(TABLE)))
+    alone = split(TABLE, folds=3, seed=0)
+    assert all((made.parts(fold).test == alone.parts(fold).test).all() for fold in range(3))
+    assert any(not np.array_equal(made.parts(fold).test, made.parts(fold + 3).test) for fold in range(3))
+    assert Split.from_frame(made.frame, TABLE).repeats == 2
+
+
+def test_repeated_hold_outs_are_told() -> None:
+    made = split(TABLE, repeats=3, seed=0)
+    assert (made.folds, made.repeats) == (3, 3)
+    assert Split.from_frame(made.frame, TABLE, repeats=3).fingerprint == made.fingerprint
+    with pytest.raises(DataError, match="not tested exactly once"):
+        Split.from_frame(made.frame, TABLE)
+    with pytest.raises(DataError, match="not 2 equal repetitions"):
+        Split.from_frame(made.frame, TABLE, repeats=2)
+
+
+def test_a_split_made_elsewhere_needs_images_and_parts_only(tmp_path: Path) -> None:
+    made = split(TABLE, seed=1)
+    path = tmp_path / "mine.csv"
+    elsewhere = made.frame[["part", "image_id"]].assign(remark="x").sample(frac=1, random_state=0)
+    elsewhere.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+    assert read_split(path, TABLE).fingerprint == made.fingerprint
+
+
+def test_the_parts_of_the_data_set_itself() -> None:
+    made = split(TABLE, seed=1)
+    parts = made.frame.set_index("image_id")["part"]
+    table = replace(TABLE, official=tuple(parts[TABLE.frame["image_id"]]))
+    assert official_split(table).parts(0).test.tolist() == made.parts(0).test.tolist()
+    alone = split(TABLE, protocol="image", seed=1).frame
+    leaking = replace(TABLE, official=tuple(alone["part"]))
+    with pytest.raises(DataError, match="it leaks"):
+        official_split(leaking)
+    assert official_split(leaking, protocol="image").leaky
+    with pytest.raises(DataError, match="no parts of its own"):
+        official_split(TABLE)
+    with pytest.raises(DataError, match="The validation part of made is not there"):
+        official_split(replace(TABLE, official=tuple(part.replace("validation", "train") for part in table.official)))
+
+
 def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     with pytest.raises(DataError, match=r"split\.csv cannot be read"):
@@ -195,8 +242,8 @@ def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"split\.csv cannot be read"):
         read_split(path, TABLE)
-    path.write_text("image_id,part\na,b\n")
-    with pytest.raises(DataError, match=r"split\.csv: The split lacks"):
+    path.write_text("image_id,set\na,b\n")
+    with pytest.raises(DataError, match=r"split\.csv: The split lacks the column 'part' \(it has image_id, set\)"):
         read_split(path, TABLE)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from skineval.cli.quick import QuickGroup
+from skineval.cli.data import split
+from skineval.cli.quick import QuickCommand, QuickGroup
 
 app = typer.Typer(
     cls=QuickGroup,
@@ -12,3 +13,4 @@ app = typer.Typer(
     epilog="Example: skineval data info DIR",
     no_args_is_help=True,
 )
+app.command("split", cls=QuickCommand, epilog=split.EXAMPLE)(split.split)

@@ -1,0 +1,125 @@
+"""External tests: further data sets that every cell predicts, without what the bench has seen of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skineval.data.lesions import LesionTable
+from skineval.errors import DataError, UsageError
+
+COLUMNS = ("image_id", "lesion_id", "group", "excluded")
+SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"
+
+
+@dataclass(frozen=True, eq=False)
+class External:
+    """A data set that takes no part in training."""
+
+    name: str  #: of its folder in the bench, and in the reports
+    table: LesionTable
+    targets: NDArray[np.int64]  #: (N,) indices into the classes of the bench
+
+    @property
+    def key(self) -> str:
+        """What tells whether a cell has predicted this very data set."""
+        return f"{self.name}:{self.table.fingerprint[:16]}"
+
+
+def unique_names(sources: Sequence[str]) -> list[str]:
+    """A folder name for each source, from the last part of its path. Raises UsageError where a source is repeated."""
+    repeated = [source for source, times in Counter(sources).items() if times > 1]
+    if repeated:
+        raise UsageError(f"--external names {repeated[0]} twice.", "Name each data set once.")
+    names: list[str] = []
+    for source in sources:
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "external"
+        further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
+        names.append(next(name for name in (base, *further) if name not in names))
+    return names
+
+
+def overlaps(
+    internal: LesionTable,
+    internal_pixels: NDArray[np.uint8],
+    external: LesionTable,
+    external_pixels: NDArray[np.uint8],
+) -> NDArray[np.object_]:
+    """Why each external image may not be tested, (n,) str, "" where it may.
+
+    An image is known where its id, its pixels (n, S, S, 3) at the size of the bench, or its lesion stands anywhere in
+    the internal data, whatever the part: with several folds every part is trained on once. Lesions are compared where
+    both sides know them; images of an external lesion of which one image is known are all left out.
+    """
+    ids = _among(external.frame["image_id"], internal.frame["image_id"])
+    known = set(map(_content, internal_pixels))
+    content = np.fromiter((_content(image) in known for image in external_pixels), dtype=np.bool_, count=len(external))
+    groups = external.frame["group"]
+    if internal.lesions_known and external.lesions_known:
+        named = _among(external.frame["lesion_id"], internal.frame["lesion_id"]) | _among(
+            groups, internal.frame["group"]
+        )
+    else:
+        named = np.zeros(len(external), dtype=np.bool_)
+    lesion = _among(groups, groups[ids | content | named])
+    reasons = np.select([ids, content, lesion], [SAME_ID, SAME_CONTENT, SAME_GROUP], "")
+    return reasons.astype(object)
+
+
+def exclusions(external: External, reasons: NDArray[np.object_]) -> pd.DataFrame:
+    """images.csv: every image of the external data with the reason why it is left out.
+
+    Raises DataError where nothing is left to test.
+    """
+    if all(reasons):
+        raise DataError(
+            f"All {len(reasons)} images of the external data {external.name} are in the data of the bench too.",
+            "An external test needs images of other lesions.",
+        )
+    return external.table.frame[["image_id", "lesion_id", "group"]].assign(excluded=reasons)
+
+
+def about(external: External, images: pd.DataFrame) -> dict[str, Any]:
+    """about.json: what an external test is made of."""
+    kept = images["excluded"] == ""
+    table = external.table
+    return {
+        "name": external.name,
+        "data": table.name,
+        "layout": table.layout,
+        "licence": table.licence,
+        "fingerprint": table.fingerprint,
+        "key": external.key,
+        "synthetic": table.synthetic,
+        "images": len(table),
+        "lesions_known": table.lesions_known,
+        "tested_images": int(kept.sum()),
+        "tested_lesions": int(images["group"][kept].nunique()),
+        "excluded": dict(Counter(images["excluded"][~kept].tolist())),
+        "notes": list(table.notes),
+    }
+
+
+def described(facts: Mapping[str, Any]) -> str:
+    """One sentence on what was left out of an external test."""
+    excluded: Mapping[str, int] = facts["excluded"]
+    if not excluded:
+        return "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
+    counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(excluded.items()))
+    return f"{sum(excluded.values())} images that occur in the data of the bench were left out: {counts}."
+
+
+def _among(values: pd.Series[Any], known: pd.Series[Any]) -> NDArray[np.bool_]:
+    return values.isin(set(known)).to_numpy(dtype=np.bool_)
+
+
+def _content(image: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()

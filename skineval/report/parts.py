@@ -1,0 +1,67 @@
+"""The table of a split: images and lesions of each part of each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skineval.data.lesions import DIAGNOSES, LesionTable, diagnosis_codes
+from skineval.data.splits import PARTS, Split
+from skineval.report import text
+from skineval.report.tables import Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def parts(
+    split: pd.DataFrame,
+    counts: Mapping[tuple[int, str], Sequence[int]],
+    classes: Sequence[str],
+    stamps: Sequence[str] = (),
+) -> Table:
+    """One row a fold and part.
+
+    `split` has the columns of split.csv; `counts` holds, by fold and part, the number of images of each class, and may
+    lack some.
+    """
+    columns = (
+        Column("fold", "Fold", "count"),
+        Column("part", "Part"),
+        Column("images", "Images", "count"),
+        Column("lesions", "Lesions", "count"),
+        *(Column(f"images_{label}", label, "count", priority=1) for label in classes),
+    )
+    body = []
+    for fold in sorted(split["fold"].unique().tolist()):
+        of_fold = split[split["fold"] == fold]
+        for part in sorted(of_fold["part"].unique().tolist(), key=PARTS.index):
+            mine = of_fold[of_fold["part"] == part]
+            of_class = counts.get((fold, part), [None] * len(classes))
+            body.append(Row((fold, part, len(mine), mine["lesion_id"].nunique(), *of_class)))
+    return Table(text.stamped("Images of each part", stamps), columns, tuple(body))
+
+
+def split_table(table: LesionTable, split: Split) -> Table:
+    """The parts of a split with their diagnoses, and the proof that no group is in two of them."""
+    codes = diagnosis_codes(table)
+    counts = {}
+    for fold in range(split.folds):
+        rows = split.parts(fold)
+        for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
+            counts[fold, part] = np.bincount(codes[mine], minlength=len(DIAGNOSES)).tolist()
+    stamps = (*(("SYNTHETIC",) if table.synthetic else ()), *(("LEAKY",) if split.leaky else ()))
+    parted = groups_parted(split.frame)
+    proof = f"Groups (the images of one lesion) in more than one part of a fold: {parted}."
+    prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
+    footnotes = (f"Protocol {split.protocol}. {proof}", prints)
+    return replace(parts(split.frame, counts, DIAGNOSES, stamps), footnotes=footnotes)
+
+
+def groups_parted(split: pd.DataFrame) -> int:
+    """How many groups have images in more than one part of a fold, counted in every fold."""
+    n_parts = split.groupby(["fold", "group"])["part"].nunique()
+    return int((n_parts > 1).sum())

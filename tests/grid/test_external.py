@@ -1,0 +1,159 @@
+"""External tests: apart from the internal one, and without what the bench has seen."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from skineval.data import synthetic
+from skineval.data.lesions import DIAGNOSES, subset
+from skineval.errors import DataError, UsageError
+from skineval.grid.external import (
+    SAME_CONTENT,
+    SAME_GROUP,
+    SAME_ID,
+    External,
+    about,
+    described,
+    exclusions,
+    overlaps,
+    unique_names,
+)
+from skineval.grid.store import BenchFolder
+from tests.conftest import TINY, run_program
+from tests.data.folders import made_table
+
+OTHER = "synthetic:images=80:seed=5"
+
+
+def pixels(n, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)
+
+
+def renamed(table, prefix):
+    """The same lesions under names of their own."""
+    frame = table.frame.copy()
+    for column in ("image_id", "lesion_id", "group"):
+        frame[column] = prefix + frame[column]
+    return frame
+
+
+def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
+    internal = made_table([("mel", 2), ("nv", 3), ("bcc", 1)])  # rows 0-1, 2-4, 5
+    external = made_table([("mel", 1), ("nv", 2), ("bcc", 2), ("df", 1)])  # rows 0, 1-2, 3-4, 5
+    frame = renamed(external, "X")
+    frame.loc[0, "image_id"] = internal.frame["image_id"][1]
+    frame.loc[5, ["lesion_id", "group"]] = internal.frame["group"][2]
+    object.__setattr__(external, "frame", frame)
+    ours, theirs = pixels(6), pixels(6, seed=1)
+    theirs[3] = ours[5]
+    reasons = overlaps(internal, ours, external, theirs)
+    # Row 4 shows the lesion of row 3.
+    assert reasons.tolist() == [SAME_ID, "", "", SAME_CONTENT, SAME_GROUP, SAME_GROUP]
+
+    tested = External("x", external, np.zeros(6, dtype=np.int64))
+    facts = about(tested, exclusions(tested, reasons))
+    assert (facts["images"], facts["tested_images"], facts["tested_lesions"]) == (6, 2, 1)
+    assert "4 images that occur in the data of the bench were left out" in described(facts)
+
+
+def test_lesion_names_mean_nothing_where_one_side_does_not_know_them():
+    internal, external = made_table([("mel", 2)]), made_table([("mel", 2)])
+    frame = external.frame.assign(image_id=["X1", "X2"])
+    object.__setattr__(external, "frame", frame)
+    object.__setattr__(external, "lesions_known", False)
+    assert overlaps(internal, pixels(2), external, pixels(2, seed=1)).tolist() == ["", ""]
+
+
+def test_nothing_left_to_test_is_an_error():
+    table = made_table([("mel", 2)])
+    reasons = overlaps(table, pixels(2), table, pixels(2))
+    with pytest.raises(DataError, match="All 2 images of the external data x"):
+        exclusions(External("x", table, np.zeros(2, dtype=np.int64)), reasons)
+
+
+def test_names_are_folders_of_their_own():
+    assert unique_names(["/a/data/", "/b/data", "synthetic:images=80", "/c/../.."]) == [
+        "data",
+        "data-2",
+        "synthetic-images-80",
+        "external",
+    ]
+    with pytest.raises(UsageError, match="twice"):
+        unique_names(["/a", "/a"])
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A bench that was run first without, then with an external test."""
+    folder = tmp_path_factory.mktemp("external")
+    for more in ([], [f"--external={OTHER}"]):
+        done = run_program("bench", *TINY, "--imbalance=none,smote", "--epochs=1", "--out=out", *more, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    return BenchFolder(folder / "out"), done
+
+
+def test_an_external_test_is_added_to_a_finished_bench_without_training(bench):
+    folder, done = bench
+    assert "External test" in done.stdout
+    cells = pd.read_csv(folder.cells)
+    for run_id in cells["run_id"]:
+        record = json.loads(folder.cell(run_id).cell.read_text())
+        assert len(record["externals"]) == 1
+        history = pd.read_csv(folder.cell(run_id).history)
+        assert len(history) == 1
+
+
+def test_internal_and_external_figures_are_kept_apart(bench):
+    folder, _ = bench
+    name = json.loads(folder.environment.read_text())["external"][0]
+    facts = json.loads(folder.external(name).about.read_text())
+    internal, external = (pd.read_csv(file) for file in (folder.results, folder.external(name).results))
+    assert set(external["n_images"][external["class"].isna()]) == {facts["tested_images"]}
+    assert facts["tested_images"] not in set(internal["n_images"])
+    run_id = pd.read_csv(folder.cells).set_index("imbalance").loc["smote", "run_id"]
+    predictions = pd.read_csv(folder.cell(run_id).external(name))
+    assert set(predictions["part"]) == {"external"}
+    figure = external[(external["metric"] == "balanced_accuracy") & (external["imbalance"] == "smote")]["value"].item()
+    called = predictions[list(DIAGNOSES)].idxmax(axis=1)
+    assert figure == pytest.approx(balanced_accuracy_score(predictions["target"], called))
+    report = (folder.path / "report.md").read_text()
+    assert "External test" in report
+    assert "no external test is part" not in report
+
+
+def test_a_finished_bench_with_an_external_test_runs_nothing(bench, skineval_program):
+    folder, _ = bench
+    files = {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()}
+    done = skineval_program(
+        "bench",
+        *TINY,
+        "--imbalance=none,smote",
+        "--epochs=1",
+        "--out=out",
+        f"--external={OTHER}",
+        cwd=folder.path.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "External test" in done.stdout
+    assert {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()} == files
+
+
+def test_the_data_of_the_bench_is_no_external_test(bench, skineval_program, tmp_path):
+    done = skineval_program("bench", *TINY, "--epochs=1", "--out=same", "--external=synthetic:images=150")
+    assert done.returncode == 3
+    assert "are in the data of the bench too" in done.stderr
+
+
+def test_a_subset_of_the_bench_is_left_out():
+    table = synthetic.load(images=80, seed=0)
+    half = subset(table, np.arange(40))
+    stored = table.images.pixels(range(80), 16)
+    reasons = overlaps(half, stored[:40], table, stored)
+    assert all(reasons[:40])
+    shared = table.frame["group"].isin(set(half.frame["group"])).to_numpy()
+    assert (reasons != "").tolist() == shared.tolist()
