@@ -51,6 +51,19 @@ def atomic_produce(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def atomic_rename(finished: Path, path: Path) -> None:
+    """Put a file that was written elsewhere in the same folder into its place: fsync, rename, fsync of the folder.
+
+    Raises DiskError naming `path`; both files are as they were then.
+    """
+    try:
+        _sync(finished)
+        finished.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
 def disk_error(path: Path, error: OSError) -> DiskError:
     """The message for a failed write to `path`."""
     hint = "Free some space or choose another folder" if error.errno in DISK_FULL else "Check the folder's permissions"
