@@ -7,14 +7,16 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.lesions import COLUMNS, DIAGNOSES, DIAGNOSIS_NAMES, make_groups
+from skineval.data.quarantine import require_known
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError, some
 
@@ -27,6 +29,7 @@ REQUIRED = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localizatio
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
+SHOWN = 40  #: characters of a bad value that a message shows
 #: The note on images of which nobody says whether they show one lesion.
 LESIONS_UNKNOWN = (
     "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split"
@@ -95,9 +98,32 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     )
 
 
-def read_metadata(file: StoredFile) -> Metadata:
-    """What the metadata file says. Raises DataError naming the row (the header is row 1) that cannot be meant."""
-    return clean(read_table(file), file.name)
+def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) -> Metadata:
+    """What the metadata file says. Raises DataError naming the row (the header is row 1) that cannot be meant.
+
+    Rows of images in `quarantined` are left out before they are looked at; DataError for those that have no row.
+    """
+    return clean(leave_out(read_table(file), quarantined, file.name), file.name)
+
+
+def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
+    """All cells of the metadata as text, the row numbers of the file as index, and all that is wrong with them.
+
+    Raises DataError for what is no table, or one without the columns `REQUIRED`.
+    """
+    raw, ragged = _parse_table(file, REQUIRED)
+    return raw, (ragged, *_faults(_trimmed(raw)))
+
+
+def leave_out(raw: pd.DataFrame, quarantined: Collection[str], name: str) -> pd.DataFrame:
+    """The rows of the table called `name` but for those of images in quarantine. Raises DataError for unknown ones."""
+    if not quarantined:
+        return raw
+    require_known(quarantined, raw["image_id"], name)
+    kept = raw[~raw["image_id"].isin(quarantined)]
+    if kept.empty:
+        raise DataError(f"All images of {name} are in quarantine.", "Restore the images.")
+    return kept
 
 
 def _names(fields: Iterable[str]) -> list[str]:
@@ -111,8 +137,18 @@ def _delimiter(line: str) -> str:
 def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
     """All cells as text, under lower-case column names, with the row number in the file as index (the header is 1).
 
+    Raises DataError for what is no table, or one without the columns `required`, or with surplus or missing fields.
+    """
+    raw, ragged = _parse_table(file, required)
+    refuse([ragged], file.name)
+    return raw
+
+
+def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
+    """The rows of a table that have as many fields as its header, and those that have not.
+
     The standard library reads it, not pandas: it knows row numbers, and takes neither "NA" nor a surplus field for
-    something else. Raises DataError for what is no table, or one without the columns `required`.
+    something else.
     """
     import pandas as pd
 
@@ -136,13 +172,15 @@ def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataF
         raise DataError(f"{file.name} has two columns of one name: {', '.join(columns)}.", "Remove one of them.")
     if len(numbered) == 1:
         raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
-    ragged = [f"row {number} has {len(row)}" for number, row in numbered[1:] if len(row) != len(columns)]
-    if ragged:
-        raise DataError(
-            f"{file.name}: {len(ragged)} rows do not have the {len(columns)} fields of the header: {some(ragged)}.",
-            "Download it again, or put quotes around text that holds the delimiter.",
-        )
-    return pd.DataFrame([row for _, row in numbered[1:]], columns=columns, index=[n for n, _ in numbered[1:]])
+    whole = [(number, row) for number, row in numbered[1:] if len(row) == len(columns)]
+    ragged = Fault(
+        "ragged-row",
+        f"not the {len(columns)} fields of the header",
+        f"rows do not have the {len(columns)} fields of the header",
+        "Download it again, or put quotes around text that holds the delimiter.",
+        tuple(FaultyRow(number, f"has {len(row)}") for number, row in numbered[1:] if len(row) != len(columns)),
+    )
+    return pd.DataFrame([row for _, row in whole], columns=columns, index=[n for n, _ in whole]), ragged
 
 
 def clean(raw: pd.DataFrame, name: str) -> Metadata:
@@ -151,9 +189,8 @@ def clean(raw: pd.DataFrame, name: str) -> Metadata:
     `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
     rows that cannot be meant.
     """
-    frame = raw.assign(dx=raw["dx"].str.strip().str.lower(), age=raw["age"].str.strip())
-    for check in (check_identifiers, check_repeats, _check_diagnoses, _check_lesions, _check_ages):
-        check(frame, name)
+    frame = _trimmed(raw)
+    refuse(_faults(frame), name)
     age = frame["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
@@ -191,51 +228,101 @@ def _age(text: str) -> float:
 
 def check_identifiers(frame: pd.DataFrame, name: str) -> None:
     """Raises DataError where an image_id or lesion_id does not obey `IDENTIFIER`."""
-    # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
-    for column in ("image_id", "lesion_id"):
-        bad = [(row, id_) for row, id_ in frame[column].items() if not IDENTIFIER.fullmatch(id_)]
-        _refuse(
-            name,
-            f"rows with an unusable {column}",
-            [f"row {row} {_short(id_)}" for row, id_ in bad],
-            "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot.",
-        )
+    refuse([_unusable(frame, "image_id"), _unusable(frame, "lesion_id")], name)
 
 
 def check_repeats(frame: pd.DataFrame, name: str) -> None:
     """Raises DataError where rows have one image_id."""
-    repeated = frame["image_id"][frame["image_id"].duplicated()]
-    _refuse(
-        name,
+    refuse([_repeats(frame)], name)
+
+
+def _trimmed(raw: pd.DataFrame) -> pd.DataFrame:
+    return raw.assign(dx=raw["dx"].str.strip().str.lower(), age=raw["age"].str.strip())
+
+
+def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
+    """All that is wrong with trimmed cells."""
+    return (
+        _unusable(frame, "image_id"),
+        _unusable(frame, "lesion_id"),
+        _repeats(frame),
+        _unknown_diagnoses(frame),
+        _contradictions(frame),
+        _unusable_ages(frame),
+    )
+
+
+def _unusable(frame: pd.DataFrame, column: str) -> Fault:
+    # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
+    return Fault(
+        f"unusable-{column.replace('_', '-')}",
+        f"unusable {column}",
+        f"rows with an unusable {column}",
+        "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot.",
+        _rows(frame, [not IDENTIFIER.fullmatch(id_) for id_ in frame[column]], map(_short, frame[column])),
+    )
+
+
+def _repeats(frame: pd.DataFrame) -> Fault:
+    return Fault(
+        "repeated-image-id",
+        "repeats an image_id",
         "rows repeat an image_id",
-        [f"row {row} {id_}" for row, id_ in repeated.items()],
         "Each image has one row: remove the others.",
+        _rows(frame, frame["image_id"].duplicated(), (_as_known(id_) for id_ in frame["image_id"])),
     )
 
 
-def _check_diagnoses(frame: pd.DataFrame, name: str) -> None:
-    unknown = frame["dx"][~frame["dx"].isin(DIAGNOSES)]
-    _refuse(
-        name,
+def _unknown_diagnoses(frame: pd.DataFrame) -> Fault:
+    unknown = ~frame["dx"].isin(DIAGNOSES)
+    guesses = {dx: _short(dx) + _guess(dx) for dx in frame["dx"][unknown].unique()}
+    return Fault(
+        "unknown-dx",
+        "unknown dx",
         "rows with an unknown dx",
-        [f"row {row} {_short(dx)}{_guess(dx)}" for row, dx in unknown.items()],
         f"Diagnoses are: {', '.join(DIAGNOSES)}.",
+        _rows(frame, unknown, (guesses.get(dx, "") for dx in frame["dx"])),
     )
 
 
-def _check_lesions(frame: pd.DataFrame, name: str) -> None:
+def _contradictions(frame: pd.DataFrame) -> Fault:
     n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
     contradictory = frame[frame["lesion_id"].isin(n_diagnoses.index[n_diagnoses > 1])]
-    examples = [
-        f"{lesion} is " + " and ".join(f"{rows['dx'][row]} (row {row})" for row in rows.drop_duplicates("dx").index)
-        for lesion, rows in contradictory.groupby("lesion_id")
-    ]
-    _refuse(name, "lesions have several diagnoses", examples, "All images of a lesion have its dx.")
+    return Fault(
+        "contradictory-dx",
+        "several diagnoses of one lesion",
+        "lesions have several diagnoses",
+        "All images of a lesion have its dx.",
+        tuple(
+            FaultyRow(0, f"{lesion} is {_alternatives(rows['dx'])}", _usable(rows["image_id"]))
+            for lesion, rows in contradictory.groupby("lesion_id")
+        ),
+    )
 
 
-def _check_ages(frame: pd.DataFrame, name: str) -> None:
-    bad = [f"row {row} {_short(age)}" for row, age in frame["age"].items() if not _is_age(age)]
-    _refuse(name, "rows with an unusable age", bad, f"Ages are years from 0 to {MAX_AGE}, or empty.")
+def _alternatives(diagnoses: pd.Series[str]) -> str:
+    return " and ".join(f"{dx} (row {row})" for row, dx in diagnoses.drop_duplicates().items())
+
+
+def _unusable_ages(frame: pd.DataFrame) -> Fault:
+    return Fault(
+        "unusable-age",
+        "unusable age",
+        "rows with an unusable age",
+        f"Ages are years from 0 to {MAX_AGE}, or empty.",
+        _rows(frame, [not _is_age(age) for age in frame["age"]], map(_short, frame["age"])),
+    )
+
+
+def _rows(frame: pd.DataFrame, wrong: Iterable[bool], texts: Iterable[str]) -> tuple[FaultyRow, ...]:
+    """The rows of `frame` that are wrong, each with its text."""
+    rows = zip(frame.index, frame["image_id"], wrong, texts, strict=True)
+    return tuple(FaultyRow(int(number), text, _usable([id_])) for number, id_, bad, text in rows if bad)
+
+
+def _usable(image_ids: Iterable[str]) -> tuple[str, ...]:
+    """Those ids that are fit to be written to a list."""
+    return tuple(id_ for id_ in image_ids if IDENTIFIER.fullmatch(id_))
 
 
 def _is_age(text: str) -> bool:
@@ -246,13 +333,12 @@ def _is_age(text: str) -> bool:
     return True
 
 
-def _refuse(name: str, what: str, examples: Sequence[str], hint: str) -> None:
-    if examples:
-        raise DataError(f"{name}: {len(examples)} {what}: {some(examples)}.", hint)
+def _as_known(id_: str) -> str:
+    return id_ if IDENTIFIER.fullmatch(id_) else _short(id_)
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "...")
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def _guess(dx: str) -> str:

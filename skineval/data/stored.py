@@ -11,14 +11,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from skineval.data.archives import LOCAL_HEADER, MAX_BYTES, ignored, list_members
+from skineval.data.findings import Finding
 from skineval.errors import DataError
 
-MAX_BYTES = 256_000_000  #: of one file that is read as a whole
-
-_LOCAL_HEADER = 30  #: bytes before the name in the header that stands before each member of a zip archive
-_ENCRYPTED = 0x1
+_MAGIC = b"PK\x03\x04"  #: what the header before each member of a zip archive begins with
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class StoredFile:
     @property
     def name(self) -> str:
         """What to call it in a message."""
-        return f"{self.path}:{self.member}" if self.member else str(self.path)
+        return f"{self.path}/{self.member}" if self.member else str(self.path)
 
     @property
     def inner(self) -> Path:
@@ -48,22 +47,36 @@ class StoredFile:
         outer = Path(root.name) if self.path == root else self.path.relative_to(root)
         return outer.with_suffix("") / self.member if self.member else outer
 
+    def listed(self, root: Path) -> str:
+        """Its name in a list of the files below `root`, with slashes; a member stands below its archive."""
+        outer = Path(root.name) if self.path == root else self.path.relative_to(root)
+        return str(PurePosixPath(f"{outer.as_posix()}/{self.member}"))
+
     def read(self) -> bytes:
         """The content. Raises DataError, naming the file, where it cannot be read or is not what it was."""
         if self.size > MAX_BYTES:
             raise DataError(f"{self.name} has {self.size} bytes, too many to be meant.", "Remove the file.")
         try:
-            content = self._unpack() if self.member else self.path.read_bytes()
+            content = self._unpack() if self.member else self._load()
         except (OSError, zlib.error) as error:
             raise DataError(f"{self.name} cannot be read: {error}.", "Restore the file.") from error
         if self.crc is not None and (len(content) != self.size or zlib.crc32(content) != self.crc):
             raise DataError(f"{self.name} does not have the content that its checksum promises.", "Restore the file.")
         return content
 
+    def _load(self) -> bytes:
+        with self.path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise OSError("it has grown too large")
+        return content
+
     def _unpack(self) -> bytes:
         with self.path.open("rb") as archive:
             archive.seek(self.offset)
-            header = archive.read(_LOCAL_HEADER)
+            header = archive.read(LOCAL_HEADER)
+            if not header.startswith(_MAGIC):
+                raise OSError("the archive holds nothing where it says that the file begins")
             # The lengths of name and extra field may differ from those in the central directory.
             archive.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
             packed = archive.read(self.packed)
@@ -76,12 +89,30 @@ class StoredFile:
 def scan(path: Path) -> list[StoredFile]:
     """Every file below the folder `path`, or the file `path`, and every member of the zip archives among them.
 
-    They are in the order of their names. Raises DataError naming an archive that cannot be read.
+    They are in the order of their names. Raises DataError for an archive, or a member of one, that cannot be read in
+    place or that nobody in good faith would pack.
     """
-    found: list[StoredFile] = []
+    files, findings = survey(path)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        first = (path if path.is_dir() else path.parent) / errors[0].where
+        more = f", and {len(errors) - 1} more like it" if len(errors) > 1 else ""
+        raise DataError(f"{first} {errors[0].what}{more}.", errors[0].hint)
+    return files
+
+
+def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
+    """What `scan` finds, without whatever is wrong with an archive, and a finding for each of those."""
+    files: list[StoredFile] = []
+    findings: list[Finding] = []
     for file in walk(path):
-        found += _members(file.path) if file.inner.suffix.lower() == ".zip" else [file]
-    return sorted(found, key=lambda file: (len(file.path.parts), file.path, file.member))
+        if file.inner.suffix.lower() == ".zip":
+            infos, problems = list_members(file.path, file.listed(path))
+            files += [_member(file.path, info) for info in infos]
+            findings += problems
+        else:
+            files.append(file)
+    return sorted(files, key=lambda file: (len(file.path.parts), file.path, file.member)), findings
 
 
 def walk(path: Path) -> Iterator[StoredFile]:
@@ -91,13 +122,13 @@ def walk(path: Path) -> Iterator[StoredFile]:
     seen = set()
     for folder, folders, names in os.walk(path, followlinks=True):
         real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else [name for name in folders if not _ignored(name)]
+        folders[:] = [] if real in seen else [name for name in folders if not ignored(name)]
         if real in seen:
             continue
         seen.add(real)
         for name in names:
             file = Path(folder, name)
-            if _ignored(name):
+            if ignored(name):
                 continue
             try:
                 known = file.stat()
@@ -107,31 +138,7 @@ def walk(path: Path) -> Iterator[StoredFile]:
                 yield StoredFile(file, "", known.st_size, None)
 
 
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _members(path: Path) -> list[StoredFile]:
-    """The files in a zip archive, known from its central directory."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise DataError(
-            f"{path} is not a zip archive that can be read: {error}.", "Download it again: it may be incomplete."
-        ) from error
-    infos = [info for info in infos if not any(_ignored(part) for part in Path(info.filename).parts)]
-    for info in infos:
-        if info.flag_bits & _ENCRYPTED:
-            raise DataError(f"{path}:{info.filename} is encrypted.", "Extract the archive and give the folder.")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"{path}:{info.filename} is compressed by method {info.compress_type}, which is not read in place.",
-                "Extract the archive and give the folder.",
-            )
-    return [
-        StoredFile(
-            path, info.filename, info.file_size, info.CRC, info.header_offset, info.compress_size, info.compress_type
-        )
-        for info in infos
-    ]
+def _member(path: Path, info: zipfile.ZipInfo) -> StoredFile:
+    return StoredFile(
+        path, info.orig_filename, info.file_size, info.CRC, info.header_offset, info.compress_size, info.compress_type
+    )

@@ -1,0 +1,167 @@
+"""Zip archives of unknown origin: which members can be read in place, and what is wrong with the others.
+
+Nothing is ever extracted, so no member can be written anywhere. What an archive says of itself is taken for granted
+nowhere: neither how many members it has, nor how large they are, nor where they lie.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from skineval.data.findings import Finding
+
+MAX_BYTES = 256_000_000  #: of one file that is read as a whole
+MAX_MEMBERS = 200_000
+MAX_DIRECTORY = 32_000_000  #: bytes of the list of members
+MAX_RATIO = 200  #: of a member's size to its bytes in the archive
+HARMLESS = 10_000_000  #: bytes up to which a member may be packed as tightly as it likes
+LOCAL_HEADER = 30  #: bytes before the name in the header that stands before each member
+
+_ENTRY = b"PK\x01\x02"  #: what each entry in the list of members begins with
+_ENCRYPTED = 0x1
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_EXTRACT = "Extract the archive and give the folder."
+_Problem = tuple[str, str, str]  #: code, what is wrong, what to do
+_AGAIN = "Download the archive again from a source that you trust; do not extract it."
+
+
+def list_members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[Finding]]:
+    """The members of the archive at `path` that can be read in place, and findings on the others.
+
+    `name` is what findings call the archive. Folders and what the Finder of macOS adds are in neither list. Memory is
+    bounded whatever the archive holds.
+    """
+    try:
+        with path.open("rb") as opened, zipfile.ZipFile(_Guarded(opened)) as archive:
+            infos, end = archive.infolist(), archive.start_dir
+    except _TooManyMembersError:
+        what = f"lists more than {MAX_MEMBERS:,} members, or them in more than {MAX_DIRECTORY:,} bytes"
+        return [], [Finding("zip-too-many", name, what, _AGAIN)]
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        what = f"is not a zip archive that can be read: {error}"
+        return [], [Finding("zip-unreadable", name, what, "Download it again: it may be incomplete.")]
+    good, findings = [], []
+    for info, problem in _judged(infos, end, name):
+        if problem is None or problem.severity == "remark":
+            good.append(info)
+        if problem is not None:
+            findings.append(problem)
+    if not good and not findings:
+        findings.append(Finding("zip-empty", name, "holds no file", "Remove it, or download it again.", "remark"))
+    return good, findings
+
+
+def ignored(name: str) -> bool:
+    """Whether the name of a file or folder says that it is hidden, or was made by the Finder of macOS."""
+    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
+
+
+class _TooManyMembersError(Exception):
+    """More members than anybody packs for this."""
+
+
+class _Guarded(io.BufferedIOBase):
+    """An archive whose list of members `zipfile` cannot read when it is too long to be held in memory.
+
+    `zipfile` reads the list as a whole and makes an object of each entry, however many there are.
+    """
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = self._file.read(MAX_DIRECTORY + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY + 1))
+        if len(data) > MAX_DIRECTORY or data.count(_ENTRY) > MAX_MEMBERS:
+            raise _TooManyMembersError
+        return data
+
+
+def _judged(
+    infos: Sequence[zipfile.ZipInfo], end: int, archive: str
+) -> Iterator[tuple[zipfile.ZipInfo, Finding | None]]:
+    """Each file in an archive with what is wrong with it; `end` is where the members end and the list of them begins.
+
+    Hidden files are passed over, as long as their names lead nowhere else.
+    """
+    files = [info for info in infos if not _passed_over(info)]
+    overlapping = _overlapping(files, end)
+    contents: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for info in files:
+        contents[info.orig_filename].add((info.file_size, info.CRC))
+    for index, info in enumerate(files):
+        where = f"{archive}/{info.orig_filename}"
+        problem = _unsafe(info.orig_filename) or _problem(info)
+        if problem is None and index in overlapping:
+            problem = ("zip-overlap", "shares its bytes with another member, or lies outside of the archive", _AGAIN)
+        if problem is None and len(contents[info.orig_filename]) > 1:
+            problem = ("zip-repeated-name", "is there several times with different content", "Keep one in the archive.")
+        if problem is not None:
+            yield info, Finding(problem[0], where, problem[1], problem[2])
+        elif info.orig_filename.lower().endswith(".zip"):
+            hint = "Take the inner archive out if it is meant."
+            yield info, Finding("zip-nested", where, "is an archive in an archive, which is ignored", hint, "remark")
+        else:
+            yield info, None
+
+
+def _passed_over(info: zipfile.ZipInfo) -> bool:
+    name = info.orig_filename
+    # `ZipInfo.is_dir` fails on a member without a name.
+    return _unsafe(name) is None and (name.endswith("/") or any(map(ignored, name.split("/"))))
+
+
+def _unsafe(name: str) -> _Problem | None:
+    if not name or "\\" in name or name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name):
+        return "zip-unsafe-name", "would be extracted to a place outside of the folder, or to none", _AGAIN
+    if _CONTROL.search(name):
+        return "zip-unsafe-name", "has control characters in its name", _AGAIN
+    return None
+
+
+def _problem(info: zipfile.ZipInfo) -> _Problem | None:
+    """What is wrong with a member by itself, but for its name."""
+    size, packed = info.file_size, info.compress_size
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "zip-link", "is a link or a device, not a file", _AGAIN
+    if info.flag_bits & _ENCRYPTED:
+        return "zip-encrypted", "is encrypted", _EXTRACT
+    if info.compress_type not in _READABLE:
+        return "zip-method", f"is compressed by method {info.compress_type}, which is not read in place", _EXTRACT
+    if max(size, packed) > MAX_BYTES:
+        return "zip-too-large", f"has {max(size, packed):,} bytes, more than {MAX_BYTES:,}", "Remove the file."
+    if size > HARMLESS and size > MAX_RATIO * packed:
+        return "zip-bomb", f"unpacks from {packed:,} to {size:,} bytes, more than {MAX_RATIO} times as many", _AGAIN
+    if info.compress_type == zipfile.ZIP_STORED and size != packed:
+        return "zip-size", f"is stored as it is, in {packed:,} bytes, but would have {size:,}", _AGAIN
+    return None
+
+
+def _overlapping(infos: Sequence[zipfile.ZipInfo], end: int) -> set[int]:
+    """The members whose bytes reach into the next one or beyond `end`: that is how a small archive unpacks to anything.
+
+    David Fifield, "A better zip bomb", USENIX Workshop on Offensive Technologies 2019.
+    """
+    order = sorted(range(len(infos)), key=lambda index: infos[index].header_offset)
+    limits = [*(infos[index].header_offset for index in order[1:]), end]
+    return {
+        index
+        for index, limit in zip(order, limits, strict=True)
+        if not 0 <= infos[index].header_offset <= limit - LOCAL_HEADER - infos[index].compress_size
+    }

@@ -1,0 +1,67 @@
+"""What is wrong with a data set, or worth knowing of it: where, what, and what to do, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from skineval.errors import DataError, some
+
+Severity = Literal["error", "remark"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `skineval data check`."""
+
+    code: str  #: the same for everything of its kind, in every version
+    where: str  #: file, member of an archive, or file and row
+    what: str  #: what is wrong, with its value
+    hint: str  #: what to do
+    severity: Severity = "error"  #: a remark keeps nothing from being used
+    image_ids: tuple[str, ...] = ()  #: leave these images out, and nothing is wrong; () where that would not help
+
+
+@dataclass(frozen=True)
+class FaultyRow:
+    """A row of a table with the value that cannot be meant."""
+
+    number: int  #: in the file, where the header is row 1; 0 where the text names rows itself
+    text: str  #: the value as it may be shown
+    image_ids: tuple[str, ...] = ()  #: leave these out to be rid of it
+
+    def __str__(self) -> str:
+        return f"row {self.number} {self.text}" if self.number else self.text
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in some rows of a table, or in none."""
+
+    code: str
+    one: str  #: what is wrong with a single row
+    many: str  #: the same of several, as an error counts them
+    hint: str
+    rows: tuple[FaultyRow, ...]
+
+    def findings(self, name: str) -> list[Finding]:
+        """A finding for each row of the table called `name`."""
+        return [
+            Finding(
+                self.code,
+                f"{name}, row {row.number}" if row.number else name,
+                f"{self.one}: {row.text}",
+                self.hint,
+                image_ids=row.image_ids,
+            )
+            for row in self.rows
+        ]
+
+
+def refuse(faults: Iterable[Fault], name: str) -> None:
+    """Raise DataError for the first fault that the table called `name` has, counting its rows and naming a few."""
+    for fault in faults:
+        if fault.rows:
+            examples = [str(row) for row in fault.rows]
+            raise DataError(f"{name}: {len(examples)} {fault.many}: {some(examples)}.", fault.hint)
