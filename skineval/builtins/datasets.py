@@ -20,13 +20,14 @@ def _is_layout(name: str, path: Path) -> bool:
     return found is not None and found.name == name
 
 
-def _load_layout(name: str, path: Path | None, **_: Any) -> LesionTable:
+def _load_layout(name: str, path: Path | None, *, quarantined: frozenset[str] = frozenset(), **_: Any) -> LesionTable:
     from skineval.data import layouts
+    from skineval.data.quarantine import load_leaving_out
     from skineval.errors import UsageError
 
     if path is None:
         raise UsageError(f"{name} is a data set that lies in a folder.", "Give the folder: --data DIR.")
-    return layouts.named(name).load(path)
+    return load_leaving_out(layouts.named(name).load, path, quarantined)
 
 
 def _layout(name: str, summary: str) -> DatasetSource:

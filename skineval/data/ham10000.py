@@ -6,7 +6,7 @@ Tschandl, Rosendahl, Kittler: "The HAM10000 dataset", Scientific Data 5:180161 (
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from skineval.data import isic2018, pictures
@@ -23,7 +23,7 @@ _PART = re.compile(r"ham10000_images_part_\d\.zip", re.IGNORECASE)
 
 def has_metadata(files: Sequence[StoredFile], path: Path) -> bool:
     """Whether there is a table of the name of the metadata, or with its columns."""
-    return any(map(is_named_metadata, files)) or any(map(is_metadata, _own(files)))
+    return any(map(is_named_metadata, files)) or any(map(is_metadata, own(files)))
 
 
 def is_named(files: Sequence[StoredFile], path: Path) -> bool:
@@ -31,15 +31,16 @@ def is_named(files: Sequence[StoredFile], path: Path) -> bool:
     return any(NAME.lower() in str(file.below(path)).lower() for file in files)
 
 
-def load(path: Path) -> LesionTable:
+def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     """Read HAM10000 as it lies in a folder or in one zip archive: zipped, extracted, or mixed.
 
     Rows are sorted by image_id. The fingerprint covers ids, labels and every image's content, but not how they are
-    stored, nor the masks. Raises DataError naming the row (the header is row 1) or the file that is wrong.
+    stored, nor the masks. Raises DataError naming the row (the header is row 1) or the file that is wrong. Of the
+    images in `quarantined`, neither rows nor files are looked at.
     """
-    files = scan(path)
-    metadata = read_metadata(find_metadata(path, _own(files)))
-    collected = pictures.collect(metadata.frame, files, path)
+    files = scan(path, without=pictures.stems(quarantined))
+    metadata = read_metadata(find_metadata(path, own(files)), quarantined)
+    collected = pictures.collect(metadata.frame, files, path, left_out=quarantined)
     original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
     return LesionTable(
         name=NAME if original else path.resolve().name,
@@ -53,7 +54,7 @@ def load(path: Path) -> LesionTable:
     )
 
 
-def _own(files: Sequence[StoredFile]) -> list[StoredFile]:
+def own(files: Sequence[StoredFile]) -> list[StoredFile]:
     """The files without those of ISIC 2018 Task 3, whose ground truth for the test may have the same columns."""
     return [file for file in files if not isic2018.is_named(file.inner)]
 

@@ -8,7 +8,7 @@ with two sets of columns, those of the challenge and those of HAM10000.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from skineval.data.metadata import (
     is_table,
     read_table,
 )
+from skineval.data.quarantine import require_known
 from skineval.data.stored import StoredFile, scan
 from skineval.errors import DataError, some
 
@@ -64,6 +65,7 @@ class _Truth:
     metadata: Metadata
     lesions_unknown: int  #: images of which no lesion is known, so that each counts as its own
     unscored: bool  #: whether it names the image that is left out
+    quarantined: frozenset[str]  #: images that it names and that are in quarantine
 
 
 def is_named(path: PurePath) -> bool:
@@ -76,20 +78,22 @@ def recognise(files: Sequence[StoredFile], path: Path) -> bool:
     return any(is_named(file.below(path)) for file in files) or any(map(_is_one_hot, files))
 
 
-def load(path: Path) -> LesionTable:
+def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     """Read ISIC 2018 Task 3 from a folder or zip archive that holds any of its parts, zipped, extracted or mixed.
 
     `path` may also be one file of ground truth, of which the images lie beside it. A part of which no image is there is
     left out, and so is `UNSCORED`. `official` holds the parts. Rows are sorted by image_id. Raises DataError naming
-    the row (the header is row 1) or the file that is wrong.
+    the row (the header is row 1) or the file that is wrong. Of the images in `quarantined`, neither rows nor files are
+    looked at.
     """
     import pandas as pd
 
     folder = path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
-    files = scan(folder)
+    files = scan(folder, without=pictures.stems(quarantined))
     images, _ = pictures.find(files)
     groupings = _read_groupings(files)
-    truths = [_read_truth(file, groupings) for file in _truths(files, path)]
+    truths = [_read_truth(file, groupings, quarantined) for file in _truths(files, path)]
+    require_known(quarantined, [id_ for truth in truths for id_ in truth.quarantined], str(path))
     absent = [truth for truth in truths if images.keys().isdisjoint(truth.metadata.frame["image_id"])]
     present = [truth for truth in truths if truth not in absent]
     if not present:
@@ -104,7 +108,7 @@ def load(path: Path) -> LesionTable:
     frame = frame.sort_values("image_id").reset_index(drop=True)
     official = tuple(frame.pop("part"))
     frame["group"] = make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist())
-    collected = pictures.collect(frame, files, folder, left_out=[UNSCORED])
+    collected = pictures.collect(frame, files, folder, left_out=[UNSCORED, *quarantined])
     parts_read = dict.fromkeys(truth.part or truth.file.inner.name for truth in present)
     return LesionTable(
         name=NAME,
@@ -169,19 +173,26 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
     return raw.set_index("image_id")[["lesion_id", "dx_type"]]
 
 
-def _read_truth(file: StoredFile, groupings: pd.DataFrame) -> _Truth:
+def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collection[str]) -> _Truth:
     """The labels in a file, whichever columns it has, with the lesions that it or the groupings know."""
     raw = _read_codes(file) if "dx" in header(file) else _read_one_hot(file)
     for column in ("lesion_id", "dx_type"):
         grouped = raw["image_id"].map(groupings[column])
         raw[column] = raw[column].mask(raw[column] == "", grouped).fillna("")
+    passed_over = frozenset(raw["image_id"]) & frozenset(quarantined)
+    raw = raw[~raw["image_id"].isin(passed_over)]
     unscored = raw["image_id"] == UNSCORED
     raw = raw[~unscored]
     unknown = raw["lesion_id"] == ""
     raw = raw.assign(lesion_id=raw["lesion_id"].mask(unknown, raw["image_id"]))
     part = _PART.search(file.inner.stem.lower())
     return _Truth(
-        file, _PARTS[part[1]] if part else "", clean(raw, file.name), int(unknown.sum()), bool(unscored.any())
+        file=file,
+        part=_PARTS[part[1]] if part else "",
+        metadata=clean(raw, file.name),
+        lesions_unknown=int(unknown.sum()),
+        unscored=bool(unscored.any()),
+        quarantined=passed_over,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skineval.data import ham10000, isic2018
 from skineval.data.lesions import LesionTable
+from skineval.data.quarantine import load_leaving_out
 from skineval.data.stored import StoredFile, scan, walk
 from skineval.errors import DataError, some
 
@@ -21,7 +22,7 @@ class Layout:
 
     name: str
     recognise: Callable[[Sequence[StoredFile], Path], bool]  #: from the files at a path
-    load: Callable[[Path], LesionTable]
+    load: Callable[..., LesionTable]  #: from the path, and where it can, without the images `quarantined`
     looked_for: str  #: what it is recognised by
 
 
@@ -48,12 +49,15 @@ def named(name: str) -> Layout:
     return next(layout for layout in LAYOUTS if layout.name == name)
 
 
-def load(path: Path) -> LesionTable:
-    """Read whatever lies in the folder or file `path`. Raises DataError where no layout is recognised."""
+def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
+    """Read whatever lies in the folder or file `path`, less the images `quarantined`.
+
+    Raises DataError where no layout is recognised, or for `quarantined` images that are unknown.
+    """
     layout = recognise(path)
     if layout is None:
         raise unrecognised(path)
-    return layout.load(path)
+    return load_leaving_out(layout.load, path, quarantined)
 
 
 def unrecognised(path: Path) -> DataError:

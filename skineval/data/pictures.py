@@ -109,6 +109,11 @@ def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict
     return images, masks
 
 
+def stems(image_ids: Iterable[str]) -> frozenset[str]:
+    """What the files of these images and of their masks are called, without suffix."""
+    return frozenset(name for id_ in image_ids for name in (id_, id_ + MASK))
+
+
 def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str:
     """A hash of a frame and of what each of its images holds, known by CRC-32 and number of bytes."""
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -86,14 +86,18 @@ class StoredFile:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, self.size + 1)
 
 
-def scan(path: Path) -> list[StoredFile]:
+def scan(path: Path, without: Collection[str] = ()) -> list[StoredFile]:
     """Every file below the folder `path`, or the file `path`, and every member of the zip archives among them.
 
     They are in the order of their names. Raises DataError for an archive, or a member of one, that cannot be read in
-    place or that nobody in good faith would pack.
+    place or that nobody in good faith would pack, unless its name without suffix is among `without`.
     """
     files, findings = survey(path)
-    errors = [finding for finding in findings if finding.severity == "error"]
+    errors = [
+        finding
+        for finding in findings
+        if finding.severity == "error" and PurePosixPath(finding.where).stem not in without
+    ]
     if errors:
         first = (path if path.is_dir() else path.parent) / errors[0].where
         more = f", and {len(errors) - 1} more like it" if len(errors) > 1 else ""
