@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skineval.specs import DatasetSource, Parameter
 
@@ -20,7 +20,7 @@ def _is_layout(name: str, path: Path) -> bool:
     return found is not None and found.name == name
 
 
-def _load_layout(name: str, path: Path | None, *, quarantined: frozenset[str] = frozenset(), **_: Any) -> LesionTable:
+def _load_layout(name: str, path: Path | None, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     from skineval.data import layouts
     from skineval.data.quarantine import load_leaving_out
     from skineval.errors import UsageError
@@ -48,6 +48,13 @@ SOURCES: tuple[DatasetSource, ...] = (
         "HAM10000 as downloaded from Dataverse or Kaggle, zipped or extracted, or any folder laid out like it",
     ),
     _layout("isic2018", "ISIC 2018 Task 3: any of train, validation and test, with their ground truth"),
+    _layout(
+        "dermamnist", "DermaMNIST of MedMNIST v2, an npz file of any size; no lesion ids, so every split of it leaks"
+    ),
+    _layout(
+        "folders", "images sorted into one folder a class, perhaps below train, validation and test; no lesion ids"
+    ),
+    _layout("hmnist", "the hmnist_*.csv files of pixels that Kaggle adds to HAM10000; no image ids and no lesion ids"),
     DatasetSource(
         name="synthetic",
         load=_load_synthetic,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.data import ham10000, isic2018
+from skineval.data import dermamnist, folders, ham10000, hmnist, isic2018
 from skineval.data.lesions import LesionTable
 from skineval.data.quarantine import load_leaving_out
 from skineval.data.stored import StoredFile, scan, walk
@@ -30,6 +30,9 @@ class Layout:
 LAYOUTS: tuple[Layout, ...] = (
     Layout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
     Layout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
+    Layout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
+    Layout("folders", folders.recognise, folders.load, folders.LOOKED_FOR),
+    Layout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),
     # A folder of that name says best itself what it lacks.
     Layout("ham10000", ham10000.is_named, ham10000.load, "a name with HAM10000 in it"),
 )
@@ -64,9 +67,9 @@ def unrecognised(path: Path) -> DataError:
     """The error that says what was looked for at `path`, and what was seen there."""
     if not path.exists():
         return DataError(f"There is no folder or file {path}.", "Check the path.")
-    looked_for = "; ".join(f"{layout.name}: {layout.looked_for}" for layout in LAYOUTS)
+    looked_for = "\n".join(f"  {layout.name}: {layout.looked_for}" for layout in LAYOUTS)
     return DataError(
-        f"{path} holds no data set that skineval recognises: {_seen(_look(path), path)}.", f"Looked for {looked_for}."
+        f"{path} holds no data set that skineval recognises: {_seen(_look(path), path)}.", f"Looked for\n{looked_for}"
     )
 
 

@@ -205,7 +205,7 @@ def clean(raw: pd.DataFrame, name: str) -> Metadata:
 
 
 def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
-    """The frame of images of which only the diagnosis is known, sorted by image_id: each counts as its own lesion."""
+    """The frame of images of which only the diagnosis is known, in their order: each counts as its own lesion."""
     import pandas as pd
 
     known = {"image_id": image_ids, "lesion_id": image_ids, "dx": diagnoses, "age": float("nan")}
@@ -213,7 +213,7 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
     for column in COLUMNS:
         if column not in frame:
             frame[column] = "unknown"
-    return frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True)
+    return frame[list(COLUMNS)]
 
 
 def _age(text: str) -> float:

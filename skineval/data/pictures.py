@@ -73,20 +73,31 @@ def collect(
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
-    Raises DataError naming the images that are not there, or there in several versions. The fingerprint covers the
-    frame and every image's content, but not how they are stored, nor the masks.
+    Raises DataError naming the images that are not there, or there in several versions.
     """
-    images, masks = find(files)
+    files = list(files)
+    images, _ = find(files)
     ids = frame["image_id"].tolist()
-    chosen = _checksummed(_match(ids, images, path))
-    segmentations = tuple(masks[id_][0] if id_ in masks else None for id_ in ids)
-    contents = ((file.crc or 0, file.size) for file in chosen)
+    collected = attach(frame, _match(ids, images, path), files)
+    copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
+    ignored = (f"{extra} images without metadata are ignored",) if extra else ()
+    return replace(collected, whereabouts=collected.whereabouts + copies, notes=(*ignored, *collected.notes))
+
+
+def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[StoredFile]) -> Collected:
+    """The files chosen for the rows of `frame`, with their masks among `files`.
+
+    The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
+    """
+    _, masks = find(files)
+    known = _checksummed(chosen)
+    segmentations = tuple(masks[file.inner.stem][0] if file.inner.stem in masks else None for file in known)
     return Collected(
-        StoredImages(chosen, segmentations),
-        fingerprint(frame, contents),
-        _whereabouts(chosen, twice=all(len(images[id_]) > 1 for id_ in ids)),
-        (*_remarks(extra, segmentations), *absent_classes(frame)),
+        StoredImages(known, segmentations),
+        fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
+        _whereabouts(known),
+        (*_unmasked(segmentations), *absent_classes(frame)),
     )
 
 
@@ -160,15 +171,13 @@ def _checksummed(files: Sequence[StoredFile]) -> tuple[StoredFile, ...]:
         return tuple(pool.map(checksum, files))
 
 
-def _whereabouts(files: Sequence[StoredFile], twice: bool) -> str:
+def _whereabouts(files: Sequence[StoredFile]) -> str:
     zipped = {bool(file.member) for file in files}
     places = [place for member, place in ((False, "folders"), (True, "zip archives")) if member in zipped]
-    return f"images in {' and '.join(places)}" + (", each there more than once" if twice else "")
+    return f"images in {' and '.join(places)}"
 
 
-def _remarks(extra: int, segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
-    if extra:
-        yield f"{extra} images without metadata are ignored"
-    unmasked = segmentations.count(None)
-    if 0 < unmasked < len(segmentations):
-        yield f"{unmasked} images have no lesion mask"
+def _unmasked(segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
+    count = segmentations.count(None)
+    if 0 < count < len(segmentations):
+        yield f"{count} images have no lesion mask"
