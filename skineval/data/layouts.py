@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from skineval.data import dermamnist, folders, ham10000, hmnist, isic2018
 from skineval.data.lesions import LesionTable
@@ -63,11 +64,15 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     return load_leaving_out(layout.load, path, quarantined)
 
 
-def unrecognised(path: Path) -> DataError:
-    """The error that says what was looked for at `path`, and what was seen there."""
+def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) -> DataError:
+    """The error that says what was looked for at `path`, and what was seen there.
+
+    `sources` are the summaries of data sets by name; of those that are no layout of this module, they say what it is.
+    """
     if not path.exists():
         return DataError(f"There is no folder or file {path}.", "Check the path.")
-    looked_for = "\n".join(f"  {layout.name}: {layout.looked_for}" for layout in LAYOUTS)
+    known = {layout.name: layout.looked_for for layout in reversed(LAYOUTS)}  # the first of a name stays
+    looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
         f"{path} holds no data set that skineval recognises: {_seen(_look(path), path)}.", f"Looked for\n{looked_for}"
     )

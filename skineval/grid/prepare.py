@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
+from skineval.data.layouts import unrecognised
 from skineval.data.lesions import LesionTable, labels, sample
 from skineval.data.splits import Split, official_split, read_split, split
 from skineval.errors import DataError, UsageError
@@ -164,16 +165,13 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
 
 
 def load_table(data: str, catalog: Catalog) -> tuple[LesionTable, str]:
-    """The data set called `data`, or in the folder `data`; with it the text that names it from anywhere."""
+    """The data set called `data`, or in the folder or file `data`; with it the text that names it from anywhere."""
     path = Path(data).expanduser()
     if path.exists():
         for source in catalog.datasets:
             if source.recognise is not None and source.recognise(path):
                 return source.load(path), str(path.resolve())
-        # No layout is recognised: the first reader says best what it misses.
-        for source in catalog.datasets:
-            if source.recognise is not None:
-                return source.load(path), str(path.resolve())
+        raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
     if any(character in data for character in "/\\~") or data in (".", ".."):
         raise DataError(f"--data is {data!r}: there is no such folder ({path.absolute()}).", "Check the path.")
     (selection,) = catalog.datasets.select([data])
