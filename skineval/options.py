@@ -27,6 +27,7 @@ HELP = {
     "patience": "Stop after so many epochs without a better validation balanced accuracy.",
     "augment": "Augmentation of train images: none, or basic (flips, turns, shift, scale, colour).",
     "image_size": "Pixels a side of what the network sees.",
+    "fit": "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black.",
     "weights": "Initial weights: imagenet, none, or a .safetensors file.",
     "precision": "auto goes by the architecture and the device and says why; it is part of what identifies a cell.",
     "limit": "Use about so many images, whole lesions, stratified; every output then says NOT COMPARABLE.",

@@ -20,10 +20,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from skineval.errors import UsageError
 from skineval.options import HELP
-from skineval.specs import Selection
+from skineval.specs import Fit, Selection
 
 #: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 def _sequence(value: object) -> object:
@@ -70,6 +70,7 @@ class Recipe(BaseModel):
     patience: int = _key("patience", default=10, ge=1)
     augment: Literal["none", "basic"] = _key("augment", default="basic")
     image_size: int = _key("image_size", default=224, ge=16, le=1024)
+    fit: Fit = _key("fit", default="squash")
     weights: str = _key("weights", min_length=1, default="imagenet")
     precision: Literal["auto", "fp32", "bf16"] = _key("precision", default="auto")
     limit: Annotated[int, Field(ge=1)] | None = _key("limit", default=None)
@@ -168,6 +169,7 @@ class RunSpec:
     precision: str  #: "fp32" or "bf16", resolved
     model_package: str = ""  #: the third-party package, with version, that the model comes from
     imbalance_package: str = ""
+    fit: Fit = "squash"  #: how images become squares
     on_embeddings: bool = False  #: the strategy acts only after the network is trained
     protocol_version: int = PROTOCOL_VERSION
 

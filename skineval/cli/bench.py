@@ -55,6 +55,7 @@ def bench(
     patience: Annotated[str | None, _key("patience", "EPOCHS")] = None,
     augment: Annotated[str | None, _key("augment", "none|basic")] = None,
     image_size: Annotated[str | None, _key("image_size", "PIXELS")] = None,
+    fit: Annotated[str | None, _key("fit", "squash|crop|pad")] = None,
     weights: Annotated[str | None, _key("weights", "imagenet|none|FILE")] = None,
     precision: Annotated[str | None, _key("precision", "auto|fp32|bf16")] = None,
     limit: Annotated[str | None, _key("limit", "IMAGES")] = None,

@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from skineval.data.accelerator import decode_jpeg, is_accelerated, resize
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
 from skineval.specs import Fit
@@ -20,6 +21,9 @@ from skineval.specs import Fit
 MAX_PIXELS = 50_000_000
 
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
+_SCAN = 0xDA  #: the marker of JPEG after which pixels follow
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  #: markers of JPEG that tell the size
+_SEGMENTS = frozenset({0xC4, 0xC8, 0xCC, *range(0xDB, 0xFF)})  #: markers that a length follows, and no size
 _RESTORE = "Restore the file, or remove its row from the metadata."
 
 
@@ -34,15 +38,20 @@ def decode_bytes(
     """The image in the content of a JPEG or PNG file as (size, size, 3) RGB or (size, size) L, resized by `fit_array`.
 
     EXIF orientation is applied, transparency dropped. Raises DataError, calling the file `name`, for content that is
-    of another format, damaged, or of more than `MAX_PIXELS` pixels (known before anything is decoded).
+    of another format, damaged, or of more than `MAX_PIXELS` pixels (known before anything is decoded). Within
+    `accelerator.accelerated` the usual kinds of JPEG are decoded by torchvision, and torch makes images smaller: the
+    same files are refused, and values differ by one grey level at most (`accelerator.resize` says how surely).
     """
     if not content:
         raise DataError(f"{name} is empty.", _RESTORE)
     try:
         with open_image(content, name) as image:
             _check_header(image, name)
-            ImageOps.exif_transpose(image, in_place=True)
-            return fit_array(np.asarray(image.convert(mode)), size, fit)
+            array = _by_torchvision(image, content) if mode == "RGB" and is_accelerated() else None
+            if array is None:
+                ImageOps.exif_transpose(image, in_place=True)
+                array = np.asarray(image.convert(mode))
+            return fit_array(array, size, fit)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to
@@ -60,13 +69,55 @@ def fit_array(array: NDArray[np.uint8], size: int, fit: Fit = "squash") -> NDArr
     if fit == "crop":
         array = _centre_square(array)
     height, width = _scaled(array.shape[:2], size) if fit == "pad" else (size, size)
-    resized = np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR))
+    resized = _resize(array, height, width)
     if resized.shape[:2] == (size, size):
         return resized
     result = np.zeros((size, size, *array.shape[2:]), dtype=np.uint8)
     top, left = (size - height) // 2, (size - width) // 2
     result[top : top + height, left : left + width] = resized
     return result
+
+
+def _resize(array: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    resized = resize(array, height, width) if is_accelerated() else None
+    if resized is None:
+        resized = np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR))
+    return resized
+
+
+def _by_torchvision(image: Image.Image, content: bytes) -> NDArray[np.uint8] | None:
+    """The pixels (H, W, 3) of an upright RGB or grey JPEG file; None for any other, and where torchvision refuses it.
+
+    torchvision reads the header anew and allocates what that says: it only gets files whose size it cannot see
+    differently than Pillow did.
+    """
+    if not isinstance(image, JpegImageFile) or image.mode not in ("RGB", "L"):
+        return None
+    if jpeg_size(content) != image.size or image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return None
+    return decode_jpeg(content)
+
+
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height as the one frame header of a JPEG file says; None unless its segments follow without gaps.
+
+    Decoders skip what they do not understand, each in its own way: here nothing is skipped.
+    """
+    found = None
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == _SCAN:
+            return found
+        if marker in _FRAMES:
+            if found is not None:
+                return None
+            height, width = (int.from_bytes(content[at : at + 2]) for at in (position + 5, position + 7))
+            found = (width, height)
+        elif marker not in _SEGMENTS:
+            return None
+        position += 2 + int.from_bytes(content[position + 2 : position + 4])
+    return None
 
 
 def _centre_square(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

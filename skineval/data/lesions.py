@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -76,9 +77,16 @@ class Images(Protocol):
         ...
 
 
-def fit_keyword(fit: Fit) -> dict[str, Fit]:
-    """The keyword argument for `Images.pixels` and `Images.masks`; none for the default, which all classes know."""
-    return {} if fit == "squash" else {"fit": fit}
+def fit_keyword(method: Callable[..., object], fit: Fit) -> dict[str, Fit]:
+    """The keyword argument for `Images.pixels` or `Images.masks`; none for the default, which all classes know.
+
+    Raises UsageError where another one is asked of a class that can only squash.
+    """
+    if fit == "squash":
+        return {}
+    if "fit" not in inspect.signature(method).parameters:
+        raise UsageError(f"--fit is {fit}, and the images of this data set can only be squashed.", "Use --fit squash.")
+    return {"fit": fit}
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +249,7 @@ class _Subset:
     rows: tuple[int, ...]
 
     def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
-        return self.images.pixels([self.rows[row] for row in rows], size, **fit_keyword(fit))
+        return self.images.pixels([self.rows[row] for row in rows], size, **fit_keyword(self.images.pixels, fit))
 
     def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
-        return self.images.masks([self.rows[row] for row in rows], size, **fit_keyword(fit))
+        return self.images.masks([self.rows[row] for row in rows], size, **fit_keyword(self.images.masks, fit))

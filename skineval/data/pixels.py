@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from PIL import features
 from platformdirs import user_cache_dir
 
-from skineval.data.lesions import Images, LesionTable
+from skineval.data.lesions import Images, LesionTable, fit_keyword
 from skineval.errors import DataError
 from skineval.files import atomic_produce, atomic_write, disk_error
+from skineval.specs import Fit
 
 FORMAT = 1  #: raise it when the same images would be stored differently
-FIT = "squash"  #: the whole image is resized to a square
 CHUNK = 64  #: images decoded by one thread at a time, and covered by one checksum
 SHOWN = 5  #: bad images named in an error
 MISSING = "missing"
@@ -58,7 +58,9 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(user_cache_dir("skineval", appauthor=False))
 
 
-def open_store(table: LesionTable, size: int, *, cache: Path, progress: Progress | None = None) -> PixelStore:
+def open_store(
+    table: LesionTable, size: int, *, fit: Fit = "squash", cache: Path, progress: Progress | None = None
+) -> PixelStore:
     """The pixels of `table` at `size` x `size`, from `cache` or decoded into it with all cores.
 
     The store is named by what it holds, so that any change of an image, the size or the decoder makes another one. It
@@ -67,7 +69,7 @@ def open_store(table: LesionTable, size: int, *, cache: Path, progress: Progress
 
     Raises DataError naming the images that cannot be decoded, DiskError where the cache cannot be written.
     """
-    path = cache / "pixels" / f"{_key(table, size)}.uint8"
+    path = cache / "pixels" / f"{_key(table, size, fit)}.uint8"
     shape = (len(table), size, size, 3)
     # A finished store needs no lock, so it can be shared from a folder that is read-only.
     if not _damage(path, shape):
@@ -75,15 +77,15 @@ def open_store(table: LesionTable, size: int, *, cache: Path, progress: Progress
     with _locked(path):
         damage = _damage(path, shape)
         if damage:
-            _build(table.images, path, shape, progress)
+            _build(table.images, path, shape, fit, progress)
     notes = () if damage in ("", MISSING) else (f"the cached pixels in {path} were {damage}: built again",)
     return PixelStore(_map(path, shape), path, built=bool(damage), notes=notes)
 
 
-def _key(table: LesionTable, size: int) -> str:
+def _key(table: LesionTable, size: int, fit: Fit) -> str:
     """A name that says what the store is, with a hash of everything that its content depends on."""
     decoder = f"Pillow {PIL.__version__}, libjpeg {features.version('libjpeg_turbo') or features.version('jpg')}"
-    parts = {"data": table.fingerprint, "size": size, "fit": FIT, "decoder": decoder, "format": FORMAT}
+    parts = {"data": table.fingerprint, "size": size, "fit": fit, "decoder": decoder, "format": FORMAT}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{size}px-{digest[:32]}"
 
@@ -126,7 +128,7 @@ def _damage(path: Path, shape: Shape) -> str:
         return f"unreadable ({error})"
 
 
-def _build(images: Images, path: Path, shape: Shape, progress: Progress | None) -> None:
+def _build(images: Images, path: Path, shape: Shape, fit: Fit, progress: Progress | None) -> None:
     """Decode every image into `path`, with the checksum of each chunk beside it; the caller holds the lock."""
     for abandoned in path.parent.glob(f".{path.name}.*.part"):
         abandoned.unlink(missing_ok=True)  # of a builder that was killed
@@ -134,7 +136,7 @@ def _build(images: Images, path: Path, shape: Shape, progress: Progress | None) 
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            for pixels in _decode(images, shape, progress):
+            for pixels in _decode(images, shape, fit, progress):
                 checksums.append(zlib.crc32(pixels.data))
                 file.write(pixels.data)
 
@@ -143,12 +145,12 @@ def _build(images: Images, path: Path, shape: Shape, progress: Progress | None) 
     atomic_write(path.with_suffix(".json"), json.dumps(about))
 
 
-def _decode(images: Images, shape: Shape, progress: Progress | None) -> Iterator[NDArray[np.uint8]]:
+def _decode(images: Images, shape: Shape, fit: Fit, progress: Progress | None) -> Iterator[NDArray[np.uint8]]:
     """The pixels of all images in order, chunk by chunk; DataError that names every bad image once all were tried."""
     n, size = shape[:2]
     chunks = [range(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
     bad: list[DataError] = []
-    for chunk, result in zip(chunks, _in_order(lambda rows: _try(images, rows, size), chunks), strict=True):
+    for chunk, result in zip(chunks, _in_order(lambda rows: _try(images, rows, size, fit), chunks), strict=True):
         if isinstance(result, list):
             bad += result
         elif not bad:
@@ -161,17 +163,17 @@ def _decode(images: Images, shape: Shape, progress: Progress | None) -> Iterator
         raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", bad[0].hint)
 
 
-def _try(images: Images, rows: Sequence[int], size: int) -> NDArray[np.uint8] | list[DataError]:
+def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np.uint8] | list[DataError]:
     """The pixels of some rows, or one error for each that is bad."""
     try:
-        return np.ascontiguousarray(images.pixels(rows, size))
+        return np.ascontiguousarray(images.pixels(rows, size, **fit_keyword(images.pixels, fit)))
     except DataError as error:
-        return [error] if len(rows) == 1 else _errors(images, rows, size) or [error]
+        return [error] if len(rows) == 1 else _errors(images, rows, size, fit) or [error]
 
 
-def _errors(images: Images, rows: Sequence[int], size: int) -> list[DataError]:
+def _errors(images: Images, rows: Sequence[int], size: int, fit: Fit) -> list[DataError]:
     """The error of each row that cannot be decoded by itself."""
-    tried = (_try(images, [row], size) for row in rows)
+    tried = (_try(images, [row], size, fit) for row in rows)
     return [error for result in tried if isinstance(result, list) for error in result]
 
 

@@ -273,6 +273,7 @@ def write_model(
         workspace.classes,
         spec.task,
         spec.image_size,
+        spec.fit,
         imbalance=str(spec.imbalance),
         initial_weights={"source": spec.weights, **(asdict(trained.loaded) if trained.loaded else {})},
         best_epoch=trained.progress.best_epoch,

@@ -79,6 +79,7 @@ def _cell(
         data=facts.data,
         split=facts.split,
         image_size=recipe.image_size,
+        fit=recipe.fit,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         learning_rate=peak_learning_rate(recipe),

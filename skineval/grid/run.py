@@ -179,7 +179,8 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
 
 def open_pixels(prepared: Prepared, progress: Callable[[int, int], None]) -> PixelStore:
     """The decoded images of the bench."""
-    return open_store(prepared.table, prepared.recipe.image_size, cache=cache_folder(), progress=progress)
+    recipe = prepared.recipe
+    return open_store(prepared.table, recipe.image_size, fit=recipe.fit, cache=cache_folder(), progress=progress)
 
 
 def open_external(
@@ -187,7 +188,8 @@ def open_external(
 ) -> ExternalImages:
     """The decoded images of an external test without those that the bench knows; says which those are on disk."""
     table = external.table
-    opened = open_store(table, prepared.recipe.image_size, cache=cache_folder(), progress=display.images)
+    recipe = prepared.recipe
+    opened = open_store(table, recipe.image_size, fit=recipe.fit, cache=cache_folder(), progress=display.images)
     images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
     facts = about(external, images)
     files = folder.external(external.name)

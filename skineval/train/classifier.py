@@ -15,15 +15,22 @@ from PIL import Image
 from torch import nn
 
 from skineval.catalog import Catalog, load_catalog
-from skineval.data.decoding import decode
+from skineval.data.accelerator import accelerated
+from skineval.data.decoding import decode, fit_array
 from skineval.errors import ModelFileError
-from skineval.specs import Architecture, Selection
+from skineval.specs import Architecture, Fit, Selection
 from skineval.train.augment import normaliser
 from skineval.train.device import choose_device
 from skineval.train.predict import Stage, predict_logits, softmax
 from skineval.train.weights import read_tensors
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
+
+_FITTED: dict[Fit, str] = {
+    "squash": "the whole image, its sides scaled differently",
+    "crop": "the largest square at the centre",
+    "pad": "the whole image, centred on a black square",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +41,7 @@ class Classifier:
     architecture: Architecture
     classes: tuple[str, ...]  #: in the order of the columns of `predict_proba`
     image_size: int
+    fit: Fit  #: how images are made squares of that size
     mean: tuple[float, ...]
     std: tuple[float, ...]
     about: dict[str, Any]  #: model.json
@@ -44,9 +52,10 @@ class Classifier:
         """Class probabilities (N, C) float64, rows sum to 1.
 
         `images` are file paths, Pillow images or RGB arrays (H, W, 3) uint8 of any size, or one array (N, H, W, 3);
-        each is resized as the training images were. Raises DataError naming a file that cannot be decoded.
+        each is made a square as the training images were. Raises DataError naming a file that cannot be decoded.
         """
-        prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
+        with accelerated():
+            prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
         device = next(self.network.parameters()).device
         stage = Stage(torch.from_numpy(prepared).to(device), device, "fp32", normaliser(self.mean, self.std, device))
         rows = np.arange(len(prepared))
@@ -59,10 +68,9 @@ class Classifier:
 
     def _prepare(self, image: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(image, str | Path):
-            return decode(Path(image), self.image_size)
+            return decode(Path(image), self.image_size, self.fit)
         picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image, dtype=np.uint8))
-        size = (self.image_size, self.image_size)
-        return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+        return fit_array(np.asarray(picture.convert("RGB")), self.image_size, self.fit)
 
 
 def describe(
@@ -71,6 +79,7 @@ def describe(
     classes: Iterable[str],
     task: str,
     image_size: int,
+    fit: Fit,
     **more: object,
 ) -> dict[str, Any]:
     """model.json: everything needed to use the weights, and where they come from."""
@@ -82,8 +91,9 @@ def describe(
         "classes": list(classes),
         "task": task,
         "image_size": image_size,
+        "fit": fit,
         "normalisation": {"mean": list(architecture.mean), "std": list(architecture.std)},
-        "preprocessing": "RGB, resized to image_size x image_size (squash, antialiased bilinear), scaled to 0..1",
+        "preprocessing": f"RGB, {_FITTED[fit]}, antialiased bilinear, image_size x image_size, scaled to 0..1",
         "skineval": version("skineval"),
         **more,
     }
@@ -113,6 +123,7 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
         architecture,
         tuple(about["classes"]),
         about["image_size"],
+        about["fit"],
         tuple(about["normalisation"]["mean"]),
         tuple(about["normalisation"]["std"]),
         about,
@@ -130,4 +141,7 @@ def _read_about(path: Path) -> dict[str, Any]:
         ) from error
     if missing:
         raise ModelFileError(f"{path} lacks {', '.join(missing)}.", "It is not the model.json of a trained cell.")
+    about.setdefault("fit", "squash")  # models that were trained before there was a choice
+    if about["fit"] not in _FITTED:
+        raise ModelFileError(f"{path} has the fit {about['fit']!r}.", f"It is one of: {', '.join(_FITTED)}.")
     return dict(about)
