@@ -12,6 +12,7 @@ from skineval.data.decoding import MAX_PIXELS, MODES, open_image
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
 
+UNREADABLE = "unreadable"  #: code of a file of which no byte can be trusted
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}  #: what the last bytes of a whole file are
 _RESTORE = "Download or copy it again."
 _CONVERT = "Save it as an 8-bit JPEG or PNG image."
@@ -68,7 +69,7 @@ def examine(file: StoredFile) -> Content:
         data = file.read()
     except DataError as error:
         what = error.message.removeprefix(file.name).strip().rstrip(".")
-        return Content(file, problem=Problem("unreadable", what, _RESTORE))
+        return Content(file, problem=Problem(UNREADABLE, what, _RESTORE))
     content = Content(file, hashlib.sha256(data).hexdigest())
     if not data:
         return replace(content, problem=Problem("empty", "is empty", _RESTORE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from skineval.cli.data import split
+from skineval.cli.data import check, split
 from skineval.cli.quick import QuickCommand, QuickGroup
 
 app = typer.Typer(
@@ -13,4 +13,5 @@ app = typer.Typer(
     epilog="Example: skineval data info DIR",
     no_args_is_help=True,
 )
+app.command("check", cls=QuickCommand, epilog=check.EXAMPLE)(check.check)
 app.command("split", cls=QuickCommand, epilog=split.EXAMPLE)(split.split)

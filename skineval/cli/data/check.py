@@ -1,0 +1,113 @@
+"""`skineval data check`: all that is wrong with a data set, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skineval.cli.output import Format, FormatOption, QuietOption, is_terminal, print_table
+from skineval.errors import ExitCode
+
+if TYPE_CHECKING:
+    from skineval.data.check import Checked
+    from skineval.data.lesions import LesionTable
+
+EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
+
+
+def check(
+    path: Annotated[Path, typer.Argument(help="The folder or file of a data set.", show_default=False)],
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", help="Verify the files against these SHA-256 checksums.")
+    ] = None,
+    write_manifest: Annotated[
+        Path | None, typer.Option("--write-manifest", help="Write the SHA-256 checksum of every file here.")
+    ] = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option("--quarantine", help="Write a list of the unusable images here: bench --quarantine takes it."),
+    ] = None,
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Decode every image and mask of a data set, compare them with the metadata, and name all that is wrong.
+
+    Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
+    inside a photograph: write a manifest while the data is right, and verify against it later.
+    """
+    from skineval.data import check as checks
+    from skineval.data import manifest as manifests
+    from skineval.report.findings import all_findings, findings_table
+
+    promised = manifests.read(manifest) if manifest is not None else None
+    with _Progressing(quiet) as display:
+        checked = checks.check(
+            path,
+            _load,
+            promised=promised,
+            checksums=write_manifest is not None,
+            aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
+            progress=display.files,
+        )
+    if write_manifest is not None:
+        n = manifests.write(write_manifest, checked.checksums)
+        _say(f"Manifest: {n} checksums in {write_manifest}", quiet)
+    if quarantine is not None:
+        _write_quarantine(quarantine, checked, quiet)
+    people = format in (Format.TABLE, Format.MARKDOWN)
+    print_table(findings_table(checked, str(path)) if people else all_findings(checked, str(path)), format)
+    if checked.errors:
+        raise typer.Exit(ExitCode.DATA)
+
+
+def _load(path: Path) -> LesionTable:
+    from skineval.catalog import load_catalog
+    from skineval.grid.prepare import load_table
+
+    return load_table(str(path), load_catalog())[0]
+
+
+def _write_quarantine(path: Path, checked: Checked, quiet: bool) -> None:
+    from skineval.data import quarantine
+
+    listed = quarantine.collect(checked.findings)
+    quarantine.write(path, listed)
+    _say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
+    others = sum(not finding.image_ids for finding in checked.errors)
+    if others:
+        _say(f"{others} errors are not of single images, so no list helps: mend them.", quiet)
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+class _Progressing:
+    """A bar on standard error where that is a terminal; use as a context manager."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("checking files"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True, highlight=False),
+            disable=quiet or not is_terminal(),
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> _Progressing:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def files(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total)

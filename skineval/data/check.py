@@ -1,0 +1,312 @@
+"""Everything that is wrong with a data set, found in one run: its archives, its images, its rows, its checksums.
+
+A loader stops at the first thing that it cannot use. Here nothing stops the others from being found, and what is only
+worth knowing is a remark.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from skineval.data import ham10000, manifest, pictures
+from skineval.data.archives import CODES as ZIP
+from skineval.data.contents import UNREADABLE, Content, examine
+from skineval.data.findings import Finding
+from skineval.data.lesions import DIAGNOSES, LesionTable
+from skineval.data.metadata import IDENTIFIER, examine_metadata, find_metadata
+from skineval.data.pictures import MASK, StoredImages, is_picture
+from skineval.data.stored import StoredFile, survey
+from skineval.errors import DataError
+
+NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
+ENOUGH = 20  #: images from which on there is a usual size
+THRESHOLD = 128  #: grey level from which on a mask marks the lesion
+MAX_THREADS = 8  #: that decode at a time: each may hold one image of the largest size allowed
+#: Files that show an image to a person and that no loader reads.
+UNREAD = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif", ".jp2", ".dcm")
+IGNORED = "It is ignored; nothing needs be done if that is meant."
+SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a data set was found to be."""
+
+    findings: tuple[Finding, ...]  #: errors first, those of one code together
+    n_images: int  #: files that were decoded in full, damaged or not
+    n_masks: int
+    checksums: Mapping[str, str]  #: SHA-256 by name of the file, where they were asked for
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What keeps something from being used."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What the metadata names, whatever is wrong with it."""
+
+    name: str  #: of the metadata
+    numbers: Mapping[str, int]  #: row in the file, by those image ids that can be used
+
+
+def check(
+    path: Path,
+    load: Callable[[Path], LesionTable],
+    *,
+    promised: Mapping[str, str] | None = None,
+    checksums: bool = False,
+    aside: Collection[Path] = (),
+    progress: Progress | None = None,
+) -> Checked:
+    """Decode every image and mask in the folder or file `path`, and compare them with each other and the metadata.
+
+    `load` reads the data set as a bench would: whatever it refuses is an error, too. `promised` is a manifest to be
+    verified, and with `checksums` one can be written of the result; files in `aside` are neither verified nor listed.
+    `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
+    """
+    if not path.exists():
+        raise DataError(f"There is no folder or file {path}.", "Check the path.")
+    files, findings = survey(path)
+    resolved = {file.resolve() for file in aside}
+    files = [file for file in files if file.path.resolve() not in resolved]
+    contents, sums = _read(path, files, promised or {}, checksums or promised is not None, progress)
+    rows: _Rows | None = None
+    if ham10000.has_metadata(files, path):
+        rows, faults = _read_rows(path, files)
+        findings += faults
+    if rows is not None:
+        findings = [*_attributed(findings, rows), *_match(path, rows, files, contents, findings)]
+    table, refusal = _load(load, path)
+    if not _explained(findings, contents):
+        findings += refusal
+    owners = _owners(files, rows, table)
+    for content in contents:
+        findings += _judge(content, content.file.listed(path), owners.get(content.file, ()))
+    findings += _judge_masks(path, contents, owners)
+    findings += _unusual_sizes(path, contents)
+    findings += _unread(path, files)
+    if promised is not None:
+        findings += manifest.verify(promised, sums)
+    n_masks = sum(map(_is_mask, (content.file for content in contents)))
+    ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
+    return Checked(tuple(ordered), len(contents) - n_masks, n_masks, sums)
+
+
+def _read(
+    path: Path, files: Sequence[StoredFile], promised: Mapping[str, str], checksums: bool, progress: Progress | None
+) -> tuple[list[Content], dict[str, str]]:
+    """What is in the image files, and the checksum of every file where they are wanted."""
+    others = [file for file in files if not is_picture(file)] if checksums else []
+    # A manifest may list an archive as the file that it is.
+    archives = {file.path: StoredFile(file.path, "", 0, None) for file in files if file.member}
+    others += [file for file in archives.values() if file.listed(path) in promised]
+    images = [file for file in files if is_picture(file)]
+    total = len(images) + len(others)
+    contents: list[Content] = []
+    sums: dict[str, str] = {}
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
+        try:
+            for content in pool.map(examine, images):
+                contents.append(content)
+                if progress is not None:
+                    progress(len(contents), total)
+            for file, digest in zip(others, pool.map(manifest.checksum, others), strict=True):
+                sums[file.listed(path)] = digest
+                if progress is not None:
+                    progress(len(contents) + len(sums), total)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if checksums:
+        sums |= {content.file.listed(path): content.sha256 for content in contents}
+    return contents, sums
+
+
+def _load(load: Callable[[Path], LesionTable], path: Path) -> tuple[LesionTable | None, list[Finding]]:
+    """The data set as a bench would have it, or why it would not."""
+    try:
+        return load(path), []
+    except DataError as error:
+        return None, [_refusal("refused", path, error)]
+
+
+def _refusal(code: str, path: Path, error: DataError) -> Finding:
+    return Finding(code, path.name or str(path), error.message.rstrip("."), error.hint)
+
+
+def _explained(findings: Iterable[Finding], contents: Iterable[Content]) -> bool:
+    """Whether something was found, and said more precisely, that a loader stops at."""
+    unreadable = (content.problem is not None and content.problem.code == UNREADABLE for content in contents)
+    return any(finding.severity == "error" for finding in findings) or any(unreadable)
+
+
+def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, list[Finding]]:
+    """The rows of the metadata of a HAM10000 folder, and all that is wrong with them."""
+    try:
+        file = find_metadata(path, ham10000.own(files))
+        raw, faults = examine_metadata(file)
+    except DataError as error:
+        return None, [_refusal("metadata", path, error)]
+    name = file.listed(path)
+    findings = [finding for fault in faults for finding in fault.findings(name)]
+    diagnoses = frozenset(raw["dx"].str.strip().str.lower())
+    absent = [dx for dx in DIAGNOSES if dx not in diagnoses]
+    if absent:
+        hint = "Nothing can be learned of them: nothing needs be done if that is meant."
+        findings.append(Finding("absent-class", name, f"no images of {', '.join(absent)}", hint, "remark"))
+    numbers = zip(raw["image_id"], raw.index.tolist(), strict=True)
+    return _Rows(name, {id_: number for id_, number in numbers if IDENTIFIER.fullmatch(id_)}), findings
+
+
+def _match(
+    path: Path, rows: _Rows, files: Sequence[StoredFile], contents: Sequence[Content], known: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Rows without image or mask, images and masks without row, and images that are there in several versions."""
+    images, masks = pictures.find(files)
+    digests = {content.file: content.sha256 for content in contents}
+    unreadable = {_image_id(PurePath(finding.where)) for finding in known if finding.code.startswith(ZIP)}
+    for id_, number in rows.numbers.items():
+        where = f"{rows.name}, row {number}"
+        if id_ not in images and id_ not in unreadable:
+            hint = f"Put it there, as a {' or '.join(pictures.PICTURES)} file or in a zip archive."
+            yield Finding("missing-image", where, f"there is no image {id_}", hint, image_ids=(id_,))
+        elif masks and id_ not in masks:
+            hint = "Its explanations cannot be scored; nothing else needs it."
+            yield Finding("missing-mask", where, f"there is no lesion mask of {id_}", hint, "remark")
+    for id_ in images.keys() - rows.numbers.keys():
+        what = f"{rows.name} has no row of it"
+        yield Finding("orphaned-image", images[id_][0].listed(path), what, IGNORED, "remark")
+    for code, found in (("several-images", images), ("several-masks", masks)):
+        for id_ in found.keys() & rows.numbers.keys():
+            if len({digests[file] for file in found[id_]}) > 1:
+                first, *others = (file.listed(path) for file in found[id_])
+                what = f"is there in several versions: also as {', '.join(others)}"
+                yield Finding(code, first, what, "Keep one version.", image_ids=(id_,))
+
+
+def _owners(
+    files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None
+) -> dict[StoredFile, tuple[str, ...]]:
+    """The image that each file belongs to, as a list of what to leave out would name it."""
+    if rows is not None:
+        named = ((file, _image_id(file.inner)) for file in files if is_picture(file))
+        return {file: (id_,) for file, id_ in named if id_ in rows.numbers}
+    if table is None or not isinstance(table.images, StoredImages):
+        return {}
+    places = {(file.path, file.member): file for file in files}
+    owners: dict[StoredFile, tuple[str, ...]] = {}
+    for chosen in (table.images.files, table.images.segmentations):
+        for file, id_ in zip(chosen, table.frame["image_id"], strict=True):
+            if file is not None:
+                owners[places.get((file.path, file.member), file)] = (id_,)
+    return owners
+
+
+def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
+    """Findings on members of archives with the image that they are about."""
+    for finding in findings:
+        id_ = _image_id(PurePath(finding.where))
+        in_archive = finding.code.startswith(ZIP) and id_ in rows.numbers
+        yield replace(finding, image_ids=(id_,)) if in_archive else finding
+
+
+def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with a single file."""
+    if content.problem is not None:
+        problem = content.problem
+        yield Finding(problem.code, where, problem.what, problem.hint, image_ids=owner)
+        return
+    suffix = content.file.inner.suffix.lower()
+    if suffix not in SUFFIXES[content.format]:
+        hint = "It is read as what it is; rename it."
+        yield Finding("wrong-suffix", where, f"is a {content.format} image", hint, "remark")
+    if not content.ended:
+        what = f"does not end like a {content.format} image: a few bytes are missing, or something follows"
+        yield Finding("unended", where, what, "Compare it with the original.", "remark")
+    if content.orientation != 1:
+        what = f"is to be turned, says its EXIF orientation {content.orientation}"
+        hint = "It is turned when it is read; other programs may not do that, nor turn its mask."
+        yield Finding("orientation", where, what, hint, "remark")
+    if _is_mask(content.file):
+        return
+    if content.mode != "RGB":
+        hint = "It is turned into RGB: compare its colours with the original."
+        yield Finding("colours", where, f"has pixels of mode {content.mode}, not RGB", hint, "remark")
+    if content.darkest == content.brightest:
+        hint = "Restore the image, or leave it out."
+        yield Finding("blank", where, f"shows nothing: every pixel is {content.darkest}", hint, image_ids=owner)
+
+
+def _judge_masks(
+    path: Path, contents: Sequence[Content], owners: Mapping[StoredFile, tuple[str, ...]]
+) -> Iterator[Finding]:
+    """Masks that mark nothing or all, are not of the shape of their image, or have none."""
+    images = {content.file.inner.stem: content for content in contents if not _is_mask(content.file)}
+    for mask in contents:
+        if not _is_mask(mask.file) or mask.problem is not None:
+            continue
+        where = mask.file.listed(path)
+        hint = "The explanations of this image cannot be scored by it."
+        if mask.brightest < THRESHOLD:
+            what = f"marks nothing: its largest value is {mask.brightest}"
+            yield Finding("empty-mask", where, what, f"{hint} A lesion is marked by 255.", "remark")
+        elif mask.darkest >= THRESHOLD:
+            what = "marks the whole image as lesion"
+            yield Finding("full-mask", where, what, hint, "remark")
+        image = images.get(_image_id(mask.file.inner))
+        if image is None:
+            if mask.file in owners:
+                continue  # its image is missing, which has been said
+            yield Finding("orphaned-mask", where, "there is no image of it", IGNORED, "remark")
+        elif image.problem is None and not _alike(mask.size, image.size):
+            what = f"has {_shown(mask.size)} pixels, not the shape of its image of {_shown(image.size)}"
+            hint = "Restore the mask that belongs to this image."
+            yield Finding("mask-shape", where, what, hint, image_ids=owners.get(mask.file, ()))
+
+
+def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]:
+    """Images of another size than nearly all others."""
+    sound = [content for content in contents if content.problem is None and not _is_mask(content.file)]
+    sizes = Counter(content.size for content in sound)
+    if len(sound) < ENOUGH or len(sizes) == 1:
+        return
+    usual, count = sizes.most_common(1)[0]
+    if count < NEARLY_ALL * len(sound):
+        return
+    for content in sound:
+        if content.size != usual:
+            what = f"has {_shown(content.size)} pixels, and {count} of {len(sound)} images have {_shown(usual)}"
+            hint = "It is scaled like any other: compare it with the original."
+            yield Finding("unusual-size", content.file.listed(path), what, hint, "remark")
+
+
+def _unread(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
+    for file in files:
+        if file.inner.suffix.lower() in UNREAD:
+            what = f"is a {file.inner.suffix} file, which is not read"
+            yield Finding("unread-format", file.listed(path), what, "Save it as a JPEG or PNG image.", "remark")
+
+
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have the same ratio of width to height, but for a pixel that rounding takes or gives."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _is_mask(file: StoredFile) -> bool:
+    return file.inner.stem.endswith(MASK)
+
+
+def _image_id(name: PurePath) -> str:
+    return name.stem.removesuffix(MASK)

@@ -1,0 +1,56 @@
+"""What a check of a data set found, as a table."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from skineval.data.check import Checked
+from skineval.data.findings import Finding
+from skineval.report import text
+from skineval.report.tables import Column, Row, Table
+
+SHOWN = 20  #: findings of one code that a person is shown
+
+_SEVERITY = Column("severity", "Severity")
+_CODE = Column("code", "Finding")
+_WHERE = Column("where", "Where")
+_WHAT = Column("what", "What")
+
+
+def findings_table(checked: Checked, name: str) -> Table:
+    """For people: the first few findings of each code, and below the table what to do about each code."""
+    shown: dict[str, list[Finding]] = defaultdict(list)
+    for finding in checked.findings:
+        shown[finding.code].append(finding)
+    rows = [_row(finding) for same in shown.values() for finding in same[:SHOWN]]
+    left = {code: len(same) - SHOWN for code, same in shown.items() if len(same) > SHOWN}
+    more = [f"And {text.count(n)} more of {code}: --format csv shows all." for code, n in left.items()]
+    hints = dict.fromkeys(f"{finding.code}: {finding.hint}" for finding in checked.findings)
+    return Table(
+        _title(checked, name),
+        (_SEVERITY, _CODE, _WHERE, _WHAT),
+        tuple(Row(row) for row in rows),
+        (*more, _decoded(checked), *hints),
+    )
+
+
+def all_findings(checked: Checked, name: str) -> Table:
+    """For programs: every finding, with what to do about it and the images to leave out to be rid of it."""
+    columns = (_SEVERITY, _CODE, _WHERE, _WHAT, Column("hint", "What to do"), Column("image_ids", "Images"))
+    rows = tuple(Row((*_row(finding), finding.hint, " ".join(finding.image_ids))) for finding in checked.findings)
+    return Table(_title(checked, name), columns, rows, (_decoded(checked),))
+
+
+def _row(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.severity, finding.code, finding.where, finding.what
+
+
+def _title(checked: Checked, name: str) -> str:
+    counts = Counter(finding.severity for finding in checked.findings)
+    found = [text.plural(counts[severity], severity) for severity in ("error", "remark") if counts[severity]]
+    return f"Check of {text.plain(name)}: {text.listed(found) if found else 'nothing to report'}"
+
+
+def _decoded(checked: Checked) -> str:
+    sums = f"; {text.plural(len(checked.checksums), 'checksum')} computed" if checked.checksums else ""
+    return f"{text.plural(checked.n_images, 'image')} and {text.plural(checked.n_masks, 'mask')} decoded in full{sums}."
