@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from skineval.catalog import Catalog
+    from skineval.data.inventory import Inventory
     from skineval.data.lesions import LesionTable
     from skineval.data.splits import Split
     from skineval.grid.result import BenchResult
@@ -96,6 +97,21 @@ def evaluate(
         for one in estimate(cells, metrics, replicates=replicates)
     ]
     return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+
+
+def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:
+    """What the data set `data` holds: layout, licence, images and lesions of each class, gaps, sizes, baselines.
+
+    `data` is a folder, a file or a name, as for `bench`. `progress(done, total)` is called with numbers of images whose
+    headers were read. Raises DataError for data that is not what it should be.
+    """
+    from skineval.catalog import load_catalog
+    from skineval.data.headers import read_headers
+    from skineval.data.inventory import inventory as count
+    from skineval.grid.prepare import load_table
+
+    table, _ = load_table(str(data), load_catalog())
+    return count(table, read_headers(table.images, len(table), progress))
 
 
 def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:

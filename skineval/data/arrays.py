@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.decoding import fit_array
+from skineval.data.headers import Header
 from skineval.specs import Fit
 
 
@@ -30,3 +31,12 @@ class ArrayImages:
     def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> None:
         """There are none."""
         return
+
+    def header(self, row: int) -> Header:
+        """Size and kind, which all images share."""
+        height, width, *channels = self.shape
+        return Header(width, height, "RGB" if channels else "L", "array")
+
+    def count_masks(self) -> int:
+        """There are none."""
+        return 0

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.decoding import decode_bytes
+from skineval.data.decoding import decode_bytes, open_image
+from skineval.data.headers import Header
 from skineval.data.lesions import DIAGNOSES
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError, some
@@ -56,6 +57,21 @@ class StoredImages:
             if file is not None:
                 result[index] = decode_bytes(file.read(), size, file.name, "L", fit) >= 128
         return result
+
+    def header(self, row: int) -> Header:
+        """Size and kind of an image. Raises DataError naming the file of which the header cannot be read."""
+        file = self.files[row]
+        try:
+            with open_image(file.read(), file.name) as image:
+                return Header(image.width, image.height, image.mode, image.format or "")
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
+            raise DataError(f"{file.name} has no header that can be read: {error}.", "Restore the file.") from error
+
+    def count_masks(self) -> int:
+        """How many images have a lesion mask."""
+        return sum(file is not None for file in self.segmentations)
 
 
 @dataclass(frozen=True, eq=False)

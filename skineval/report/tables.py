@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Cell: TypeAlias = str | int | float | Estimate | None
-Kind: TypeAlias = Literal["text", "score", "p", "count", "seconds", "rate"]
+Kind: TypeAlias = Literal["text", "score", "p", "count", "percent", "seconds", "rate"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ _WRITERS: Mapping[Kind, Callable[[float], str]] = {
     "score": text.decimal,
     "p": text.p_value,
     "count": text.count,
+    "percent": lambda share: text.percent(share, 2),
     "seconds": text.duration,
     "rate": text.count,
 }

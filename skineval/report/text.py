@@ -82,9 +82,9 @@ def count(n: float) -> str:
     return f"{n:,.0f}" if math.isfinite(n) else MISSING
 
 
-def percent(share: float) -> str:
-    """A share as a percentage with one decimal, such as 61.2 %."""
-    return f"{100 * share:.1f} %" if math.isfinite(share) else MISSING
+def percent(share: float, places: int = 1) -> str:
+    """A share as a percentage, such as 61.2 %."""
+    return f"{100 * share:.{places}f} %" if math.isfinite(share) else MISSING
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,27 @@
+"""`skineval data info`: what lies in a folder or file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from skineval.cli.output import Format, FormatOption, QuietOption, print_tables
+from skineval.options import HELP
+
+EXAMPLE = "Example: skineval data info DIR"
+
+
+def info(
+    data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|FILE|NAME")],
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a data set is and holds: layout, licence, images and lesions of each class, gaps, sizes, baselines."""
+    from skineval import api
+    from skineval.cli.progress import counting
+    from skineval.report.inventory import inventory_tables
+
+    with counting("reading image headers", quiet) as progress:
+        found = api.inventory(data, progress)
+    print_tables(inventory_tables(found), format)

@@ -1,0 +1,207 @@
+"""The tables of what a data set holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skineval.data.inventory import ClassCounts, Inventory
+from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES
+from skineval.report import text
+from skineval.report.tables import Cell, Column, Row, Table
+
+SHOWN = 10  #: sizes of images that are listed one by one
+LESIONS = 5  #: lesions named where something differs between their images
+
+_WHAT = Column("what", "What")
+_DX = Column("dx", "Diagnosis")
+
+
+def inventory_tables(found: Inventory) -> tuple[Table, ...]:
+    """Everything that `found` says, as tables."""
+    return tuple(_tables(found))
+
+
+def _tables(found: Inventory) -> Iterator[Table]:
+    yield _overview(found)
+    yield _classes(found)
+    if dict(found.unknown)["dx_type"] < found.everything.images:
+        yield _dx_types(found)
+    if found.lesions_known:
+        yield _lesions(found)
+    yield _gaps(found)
+    yield _values(found)
+    yield _prevalences(found)
+    yield _baselines(found)
+    if found.official:
+        yield _official(found)
+    if found.headers is not None and len(found.headers.counts) > 1:
+        yield _sizes(found)
+
+
+def _overview(found: Inventory) -> Table:
+    stamps = ["SYNTHETIC"] if found.synthetic else []
+    facts = {
+        "data set": found.name,
+        "layout": found.layout or None,
+        "licence": found.licence or "not known",
+        "images": text.count(found.everything.images),
+        "lesions": text.count(found.everything.lesions) if found.lesions_known else "not known",
+        "groups": text.count(found.everything.groups) + _joined(found),
+        "image ids": f"{found.first_id} to {found.last_id}",
+        "image sizes": _largest_size(found),
+        "lesion masks": text.count(found.headers.masks) if found.headers else None,
+        "ages": _ages(found),
+        "fingerprint": found.fingerprint[:16],
+    }
+    rows = tuple(Row((what, value)) for what, value in facts.items() if value is not None)
+    return Table(text.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, found.notes)
+
+
+def _joined(found: Inventory) -> str:
+    if not found.joined:
+        return ""
+    return f", after {text.plural(found.joined, 'known pair')} of images with two lesion ids of one lesion"
+
+
+def _largest_size(found: Inventory) -> str | None:
+    if found.headers is None:
+        return None
+    sizes = [f"{one.width} × {one.height} {one.mode} {one.format} ({text.count(n)})" for one, n in found.headers.counts]
+    more = [f"{text.plural(len(sizes) - 1, 'other size or kind', 'other sizes or kinds')}"] if len(sizes) > 1 else []
+    unreadable = len(found.headers.unreadable)
+    bad = [f"{text.plural(unreadable, 'unreadable header')}: skineval data check names them"] if unreadable else []
+    return ", ".join([*sizes[:1], *more, *bad])
+
+
+def _ages(found: Inventory) -> str | None:
+    if found.ages is None:
+        return None
+    return f"{found.ages.lowest} to {found.ages.highest} years, in steps of {found.ages.step}"
+
+
+def _classes(found: Inventory) -> Table:
+    columns = (
+        _DX,
+        Column("meaning", "Meaning", priority=3),
+        Column("images", "Images", "count"),
+        Column("share", "Share", "percent", priority=4),
+        Column("lesions", "Lesions", "count"),
+        Column("groups", "Groups", "count", "lesions, those known to be the same joined", 2),
+        Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1),
+        Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1),
+    )
+
+    def row(one: ClassCounts) -> Row:
+        known = one.images > 0
+        cells: tuple[Cell, ...] = (
+            one.dx or "all",
+            DIAGNOSIS_NAMES.get(one.dx),
+            one.images,
+            one.images / found.everything.images,
+            one.lesions,
+            one.groups,
+            one.repeated / one.images if known else None,
+            one.clustering if known else None,
+        )
+        return Row(cells)
+
+    return Table("Classes", columns, tuple(map(row, (*found.classes, found.everything))))
+
+
+def _dx_types(found: Inventory) -> Table:
+    names = [name for name, _ in found.everything.dx_types]
+    columns = (_DX, *(Column(name, name, "count") for name in names))
+
+    def row(one: ClassCounts) -> Row:
+        types = dict(one.dx_types)
+        return Row((one.dx or "all", *(types.get(name, 0) for name in names)))
+
+    return Table("Images by way of diagnosis (dx_type)", columns, tuple(map(row, (*found.classes, found.everything))))
+
+
+def _lesions(found: Inventory) -> Table:
+    columns = (
+        Column("images_per_lesion", "Images per lesion", "count"),
+        Column("lesions", "Lesions", "count"),
+        Column("images", "Images", "count"),
+    )
+    rows = tuple(Row((size, count, size * count)) for size, count in found.lesions_by_images)
+    several = [(size, count) for size, count in found.lesions_by_images if size > 1]
+    lesions = text.plural(sum(count for _, count in several), "lesion")
+    images = text.plural(sum(size * count for size, count in several), "image")
+    note = f"{lesions} with several images hold {images}."
+    return Table("Images per lesion", columns, rows, (note,))
+
+
+def _gaps(found: Inventory) -> Table:
+    columns = (_WHAT, Column("images", "Images", "count"), Column("lesions", "Lesions", "count"))
+    rows = [Row(("age missing", found.age_missing, None)), Row(("age written as 0", found.age_zero, None))]
+    rows += [Row((f"{column} unknown", n, None)) for column, n in found.unknown]
+    if found.lesions_known:
+        rows += [Row((f"{column} differs inside a lesion", None, len(ids))) for column, ids in found.varying]
+    notes = [
+        f"{column} differs inside {', '.join(ids[:LESIONS])}{', ...' if len(ids) > LESIONS else ''}."
+        for column, ids in found.varying
+        if ids and found.lesions_known
+    ]
+    return Table("Gaps and contradictions", columns, tuple(rows), tuple(notes))
+
+
+def _values(found: Inventory) -> Table:
+    columns = (Column("column", "Column"), Column("value", "Value"), Column("images", "Images", "count"))
+    listed = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
+    rows = tuple(Row((column, value, n)) for column, counts in listed.items() for value, n in counts)
+    notes = [text.plural(len(counts), f"value of {column}", f"values of {column}") for column, counts in listed.items()]
+    return Table("Values", columns, rows, (f"{text.listed(notes)}; unknown counts as one.",))
+
+
+def _prevalences(found: Inventory) -> Table:
+    columns = (
+        Column("mapping", "Called malignant by"),
+        Column("classes", "Diagnoses"),
+        Column("images", "Images", "count"),
+        Column("share", "Prevalence", "percent"),
+    )
+    rows = tuple(Row((one.mapping, " + ".join(one.classes), one.images, one.share)) for one in found.prevalences)
+    return Table("Malignant", columns, rows)
+
+
+def _baselines(found: Inventory) -> Table:
+    columns = (
+        Column("answer", "Always saying"),
+        Column("task", "Task"),
+        Column("accuracy", "Accuracy", "percent"),
+        Column("balanced_accuracy", "Balanced accuracy", "percent"),
+    )
+    malignant = found.prevalences[0]
+    rows = (
+        Row((found.majority, "dx7", found.majority_accuracy, found.majority_balanced_accuracy)),
+        Row(("benign", f"malignant ({malignant.mapping})", 1 - malignant.share, 0.5)),
+    )
+    return Table("What trivial answers score", columns, rows)
+
+
+def _official(found: Inventory) -> Table:
+    columns = (
+        Column("part", "Part"),
+        Column("images", "Images", "count"),
+        *(Column(f"images_{dx}", dx, "count", priority=1) for dx in DIAGNOSES),
+    )
+    rows = tuple(Row((part, sum(n for _, n in counts), *(n for _, n in counts))) for part, counts in found.official)
+    return Table("The data set's own parts", columns, rows)
+
+
+def _sizes(found: Inventory) -> Table:
+    assert found.headers is not None
+    columns = (
+        Column("width", "Width", "count"),
+        Column("height", "Height", "count"),
+        Column("mode", "Mode"),
+        Column("format", "Format"),
+        Column("images", "Images", "count"),
+    )
+    counts = found.headers.counts
+    rows = tuple(Row((one.width, one.height, one.mode, one.format, n)) for one, n in counts[:SHOWN])
+    rest = counts[SHOWN:]
+    notes = (f"{text.plural(len(rest), 'further size or kind', 'further sizes or kinds')}.",) if rest else ()
+    return Table("Image sizes", columns, rows, notes)
