@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from skineval.cli.data import check, info, split
+from skineval.cli.data import check, fetch, info, split
 from skineval.cli.quick import QuickCommand, QuickGroup
 
 app = typer.Typer(
@@ -14,5 +14,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command("check", cls=QuickCommand, epilog=check.EXAMPLE)(check.check)
+app.command("fetch", cls=QuickCommand, epilog=fetch.EXAMPLE)(fetch.fetch)
 app.command("info", cls=QuickCommand, epilog=info.EXAMPLE)(info.info)
 app.command("split", cls=QuickCommand, epilog=split.EXAMPLE)(split.split)
