@@ -28,7 +28,7 @@ from torchvision import transforms
 from skineval.catalog import load_catalog, select
 from skineval.data.lesions import labels
 from skineval.data.pixels import cache_folder, open_store
-from skineval.grid.prepare import load_table
+from skineval.grid.sources import load_table
 from skineval.recipe import RunSpec, derive_seed
 from skineval.specs import IMAGENET_MEAN, IMAGENET_STD, Selection
 from skineval.train.augment import make_transform, normaliser

@@ -108,7 +108,7 @@ def inventory(data: str | Path, progress: Callable[[int, int], None] | None = No
     from skineval.catalog import load_catalog
     from skineval.data.headers import read_headers
     from skineval.data.inventory import inventory as count
-    from skineval.grid.prepare import load_table
+    from skineval.grid.sources import load_table
 
     table, _ = load_table(str(data), load_catalog())
     return count(table, read_headers(table.images, len(table), progress))
@@ -121,7 +121,8 @@ def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
     `quarantine`, `limit`. Raises DataError for data that is not what it should be and for a split that leaks.
     """
     from skineval.catalog import load_catalog
-    from skineval.grid.prepare import make_split, read_data
+    from skineval.grid.prepare import make_split
+    from skineval.grid.sources import read_data
     from skineval.recipe import make_recipe
 
     # A recipe is one of models; no part depends on which.
@@ -184,7 +185,7 @@ def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: N
     """Measure the bench in `folder` again and rewrite its reports; returns it, and what was set aside."""
     from skineval.catalog import load_catalog
     from skineval.grid.outcome import conclude, read_bench
-    from skineval.grid.prepare import load_table
+    from skineval.grid.sources import load_table
     from skineval.grid.store import BenchFolder
 
     catalog = load_catalog()

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
-from skineval.data.layouts import unrecognised
-from skineval.data.lesions import LesionTable, labels, sample
+from skineval.data.lesions import LesionTable, labels
 from skineval.data.splits import Split, official_split, read_split, split
 from skineval.errors import DataError, UsageError
 from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, peak_learning_rate, plan
+from skineval.grid.sources import absolute, load_table, read_data
 from skineval.grid.workspace import Rows
 from skineval.recipe import Recipe, RunSpec
 from skineval.specs import Architecture, Selection
@@ -91,7 +91,9 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "seeds": tuple(dict.fromkeys(recipe.seeds)),
             "data": data,
             "external": sources,
-            "split": _absolute(recipe.split) if recipe.split not in (None, OFFICIAL) else recipe.split,
+            "split": recipe.split if recipe.split == OFFICIAL else absolute(recipe.split),
+            "quarantine": absolute(recipe.quarantine),
+            "groups": absolute(recipe.groups),
             "folds": parts.folds // parts.repeats,
             "repeats": parts.repeats,
             "weights": str(weights.path) if weights.path else recipe.weights,
@@ -111,14 +113,6 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
     )
-
-
-def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
-    """The data set of a recipe as it is benched; with it the text that names the whole of it from anywhere."""
-    table, data = load_table(recipe.data, catalog)
-    if recipe.limit is not None:
-        table = sample(table, recipe.limit, recipe.split_seed)
-    return table, data
 
 
 def make_split(recipe: Recipe, table: LesionTable) -> Split:
@@ -164,23 +158,6 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
     ), sources
 
 
-def load_table(data: str, catalog: Catalog) -> tuple[LesionTable, str]:
-    """The data set called `data`, or in the folder or file `data`; with it the text that names it from anywhere."""
-    path = Path(data).expanduser()
-    if path.exists():
-        for source in catalog.datasets:
-            if source.recognise is not None and source.recognise(path):
-                return source.load(path), str(path.resolve())
-        raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
-    if any(character in data for character in "/\\~") or data in (".", ".."):
-        raise DataError(f"--data is {data!r}: there is no such folder ({path.absolute()}).", "Check the path.")
-    (selection,) = catalog.datasets.select([data])
-    source = catalog.datasets[selection.name]
-    if source.recognise is not None:
-        raise UsageError(f"--data is {data!r}, a data set that has to lie in a folder.", "Give the folder: --data DIR.")
-    return source.load(None, **selection.parameters), str(selection)
-
-
 def stamps(prepared: Prepared) -> tuple[str, ...]:
     """What every table, figure and file says of this bench."""
     return (
@@ -224,10 +201,6 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
         "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
         "set_aside": [str(problem) for problem in catalog.problems],
     }
-
-
-def _absolute(path: str | None) -> str | None:
-    return str(Path(path).expanduser().resolve()) if path else None
 
 
 def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Architecture], classes: int) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, QuietOption, is_terminal, print_table
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table
+from skineval.cli.progress import counting
 from skineval.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -42,14 +43,14 @@ def check(
     from skineval.report.findings import all_findings, findings_table
 
     promised = manifests.read(manifest) if manifest is not None else None
-    with _Progressing(quiet) as display:
+    with counting("checking files", quiet) as progress:
         checked = checks.check(
             path,
             _load,
             promised=promised,
             checksums=write_manifest is not None,
             aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
-            progress=display.files,
+            progress=progress,
         )
     if write_manifest is not None:
         n = manifests.write(write_manifest, checked.checksums)
@@ -64,7 +65,7 @@ def check(
 
 def _load(path: Path) -> LesionTable:
     from skineval.catalog import load_catalog
-    from skineval.grid.prepare import load_table
+    from skineval.grid.sources import load_table
 
     return load_table(str(path), load_catalog())[0]
 
@@ -83,31 +84,3 @@ def _write_quarantine(path: Path, checked: Checked, quiet: bool) -> None:
 def _say(text: str, quiet: bool) -> None:
     if not quiet:
         typer.echo(text, err=True)
-
-
-class _Progressing:
-    """A bar on standard error where that is a terminal; use as a context manager."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            TextColumn("checking files"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True, highlight=False),
-            disable=quiet or not is_terminal(),
-        )
-        self._task = self._progress.add_task("", total=None)
-
-    def __enter__(self) -> _Progressing:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def files(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)

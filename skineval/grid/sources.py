@@ -1,0 +1,64 @@
+"""Which data set a recipe means, and what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from skineval.catalog import Catalog
+from skineval.data import quarantine
+from skineval.data.layouts import unrecognised
+from skineval.data.lesions import LesionTable, sample
+from skineval.data.quarantine import Quarantine
+from skineval.errors import DataError, UsageError
+from skineval.recipe import Recipe
+
+NOTHING = Quarantine({})
+
+
+def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
+    """The data set of a recipe as it is benched; with it the text that names the whole of it from anywhere.
+
+    Images in quarantine are left out first, confirmed pairs are joined, and then a sample is drawn.
+    """
+    left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
+    table, data = load_table(recipe.data, catalog, left_out)
+    if recipe.groups:
+        from skineval.data.lesions import regroup
+        from skineval.data.near_duplicates import read_pairs
+
+        table = regroup(table, read_pairs(_path(recipe.groups)))
+    if recipe.limit is not None:
+        table = sample(table, recipe.limit, recipe.split_seed)
+    return table, data
+
+
+def load_table(data: str, catalog: Catalog, left_out: Quarantine = NOTHING) -> tuple[LesionTable, str]:
+    """The data set called `data`, or in the folder or file `data`; with it the text that names it from anywhere."""
+    path = Path(data).expanduser()
+    if path.exists():
+        return quarantine.load_without(_reader(path, catalog), path, left_out), str(path.resolve())
+    if any(character in data for character in "/\\~") or data in (".", ".."):
+        raise DataError(f"--data is {data!r}: there is no such folder ({path.absolute()}).", "Check the path.")
+    (selection,) = catalog.datasets.select([data])
+    source = catalog.datasets[selection.name]
+    if source.recognise is not None:
+        raise UsageError(f"--data is {data!r}, a data set that has to lie in a folder.", "Give the folder: --data DIR.")
+    return quarantine.apply(source.load(None, **selection.parameters), left_out), str(selection)
+
+
+def absolute(path: str | None) -> str | None:
+    """The file of a recipe key, as a bench elsewhere would name it."""
+    return str(_path(path).resolve()) if path else None
+
+
+def _path(path: str) -> Path:
+    return Path(path).expanduser()
+
+
+def _reader(path: Path, catalog: Catalog) -> Callable[..., LesionTable]:
+    """The loader of the first data set that takes what lies at `path` for its own."""
+    for source in catalog.datasets:
+        if source.recognise is not None and source.recognise(path):
+            return source.load
+    raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
