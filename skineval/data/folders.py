@@ -163,7 +163,7 @@ def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
     by_id: dict[str, _Placed] = {}
     repeated = []
     for one in placed:
-        id_ = _identifier(one.file.inner.stem)
+        id_ = identifier(one.file.inner.stem)
         if id_ in by_id:
             repeated.append(f"{by_id[id_].file.name} and {one.file.name}")
         by_id.setdefault(id_, one)
@@ -175,7 +175,7 @@ def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
     return by_id
 
 
-def _identifier(stem: str) -> str:
+def identifier(stem: str) -> str:
     """`stem` itself where it is an id; else what is left of it, with a hash that tells similar names apart."""
     if IDENTIFIER.fullmatch(stem):
         return stem

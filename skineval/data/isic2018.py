@@ -95,7 +95,8 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     truths = [_read_truth(file, groupings, quarantined) for file in _truths(files, path)]
     require_known(quarantined, [id_ for truth in truths for id_ in truth.quarantined], str(path))
     absent = [truth for truth in truths if images.keys().isdisjoint(truth.metadata.frame["image_id"])]
-    present = [truth for truth in truths if truth not in absent]
+    order = ["", *_PARTS.values()]
+    present = sorted((truth for truth in truths if truth not in absent), key=lambda truth: order.index(truth.part))
     if not present:
         named = some([truth.file.name for truth in absent])
         raise DataError(

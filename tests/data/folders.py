@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skineval.data import layouts
-from skineval.data.lesions import COLUMNS, LesionTable
+from skineval.data.lesions import COLUMNS, DIAGNOSES, LesionTable
 from skineval.errors import DataError
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
@@ -111,3 +111,18 @@ def made_table(lesions: Sequence[tuple[str, int]], images: object = None, name: 
         }
     )
     return LesionTable(name, frame[list(COLUMNS)], images or Made(), fingerprint=f"{name}-{len(known)}")
+
+
+def seven_classes(folder: Path) -> Path:
+    """A HAM10000 folder of 28 images of 21 lesions: of each class a lesion of two images and two of one.
+
+    Each image is of one colour, a JPEG file of 20 x 15 pixels.
+    """
+    rows, images = [], {}
+    for code, dx in enumerate(DIAGNOSES):
+        for number, lesion in enumerate((0, 0, 1, 2)):
+            id_ = f"ISIC_{10 * number + code:07d}"
+            kind = ("histo", "consensus", "follow_up", "confocal")[lesion]
+            rows.append(f"HAM_{3 * code + lesion:07d},{id_},{dx},{kind},{5 * code + 5},male,back,rosendahl")
+            images[id_] = encoded(Image.new("RGB", (20, 15), (30 * code + 20, 50 * number + 30, 90)), quality=95)
+    return ham_folder(folder, metadata(rows), images)
