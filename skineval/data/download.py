@@ -248,19 +248,27 @@ class _Download:
 
     def run(self) -> Receipt:
         # A file that is there needs no lock, so it may lie in a folder that is read-only.
+        before = self._stamps()
         found = self._present()
         if found is not None:
             return found
-        with self._locked() as waited:
-            found = self._present() if waited else None
+        with self._locked():
+            # Another process may have placed it between that look and the lock.
+            found = self._present() if self._stamps() != before else None
             return found if found is not None else self._fetch()
 
+    def _candidates(self) -> list[Path]:
+        names = (self._file.name, *self._file.also)
+        return [path for path in map(self._target.with_name, names) if path.is_file()]
+
+    def _stamps(self) -> list[tuple[Path, int, int, int]]:
+        """What changes where one of the candidates does."""
+        known = [(path, path.stat()) for path in self._candidates()]
+        return [(path, stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in known]
+
     def _present(self) -> Receipt | None:
-        """What a person or an earlier run placed there, where it is right."""
-        for name in (self._file.name, *self._file.also):
-            path = self._target.with_name(name)
-            if not path.is_file():
-                continue
+        """What a person or another run placed there, where it is right."""
+        for path in self._candidates():
             try:
                 return Receipt(path, self._verify(path), resumed=False, transferred=0, requests=0)
             except Mismatch as problem:
@@ -373,8 +381,8 @@ class _Download:
         )
 
     @contextmanager
-    def _locked(self) -> Iterator[bool]:
-        """Hold the lock of the target, and say whether another had it; the system frees it should this process die."""
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock of the target; the system frees it should this process die."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._target.with_name(f".{self._target.name}.lock"))
         waited = False
@@ -388,6 +396,6 @@ class _Download:
                 waited = True
                 self._stop.check()
         try:
-            yield waited
+            yield
         finally:
             lock.release()

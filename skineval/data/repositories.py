@@ -190,9 +190,12 @@ def _dataverse_entries(document: Any, base: str, identifier: str) -> list[Entry]
 
 def _datafile(file: Mapping[str, Any], base: str) -> Entry:
     checksum = file.get("checksum") or {"type": "MD5", "value": file.get("md5")}
+    tabular = bool(file.get("tabularData") or file.get("originalFileFormat"))
     return Entry(
         name=str(file["filename"]),
-        url=_datafile_url(base, int(file["id"]), tabular="originalFileFormat" in file),
+        url=_datafile_url(
+            base, int(file["id"]), tabular=bool(file.get("tabularData") or file.get("originalFileFormat"))
+        ),
         size=_size(file.get("filesize")),
         checksum=_checksum(checksum["type"], checksum["value"]),
         id=int(file["id"]),

@@ -12,6 +12,7 @@ import io
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import zipfile
@@ -145,7 +146,7 @@ class FaultServer:
 
 
 @contextmanager
-def running() -> Iterator[FaultServer]:
+def running(tls: ssl.SSLContext | None = None) -> Iterator[FaultServer]:
     """A server of its own on a free port."""
     faults = FaultServer()
 
@@ -171,7 +172,9 @@ def running() -> Iterator[FaultServer]:
             """Nothing: see do_GET."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        faults.address = f"http://127.0.0.1:{server.server_address[1]}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        faults.address = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -792,6 +793,20 @@ def test_two_processes_fetch_one_file_once(server: FaultServer, tmp_path: Path) 
     assert said == ["already there", "fetched"]
     assert server.sent[PATH] == SIZE
     assert left(tmp_path) == ["images.zip"]
+
+
+def test_what_another_process_placed_before_the_lock_was_had_is_not_fetched_again(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(FileLock):
+        def acquire(self, *arguments: object, **options: object) -> object:
+            (tmp_path / "images.zip").write_bytes(CONTENT)
+            return super().acquire(*arguments, **options)  # type: ignore[arg-type]
+
+    file = remote(server)
+    monkeypatch.setattr(download_module, "FileLock", Late)
+    assert get(file, tmp_path).status == "already there"
+    assert server.seen == []
 
 
 @pytest.mark.parametrize("when", [0.1, 0.5, 0.9])
