@@ -193,9 +193,7 @@ def _datafile(file: Mapping[str, Any], base: str) -> Entry:
     tabular = bool(file.get("tabularData") or file.get("originalFileFormat"))
     return Entry(
         name=str(file["filename"]),
-        url=_datafile_url(
-            base, int(file["id"]), tabular=bool(file.get("tabularData") or file.get("originalFileFormat"))
-        ),
+        url=_datafile_url(base, int(file["id"]), tabular),
         size=_size(file.get("filesize")),
         checksum=_checksum(checksum["type"], checksum["value"]),
         id=int(file["id"]),

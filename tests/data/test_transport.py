@@ -34,10 +34,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     names = f"subjectAltName=DNS:localhost,DNS:{NAME}"
-    made = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split()
-    )
-    made += ["-addext", names, "-out", str(certificate), "-keyout", str(key)]
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-days", "2", "-subj", "/CN=localhost", "-addext", names, "-out", str(certificate), "-keyout", str(key)]
     subprocess.run(made, check=True, capture_output=True)
     return certificate, key
 
