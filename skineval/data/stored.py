@@ -66,7 +66,8 @@ class StoredFile:
 
     def _load(self) -> bytes:
         with self.path.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
+            # Python sets aside as much memory as is asked for.
+            content = opened.read(min(os.fstat(opened.fileno()).st_size, MAX_BYTES) + 1)
         if len(content) > MAX_BYTES:
             raise OSError("it has grown too large")
         return content

@@ -1,0 +1,73 @@
+"""What becomes of each injected fault, as one table.
+
+    python -m benchmarks.reliability [MODULE ...]
+
+Every module of this package with a function `measure` takes part. Exit code 1 means that a promise did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+
+from benchmarks import reliability
+from benchmarks.reliability.outcome import Outcome
+from skineval.report.console import render
+from skineval.report.tables import Column, Row, Table
+
+BROKEN = 0  #: row of a module that ended with an exception
+
+
+def names() -> list[str]:
+    """The modules that measure something."""
+    found = (module.name for module in pkgutil.iter_modules(reliability.__path__) if module.name != "__main__")
+    return [name for name in found if hasattr(_module(name), "measure")]
+
+
+def measure(name: str) -> list[Outcome]:
+    """The outcomes of one module; an exception is one, too."""
+    try:
+        return list(_module(name).measure())
+    except Exception as error:
+        traceback.print_exc()
+        return [Outcome(BROKEN, name, f"{type(error).__name__}: {error}", False)]
+
+
+def table(outcomes: Sequence[Outcome]) -> Table:
+    """One row a fault, in the order of the list of faults."""
+    columns = (Column("row", "Row"), Column("fault", "Fault"), Column("figure", "Figure"), Column("passed", "Passed"))
+    ordered = sorted(outcomes, key=lambda outcome: outcome.row)
+    rows = [Row((str(one.row), one.fault, one.figure, "yes" if one.passed else "NO")) for one in ordered]
+    passed = sum(outcome.passed for outcome in outcomes)
+    return Table(f"Reliability: {passed} of {len(outcomes)} promises held", columns, tuple(rows))
+
+
+def _module(name: str) -> object:
+    return importlib.import_module(f"{reliability.__name__}.{name}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"some of: {', '.join(names())}; default: all")
+    parser.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.modules) - set(names())
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    outcomes: list[Outcome] = []
+    for name in chosen.modules or names():
+        started = time.perf_counter()
+        outcomes += measure(name)
+        print(f"{name}: {time.perf_counter() - started:.1f} s", file=sys.stderr)
+    sys.stdout.write(render(table(outcomes), chosen.format, width=160))
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
