@@ -105,7 +105,7 @@ def _jpeg_decoder() -> Callable[[Tensor, int, bool], Tensor] | None:
     libraries = sorted(Path(folders[0]).glob("image*.so")) if folders else []
     try:
         for library in libraries:
-            torch.ops.load_library(str(library))
+            torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
         decoder: Callable[[Tensor, int, bool], Tensor] = torch.ops.image.decode_jpeg
     except (OSError, AttributeError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from skineval.catalog import Catalog
+from skineval.data.lesions import LesionTable
 from skineval.data.pixels import PixelStore, cache_folder, open_store
 from skineval.errors import UsageError
 from skineval.files import atomic_write
@@ -84,7 +85,7 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     if missing or not folder.environment.is_file():
         write_manifest(folder, prepared, catalog)
     if missing:
-        pixels = open_pixels(prepared, display.images)
+        pixels = open_pixels(prepared.table, prepared.recipe, display)
         for note in (*prepared.table.notes, *pixels.notes):
             display.note(note)
         externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
@@ -177,10 +178,16 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
     return folder
 
 
-def open_pixels(prepared: Prepared, progress: Callable[[int, int], None]) -> PixelStore:
-    """The decoded images of the bench."""
-    recipe = prepared.recipe
-    return open_store(prepared.table, recipe.image_size, fit=recipe.fit, cache=cache_folder(), progress=progress)
+def open_pixels(table: LesionTable, recipe: Recipe, display: Display) -> PixelStore:
+    """The decoded images of a data set, as the recipe wants them."""
+    return open_store(
+        table,
+        recipe.image_size,
+        fit=recipe.fit,
+        cache=cache_folder(),
+        progress=display.images,
+        on_wait=display.note,
+    )
 
 
 def open_external(
@@ -188,8 +195,7 @@ def open_external(
 ) -> ExternalImages:
     """The decoded images of an external test without those that the bench knows; says which those are on disk."""
     table = external.table
-    recipe = prepared.recipe
-    opened = open_store(table, recipe.image_size, fit=recipe.fit, cache=cache_folder(), progress=display.images)
+    opened = open_pixels(table, prepared.recipe, display)
     images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
     facts = about(external, images)
     files = folder.external(external.name)

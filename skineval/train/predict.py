@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from skineval.errors import CellError, Interrupted
 from skineval.train.network import Capture
+from skineval.train.rows import FileRows
+
+COPIED = 1024  #: images that are on their way to a GPU at the same time
 
 
 def never() -> bool:
@@ -24,7 +27,7 @@ def never() -> bool:
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
 
-    images: Tensor  #: (n, H, W, 3) uint8: the whole store on the device (GPU), or the memory map itself (CPU)
+    images: Tensor | FileRows  #: (n, H, W, 3) uint8: the whole store on the device (GPU), or its file (CPU)
     device: torch.device
     precision: str  #: "fp32" or "bf16"
     normalise: Callable[[Tensor], Tensor]
@@ -44,16 +47,17 @@ class Stage:
             raise Interrupted
 
 
-def put_on_device(store: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Store (n, H, W, 3) as a tensor: copied once to a GPU, shared with the memory map on a CPU."""
+def put_on_device(store: NDArray[np.uint8], device: torch.device) -> Tensor | FileRows:
+    """Store (n, H, W, 3) for networks on `device`: copied once to a GPU; on a CPU a memory map is read as needed."""
+    if not isinstance(store, np.memmap):
+        return torch.tensor(store, device=device)
+    rows = FileRows(store)
     if device.type == "cpu":
-        # torch warns about read-only arrays; nothing here writes to the images.
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.from_numpy(store)
-    return torch.from_numpy(np.ascontiguousarray(store)).to(device)
+        return rows
+    images = torch.empty(store.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(rows), COPIED):
+        images[start : start + COPIED] = rows[start : start + COPIED]
+    return images
 
 
 @torch.no_grad()

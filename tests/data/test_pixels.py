@@ -4,22 +4,31 @@ import errno
 import hashlib
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from filelock import FileLock
 
 from skineval.data import layouts, pixels
-from skineval.data.lesions import LesionTable
+from skineval.data.accelerator import accelerated
+from skineval.data.lesions import LesionTable, subset
 from skineval.data.pixels import cache_folder, open_store
-from skineval.errors import DataError, SkinevalError
+from skineval.data.storefile import CHUNK_ROWS
+from skineval.errors import DataError, SkinevalError, UsageError
+from skineval.files import DiskError
+from skineval.specs import Fit
 from tests.data.folders import IDS, JPEGS, Made, encoded, ham_folder, made_table, picture
 
 ROOT = Path(__file__).parents[2]
@@ -61,21 +70,49 @@ def test_store_is_read_only(tmp_path: Path) -> None:
 def test_every_other_content_is_another_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [open_store(table(), 4, cache=tmp_path).path, open_store(table(), 5, cache=tmp_path).path]
     paths.append(open_store(replace(table(), fingerprint="other"), 4, cache=tmp_path).path)
-    monkeypatch.setattr("PIL.__version__", "0")
+    monkeypatch.setattr(pixels, "version", lambda name: "0" if name == "torch" else "1")
     paths.append(open_store(table(), 4, cache=tmp_path).path)
-    assert len(set(paths)) == 4
+    monkeypatch.setattr(pixels, "version", lambda name: "1")
+    paths.append(open_store(table(), 4, cache=tmp_path).path)
+    assert len(set(paths)) == 5
 
 
 def test_store_holds_what_the_table_decodes(tmp_path: Path) -> None:
     loaded = layouts.load(ham_folder(tmp_path / "data"))
     store = open_store(loaded, 8, cache=tmp_path / "cache")
-    assert (store.array == loaded.images.pixels(range(4), 8)).all()
+    with accelerated():
+        assert (store.array == loaded.images.pixels(range(4), 8)).all()
+    difference = store.array.astype(int) - loaded.images.pixels(range(4), 8)
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_every_fit_is_a_store_of_its_own(tmp_path: Path, fit: Fit) -> None:
+    loaded = layouts.load(ham_folder(tmp_path / "data"))
+    squashed = open_store(loaded, 8, cache=tmp_path / "cache")
+    store = open_store(loaded, 8, fit=fit, cache=tmp_path / "cache")
+    assert store.path != squashed.path
+    assert np.abs(store.array.astype(int) - loaded.images.pixels(range(4), 8, fit)).max() <= 1
+    assert not (store.array == squashed.array).all()
+    part = subset(loaded, [2, 0])
+    assert (open_store(part, 8, fit=fit, cache=tmp_path / "cache").array == store.array[[2, 0]]).all()
+
+
+def test_images_that_can_only_be_squashed_say_so(tmp_path: Path) -> None:
+    assert open_store(table(), 4, fit="squash", cache=tmp_path).built
+    with pytest.raises(UsageError, match="--fit is crop, and the images of this data set can only be squashed"):
+        open_store(table(), 4, fit="crop", cache=tmp_path)
 
 
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def rewrite(path: Path, **fields: object) -> None:
+    about = path.with_suffix(".json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | fields))
 
 
 DAMAGE = {
@@ -86,7 +123,11 @@ DAMAGE = {
     "no side file": lambda path: path.with_suffix(".json").unlink(),
     "broken side file": lambda path: path.with_suffix(".json").write_text("{"),
     "strange side file": lambda path: path.with_suffix(".json").write_text("[]"),
-    "other side file": lambda path: path.with_suffix(".json").write_text(json.dumps({"bytes": N * 48, "crc32": [1]})),
+    "side file of another version": lambda path: rewrite(path, format=1),
+    "other checksums": lambda path: rewrite(path, crc32=[1] * 5),
+    "checksums of a wrong type": lambda path: rewrite(path, crc32=["1"]),
+    "other size": lambda path: rewrite(path, size=5),
+    "further field": lambda path: rewrite(path, more=5),
 }
 
 
@@ -132,32 +173,39 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
     assert all(f"{id_}.jpg" in caught.value.message for id_ in IDS[1:])
 
 
-def test_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        """A file on a disk with room for two chunks."""
+FILL = f"""
+import resource, sys
+from pathlib import Path
+from skineval.data.pixels import open_store
+from skineval.files import DiskError
+from tests.data.folders import made_table
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+try:
+    open_store(made_table([("nv", {N})]), 16, cache=Path(sys.argv[1]))
+except DiskError as error:
+    print(error)
+"""
 
-        def __init__(self, file: object) -> None:
-            self.file, self.left = file, 2
 
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.file.close()  # type: ignore[attr-defined]
-
-        def write(self, data: bytes) -> None:
-            if not self.left:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.left -= 1
-            self.file.write(data)  # type: ignore[attr-defined]
-
-    plain = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, mode="r", **rest: Full(plain(path, mode, **rest)))
-    with pytest.raises(SkinevalError, match=r"Cannot write .*\.uint8.*No space left") as caught:
-        open_store(table(), 4, cache=tmp_path)
-    assert "space" in caught.value.hint
+def test_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = python(FILL, tmp_path)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert re.search(r"Cannot write .*\.uint8: File too large", said)
+    assert "Free some space" in said
     assert files(tmp_path) == []
-    monkeypatch.undo()
+    assert open_store(table(), 16, cache=tmp_path).notes == ()
+
+
+def test_room_is_looked_for_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10_000))
+    decoded: list[Sequence[int]] = []
+    with pytest.raises(DiskError, match=r"0\.0 GB are needed, and 0\.0 GB are free") as caught:
+        open_store(table(called=decoded.append), 4, cache=tmp_path)
+    assert "SKINEVAL_CACHE" in caught.value.hint
+    assert decoded == []
+    assert files(tmp_path) == []
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=N * 48))
     assert open_store(table(), 4, cache=tmp_path).built
 
 
@@ -180,20 +228,80 @@ def test_finished_store_needs_no_writable_cache(tmp_path: Path, monkeypatch: pyt
         open_store(table(), 5, cache=tmp_path)
 
 
-def test_interrupted_build_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_interrupted_build_goes_on(tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+        if done == 3 * CHUNK_ROWS:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         open_store(table(), 4, cache=tmp_path, progress=interrupt)
-    assert files(tmp_path) == []
+    assert files(tmp_path) == [".journal", ".part"]
     assert threading.active_count() == 1
+    decoded: list[int] = []
+    calls: list[tuple[int, int]] = []
+    store = open_store(
+        table(called=decoded.extend), 4, cache=tmp_path, progress=lambda done, total: calls.append((done, total))
+    )
+    assert decoded == list(range(3 * CHUNK_ROWS, N))
+    assert calls[0] == (3 * CHUNK_ROWS, N)
+    assert store.notes == (f"{3 * CHUNK_ROWS} of {N} images were prepared before an interruption",)
+    assert (store.array == expected(4)).all()
+    assert files(tmp_path) == [".json", ".uint8"]
+    assert not open_store(table(), 4, cache=tmp_path).built
+
+
+def flip_first_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+
+
+TORN = {  # what a crash of the machine may leave of the part and its journal, and how many chunks survive it
+    "torn line": (lambda part, journal: journal.write_bytes(journal.read_bytes()[:-4]), 2),
+    "zeros for a line": (lambda part, journal: journal.write_bytes(journal.read_bytes()[:-9] + bytes(9)), 2),
+    "torn chunk": (lambda part, journal: os.truncate(part, 2 * CHUNK_ROWS * 48 + 5), 2),
+    "lost chunk": (lambda part, journal: os.truncate(part, CHUNK_ROWS * 48), 1),
+    "longer part": (lambda part, journal: part.write_bytes(part.read_bytes() + b"rest"), 3),
+    "flipped bit": (lambda part, journal: flip_first_byte(part), 0),
+    "no journal": (lambda part, journal: journal.unlink(), 0),
+    "no part": (lambda part, journal: part.unlink(), 0),
+    "strange journal": (lambda part, journal: journal.write_bytes(b"\xff" * 90 + b"\n"), 0),
+    "longer journal": (lambda part, journal: journal.write_bytes(journal.read_bytes() + b"00000000\n" * 9), 3),
+}
+
+
+@pytest.mark.parametrize("how", TORN)
+def test_what_an_interruption_tore_is_decoded_again(tmp_path: Path, how: str) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 3 * CHUNK_ROWS:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_store(table(), 4, cache=tmp_path, progress=interrupt)
+    (part,) = (tmp_path / "pixels").glob("*.part")
+    tear, whole = TORN[how]
+    tear(part, part.with_suffix(".journal"))
+    decoded: list[int] = []
+    store = open_store(table(called=decoded.extend), 4, cache=tmp_path)
+    assert decoded == list(range(whole * CHUNK_ROWS, N))
+    assert (store.array == expected(4)).all()
+    assert not open_store(table(), 4, cache=tmp_path).built
+
+
+def test_builder_stopped_before_the_last_step_has_nothing_left_to_decode(tmp_path: Path) -> None:
+    store = open_store(table(), 4, cache=tmp_path)
+    known = json.loads(store.path.with_suffix(".json").read_text())
+    store.path.rename(store.path.with_suffix(".part"))
+    store.path.with_suffix(".journal").write_text("".join(f"{crc:08x}\n" for crc in known["crc32"]))
+    again = open_store(table(broken=frozenset(range(N))), 4, cache=tmp_path)
+    assert again.built
+    assert (again.array == expected(4)).all()
 
 
 def test_remains_of_a_killed_builder_are_swept(tmp_path: Path) -> None:
     path = open_store(table(), 4, cache=tmp_path).path
     path.unlink()
-    (path.parent / f".{path.name}.abc.part").write_bytes(b"half")
+    (path.parent / f".{path.stem}.json.abc.part").write_bytes(b"half")
     open_store(table(), 4, cache=tmp_path)
     assert files(tmp_path) == [".json", ".uint8"]
 
@@ -253,20 +361,59 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(open_store, table(), 4, cache=tmp_path)
+        said: list[str] = []
+        path.with_suffix(".builder").write_text("process 1 on elsewhere")
+        waiting = pool.submit(open_store, table(), 4, cache=tmp_path, on_wait=said.append)
         with pytest.raises(TimeoutError):
-            waiting.result(timeout=0.2)
+            waiting.result(timeout=0.3)
         process.kill()
         process.communicate()
         assert waiting.result(timeout=10).built
+    assert said == ["waiting for process 1 on elsewhere, which prepares the same images"]
+    assert files(tmp_path) == [".json", ".uint8"]
 
 
-def test_work_runs_only_a_little_ahead() -> None:
-    started: list[int] = []
-    results = pixels._in_order(lambda item: started.append(item) or item, range(1000))
-    assert [next(results) for _ in range(10)] == list(range(10))
-    assert len(started) <= 10 + 2 * pixels._cores() + 1
-    results.close()  # type: ignore[attr-defined]
+SLOW = f"""
+import sys, time
+from pathlib import Path
+from skineval.data.pixels import open_store
+from tests.data.folders import Made, made_table
+def wait(rows):
+    if rows[0] >= 128:
+        print("decoding", flush=True)
+        time.sleep(60)
+open_store(made_table([("nv", {N})], Made(called=wait)), 4, cache=Path(sys.argv[1]))
+"""
+
+
+def test_killed_builder_loses_only_what_it_had_in_hand(tmp_path: Path) -> None:
+    process = python(SLOW, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "decoding\n"
+    (journal,) = (tmp_path / "pixels").glob("*.journal")
+    with ThreadPoolExecutor(1) as pool:
+        said: list[str] = []
+        decoded: list[int] = []
+        looked: list[int] = []
+        waiting = pool.submit(
+            open_store,
+            table(called=decoded.extend),
+            4,
+            cache=tmp_path,
+            on_wait=said.append,
+            progress=lambda done, total: looked.append(done),
+        )
+        while not said or journal.stat().st_size < 18:
+            time.sleep(0.01)
+        while looked[-1:] != [128]:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        store = waiting.result(timeout=30)
+    assert said == [f"waiting for process {process.pid} on {socket.gethostname()}, which prepares the same images"]
+    assert decoded == list(range(128, N))
+    assert store.notes == (f"128 of {N} images were prepared before an interruption",)
+    assert (store.array == expected(4)).all()
 
 
 def test_cache_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -280,5 +427,5 @@ def test_real_data(real_table: LesionTable, tmp_path: Path) -> None:
     store = open_store(real_table, 32, cache=tmp_path)
     assert store.array.shape == (10_015, 32, 32, 3)
     rows = [0, 5_000, 10_014]
-    assert (store.array[rows] == real_table.images.pixels(rows, 32)).all()
+    assert np.abs(store.array[rows].astype(int) - real_table.images.pixels(rows, 32)).max() <= 1
     assert not open_store(real_table, 32, cache=tmp_path).built

@@ -1,0 +1,157 @@
+"""Decoding every image of a data set into a store: with all cores, and so that an interrupted builder loses little."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.data.accelerator import accelerated
+from skineval.data.lesions import Images, fit_keyword
+from skineval.data.pool import in_order
+from skineval.data.storefile import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
+from skineval.errors import SHOWN, DataError
+from skineval.files import DiskError, atomic_rename, disk_error
+from skineval.specs import Fit
+
+Progress = Callable[[int, int], None]
+
+
+def build(images: Images, file: StoreFile, about: About, progress: Progress | None = None) -> int:
+    """Make the store that `about` describes (its checksums aside), going on where an earlier builder was stopped.
+
+    Returns the number of images that were there already. The caller holds the turn. Raises DataError naming the images
+    that cannot be decoded, and DiskError; nothing is left then. Whatever else stops it leaves the finished chunks.
+    """
+    shape = about.shape
+    _sweep(file)
+    kept = finished_chunks(file, shape)
+    pieces = chunks(shape)[len(kept) :]
+    there = pieces[0].start if pieces else about.images
+    try:
+        _check_space(file, shape, there)
+        with _Part(file, kept, there * math.prod(shape[1:])) as part, accelerated():
+            for pixels in _decode(images, pieces, shape, about.fit, progress):
+                part.add(pixels)
+        write_about(file, replace(about, crc32=tuple(part.checksums)))
+        atomic_rename(file.part, file.path)
+        file.journal.unlink()
+    except (DataError, DiskError):
+        _discard(file)
+        raise
+    return there
+
+
+def temporary_files(file: StoreFile) -> Iterator[Path]:
+    """Files that `skineval.files` was writing in place of one beside the store."""
+    return file.path.parent.glob(f".{file.path.stem}.*.part")
+
+
+class _Part:
+    """The pixels made so far, with their journal; use as a context manager."""
+
+    def __init__(self, file: StoreFile, checksums: Sequence[int], size: int) -> None:
+        self.checksums = list(checksums)
+        self._path = file.path
+        lines = b"".join(map(journal_line, self.checksums))
+        self._sizes = {file.part: size, file.journal: len(lines)}
+        self._files: list[FileIO] = []
+
+    def __enter__(self) -> _Part:
+        try:
+            for path, size in self._sizes.items():
+                path.touch()
+                os.truncate(path, size)
+                self._files.append(path.open("ab", buffering=0))
+        except OSError as error:
+            self.__exit__()
+            raise disk_error(self._path, error) from error
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for file in self._files:
+            file.close()
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        """Write a chunk, then its line: a line without its chunk would be found out, but cost time."""
+        checksum = zlib.crc32(pixels.data)
+        try:
+            part, journal = self._files
+            _write(part, pixels.data.cast("B"))
+            _write(journal, journal_line(checksum))
+        except OSError as error:
+            raise disk_error(self._path, error) from error
+        self.checksums.append(checksum)
+
+
+def _write(file: FileIO, content: bytes | memoryview) -> None:
+    """Unbuffered: what a full disk does not take must not be tried again when the file is closed."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _decode(
+    images: Images, pieces: Sequence[range], shape: Shape, fit: Fit, progress: Progress | None
+) -> Iterator[NDArray[np.uint8]]:
+    """The pixels of chunks of rows, in order; DataError that names every bad image once all were tried."""
+    n, size = shape[:2]
+    bad: list[DataError] = []
+    if progress is not None and pieces:
+        progress(pieces[0].start, n)
+    for rows, result in zip(pieces, in_order(lambda rows: _try(images, rows, size, fit), pieces), strict=True):
+        if isinstance(result, list):
+            bad += result
+        elif not bad:
+            yield result
+        if progress is not None:
+            progress(rows.stop, n)
+    if bad:
+        named = "; ".join(error.message.rstrip(".") for error in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", bad[0].hint)
+
+
+def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np.uint8] | list[DataError]:
+    """The pixels of some rows, or one error for each that is bad."""
+    try:
+        return np.ascontiguousarray(images.pixels(rows, size, **fit_keyword(images.pixels, fit)))
+    except DataError as error:
+        return [error] if len(rows) == 1 else _errors(images, rows, size, fit) or [error]
+
+
+def _errors(images: Images, rows: Sequence[int], size: int, fit: Fit) -> list[DataError]:
+    """The error of each row that cannot be decoded by itself."""
+    tried = (_try(images, [row], size, fit) for row in rows)
+    return [error for result in tried if isinstance(result, list) for error in result]
+
+
+def _check_space(file: StoreFile, shape: Shape, there: int) -> None:
+    """Refuse what will not fit before hours of decoding; raises DiskError."""
+    needed = math.prod(shape) - there * math.prod(shape[1:])
+    free = shutil.disk_usage(file.path.parent).free
+    if needed > free:
+        raise DiskError(
+            f"Cannot write {file.path}: {needed / 1e9:.1f} GB are needed, and {free / 1e9:.1f} GB are free.",
+            "Free some space, or choose another cache folder with the environment variable SKINEVAL_CACHE.",
+        )
+
+
+def _sweep(file: StoreFile) -> None:
+    """Remove what is no use: a damaged store, whose room is needed, and temporary files of a killed builder."""
+    for path in (file.path, *temporary_files(file)):
+        path.unlink(missing_ok=True)
+
+
+def _discard(file: StoreFile) -> None:
+    for path in (file.part, file.journal, file.about):
+        path.unlink(missing_ok=True)
