@@ -48,7 +48,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         images=collected.images,
         fingerprint=collected.fingerprint,
         notes=(*metadata.notes, *collected.notes),
-        layout=f"HAM10000{_origin(files)}, {collected.whereabouts}",
+        layout=f"{'' if original else 'laid out like '}{NAME}{_origin(files)}, {collected.whereabouts}",
         licence=LICENCE if original else "",
         zero_ages=metadata.zero_ages,
     )

@@ -80,11 +80,13 @@ def _ages(found: Inventory) -> str | None:
 
 
 def _classes(found: Inventory) -> Table:
-    columns = (
+    of_images = (
         _DX,
         Column("meaning", "Meaning", priority=3),
         Column("images", "Images", "count"),
         Column("share", "Share", "percent", priority=4),
+    )
+    of_lesions = (
         Column("lesions", "Lesions", "count"),
         Column("groups", "Groups", "count", "lesions, those known to be the same joined", 2),
         Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1),
@@ -92,19 +94,13 @@ def _classes(found: Inventory) -> Table:
     )
 
     def row(one: ClassCounts) -> Row:
-        known = one.images > 0
-        cells: tuple[Cell, ...] = (
-            one.dx or "all",
-            DIAGNOSIS_NAMES.get(one.dx),
-            one.images,
-            one.images / found.everything.images,
-            one.lesions,
-            one.groups,
-            one.repeated / one.images if known else None,
-            one.clustering if known else None,
-        )
-        return Row(cells)
+        share = one.images / found.everything.images
+        repeated = one.repeated / one.images if one.images else None
+        clustering = one.clustering if one.images else None
+        images: tuple[Cell, ...] = (one.dx or "all", DIAGNOSIS_NAMES.get(one.dx), one.images, share)
+        return Row((*images, one.lesions, one.groups, repeated, clustering)[: len(columns)])
 
+    columns = (*of_images, *of_lesions) if found.lesions_known else of_images
     return Table("Classes", columns, tuple(map(row, (*found.classes, found.everything))))
 
 

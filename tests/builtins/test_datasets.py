@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from skineval.builtins.datasets import SOURCES
+from skineval.data import layouts
 from skineval.errors import DataError, UsageError
-from tests.data.folders import ham_folder
+from tests.data import relayout
+from tests.data.folders import ham_folder, seven_classes
 
 SOURCE = {source.name: source for source in SOURCES}
 
@@ -24,6 +26,38 @@ def test_ham10000_reads_folders(tmp_path: Path) -> None:
     ham_folder(tmp_path)
     assert source.recognise(tmp_path)
     assert len(source.load(tmp_path)) == 4
+
+
+def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -> None:
+    table = layouts.load(seven_classes(tmp_path / "ham10000"))
+    laid_out = {
+        "ham10000": tmp_path / "ham10000",
+        "isic2018": relayout.isic2018(table, tmp_path / "isic", ["train"] * 28),
+        "dermamnist": relayout.dermamnist(
+            table, tmp_path / "dermamnist.npz", 8, ["train"] * 26 + ["test", "validation"]
+        ),
+        "folders": relayout.class_folders(table, tmp_path / "classes"),
+        "hmnist": relayout.hmnist(table, tmp_path / "csv", 8),
+    }
+    assert set(laid_out) == set(SOURCE) - {"synthetic"} == {layout.name for layout in layouts.LAYOUTS}
+    for name, path in laid_out.items():
+        recognised = {source.name for source in SOURCES if source.recognise is not None and source.recognise(path)}
+        assert recognised == {name}
+        assert sorted(SOURCE[name].load(path).frame["dx"]) == sorted(table.frame["dx"])
+        with pytest.raises(UsageError, match="folder"):
+            SOURCE[name].load(None)
+
+
+def test_images_in_quarantine_are_left_out_of_every_layout(tmp_path: Path) -> None:
+    table = layouts.load(seven_classes(tmp_path / "ham10000"))
+    left_out = frozenset(table.frame["image_id"][:3])
+    for name, path in {
+        "ham10000": tmp_path / "ham10000",
+        "isic2018": relayout.isic2018(table, tmp_path / "isic", ["train"] * 28),
+        "folders": relayout.class_folders(table, tmp_path / "classes"),
+    }.items():
+        read = SOURCE[name].load(path, quarantined=left_out)
+        assert read.frame["image_id"].tolist() == table.frame["image_id"][3:].tolist()
 
 
 def test_synthetic_takes_its_parameters() -> None:

@@ -41,7 +41,7 @@ def text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 def kaggle(table: LesionTable, folder: Path) -> Path:
     """Seven columns, each image in two folders of different letter case, and files of pixels beside them."""
     columns = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
-    rows = table.frame[columns].fillna("").to_numpy().tolist()
+    rows = table.frame[columns].astype(object).fillna("").to_numpy().tolist()
     files = {"HAM10000_metadata.csv": text(columns, rows)}
     half = len(table) // 2
     for place, (id_, content) in enumerate(contents(table).items()):

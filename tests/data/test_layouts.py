@@ -10,6 +10,7 @@ from PIL import Image
 
 from skineval.data import layouts
 from skineval.data.lesions import COLUMNS, LesionTable
+from skineval.errors import DataError
 from tests.data.folders import (
     IDS,
     JPEGS,
@@ -143,6 +144,51 @@ def test_threads_read_one_archive(tmp_path: Path, reference: LesionTable) -> Non
 def test_other_folders_are_not_recognised(tmp_path: Path) -> None:
     assert not layouts.recognise(tmp_path / "absent")
     assert not layouts.recognise(write_files(tmp_path, {"a.csv": b"x,y\n", "b.csv": b"", "c.jpg": b""}))
+
+
+def test_an_archive_by_itself_is_read(tmp_path: Path, reference: LesionTable) -> None:
+    files = {f"kaggle/HAM10000_images_part_1/{id_}.jpg": content for id_, content in JPEGS.items()}
+    path = write_zip(tmp_path / "archive.zip", files | {"kaggle/HAM10000_metadata.csv": metadata().encode()})
+    found = layouts.recognise(path)
+    assert found is not None
+    assert found.load(path).fingerprint == reference.fingerprint
+
+
+def test_layout_and_licence_are_told(tmp_path: Path) -> None:
+    said = {}
+    for lay_out in (dataverse_zipped, dataverse_extracted, mixed, kaggle):
+        lay_out(tmp_path / lay_out.__name__)
+        said[lay_out.__name__] = layouts.load(tmp_path / lay_out.__name__).layout
+    assert said == {
+        "dataverse_zipped": "HAM10000 as on Dataverse, images in zip archives",
+        "dataverse_extracted": "HAM10000, images in folders",
+        "mixed": "HAM10000 as on Dataverse, images in folders and zip archives",
+        "kaggle": "HAM10000 as on Kaggle, images in folders, each there more than once",
+    }
+    assert layouts.load(tmp_path / "kaggle").licence == "CC BY-NC 4.0"
+    others = [row.replace("HAM_", "LES_") for row in ROWS]
+    own = layouts.load(ham_folder(tmp_path / "own", metadata(others)))
+    assert (own.name, own.licence, own.layout) == ("own", "", "laid out like HAM10000, images in folders")
+    assert own.lesions_known
+
+
+def test_what_is_not_recognised_says_what_was_looked_for_and_seen(tmp_path: Path) -> None:
+    write_files(tmp_path / "sub", {"a.csv": b"x,y\n", "b.csv": b"", "c.tif": b""})
+    with pytest.raises(DataError) as caught:
+        layouts.load(tmp_path)
+    assert f"{tmp_path} holds no data set" in caught.value.message
+    assert "2 files of .csv (sub/a.csv, sub/b.csv); 1 files of .tif (sub/c.tif)" in caught.value.message
+    for words in (
+        "HAM10000_metadata",
+        "lesion_id, image_id, dx",
+        "ISIC2018_Task3",
+        "dermamnist.npz",
+        "pixel0000",
+        "nv",
+    ):
+        assert words in caught.value.hint
+    (tmp_path / "empty").mkdir()
+    assert "nothing lies there" in refused(tmp_path / "empty")
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

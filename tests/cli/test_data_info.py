@@ -1,0 +1,43 @@
+"""`skineval data info` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+
+from tests.data.folders import seven_classes
+
+
+def test_a_folder_is_described(tmp_path, skineval_program):
+    seven_classes(tmp_path / "data")
+    done = skineval_program("data", "info", "data")
+    assert done.returncode == 0, done.stderr
+    assert "HAM10000, images in folders" in done.stdout
+    assert "20 × 15 RGB JPEG (28)" in done.stdout
+    assert "CC BY-NC 4.0" in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_is_one_document(tmp_path, skineval_program):
+    seven_classes(tmp_path / "data")
+    done = skineval_program("data", "info", "data", "--format", "json")
+    tables = {table["title"]: table["rows"] for table in json.loads(done.stdout)}
+    counts = {row["dx"]: (row["images"], row["lesions"]) for row in tables["Classes"]}
+    assert counts["mel"] == (4, 3)
+    assert counts["all"] == (28, 21)
+    assert {row["what"]: row["value"] for row in tables["Data set"]}["licence"] == "CC BY-NC 4.0"
+
+
+def test_a_named_data_set_is_described(skineval_program):
+    done = skineval_program("data", "info", "synthetic:images=100", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert "images,100" in done.stdout
+
+
+def test_what_is_nothing_known_is_refused(tmp_path, skineval_program):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    done = skineval_program("data", "info", "photos")
+    assert done.returncode == 3
+    assert "photos holds no data set that skineval recognises: 1 files of .jpg (a.jpg)" in " ".join(done.stderr.split())
+    assert "ISIC2018_Task3" in done.stderr
+    assert done.stdout == ""

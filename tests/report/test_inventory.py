@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from skineval.data import layouts
+from skineval.data.headers import Header, Headers
+from skineval.data.inventory import Inventory, inventory
+from skineval.report.console import render
+from skineval.report.inventory import inventory_tables
+from skineval.report.tables import Table
+from tests.data import relayout
+from tests.data.folders import made_table, seven_classes
+
+LESIONS = [("nv", 3), ("nv", 1), ("mel", 2), ("bcc", 1)]
+
+
+def tables(found: Inventory) -> dict[str, Table]:
+    return {table.title: table for table in inventory_tables(found)}
+
+
+def cell(table: Table, row: object, column: str) -> object:
+    place = [one.key for one in table.columns].index(column)
+    return next(one.cells[place] for one in table.rows if one.cells[0] == row)
+
+
+def test_classes_and_their_sum() -> None:
+    shown = tables(inventory(made_table(LESIONS)))
+    classes = shown["Classes"]
+    assert cell(classes, "nv", "images") == 4
+    assert cell(classes, "nv", "repeated") == 0.75
+    assert cell(classes, "nv", "clustering") == 2.5
+    assert cell(classes, "df", "repeated") is None
+    assert cell(classes, "all", "images") == 7
+    assert cell(shown["Malignant"], "malignant version 1", "share") == 3 / 7
+    assert cell(shown["What trivial answers score"], "nv", "accuracy") == 4 / 7
+    assert cell(shown["What trivial answers score"], "benign", "accuracy") == 4 / 7
+    assert "2 lesions with several images hold 5 images." in shown["Images per lesion"].footnotes
+
+
+def test_unknown_lesions_are_not_counted(tmp_path: Path) -> None:
+    table = layouts.load(seven_classes(tmp_path / "seven"))
+    read = layouts.load(relayout.hmnist(table, tmp_path / "csv", 8))
+    shown = tables(inventory(read))
+    assert cell(shown["Data set"], "lesions", "value") == "not known"
+    assert "Images per lesion" not in shown
+    assert "Images by way of diagnosis (dx_type)" not in shown
+    assert not any("inside a lesion" in str(row.cells[0]) for row in shown["Gaps and contradictions"].rows)
+    assert any("without a lesion id" in note for note in shown["Data set"].footnotes)
+    assert [column.key for column in shown["Classes"].columns] == ["dx", "meaning", "images", "share"]
+    assert cell(shown["Classes"], "mel", "images") == 4
+
+
+@pytest.mark.parametrize("n", [1, 2, 14])
+def test_image_sizes(n: int) -> None:
+    counts = tuple((Header(600 + place, 450, "RGB", "JPEG"), n - place) for place in range(n))
+    shown = tables(inventory(made_table(LESIONS), Headers(counts, ("x.jpg is empty.",), masks=0)))
+    line = cell(shown["Data set"], "image sizes", "value")
+    assert isinstance(line, str)
+    assert line.startswith(f"600 × 450 RGB JPEG ({n})")
+    assert line.endswith("1 unreadable header: skineval data check names them")
+    assert ("Image sizes" in shown) == (n > 1)
+    if n > 10:
+        assert len(shown["Image sizes"].rows) == 10
+        assert shown["Image sizes"].footnotes == ("4 further sizes or kinds.",)
+
+
+def test_every_format_renders() -> None:
+    table = made_table(LESIONS, name="[red]=cmd()[/]")
+    for one in inventory_tables(inventory(table)):
+        json.loads(render(one, "json"))
+        assert render(one, "csv")
+        assert render(one, "markdown")
+        assert render(one, "table", width=80)
+    assert "[red]=cmd()[/]" in render(inventory_tables(inventory(table))[0], "table", width=100)
