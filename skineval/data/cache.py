@@ -78,14 +78,15 @@ def remove(store: CachedStore) -> bool:
 
 
 def _look(file: StoreFile) -> CachedStore:
-    sizes = [path.lstat() for path in _files(file)]
+    known = {path: path.lstat() for path in _files(file)}
+    times = [known[file.about].st_mtime] if file.about in known else [one.st_mtime for one in known.values()]
     about = _about(file)
     return CachedStore(
         file,
         about,
         _state(file, about),
-        sum(known.st_size for known in sizes),
-        datetime.fromtimestamp(max((known.st_mtime for known in sizes), default=0), UTC),
+        sum(one.st_size for one in known.values()),
+        datetime.fromtimestamp(max(times, default=0), UTC),
     )
 
 
