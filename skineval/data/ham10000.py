@@ -34,16 +34,18 @@ def is_named(files: Sequence[StoredFile], path: Path) -> bool:
 def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     """Read HAM10000 as it lies in a folder or in one zip archive: zipped, extracted, or mixed.
 
-    Rows are sorted by image_id. The fingerprint covers ids, labels and every image's content, but not how they are
+    `path` may also be the table of metadata, of which the images lie beside it. Rows are sorted by image_id. The fingerprint covers ids, labels and every image's content, but not how they are
     stored, nor the masks. Raises DataError naming the row (the header is row 1) or the file that is wrong. Of the
     images in `quarantined`, neither rows nor files are looked at.
     """
-    files = scan(path, without=pictures.stems(quarantined))
-    metadata = read_metadata(find_metadata(path, own(files)), quarantined)
-    collected = pictures.collect(metadata.frame, files, path, left_out=quarantined)
+    folder = pictures.folder_of(path)
+    files = scan(folder, without=pictures.stems(quarantined))
+    given = [file for file in files if file.path == path and not file.member]
+    metadata = read_metadata(find_metadata(path, given or own(files)), quarantined)
+    collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined)
     original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
     return LesionTable(
-        name=NAME if original else path.resolve().name,
+        name=NAME if original else folder.resolve().name,
         frame=metadata.frame,
         images=collected.images,
         fingerprint=collected.fingerprint,

@@ -88,7 +88,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     """
     import pandas as pd
 
-    folder = path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
+    folder = pictures.folder_of(path)
     files = scan(folder, without=pictures.stems(quarantined))
     images, _ = pictures.find(files)
     groupings = _read_groupings(files)

@@ -117,6 +117,11 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[St
     )
 
 
+def folder_of(path: Path) -> Path:
+    """Where the images of the data set at `path` lie: beside it where it is a table, else in it."""
+    return path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
+
+
 def is_picture(file: StoredFile) -> bool:
     """Whether a file is called like an image."""
     return file.inner.suffix.lower() in PICTURES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skineval.data.inventory import ClassCounts, Inventory
+from skineval.data.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES
 from skineval.report import text
 from skineval.report.tables import Cell, Column, Row, Table
@@ -29,7 +29,7 @@ def _tables(found: Inventory) -> Iterator[Table]:
     if found.lesions_known:
         yield _lesions(found)
     yield _gaps(found)
-    yield _values(found)
+    yield from _values(found)
     yield _prevalences(found)
     yield _baselines(found)
     if found.official:
@@ -143,12 +143,15 @@ def _gaps(found: Inventory) -> Table:
     return Table("Gaps and contradictions", columns, tuple(rows), tuple(notes))
 
 
-def _values(found: Inventory) -> Table:
+def _values(found: Inventory) -> Iterator[Table]:
+    """The values of each column of which anything is known; no table where there is none."""
     columns = (Column("column", "Column"), Column("value", "Value"), Column("images", "Images", "count"))
-    listed = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
+    all_counts = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
+    listed = {column: counts for column, counts in all_counts.items() if [name for name, _ in counts] != [UNKNOWN]}
     rows = tuple(Row((column, value, n)) for column, counts in listed.items() for value, n in counts)
     notes = [text.plural(len(counts), f"value of {column}", f"values of {column}") for column, counts in listed.items()]
-    return Table("Values", columns, rows, (f"{text.listed(notes)}; unknown counts as one.",))
+    if listed:
+        yield Table("Values", columns, rows, (f"{text.listed(notes)}; unknown counts as one.",))
 
 
 def _prevalences(found: Inventory) -> Table:

@@ -154,6 +154,13 @@ def test_an_archive_by_itself_is_read(tmp_path: Path, reference: LesionTable) ->
     assert found.load(path).fingerprint == reference.fingerprint
 
 
+def test_a_table_by_itself_stands_for_its_folder(tmp_path: Path, reference: LesionTable) -> None:
+    folder = ham_folder(tmp_path)
+    write_files(folder, {"other.csv": metadata(ROWS[:1]).encode()})
+    assert layouts.load(folder / "HAM10000_metadata.csv").fingerprint == reference.fingerprint
+    assert len(layouts.load(folder / "other.csv")) == 1
+
+
 def test_layout_and_licence_are_told(tmp_path: Path) -> None:
     said = {}
     for lay_out in (dataverse_zipped, dataverse_extracted, mixed, kaggle):

@@ -22,6 +22,6 @@ def info(
     from skineval.cli.progress import counting
     from skineval.report.inventory import inventory_tables
 
-    with counting("reading image headers", quiet) as progress:
+    with counting("reading images", quiet) as progress:
         found = api.inventory(data, progress)
     print_tables(inventory_tables(found), format)
