@@ -6,10 +6,8 @@ worth knowing is a remark.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -20,7 +18,8 @@ from skineval.data.findings import Finding
 from skineval.data.lesions import DIAGNOSES, LesionTable
 from skineval.data.metadata import IDENTIFIER, examine_metadata, find_metadata
 from skineval.data.pictures import MASK, StoredImages, is_picture
-from skineval.data.stored import StoredFile, survey
+from skineval.data.pool import cores, in_order
+from skineval.data.stored import StoredFile, is_archive, survey, walk
 from skineval.errors import DataError
 
 NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
@@ -88,14 +87,11 @@ def check(
     table, refusal = _load(load, path)
     if not _explained(findings, contents):
         findings += refusal
-    owners = _owners(files, rows, table)
-    for content in contents:
-        findings += _judge(content, content.file.listed(path), owners.get(content.file, ()))
-    findings += _judge_masks(path, contents, owners)
-    findings += _unusual_sizes(path, contents)
-    findings += _unread(path, files)
+    owners = _owners(path, files, rows, table)
+    findings += _judge_files(path, files, contents, owners)
     if promised is not None:
-        findings += manifest.verify(promised, sums)
+        differences = manifest.verify(promised, sums)
+        findings += [replace(finding, image_ids=owners.get(finding.where, ())) for finding in differences]
     n_masks = sum(map(_is_mask, (content.file for content in contents)))
     ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
     return Checked(tuple(ordered), len(contents) - n_masks, n_masks, sums)
@@ -107,24 +103,20 @@ def _read(
     """What is in the image files, and the checksum of every file where they are wanted."""
     others = [file for file in files if not is_picture(file)] if checksums else []
     # A manifest may list an archive as the file that it is.
-    archives = {file.path: StoredFile(file.path, "", 0, None) for file in files if file.member}
-    others += [file for file in archives.values() if file.listed(path) in promised]
+    others += [file for file in walk(path) if is_archive(file) and file.listed(path) in promised]
     images = [file for file in files if is_picture(file)]
     total = len(images) + len(others)
+    threads = min(MAX_THREADS, cores())
     contents: list[Content] = []
     sums: dict[str, str] = {}
-    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
-        try:
-            for content in pool.map(examine, images):
-                contents.append(content)
-                if progress is not None:
-                    progress(len(contents), total)
-            for file, digest in zip(others, pool.map(manifest.checksum, others), strict=True):
-                sums[file.listed(path)] = digest
-                if progress is not None:
-                    progress(len(contents) + len(sums), total)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for content in in_order(examine, images, threads):
+        contents.append(content)
+        if progress is not None:
+            progress(len(contents), total)
+    for file, digest in zip(others, in_order(manifest.checksum, others, threads), strict=True):
+        sums[file.listed(path)] = digest
+        if progress is not None:
+            progress(len(contents) + len(sums), total)
     if checksums:
         sums |= {content.file.listed(path): content.sha256 for content in contents}
     return contents, sums
@@ -193,21 +185,34 @@ def _match(
 
 
 def _owners(
-    files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None
-) -> dict[StoredFile, tuple[str, ...]]:
-    """The image that each file belongs to, as a list of what to leave out would name it."""
+    path: Path, files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None
+) -> dict[str, tuple[str, ...]]:
+    """The image that each file belongs to, by name of the file, as a list of what to leave out would name it."""
     if rows is not None:
         named = ((file, _image_id(file.inner)) for file in files if is_picture(file))
-        return {file: (id_,) for file, id_ in named if id_ in rows.numbers}
+        return {file.listed(path): (id_,) for file, id_ in named if id_ in rows.numbers}
     if table is None or not isinstance(table.images, StoredImages):
         return {}
-    places = {(file.path, file.member): file for file in files}
-    owners: dict[StoredFile, tuple[str, ...]] = {}
-    for chosen in (table.images.files, table.images.segmentations):
-        for file, id_ in zip(chosen, table.frame["image_id"], strict=True):
-            if file is not None:
-                owners[places.get((file.path, file.member), file)] = (id_,)
-    return owners
+    ids = {
+        (file.path, file.member): id_
+        for chosen in (table.images.files, table.images.segmentations)
+        for file, id_ in zip(chosen, table.frame["image_id"], strict=True)
+        if file is not None
+    }
+    known = (file for file in files if (file.path, file.member) in ids)
+    return {file.listed(path): (ids[file.path, file.member],) for file in known}
+
+
+def _judge_files(
+    path: Path, files: Sequence[StoredFile], contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]
+) -> Iterator[Finding]:
+    """What is wrong with image files and masks by themselves, and beside each other."""
+    for content in contents:
+        where = content.file.listed(path)
+        yield from _judge(content, where, owners.get(where, ()))
+    yield from _judge_masks(path, contents, owners)
+    yield from _unusual_sizes(path, contents)
+    yield from _unread(path, files)
 
 
 def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
@@ -245,9 +250,7 @@ def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Fin
         yield Finding("blank", where, f"shows nothing: every pixel is {content.darkest}", hint, image_ids=owner)
 
 
-def _judge_masks(
-    path: Path, contents: Sequence[Content], owners: Mapping[StoredFile, tuple[str, ...]]
-) -> Iterator[Finding]:
+def _judge_masks(path: Path, contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     """Masks that mark nothing or all, are not of the shape of their image, or have none."""
     images = {content.file.inner.stem: content for content in contents if not _is_mask(content.file)}
     for mask in contents:
@@ -263,13 +266,13 @@ def _judge_masks(
             yield Finding("full-mask", where, what, hint, "remark")
         image = images.get(_image_id(mask.file.inner))
         if image is None:
-            if mask.file in owners:
+            if where in owners:
                 continue  # its image is missing, which has been said
             yield Finding("orphaned-mask", where, "there is no image of it", IGNORED, "remark")
         elif image.problem is None and not _alike(mask.size, image.size):
             what = f"has {_shown(mask.size)} pixels, not the shape of its image of {_shown(image.size)}"
             hint = "Restore the mask that belongs to this image."
-            yield Finding("mask-shape", where, what, hint, image_ids=owners.get(mask.file, ()))
+            yield Finding("mask-shape", where, what, hint, image_ids=owners.get(where, ()))
 
 
 def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]:

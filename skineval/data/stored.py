@@ -111,13 +111,18 @@ def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
     files: list[StoredFile] = []
     findings: list[Finding] = []
     for file in walk(path):
-        if file.inner.suffix.lower() == ".zip":
+        if is_archive(file):
             infos, problems = list_members(file.path, file.listed(path))
             files += [_member(file.path, info) for info in infos]
             findings += problems
         else:
             files.append(file)
     return sorted(files, key=lambda file: (len(file.path.parts), file.path, file.member)), findings
+
+
+def is_archive(file: StoredFile) -> bool:
+    """Whether a plain file is called like a zip archive, so that its members count and not itself."""
+    return not file.member and file.path.suffix.lower() == ".zip"
 
 
 def walk(path: Path) -> Iterator[StoredFile]:
