@@ -92,6 +92,8 @@ def test_nobody_imports_the_builtins():
     [
         ["--help"],
         ["bench", "--help"],
+        ["data", "--help"],
+        ["data", "info", "--help"],
         ["list", "models"],
         ["list", "imbalance"],
         ["list", "explainers"],

@@ -34,9 +34,10 @@ def is_named(files: Sequence[StoredFile], path: Path) -> bool:
 def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     """Read HAM10000 as it lies in a folder or in one zip archive: zipped, extracted, or mixed.
 
-    `path` may also be the table of metadata, of which the images lie beside it. Rows are sorted by image_id. The fingerprint covers ids, labels and every image's content, but not how they are
-    stored, nor the masks. Raises DataError naming the row (the header is row 1) or the file that is wrong. Of the
-    images in `quarantined`, neither rows nor files are looked at.
+    `path` may also be the table of metadata, of which the images lie beside it. Rows are sorted by image_id. The
+    fingerprint covers ids, labels and every image's content, but not how they are stored, nor the masks. Raises
+    DataError naming the row (the header is row 1) or the file that is wrong. Of the images in `quarantined`, neither
+    rows nor files are looked at.
     """
     folder = pictures.folder_of(path)
     files = scan(folder, without=pictures.stems(quarantined))

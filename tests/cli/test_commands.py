@@ -23,6 +23,10 @@ COMMANDS = [
     ["list", "recipes"],
     ["plugins"],
     ["plugins", "list"],
+    ["data"],
+    ["data", "check"],
+    ["data", "info"],
+    ["data", "split"],
     ["doctor"],
 ]
 
