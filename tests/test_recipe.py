@@ -49,6 +49,15 @@ def test_a_written_recipe_reads_back_to_the_same_value():
     assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
 
 
+def test_the_fit_is_part_of_what_identifies_a_cell():
+    fits = ("squash", "crop", "pad")
+    assert len({dataclasses.replace(SPEC, fit=fit).run_id for fit in fits}) == 3
+    assert dataclasses.replace(SPEC, fit="squash") == SPEC
+    assert [make_recipe({"models": "cnn", "data": "d", "fit": fit}).fit for fit in fits] == list(fits)
+    with pytest.raises(UsageError, match="fit is 'stretch'"):
+        make_recipe({"models": "cnn", "data": "d", "fit": "stretch"})
+
+
 def test_every_key_has_its_text():
     assert set(HELP) == set(Recipe.model_fields)
 
