@@ -31,6 +31,7 @@ from skineval.files import disk_error
 NAME = "DermaMNIST"
 LICENCE = "CC BY-NC 4.0"
 LOOKED_FOR = "dermamnist.npz, dermamnist_64.npz, ... with the arrays train_images, train_labels, val_images, ..."
+MAX_IMAGES = 1_000_000  #: of one part
 #: Images of each part as published.
 SIZES = {"train": 7007, "validation": 1003, "test": 2005}
 NOTES = (
@@ -143,6 +144,8 @@ def _images(member: Member) -> Member:
             f"{member.name} is {member.dtype} of the shape {member.shape}: no images (N, H, W, 3) of uint8.",
             "Download the file again.",
         )
+    if member.shape[0] > MAX_IMAGES:
+        raise DataError(f"{member.name} has {member.shape[0]} images, too many to be meant.", "Remove the file.")
     if member.shape[1] * member.shape[2] > MAX_PIXELS:
         raise DataError(
             f"{member.name} has {member.shape[2]} x {member.shape[1]} pixels an image, more than "

@@ -105,6 +105,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         )
     _check_overlaps(present)
     frame = pd.concat([truth.metadata.frame for truth in present])
+    _check_lesions(frame)
     frame["part"] = [truth.part for truth in present for _ in range(len(truth.metadata.frame))]
     frame = frame.sort_values("image_id").reset_index(drop=True)
     official = tuple(frame.pop("part"))
@@ -246,6 +247,18 @@ def _check_overlaps(truths: Sequence[_Truth]) -> None:
                 "An image belongs to one part: remove one of the files.",
             )
         seen |= dict.fromkeys(truth.metadata.frame["image_id"], truth.file)
+
+
+def _check_lesions(frame: pd.DataFrame) -> None:
+    """Refuse lesions of which one file says another diagnosis than the next; within a file they are checked."""
+    n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
+    contradictory = sorted(map(str, n_diagnoses.index[n_diagnoses > 1]))
+    if contradictory:
+        raise DataError(
+            f"{len(contradictory)} lesions have several diagnoses in several files of ground truth: "
+            f"{some(contradictory)}.",
+            "All images of a lesion have its dx.",
+        )
 
 
 def _remarks(present: Sequence[_Truth], absent: Sequence[_Truth]) -> list[str]:

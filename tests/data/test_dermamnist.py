@@ -182,6 +182,7 @@ BAD: dict[str, tuple[str, np.ndarray, str]] = {
     "flat": ("val_images", np.zeros((2, 48), np.uint8), "no images (N, H, W, 3)"),
     "no images": ("val_images", np.zeros((0, 4, 4, 3), np.uint8), "no images (N, H, W, 3)"),
     "another size": ("test_images", np.zeros((2, 5, 5, 3), np.uint8), "images of several shapes"),
+    "too many images": ("train_images", np.zeros((1_000_001, 1, 1, 3), np.uint8), "has 1000001 images, too many"),
     "too few labels": ("train_labels", np.zeros((1, 1), np.uint8), "not one whole number an image, of 2"),
     "one-hot labels": ("train_labels", np.zeros((2, 7), np.uint8), "not one whole number an image"),
     "float labels": ("train_labels", np.zeros((2, 1)), "float64 of the shape (2, 1)"),

@@ -196,6 +196,17 @@ def test_an_image_in_two_parts_is_refused(tmp_path: Path, table: LesionTable) ->
     assert "1 images are named by" in refused(folder)
 
 
+def test_a_lesion_of_two_diagnoses_in_two_files_is_refused(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.isic2018(table, tmp_path, THREE)
+    # The lesion of the first train image is that of an image of another class in the test part.
+    columns = ["image_id", "dx", "lesion_id"]
+    test = table.frame[np.array(THREE) == "test"]
+    rows = [(id_, "nv", "HAM_0000000") for id_ in test["image_id"]]
+    truth(folder, "Test").write_bytes(relayout.text(columns, rows))
+    message = refused(folder)
+    assert "1 lesions have several diagnoses in several files of ground truth: HAM_0000000" in message
+
+
 def test_equal_copies_of_the_ground_truth_are_one(tmp_path: Path, table: LesionTable) -> None:
     folder = relayout.isic2018(table, tmp_path, ALL_TRAIN)
     write_zip(folder / "copy.zip", {f"x/{truth(folder).name}": truth(folder).read_bytes()})
