@@ -50,11 +50,11 @@ class Unpacked:
 def measure() -> list[Outcome]:
     """Every hostile archive, alone in a folder with metadata, read by the check and by the loader."""
     with tempfile.TemporaryDirectory() as folder:
-        cases = [_outcome(case, Path(folder, f"case{number}")) for number, case in enumerate(CASES)]
-        return [*cases, _crowd(Path(folder, "crowd")), _legitimate(Path(folder, "zip64"))]
+        cases = [outcome(case, Path(folder, f"case{number}")) for number, case in enumerate(CASES)]
+        return [*cases, crowded(Path(folder, "crowd")), legitimate(Path(folder, "zip64"))]
 
 
-def _outcome(case: Case, folder: Path) -> Outcome:
+def outcome(case: Case, folder: Path) -> Outcome:
     data = _folder(folder)
     case.make(data / "images.zip")
     before = _everything(folder)
@@ -224,7 +224,7 @@ def crowd(path: Path, members: int) -> None:
     path.write_bytes(entries + _end(members, len(entries), 0))
 
 
-def _crowd(folder: Path) -> Outcome:
+def crowded(folder: Path) -> Outcome:
     """A million members, and a few more than are allowed."""
     found = []
     most, started = 0.0, time.perf_counter()
@@ -245,7 +245,7 @@ def _crowd(folder: Path) -> Outcome:
     )
 
 
-def _legitimate(folder: Path) -> Outcome:
+def legitimate(folder: Path) -> Outcome:
     """What is in good order is read: 64-bit sizes, an archive behind a program, folders, what macOS adds."""
     data = _folder(folder)
     path = data / "images.zip"
