@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.errors import UsageError
+from skineval.data.stored import StoredFile
+from skineval.errors import DataError, UsageError, some
 from skineval.specs import Fit
 
 if TYPE_CHECKING:
@@ -153,6 +154,43 @@ def make_groups(
             smaller, larger = sorted((root(lesion_of[first]), root(lesion_of[second])))
             parent[larger] = smaller
     return np.array([root(lesion) for lesion in lesion_ids], dtype=object)
+
+
+def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable:
+    """The same table with groups joined by pairs of image ids that a person confirmed to show one lesion.
+
+    The fingerprint changes with the groups; a note says how many were joined. Two images of different diagnoses may be
+    a pair: one of them is labelled wrong, which nobody here can decide, but they must not be parted either; a note
+    names them. Raises DataError for an image that the table does not hold.
+    """
+    ids, diagnoses = table.frame["image_id"].tolist(), table.frame["dx"].tolist()
+    dx = dict(zip(ids, diagnoses, strict=True))
+    for number, pair in enumerate(pairs, start=1):
+        for id_ in pair:
+            if id_ not in dx:
+                raise DataError(
+                    f"Pair {number}, {pair[0]} and {pair[1]}: there is no image {id_} in {table.name}.",
+                    "Use the pairs of this data set; if the image is in quarantine, remove the pair.",
+                )
+    before = table.frame["group"]
+    groups = make_groups(ids, before.tolist(), pairs)
+    joined = before.nunique() - len(set(groups))
+    notes = [f"{len(pairs)} confirmed pairs of images join {joined} groups to others"] if pairs else []
+    torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
+    if torn:
+        notes.append(f"{len(torn)} confirmed pairs have two diagnoses, of which one must be wrong: {some(torn)}")
+    fingerprint = table.fingerprint
+    if joined:
+        fingerprint = hashlib.sha256("\n".join([fingerprint, *groups]).encode()).hexdigest()
+    return replace(table, frame=table.frame.assign(group=groups), fingerprint=fingerprint, notes=(*table.notes, *notes))
+
+
+def content(images: Images, row: int) -> bytes | None:
+    """The file of one image as it is stored; None where images do not lie in files of their own."""
+    if isinstance(images, _Subset):
+        return content(images.images, images.rows[row])
+    file = getattr(images, "files", {row: None})[row]
+    return file.read() if isinstance(file, StoredFile) else None
 
 
 @dataclass(frozen=True, eq=False)
