@@ -13,7 +13,8 @@ from skineval.data.stored import StoredFile
 from skineval.errors import DataError
 
 UNREADABLE = "unreadable"  #: code of a file of which no byte can be trusted
-ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}  #: what the last bytes of a whole file are
+#: What a JPEG and a PNG file begin with, and what the last bytes of a whole one are.
+ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 _RESTORE = "Download or copy it again."
 _CONVERT = "Save it as an 8-bit JPEG or PNG image."
 #: What other files begin with that are found under the name of an image.
@@ -70,7 +71,7 @@ def examine(file: StoredFile) -> Content:
     except DataError as error:
         what = error.message.removeprefix(file.name).strip().rstrip(".")
         return Content(file, problem=Problem(UNREADABLE, what, _RESTORE))
-    content = Content(file, hashlib.sha256(data).hexdigest())
+    content = Content(file, hashlib.sha256(data).hexdigest(), ended=_is_ended(data))
     if not data:
         return replace(content, problem=Problem("empty", "is empty", _RESTORE))
     try:
@@ -80,15 +81,13 @@ def examine(file: StoredFile) -> Content:
             content, problem=Problem("not-an-image", f"is not a JPEG or PNG image but {_name(data)}", _RESTORE)
         )
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
-        return replace(content, problem=Problem("undecodable", f"has a damaged header: {error}", _RESTORE))
+        return replace(content, problem=_damage(error, content.ended))
     with image:
-        return _decode(image, data, content)
+        return _decode(image, content)
 
 
-def _decode(image: Image.Image, data: bytes, content: Content) -> Content:
-    format = image.format or ""
-    ended = data.rstrip(b"\x00").endswith(ENDS[format])
-    content = replace(content, format=format, width=image.width, height=image.height, mode=image.mode, ended=ended)
+def _decode(image: Image.Image, content: Content) -> Content:
+    content = replace(content, format=image.format or "", width=image.width, height=image.height, mode=image.mode)
     if image.width * image.height > MAX_PIXELS:
         what = f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
         return replace(content, problem=Problem("too-many-pixels", what, "Remove it, or scale it down."))
@@ -101,14 +100,22 @@ def _decode(image: Image.Image, data: bytes, content: Content) -> Content:
     except MemoryError:
         raise
     except Exception as error:
-        code, what = ("undecodable", "cannot be decoded") if ended else ("truncated", "ends before the image does")
-        return replace(content, problem=Problem(code, f"{what}: {error}", _RESTORE))
+        return replace(content, problem=_damage(error, content.ended))
     return replace(
         content,
         orientation=orientation if orientation in range(1, 9) else 1,
         darkest=int(grey.min()),
         brightest=int(grey.max()),
     )
+
+
+def _damage(error: Exception, ended: bool) -> Problem:
+    code, what = ("undecodable", "cannot be decoded") if ended else ("truncated", "ends before the image does")
+    return Problem(code, f"{what}: {error}", _RESTORE)
+
+
+def _is_ended(data: bytes) -> bool:
+    return any(data.startswith(start) and data.rstrip(b"\x00").endswith(end) for start, end in ENDS.items())
 
 
 def _name(data: bytes) -> str:
