@@ -29,7 +29,8 @@ _FORMULA = tuple("=+-@＝＋－＠")
 
 def plain(value: object) -> str:
     """`value` as one line of printable text, without escape sequences, control characters and double spaces."""
-    text = _ESCAPE_SEQUENCE.sub("", str(value))
+    # Of file names that are no UTF-8, Python keeps the bytes as lone surrogates, which no terminal takes.
+    text = _ESCAPE_SEQUENCE.sub("", str(value)).encode("utf-8", "replace").decode()
     return " ".join(_CONTROL.sub(" ", text).split())
 
 

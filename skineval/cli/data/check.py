@@ -19,7 +19,7 @@ EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="The folder or file of a data set.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="The folder or file of a data set.", metavar="PATH")],
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="Verify the files against these SHA-256 checksums.")
     ] = None,
@@ -78,7 +78,7 @@ def _write_quarantine(path: Path, checked: Checked, quiet: bool) -> None:
     _say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
     others = sum(not finding.image_ids for finding in checked.errors)
     if others:
-        _say(f"{others} errors are not of single images, so no list helps: mend them.", quiet)
+        _say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)
 
 
 def _say(text: str, quiet: bool) -> None:
