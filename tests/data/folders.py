@@ -67,6 +67,20 @@ def ham_folder(folder: Path, text: str | None = None, images: Mapping[str, bytes
     return write_files(folder, table | {f"images/{id_}.jpg": content for id_, content in images.items()})
 
 
+def lesion_folder(folder: Path, prefix: str = "") -> Path:
+    """A folder that can be split: 84 images of 56 lesions, eight of each diagnosis, every second photographed twice."""
+    lesions = [
+        (f"HAM_{prefix}{7 * k + c:07d}", dx)
+        for c, dx in enumerate(DIAGNOSES)
+        for k in range(8)
+        for _ in range(1 + k % 2)
+    ]
+    ids = [f"ISIC_{prefix}{place:07d}" for place in range(len(lesions))]
+    rows = [f"{lesion},{id_},{dx},histo,50.0,male,back,x" for (lesion, dx), id_ in zip(lesions, ids, strict=True)]
+    images = {id_: encoded(picture(len(prefix) * 1000 + seed, (40, 30))) for seed, id_ in enumerate(ids)}
+    return ham_folder(folder, metadata(rows), images)
+
+
 def refused(folder: Path) -> str:
     """The message of the error that loading `folder` ends with."""
     with pytest.raises(DataError) as caught:

@@ -13,8 +13,12 @@ from pathlib import Path
 import pytest
 
 from skineval.cli import app
+from skineval.data import layouts
 from skineval.hookspecs import __dict__ as hookspecs
 from tests.conftest import run_program
+from tests.data import fault_server
+from tests.data.folders import lesion_folder
+from tests.data.relayout import isic2018
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,20 +48,37 @@ def examples() -> list[str]:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder with a finished bench under the name that the documentation uses."""
+    """A folder with a finished bench and with data under the names that the documentation uses."""
     folder = tmp_path_factory.mktemp("workplace")
     done = run_program("bench", "--models=cnn:width=4", *SHORT, "--out=runs/demo", cwd=folder)
     assert done.returncode == 0, done.stderr
+    for name in ("DIR", "HAM10000"):
+        lesion_folder(folder / name)
+    others = layouts.load(lesion_folder(folder / "others", prefix="9"))
+    isic2018(others, folder / "ISIC2018", ["test"] * len(others))
     return folder
 
 
+@pytest.fixture(scope="module")
+def mirror():
+    """Dataverse on this machine, holding less."""
+    with fault_server.running() as server:
+        parts = {f"HAM10000_images_part_{number}.zip": fault_server.archive(1000, seed=number) for number in (1, 2)}
+        rows = "".join(f"HAM_{row:07},ISIC_{row:07},nv,histo,50.0,male,back,x\n" for row in range(10_015))
+        header = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
+        fault_server.dataverse(server, parts, {"HAM10000_metadata.tab": f"{header}\n{rows}".encode()})
+        yield server.address
+
+
 @pytest.mark.parametrize("line", sorted({*commands(), *examples()}))
-def test_documented_commands_run(line, workplace, tmp_path):
+def test_documented_commands_run(line, workplace, mirror, tmp_path):
     arguments = shlex.split(line)[1:]
     if "two-layers,cnn" in arguments:
         pytest.skip("run with its plugin by test_the_plugin_of_the_readme_is_one")
     if arguments[0] == "bench":
         arguments += [*SHORT, "--dry-run", f"--out={tmp_path / 'out'}"]
+    if arguments[:2] == ["data", "fetch"]:
+        arguments += ["--base-url", mirror, "--to", str(tmp_path)]
     (cell,) = (workplace / "runs/demo/cells").iterdir()
     done = run_program(*(argument.replace("CELL", cell.name) for argument in arguments), cwd=workplace)
     assert done.returncode == 0, done.stderr

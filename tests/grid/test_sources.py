@@ -7,23 +7,14 @@ import json
 import pandas as pd
 import pytest
 
-from skineval.data.lesions import DIAGNOSES
-from tests.data.folders import encoded, ham_folder, metadata, picture
+from tests.data.folders import lesion_folder
 
 KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """84 images of 56 lesions: eight of each diagnosis, every second one photographed twice."""
-    lesions = [(f"HAM_{7 * k + c:07d}", dx, 1 + k % 2) for c, dx in enumerate(DIAGNOSES) for k in range(8)]
-    rows = [(lesion, dx) for lesion, dx, times in lesions for _ in range(times)]
-    ids = [f"ISIC_{place:07d}" for place in range(len(rows))]
-    text = metadata(
-        [f"{lesion},{id_},{dx},histo,50.0,male,back,x" for (lesion, dx), id_ in zip(rows, ids, strict=True)]
-    )
-    images = {id_: encoded(picture(seed, (40, 30))) for seed, id_ in enumerate(ids)}
-    return ham_folder(tmp_path / "data", text, images)
+    return lesion_folder(tmp_path / "data")
 
 
 def test_a_damaged_and_a_missing_image_are_left_out_and_told(folder, skineval_program, tmp_path):
