@@ -16,7 +16,16 @@ from skineval.report.systems import ranked
 from skineval.report.tables import Table
 
 Topic: TypeAlias = Literal[
-    "overview", "recall", "roc", "confusion", "reliability", "training", "samples", "mistakes", "explanation"
+    "overview",
+    "recall",
+    "roc",
+    "confusion",
+    "reliability",
+    "training",
+    "samples",
+    "mistakes",
+    "explanation",
+    "duplicates",
 ]
 
 
