@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from skineval.data.splits import PARTS
@@ -254,16 +254,20 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
             here, there = (rows.of(rows.scores(frame), PRIMARY) for frame in (bench.results, external.results))
             if system in there:
                 yield Paragraph(
-                    f"The best of the internal test, {system}: a balanced accuracy of "
-                    f"{_said(here[system])} there, {_said(there[system])} here."
+                    f"The best system of the internal test, {system}, with a balanced accuracy of "
+                    f"{_said(here[system])} on that, has {_said(there[system])} on this external test."
                 )
         yield _external_comparison(bench, external)
         for place, system in enumerate(rows.ranking(rows.scores(external.results))):
             table = tables.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
-            yield Fold(f"{name}: {system}", (table,), opened=place == 0)
+            yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
         if len(external.comparisons):
             table = tables.differences(external.comparisons, _external_stamps(bench, external))
-            yield Fold(f"{name}: paired differences", (table,))
+            yield Fold(f"{name}: paired differences", (_titled(name, table),))
+
+
+def _titled(external: str, table: Table) -> Table:
+    return replace(table, title=f"External test {external}: {table.title}")
 
 
 def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
