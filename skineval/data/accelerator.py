@@ -85,10 +85,11 @@ def resize(array: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 
     _threads.limit()
     writable = array if array.flags.writeable else array.copy()
-    image = torch.from_numpy(writable if writable.ndim == 3 else writable[..., None])
-    # Permuted, not copied: torch's fast kernel is the one for interleaved channels.
-    resized = interpolate(image.permute(2, 0, 1)[None], size=(height, width), mode="bilinear", antialias=True)
-    pixels: NDArray[np.uint8] = resized[0].permute(1, 2, 0).contiguous().numpy()
+    batch = torch.from_numpy(writable.reshape(1, *array.shape[:2], -1)).permute(0, 3, 1, 2)
+    # Interleaved channels on both sides: torch has a fast kernel for these, and nothing is copied. It sees them as such
+    # by the stride of the batch, which numpy sets and `Tensor.unsqueeze` would not.
+    resized = interpolate(batch, size=(height, width), mode="bilinear", antialias=True)
+    pixels: NDArray[np.uint8] = resized.permute(0, 2, 3, 1).contiguous().numpy()
     return pixels.reshape(height, width, *array.shape[2:])
 
 
