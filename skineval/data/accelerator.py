@@ -75,7 +75,7 @@ def resize(array: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 
     torch rounds the weights to 16 bits where Pillow keeps 22, and both round between the two directions. Where each
     side shrinks by `REDUCTION` or more, values are averages of several pixels: then 1.6 % of them differ by one grey
-    level, and 2 of 756 million made-up ones differed by two; for smaller reductions that is a hundred times as
+    level, and 3 of 1,130 million made-up ones differed by two; for smaller reductions that is a hundred times as
     frequent. Without vector instructions torch gets narrow results wrong.
     """
     if min(array.shape[0] / height, array.shape[1] / width) < REDUCTION or min(height, width) < SMALLEST:
