@@ -6,7 +6,8 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -19,7 +20,7 @@ from skineval.data.accelerator import accelerated
 from skineval.data.lesions import Images, fit_keyword
 from skineval.data.pool import in_order
 from skineval.data.storefile import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
-from skineval.errors import SHOWN, DataError
+from skineval.errors import SHOWN, DataError, PluginError
 from skineval.files import DiskError, atomic_rename, disk_error
 from skineval.specs import Fit
 
@@ -39,8 +40,10 @@ def build(images: Images, file: StoreFile, about: About, progress: Progress | No
     there = pieces[0].start if pieces else about.images
     try:
         _check_space(file, shape, there)
-        with _Part(file, kept, there * math.prod(shape[1:])) as part, accelerated():
-            for pixels in _decode(images, pieces, shape, about.fit, progress):
+        size = there * math.prod(shape[1:])
+        decoded = _decode(images, pieces, shape, about.fit, progress)
+        with _Part(file, kept, size) as part, accelerated(), closing(decoded):
+            for pixels in decoded:
                 part.add(pixels)
         write_about(file, replace(about, crc32=tuple(part.checksums)))
         atomic_rename(file.part, file.path)
@@ -102,19 +105,20 @@ def _write(file: FileIO, content: bytes | memoryview) -> None:
 
 def _decode(
     images: Images, pieces: Sequence[range], shape: Shape, fit: Fit, progress: Progress | None
-) -> Iterator[NDArray[np.uint8]]:
+) -> Generator[NDArray[np.uint8]]:
     """The pixels of chunks of rows, in order; DataError that names every bad image once all were tried."""
     n, size = shape[:2]
     bad: list[DataError] = []
     if progress is not None and pieces:
         progress(pieces[0].start, n)
-    for rows, result in zip(pieces, in_order(lambda rows: _try(images, rows, size, fit), pieces), strict=True):
-        if isinstance(result, list):
-            bad += result
-        elif not bad:
-            yield result
-        if progress is not None:
-            progress(rows.stop, n)
+    with closing(in_order(lambda rows: _try(images, rows, size, fit), pieces)) as results:
+        for rows, result in zip(pieces, results, strict=True):
+            if isinstance(result, list):
+                bad += result
+            elif not bad:
+                yield result
+            if progress is not None:
+                progress(rows.stop, n)
     if bad:
         named = "; ".join(error.message.rstrip(".") for error in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
@@ -124,9 +128,16 @@ def _decode(
 def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np.uint8] | list[DataError]:
     """The pixels of some rows, or one error for each that is bad."""
     try:
-        return np.ascontiguousarray(images.pixels(rows, size, **fit_keyword(images.pixels, fit)))
+        pixels = images.pixels(rows, size, **fit_keyword(images.pixels, fit))
     except DataError as error:
         return [error] if len(rows) == 1 else _errors(images, rows, size, fit) or [error]
+    expected = (len(rows), size, size, 3)
+    if pixels.shape != expected or pixels.dtype != np.uint8:
+        raise PluginError(
+            f"The data set gave images {pixels.shape} of {pixels.dtype} where {expected} of uint8 were asked for.",
+            "Its `pixels` does not do what `skineval.data.lesions.Images` says.",
+        )
+    return np.ascontiguousarray(pixels)
 
 
 def _errors(images: Images, rows: Sequence[int], size: int, fit: Fit) -> list[DataError]:
@@ -141,7 +152,7 @@ def _check_space(file: StoreFile, shape: Shape, there: int) -> None:
     free = shutil.disk_usage(file.path.parent).free
     if needed > free:
         raise DiskError(
-            f"Cannot write {file.path}: {needed / 1e9:.1f} GB are needed, and {free / 1e9:.1f} GB are free.",
+            f"Cannot write {file.path}: {needed / 1e6:,.1f} MB are needed, and {free / 1e6:,.1f} MB are free.",
             "Free some space, or choose another cache folder with the environment variable SKINEVAL_CACHE.",
         )
 

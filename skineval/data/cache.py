@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,7 +81,7 @@ def remove(store: CachedStore) -> bool:
 
 
 def _look(file: StoreFile) -> CachedStore:
-    known = {path: path.lstat() for path in _files(file)}
+    known = _files(file)
     times = [known[file.about].st_mtime] if file.about in known else [one.st_mtime for one in known.values()]
     about = _about(file)
     return CachedStore(
@@ -105,10 +108,15 @@ def _state(file: StoreFile, about: About | None) -> str:
     return COMPLETE if about is not None else UNREADABLE
 
 
-def _files(file: StoreFile) -> list[Path]:
-    """The files of a store that are there, its lock aside."""
-    named = (file.path, file.about, file.part, file.journal, file.builder)
-    return [path for path in (*named, *temporary_files(file)) if path.is_file() and not path.is_symlink()]
+def _files(file: StoreFile) -> dict[Path, os.stat_result]:
+    """The files of a store that are there, its lock aside; a builder may rename some at any moment."""
+    found = {}
+    for path in (file.path, file.about, file.part, file.journal, file.builder, *temporary_files(file)):
+        with suppress(FileNotFoundError):
+            known = path.lstat()
+            if stat.S_ISREG(known.st_mode):
+                found[path] = known
+    return found
 
 
 def _regular(folder: Path) -> Iterator[Path]:

@@ -6,7 +6,8 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def chunks(shape: Shape) -> list[range]:
     return [range(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 
-def checksums(path: Path, shape: Shape, count: int) -> Iterator[int]:
+def checksums(path: Path, shape: Shape, count: int) -> Generator[int]:
     """The CRC-32 of each of the first `count` chunks that lie in a file, in order, computed with all cores.
 
     Read, not mapped: the pages of a map would count as memory of this process until the system wants them back.
@@ -162,10 +163,11 @@ def finished_chunks(file: StoreFile, shape: Shape) -> tuple[int, ...]:
         lines = file.journal.read_bytes().split(b"\n")[:-1]
         noted = [int(line, 16) if _CHECKSUM.fullmatch(line) else -1 for line in lines[:whole]]
         kept: list[int] = []
-        for known, found in zip(noted, checksums(file.part, shape, len(noted)), strict=True):
-            if known != found:
-                break
-            kept.append(known)
+        with closing(checksums(file.part, shape, len(noted))) as found:
+            for known, computed in zip(noted, found, strict=True):
+                if known != computed:
+                    break
+                kept.append(known)
     except OSError:
         return ()
     return tuple(kept)

@@ -26,7 +26,7 @@ from skineval.data.accelerator import accelerated
 from skineval.data.lesions import LesionTable, subset
 from skineval.data.pixels import cache_folder, open_store
 from skineval.data.storefile import CHUNK_ROWS
-from skineval.errors import DataError, SkinevalError, UsageError
+from skineval.errors import DataError, PluginError, SkinevalError, UsageError
 from skineval.files import DiskError
 from skineval.specs import Fit
 from tests.data.folders import IDS, JPEGS, Made, encoded, ham_folder, made_table, picture
@@ -165,6 +165,24 @@ def test_undecodable_images_stop_the_build_and_are_all_counted(tmp_path: Path) -
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (
+            lambda rows, size: np.zeros((len(rows), size, size), np.uint8),
+            r"\(64, 4, 4\) of uint8 where \(64, 4, 4, 3\)",
+        ),
+        (lambda rows, size: np.zeros((len(rows), size, size, 3)), r"of float64"),
+    ],
+    ids=["shape", "type"],
+)
+def test_images_that_break_their_contract_are_no_store(tmp_path: Path, pixels: object, words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        open_store(made_table([("nv", N)], SimpleNamespace(pixels=pixels)), 4, cache=tmp_path)
+    assert ".uint8" not in files(tmp_path)
+    assert open_store(table(), 4, cache=tmp_path).built
+
+
 def test_damaged_file_is_named(tmp_path: Path) -> None:
     images = JPEGS | {IDS[1]: JPEGS[IDS[1]][:200], IDS[2]: b"", IDS[3]: encoded(picture(3), "GIF")}
     with pytest.raises(DataError) as caught:
@@ -198,9 +216,9 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_room_is_looked_for_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=N * 48 - 1))
     decoded: list[Sequence[int]] = []
-    with pytest.raises(DiskError, match=r"0\.0 GB are needed, and 0\.0 GB are free") as caught:
+    with pytest.raises(DiskError, match=r"0\.0 MB are needed, and 0\.0 MB are free") as caught:
         open_store(table(called=decoded.append), 4, cache=tmp_path)
     assert "SKINEVAL_CACHE" in caught.value.hint
     assert decoded == []
