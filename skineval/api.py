@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skineval.data.inventory import Inventory
     from skineval.data.lesions import LesionTable
     from skineval.data.splits import Split
+    from skineval.grid.audit import Audited
     from skineval.grid.result import BenchResult
     from skineval.grid.run import Display
     from skineval.recipe import Recipe
@@ -129,6 +130,37 @@ def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
     recipe = make_recipe({**keys, "models": "*", "data": str(data)})
     table, _ = read_data(recipe, load_catalog())
     return table, make_split(recipe, table)
+
+
+def audit(
+    data: str | Path,
+    *,
+    test: float = 0.2,
+    seed: int = 0,
+    draws: int = 50,
+    pairs: int = 100,
+    groups: str | Path | None = None,
+    quarantine: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audited:
+    """What leaks from a data set when it is split without regard to lesions, and which of its images are doubled.
+
+    `data` is a data set as for `bench`, or the folder of a bench, whose own split is then audited too. `pairs` is how
+    many pairs of similar images are listed. `progress(done, total)` is called with steps of work.
+    Raises DataError for data that is not what it should be, UsageError for settings out of range.
+    """
+    from skineval.catalog import load_catalog
+    from skineval.data.audit import Settings
+    from skineval.grid.audit import run_audit
+
+    return run_audit(
+        str(data),
+        load_catalog(),
+        Settings(test, seed, draws, pairs),
+        groups=None if groups is None else str(groups),
+        quarantine=None if quarantine is None else str(quarantine),
+        progress=progress,
+    )
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:

@@ -175,10 +175,10 @@ def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable
     before = table.frame["group"]
     groups = make_groups(ids, before.tolist(), pairs)
     joined = before.nunique() - len(set(groups))
-    notes = [f"{len(pairs)} confirmed pairs of images join {joined} groups to others"] if pairs else []
+    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} groups to others"] if pairs else []
     torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
     if torn:
-        notes.append(f"{len(torn)} confirmed pairs have two diagnoses, of which one must be wrong: {some(torn)}")
+        notes.append(f"confirmed pairs with two diagnoses, of which one must be wrong: {len(torn)}, {some(torn)}")
     fingerprint = table.fingerprint
     if joined:
         fingerprint = hashlib.sha256("\n".join([fingerprint, *groups]).encode()).hexdigest()

@@ -6,10 +6,10 @@ likeness less what is usual around its two images, the mean likeness of each to 
 correction of hubs by Conneau et al., "Word translation without parallel data", ICLR 2018, there called CSLS).
 
 Measured on the 10,015 images of HAM10000 at 200 x 150 pixels, with lesion_id as the group: of the 18 published pairs
-(`skineval.data.lesions.KNOWN_DUPLICATES`), 10 are among the first 75 candidates; the others, different photographs of
-one lesion, are not found. The perceptual hash of 256 signs of the discrete cosine transform had 2 among the first 100,
-and so had normalised cross-correlation of the best of these. As a check that the 18 were not what it was fitted to:
-of the pairs of all images that are most conspicuous, 97 % of the first 1,500 show one lesion by its id.
+(`skineval.data.lesions.KNOWN_DUPLICATES`), 10 are among the first 70 candidates; the others, mostly different
+photographs of one lesion, are not found. Of perceptual hashes (256 signs of the discrete cosine transform, over the
+same turns), 2 were among the first 100. As a check on more than 18 pairs: where every image counts as a lesion of its
+own, 98 % of the first 1,500 candidates have one lesion_id.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Joined:
 class Found:
     """What looks alike."""
 
-    candidates: tuple[Match, ...]  #: images of different groups, the most conspicuous first
+    candidates: tuple[Match, ...]  #: the most similar images of two groups, the most conspicuous first
     joined: tuple[Joined, ...]  #: lesions of one group, likewise
 
 
@@ -75,10 +75,10 @@ def search(
     most: int = 100,
     progress: Progress | None = None,
 ) -> Found:
-    """The `most` conspicuous pairs of images (n, SIDE, SIDE, 3) of different groups, and the lesions joined already.
+    """The `most` conspicuous pairs of images of different groups, one for any two groups, and lesions joined before.
 
-    `lesions` and `groups` name those of each image, (n,). Time grows with the square of n. `progress(done, total)` is
-    called with steps of work.
+    `pixels` are (n, SIDE, SIDE, 3) RGB; `lesions` and `groups` name those of each image, (n,). Time grows with the
+    square of n. `progress(done, total)` is called with steps of work.
     """
     n = len(pixels)
     if n < 2:
@@ -89,16 +89,13 @@ def search(
     descriptors = describe(pixels, lambda done: report(done, 2 * n))
     near = compare(descriptors, *_neighbours(descriptors, lesion_of, lambda done: report(n + done, 2 * n)))
     usual = _usual(near, n)
-    contrast = near.contrast(usual)
-    parted = group_of[near.first] != group_of[near.second]
-    order = np.argsort(-contrast, kind="stable")
-    candidates = order[parted[order]][:most].tolist()
+    candidates = _best_of_each(near, usual, group_of)
+    others = np.sort(near.contrast(usual)[candidates])
     known = compare(descriptors, *_joined_rows(lesion_of, group_of))
-    others = np.sort(contrast[parted])
+    joined = [known.match(place, usual, pixels) for place in _best_of_each(known, usual, lesion_of)]
     by_chance = _random_contrast(descriptors, usual, group_of)
-    joined = [known.match(place, usual, pixels) for place in _best_of_lesions(known, usual, lesion_of)]
     return Found(
-        tuple(near.match(place, usual, pixels) for place in candidates),
+        tuple(near.match(place, usual, pixels) for place in candidates[:most]),
         tuple(
             Joined(
                 match,
@@ -208,13 +205,13 @@ def _joined_rows(lesion_of: Rows, group_of: Rows) -> tuple[Rows, Rows]:
     return first, second
 
 
-def _best_of_lesions(known: Likeness, usual: NDArray[np.float32], lesion_of: Rows) -> list[int]:
-    """The place of the pair with most contrast for each two lesions, the most conspicuous first."""
-    order = np.argsort(-known.contrast(usual), kind="stable")
-    lesions = np.sort(np.stack([lesion_of[known.first], lesion_of[known.second]], axis=1), axis=1)[order]
-    _, firsts = np.unique(lesions, axis=0, return_index=True)
-    best: list[int] = order[np.sort(firsts)].tolist()
-    return best
+def _best_of_each(pairs: Likeness, usual: NDArray[np.float32], unit_of: Rows) -> list[int]:
+    """The place of the pair of most contrast for every two units, the most conspicuous first; none inside a unit."""
+    order = np.argsort(-pairs.contrast(usual), kind="stable")
+    units = np.sort(np.stack([unit_of[pairs.first], unit_of[pairs.second]]), axis=0)[:, order]
+    _, firsts = np.unique(units, axis=1, return_index=True)
+    best = order[np.sort(firsts[units[0, firsts] != units[1, firsts]])]
+    return [int(place) for place in best]
 
 
 def _upright(fixed: NDArray[np.uint8], moving: NDArray[np.uint8], view: View) -> View:

@@ -158,23 +158,19 @@ def _unit(vectors: NDArray[np.floating]) -> Floats:
 
 def _both_ways(weights: Floats, pictures: Floats) -> Floats:
     """`weights` (SIDE, SIDE) along the columns and then along the rows of each picture."""
-    result: Floats = weights @ pictures @ weights.T
-    return result
+    return np.asarray(weights @ pictures @ weights.T, dtype=np.float32)
 
 
 def _gaussian(deviation: float) -> Floats:
     places = np.arange(SIDE)
-    weights = np.exp(-0.5 * ((places[:, None] - places) / deviation) ** 2)
-    kernel: Floats = weights.astype(np.float32)
-    return kernel
+    return np.asarray(np.exp(-0.5 * ((places[:, None] - places) / deviation) ** 2), dtype=np.float32)
 
 
 def _shrinking(zoom: float) -> Floats:
     """Weights (SIDE, SIDE) that make a row of pixels smaller about its middle, antialiased by a triangle."""
     places, middle = np.arange(SIDE), (SIDE - 1) / 2
     sources = (places - middle) / zoom + middle
-    weights = np.maximum(1 - np.abs(sources[:, None] - places) * zoom, 0)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    weights = np.maximum(1 - np.abs(sources[:, None] - places) * zoom, 0.0)
+    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     weights[(sources < -0.5) | (sources > SIDE - 0.5)] = 0
-    shrinking: Floats = weights.astype(np.float32)
-    return shrinking
+    return np.asarray(weights, dtype=np.float32)

@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES, LesionTable, labels, make_groups, sample, subset
-from skineval.errors import UsageError
+from skineval.data.lesions import (
+    DIAGNOSES,
+    KNOWN_DUPLICATES,
+    LesionTable,
+    labels,
+    make_groups,
+    regroup,
+    sample,
+    subset,
+)
+from skineval.errors import DataError, UsageError
 from tests.data.folders import made_table
 
 MIXED = [(dx, count) for dx, n in zip(DIAGNOSES, (9, 15, 30, 7, 30, 160, 8), strict=True) for count in (1, 2) * n]
@@ -99,3 +108,36 @@ def test_sample_of_real_data_has_its_proportions(real_table: LesionTable) -> Non
     shares = [frame["dx"].value_counts(normalize=True).sort_index() for frame in (real_table.frame, drawn.frame)]
     assert abs(len(drawn) - 2000) <= 7
     assert (shares[0] - shares[1]).abs().max() < 0.002
+
+
+def test_confirmed_pairs_join_groups() -> None:
+    table = made_table([("nv", 2), ("nv", 1), ("nv", 1), ("mel", 1), ("mel", 2)])
+    joined = regroup(table, [("I00000", "I00003"), ("I00003", "I00001"), ("I00004", "I00006")])
+    assert joined.frame["group"].tolist() == ["L00000", "L00000", "L00001", "L00000", *["L00003"] * 3]
+    assert joined.frame["lesion_id"].tolist() == table.frame["lesion_id"].tolist()
+    assert joined.notes[-1] == "confirmed pairs of images: 3, which join 2 groups to others"
+    assert joined.fingerprint != table.fingerprint
+    assert regroup(table, [("I00001", "I00003"), ("I00005", "I00004")]).fingerprint == joined.fingerprint
+    assert len(joined.images.pixels([0], 4)) == 1
+
+
+def test_pairs_that_join_nothing_change_nothing_but_the_notes() -> None:
+    table = made_table([("nv", 2), ("mel", 1)])
+    same = regroup(table, [("I00000", "I00001")])
+    assert same.fingerprint == table.fingerprint
+    assert same.frame.equals(table.frame)
+    assert same.notes[-1] == "confirmed pairs of images: 1, which join 0 groups to others"
+    assert regroup(table, []).notes == table.notes
+
+
+def test_pairs_of_two_diagnoses_are_joined_and_named() -> None:
+    joined = regroup(made_table([("nv", 1), ("mel", 1)]), [("I00000", "I00001")])
+    assert joined.frame["group"].nunique() == 1
+    assert "confirmed pairs with two diagnoses, of which one must be wrong: 1" in joined.notes[-1]
+    assert "I00000 (nv) and I00001 (mel)" in joined.notes[-1]
+
+
+def test_pairs_of_unknown_images_are_refused() -> None:
+    table = made_table([("nv", 2)])
+    with pytest.raises(DataError, match="Pair 2, I00001 and I9: there is no image I9 in made"):
+        regroup(table, [("I00000", "I00001"), ("I00001", "I9")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from skineval.cli.data import cache, check, fetch, info, split
+from skineval.cli.data import audit, cache, check, fetch, info, split
 from skineval.cli.quick import QuickCommand, QuickGroup
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
     epilog="Example: skineval data info DIR",
     no_args_is_help=True,
 )
+app.command("audit", cls=QuickCommand, epilog=audit.EXAMPLE)(audit.audit)
 app.command("cache", cls=QuickCommand, epilog=cache.EXAMPLE)(cache.cache)
 app.command("check", cls=QuickCommand, epilog=check.EXAMPLE)(check.check)
 app.command("fetch", cls=QuickCommand, epilog=fetch.EXAMPLE)(fetch.fetch)

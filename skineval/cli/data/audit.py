@@ -1,0 +1,76 @@
+"""`skineval data audit`: what leaks, and which images are doubled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
+from skineval.errors import ExitCode
+from skineval.options import HELP
+
+EXAMPLE = "Example: skineval data audit DIR --out audit"
+
+
+def audit(
+    data: Annotated[
+        str, typer.Argument(help="A data set, by folder, file or name; or the folder of a bench.", metavar="DATA|BENCH")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for the report, the pairs and the contact sheet; that of a bench is its own."
+        ),
+    ] = None,
+    test: Annotated[float, typer.Option("--test", help="Share of the images that is tested.")] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawn splits.")] = 0,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Splits drawn beside the expectation.")] = 50,
+    pairs: Annotated[int, typer.Option("--pairs", min=0, help="Pairs of similar images that are listed.")] = 100,
+    groups: Annotated[str | None, typer.Option("--groups", help=HELP["groups"], metavar="FILE")] = None,
+    quarantine: Annotated[str | None, typer.Option("--quarantine", help=HELP["quarantine"], metavar="FILE")] = None,
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Show how much leaks when images are split without regard to lesions, and find doubled and similar images.
+
+    Of a bench, the split that it used is audited; exit code 3 means that it is not what the bench says of it. With
+    --out (or in the folder of the bench) are written audit.json, audit.md, audit.html, pairs.csv and a contact sheet of
+    the most similar images. Those who have looked at them keep the true pairs in pairs.csv and give it to --groups.
+    --format json is the document of audit.json, csv is pairs.csv.
+    """
+    from skineval import api
+    from skineval.cli.progress import counting
+
+    with counting("reading and comparing images", quiet) as progress:
+        audited = api.audit(
+            data,
+            test=test,
+            seed=seed,
+            draws=draws,
+            pairs=pairs,
+            groups=groups,
+            quarantine=quarantine,
+            progress=progress,
+        )
+    from skineval.report import audit as report
+
+    found, subject = audited.audit, audited.subject
+    stamps = report.stamps_of(found, subject.stamps)
+    folder = out or subject.folder
+    if folder is not None:
+        files = report.write(found, subject.table, folder, stamps)
+        if not quiet:
+            typer.echo(f"Written: {', '.join(map(str, files))}", err=True)
+    if format is Format.JSON:
+        typer.echo(report.as_json(found, stamps), nl=False)
+    elif format is Format.CSV:
+        typer.echo(report.pairs_csv(found.candidates), nl=False)
+    else:
+        print_tables(report.tables(found, stamps), format)
+    contradictions = found.actual.contradictions if found.actual is not None else ()
+    for contradiction in contradictions:
+        warn(contradiction)
+    if contradictions:
+        raise typer.Exit(ExitCode.DATA)

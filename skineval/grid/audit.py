@@ -1,0 +1,104 @@
+"""The audit of a data set or of a bench: of the split that it really used, held against what it says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skineval.catalog import Catalog
+from skineval.data.audit import OFFICIAL, Audit, Settings, audit
+from skineval.data.lesions import LesionTable, regroup
+from skineval.data.near_duplicates import read_pairs
+from skineval.data.parting import Claims
+from skineval.data.pixels import cache_folder
+from skineval.data.splits import Split, read_split
+from skineval.errors import DataError
+from skineval.grid.sources import read_data
+from skineval.grid.store import BenchFolder, read_json
+from skineval.recipe import make_recipe, read_recipe
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is audited."""
+
+    table: LesionTable
+    split: Split | None = (
+        None  #: that of a bench, read as if every split were allowed: whether it leaks is the question
+    )
+    claims: Claims = OFFICIAL
+    stamps: tuple[str, ...] = ()  #: those of the bench
+    folder: Path | None = None  #: of the bench
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """An audit with what it is of."""
+
+    subject: Subject
+    audit: Audit
+
+
+def run_audit(
+    data: str,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    groups: str | None = None,
+    quarantine: str | None = None,
+    progress: Progress | None = None,
+) -> Audited:
+    """Audit the data set called `data` or lying there, or the bench in the folder `data`.
+
+    `groups` and `quarantine` name the files that a recipe names by these keys; a bench has its own quarantine, and
+    `groups` joins lesions that its split knew nothing of. `progress(done, total)` is called with steps of work.
+    """
+    folder = BenchFolder(Path(data).expanduser())
+    if folder.recipe.is_file() and folder.split.is_file():
+        subject = read_benched(folder, catalog, groups)
+    else:
+        # A recipe is one of models; no image depends on which.
+        keys = {"groups": groups, "quarantine": quarantine}
+        recipe = make_recipe({key: value for key, value in keys.items() if value} | {"models": "*", "data": data})
+        subject = Subject(read_data(recipe, catalog)[0])
+    found = audit(
+        subject.table,
+        settings,
+        cache=cache_folder(),
+        actual=subject.split,
+        claims=subject.claims,
+        progress=progress,
+    )
+    return Audited(subject, found)
+
+
+def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = None) -> Subject:
+    """The data and the split of a bench; `groups` names a file of confirmed pairs that are joined after it was made.
+
+    Raises DataError where its files are damaged, or where its split is not one of its data.
+    """
+    recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    environment = read_json(folder.environment)
+    table, _ = read_data(recipe, catalog)
+    split = read_split(folder.split, table, protocol="image", repeats=recipe.repeats)
+    try:
+        made = environment["split"]
+        claims = Claims(
+            f"the split of {folder.path.resolve().name}",
+            str(made["protocol"]),
+            fingerprint=str(made["fingerprint"]),
+            data=str(environment["data"]["fingerprint"]),
+            data_now=table.fingerprint,
+        )
+        stamps = tuple(map(str, environment["stamps"]))
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder.environment} does not say what was benched: {error!r} is missing.",
+            "Run the bench again to restore it.",
+        ) from error
+    if groups is not None:
+        table = regroup(table, read_pairs(Path(groups).expanduser()))
+    return Subject(table, split, claims, stamps, folder.path)

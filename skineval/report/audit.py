@@ -1,0 +1,440 @@
+"""An audit as tables, as one JSON document, and as pages: what leaks, and which images are doubled."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.data.audit import Audit, JoinedPair, Pair
+from skineval.data.leakage import ALL, Leak
+from skineval.data.lesions import LesionTable
+from skineval.data.parting import Crossing, Parting
+from skineval.files import atomic_write
+from skineval.report import html, markdown, text
+from skineval.report.contact_sheet import SIDE, Pictured, contact_sheet
+from skineval.report.document import Block, Facts, Figure, Fold, Paragraph, Report, Section
+from skineval.report.tables import Cell, Column, Row, Table
+
+SHEET = "figures/near-duplicates.jpg"
+PICTURED = 30  #: pairs on the contact sheet
+LISTED = 20  #: pairs in a table on the console; the files have all
+FIRST = 100  #: candidates within which known pairs are counted
+PAIR_COLUMNS = tuple(field.name for field in dataclasses.fields(Pair))
+
+_LEAKY = ("LEAKY",)
+_CLASS = Column("class", "Class")
+_TABLE_OF_PAIRS = (
+    Column("image_a", "Image A"),
+    Column("image_b", "Image B"),
+    Column("dx_a", "A is"),
+    Column("dx_b", "B is"),
+    Column("lesion_a", "Lesion A", priority=4),
+    Column("lesion_b", "Lesion B", priority=4),
+    Column("contrast", "Contrast", "score", "how much more alike than is usual around the two images"),
+    Column("distance", "Distance", "score", "0 for the same picture, about 1 for two with nothing in common", 2),
+    Column("transform", "B becomes A by", priority=3),
+)
+_APART = Column("folds_apart", "Folds apart", "count", "folds in which some are tested and others are not", 1)
+
+
+def tables(found: Audit, stamps: Sequence[str] = ()) -> tuple[Table, ...]:
+    """Everything that a terminal has room for."""
+    return tuple(
+        table
+        for section in _sections(found, stamps, listed=LISTED)
+        for block in section.blocks
+        for table in ([block] if isinstance(block, Table) else [])
+    )
+
+
+def stamps_of(found: Audit, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """What every page and table says: the stamps of the bench, if it is one, and those that the audit gives."""
+    given = (
+        *known,
+        *(("SYNTHETIC",) if found.synthetic else ()),
+        *(_LEAKY if found.actual is not None and found.actual.leaky else ()),
+    )
+    return tuple(dict.fromkeys(given))
+
+
+def as_json(found: Audit, stamps: Sequence[str] = ()) -> str:
+    """One document, undefined figures null."""
+    fields: dict[str, Any] = dataclasses.asdict(found)
+    for parting, name in ((found.actual, "actual"), (found.lesion_level.parting, "lesion_level")):
+        if parting is not None:
+            place = fields[name] if name == "actual" else fields[name]["parting"]
+            place |= {"leaky": parting.leaky, "contradictions": list(parting.contradictions)}
+    for one, doubled in zip(fields["doubled"], found.doubled, strict=True):
+        one["where"] = doubled.copies.where
+    return json.dumps({"stamps": list(stamps), **_plain(fields)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def pairs_csv(pairs: Sequence[Pair]) -> str:
+    """pairs.csv: what a person looks through; with the wrong rows removed, it is what --groups takes."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(PAIR_COLUMNS)
+    writer.writerows(dataclasses.astuple(pair) for pair in pairs)
+    return buffer.getvalue()
+
+
+def write(found: Audit, table: LesionTable, folder: Path, stamps: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Write audit.json, audit.md, audit.html, pairs.csv and the contact sheet into `folder`; returns their paths.
+
+    Raises DiskError where a file cannot be written, DataError where an image cannot be decoded.
+    """
+    shown = found.candidates[:PICTURED]
+    sheet = draw_sheet(shown, table) if shown else b""
+    page = report(found, stamps)
+    files: dict[str, bytes | str] = {
+        "audit.json": as_json(found, stamps),
+        "pairs.csv": pairs_csv(found.candidates),
+        **({SHEET: sheet} if shown else {}),
+        "audit.md": markdown.document(page),
+        "audit.html": html.document(page, lambda file: {SHEET: sheet}[file]),
+    }
+    for name, content in files.items():
+        atomic_write(folder / name, content)
+    return tuple(folder / name for name in files)
+
+
+def draw_sheet(pairs: Sequence[Pair], table: LesionTable) -> bytes:
+    """The contact sheet of `pairs`, as JPEG; images are shown as squares, as they are compared."""
+    row_of = {id_: row for row, id_ in enumerate(table.frame["image_id"])}
+
+    def picture(id_: str) -> NDArray[np.uint8]:
+        return np.squeeze(table.images.pixels([row_of[id_]], SIDE), axis=0)
+
+    return contact_sheet(
+        [
+            Pictured(
+                (picture(pair.image_a), picture(pair.image_b)),
+                (f"{pair.image_a} {pair.dx_a}", f"{pair.image_b} {pair.dx_b}"),
+                f"contrast {text.decimal(pair.contrast)}, distance {text.decimal(pair.distance)}, {pair.transform}",
+            )
+            for pair in pairs
+        ]
+    )
+
+
+def report(found: Audit, stamps: Sequence[str] = ()) -> Report:
+    """The pages: the contact sheet is taken to lie in `SHEET`."""
+    sections = [section for section in _sections(found, stamps, listed=None) if section.blocks]
+    return Report(f"Audit of {text.plain(found.data)}", tuple(stamps), tuple(sections))
+
+
+def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Section]:
+    """All that is said; of candidates the first `listed`."""
+    yield Section("Verdict", tuple(_verdict(found)))
+    if found.actual is not None:
+        yield Section("The actual split", tuple(_actual(found.actual, stamps)))
+    yield Section("Image-level split", tuple(_image_level(found, stamps)))
+    yield Section("Oversampling first", tuple(_oversampled(found, stamps)))
+    yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
+    yield Section("Doubled images", tuple(_doubled(found, stamps)))
+    yield Section("Similar images", tuple(_similar(found, stamps, listed)))
+    yield Section("Data", tuple(_data(found)))
+
+
+def _verdict(found: Audit) -> Iterator[Paragraph]:
+    if found.actual is not None:
+        yield from _judged(found.actual)
+    siblings, copies = found.siblings_by_group[0], found.oversampled[0]
+    if found.lesions_known:
+        yield Paragraph(
+            f"When single images are dealt out, {text.percent(siblings.expected)} of the test images have an image of "
+            "their lesion in train."
+        )
+    else:
+        yield Paragraph(
+            f"Which images show one lesion is not known of all of them: at least {text.percent(siblings.expected)} of "
+            "the test images have an image of their lesion in train when single images are dealt out, and nobody can "
+            "say how many more.",
+            weighty=True,
+        )
+    yield Paragraph(
+        f"When classes are evened out by copies before single images are dealt out, {text.percent(copies.expected)} of "
+        "the test images are in train as well, pixel by pixel."
+    )
+    across = [one for one in found.doubled if one.copies.where in ("across lesions", "across classes")]
+    yield Paragraph(
+        f"{text.plural(len(found.doubled), 'set')} of images with the same content; {len(across)} across lesions that "
+        "are not joined.",
+        weighty=bool(across),
+    )
+    if found.candidates:
+        yield Paragraph(
+            f"{text.plural(len(found.candidates), 'pair')} of images of different lesions are listed because they look "
+            "alike. They are candidates: look at them, keep the rows of pairs.csv that show one lesion, and give the "
+            "file to --groups."
+        )
+
+
+def _judged(parting: Parting) -> Iterator[Paragraph]:
+    """What is to be said of an actual split."""
+    tested = [one for one in parting.crossings if one.part == "test" and one.label == ALL]
+    crossing = sum(one.by_group for one in tested)
+    images = sum(one.images for one in tested)
+    for contradiction in parting.contradictions:
+        yield Paragraph(contradiction, weighty=True)
+    if parting.leaky:
+        yield Paragraph(
+            f"LEAKY: in {parting.name}, {text.count(crossing)} of {text.plural(images, 'test image')} "
+            f"({text.percent(crossing / images if images else math.nan)}) have an image of their lesion in the train "
+            "or validation part.",
+            weighty=True,
+        )
+    else:
+        yield Paragraph(f"In {parting.name}, no group of images of one lesion is in more than one part.")
+
+
+def _actual(parting: Parting, stamps: Sequence[str]) -> Iterator[Block]:
+    yield _crossings(parting, "By class", _by_class(parting), stamps)
+    if parting.folds > 1:
+        yield _crossings(parting, "By fold", _by_fold(parting), stamps)
+    yield _facts_table("Proof", _proof(parting), stamps)
+
+
+def _by_class(parting: Parting) -> Iterator[tuple[str, Sequence[Crossing]]]:
+    for label in dict.fromkeys(one.label for one in parting.crossings):
+        yield label, [one for one in parting.crossings if one.label == label]
+
+
+def _by_fold(parting: Parting) -> Iterator[tuple[str, Sequence[Crossing]]]:
+    for fold in range(parting.folds):
+        yield str(fold), [one for one in parting.crossings if one.fold == fold and one.label == ALL]
+
+
+def _crossings(
+    parting: Parting, title: str, rows: Iterator[tuple[str, Sequence[Crossing]]], stamps: Sequence[str]
+) -> Table:
+    """Images of the test and the validation part that have mates in the parts before, summed over `rows`."""
+    columns = (
+        _CLASS if title == "By class" else Column("fold", "Fold"),
+        Column("test_images", "Test images", "count"),
+        Column("test_by_group", "Lesion seen", "count", "of which an image of the group is in train or validation"),
+        Column("test_by_lesion", "by lesion_id", "count", "the same without joining lesions known to be one", 2),
+        Column("test_copies", "Copy seen", "count", "of which a copy is in train or validation"),
+        Column("validation_images", "Validation images", "count", priority=3),
+        Column("validation_by_group", "Lesion in train", "count", "validation images whose group is in train", 3),
+        Column("validation_copies", "Copy in train", "count", priority=4),
+    )
+
+    def row(name: str, mine: Sequence[Crossing]) -> Row:
+        test, validation = ([one for one in mine if one.part == part] for part in ("test", "validation"))
+        cells: tuple[Cell, ...] = (
+            name,
+            *(sum(getattr(one, field) for one in test) for field in ("images", "by_group", "by_lesion", "copies")),
+            *(sum(getattr(one, field) for one in validation) for field in ("images", "by_group", "copies")),
+        )
+        return Row(cells)
+
+    folds = f", summed over {parting.folds} folds" if parting.folds > 1 and title == "By class" else ""
+    name = f"{title}: what crosses from part to part in {parting.name}{folds}"
+    return Table(text.stamped(name, stamps), columns, tuple(row(name, mine) for name, mine in rows))
+
+
+def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
+    yield "protocol", parting.protocol
+    yield "folds", text.count(parting.folds)
+    yield "groups in more than one part", text.count(parting.parted_groups)
+    yield "lesion ids in more than one part", text.count(parting.parted_lesions)
+    yield "fingerprint of the split", parting.fingerprint or "none: it breaks the rule of its protocol"
+    if parting.recorded is not None:
+        yield "fingerprint that was recorded", parting.recorded
+    if parting.recorded_data is not None:
+        yield "fingerprint of the data", parting.data
+        yield "fingerprint of the data that was recorded", parting.recorded_data
+
+
+def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
+    settings = found.settings
+    by_lesion = {one.label: one for one in found.siblings_by_lesion}
+    columns = (
+        _CLASS,
+        Column("images", "Images", "count", priority=3),
+        Column("tested", "Tested", "count", priority=2),
+        Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
+        Column("mean", f"Mean of {settings.draws}", "percent", "over draws", 1),
+        Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
+        Column("drawn", "One split", "percent", "the first draw"),
+        Column("expected_by_lesion", "by lesion_id", "percent", "expected, without joining lesions known to be one", 1),
+    )
+    rows = tuple(Row((*_leak_cells(one), by_lesion[one.label].expected)) for one in found.siblings_by_group)
+    title = f"Test images with an image of their lesion in train: single images dealt out, {_share(settings.test)}"
+    notes = () if found.lesions_known else ("Lesions are not known of every image: the shares are at least these.",)
+    yield Table(text.stamped(title, dict.fromkeys([*stamps, *_LEAKY])), columns, rows, notes)
+
+
+def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
+    settings = found.settings
+    columns = (
+        _CLASS,
+        Column("images", "Images", "count", priority=3),
+        Column("tested", "Rows tested", "count", priority=2),
+        Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
+        Column("mean", f"Mean of {settings.draws}", "percent", "over draws", 1),
+        Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
+        Column("drawn", "One split", "percent", "the first draw"),
+    )
+    title = f"Test rows of which a copy is in train: classes evened out first, then dealt out, {_share(settings.test)}"
+    largest = max(one.n_images for one in found.oversampled if one.label != ALL)
+    note = (
+        f"To every class, copies of its images drawn with replacement are appended until it has {text.count(largest)} "
+        "rows, as many as the largest class; then single rows are dealt out."
+    )
+    rows = tuple(Row(_leak_cells(one)) for one in found.oversampled)
+    yield Table(text.stamped(title, dict.fromkeys([*stamps, *_LEAKY])), columns, rows, (note,))
+
+
+def _leak_cells(one: Leak) -> tuple[Cell, ...]:
+    return (one.label, one.n_images, one.n_test, one.expected, one.mean, one.deviation, one.drawn)
+
+
+def _share(test: float) -> str:
+    return f"{text.decimal(100 * (1 - test), 0)}/{text.decimal(100 * test, 0)} by class"
+
+
+def _lesion_level(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
+    parting = found.lesion_level.parting
+    if parting is None:
+        yield _facts_table("Whole lesions dealt out", [("not made", found.lesion_level.refused)], stamps)
+        return
+    tested = next(one for one in parting.crossings if one.part == "test" and one.label == ALL)
+    facts = [
+        ("images", text.count(found.images)),
+        ("groups dealt out", text.count(found.groups)),
+        ("test images", text.count(tested.images)),
+        ("of them with an image of their lesion in train or validation", text.count(tested.by_group)),
+        ("of them with a copy in train or validation", text.count(tested.copies)),
+        *((name, value) for name, value in _proof(parting) if name not in ("protocol", "folds")),
+    ]
+    yield _facts_table(f"Whole lesions dealt out, seed {found.settings.seed}", facts, stamps)
+
+
+def _facts_table(
+    title: str, facts: Iterator[tuple[str, str]] | Sequence[tuple[str, str]], stamps: Sequence[str]
+) -> Table:
+    columns = (Column("what", "What"), Column("value", "Value"))
+    return Table(text.stamped(title, stamps), columns, tuple(Row(fact) for fact in facts))
+
+
+def _doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
+    if not found.doubled:
+        yield Paragraph("No two images have the same content.")
+        return
+    columns = (
+        Column("images", "Images"),
+        Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them"),
+        Column("where", "Where"),
+        Column("dx", "Diagnoses", priority=1),
+        Column("lesions", "Lesions", priority=2),
+        *((_APART,) if found.actual is not None else ()),
+    )
+
+    def row(place: int) -> Row:
+        one = found.doubled[place]
+        copies = one.copies
+        words = (
+            ", ".join(copies.image_ids),
+            copies.same,
+            copies.where,
+            ", ".join(dict.fromkeys(copies.dx)),
+            ", ".join(dict.fromkeys(copies.lesion_ids)),
+        )
+        return Row((*words, one.folds_apart)[: len(columns)])
+
+    yield Table(
+        text.stamped("Images with the same content", stamps), columns, tuple(map(row, range(len(found.doubled))))
+    )
+
+
+def _similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
+    if found.candidates:
+        shown = found.candidates[:listed]
+        yield Figure(
+            SHEET,
+            "Similar images of different lesions",
+            f"The {text.plural(min(PICTURED, len(found.candidates)), 'pair')} of images of different lesions that "
+            "stand out most; zoomed, turned and mirrored copies are found too. Only a person can say which of them "
+            "show one lesion.",
+            "Pairs of dermatoscopic images side by side, with their ids, diagnoses and distance.",
+            "duplicates",
+        )
+        columns = (*_TABLE_OF_PAIRS, *((_APART,) if found.actual is not None else ()))
+        left_out = len(found.candidates) - len(shown)
+        notes = (f"{text.plural(left_out, 'further pair')} in pairs.csv, which --out writes.",) if left_out else ()
+        yield _foldable(
+            Table(
+                text.stamped("Candidates: images of different lesions that look like one", stamps),
+                columns,
+                tuple(Row(_pair_cells(pair)[: len(columns)]) for pair in shown),
+                notes,
+            ),
+            listed,
+        )
+    if found.joined:
+        yield _foldable(_joined(found.joined, stamps), listed)
+
+
+def _foldable(table: Table, listed: int | None) -> Table | Fold:
+    """Long tables of a page are opened when wanted."""
+    return table if listed is not None else Fold(table.title, (table,))
+
+
+def _joined(joined: Sequence[JoinedPair], stamps: Sequence[str]) -> Table:
+    columns = (
+        Column("rank", "Rank", "count", "where the pair would stand among the candidates"),
+        Column("random", "Random pairs ahead", "percent", "random pairs of different lesions with as much contrast", 1),
+        *_TABLE_OF_PAIRS,
+    )
+    rows = tuple(Row((one.rank, one.random, *_pair_cells(one.pair)[: len(_TABLE_OF_PAIRS)])) for one in joined)
+    early = sum(one.rank <= FIRST for one in joined)
+    note = (
+        f"The most similar images of each two lesions that are joined. {early} of {len(joined)} stand among the first "
+        f"{FIRST}, the median rank is {text.count(float(np.median([one.rank for one in joined])))}: so good is the "
+        "search where the answer is known."
+    )
+    return Table(text.stamped("Already joined: lesions known to be one", stamps), columns, rows, (note,))
+
+
+def _pair_cells(pair: Pair) -> tuple[Cell, ...]:
+    return tuple(getattr(pair, column.key) for column in (*_TABLE_OF_PAIRS, _APART))
+
+
+def _data(found: Audit) -> Iterator[Block]:
+    settings = found.settings
+    yield Facts(
+        (
+            ("data set", found.data),
+            ("fingerprint", found.fingerprint),
+            ("images", text.count(found.images)),
+            ("lesions", text.count(found.lesions) if found.lesions_known else "not known"),
+            ("groups", text.count(found.groups)),
+            ("test share", text.percent(settings.test)),
+            ("seed", str(settings.seed)),
+            ("draws", text.count(settings.draws)),
+        )
+    )
+    for note in found.notes:
+        yield Paragraph(f"{note}.")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: undefined figures as null, text without control characters."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return text.plain(value) if isinstance(value, str) else value
