@@ -93,6 +93,7 @@ def test_nobody_imports_the_builtins():
         ["--help"],
         ["bench", "--help"],
         ["data", "--help"],
+        ["data", "audit", "--help"],
         ["data", "info", "--help"],
         ["list", "models"],
         ["list", "imbalance"],

@@ -106,7 +106,8 @@ def expected_mates(
         lonely[:, code], gone[:, code] = moments[size_of].T
     for code in range(counts.shape[1]):
         lonely[:, code] *= np.delete(gone, code, axis=1).prod(axis=1)
-    mates: NDArray[np.float64] = tested - lonely.sum(axis=0)
+    # Rounding must not show as a share below nothing.
+    mates: NDArray[np.float64] = np.maximum(tested - lonely.sum(axis=0), 0.0)
     return mates
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, linalg
 
 Floats = NDArray[np.float32]
 
@@ -144,9 +144,9 @@ def _basis(pixels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         products += spectra.T @ spectra
     # As if there were one more image, of nothing: otherwise the only two images of a set would be opposites.
     mean = total / (n + 1)
-    variances, axes = np.linalg.eigh(products / (n + 1) - np.outer(mean, mean))
-    variances, axes = variances[: -DIMENSIONS - 1 : -1], axes[:, : -DIMENSIONS - 1 : -1]
-    kept = variances > 1e-6 * variances[0]
+    covariance = products / (n + 1) - np.outer(mean, mean)
+    variances, axes = linalg.eigh(covariance, subset_by_index=(size - DIMENSIONS, size - 1))
+    kept = variances > 1e-6 * variances[-1]
     return mean.astype(np.float32), (axes[:, kept] / variances[kept] ** 0.25).astype(np.float32)
 
 

@@ -31,6 +31,7 @@ FIRST = 100  #: candidates within which known pairs are counted
 PAIR_COLUMNS = tuple(field.name for field in dataclasses.fields(Pair))
 
 _LEAKY = ("LEAKY",)
+_APART_WORDS = ("across lesions", "across classes")
 _CLASS = Column("class", "Class")
 _TABLE_OF_PAIRS = (
     Column("image_a", "Image A"),
@@ -134,9 +135,11 @@ def report(found: Audit, stamps: Sequence[str] = ()) -> Report:
 
 def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Section]:
     """All that is said; of candidates the first `listed`."""
-    yield Section("Verdict", tuple(_verdict(found)))
+    yield Section("Verdict", (*_verdict(found), _overview(found, stamps)))
     if found.actual is not None:
         yield Section("The actual split", tuple(_actual(found.actual, stamps)))
+    # That one split leaks is not said of others: those that do say so themselves.
+    stamps = [stamp for stamp in stamps if stamp not in _LEAKY]
     yield Section("Image-level split", tuple(_image_level(found, stamps)))
     yield Section("Oversampling first", tuple(_oversampled(found, stamps)))
     yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
@@ -165,18 +168,47 @@ def _verdict(found: Audit) -> Iterator[Paragraph]:
         f"When classes are evened out by copies before single images are dealt out, {text.percent(copies.expected)} of "
         "the test images are in train as well, pixel by pixel."
     )
-    across = [one for one in found.doubled if one.copies.where in ("across lesions", "across classes")]
-    yield Paragraph(
-        f"{text.plural(len(found.doubled), 'set')} of images with the same content; {len(across)} across lesions that "
-        "are not joined.",
-        weighty=bool(across),
-    )
+    across = [one for one in found.doubled if one.copies.where in _APART_WORDS]
+    if across:
+        yield Paragraph(
+            f"{text.plural(len(across), 'set')} of images with the same content: under lesions that are not joined.",
+            weighty=True,
+        )
     if found.candidates:
         yield Paragraph(
             f"{text.plural(len(found.candidates), 'pair')} of images of different lesions are listed because they look "
             "alike. They are candidates: look at them, keep the rows of pairs.csv that show one lesion, and give the "
             "file to --groups."
         )
+
+
+def _overview(found: Audit, stamps: Sequence[str]) -> Table:
+    """The figures that matter, on one screen."""
+    facts = [("images", f"{text.count(found.images)} of {text.plural(found.groups, 'group')} (lesions)")]
+    if found.actual is not None:
+        mark = ", LEAKY" if found.actual.leaky else ""
+        facts.append(
+            (f"test images with a sibling in train or validation: {found.actual.name}{mark}", _seen(found.actual))
+        )
+    drawn = "{} expected, {} in one split"
+    for name, leak in (
+        ("test images with a sibling in train: single images dealt out, LEAKY", found.siblings_by_group[0]),
+        ("test rows with a copy in train: oversampled, then dealt out, LEAKY", found.oversampled[0]),
+    ):
+        facts.append((name, drawn.format(text.percent(leak.expected), text.percent(leak.drawn))))
+    parting = found.lesion_level.parting
+    value = "not made" if parting is None else _seen(parting)
+    facts.append(("test images with a sibling in train or validation: whole lesions dealt out", value))
+    apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
+    facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} across lesions"))
+    facts.append(("pairs of similar images of different lesions, to be looked at", str(len(found.candidates))))
+    return _facts_table(f"Audit of {text.plain(found.data)}", facts, stamps)
+
+
+def _seen(parting: Parting) -> str:
+    """How many test images of an actual split have an image of their group before them."""
+    tested = [one for one in parting.crossings if one.part == "test" and one.label == ALL]
+    return f"{text.count(sum(one.by_group for one in tested))} of {text.count(sum(one.images for one in tested))}"
 
 
 def _judged(parting: Parting) -> Iterator[Paragraph]:
@@ -426,7 +458,7 @@ def _data(found: Audit) -> Iterator[Block]:
         )
     )
     for note in found.notes:
-        yield Paragraph(f"{note}.")
+        yield Paragraph(f"{note.rstrip('.')}.")
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,7 @@ COMMANDS = [
     ["plugins"],
     ["plugins", "list"],
     ["data"],
+    ["data", "audit"],
     ["data", "check"],
     ["data", "info"],
     ["data", "split"],
