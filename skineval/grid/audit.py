@@ -13,7 +13,7 @@ from skineval.data.near_duplicates import read_pairs
 from skineval.data.parting import Claims
 from skineval.data.pixels import cache_folder
 from skineval.data.splits import Split, read_split
-from skineval.errors import DataError
+from skineval.errors import DataError, UsageError
 from skineval.grid.sources import read_data
 from skineval.grid.store import BenchFolder, read_json
 from skineval.recipe import make_recipe, read_recipe
@@ -53,11 +53,17 @@ def run_audit(
 ) -> Audited:
     """Audit the data set called `data` or lying there, or the bench in the folder `data`.
 
-    `groups` and `quarantine` name the files that a recipe names by these keys; a bench has its own quarantine, and
-    `groups` joins lesions that its split knew nothing of. `progress(done, total)` is called with steps of work.
+    `groups` and `quarantine` name the files that a recipe names by these keys. A bench has its own quarantine and takes
+    no other; `groups` joins lesions that its split knew nothing of. `progress(done, total)` is called with steps of
+    work. Raises DataError for data or a bench that is damaged, UsageError for settings that cannot be.
     """
     folder = BenchFolder(Path(data).expanduser())
     if folder.recipe.is_file() and folder.split.is_file():
+        if quarantine is not None:
+            raise UsageError(
+                f"--quarantine is {quarantine}, and {data} is a bench.",
+                "Leave it out: the bench names its own quarantine.",
+            )
         subject = read_benched(folder, catalog, groups)
     else:
         # A recipe is one of models; no image depends on which.

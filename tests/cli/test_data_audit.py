@@ -109,6 +109,12 @@ def test_a_bench_whose_record_was_changed_is_found_out(copy, skineval_program):
     assert "not the data that was benched" in told
 
 
+def test_a_bench_has_its_own_quarantine(bench, skineval_program):
+    done = skineval_program("data", "audit", str(bench), "--quarantine=list.csv")
+    assert done.returncode == 2
+    assert "is a bench" in done.stderr
+
+
 def test_confirmed_pairs_show_that_a_bench_leaked(bench, tmp_path, skineval_program):
     rows = list(csv.DictReader((bench / "split.csv").read_text().splitlines()))
     test, train = (
