@@ -94,6 +94,7 @@ def test_nobody_imports_the_builtins():
         ["bench", "--help"],
         ["data", "--help"],
         ["data", "audit", "--help"],
+        ["data", "cache", "--help"],
         ["data", "info", "--help"],
         ["list", "models"],
         ["list", "imbalance"],

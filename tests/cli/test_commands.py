@@ -25,6 +25,7 @@ COMMANDS = [
     ["plugins", "list"],
     ["data"],
     ["data", "audit"],
+    ["data", "cache"],
     ["data", "check"],
     ["data", "info"],
     ["data", "split"],
