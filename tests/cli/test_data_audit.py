@@ -68,7 +68,8 @@ def test_csv_is_what_groups_takes(tmp_path, skineval_program):
     assert document["groups"] < document["lesions"]
 
 
-def test_a_bench_is_what_it_claims(bench, skineval_program):
+def test_a_bench_is_what_it_claims(bench, skineval_program, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     done = skineval_program("data", "audit", str(bench), *FEW)
     assert done.returncode == 0, done.stderr
     assert "By fold: what crosses from part to part in the split of b" in done.stdout
