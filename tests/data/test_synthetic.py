@@ -35,7 +35,7 @@ def test_columns_and_ids(table):
     assert list(frame.index) == list(range(len(table)))
     assert frame.image_id.is_unique
     assert frame.image_id[0] == "SYN_S3_0000001"  # the seed, so that sets of different seeds share no image
-    assert frame.lesion_id.str.fullmatch(r"LES_\d{7}").all()
+    assert frame.lesion_id.str.fullmatch(r"LES_S3_\d{7}").all()
     assert (frame.group == frame.lesion_id).all()
     assert set(frame.dx) == set(DIAGNOSES)
     assert set(frame.dataset) == {"synthetic"}
