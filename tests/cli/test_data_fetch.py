@@ -153,13 +153,16 @@ def test_ctrl_c_leaves_what_arrived_and_exits_130(server, tmp_path) -> None:
     asked = time.monotonic()
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=30)
-    assert time.monotonic() - asked < 3
+    assert time.monotonic() - asked < 10  # both servers would be silent for longer
     assert running.returncode == 130, stderr
     assert "Interrupted." in stderr
     assert "Traceback" not in stderr
-    done = run_program("data", "fetch", "ham10000", "--to", "HAM", "--base-url", server.address, cwd=tmp_path)
+    again = ("data", "fetch", "ham10000", "--to", "HAM", "--base-url", server.address, "--format=json")
+    done = run_program(*again, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("resumed") == 2
+    # The table was being fetched too, and may or may not have arrived.
+    status = {row["file"]: row["status"] for row in rows(done.stdout)}
+    assert all(status[name] == "resumed" for name in PARTS)
     assert all((tmp_path / "HAM" / name).read_bytes() == content for name, content in FILES.items())
     assert server.sent["/storage/100"] == len(PARTS["HAM10000_images_part_1.zip"])
 
