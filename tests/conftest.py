@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from skineval.cli import main
-
-# A slow example on a busy machine is no defect.
-settings.register_profile("skineval", deadline=None)
-settings.load_profile("skineval")
 
 #: A bench of seconds: tiny synthetic images, a tiny network.
 TINY = (

@@ -153,7 +153,7 @@ def test_ctrl_c_leaves_what_arrived_and_exits_130(server, tmp_path) -> None:
     asked = time.monotonic()
     running.send_signal(signal.SIGINT)
     _, stderr = running.communicate(timeout=30)
-    assert time.monotonic() - asked < 10  # both servers would be silent for longer
+    assert time.monotonic() - asked < 3
     assert running.returncode == 130, stderr
     assert "Interrupted." in stderr
     assert "Traceback" not in stderr

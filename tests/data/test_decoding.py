@@ -102,4 +102,4 @@ def test_header_bomb_is_refused_before_decoding(kind: str) -> None:
     started = time.perf_counter()
     with pytest.raises(DataError, match=r"bomb has 60000 x 60000 pixels, more than 50 million"):
         decode_bytes(bombs()[kind], 8, "bomb")
-    assert time.perf_counter() - started < 2  # decoding takes a minute
+    assert time.perf_counter() - started < 0.1

@@ -99,7 +99,7 @@ def test_stopping_is_noticed_inside_a_read_over_tls(server: FaultServer, trusted
     thread.start()
     with pytest.raises(Interrupted):
         download(file, tmp_path, patience=PATIENCE, stop=stop)
-    assert time.monotonic() - asked[0] < 10  # the server would be silent for a minute
+    assert time.monotonic() - asked[0] < 1
     thread.join()
 
 
