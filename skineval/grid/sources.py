@@ -8,7 +8,8 @@ from pathlib import Path
 from skineval.catalog import Catalog
 from skineval.data import quarantine
 from skineval.data.layouts import unrecognised
-from skineval.data.lesions import LesionTable, sample
+from skineval.data.lesions import LesionTable, regroup, sample
+from skineval.data.near_duplicates import read_pairs
 from skineval.data.quarantine import Quarantine
 from skineval.errors import DataError, UsageError
 from skineval.recipe import Recipe
@@ -24,9 +25,6 @@ def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
     left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
     table, data = load_table(recipe.data, catalog, left_out)
     if recipe.groups:
-        from skineval.data.lesions import regroup
-        from skineval.data.near_duplicates import read_pairs
-
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
