@@ -29,7 +29,7 @@ from skineval.catalog import load_catalog, select
 from skineval.data.lesions import labels
 from skineval.data.pixels import cache_folder, open_store
 from skineval.grid.sources import load_table
-from skineval.recipe import RunSpec, derive_seed
+from skineval.runspec import RunSpec, Training, derive_seed
 from skineval.specs import IMAGENET_MEAN, IMAGENET_STD, Selection
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.device import choose_device, choose_precision
@@ -210,15 +210,7 @@ def example_spec(selection: Selection, classes: tuple[str, ...], size: int, prec
         data="",
         split="",
         image_size=size,
-        epochs=100,
-        batch_size=BATCH,
-        learning_rate=1e-3,
-        weight_decay=0.05,
-        optimizer="adamw",
-        schedule="cosine",
-        warmup=1.0,
-        patience=100,
-        augment="basic",
+        training=Training(epochs=100, batch_size=BATCH, learning_rate=1e-3, patience=100),
         weights="none",
         precision=precision,
     )

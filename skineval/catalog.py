@@ -90,6 +90,10 @@ class Catalog:
     plugins: Plugins
     problems: tuple[Problem, ...]
 
+    def architecture(self, selection: Selection) -> Architecture:
+        """The architecture that `selection` names, as its parameters make it."""
+        return self.architectures[selection.name]
+
 
 def load_catalog(plugins: Plugins | None = None) -> Catalog:
     """Ask every plugin what it offers."""

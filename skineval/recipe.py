@@ -1,29 +1,23 @@
-"""One bench as values: `Recipe`, what the user asks for (TOML), and `RunSpec`, what identifies one cell."""
+"""One bench as a value: `Recipe`, everything the user asks for, read from TOML and from flags."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import hashlib
-import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from skineval.augmentations import canonical
 from skineval.errors import UsageError
 from skineval.options import HELP
-from skineval.specs import Fit, Selection
-
-#: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
-PROTOCOL_VERSION = 2
+from skineval.specs import Fit
 
 
 def _sequence(value: object) -> object:
@@ -33,6 +27,22 @@ def _sequence(value: object) -> object:
     return value
 
 
+def _augment(value: object) -> object:
+    if isinstance(value, (tuple, list)) and all(isinstance(part, str) for part in value):
+        value = ",".join(value)
+    return canonical(value) if isinstance(value, str) else value
+
+
+#: Keys that say how a bench is run; none of them belongs to what is benched.
+UNRELATED = ("device", "deterministic", "jobs")
+#: Keys that do something only while another key has one certain value.
+NEEDS = {
+    "plateau_factor": ("schedule", "plateau"),
+    "plateau_patience": ("schedule", "plateau"),
+    "freeze_epochs": ("freeze", "backbone"),
+}
+
+Augment = Annotated[str, BeforeValidator(_augment)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_sequence)]
 
@@ -61,14 +71,23 @@ class Recipe(BaseModel):
     seeds: Seeds = _key("seeds", min_length=1, default=(0,))
     split_seed: int = _key("split_seed", default=0, ge=0)
     epochs: int = _key("epochs", default=30, ge=1)
-    batch_size: int = _key("batch_size", default=64, ge=2)
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=2)] = _key("batch_size", default=64)
     learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=10)] = _key("learning_rate", default="auto")
     weight_decay: float = _key("weight_decay", default=0.05, ge=0)
-    optimizer: Literal["adamw"] = _key("optimizer", default="adamw")
-    schedule: Literal["cosine", "constant"] = _key("schedule", default="cosine")
+    optimizer: Literal["adam", "adamw", "sgd"] = _key("optimizer", default="adamw")
+    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = _key("schedule", default="cosine")
     warmup: float = _key("warmup", default=1.0, ge=0)
+    plateau_factor: float = _key("plateau_factor", default=0.5, gt=0, lt=1)
+    plateau_patience: int = _key("plateau_patience", default=3, ge=0)
     patience: int = _key("patience", default=10, ge=1)
-    augment: Literal["none", "basic"] = _key("augment", default="basic")
+    label_smoothing: float = _key("label_smoothing", default=0.0, ge=0, lt=1)
+    gradient_clip: float = _key("gradient_clip", default=0.0, ge=0)
+    ema: float = _key("ema", default=0.0, ge=0, lt=1)
+    freeze: Literal["none", "backbone"] = _key("freeze", default="none")
+    freeze_epochs: int = _key("freeze_epochs", default=1, ge=1)
+    backbone_rate: float = _key("backbone_rate", default=1.0, gt=0, le=1)
+    augment: Augment = _key("augment", default="basic")
+    tta: Literal["none", "d4"] = _key("tta", default="none")
     image_size: int = _key("image_size", default=224, ge=16, le=1024)
     fit: Fit = _key("fit", default="squash")
     weights: str = _key("weights", min_length=1, default="imagenet")
@@ -76,7 +95,23 @@ class Recipe(BaseModel):
     limit: Annotated[int, Field(ge=1)] | None = _key("limit", default=None)
     replicates: int = _key("replicates", default=2000, ge=1000, le=100_000)
     device: str = _key("device", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    deterministic: bool = _key("deterministic", default=False)
     jobs: int = _key("jobs", default=1, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Recipe:
+        for key, (needed, value) in NEEDS.items():
+            if getattr(self, key) != type(self).model_fields[key].default and getattr(self, needed) != value:
+                raise ValueError(
+                    f"{key} is {getattr(self, key)!r}, which does nothing while {needed} is "
+                    f"{getattr(self, needed)!r}: set {needed} to {value!r} or leave {key} out"
+                )
+        if self.freeze == "backbone" and self.weights == "none":
+            raise ValueError(
+                "freeze is 'backbone' and weights are 'none': a backbone of random weights would never learn; "
+                "give weights or leave freeze out"
+            )
+        return self
 
     def to_toml(self) -> str:
         """The recipe as a file that `skineval bench` reads back to the same value."""
@@ -85,9 +120,7 @@ class Recipe(BaseModel):
     def differences(self, other: Recipe) -> tuple[str, ...]:
         """The keys that differ, leaving out those that cannot change any result."""
         return tuple(
-            key
-            for key in type(self).model_fields
-            if key not in ("device", "jobs") and getattr(self, key) != getattr(other, key)
+            key for key in type(self).model_fields if key not in UNRELATED and getattr(self, key) != getattr(other, key)
         )
 
 
@@ -143,91 +176,11 @@ def recipe_summary(file: Traversable) -> str:
     return file.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
 
 
-@dataclass(frozen=True)
-class RunSpec:
-    """One cell: everything that can change its result, and nothing else (no device, no folder, no order)."""
-
-    model: Selection
-    imbalance: Selection
-    fold: int
-    seed: int
-    task: str
-    classes: tuple[str, ...]
-    data: str  #: fingerprint of the data set
-    split: str  #: fingerprint of the split
-    image_size: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    optimizer: str
-    schedule: str
-    warmup: float
-    patience: int
-    augment: str
-    weights: str  #: "none", "imagenet", or "sha256:..." of a file
-    precision: str  #: "fp32" or "bf16", resolved
-    model_package: str = ""  #: the third-party package, with version, that the model comes from
-    imbalance_package: str = ""
-    fit: Fit = "squash"  #: how images become squares
-    on_embeddings: bool = False  #: the strategy acts only after the network is trained
-    protocol_version: int = PROTOCOL_VERSION
-
-    @property
-    def run_id(self) -> str:
-        """A readable slug and a hash of every field."""
-        slug = f"{_slug(str(self.model))}-{_slug(str(self.imbalance))}-f{self.fold}-s{self.seed}"
-        return f"{slug}-{_digest(self.to_dict())}"
-
-    @property
-    def network_id(self) -> str:
-        """Like `run_id`, for the network: the same for cells that differ only in what is done to the embeddings."""
-        spec = (
-            dataclasses.replace(self, imbalance=Selection("none"), on_embeddings=False) if self.on_embeddings else self
-        )
-        return (
-            f"{_slug(str(spec.model))}-{_slug(str(spec.imbalance))}-f{spec.fold}-s{spec.seed}-{_digest(spec.to_dict())}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` gives the same value back."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for key in ("model", "imbalance"):
-            selection: Selection = fields[key]
-            fields[key] = {
-                "name": selection.name,
-                "parameters": dict(selection.parameters),
-                "text": str(selection),
-            }
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> RunSpec:
-        """The inverse of `to_dict`."""
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        for key in ("model", "imbalance"):
-            values[key] = Selection(**values[key])
-        return cls(**values)
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from a cell's identity: adding a model never changes another's numbers."""
-    text = "\x1f".join(map(str, parts))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-")[:40]
-
-
 def _complaint(detail: Mapping[str, Any], values: Mapping[str, object]) -> str:
-    key = str(detail["loc"][0])
     message = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    if not detail["loc"]:  # keys that contradict each other
+        return message
+    key = str(detail["loc"][0])
     if detail["type"] == "missing":
         return f"{key} is missing"
     value = values.get(key)

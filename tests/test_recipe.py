@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from skineval.errors import UsageError
 from skineval.options import HELP
-from skineval.recipe import Recipe, RunSpec, derive_seed, make_recipe, read_recipe, shipped_recipes
+from skineval.recipe import Recipe, make_recipe, read_recipe, shipped_recipes
+from skineval.runspec import RunSpec, Training, derive_seed
 from skineval.specs import Selection
 
 SPEC = RunSpec(
@@ -25,15 +26,7 @@ SPEC = RunSpec(
     data="d",
     split="s",
     image_size=64,
-    epochs=2,
-    batch_size=8,
-    learning_rate=1e-3,
-    weight_decay=0.05,
-    optimizer="adamw",
-    schedule="cosine",
-    warmup=1.0,
-    patience=10,
-    augment="basic",
+    training=Training(epochs=2, batch_size=8, learning_rate=1e-3),
     weights="none",
     precision="fp32",
 )
@@ -103,14 +96,55 @@ def test_a_cell_survives_json():
     assert RunSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
 
 
-@pytest.mark.parametrize(
-    "change",
-    [field.name for field in dataclasses.fields(RunSpec) if field.name not in ("model", "imbalance", "classes")],
-)
+def _other(value):
+    return (not value) if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
+
+
+def _fields(of, *, but=()):
+    return [field.name for field in dataclasses.fields(of) if field.name not in but]
+
+
+@pytest.mark.parametrize("change", _fields(RunSpec, but=("model", "imbalance", "classes", "training")))
 def test_every_field_is_part_of_the_run_id(change):
-    value = getattr(SPEC, change)
-    other = (not value) if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
-    assert dataclasses.replace(SPEC, **{change: other}).run_id != SPEC.run_id
+    changed = dataclasses.replace(SPEC, **{change: _other(getattr(SPEC, change))})
+    assert changed.run_id != SPEC.run_id
+
+
+@pytest.mark.parametrize("change", _fields(Training))
+def test_every_setting_of_training_is_part_of_the_run_id(change):
+    training = dataclasses.replace(SPEC.training, **{change: _other(getattr(SPEC.training, change))})
+    assert dataclasses.replace(SPEC, training=training).run_id != SPEC.run_id
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ({"plateau_factor": 0.1}, "plateau_factor is 0.1, which does nothing while schedule is 'cosine'"),
+        ({"plateau_patience": 1, "schedule": "one-cycle"}, "does nothing while schedule is 'one-cycle'"),
+        ({"freeze_epochs": 3}, "freeze_epochs is 3, which does nothing while freeze is 'none'"),
+        ({"freeze": "backbone", "weights": "none"}, "would never learn"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(keys, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        make_recipe({"models": "cnn", "data": "d", **keys})
+
+
+def test_keys_that_need_each_other_are_taken_together():
+    recipe = make_recipe({"models": "cnn", "data": "d", "schedule": "plateau", "plateau_factor": "0.1"})
+    assert recipe.plateau_factor == 0.1
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_augmentation_is_written_in_one_way():
+    def augment(value):
+        return make_recipe({"models": "cnn", "data": "d", "augment": value}).augment
+
+    assert augment("rotate, flip") == augment(["flip", "rotate"]) == augment("flip,rotate,flip") == "flip,rotate"
+    assert augment("colour,shift,zoom,rotate,flip") == augment("basic") == "basic"
+    assert augment("none") == "none"
+    with pytest.raises(UsageError, match="did you mean 'rotate'"):
+        augment("flip,rotat")
 
 
 def test_the_run_id_is_readable_and_safe_as_a_folder():

@@ -46,14 +46,23 @@ def bench(
     seeds: Annotated[str | None, _key("seeds", "N,N")] = None,
     split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
     epochs: Annotated[str | None, _key("epochs", "N")] = None,
-    batch_size: Annotated[str | None, _key("batch_size", "N")] = None,
+    batch_size: Annotated[str | None, _key("batch_size", "N|auto")] = None,
     learning_rate: Annotated[str | None, _key("learning_rate", "RATE")] = None,
     weight_decay: Annotated[str | None, _key("weight_decay", "NUMBER")] = None,
-    optimizer: Annotated[str | None, _key("optimizer", "adamw")] = None,
-    schedule: Annotated[str | None, _key("schedule", "cosine|constant")] = None,
+    optimizer: Annotated[str | None, _key("optimizer", "adamw|adam|sgd")] = None,
+    schedule: Annotated[str | None, _key("schedule", "NAME")] = None,
     warmup: Annotated[str | None, _key("warmup", "EPOCHS")] = None,
+    plateau_factor: Annotated[str | None, _key("plateau_factor", "NUMBER")] = None,
+    plateau_patience: Annotated[str | None, _key("plateau_patience", "EPOCHS")] = None,
     patience: Annotated[str | None, _key("patience", "EPOCHS")] = None,
-    augment: Annotated[str | None, _key("augment", "none|basic")] = None,
+    label_smoothing: Annotated[str | None, _key("label_smoothing", "NUMBER")] = None,
+    gradient_clip: Annotated[str | None, _key("gradient_clip", "NORM")] = None,
+    ema: Annotated[str | None, _key("ema", "DECAY")] = None,
+    freeze: Annotated[str | None, _key("freeze", "none|backbone")] = None,
+    freeze_epochs: Annotated[str | None, _key("freeze_epochs", "N")] = None,
+    backbone_rate: Annotated[str | None, _key("backbone_rate", "FRACTION")] = None,
+    augment: Annotated[str | None, _key("augment", "NAMES")] = None,
+    tta: Annotated[str | None, _key("tta", "none|d4")] = None,
     image_size: Annotated[str | None, _key("image_size", "PIXELS")] = None,
     fit: Annotated[str | None, _key("fit", "squash|crop|pad")] = None,
     weights: Annotated[str | None, _key("weights", "imagenet|none|FILE")] = None,
@@ -61,6 +70,9 @@ def bench(
     limit: Annotated[str | None, _key("limit", "IMAGES")] = None,
     replicates: Annotated[str | None, _key("replicates", "N")] = None,
     device: Annotated[str | None, _key("device", "DEVICE", _RUN)] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help=HELP["deterministic"], rich_help_panel=_RUN)
+    ] = False,
     jobs: Annotated[str | None, _key("jobs", "N", _RUN)] = None,
     out: Annotated[
         Path | None, _run("out", "Folder of the bench; by default one under runs/ that is this recipe's alone.")
@@ -80,7 +92,7 @@ def bench(
     Without --data and without a recipe a synthetic data set and the recipe demo are used. Running the same command
     again goes on from what is there.
     """
-    flags = {key: value for key, value in locals().items() if key in HELP and value is not None and value != []}
+    flags = {key: value for key, value in locals().items() if key in HELP and value not in (None, [], False)}
     from skineval import api
     from skineval.catalog import load_catalog
     from skineval.cli.display import Progressing

@@ -15,7 +15,7 @@ from skineval.cli.output import is_terminal, warn
 
 if TYPE_CHECKING:
     from skineval.grid.engines import Message
-    from skineval.recipe import RunSpec
+    from skineval.runspec import RunSpec
 
 
 class Progressing:
@@ -63,7 +63,9 @@ class Progressing:
         """Something happened to a cell."""
         spec, fields = message.spec, message.fields
         if message.kind == "started":
-            self._cells[spec.run_id] = self._progress.add_task(_title(spec), total=spec.epochs, note="starting")
+            self._cells[spec.run_id] = self._progress.add_task(
+                _title(spec), total=spec.training.epochs, note="starting"
+            )
         elif message.kind == "warning":
             self.warn(str(fields["text"]))
         elif message.kind in ("ended", "lost"):

@@ -23,7 +23,7 @@ from skineval.grid.store import CellFolder, CellRecord
 from skineval.grid.workspace import ExternalImages, Rows, Workspace
 from skineval.measure.metrics import balanced_accuracy
 from skineval.measure.predictions import Predictions, from_frame
-from skineval.recipe import RunSpec, derive_seed
+from skineval.runspec import RunSpec, derive_seed
 from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selection
 from skineval.train import checkpoint
 from skineval.train.augment import make_transform, normaliser
@@ -67,7 +67,7 @@ def run_cell(
     is on disk then is complete files only, and running the cell again goes on from them.
     """
     started = time.perf_counter()
-    architecture = catalog.architectures[spec.model.name]
+    architecture = catalog.architecture(spec.model)
     strategy = catalog.imbalance[spec.imbalance.name]
     folder = workspace.folder.cell(spec.run_id)
     parts = workspace.parts[spec.fold]
@@ -193,7 +193,7 @@ def make_task(
         targets=workspace.targets,
         loss=loss,
         draw_weights=draw_weights,
-        transform=make_transform(spec.augment, architecture.mean, architecture.std, device),
+        transform=make_transform(spec.training.augment, architecture.mean, architecture.std, device),
         score=lambda targets, probabilities: score(targets, probabilities, workspace.classes),
     )
 
@@ -322,7 +322,7 @@ def _event(spec: RunSpec, record: EpochRecord) -> EpochEnded:
     return EpochEnded(
         spec.run_id,
         record.epoch,
-        spec.epochs,
+        spec.training.epochs,
         record.train_loss,
         record.val_loss,
         record.val_balanced_accuracy,

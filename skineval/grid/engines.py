@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from skineval.errors import Interrupted
-from skineval.recipe import RunSpec
+from skineval.runspec import RunSpec
 
 GRACE = 60.0  #: seconds an interrupted worker has for its current step before it is killed
 

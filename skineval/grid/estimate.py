@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from skineval.catalog import Catalog
 from skineval.grid.prepare import Prepared
-from skineval.recipe import RunSpec
+from skineval.runspec import RunSpec
 from skineval.train.augment import normaliser
 from skineval.train.fit import cross_entropy, make_optimizer
 from skineval.train.network import build_network
@@ -58,8 +58,8 @@ def estimate_cells(prepared: Prepared, catalog: Catalog) -> list[Cost]:
 
 def _cost(cell: RunSpec, step: _Step, prepared: Prepared) -> Cost:
     rows = prepared.parts[cell.fold]
-    per_image = step.seconds / cell.batch_size
-    training = cell.epochs * per_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
+    per_image = step.seconds / cell.training.batch_size
+    training = cell.training.epochs * per_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
     predicting = FORWARD_SHARE * per_image * (len(rows.validation) + len(rows.test))
     shared = HEAD_SHARE if cell.on_embeddings and _network_in_grid(cell, prepared.cells) else 1.0
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
@@ -76,17 +76,17 @@ def _network_in_grid(cell: RunSpec, cells: Sequence[RunSpec]) -> bool:
 
 
 def _measure(cell: RunSpec, prepared: Prepared, catalog: Catalog) -> _Step:
-    architecture = catalog.architectures[cell.model.name]
+    architecture = catalog.architecture(cell.model)
     device = prepared.device.torch
     network, _ = build_network(architecture, cell.model, len(cell.classes), Weights(NONE), cell.image_size, seed=0)
     network = network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, cell)
     size = cell.image_size
-    store_of_zeros = torch.zeros(cell.batch_size, size, size, 3, dtype=torch.uint8, device=device)
+    store_of_zeros = torch.zeros(cell.training.batch_size, size, size, 3, dtype=torch.uint8, device=device)
     normalise = normaliser(architecture.mean, architecture.std, device)
     stage = Stage(store_of_zeros, device, cell.precision, normalise)
-    images = stage.normalise(stage.take(torch.arange(cell.batch_size, device=device)))
-    targets = torch.from_numpy(np.arange(cell.batch_size) % len(cell.classes)).to(device)
+    images = stage.normalise(stage.take(torch.arange(cell.training.batch_size, device=device)))
+    targets = torch.from_numpy(np.arange(cell.training.batch_size) % len(cell.classes)).to(device)
 
     def step() -> None:
         with stage.autocast():

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from skineval.catalog import Catalog
 from skineval.plugins import BUILTINS_NAME, Provider
-from skineval.recipe import Recipe, RunSpec
+from skineval.recipe import Recipe
+from skineval.runspec import RunSpec, Training
 from skineval.specs import Architecture, ImbalanceStrategy, Selection
 from skineval.train.weights import NONE
 
@@ -23,6 +24,7 @@ class Facts:
     weights: str  #: as in `RunSpec.weights`
     folds: int  #: in all, over every repetition
     precision: Callable[[Architecture], str]
+    batch_size: Callable[[Selection], int]
 
 
 def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
@@ -37,6 +39,28 @@ def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
         for seed in dict.fromkeys(recipe.seeds)
     ]
     return tuple(sorted(cells, key=lambda cell: cell.on_embeddings))
+
+
+def make_training(recipe: Recipe, batch_size: int) -> Training:
+    """How a recipe wants networks to be trained, `auto` resolved."""
+    return Training(
+        epochs=recipe.epochs,
+        batch_size=batch_size,
+        learning_rate=peak_learning_rate(recipe),
+        optimizer=recipe.optimizer,
+        weight_decay=recipe.weight_decay,
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+        plateau_factor=recipe.plateau_factor,
+        plateau_patience=recipe.plateau_patience,
+        patience=recipe.patience,
+        label_smoothing=recipe.label_smoothing,
+        gradient_clip=recipe.gradient_clip,
+        ema=recipe.ema,
+        freeze_epochs=recipe.freeze_epochs if recipe.freeze == "backbone" else 0,
+        backbone_rate=recipe.backbone_rate,
+        augment=recipe.augment,
+    )
 
 
 def peak_learning_rate(recipe: Recipe) -> float:
@@ -80,17 +104,10 @@ def _cell(
         split=facts.split,
         image_size=recipe.image_size,
         fit=recipe.fit,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=peak_learning_rate(recipe),
-        weight_decay=recipe.weight_decay,
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        patience=recipe.patience,
-        augment=recipe.augment,
+        training=make_training(recipe, facts.batch_size(model)),
         weights=facts.weights,
-        precision=facts.precision(catalog.architectures[model.name]),
+        precision=facts.precision(catalog.architecture(model)),
+        tta=recipe.tta,
         model_package=_package(catalog.architectures.entries[model.name].provider),
         imbalance_package=_package(catalog.imbalance.entries[imbalance.name].provider),
         on_embeddings=acts_on_embeddings_only(catalog.imbalance[imbalance.name]),

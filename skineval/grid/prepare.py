@@ -21,7 +21,8 @@ from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, peak_learning_rate, plan
 from skineval.grid.sources import absolute, load_table, read_data
 from skineval.grid.workspace import Rows
-from skineval.recipe import Recipe, RunSpec
+from skineval.recipe import Recipe
+from skineval.runspec import RunSpec
 from skineval.specs import Architecture, Selection
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
 from skineval.train.weights import Weights, load_into, resolve_weights
@@ -63,7 +64,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     models = catalog.architectures.select(recipe.models)
     catalog.imbalance.select(recipe.imbalance)
     explainers = catalog.explainers.select(recipe.explainers)
-    architectures = [catalog.architectures[selection.name] for selection in models]
+    architectures = [catalog.architecture(selection) for selection in models]
     _check_image_size(recipe, [(a.name, a.min_image_size) for a in architectures])
     device = choose_device(recipe.device)
     table, data = read_data(recipe, catalog)
@@ -81,6 +82,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         folds=parts.folds,
         weights=weights.identity,
         precision=lambda architecture: precisions[architecture.name][0],
+        batch_size=lambda selection: int(recipe.batch_size),
     )
     cells = plan(recipe, facts, catalog)
     resolved = recipe.model_copy(

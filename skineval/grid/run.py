@@ -26,7 +26,8 @@ from skineval.grid.prepare import Prepared, environment
 from skineval.grid.result import BenchResult
 from skineval.grid.store import BenchFolder
 from skineval.grid.workspace import ExternalImages, Workspace
-from skineval.recipe import Recipe, RunSpec, make_recipe, read_recipe
+from skineval.recipe import Recipe, make_recipe, read_recipe
+from skineval.runspec import RunSpec
 
 RUNS = Path("runs")
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from skineval.errors import DataError
 from skineval.files import atomic_write
-from skineval.recipe import RunSpec
+from skineval.runspec import RunSpec
 
 DONE, FAILED = "done", "failed"
 

@@ -23,7 +23,7 @@ from skineval.grid import store
 from skineval.grid.cell import Observer, run_cell
 from skineval.grid.workspace import Workspace
 from skineval.plugins import Problem
-from skineval.recipe import RunSpec
+from skineval.runspec import RunSpec
 from skineval.specs import CellEnded, CellStarted, EpochEnded
 
 HEARTBEAT = 0.25  #: seconds between messages on how far an epoch is
@@ -69,7 +69,7 @@ def serve(
     folder = workspace.folder.cell(spec.run_id)
     started = time.perf_counter()
     observer = _observer(spec, catalog, channel, stop)
-    start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.epochs)
+    start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.training.epochs)
     _notify(catalog, channel, "skineval_on_cell_start", start)
     try:
         record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)

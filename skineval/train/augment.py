@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,10 +12,28 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: uint8 images (N, 3, H, W) and uniform numbers (N, DRAWS) in [0, 1) -> normalised float images (N, 3, H, W)
-Transform: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+from skineval.augmentations import components
 
-DRAWS = 10  #: uniform numbers an image
+
+@dataclass(frozen=True)
+class Batch:
+    """Images as the network is given them, and what is to be learnt of them beside their own label."""
+
+    images: Tensor  #: (N, 3, H, W) float32, normalised, channels_last
+    partner: Tensor | None = None  #: (N,) int64, positions in the batch: whose label an image has as well
+    share: Tensor | None = None  #: (N,) float32 in [0, 1]: how much of an image's target is its own label
+
+
+@dataclass(frozen=True)
+class Transform:
+    """What is done to a batch of train images."""
+
+    draws: int  #: uniform numbers it takes for an image
+    apply: Callable[[Tensor, Tensor], Batch]  #: uint8 images (N, 3, H, W), numbers (N, draws) in [0, 1) -> batch
+
+    def __call__(self, images: Tensor, draws: Tensor) -> Batch:
+        """The batch that uint8 images (N, 3, H, W) and numbers (N, draws) in [0, 1) make."""
+        return self.apply(images, draws)
 
 
 @dataclass(frozen=True)
@@ -34,10 +51,10 @@ class Strength:
 BASIC = Strength()
 
 
-def epoch_draws(seed: int, epoch: int, n: int) -> NDArray[np.float32]:
-    """Uniform numbers (n, DRAWS) for the n draws of an epoch: a function of seed, epoch and position alone."""
+def epoch_draws(seed: int, epoch: int, n: int, width: int) -> NDArray[np.float32]:
+    """Uniform numbers (n, width) for the n images of an epoch: a function of seed, epoch and position alone."""
     generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-    return generator.random((n, DRAWS), dtype=np.float32)
+    return generator.random((n, width), dtype=np.float32)
 
 
 def normaliser(mean: Sequence[float], std: Sequence[float], device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -52,16 +69,16 @@ def normaliser(mean: Sequence[float], std: Sequence[float], device: torch.device
 
 
 def make_transform(name: str, mean: Sequence[float], std: Sequence[float], device: torch.device) -> Transform:
-    """The train transform called `name`: "none" or "basic"."""
+    """The train transform that `augment` of a recipe names."""
     normalise = normaliser(mean, std, device)
-    if name == "none":
-        return lambda images, draws: normalise(images)
+    if not components(name):
+        return Transform(0, lambda images, draws: Batch(normalise(images)))
 
-    def basic(images: Tensor, draws: Tensor) -> Tensor:
+    def basic(images: Tensor, draws: Tensor) -> Batch:
         changed = recolour(warp(images, draws[:, :6]), draws[:, 6:], mean, std)
-        return changed.contiguous(memory_format=torch.channels_last)
+        return Batch(changed.contiguous(memory_format=torch.channels_last))
 
-    return basic
+    return Transform(10, basic)
 
 
 def warp(images: Tensor, draws: Tensor, strength: Strength = BASIC) -> Tensor:

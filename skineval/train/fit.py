@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from skineval.errors import CellError
-from skineval.recipe import RunSpec, derive_seed
+from skineval.runspec import RunSpec, derive_seed
 from skineval.train import checkpoint
 from skineval.train.augment import Transform, epoch_draws
 from skineval.train.checkpoint import EpochRecord, Progress
@@ -57,7 +57,7 @@ def train(
     model.to(stage.device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, spec)
     progress = checkpoint.restore(folder, model, optimizer, stage.device)
-    while len(progress.history) < spec.epochs and not out_of_patience(progress, spec.patience):
+    while len(progress.history) < spec.training.epochs and not out_of_patience(progress, spec.training.patience):
         record = run_epoch(model, optimizer, spec, task, stage, len(progress.history) + 1, on_step)
         better = record.val_balanced_accuracy > progress.best_score
         progress = Progress((*progress.history, record), record.epoch if better else progress.best_epoch)
@@ -81,8 +81,8 @@ def run_epoch(
     seed = derive_seed("epoch", spec.seed, spec.fold, epoch)
     torch.manual_seed(seed)  # dropout
     order = draw_order(task, seed)
-    draws = torch.from_numpy(epoch_draws(seed, epoch, len(order)))
-    steps = batch_bounds(len(order), spec.batch_size)
+    draws = torch.from_numpy(epoch_draws(seed, epoch, len(order), task.transform.draws))
+    steps = batch_bounds(len(order), spec.training.batch_size)
     targets = torch.from_numpy(task.targets[order]).to(stage.device)
     rows = torch.from_numpy(order).to(stage.images.device)
     draws = draws.to(stage.device)
@@ -93,9 +93,9 @@ def run_epoch(
         done = epoch - 1 + step / len(steps)
         on_step(done)
         set_learning_rate(optimizer, learning_rate(spec, done))
-        images = task.transform(stage.take(rows[begin:end]), draws[begin:end])
+        batch = task.transform(stage.take(rows[begin:end]), draws[begin:end])
         with stage.autocast():
-            logits = model(images)
+            logits = model(batch.images)
         loss = task.loss(logits.float(), targets[begin:end]).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -146,24 +146,25 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
 
 def learning_rate(spec: RunSpec, done: float) -> float:
     """The rate after `done` epochs (a fraction allowed): linear warm-up, then a half cosine to zero, or constant."""
-    if done < spec.warmup:
+    training = spec.training
+    if done < training.warmup:
         # From a tenth, so that the first step already learns.
-        return spec.learning_rate * (0.1 + 0.9 * done / spec.warmup)
-    if spec.schedule == "constant":
-        return spec.learning_rate
-    fraction = (done - spec.warmup) / max(spec.epochs - spec.warmup, 1e-9)
-    return spec.learning_rate * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
+        return training.learning_rate * (0.1 + 0.9 * done / training.warmup)
+    if training.schedule == "constant":
+        return training.learning_rate
+    fraction = (done - training.warmup) / max(training.epochs - training.warmup, 1e-9)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
 
 
 def make_optimizer(model: nn.Module, spec: RunSpec) -> Optimizer:
     """AdamW (Loshchilov, Hutter, arXiv 1711.05101); vectors (biases, normalisation) are not decayed."""
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": spec.weight_decay},
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": spec.training.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=spec.learning_rate, fused=fused)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=spec.training.learning_rate, fused=fused)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

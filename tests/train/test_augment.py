@@ -8,7 +8,6 @@ import torch
 from torchvision.transforms.v2 import functional as V
 
 from skineval.train.augment import (
-    DRAWS,
     Strength,
     affine_matrices,
     epoch_draws,
@@ -72,7 +71,7 @@ def test_zoom_is_that_of_torchvision():
 def test_every_image_gets_its_own_parameters():
     one = pictures(1).expand(8, -1, -1, -1).contiguous(memory_format=torch.channels_last)
     transform = make_transform("basic", MEAN, STD, CPU)
-    out = transform(one, torch.from_numpy(epoch_draws(0, 1, 8)))
+    out = transform(one, torch.from_numpy(epoch_draws(0, 1, 8, 10))).images
     assert out.shape == (8, 3, 16, 16)
     assert out.is_contiguous(memory_format=torch.channels_last)
     assert all((out[i] - out[j]).abs().max() > 0.01 for i in range(8) for j in range(i))
@@ -80,21 +79,21 @@ def test_every_image_gets_its_own_parameters():
 
 def test_the_result_does_not_depend_on_the_batch():
     images, transform = pictures(4), make_transform("basic", MEAN, STD, CPU)
-    numbers = torch.from_numpy(epoch_draws(3, 2, 4))
-    whole = transform(images, numbers)
+    numbers = torch.from_numpy(epoch_draws(3, 2, 4, 10))
+    whole = transform(images, numbers).images
     for i in range(4):
-        torch.testing.assert_close(transform(images[i : i + 1], numbers[i : i + 1]), whole[i : i + 1])
+        torch.testing.assert_close(transform(images[i : i + 1], numbers[i : i + 1]).images, whole[i : i + 1])
 
 
 def test_draws_are_a_function_of_seed_and_epoch():
-    assert np.array_equal(epoch_draws(1, 2, 5), epoch_draws(1, 2, 5))
-    assert not np.array_equal(epoch_draws(1, 2, 5), epoch_draws(1, 3, 5))
-    assert not np.array_equal(epoch_draws(1, 2, 5), epoch_draws(2, 2, 5))
-    assert epoch_draws(1, 2, 5).shape == (5, DRAWS)
+    assert np.array_equal(epoch_draws(1, 2, 5, 10), epoch_draws(1, 2, 5, 10))
+    assert not np.array_equal(epoch_draws(1, 2, 5, 10), epoch_draws(1, 3, 5, 10))
+    assert not np.array_equal(epoch_draws(1, 2, 5, 10), epoch_draws(2, 2, 5, 10))
+    assert epoch_draws(1, 2, 5, 10).shape == (5, 10)
 
 
 def test_a_longer_epoch_begins_like_a_shorter_one():
-    assert np.array_equal(epoch_draws(1, 1, 5), epoch_draws(1, 1, 50)[:5])
+    assert np.array_equal(epoch_draws(1, 1, 5, 10), epoch_draws(1, 1, 50, 10)[:5])
 
 
 def test_the_normaliser_is_that_of_torchvision():

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skineval.measure.metrics import balanced_accuracy
-from skineval.recipe import RunSpec
+from skineval.runspec import RunSpec, Training
 from skineval.specs import Architecture, Selection
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.fit import Task, cross_entropy
@@ -45,22 +45,17 @@ SPEC = RunSpec(
     data="d",
     split="s",
     image_size=16,
-    epochs=3,
-    batch_size=16,
-    learning_rate=1e-2,
-    weight_decay=0.05,
-    optimizer="adamw",
-    schedule="cosine",
-    warmup=1.0,
-    patience=10,
-    augment="basic",
+    training=Training(epochs=3, batch_size=16, learning_rate=1e-2),
     weights="none",
     precision="fp32",
 )
 
 
 def spec(**changes: object) -> RunSpec:
-    return dataclasses.replace(SPEC, **changes)  # type: ignore[arg-type]
+    """`SPEC` with other fields, those of its training among them."""
+    names = {field.name for field in dataclasses.fields(Training)}
+    training = dataclasses.replace(SPEC.training, **{k: v for k, v in changes.items() if k in names})  # type: ignore[arg-type]
+    return dataclasses.replace(SPEC, training=training, **{k: v for k, v in changes.items() if k not in names})  # type: ignore[arg-type]
 
 
 def images(n: int = 90, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
