@@ -94,6 +94,7 @@ class Architecture:
     image_size: int = 224  #: pixels a side, the size it was designed for
     min_image_size: int = 32  #: pixels a side, the smallest that works
     head: str | None = None
+    classifier: str | None = None  #: dotted path of what is trained while the backbone is frozen; default: `head`
     cam_layer: str | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN  #: per channel, images scaled to 0..1
     std: tuple[float, float, float] = IMAGENET_STD

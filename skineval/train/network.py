@@ -62,6 +62,19 @@ def find_head(model: nn.Module, architecture: Architecture, num_classes: int) ->
     return linear[-1]
 
 
+def classifier_path(model: nn.Module, architecture: Architecture, num_classes: int) -> str:
+    """The dotted path of what decides, everything else being backbone; raises CellError where there is none."""
+    path = architecture.classifier or architecture.head
+    if path is None:
+        head = find_head(model, architecture, num_classes)
+        return next(name for name, module in model.named_modules() if module is head)
+    try:
+        model.get_submodule(path)
+    except AttributeError as error:
+        raise CellError(f"{architecture.name}: {path!r} names no module of the network: {error}.") from error
+    return path
+
+
 @dataclass
 class Capture:
     """The input of a module, caught while the network runs; use as a context manager."""
