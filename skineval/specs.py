@@ -83,9 +83,13 @@ class Architecture:
     """A network that can be benched.
 
     `build(num_classes, *, weights)` returns an `nn.Module` from images (N, 3, H, W) to logits (N, num_classes); import
-    torch inside it. `head` is the dotted path of the last `nn.Linear`, whose input is the embedding (default: the last
-    `nn.Linear` with num_classes outputs); `cam_layer` is the dotted path of the module whose output Grad-CAM reads
-    (default: the last `nn.Conv2d`).
+    torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
+    embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
+    hold, which is trained while the backbone is frozen (default: `head`); `cam_layer` the module whose output, maps
+    (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`).
+
+    Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
+    make it.
     """
 
     name: str
@@ -93,15 +97,27 @@ class Architecture:
     summary: str
     image_size: int = 224  #: pixels a side, the size it was designed for
     min_image_size: int = 32  #: pixels a side, the smallest that works
+    image_size_step: int = 1  #: pixels; the sizes that work are multiples of it
     head: str | None = None
-    classifier: str | None = None  #: dotted path of what is trained while the backbone is frozen; default: `head`
+    classifier: str | None = None
     cam_layer: str | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN  #: per channel, images scaled to 0..1
     std: tuple[float, float, float] = IMAGENET_STD
     n_parameters: int | None = None  #: trainable numbers, with seven classes
     bfloat16_on_cpu: bool = True  #: False where bfloat16 is slower on CPUs, as with depthwise convolutions
     fetch_weights: Callable[[], Path] | None = None  #: finds or downloads the ImageNet weights; None: there are none
+    weights_path: Callable[[], Path] | None = None  #: where `fetch_weights` keeps them, there or not
     parameters: Parameters = field(default_factory=dict)
+    resolve: Callable[..., Architecture] | None = None
+    parts: tuple[Architecture, ...] = ()  #: of a hybrid, resolved; it has them as its modules parts.0, parts.1, ...
+
+    def refuses(self, image_size: int) -> str:
+        """Why images of `image_size` pixels a side cannot be used; empty if they can."""
+        if image_size < self.min_image_size:
+            return f"{self.name} needs at least {self.min_image_size} pixels"
+        if image_size % self.image_size_step:
+            return f"{self.name} needs a multiple of {self.image_size_step} pixels"
+        return ""
 
 
 @dataclass(frozen=True)
