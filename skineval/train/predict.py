@@ -47,16 +47,21 @@ class Stage:
             raise Interrupted
 
 
-def put_on_device(store: NDArray[np.uint8], device: torch.device) -> Tensor | FileRows:
-    """Store (n, H, W, 3) for networks on `device`: copied once to a GPU; on a CPU a memory map is read as needed."""
+def put_on_device(
+    store: NDArray[np.uint8], device: torch.device, rows: NDArray[np.int64] | None = None
+) -> Tensor | FileRows:
+    """Store (n, H, W, 3) for networks on `device`: copied once to a GPU; on a CPU a memory map is read as needed.
+
+    With `rows`, (m,) int64, only these images, in this order.
+    """
     if not isinstance(store, np.memmap):
-        return torch.tensor(store, device=device)
-    rows = FileRows(store)
+        return torch.tensor(store if rows is None else store[rows], device=device)
+    stored = FileRows(store, rows)
     if device.type == "cpu":
-        return rows
-    images = torch.empty(store.shape, dtype=torch.uint8, device=device)
-    for start in range(0, len(rows), COPIED):
-        images[start : start + COPIED] = rows[start : start + COPIED]
+        return stored
+    images = torch.empty(stored.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(stored), COPIED):
+        images[start : start + COPIED] = stored[start : start + COPIED]
     return images
 
 

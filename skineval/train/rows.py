@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skineval.errors import DataError
@@ -18,12 +19,17 @@ class FileRows:
 
     Indexing the map would be twenty times slower, and every page it touched would count as memory of this process: the
     whole store, after one epoch. The file stays open, so that images can be had even where it is removed.
+
+    With `rows`, (m,) int64, image k is that of row `rows[k]` of the store, and no other image can be had.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, store: np.memmap[tuple[int, ...], np.dtype[np.uint8]]) -> None:
-        self.shape = store.shape
+    def __init__(
+        self, store: np.memmap[tuple[int, ...], np.dtype[np.uint8]], rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self._rows = np.arange(len(store)) if rows is None else rows
+        self.shape = (len(self._rows), *store.shape[1:])
         self._path = str(store.filename)
         self._offset = store.offset
         self._descriptor = os.open(self._path, os.O_RDONLY)
@@ -41,7 +47,7 @@ class FileRows:
         for place, row in enumerate(wanted):
             if not 0 <= row < len(self):
                 raise IndexError(f"There is no row {row} in a store of {len(self)} images.")
-            self._read(memory[place * size : (place + 1) * size], self._offset + row * size)
+            self._read(memory[place * size : (place + 1) * size], self._offset + int(self._rows[row]) * size)
         return images
 
     def _read(self, into: memoryview, offset: int) -> None:

@@ -33,6 +33,19 @@ def test_rows_are_those_of_the_map(mapped: np.memmap, rows: list[int]) -> None:
     assert (images.numpy() == STORE[rows]).all()
 
 
+@given(kept=st.lists(st.integers(0, 19), min_size=1, max_size=30), data=st.data())
+def test_rows_that_are_not_kept_cannot_be_had(mapped: np.memmap, kept: list[int], data: st.DataObject) -> None:
+    rows = np.array(kept, dtype=np.int64)
+    images = put_on_device(mapped, torch.device("cpu"), rows)
+    assert images.shape == (len(kept), *SHAPE[1:])
+    assert (images[:].numpy() == STORE[kept]).all()
+    wanted = data.draw(st.lists(st.integers(0, len(kept) - 1)))
+    assert (images[torch.tensor(wanted, dtype=torch.int64)].numpy() == STORE[rows[wanted]]).all()
+    with pytest.raises(IndexError):
+        images[torch.tensor([len(kept)])]
+    assert (put_on_device(STORE, torch.device("cpu"), rows).numpy() == STORE[kept]).all()
+
+
 def test_slices(mapped: np.memmap) -> None:
     rows = FileRows(mapped)
     assert (rows[3:7].numpy() == STORE[3:7]).all()
