@@ -11,7 +11,8 @@ HELP = {
     "groups": "A CSV file of confirmed pairs (image_a, image_b) that show one lesion: they are never parted.",
     "quarantine": "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes.",
     "task": "dx7: the seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis against the rest.",
-    "protocol": "How parts are made: lesion keeps the images of a lesion together; image does not (LEAKY).",
+    "protocol": "How parts are made: lesion keeps the images of a lesion together; image does not (LEAKY); "
+    "oversample-first copies images until all classes are as large as the largest, and then does not (LEAKY).",
     "split": "A split made elsewhere: a CSV file (image_id, part, perhaps fold), or official for the data set's own.",
     "folds": "1: one hold-out of train, validation and test; N: N-fold cross-validation.",
     "repeats": "How often the folds are dealt out anew.",

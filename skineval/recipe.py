@@ -64,7 +64,7 @@ class Recipe(BaseModel):
     groups: str | None = _key("groups", default=None, min_length=1)
     quarantine: str | None = _key("quarantine", default=None, min_length=1)
     task: Literal["dx7", "malignant"] = _key("task", default="dx7")
-    protocol: Literal["lesion", "image"] = _key("protocol", default="lesion")
+    protocol: Literal["lesion", "image", "oversample-first"] = _key("protocol", default="lesion")
     split: str | None = _key("split", default=None, min_length=1)
     folds: int = _key("folds", default=1, ge=1, le=100)
     repeats: int = _key("repeats", default=1, ge=1, le=100)

@@ -39,7 +39,7 @@ def bench(
     groups: Annotated[str | None, _key("groups", "FILE")] = None,
     quarantine: Annotated[str | None, _key("quarantine", "FILE")] = None,
     task: Annotated[str | None, _key("task", "dx7|malignant")] = None,
-    protocol: Annotated[str | None, _key("protocol", "lesion|image")] = None,
+    protocol: Annotated[str | None, _key("protocol", "lesion|image|oversample-first")] = None,
     split: Annotated[str | None, _key("split", "FILE|official")] = None,
     folds: Annotated[str | None, _key("folds", "N")] = None,
     repeats: Annotated[str | None, _key("repeats", "N")] = None,

@@ -17,7 +17,7 @@ from skineval.data.near_duplicates import Match, search
 from skineval.data.parting import Claims, Parting, examine, folds_apart, part_codes
 from skineval.data.pixels import open_store
 from skineval.data.spectra import SIDE
-from skineval.data.splits import PARTS, Split, official_split, split
+from skineval.data.splits import IMAGE, PARTS, Split, official_split, split
 from skineval.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -124,8 +124,8 @@ def audit(
     copies = find_copies(table, pixels)
     contents = content_units(copies, n)
     if actual is None and table.official is not None and set(PARTS) <= set(table.official):
-        actual = official_split(table, protocol="image")
-    parts = None if actual is None else part_codes(actual)
+        actual = official_split(table, protocol=IMAGE)
+    dealt = None if actual is None else _Dealt(actual.rows, part_codes(actual))
     found = search(
         pixels,
         frame["lesion_id"].tolist(),
@@ -148,9 +148,9 @@ def audit(
         oversampled=experiment(contents, oversample=True),
         lesion_level=_lesion_level(table, settings, contents),
         actual=None if actual is None else examine(table, actual, claims, contents),
-        doubled=tuple(DoubledImage(one, _apart(parts, one.rows)) for one in copies),
-        candidates=tuple(_pair(table, match, parts) for match in found.candidates),
-        joined=tuple(JoinedPair(_pair(table, one.match, parts), one.rank, one.random) for one in found.joined),
+        doubled=tuple(DoubledImage(one, _apart(dealt, one.rows)) for one in copies),
+        candidates=tuple(_pair(table, match, dealt) for match in found.candidates),
+        joined=tuple(JoinedPair(_pair(table, one.match, dealt), one.rank, one.random) for one in found.joined),
     )
 
 
@@ -164,7 +164,15 @@ def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.i
     return LesionLevel(examine(table, made, Claims("a split of whole lesions", made.protocol), contents))
 
 
-def _pair(table: LesionTable, match: Match, parts: NDArray[np.int64] | None) -> Pair:
+@dataclass(frozen=True, eq=False)
+class _Dealt:
+    """The actual split: the row of the table, (m,), and the part in each fold, (folds, m), of all that is dealt out."""
+
+    rows: NDArray[np.int64]
+    parts: NDArray[np.int64]
+
+
+def _pair(table: LesionTable, match: Match, dealt: _Dealt | None) -> Pair:
     rows = [match.first, match.second]
     known = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
     (image_a, image_b), (lesion_a, lesion_b), (dx_a, dx_b) = known
@@ -178,9 +186,9 @@ def _pair(table: LesionTable, match: Match, parts: NDArray[np.int64] | None) -> 
         match.distance,
         match.contrast,
         match.transform,
-        _apart(parts, rows),
+        _apart(dealt, rows),
     )
 
 
-def _apart(parts: NDArray[np.int64] | None, rows: Sequence[int]) -> int | None:
-    return None if parts is None else folds_apart(parts, rows)
+def _apart(dealt: _Dealt | None, rows: Sequence[int]) -> int | None:
+    return None if dealt is None else folds_apart(dealt.parts, np.flatnonzero(np.isin(dealt.rows, rows)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skineval.data.leakage import ALL
 from skineval.data.lesions import LesionTable
-from skineval.data.splits import PARTS, TEST, TRAIN, VALIDATION, Split
+from skineval.data.splits import LESION, PARTS, TEST, TRAIN, VALIDATION, Split
 from skineval.errors import DataError
 
 #: The parts that must know nothing of others, each with those that come before it.
@@ -19,7 +19,7 @@ BORDERS = ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION)))
 
 @dataclass(frozen=True)
 class Crossing:
-    """Images of one part of one fold that have mates in the parts before it."""
+    """Images of one part of one fold that have mates in the parts before it; copies of an image are counted each."""
 
     fold: int
     part: str  #: "validation", whose images are compared with train, or "test": with train and validation
@@ -35,7 +35,7 @@ class Parting:
     """An actual split and what leaks from it."""
 
     name: str  #: whose split it is, in words
-    protocol: str  #: what it claims to be: "lesion", "image", or "official"
+    protocol: str  #: what it claims to be: one of `skineval.data.splits.PROTOCOLS`, or "official"
     folds: int
     fingerprint: str  #: of the split as it is; "" where it breaks the rule of its protocol
     parted_lesions: int  #: with images in several parts of a fold, counted in every fold
@@ -54,7 +54,7 @@ class Parting:
     def contradictions(self) -> tuple[str, ...]:
         """What is not as it was claimed or recorded."""
         found = []
-        if self.protocol == "lesion" and self.leaky:
+        if self.protocol == LESION and self.leaky:
             found.append(f"It claims to keep lesions together, and {self.parted_groups} groups are parted.")
         if self.recorded is not None and self.fingerprint and self.recorded != self.fingerprint:
             found.append(
@@ -83,13 +83,13 @@ class Claims:
 def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[np.int64]) -> Parting:
     """Count what crosses the borders of `split`, whatever its protocol promises.
 
-    `contents` (n,) are equal for images of equal content. A split that leaks can be read with the protocol "image";
-    the fingerprint is that under the protocol that is claimed.
+    `contents` (n,) are equal for images of equal content. A split that leaks can be read with the protocol "image", or
+    "oversample-first" if it holds copies; the fingerprint is that under the protocol that is claimed.
     """
     parts = part_codes(split)
-    lesions, groups = (table.frame[column].to_numpy(dtype=str) for column in ("lesion_id", "group"))
+    lesions, groups = (table.frame[column].to_numpy(dtype=str)[split.rows] for column in ("lesion_id", "group"))
     try:
-        fingerprint = replace(split, protocol="lesion" if claims.protocol == "lesion" else split.protocol).fingerprint
+        fingerprint = replace(split, protocol=LESION if claims.protocol == LESION else split.protocol).fingerprint
     except DataError:  # its groups are parted: counted below
         fingerprint = ""
     return Parting(
@@ -99,7 +99,7 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         fingerprint=fingerprint,
         parted_lesions=_parted(parts, lesions),
         parted_groups=_parted(parts, groups),
-        crossings=_crossings(parts, table.frame["dx"].tolist(), lesions, groups, contents),
+        crossings=_crossings(parts, table.frame["dx"].to_numpy()[split.rows], lesions, groups, contents[split.rows]),
         recorded=claims.fingerprint,
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,
@@ -107,20 +107,19 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
 
 
 def part_codes(split: Split) -> NDArray[np.int64]:
-    """The part of each image in each fold, (folds, n), as a position in `PARTS`."""
+    """The part of each row of `split.rows` in each fold, (folds, m), as a position in `PARTS`."""
     position = {part: code for code, part in enumerate(PARTS)}
     return np.array([position[part] for part in split.frame["part"]], dtype=np.int64).reshape(split.folds, -1)
 
 
-def folds_apart(parts: NDArray[np.int64], rows: Sequence[int]) -> int:
-    """In how many folds some of the images `rows` are tested, while others are trained or chosen on."""
-    tested = parts[:, list(rows)] == TEST
+def folds_apart(parts: NDArray[np.int64], places: Sequence[int] | NDArray[np.int64]) -> int:
+    """In how many folds some of what stands at `places` of `parts` is tested, while others are trained or chosen on."""
+    tested = parts[:, list(places)] == TEST
     return int((tested.any(axis=1) & ~tested.all(axis=1)).sum())
 
 
-def _crossings(parts: NDArray[np.int64], diagnoses: Sequence[str], *units: NDArray[np.generic]) -> tuple[Crossing, ...]:
+def _crossings(parts: NDArray[np.int64], dx: NDArray[np.object_], *units: NDArray[np.generic]) -> tuple[Crossing, ...]:
     """Every fold and border: for all images, and for each diagnosis."""
-    dx = np.asarray(diagnoses)
     found = []
     for fold, part_of in enumerate(parts):
         for part, before in BORDERS:

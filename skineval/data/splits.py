@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.lesions import DIAGNOSES, LesionTable, Units, diagnosis_codes, draw, labels, make_units
+from skineval.data.oversampling import occurrences, oversample
 from skineval.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -19,14 +22,18 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image_id", "lesion_id", "group", "fold", "part")
 PARTS = ("train", "validation", "test")
-PROTOCOLS = ("lesion", "image")
+#: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
+LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")
 
 TRAIN, VALIDATION, TEST = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The rows of the lesion table that belong to each part of one fold, sorted, (n,) int64 each."""
+    """The rows of the lesion table that belong to each part of one fold, sorted, (n,) int64 each.
+
+    Only where images are copied first (`oversample-first`) is a row in a part twice, or in several parts.
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -38,23 +45,24 @@ class Split:
     """The parts of every fold, checked on construction: under the lesion protocol no group is in two parts of a fold.
 
     `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table.
+    Under `oversample-first` an image has a row for each of its copies, the same in every fold, in the same order.
     Repetitions follow one another: with five folds and two repeats, folds 5 to 9 are the second repetition.
     """
 
     frame: pd.DataFrame
-    protocol: str  #: "lesion", or "image", which leaks
+    protocol: str  #: one of `PROTOCOLS`
     folds: int  #: in all, over every repetition
     repeats: int = 1
 
     def __post_init__(self) -> None:
         _check_frame(self.frame, self.folds, self.repeats)
-        if self.protocol == "lesion":
+        if self.protocol == LESION:
             _check_groups(self.frame)
 
     @property
     def leaky(self) -> bool:
         """Whether images of one lesion may lie in different parts."""
-        return self.protocol != "lesion"
+        return self.protocol != LESION
 
     @property
     def fingerprint(self) -> str:
@@ -62,16 +70,24 @@ class Split:
         rows = sorted("\t".join(map(str, row)) for row in self.frame[list(COLUMNS)].itertuples(index=False))
         return hashlib.sha256("\n".join([self.protocol, *rows]).encode()).hexdigest()
 
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of the lesion table that each row of a fold is of, (m,), ascending; twice where it is copied."""
+        import pandas as pd
+
+        row_of, _ = pd.factorize(self.frame["image_id"].to_numpy()[: len(self.frame) // self.folds])
+        return row_of.astype(np.int64)
+
     def parts(self, fold: int) -> Parts:
         """The parts of one fold, as rows of the lesion table. Raises IndexError for a fold that is not there."""
         if not 0 <= fold < self.folds:
             raise IndexError(f"fold {fold} of {self.folds}")
         part = self.frame["part"].to_numpy()[self.frame["fold"].to_numpy() == fold]
-        return Parts(*(np.flatnonzero(part == name).astype(np.int64) for name in PARTS))
+        return Parts(*(self.rows[part == name] for name in PARTS))
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, table: LesionTable, *, protocol: str = "lesion", repeats: int | None = None
+        cls, frame: pd.DataFrame, table: LesionTable, *, protocol: str = LESION, repeats: int | None = None
     ) -> Split:
         """A split made elsewhere, or read from split.csv, in any order of rows.
 
@@ -81,7 +97,7 @@ class Split:
 
         Raises DataError unless `frame` holds every image of `table` once in each fold 0, 1, ..., and each image is
         tested once a repetition where that has several folds; under the lesion protocol also where a group is in two
-        parts.
+        parts. Under `oversample-first` that is asked of every copy, and classes that differ in size must have copies.
         """
         import pandas as pd
 
@@ -107,9 +123,9 @@ class Split:
                 "Use the split that was made of this data.",
             )
         given = given.sort_values(["fold", "_row"], kind="stable").reset_index(drop=True)
-        folds = _count_folds(given, table)
+        folds = _count_folds(given, table, protocol)
         for column in ("lesion_id", "group"):
-            expected = np.tile(table.frame[column].to_numpy(dtype=object), folds)
+            expected = table.frame[column].to_numpy(dtype=object)[given["_row"].to_numpy(dtype=np.int64)]
             if column not in given.columns:
                 given[column] = expected
             wrong = np.flatnonzero(given[column].to_numpy(dtype=object) != expected)
@@ -125,7 +141,7 @@ class Split:
 def split(
     table: LesionTable,
     *,
-    protocol: str = "lesion",
+    protocol: str = LESION,
     folds: int = 1,
     repeats: int = 1,
     seed: int = 0,
@@ -137,9 +153,10 @@ def split(
 
     One fold is a hold-out of `test` of all images; with several, each image is in the test part of exactly one and
     `test` has no effect. With `repeats` that is done so many times anew; the first time is what it is without.
-    `validation` is the share of what is not tested. Every lesion group goes to one part as a
-    whole (protocol "image": every image by itself, LEAKY). The parts depend on the seed and on image ids, groups and
-    diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
+    `validation` is the share of what is not tested. Every lesion group goes to one part as a whole (protocol "image":
+    every image by itself, LEAKY; "oversample-first": every diagnosis is first brought to the size of the largest by
+    copies, and then every image and copy goes by itself, LEAKY). The parts depend on the seed and on image ids, groups
+    and diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
 
     Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
     """
@@ -151,14 +168,14 @@ def split(
         raise UsageError(f"A split repeated {repeats} times is none.", "Give 1 or more.")
     if not (0 < test < 1 and 0 < validation < 1):
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
-    names = table.frame["group" if protocol == "lesion" else "image_id"].tolist()
-    units = make_units(names, diagnosis_codes(table))
+    rows, names = _dealt(table, protocol, seed)
+    units = make_units(names, diagnosis_codes(table)[rows])
     parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
-    _check_classes(table, parts[:, units.of], names, protocol, task)
-    return Split(_make_frame(table, parts[:, units.of]), protocol, folds * repeats, repeats)
+    _check_classes(table, rows, parts[:, units.of], names, protocol, task)
+    return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
 
 
-def official_split(table: LesionTable, *, protocol: str = "lesion") -> Split:
+def official_split(table: LesionTable, *, protocol: str = LESION) -> Split:
     """The data set's own parts as a split of one fold.
 
     Raises DataError where it has none or lacks one of the three, and under the lesion protocol where a group is in two
@@ -175,7 +192,7 @@ def official_split(table: LesionTable, *, protocol: str = "lesion") -> Split:
     return Split.from_frame(frame, table, protocol=protocol)
 
 
-def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion", repeats: int | None = None) -> Split:
+def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeats: int | None = None) -> Split:
     """Read a split.csv made of `table`; see `Split.from_frame`.
 
     Raises DataError, naming the file, for what cannot be read or does not fit.
@@ -190,6 +207,20 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = "lesion", repe
         raise DataError(f"{path}: {error.message}", error.hint) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
+
+
+def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int64], list[str]]:
+    """What is dealt out: rows of the table, (m,), and the name of the unit that each belongs to."""
+    everything = np.arange(len(table), dtype=np.int64)
+    if protocol == LESION:
+        return everything, table.frame["group"].tolist()
+    ids = table.frame["image_id"].tolist()
+    if protocol == IMAGE:
+        return everything, ids
+    rows = oversample(ids, diagnosis_codes(table), seed)
+    # No id holds a control character: a copy is never named like another image.
+    names = [f"{ids[row]}\x1f{copy}" if copy else ids[row] for row, copy in zip(rows, occurrences(rows), strict=True)]
+    return rows, names
 
 
 def _deal_parts(units: Units, folds: int, again: int, seed: int, test: float, validation: float) -> NDArray[np.int64]:
@@ -231,44 +262,62 @@ def _deal(
     return part_of[which]
 
 
-def _make_frame(table: LesionTable, parts: NDArray[np.int64]) -> pd.DataFrame:
-    """split.csv from the part of each image in each fold, (folds, n)."""
+def _make_frame(table: LesionTable, rows: NDArray[np.int64], parts: NDArray[np.int64]) -> pd.DataFrame:
+    """split.csv from rows of the table, (m,), and the part of each in each fold, (folds, m)."""
     import pandas as pd
 
     folds = len(parts)
-    known = table.frame[["image_id", "lesion_id", "group"]]
+    known = table.frame[["image_id", "lesion_id", "group"]].iloc[rows]
     return pd.concat([known] * folds, ignore_index=True).assign(
-        fold=np.repeat(np.arange(folds), len(table)), part=np.array(PARTS, dtype=object)[parts.ravel()]
+        fold=np.repeat(np.arange(folds), len(rows)), part=np.array(PARTS, dtype=object)[parts.ravel()]
     )
 
 
-def _count_folds(given: pd.DataFrame, table: LesionTable) -> int:
-    """How many folds a split has that is sorted by fold and table row; DataError unless each holds each image once."""
-    folds = max(int(given["fold"].max()) + 1, 1) if len(given) else 0
-    n = len(table)
-    complete = len(given) == folds * n and bool(
-        (given["fold"].to_numpy() == np.repeat(np.arange(folds), n)).all()
-        and (given["_row"].to_numpy() == np.tile(np.arange(n), folds)).all()
+def _count_folds(given: pd.DataFrame, table: LesionTable, protocol: str) -> int:
+    """How many folds a split has that is sorted by fold and table row.
+
+    DataError unless each holds each image once, or as often as the others where there are copies.
+    """
+    n, folds = len(table), max(int(given["fold"].max()) + 1, 1) if len(given) else 0
+    length = len(given) // folds if folds else 0
+    rows, dealt = given["_row"].to_numpy(), given["_row"].to_numpy()[:length]
+    complete = bool(
+        length * folds == len(given)
+        and np.array_equal(np.unique(dealt), np.arange(n))
+        and (given["fold"].to_numpy() == np.repeat(np.arange(folds), length)).all()
+        and (rows == np.tile(dealt, folds)).all()
     )
-    if not folds or not complete:
+    if protocol != OVERSAMPLE_FIRST and not (complete and length == n):
         raise DataError(
             f"The split has {len(given)} rows for {n} images: an image is missing from a fold, or in it twice.",
-            "Every fold 0, 1, ... holds each image once.",
+            f"Every fold 0, 1, ... holds each image once; only --protocol {OVERSAMPLE_FIRST} has copies.",
+        )
+    if not complete:
+        raise DataError(
+            f"The split has {len(given)} rows for {n} images: an image is missing from a fold, or has more copies in "
+            "one fold than in another.",
+            "Every fold 0, 1, ... holds the same rows: each image, with the same number of copies.",
+        )
+    if protocol == OVERSAMPLE_FIRST and length == n and len(set(Counter(table.frame["dx"]).values())) > 1:
+        raise DataError(
+            f"The split holds each of {n} images once: nothing was oversampled.",
+            f"Leave --split out, or --protocol {OVERSAMPLE_FIRST}.",
         )
     return folds
 
 
 def _repetitions(frame: pd.DataFrame, folds: int) -> int:
-    """How often the folds go round: as often as each image is tested, where that is the same for all; else once.
+    """How often the folds go round: as often as each row is tested, where that is the same for all; else once.
 
     Hold-outs, of which each is a repetition, are not found out: they would excuse any folds that are wrong.
     """
-    times = np.unique((frame["part"] == "test").groupby(frame["image_id"].to_numpy()).sum())
-    return int(times[0]) if len(times) == 1 and 0 < times[0] < folds and folds % times[0] == 0 else 1
+    tests = (frame["part"] == "test").groupby(frame["image_id"].to_numpy())
+    times = np.unique(tests.sum() * folds / tests.size())
+    return int(times[0]) if len(times) == 1 and 1 <= times[0] < folds and folds % times[0] == 0 else 1
 
 
 def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
-    """Parts have their names, and each image is tested once a repetition where that has several folds."""
+    """Parts have their names, and each image (or copy) is tested once a repetition where that has several folds."""
     strange = sorted(set(frame["part"]) - set(PARTS))
     if strange:
         raise DataError(f"The split has the part {strange[0]!r}.", f"Parts are: {', '.join(PARTS)}.")
@@ -279,8 +328,9 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
     if folds == repeats:  # hold-outs, which may overlap
         return
     repetition = frame["fold"].to_numpy() // (folds // repeats)
-    times = (frame["part"] == "test").groupby([repetition, frame["image_id"].to_numpy()]).sum()
-    wrong = times[times != 1]
+    tests = (frame["part"] == "test").groupby([repetition, frame["image_id"].to_numpy()])
+    times = tests.sum()
+    wrong = times[times * (folds // repeats) != tests.size()]
     if len(wrong):
         raise DataError(
             f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0][1]} ({wrong.iloc[0]} times).",
@@ -301,17 +351,22 @@ def _check_groups(frame: pd.DataFrame) -> None:
 
 
 def _check_classes(
-    table: LesionTable, parts: NDArray[np.int64], names: Sequence[str], protocol: str, task: str
+    table: LesionTable,
+    dealt: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    names: Sequence[str],
+    protocol: str,
+    task: str,
 ) -> None:
     """Every class of the task is in every part of every fold: otherwise its figures mean nothing."""
     targets, classes = labels(table, task)
     for target, name in enumerate(classes):
-        rows = np.flatnonzero(targets == target)
+        rows = np.flatnonzero(targets[dealt] == target)
         n_units = len({names[int(row)] for row in rows})
         absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
         if len(absent):
             fold, part = absent[0]
-            unit = "lesion groups" if protocol == "lesion" else "images"
+            unit = {LESION: "lesion groups", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(
                 f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
                 f"fold {fold} has none to put into {PARTS[part]}.",

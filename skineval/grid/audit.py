@@ -12,7 +12,7 @@ from skineval.data.lesions import LesionTable, regroup
 from skineval.data.near_duplicates import read_pairs
 from skineval.data.parting import Claims
 from skineval.data.pixels import cache_folder
-from skineval.data.splits import Split, read_split
+from skineval.data.splits import IMAGE, OVERSAMPLE_FIRST, Split, read_split
 from skineval.errors import DataError, UsageError
 from skineval.grid.sources import read_data
 from skineval.grid.store import BenchFolder, read_json
@@ -89,7 +89,9 @@ def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = Non
     recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
     environment = read_json(folder.environment)
     table, _ = read_data(recipe, catalog)
-    split = read_split(folder.split, table, protocol="image", repeats=recipe.repeats)
+    # Copies are not asked to keep lesions together, and no other split may hold any.
+    read_as = recipe.protocol if recipe.protocol == OVERSAMPLE_FIRST else IMAGE
+    split = read_split(folder.split, table, protocol=read_as, repeats=recipe.repeats)
     try:
         made = environment["split"]
         claims = Claims(

@@ -21,7 +21,7 @@ def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
     out: Annotated[Path | None, typer.Option("--out", help="The CSV file to write.", show_default=False)] = None,
     split: Annotated[str | None, _key("split", "FILE|official")] = None,
-    protocol: Annotated[str | None, _key("protocol", "lesion|image")] = None,
+    protocol: Annotated[str | None, _key("protocol", "lesion|image|oversample-first")] = None,
     folds: Annotated[str | None, _key("folds", "N")] = None,
     repeats: Annotated[str | None, _key("repeats", "N")] = None,
     split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
