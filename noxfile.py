@@ -79,6 +79,13 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session
+def speed(session: nox.Session) -> None:
+    """Training speed against the bare step, the loop of tutorials, timm and Lightning; give it --data DIR."""
+    session.install("-e", ".", *GROUPS["peers"])
+    session.run("python", "-m", "benchmarks.speed", *session.posargs)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """The tests that need a GPU, with the torch that is installed."""
     install(session, "-e", ".", *GROUPS["test"])
