@@ -36,6 +36,8 @@ HELP = {
     "backbone_rate": "Learning rate of the backbone as a fraction of the head's.",
     "augment": "Augmentation of train images: none, basic, strong, or any of their components: flip,rotate,mixup.",
     "tta": "Test-time augmentation: none, or d4, the mean over the eight turns and mirrorings.",
+    "ensemble": "Further rows of every table: the mean of the probabilities over seeds, models (all of the bench), or "
+    "folds (on external tests only); comma-separated, several are averaged together.",
     "image_size": "Pixels a side of what the network sees.",
     "fit": "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black.",
     "weights": "Initial weights: imagenet, none, or a .safetensors file.",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from skineval.augmentations import canonical
 from skineval.errors import UsageError
@@ -33,6 +33,11 @@ def _augment(value: object) -> object:
     return canonical(value) if isinstance(value, str) else value
 
 
+def _ensemble(value: object) -> object:
+    """In one order, each once: what is averaged has none."""
+    return tuple(sorted(set(value))) if isinstance(value, tuple) else value
+
+
 #: Keys that say how a bench is run; none of them belongs to what is benched.
 UNRELATED = ("device", "deterministic", "jobs")
 #: Keys that do something only while another key has one certain value.
@@ -44,6 +49,9 @@ NEEDS = {
 
 Augment = Annotated[str, BeforeValidator(_augment)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
+Averaged = Annotated[
+    tuple[Literal["seeds", "models", "folds"], ...], BeforeValidator(_sequence), AfterValidator(_ensemble)
+]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_sequence)]
 
 
@@ -88,6 +96,7 @@ class Recipe(BaseModel):
     backbone_rate: float = _key("backbone_rate", default=1.0, gt=0, le=1)
     augment: Augment = _key("augment", default="basic")
     tta: Literal["none", "d4"] = _key("tta", default="none")
+    ensemble: Averaged = _key("ensemble", default=())
     image_size: int = _key("image_size", default=224, ge=16, le=1024)
     fit: Fit = _key("fit", default="squash")
     weights: str = _key("weights", min_length=1, default="imagenet")
@@ -110,6 +119,13 @@ class Recipe(BaseModel):
             raise ValueError(
                 "freeze is 'backbone' and weights are 'none': a backbone of random weights would never learn; "
                 "give weights or leave freeze out"
+            )
+        if "seeds" in self.ensemble and len(set(self.seeds)) == 1:
+            raise ValueError(f"ensemble is over seeds and seeds are {self.seeds[0]}, a single one: give several seeds")
+        if "folds" in self.ensemble and not self.external:
+            raise ValueError(
+                "ensemble is over folds and there is no external: in the bench itself each fold tests other images, "
+                "which no two folds predict; name external data"
             )
         return self
 

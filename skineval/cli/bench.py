@@ -63,6 +63,7 @@ def bench(
     backbone_rate: Annotated[str | None, _key("backbone_rate", "FRACTION")] = None,
     augment: Annotated[str | None, _key("augment", "NAMES")] = None,
     tta: Annotated[str | None, _key("tta", "none|d4")] = None,
+    ensemble: Annotated[str | None, _key("ensemble", "seeds,models,folds")] = None,
     image_size: Annotated[str | None, _key("image_size", "PIXELS")] = None,
     fit: Annotated[str | None, _key("fit", "squash|crop|pad")] = None,
     weights: Annotated[str | None, _key("weights", "imagenet|none|FILE")] = None,

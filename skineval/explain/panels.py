@@ -53,9 +53,10 @@ def explain(
 def examples(test: Predictions, label: int, most: int = 4) -> NDArray[np.int64]:
     """Which images of class `label` are shown, from the surest to the worst: evenly spaced ranks of its probability.
 
-    Chosen by rank, not by eye: the first is the surest, the last the most mistaken.
+    Chosen by rank, not by eye: the first is the surest, the last the most mistaken. No image is shown twice.
     """
-    (members,) = np.nonzero(test.targets == label)
+    _, once = np.unique(test.image_ids, return_index=True)
+    members = np.sort(once[test.targets[once] == label])
     order = members[np.argsort(-test.probabilities[members, label], kind="stable")]
     chosen: NDArray[np.int64] = order[
         np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))

@@ -232,6 +232,7 @@ def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Modul
     """Predictions for the validation and the test part."""
     parts = workspace.parts[spec.fold]
     rows = np.concatenate([parts.validation, parts.test])
+    copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
     return Predictions(
         classes=workspace.classes,
         image_ids=workspace.image_ids[rows],
@@ -239,7 +240,7 @@ def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Modul
         groups=workspace.lesion_ids[rows],
         parts=np.repeat(["validation", "test"], [len(parts.validation), len(parts.test)]),
         targets=workspace.targets[rows],
-        probabilities=softmax(predict_logits(network, stage, rows)),
+        probabilities=softmax(predict_logits(network, stage, distinct))[copied],
         fold=spec.fold,
         seed=spec.seed,
     )
@@ -288,7 +289,7 @@ def write_model(
 def read_predictions(folder: CellFolder, classes: tuple[str, ...]) -> Predictions:
     """predictions.csv of a cell; raises DataError naming file and row where it is damaged."""
     frame = store.read_frame(folder.predictions, ("image_id", "lesion_id", "part", "target"))
-    return from_frame(frame, source=str(folder.predictions), classes=classes)
+    return from_frame(frame, source=str(folder.predictions), classes=classes, copies=True)
 
 
 def score(targets: NDArray[np.int64], probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> float:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable
+from skineval.data.splits import OVERSAMPLE_FIRST
 from skineval.errors import DataError, SkinevalError
 from skineval.files import atomic_write
 from skineval.grid import store
-from skineval.grid.result import BenchResult, CellResult, ExternalTest
+from skineval.grid.ensembles import FOLDS, ensembles
+from skineval.grid.result import BenchResult, CellResult, EnsembleResult, ExternalTest
 from skineval.grid.store import DONE, BenchFolder, CellRecord
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against_best
@@ -60,7 +62,8 @@ def conclude(
     metrics = [metric for metric in catalog.metrics if result.recipe.task in metric.tasks]
     on_phase("measuring")
     tested = {cell.run_id: cell.predictions.select("test") for cell in result.finished}
-    results, comparisons = measure(result, tested, metrics), compare(result, tested, metrics)
+    averaged = [_selected(ensemble, "test") for ensemble in result.ensembles]
+    results, comparisons = measure(result, tested, averaged, metrics), compare(result, tested, averaged, metrics)
     store.write_frame(folder.results, results)
     store.write_frame(folder.comparisons, comparisons)
     externals = [_measured(external, result, metrics) for external in result.externals]
@@ -134,6 +137,10 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     groups = dict(zip(split["lesion_id"], split["group"], strict=True))
     classes = tuple(environment["classes"])
     done = [record for record in _records(folder, cells) if record.status == DONE]
+    copies = recipe.protocol == OVERSAMPLE_FIRST
+    finished = [_cell_result(folder, record, classes, groups, copies) for record in done]
+    predictions = {cell.run_id: cell.predictions for cell in finished}
+    externals = [_external(folder, name, done, classes) for name in _external_names(folder)]
     return BenchResult(
         folder=folder.path,
         recipe=recipe,
@@ -144,16 +151,22 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
         cells=cells,
         results=pd.DataFrame(columns=list(RESULT_COLUMNS)),
         comparisons=pd.DataFrame(columns=list(COMPARISON_COLUMNS)),
-        finished=[_cell_result(folder, record, classes, groups) for record in done],
-        externals=[_external(folder, name, done, classes) for name in _external_names(folder)],
+        finished=finished,
+        ensembles=ensembles(recipe, finished, predictions, set(recipe.ensemble) - {FOLDS}),
+        externals=[
+            replace(one, ensembles=ensembles(recipe, finished, one.predictions, set(recipe.ensemble)))
+            for one in externals
+        ],
         pixels=_pixels(table) if table is not None else None,
     )
 
 
-def measure(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> pd.DataFrame:
+def measure(
+    result: BenchResult, tested: Tested, averaged: Sequence[EnsembleResult], metrics: Sequence[Metric]
+) -> pd.DataFrame:
     """results.csv: every metric of every system and of the trivial baselines on what was tested."""
     rows: list[tuple[object, ...]] = []
-    for (model, imbalance), predictions in {**systems(result, tested), **trivial(result, tested)}.items():
+    for (model, imbalance), predictions in {**systems(result, tested, averaged), **trivial(result, tested)}.items():
         for one in estimate(predictions, metrics, replicates=result.recipe.replicates, seed=result.recipe.split_seed):
             figures = (one.value, one.low, one.high, one.n_images, one.n_lesions, one.n_cells)
             named = (model, imbalance, result.recipe.task, result.recipe.protocol, one.metric, one.class_)
@@ -161,9 +174,11 @@ def measure(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> p
     return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
 
 
-def compare(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> pd.DataFrame:
+def compare(
+    result: BenchResult, tested: Tested, averaged: Sequence[EnsembleResult], metrics: Sequence[Metric]
+) -> pd.DataFrame:
     """comparisons.csv: the best system against every other one, paired on the same images."""
-    named = {f"{model}/{imbalance}": found for (model, imbalance), found in systems(result, tested).items()}
+    named = {f"{model}/{imbalance}": found for (model, imbalance), found in systems(result, tested, averaged).items()}
     compared = [metric for metric in metrics if metric.name in COMPARED]
     rows = (
         against_best(named, compared, replicates=result.recipe.replicates, seed=result.recipe.split_seed)
@@ -176,13 +191,15 @@ def compare(result: BenchResult, tested: Tested, metrics: Sequence[Metric]) -> p
     )
 
 
-def systems(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[Predictions]]:
-    """The tested predictions of every cell, by model and imbalance strategy."""
+def systems(
+    result: BenchResult, tested: Tested, averaged: Sequence[EnsembleResult]
+) -> dict[tuple[str, str], list[Predictions]]:
+    """The tested predictions of every cell, by model and imbalance strategy, and those of the ensembles."""
     found: dict[tuple[str, str], list[Predictions]] = {}
     for cell in result.finished:
         if cell.run_id in tested:
             found.setdefault((cell.model, cell.imbalance), []).append(tested[cell.run_id])
-    return found
+    return found | {(one.model, one.imbalance): list(one.predictions) for one in averaged if one.predictions}
 
 
 def trivial(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[Predictions]]:
@@ -201,9 +218,13 @@ def trivial(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[P
 def _measured(external: ExternalTest, result: BenchResult, metrics: Sequence[Metric]) -> ExternalTest:
     return replace(
         external,
-        results=measure(result, external.predictions, metrics),
-        comparisons=compare(result, external.predictions, metrics),
+        results=measure(result, external.predictions, external.ensembles, metrics),
+        comparisons=compare(result, external.predictions, external.ensembles, metrics),
     )
+
+
+def _selected(ensemble: EnsembleResult, part: str) -> EnsembleResult:
+    return replace(ensemble, predictions=tuple(one.select(part) for one in ensemble.predictions))
 
 
 def _external_names(folder: BenchFolder) -> list[str]:
@@ -251,7 +272,7 @@ def _records(folder: BenchFolder, cells: pd.DataFrame) -> list[CellRecord]:
 
 
 def _cell_result(
-    folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str]
+    folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str], copies: bool
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
     frame = store.read_frame(cell.predictions, PREDICTION_TEXT)
@@ -261,7 +282,7 @@ def _cell_result(
         imbalance=str(record.spec.imbalance),
         fold=record.spec.fold,
         seed=record.spec.seed,
-        predictions=from_frame(frame, source=str(cell.predictions), classes=classes, groups=groups),
+        predictions=from_frame(frame, source=str(cell.predictions), classes=classes, groups=groups, copies=copies),
         history=store.read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},

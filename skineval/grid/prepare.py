@@ -17,6 +17,7 @@ from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable, labels
 from skineval.data.splits import Split, official_split, read_split, split
 from skineval.errors import DataError, UsageError
+from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, peak_learning_rate, plan
 from skineval.grid.sources import absolute, load_table, read_data
@@ -70,6 +71,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     table, data = read_data(recipe, catalog)
     targets, classes = labels(table, recipe.task)
     parts = make_split(recipe, table)
+    check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
     externals, sources = _externals(recipe, catalog)
     weights = resolve_weights(recipe.weights, architectures)
     if weights.path is not None:

@@ -37,6 +37,26 @@ class CellResult:
 
 
 @dataclass(frozen=True)
+class EnsembleResult:
+    """The mean of finished cells: a system like a model with its strategy, with no cells of its own.
+
+    `predictions` are one for each fold and seed that it is not averaged over, and none where no two members finished.
+    """
+
+    model: str  #: as in results.csv, such as `ensemble(resnet18)`
+    imbalance: str
+    over: tuple[str, ...]  #: of "folds", "models" and "seeds"
+    members: tuple[str, ...]  #: run ids of the cells that were averaged
+    n_wanted: int  #: how many cells it would be made of, had all of them finished
+    predictions: tuple[Predictions, ...]  #: of the parts of its members
+
+    @property
+    def system(self) -> str:
+        """What is compared, as `CellResult.system`."""
+        return f"{self.model}/{self.imbalance}"
+
+
+@dataclass(frozen=True)
 class ExternalTest:
     """A further data set that the cells have predicted, and the measures on it."""
 
@@ -45,6 +65,7 @@ class ExternalTest:
     results: pd.DataFrame
     comparisons: pd.DataFrame
     predictions: Mapping[str, Predictions]  #: run id -> predictions, part "external"
+    ensembles: Sequence[EnsembleResult] = ()  #: also those over folds, which all predict these images
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,7 @@ class BenchResult:
     results: pd.DataFrame  #: results.csv
     comparisons: pd.DataFrame  #: comparisons.csv
     finished: Sequence[CellResult]
+    ensembles: Sequence[EnsembleResult] = ()
     externals: Sequence[ExternalTest] = ()
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = None

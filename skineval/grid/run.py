@@ -151,7 +151,7 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
     """The folder of this bench, with its recipe in it; raises UsageError where it holds another bench.
 
     A folder may be extended: a recipe with more models, strategies, seeds or explainers than the one that is there
-    leaves every finished cell as it is.
+    leaves every finished cell as it is, and so does one with other ensembles.
     """
     path = options.out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
     folder = BenchFolder(path)
@@ -233,8 +233,8 @@ def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
 
 
 def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:
-    if key not in ("models", "imbalance", "seeds", "explainers", "external", "replicates"):
+    if key not in ("models", "imbalance", "seeds", "explainers", "external", "replicates", "ensemble"):
         return False
-    if key == "replicates":
+    if key in ("replicates", "ensemble"):  # measured anew, nothing is trained
         return True
     return set(getattr(present, key)) <= set(getattr(recipe, key))

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.data.oversampling import occurrences
 from skineval.errors import DataError, UsageError
 from skineval.measure.intervals import (
     CONFIDENCE,
@@ -23,7 +24,7 @@ from skineval.measure.intervals import (
     resample,
 )
 from skineval.measure.metrics import METRICS, Floats
-from skineval.measure.predictions import Predictions
+from skineval.measure.predictions import EVERY_FOLD, Predictions
 from skineval.specs import Metric
 
 #: Differences closer than this are equal: the same images summed in another order differ by rounding.
@@ -80,7 +81,8 @@ def differences(
 
     A difference is the mean over pairs of cells of the metric of a's cell minus that of b's. Cells of a fold pair by
     seed where both systems have the same seeds there, and each with each where they do not, which is the difference of
-    the means over seeds. A pair where it is undefined is left out. Metrics per class cannot be compared here.
+    the means over seeds; the mean over the networks of all folds pairs with each fold. A pair where it is undefined is
+    left out. Metrics per class cannot be compared here.
 
     The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). The
     p-value is two-sided, of a randomisation test (Ernst, Statistical Science 19:676, 2004): if the systems are equally
@@ -192,17 +194,31 @@ def _paired(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
 
 def _partners(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
     pairs: list[Pair] = []
-    for fold in sorted({cell.fold for cell in a} & {cell.fold for cell in b}):
-        ours = sorted((cell for cell in a if cell.fold == fold), key=lambda cell: cell.seed)
-        theirs = sorted((cell for cell in b if cell.fold == fold), key=lambda cell: cell.seed)
+    for fold in _common_folds(a, b):
+        ours, theirs = (
+            sorted((cell for cell in cells if cell.fold in (fold, EVERY_FOLD)), key=lambda cell: cell.seed)
+            for cells in (a, b)
+        )
         same_seeds = [cell.seed for cell in ours] == [cell.seed for cell in theirs]
         pairs += zip(ours, theirs, strict=True) if same_seeds else product(ours, theirs)
     return pairs
 
 
+def _common_folds(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[int]:
+    """The folds that both have; what is of every fold is of each that the other side has."""
+    ours, theirs = ({cell.fold for cell in cells} for cells in (a, b))
+    if ours != theirs and EVERY_FOLD in ours | theirs:
+        return sorted((ours | theirs) - {EVERY_FOLD})
+    return sorted(ours & theirs)
+
+
 def _matched(one: Predictions, other: Predictions) -> Pair:
-    """Both on their common images, sorted by name, with the classes in the order of `one`."""
-    _, ours, theirs = np.intersect1d(one.image_ids, other.image_ids, return_indices=True)
+    """Both on their common images, sorted by name, with the classes in the order of `one`.
+
+    The first, second, ... copy of an image pairs with the first, second, ... of the other side.
+    """
+    mine, yours = _numbered(one.image_ids, other.image_ids)
+    _, ours, theirs = np.intersect1d(mine, yours, return_indices=True)
     order = [other.classes.index(name) for name in one.classes]
     one, other = one.take(ours), other.take(theirs)
     targets = np.argsort(order)[other.targets]
@@ -215,6 +231,14 @@ def _matched(one: Predictions, other: Predictions) -> Pair:
             "Compare predictions with the same reference standard.",
         )
     return one, replace(other, classes=one.classes, targets=targets, probabilities=other.probabilities[:, order])
+
+
+def _numbered(one: NDArray[np.str_], other: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A number for each image and copy, the same on both sides, in the order of names."""
+    _, name_of = np.unique(np.concatenate([one, other]), return_inverse=True)
+    most = len(name_of)  # more than any image has copies
+    mine, yours = name_of[: len(one)], name_of[len(one) :]
+    return mine * most + occurrences(mine), yours * most + occurrences(yours)
 
 
 def _gap(one: Predictions, other: Predictions, metrics: Sequence[Metric]) -> Floats:

@@ -43,7 +43,8 @@ class Estimate:
     """One figure of a system. `class_` is "" for overall figures; `low` and `high` are NaN where there is no interval.
 
     `n_images` and `n_lesions` count the distinct images and resampling units behind it: in a row of a class those of
-    the class, otherwise all. `n_cells` counts the cells it is the mean of.
+    the class, otherwise all. `n_cells` counts the cells it is the mean of, or
+    those whose mean was measured.
     """
 
     metric: str
@@ -135,7 +136,8 @@ def estimate(
             low, high = pivoted(value, low, high)
         of_cells = used[:, column]
         n_images, n_lesions = behind(class_, tuple(of_cells.tolist()))
-        estimates.append(Estimate(name, class_, value, low, high, n_images, n_lesions, int(of_cells.sum())))
+        n_cells = sum(cell.n_cells for cell, is_used in zip(cells, of_cells, strict=True) if is_used)
+        estimates.append(Estimate(name, class_, value, low, high, n_images, n_lesions, n_cells))
     return estimates
 
 

@@ -1,7 +1,8 @@
-"""The figures there are, in the order of every table: names and texts, without the numpy that computes them."""
+"""The figures there are, in the order of every table, and the names of ensembles, without the numpy behind them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -33,3 +34,18 @@ FIGURES = (
     Figure("f1", "harmonic mean of precision and recall", per_class=True),
     Figure("auc", "one-vs-rest area under the ROC curve", per_class=True),
 )
+
+_ENSEMBLE = "ensemble("
+
+
+def ensemble_name(models: Sequence[str]) -> str:
+    """What an ensemble of the networks of `models` is called where a model's name stands: `ensemble(resnet18,cnn)`.
+
+    No architecture can be called so: the names of specifications hold neither brackets nor commas.
+    """
+    return f"{_ENSEMBLE}{','.join(models)})"
+
+
+def is_ensemble(name: str) -> bool:
+    """Whether a model's name, or a system's, is that of an ensemble."""
+    return name.startswith(_ENSEMBLE)

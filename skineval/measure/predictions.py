@@ -21,16 +21,20 @@ SUM_TOLERANCE = 1e-3
 #: Left out of the official scoring of ISIC 2018 Task 3 (isic-challenge-scoring), where it may still be submitted.
 ISIC_2018_EXCLUDED = "ISIC_0035068"
 
+#: The fold of predictions that are the mean over the networks of all folds.
+EVERY_FOLD = -1
+
 _FIRST_ROW = 2  # of a CSV file: the header is row 1
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one cell said of its images, beside what they are.
+    """What one cell, or the mean of several, said of its images, beside what they are.
 
     `image_ids`, `lesion_ids`, `groups` and `parts` are (N,) text, `targets` (N,) int64 indices into `classes`, and
     `probabilities` (N, C) float64 with one column a class, in the order of `classes`. `groups` is the unit that is
-    resampled: the lesion, or several lesions known to be one. Raises ValueError where the lengths disagree.
+    resampled: the lesion, or several lesions known to be one. An image has several rows only where copies were dealt
+    out. Raises ValueError where the lengths disagree.
     """
 
     classes: tuple[str, ...]
@@ -42,6 +46,7 @@ class Predictions:
     probabilities: NDArray[np.float64]
     fold: int = 0
     seed: int = 0
+    n_cells: int = 1  #: how many cells the probabilities are the mean of
 
     def __post_init__(self) -> None:
         n = len(self.image_ids)
@@ -97,9 +102,10 @@ def from_frame(
     source: str,
     classes: Sequence[str] | None = None,
     groups: Mapping[str, str] | None = None,
+    copies: bool = False,
 ) -> Predictions:
     """Reads the predictions of one fold and seed; see `several` for what is read and refused."""
-    found = several(frame, source=source, classes=classes, groups=groups)
+    found = several(frame, source=source, classes=classes, groups=groups, copies=copies)
     if len(found) != 1:
         cells = ", ".join(f"fold {one.fold} seed {one.seed}" for one in found) or "no row at all"
         raise DataError(f"{source}: wanted one fold and seed, found {cells}", "Keep the rows of one fold and seed.")
@@ -112,17 +118,19 @@ def several(
     source: str,
     classes: Sequence[str] | None = None,
     groups: Mapping[str, str] | None = None,
+    copies: bool = False,
 ) -> list[Predictions]:
     """Reads predictions of any number of folds and seeds, in their order, each into one value.
 
     `frame` has the columns `image_id`, `target` (the name of a class) and one of probabilities for each class. Where
     `lesion_id` is missing each image counts as a lesion of its own; `fold` and `seed` are 0 where missing, `part` is
     "test". `classes` sets the class columns and their order (default: all other columns, in the order of the file).
-    `groups` maps those lesion ids that are known to be joined to their group.
+    `groups` maps those lesion ids that are known to be joined to their group. `copies` says that an image may be in a
+    part several times, because images were copied before they were dealt out.
 
     Raises DataError naming `source` and the row (the header is row 1): a missing column or value, an unknown target,
     a probability that is no number from 0 to 1, probabilities that do not sum to 1 within `SUM_TOLERANCE` (they are
-    kept as written), an image twice in the same part.
+    kept as written), an image twice in the same part; of copies, those that differ in lesion or target.
     """
     if classes is None:
         classes = [str(column) for column in frame.columns if column not in COLUMNS]
@@ -145,7 +153,10 @@ def several(
         lambda row: f"the probabilities of {image_ids[row]} sum to {sums[row]:.6g}, not 1",
         f"These columns were taken for classes: {', '.join(classes)}. Write their softmax, not logits.",
     )
-    _refuse_twice(pd.DataFrame({"image": image_ids, "fold": folds, "seed": seeds, "part": parts}), source)
+    if copies:
+        _refuse_differing(pd.DataFrame({"image": image_ids, "lesion": lesion_ids, "target": targets}), source)
+    else:
+        _refuse_twice(pd.DataFrame({"image": image_ids, "fold": folds, "seed": seeds, "part": parts}), source)
 
     everything = Predictions(
         tuple(classes), image_ids, lesion_ids, _joined(lesion_ids, groups), parts, targets, probabilities
@@ -328,7 +339,18 @@ def _refuse_twice(keys: pd.DataFrame, source: str) -> None:
         keys.duplicated().to_numpy(dtype=bool),
         source,
         lambda row: f"{keys['image'].iloc[row]} is there a second time" + (" in its part" if "part" in keys else ""),
-        "Give each image once: average repeated predictions first, or tell them apart by fold and seed.",
+        "Give each image once: average repeated predictions first, or tell them apart by fold and seed. Only images "
+        "that were copied before the split (--protocol oversample-first) may be repeated.",
+    )
+
+
+def _refuse_differing(rows: pd.DataFrame, source: str) -> None:
+    differing = ~rows.duplicated() & rows.duplicated("image")
+    _refuse(
+        differing.to_numpy(dtype=bool),
+        source,
+        lambda row: f"{rows['image'].iloc[row]} has another lesion or target than in a row before",
+        "Copies of an image have its lesion_id and its target.",
     )
 
 

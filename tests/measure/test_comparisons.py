@@ -137,6 +137,31 @@ def test_pairs_common_images_whatever_their_order_and_that_of_classes():
     assert list(vars(found).values())[1:] == pytest.approx(list(vars(wanted).values())[1:])
 
 
+def test_copies_pair_one_by_one_and_count_each():
+    """Row k of an image with row k: as if every copy were an image of its own in the same lesion."""
+    rows = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 5, 30))
+    a, b = (classifier(seed=seed).take(rows) for seed in (1, 2))
+    named = np.array(
+        [
+            f"{image}-{rows[:k].tolist().count(row)}"
+            for k, (image, row) in enumerate(zip(a.image_ids, rows, strict=True))
+        ]
+    )
+    wanted = differences([replace(a, image_ids=named)], [replace(b, image_ids=named)], OVERALL, replicates=50)
+    found = differences([a], [b], OVERALL, replicates=50)
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.difference, one.low, one.high, one.p) == pytest.approx(
+            (other.difference, other.low, other.high, other.p), nan_ok=True
+        )
+    assert (found[0].n_images, found[0].n_lesions) == (30, len(set(a.groups.tolist())))
+    # What only one side has more of is left out.
+    fewer = difference([a], [b.take(np.unique(rows, return_index=True)[1])], ACCURACY, replicates=50)
+    alone = difference(
+        [classifier(seed=1).take(np.arange(30))], [classifier(seed=2).take(np.arange(30))], ACCURACY, replicates=50
+    )
+    assert fewer.difference == alone.difference
+
+
 def test_only_the_same_fold_pairs():
     a = [classifier(seed=fold, fold=fold, truth_seed=fold) for fold in (0, 1)]
     b = [classifier(seed=5 + fold, fold=fold, truth_seed=fold) for fold in (1, 2)]

@@ -87,6 +87,21 @@ def test_folds_and_seeds_come_apart():
         from_frame(frame, source="p.csv")
 
 
+def test_copies_are_read_where_they_are_meant_and_refused_where_not():
+    frame = small().iloc[[0, 1, 0, 2]]
+    with pytest.raises(DataError, match=r"row 4: a is there a second time in its part") as caught:
+        from_frame(frame, source="p.csv")
+    assert "--protocol oversample-first" in caught.value.hint
+    found = from_frame(frame, source="p.csv", copies=True)
+    assert found.image_ids.tolist() == ["a", "b", "a", "a"]
+    same(from_frame(found.to_frame(), source="p.csv", copies=True), found)
+    for column, value in (("target", "nv"), ("lesion_id", "L9")):
+        other = frame.assign(lesion_id="L1").reset_index(drop=True)
+        other.loc[2, column] = value
+        with pytest.raises(DataError, match=r"p.csv, row 4: a has another lesion or target"):
+            from_frame(other, source="p.csv", copies=True)
+
+
 def test_an_empty_file_holds_no_cell():
     assert several(small().head(0), source="p.csv") == []
     with pytest.raises(DataError, match="found no row at all"):

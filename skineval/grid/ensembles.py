@@ -1,0 +1,74 @@
+"""Which finished cells are averaged into which ensemble: pure, nothing is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from skineval.errors import UsageError
+from skineval.grid.result import CellResult, EnsembleResult
+from skineval.measure.ensembles import mean_of
+from skineval.measure.names import ensemble_name
+from skineval.measure.predictions import EVERY_FOLD, Predictions
+from skineval.recipe import Recipe
+
+SEEDS, MODELS, FOLDS = "seeds", "models", "folds"
+FEWEST = 2  #: members of a mean
+
+
+def check_members(over: Collection[str], models: Sequence[str], folds: int) -> None:
+    """Raises UsageError where an ensemble is asked for of which there can only be one member."""
+    if MODELS in over and len(models) < FEWEST:
+        raise UsageError(
+            f"--ensemble is over models and the bench has one, {models[0]}.", "Name several models, or leave it out."
+        )
+    if FOLDS in over and folds < FEWEST:
+        raise UsageError("--ensemble is over folds and the bench has one.", "Give --folds 5, or leave it out.")
+
+
+def ensembles(
+    recipe: Recipe, cells: Sequence[CellResult], predictions: Mapping[str, Predictions], over: Collection[str]
+) -> tuple[EnsembleResult, ...]:
+    """The ensembles of a bench on what its cells have predicted, by run id; `recipe` is a resolved one.
+
+    For each strategy, over seeds and folds if these are chosen: one of each model; and if models are chosen, one of all
+    models. What is not averaged over stays apart: without seeds there is a mean for each seed. A mean needs `FEWEST`
+    members that have finished.
+    """
+    alone = tuple(sorted(set(over) - {MODELS}))
+    asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((model,), alone) for model in recipe.models if alone]
+    if MODELS in over:
+        asked.append((recipe.models, tuple(sorted(over))))
+    return tuple(
+        _ensemble(recipe, models, imbalance, averaged, cells, predictions)
+        for imbalance in recipe.imbalance
+        for models, averaged in asked
+    )
+
+
+def _ensemble(
+    recipe: Recipe,
+    models: Sequence[str],
+    imbalance: str,
+    over: tuple[str, ...],
+    cells: Sequence[CellResult],
+    predictions: Mapping[str, Predictions],
+) -> EnsembleResult:
+    together: dict[tuple[int, int], list[str]] = {}
+    for cell in cells:
+        if cell.model in models and cell.imbalance == imbalance and cell.run_id in predictions:
+            apart = (EVERY_FOLD if FOLDS in over else cell.fold, 0 if SEEDS in over else cell.seed)
+            together.setdefault(apart, []).append(cell.run_id)
+    enough = {apart: members for apart, members in together.items() if len(members) >= FEWEST}
+    return EnsembleResult(
+        model=ensemble_name(models),
+        imbalance=imbalance,
+        over=over,
+        members=tuple(run_id for members in enough.values() for run_id in members),
+        n_wanted=len(models) * len(recipe.seeds) * recipe.folds * recipe.repeats,
+        predictions=tuple(
+            # Those of all folds stay so where the others of a fold have failed.
+            replace(mean_of([predictions[run_id] for run_id in members]), fold=fold)
+            for (fold, _), members in enough.items()
+        ),
+    )
