@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable
@@ -25,13 +26,16 @@ from skineval.measure.metrics import balanced_accuracy
 from skineval.measure.predictions import Predictions, from_frame
 from skineval.runspec import RunSpec, derive_seed
 from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selection
-from skineval.train import checkpoint
+from skineval.train import checkpoint, determinism
 from skineval.train.augment import make_transform, normaliser
+from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.classifier import describe
 from skineval.train.embeddings import fit_head, install_head
-from skineval.train.fit import Task, cross_entropy, history_rows, images_per_second, train
-from skineval.train.network import build_network, find_head
+from skineval.train.fit import Task, history_rows, images_per_second, train
+from skineval.train.learner import make_learner
+from skineval.train.losses import cross_entropy
+from skineval.train.network import build_network, classifier_path, find_head
 from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
 
@@ -103,6 +107,7 @@ def run_cell(
     return CellRecord(
         spec,
         store.DONE,
+        " ".join(trained.progress.notes),
         seconds=round(_seconds(trained, spec, started), 3),
         images_per_second=_rounded(images_per_second(trained.progress)),
         device=workspace.device,
@@ -150,10 +155,10 @@ def train_shared(
             about = store.read_json(folder / "network.json")
             network.load_state_dict(read_tensors(finished))
             network.to(stage.device).to(memory_format=torch.channels_last)
-            progress = Progress(tuple(EpochRecord(**row) for row in about["history"]), about["best_epoch"])
-            return Trained(network, progress, _loaded(about["weights"]), 0.0)
+            return Trained(network, Progress.from_dict(about["progress"]), _loaded(about["weights"]), 0.0)
+        notes = cost_of_determinism(spec, workspace, network, stage)
         observer.on_phase("training")
-        task = make_task(spec, workspace, architecture, strategy, stage.device)
+        task = make_task(spec, workspace, architecture, strategy, network, stage.device)
         progress = train(
             network,
             spec,
@@ -163,15 +168,23 @@ def train_shared(
             on_epoch=lambda record: observer.on_epoch(_event(spec, record)),
             on_step=observer.on_step,
         )
-        about = {
-            "history": [asdict(record) for record in progress.history],
-            "best_epoch": progress.best_epoch,
-            "weights": asdict(loaded) if loaded else None,
-        }
+        progress = replace(progress, notes=(*progress.notes, *notes))
+        about = {"progress": progress.to_dict(), "weights": asdict(loaded) if loaded else None}
         store.write_json(folder / "network.json", about)
         checkpoint.best_file(folder, progress.best_epoch).replace(finished)
         (folder / checkpoint.LAST).unlink()
     return Trained(network, progress, loaded, time.perf_counter() - started)
+
+
+def cost_of_determinism(spec: RunSpec, workspace: Workspace, network: nn.Module, stage: Stage) -> tuple[str, ...]:
+    """A note on what deterministic algorithms cost, where they were asked for and are not what is used anyway."""
+    if not workspace.deterministic or stage.device.type == "cpu":
+        return ()
+    training = spec.training
+    learner = make_learner(copy.deepcopy(network), training, stage.device)
+    step = bare_step(learner, stage, training.batch_size, len(workspace.classes), training.learning_rate)
+    times = determinism.cost(step, stage.device)
+    return (f"Deterministic algorithms took {times:.2f} times as long a step as others would have.",)
 
 
 def make_task(
@@ -179,9 +192,12 @@ def make_task(
     workspace: Workspace,
     architecture: Architecture,
     strategy: ImbalanceStrategy,
+    network: nn.Module,
     device: torch.device,
 ) -> Task:
     """What the training loop is given. The strategy sees labels of the train part, and nothing else."""
+    training = spec.training
+    apart = training.freeze_epochs > 0 or training.backbone_rate != 1
     parts = workspace.parts[spec.fold]
     labels = workspace.targets[parts.train]
     parameters = spec.imbalance.parameters
@@ -193,8 +209,9 @@ def make_task(
         targets=workspace.targets,
         loss=loss,
         draw_weights=draw_weights,
-        transform=make_transform(spec.training.augment, architecture.mean, architecture.std, device),
+        transform=make_transform(training.augment, architecture.mean, architecture.std, device),
         score=lambda targets, probabilities: score(targets, probabilities, workspace.classes),
+        head=classifier_path(network, architecture, len(workspace.classes)) if apart else None,
     )
 
 
@@ -278,6 +295,7 @@ def write_model(
         imbalance=str(spec.imbalance),
         initial_weights={"source": spec.weights, **(asdict(trained.loaded) if trained.loaded else {})},
         best_epoch=trained.progress.best_epoch,
+        notes=list(trained.progress.notes),
         precision=spec.precision,
         run_id=spec.run_id,
     )

@@ -6,17 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from skineval.catalog import Catalog
 from skineval.grid.prepare import Prepared
 from skineval.runspec import RunSpec
-from skineval.train.augment import normaliser
-from skineval.train.fit import cross_entropy, make_optimizer
+from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
+from skineval.train.determinism import synchronise
+from skineval.train.learner import make_learner
 from skineval.train.network import build_network
-from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
 
 STEPS = 2  #: measured ones, after one to warm up
@@ -76,49 +74,20 @@ def _network_in_grid(cell: RunSpec, cells: Sequence[RunSpec]) -> bool:
 
 
 def _measure(cell: RunSpec, prepared: Prepared, catalog: Catalog) -> _Step:
-    architecture = catalog.architecture(cell.model)
+    architecture, training = catalog.architecture(cell.model), cell.training
     device = prepared.device.torch
     network, _ = build_network(architecture, cell.model, len(cell.classes), Weights(NONE), cell.image_size, seed=0)
-    network = network.to(device).to(memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(network, cell)
-    size = cell.image_size
-    store_of_zeros = torch.zeros(cell.training.batch_size, size, size, 3, dtype=torch.uint8, device=device)
-    normalise = normaliser(architecture.mean, architecture.std, device)
-    stage = Stage(store_of_zeros, device, cell.precision, normalise)
-    images = stage.normalise(stage.take(torch.arange(cell.training.batch_size, device=device)))
-    targets = torch.from_numpy(np.arange(cell.training.batch_size) % len(cell.classes)).to(device)
-
-    def step() -> None:
-        with stage.autocast():
-            logits = network(images)
-        cross_entropy(logits.float(), targets).mean().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    activations = _kept_for_backward(network, images, stage)
+    learner = make_learner(network, training, device)
+    stage = empty_stage(architecture, cell.image_size, training.batch_size, device, cell.precision)
+    step = bare_step(learner, stage, training.batch_size, len(cell.classes), training.learning_rate)
+    images = stage.normalise(stage.take(torch.arange(training.batch_size, device=device)))
+    activations = kept_for_backward(network, images, stage)
     step()
-    _synchronise(device)
+    synchronise(device)
     started = time.perf_counter()
     for _ in range(STEPS):
         step()
-    _synchronise(device)
+    synchronise(device)
     seconds = (time.perf_counter() - started) / STEPS
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    return _Step(seconds, activations, float(weights))
-
-
-def _kept_for_backward(network: nn.Module, images: Tensor, stage: Stage) -> float:
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), stage.autocast():
-        network(images)
-    return float(sum(kept.values()))
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return _Step(seconds, float(activations), float(weights))

@@ -54,7 +54,7 @@ def main() -> None:
     if setup is None:
         return
     workspace = Workspace.from_message(setup)
-    _set_threads(workspace.threads)
+    _set_up_torch(workspace)
     catalog = load_catalog()
     channel.send("ready")
     while (request := requests.get()) is not None:
@@ -142,10 +142,14 @@ def _take_stdout() -> TextIO:
     return os.fdopen(pipe, "w", encoding="utf-8")
 
 
-def _set_threads(threads: int) -> None:
+def _set_up_torch(workspace: Workspace) -> None:
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(workspace.threads)
+    if workspace.deterministic and workspace.device.startswith("cuda"):
+        from skineval.train.determinism import make_deterministic
+
+        make_deterministic()
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ class Workspace:
     threads: int
     weights_path: Path | None
     externals: tuple[ExternalImages, ...] = ()
+    deterministic: bool = False  #: also on a GPU
 
     def to_message(self, store_path: Path) -> dict[str, Any]:
         """JSON for a worker process; the images stay where they are, in the file at `store_path`."""
@@ -99,6 +100,7 @@ class Workspace:
             "threads": self.threads,
             "weights_path": str(self.weights_path) if self.weights_path else None,
             "externals": [external.to_message() for external in self.externals],
+            "deterministic": self.deterministic,
         }
 
     @classmethod
@@ -120,4 +122,5 @@ class Workspace:
             threads=message["threads"],
             weights_path=Path(weights) if weights else None,
             externals=tuple(ExternalImages.from_message(external) for external in message["externals"]),
+            deterministic=message["deterministic"],
         )

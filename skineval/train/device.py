@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Without one of these device files Linux has no GPU that torch could use (NVIDIA, AMD, Windows' subsystem).
 ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+CONTAINER_LIMIT = "/sys/fs/cgroup/memory.max"  #: bytes that Linux lets a container use
 #: What /proc/cpuinfo calls native bfloat16 multiplication, on x86 and on ARM.
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
@@ -72,6 +73,19 @@ def cpu_threads(jobs: int) -> int:
     """Threads a cell may use when `jobs` of them train at the same time."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, available // jobs)
+
+
+def total_memory(device: Device) -> int:
+    """Bytes of memory that the device has: of the GPU, or of this machine as far as we may use it."""
+    if device.kind == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(device.torch).total_memory)
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(physical, int(Path(CONTAINER_LIMIT).read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return physical
 
 
 def choose_precision(asked: str, architecture: Architecture, device: Device) -> tuple[str, str]:

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from skineval.errors import CellError
-from skineval.runspec import RunSpec, derive_seed
-from skineval.train import checkpoint
+from skineval.runspec import RunSpec, Training, derive_seed
+from skineval.train import checkpoint, losses, recovery
 from skineval.train.augment import Transform, epoch_draws
 from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.learner import Learner, make_learner
+from skineval.train.losses import Loss
 from skineval.train.predict import Stage, predict_logits, softmax
+from skineval.train.recovery import NotFiniteError
+from skineval.train.schedules import learning_rate
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which waits for it
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Task:
     draw_weights: NDArray[np.float64] | None  #: of the train rows, or None for each once an epoch
     transform: Transform
     score: Callable[[NDArray[np.int64], NDArray[np.float64]], float]  #: targets, probabilities -> validation score
+    head: str | None = None  #: dotted path of the module that is not backbone; needed where the two are told apart
 
 
 def train(
@@ -51,64 +53,91 @@ def train(
 ) -> Progress:
     """Train `model` until the last epoch or until patience runs out; it holds the best epoch's weights afterwards.
 
-    Checkpoints go to `folder` and an interrupted training goes on from the last one. Raises CellError when the loss
-    stops being finite and Interrupted when the stage says so.
+    Checkpoints go to `folder` and an interrupted training goes on from the last one. Where memory runs out, gradients
+    are computed in smaller parts; a loss that is not finite lowers the learning rate, once: both are in the notes of
+    what is returned. Raises CellError when that does not help and Interrupted when the stage says so.
     """
-    model.to(stage.device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(model, spec)
-    progress = checkpoint.restore(folder, model, optimizer, stage.device)
-    while len(progress.history) < spec.training.epochs and not out_of_patience(progress, spec.training.patience):
-        record = run_epoch(model, optimizer, spec, task, stage, len(progress.history) + 1, on_step)
+    learner = make_learner(model, spec.training, stage.device, task.head)
+    found = checkpoint.restore(folder, learner, stage.device)
+    progress = found or Progress()
+    initial = {} if found else {name: tensor.cpu().clone() for name, tensor in learner.tensors().items()}
+    while not has_ended(progress, spec.training):
+        record = None
+        try:
+            record = run_epoch(learner, spec, task, stage, progress, on_step)
+        except (NotFiniteError, MemoryError, RuntimeError) as error:
+            progress = recovery.after(error, progress, spec.training)
+        if record is None:  # by now the error, and with it the memory of the step, is gone
+            learner.optimizer.zero_grad()
+            if checkpoint.restore(folder, learner, stage.device) is None:
+                learner.load(initial)
+            continue
         better = record.val_balanced_accuracy > progress.best_score
-        progress = Progress((*progress.history, record), record.epoch if better else progress.best_epoch)
-        checkpoint.save(folder, model, optimizer, progress)
+        progress = dataclasses.replace(
+            progress,
+            history=(*progress.history, record),
+            best_epoch=record.epoch if better else progress.best_epoch,
+        )
+        checkpoint.save(folder, learner, progress)
+        initial = {}
         on_epoch(record)
     checkpoint.load_best(folder, model, progress, stage.device)
+    learner.prepare(frozen=False)
     return progress
 
 
 def run_epoch(
-    model: nn.Module,
-    optimizer: Optimizer,
+    learner: Learner,
     spec: RunSpec,
     task: Task,
     stage: Stage,
-    epoch: int,
-    on_step: Callable[[float], None],
+    progress: Progress,
+    on_step: Callable[[float], None] = lambda done: None,
 ) -> EpochRecord:
-    """One pass over the train part and one over the validation part."""
+    """The epoch that comes after `progress`: one pass over the train part and one over the validation part.
+
+    Raises NotFiniteError, naming the step, when the loss stops being finite.
+    """
     started = time.perf_counter()
+    training, epoch = spec.training, len(progress.history) + 1
     seed = derive_seed("epoch", spec.seed, spec.fold, epoch)
     torch.manual_seed(seed)  # dropout
     order = draw_order(task, seed)
-    draws = torch.from_numpy(epoch_draws(seed, epoch, len(order), task.transform.draws))
-    steps = batch_bounds(len(order), spec.training.batch_size)
+    draws = torch.from_numpy(epoch_draws(seed, epoch, len(order), task.transform.draws)).to(stage.device)
     targets = torch.from_numpy(task.targets[order]).to(stage.device)
     rows = torch.from_numpy(order).to(stage.images.device)
-    draws = draws.to(stage.device)
-    total = torch.zeros((), device=stage.device)
-    model.train()
+    steps = batch_bounds(len(order), training.batch_size)
+    loss = losses.smoothed(task.loss, training.label_smoothing)
+    lost = torch.zeros(len(steps), device=stage.device)
+    past_losses = [record.val_loss for record in progress.history]
+    rate = 0.0
+    learner.prepare(frozen=epoch <= training.freeze_epochs)
     for step, (begin, end) in enumerate(steps):
         stage.stop_if_asked()
         done = epoch - 1 + step / len(steps)
         on_step(done)
-        set_learning_rate(optimizer, learning_rate(spec, done))
-        batch = task.transform(stage.take(rows[begin:end]), draws[begin:end])
-        with stage.autocast():
-            logits = model(batch.images)
-        loss = task.loss(logits.float(), targets[begin:end]).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        total += loss.detach() * (end - begin)
-    train_loss = float(total) / len(order)  # the only synchronisation of the epoch
+        for part_begin, part_end in parts_of(begin, end, progress.splits):
+            part = slice(part_begin, part_end)
+            batch = task.transform(stage.take(rows[part]), draws[part])
+            with stage.autocast():
+                logits = learner.network(batch.images)
+            value = losses.of_batch(loss, logits.float(), targets[part], batch).sum() / (end - begin)
+            value.backward()  # type: ignore[no-untyped-call]
+            lost[step] += value.detach()
+        if training.gradient_clip:
+            nn.utils.clip_grad_norm_(learner.network.parameters(), training.gradient_clip)
+        rate = learning_rate(training, done, past_losses) * progress.rate_factor
+        learner.optimizer.step(rate)
+        learner.optimizer.zero_grad()
+        if learner.average:
+            learner.average.update((epoch - 1) * len(steps) + step)
+        look_at(lost, step, epoch)
+    train_loss = float((lost * _sizes(steps, stage.device)).sum()) / len(order)
     trained = time.perf_counter()
-    if not math.isfinite(train_loss):
-        raise CellError(f"The training loss of epoch {epoch} is {train_loss}. A lower --learning-rate may help.")
-    validation_loss, score = validate(model, task, stage)
+    validation_loss, score = validate(learner.kept, task, stage, epoch)
     return EpochRecord(
         epoch=epoch,
-        learning_rate=float(optimizer.param_groups[0]["lr"]),
+        learning_rate=rate,
         train_loss=train_loss,
         val_loss=validation_loss,
         val_balanced_accuracy=score,
@@ -118,12 +147,27 @@ def run_epoch(
     )
 
 
-def validate(model: nn.Module, task: Task, stage: Stage) -> tuple[float, float]:
-    """Cross-entropy and score on the validation part."""
-    probabilities = softmax(predict_logits(model, stage, task.validation))
+def validate(model: nn.Module, task: Task, stage: Stage, epoch: int) -> tuple[float, float]:
+    """Cross-entropy and score on the validation part; raises NotFiniteError where a logit is not finite."""
+    logits = predict_logits(model, stage, task.validation)
+    if not np.isfinite(logits).all():
+        raise NotFiniteError(f"After epoch {epoch} the network returns NaN or infinite logits for validation images.")
+    probabilities = softmax(logits)
     targets = task.targets[task.validation]
     likelihood = np.maximum(probabilities[np.arange(len(targets)), targets], np.finfo(np.float64).tiny)
     return float(-np.log(likelihood).mean()), task.score(targets, probabilities)
+
+
+def look_at(lost: Tensor, step: int, epoch: int) -> None:
+    """Raise NotFiniteError if a loss up to `step` is not finite; a GPU is only asked now and then, and at the end."""
+    every = 1 if lost.device.type == "cpu" else LOOK_EVERY
+    if (step + 1) % every and step + 1 < len(lost):
+        return
+    since = step - step % every
+    values = lost[since : step + 1].tolist()
+    wrong = next((place for place, value in enumerate(values) if not math.isfinite(value)), None)
+    if wrong is not None:
+        raise NotFiniteError(f"The training loss was {values[wrong]} in step {since + wrong + 1} of epoch {epoch}.")
 
 
 def draw_order(task: Task, seed: int) -> NDArray[np.int64]:
@@ -144,43 +188,16 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def learning_rate(spec: RunSpec, done: float) -> float:
-    """The rate after `done` epochs (a fraction allowed): linear warm-up, then a half cosine to zero, or constant."""
-    training = spec.training
-    if done < training.warmup:
-        # From a tenth, so that the first step already learns.
-        return training.learning_rate * (0.1 + 0.9 * done / training.warmup)
-    if training.schedule == "constant":
-        return training.learning_rate
-    fraction = (done - training.warmup) / max(training.epochs - training.warmup, 1e-9)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
+def parts_of(begin: int, end: int, splits: int) -> list[tuple[int, int]]:
+    """The parts of a batch whose gradients are summed: as many as `splits`, none of a single image."""
+    size = end - begin
+    return [(begin + a, begin + b) for a, b in batch_bounds(size, math.ceil(size / splits))]
 
 
-def make_optimizer(model: nn.Module, spec: RunSpec) -> Optimizer:
-    """AdamW (Loshchilov, Hutter, arXiv 1711.05101); vectors (biases, normalisation) are not decayed."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": spec.training.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    fused = all(p.device.type in ("cpu", "cuda") for p in trainable)
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=spec.training.learning_rate, fused=fused)
-
-
-def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Set the rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def out_of_patience(progress: Progress, patience: int) -> bool:
-    """Whether the validation score has not risen for `patience` epochs."""
-    return len(progress.history) - progress.best_epoch >= patience
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The loss of strategies that do not change it: (N, C), (N,) -> (N,)."""
-    return F.cross_entropy(logits, targets, reduction="none")
+def has_ended(progress: Progress, training: Training) -> bool:
+    """Whether all epochs are done, or the validation score has not risen for as long as patience lasts."""
+    epochs = len(progress.history)
+    return epochs >= training.epochs or epochs - progress.best_epoch >= training.patience
 
 
 def images_per_second(progress: Progress) -> float:
@@ -193,3 +210,7 @@ def history_rows(progress: Progress) -> list[dict[str, float]]:
     """The rows of history.csv."""
     names = ("epoch", "learning_rate", "train_loss", "val_loss", "val_balanced_accuracy", "seconds")
     return [{name: dataclasses.asdict(record)[name] for name in names} for record in progress.history]
+
+
+def _sizes(bounds: list[tuple[int, int]], device: torch.device) -> Tensor:
+    return torch.tensor([end - begin for begin, end in bounds], dtype=torch.float32, device=device)

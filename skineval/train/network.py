@@ -67,7 +67,8 @@ def classifier_path(model: nn.Module, architecture: Architecture, num_classes: i
     path = architecture.classifier or architecture.head
     if path is None:
         head = find_head(model, architecture, num_classes)
-        return next(name for name, module in model.named_modules() if module is head)
+        names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
+        return names[head]
     try:
         model.get_submodule(path)
     except AttributeError as error:

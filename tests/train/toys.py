@@ -12,7 +12,8 @@ from skineval.measure.metrics import balanced_accuracy
 from skineval.runspec import RunSpec, Training
 from skineval.specs import Architecture, Selection
 from skineval.train.augment import make_transform, normaliser
-from skineval.train.fit import Task, cross_entropy
+from skineval.train.fit import Task
+from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage
 
 CLASSES = ("red", "green", "blue")

@@ -1,0 +1,45 @@
+"""From logits to what is minimised: the loss of a strategy, smoothed, and shared between two labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from skineval.train.augment import Batch
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]  #: logits (N, C) float32, targets (N,) int64 -> losses (N,)
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of strategies that do not change it: (N, C), (N,) -> (N,)."""
+    return F.cross_entropy(logits, targets, reduction="none")
+
+
+def smoothed(loss: Loss, share: float) -> Loss:
+    """Label smoothing (Szegedy et al., arXiv 1512.00567, section 7) of any loss.
+
+    `share` of each target is spread evenly over all classes. For cross-entropy, weighted or not, this is what torch's
+    `label_smoothing` does.
+    """
+    if not share:
+        return loss
+
+    def smooth(logits: Tensor, targets: Tensor) -> Tensor:
+        n, classes = logits.shape
+        each = torch.arange(classes, device=logits.device).repeat(n)
+        spread = loss(logits.repeat_interleave(classes, dim=0), each).view(n, classes).mean(dim=1)
+        return (1 - share) * loss(logits, targets) + share * spread
+
+    return smooth
+
+
+def of_batch(loss: Loss, logits: Tensor, targets: Tensor, batch: Batch) -> Tensor:
+    """The losses (N,) of a batch; mixed images have two labels, each with its share (mixup, cutmix)."""
+    own = loss(logits, targets)
+    if batch.partner is None or batch.share is None:
+        return own
+    return batch.share * own + (1 - batch.share) * loss(logits, targets[batch.partner])

@@ -1,0 +1,56 @@
+"""What a training step needs, and the batch size that `auto` makes of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.errors import UsageError
+from skineval.runspec import Training
+from skineval.specs import Selection
+from skineval.train.bare_step import SHARE, Need, bare_step, empty_stage, largest_batch, memory_need
+from skineval.train.learner import make_learner
+from tests.train.toys import TOY
+
+CPU = torch.device("cpu")
+
+
+def need(size):
+    return memory_need(TOY, Selection("toy"), 3, size, CPU, "fp32")
+
+
+def test_memory_for_images_grows_with_their_area():
+    small, large = need(16), need(32)
+    assert small.fixed == large.fixed == 16 * sum(p.numel() for p in TOY.build(3, weights=None).parameters())
+    assert large.an_image == pytest.approx(4 * small.an_image, rel=0.05)
+
+
+def test_memory_for_an_image_is_at_least_what_its_layers_return():
+    """Input, two convolutions of 8 channels, normalisation and the sign of ReLUs, all 16 x 16 float32."""
+    assert need(16).an_image >= (3 + 8 + 8 + 8) * 16 * 16 * 4
+
+
+@given(fixed=st.integers(0, 10**9), an_image=st.integers(1, 10**9), memory=st.integers(10**6, 10**12))
+def test_the_largest_batch_fits_and_the_next_does_not(fixed, an_image, memory):
+    room = memory * SHARE["cuda"] - fixed
+    try:
+        size = largest_batch(Need(fixed, an_image), memory, "cuda")
+    except UsageError:
+        assert 8 * an_image > room
+        return
+    assert size in (8, 16, 32, 64, 128, 256)
+    assert size * an_image <= room
+    assert size == 256 or 2 * size * an_image > room
+
+
+def test_the_bare_step_learns():
+    torch.manual_seed(0)
+    learner = make_learner(TOY.build(3, weights=None), Training(1, 8, 1e-2), CPU)
+    stage = empty_stage(TOY, 16, 4, CPU, "fp32")
+    before = learner.network[0].weight.detach().clone()
+    step = bare_step(learner, stage, 8, 3, 1e-2)
+    step()
+    assert not torch.equal(learner.network[0].weight, before)
+    assert all(weight.value.grad is None for weight in learner.optimizer.weights)
