@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from skineval.grid.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
-_RECIPE, _RUN = "What is benched (keys of a recipe)", "How it is run"
+_RECIPE, _TRAINING, _RUN = "What is benched (keys of a recipe)", "How networks are trained (keys, too)", "How it is run"
 
 
 def _key(name: str, metavar: str = "TEXT", panel: str = _RECIPE) -> Any:
     # Taken as text: the recipe checks it as it checks a file, and names the value that is wrong.
     return typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], metavar=metavar, rich_help_panel=panel)
+
+
+def _training(name: str, metavar: str) -> Any:
+    return _key(name, metavar, _TRAINING)
 
 
 def _run(name: str, text: str) -> Any:
@@ -45,29 +49,29 @@ def bench(
     repeats: Annotated[str | None, _key("repeats", "N")] = None,
     seeds: Annotated[str | None, _key("seeds", "N,N")] = None,
     split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
-    epochs: Annotated[str | None, _key("epochs", "N")] = None,
-    batch_size: Annotated[str | None, _key("batch_size", "N|auto")] = None,
-    learning_rate: Annotated[str | None, _key("learning_rate", "RATE")] = None,
-    weight_decay: Annotated[str | None, _key("weight_decay", "NUMBER")] = None,
-    optimizer: Annotated[str | None, _key("optimizer", "adamw|adam|sgd")] = None,
-    schedule: Annotated[str | None, _key("schedule", "NAME")] = None,
-    warmup: Annotated[str | None, _key("warmup", "EPOCHS")] = None,
-    plateau_factor: Annotated[str | None, _key("plateau_factor", "NUMBER")] = None,
-    plateau_patience: Annotated[str | None, _key("plateau_patience", "EPOCHS")] = None,
-    patience: Annotated[str | None, _key("patience", "EPOCHS")] = None,
-    label_smoothing: Annotated[str | None, _key("label_smoothing", "NUMBER")] = None,
-    gradient_clip: Annotated[str | None, _key("gradient_clip", "NORM")] = None,
-    ema: Annotated[str | None, _key("ema", "DECAY")] = None,
-    freeze: Annotated[str | None, _key("freeze", "none|backbone")] = None,
-    freeze_epochs: Annotated[str | None, _key("freeze_epochs", "N")] = None,
-    backbone_rate: Annotated[str | None, _key("backbone_rate", "FRACTION")] = None,
-    augment: Annotated[str | None, _key("augment", "NAMES")] = None,
+    epochs: Annotated[str | None, _training("epochs", "N")] = None,
+    batch_size: Annotated[str | None, _training("batch_size", "N|auto")] = None,
+    learning_rate: Annotated[str | None, _training("learning_rate", "RATE")] = None,
+    weight_decay: Annotated[str | None, _training("weight_decay", "NUMBER")] = None,
+    optimizer: Annotated[str | None, _training("optimizer", "adamw|adam|sgd")] = None,
+    schedule: Annotated[str | None, _training("schedule", "NAME")] = None,
+    warmup: Annotated[str | None, _training("warmup", "EPOCHS")] = None,
+    plateau_factor: Annotated[str | None, _training("plateau_factor", "NUMBER")] = None,
+    plateau_patience: Annotated[str | None, _training("plateau_patience", "EPOCHS")] = None,
+    patience: Annotated[str | None, _training("patience", "EPOCHS")] = None,
+    label_smoothing: Annotated[str | None, _training("label_smoothing", "NUMBER")] = None,
+    gradient_clip: Annotated[str | None, _training("gradient_clip", "NORM")] = None,
+    ema: Annotated[str | None, _training("ema", "DECAY")] = None,
+    freeze: Annotated[str | None, _training("freeze", "none|backbone")] = None,
+    freeze_epochs: Annotated[str | None, _training("freeze_epochs", "N")] = None,
+    backbone_rate: Annotated[str | None, _training("backbone_rate", "FRACTION")] = None,
+    augment: Annotated[str | None, _training("augment", "NAMES")] = None,
     tta: Annotated[str | None, _key("tta", "none|d4")] = None,
     ensemble: Annotated[str | None, _key("ensemble", "seeds,models,folds")] = None,
     image_size: Annotated[str | None, _key("image_size", "PIXELS")] = None,
     fit: Annotated[str | None, _key("fit", "squash|crop|pad")] = None,
-    weights: Annotated[str | None, _key("weights", "imagenet|none|FILE")] = None,
-    precision: Annotated[str | None, _key("precision", "auto|fp32|bf16")] = None,
+    weights: Annotated[str | None, _training("weights", "imagenet|none|FILE")] = None,
+    precision: Annotated[str | None, _training("precision", "auto|fp32|bf16")] = None,
     limit: Annotated[str | None, _key("limit", "IMAGES")] = None,
     replicates: Annotated[str | None, _key("replicates", "N")] = None,
     device: Annotated[str | None, _key("device", "DEVICE", _RUN)] = None,
