@@ -53,24 +53,31 @@ def evaluate(
     *,
     truth: str | Path | pd.DataFrame | None = None,
     part: str = "test",
+    protocol: str = "",
     replicates: int = 2000,
 ) -> pd.DataFrame:
     """Score predictions of any origin: one row a figure, in the columns of results.csv.
 
     `predictions` has the columns of predictions.csv (`fold`, `seed`, `part` and `lesion_id` may be missing), or those
     of an ISIC 2018 submission, for which `truth` holds the reference labels. Intervals resample lesions, or images
-    where no lesion is known. Raises DataError naming file and row of what is wrong.
+    where no lesion is known. `protocol` says how the parts were made, where that is known: as for `bench`; only
+    "oversample-first" lets an image be tested several times. Raises DataError naming file and row of what is wrong,
+    UsageError for an unknown protocol.
     """
     import pandas as pd
 
     from skineval.catalog import load_catalog
+    from skineval.data.splits import OVERSAMPLE_FIRST, PROTOCOLS
     from skineval.grid.outcome import RESULT_COLUMNS
     from skineval.measure.intervals import estimate
     from skineval.measure.predictions import from_submission, several
 
+    if protocol not in ("", *PROTOCOLS):
+        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
     frame, source = _frame(predictions)
     if truth is None:
-        cells = [one.select(part) for one in several(frame, source=source)]
+        read = several(frame, source=source, copies=protocol == OVERSAMPLE_FIRST)
+        cells = [one.select(part) for one in read]
     else:
         reference, reference_source = _frame(truth)
         cells = [from_submission(frame, reference, source=source, truth_source=reference_source)]
@@ -85,7 +92,7 @@ def evaluate(
             name,
             "",
             task,
-            "",
+            protocol,
             one.metric,
             one.class_,
             one.value,

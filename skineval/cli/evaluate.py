@@ -19,12 +19,17 @@ def evaluate(
         Path | None, typer.Option("--truth", help="Reference labels, for predictions that do not hold them.")
     ] = None,
     part: Annotated[str, typer.Option("--part", help="Which part is scored, where the file names parts.")] = "test",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="How the parts were made; all but lesion are LEAKY.", show_default=False)
+    ] = "",
     replicates: Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])] = 2000,
     format: FormatOption = Format.TABLE,
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
+    from skineval.data.splits import LESION
     from skineval.report import tables
 
-    results = api.evaluate(predictions, truth=truth, part=part, replicates=replicates)
-    print_table(tables.scores(results, replicates=replicates), format)
+    results = api.evaluate(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
+    stamps = () if protocol in ("", LESION) else ("LEAKY",)
+    print_table(tables.scores(results, stamps, replicates), format)

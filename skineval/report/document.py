@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from skineval.data.splits import PARTS
+from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
 from skineval.grid.result import BenchResult, ExternalTest
 from skineval.report import rows, tables, text
@@ -125,6 +125,11 @@ _SIGNIFICANT = 0.05
 _FEW_IMAGES = 30
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
 
+_DEALT_OUT = {
+    LESION: "whole lesions",
+    IMAGE: "single images",
+    OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
+}
 _CHOICES = Facts(
     (
         ("train part", "weights; resampling, augmentation and class weights see nothing else"),
@@ -232,7 +237,14 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 
 def _comparison(bench: BenchResult) -> Table:
-    return tables.comparison(bench.results, bench.comparisons, bench.cells, bench.warnings, bench.recipe.replicates)
+    return tables.comparison(
+        bench.results,
+        bench.comparisons,
+        bench.cells,
+        bench.warnings,
+        bench.recipe.replicates,
+        averaged=bench.ensembles,
+    )
 
 
 def _externals(bench: BenchResult) -> Iterator[Block]:
@@ -258,6 +270,8 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
                     f"{_said(here[system])} on that, has {_said(there[system])} on this external test."
                 )
         yield _external_comparison(bench, external)
+        if external.ensembles:
+            yield _titled(name, tables.ensembles(external.ensembles, _external_stamps(bench, external)))
         for place, system in enumerate(rows.ranking(rows.scores(external.results))):
             table = tables.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
             yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
@@ -274,7 +288,9 @@ def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
     """The main table of an external test."""
     stamps, nothing = _external_stamps(bench, external), bench.cells.iloc[:0]
     replicates = bench.recipe.replicates
-    return tables.comparison(external.results, external.comparisons, nothing, stamps, replicates, external.name)
+    return tables.comparison(
+        external.results, external.comparisons, nothing, stamps, replicates, external.name, external.ensembles
+    )
 
 
 def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, ...]:
@@ -366,13 +382,15 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
 
 def _methods(bench: BenchResult) -> Iterator[Block]:
     recipe = bench.recipe
-    unit = "whole lesions" if recipe.protocol == "lesion" else "single images"
+    unit = _DEALT_OUT[recipe.protocol]
     yield Paragraph(
         f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
         "The primary metric, declared beforehand, is balanced accuracy. Intervals are 95 % percentile bootstrap over "
         "lesions, differences are paired on the same images and corrected after Holm."
     )
     yield _CHOICES
+    if bench.ensembles:
+        yield tables.ensembles(bench.ensembles, bench.warnings)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(bench.environment) if "fingerprint" in key]
     yield Facts(tuple(settings))

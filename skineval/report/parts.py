@@ -26,11 +26,14 @@ def parts(
     """One row a fold and part.
 
     `split` has the columns of split.csv; `counts` holds, by fold and part, the number of images of each class, and may
-    lack some.
+    lack some. Where images were copied, both count every copy.
     """
+    copied = bool(split.duplicated(["fold", "image_id"]).any())
+    rows = Column("rows", "Rows", "count", "images with their copies; classes are counted in rows")
     columns = (
         Column("fold", "Fold", "count"),
         Column("part", "Part"),
+        *([rows] if copied else []),
         Column("images", "Images", "count"),
         Column("lesions", "Lesions", "count"),
         *(Column(f"images_{label}", label, "count", priority=1) for label in classes),
@@ -41,7 +44,8 @@ def parts(
         for part in sorted(of_fold["part"].unique().tolist(), key=PARTS.index):
             mine = of_fold[of_fold["part"] == part]
             of_class = counts.get((fold, part), [None] * len(classes))
-            body.append(Row((fold, part, len(mine), mine["lesion_id"].nunique(), *of_class)))
+            n_rows = (len(mine),) if copied else ()
+            body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), mine["lesion_id"].nunique(), *of_class)))
     return Table(text.stamped("Images of each part", stamps), columns, tuple(body))
 
 

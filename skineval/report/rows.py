@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skineval.measure.names import is_ensemble
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -40,6 +42,11 @@ class Score:
     def baseline(self) -> bool:
         """Whether a trivial rule made it and not a model."""
         return self.system in BASELINES
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether it is of the mean of several cells, and not the mean of the figures of each."""
+        return is_ensemble(self.system)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The finished cells of a bench, gathered into the systems they belong to."""
+"""What the cells of a bench have predicted, gathered into the systems that are compared."""
 
 from __future__ import annotations
 
@@ -14,31 +14,44 @@ from skineval.report import rows
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A model with its strategy: all of its finished cells, in the order of folds and seeds."""
+    """A model with its strategy, or an ensemble: what it has predicted, in the order of seeds and folds."""
 
     name: str
-    cells: tuple[CellResult, ...]
+    predictions: tuple[Predictions, ...]  #: one a cell, or one a mean of cells
+    cells: tuple[CellResult, ...] = ()  #: none of an ensemble: those of its members are not its own
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells stand behind it."""
+        return sum(one.n_cells for one in self.predictions)
 
     @property
     def test(self) -> Predictions:
-        """The test images of all cells, one after the other; an image occurs once for each seed."""
-        return pooled([cell.predictions.select("test") for cell in self.cells])
+        """The test images of all cells, one after the other; an image occurs once for each seed and copy."""
+        return pooled([one.select("test") for one in self.predictions])
 
     @property
     def first_seed(self) -> Predictions:
-        """The test images of all folds of the first seed: each image once, as far as folds do not overlap."""
-        first = self.cells[0].seed
-        return pooled([cell.predictions.select("test") for cell in self.cells if cell.seed == first])
+        """The test images of all folds of the first seed, each image once."""
+        first = self.predictions[0].seed
+        everything = pooled([one.select("test") for one in self.predictions if one.seed == first])
+        _, once = np.unique(everything.image_ids, return_index=True)
+        return everything.take(np.sort(once))
 
 
 def ranked(bench: BenchResult) -> list[System]:
-    """The systems with finished cells, in the order of the comparison table."""
-    found: dict[str, list[CellResult]] = {}
+    """The systems with finished cells, ensembles among them, in the order of the comparison table."""
+    cells: dict[str, list[CellResult]] = {}
     for cell in sorted(bench.finished, key=lambda cell: (cell.seed, cell.fold)):
-        found.setdefault(rows.system_name(cell.model, cell.imbalance), []).append(cell)
+        cells.setdefault(cell.system, []).append(cell)
+    found = [System(name, tuple(cell.predictions for cell in mine), tuple(mine)) for name, mine in cells.items()]
+    found += [System(one.system, _in_order(one.predictions)) for one in bench.ensembles if one.predictions]
     order = {name: place for place, name in enumerate(rows.ranking(rows.scores(bench.results)))}
-    names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
-    return [System(name, tuple(found[name])) for name in names]
+    return sorted(found, key=lambda system: (order.get(system.name, len(order)), system.name))
+
+
+def _in_order(predictions: Sequence[Predictions]) -> tuple[Predictions, ...]:
+    return tuple(sorted(predictions, key=lambda one: (one.seed, one.fold)))
 
 
 def pooled(many: Sequence[Predictions]) -> Predictions:

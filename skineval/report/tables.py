@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,6 +12,8 @@ from skineval.report.rows import PRIMARY, Estimate, GridCell, Score
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from skineval.grid.result import EnsembleResult
 
 Cell: TypeAlias = str | int | float | Estimate | None
 Kind: TypeAlias = Literal["text", "score", "p", "count", "percent", "seconds", "rate"]
@@ -155,16 +157,17 @@ def comparison(
     stamps: Sequence[str] = (),
     replicates: int | None = None,
     external: str = "",
+    averaged: Sequence[EnsembleResult] = (),
 ) -> Table:
     """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
 
-    `external` is the name of the external test that the results are of.
+    `external` is the name of the external test that the results are of, `averaged` are the ensembles among them.
     """
     found, grid = rows.scores(results), rows.grid(cells)
     systems = rows.ranking(found)
     best = systems[0] if systems else ""
     behind = rows.behind(rows.gaps(comparisons), best)
-    speed, time = _throughput(grid)
+    speed, time = _throughput(grid, averaged)
     primary, *others = [(figure.column, _everyone(found, figure)) for figure in _COMPARED]
     columns: list[tuple[Column, Mapping[str, Cell]]] = [
         primary,
@@ -180,10 +183,16 @@ def comparison(
         for cell in grid
         if not cell.done
     ]
+    unfinished += [
+        Row((one.system,), "not made", f"Fewer than two of its {one.n_wanted} cells have finished.")
+        for one in averaged
+        if not one.predictions
+    ]
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *interval_notes(results, replicates, external),
         *([_TEST] if behind else []),
+        *_ensemble_notes(averaged),
         *_seed_notes(grid),
     )
     title = f"External test: {text.plain(external)}" if external else "Comparison"
@@ -286,17 +295,34 @@ def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
     return Table(text.stamped("Cells", stamps), columns, tuple(row(cell) for cell in rows.grid(cells)))
 
 
+def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) -> Table:
+    """What each ensemble is the mean of."""
+    columns = (
+        Column("system", "Ensemble"),
+        Column("over", "Mean over"),
+        Column("cells", "Cells", "count"),
+        Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished"),
+    )
+    body = (Row((one.system, _averaged_over(one), len(one.members), one.n_wanted)) for one in averaged)
+    return Table(text.stamped("Ensembles", stamps), columns, tuple(body))
+
+
 def interval_notes(results: pd.DataFrame, replicates: int | None = None, external: str = "") -> list[str]:
     """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
+    from skineval.data.splits import OVERSAMPLE_FIRST  # numpy comes with it, which lists of names do without
+
     primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
     lines = [f"{_INTERVAL} ({text.count(replicates)} replicates)." if replicates else f"{_INTERVAL}."]
     if primary:
         images = _span(one.n_images for one in primary)
         lesions = _span(one.n_lesions for one in primary)
-        averaged = _span(one.n_cells for one in primary)
+        averaged = _span(one.n_cells for one in primary if not one.ensemble)
         over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
         test = f"External test {text.plain(external)}" if external else "Internal test"
-        lines.append(f"{test}: {images} images of {lesions} lesions; each figure {over}.")
+        each = "each other figure" if any(one.ensemble for one in primary) else "each figure"
+        lines.append(f"{test}: {images} images of {lesions} lesions; {each} {over}.")
+    if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
+        lines.append("An image counts as often as copies of it are tested.")
     return lines
 
 
@@ -347,8 +373,30 @@ def _seed_notes(grid: Sequence[GridCell]) -> list[str]:
     return ["One seed: how far results spread between seeds was not measured; small differences may be no more."]
 
 
-def _throughput(grid: Sequence[GridCell]) -> tuple[dict[str, Cell], dict[str, Cell]]:
-    """Median images per second and summed seconds of each system's finished cells."""
+def _averaged_over(one: EnsembleResult) -> str:
+    """Such as `all models and seeds`."""
+    what = [word for word in ("models", "folds", "seeds") if word in one.over]
+    return f"{'all' if 'models' in what else 'its'} {text.listed(what)}"
+
+
+def _ensemble_notes(averaged: Sequence[EnsembleResult]) -> Iterator[str]:
+    """What an ensemble is, and which of them lack members."""
+    if averaged:
+        over = " or over ".join(dict.fromkeys(map(_averaged_over, averaged)))
+        yield (
+            f"ensemble(...): the mean of the probabilities that several networks give an image, over {over}; nothing "
+            "is chosen or fitted for it. Its time is that of all of them."
+        )
+    for one in averaged:
+        if one.predictions and len(one.members) < one.n_wanted:
+            made_of = f"{len(one.members)} of {one.n_wanted} cells"
+            yield f"{text.plain(one.system)} is the mean of {made_of}: the others did not finish."
+
+
+def _throughput(
+    grid: Sequence[GridCell], averaged: Sequence[EnsembleResult]
+) -> tuple[dict[str, Cell], dict[str, Cell]]:
+    """Median images per second of each system's finished cells; their summed seconds, also of ensembles' members."""
     done: dict[str, list[GridCell]] = {}
     for cell in grid:
         if cell.done:
@@ -357,6 +405,10 @@ def _throughput(grid: Sequence[GridCell]) -> tuple[dict[str, Cell], dict[str, Ce
         system: statistics.median(cell.images_per_second for cell in mine) for system, mine in done.items()
     }
     time: dict[str, Cell] = {system: sum(cell.seconds for cell in mine) for system, mine in done.items()}
+    seconds = {cell.run_id: cell.seconds for cell in grid if cell.done}
+    for one in averaged:
+        if one.members and set(one.members) <= set(seconds):
+            time[one.system] = sum(seconds[run_id] for run_id in one.members)
     return speed, time
 
 

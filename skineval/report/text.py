@@ -13,7 +13,7 @@ MINUS = "−"
 #: What a stamp on a bench means, in words for its reader.
 STAMPS = {
     "SYNTHETIC": "made-up images, the figures mean nothing clinically",
-    "LEAKY": "test images have siblings in the train part, the figures are too good",
+    "LEAKY": "test images have siblings or copies in the train part, the figures are too good",
     "NOT COMPARABLE": "a sample of the data, not to be set beside figures on all of it",
 }
 
