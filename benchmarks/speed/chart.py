@@ -1,0 +1,50 @@
+"""The ratios as a picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from benchmarks.speed.rounds import Result, ratios
+from skineval.report import style
+
+LIMIT = "bare step"
+
+
+def draw(results: Sequence[Result]) -> bytes:
+    """An SVG with a panel for each case: how many times as fast as each side skineval trains, median and range."""
+    sides = max(len(result.sides) - 1 for result in results)
+    with style.styled():
+        height = 0.8 + (0.75 + 0.28 * sides) * len(results)
+        figure = style.canvas(10, height, "How many times as fast skineval trains", ())
+        axes = figure.subplots(len(results), 1, sharex=True, squeeze=False)[:, 0]
+        for panel, result in zip(axes, results, strict=True):
+            _panel(panel, result)
+        axes[-1].set_xlabel("images per second of skineval / of the side: median, min to max over the rounds")
+        return style.encoded(figure, "svg")
+
+
+def _panel(panel: Axes, result: Result) -> None:
+    ours, others = result.sides[-1], result.sides[:-1]
+    names = []
+    for place, one in enumerate(others):
+        values = ratios(ours, one)
+        middle = statistics.median(values)
+        color = style.VERMILLION if one.side.name == LIMIT else style.BLUE
+        panel.plot([min(values), max(values)], [place, place], color=color)
+        panel.plot([middle], [place], "o", color=color, markersize=6)
+        panel.annotate(
+            f"{middle:.2f}", (max(values), place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7.5
+        )
+        names.append(style.drawable(f"{one.side.name} ({one.side.precision.partition(',')[0]})"))
+    panel.axvline(1, color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)))
+    panel.set_yticks(range(len(names)), names)
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_xlim(left=0)
+    panel.margins(x=0.08)
+    case, precision = result.case, ours.side.precision.partition(",")[0]
+    panel.set_title(
+        style.drawable(f"{case.model}, {case.image_size} px, augmentation {case.augment}; skineval in {precision}")
+    )

@@ -1,0 +1,43 @@
+"""The files that all sides read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from skineval.data import folders
+from skineval.data.lesions import LesionTable, content
+from skineval.data.pool import in_order
+
+JPEG = b"\xff\xd8\xff"
+SIDE, QUALITY = 300, 90  #: of the JPEG files that are made where a data set has none
+
+
+def write_pictures(table: LesionTable, count: int, folder: Path) -> tuple[Path, LesionTable]:
+    """Write `count` images of `table`, evenly spaced, to class folders below `folder`/train, byte for byte as they are.
+
+    Images that lie in no JPEG file of their own become one. Returns `folder` and the table of what was written.
+    """
+    rows = np.linspace(0, len(table) - 1, count).astype(int)
+    classes = table.frame["dx"].to_numpy()
+
+    def write(number: int) -> None:
+        path = folder / "train" / classes[rows[number]] / f"{number:05}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_jpeg(table, int(rows[number])))
+
+    for _ in in_order(write, range(count)):
+        pass
+    return folder, folders.load(folder)
+
+
+def _jpeg(table: LesionTable, row: int) -> bytes:
+    stored = content(table.images, row)
+    if stored is not None and stored.startswith(JPEG):
+        return stored
+    buffer = io.BytesIO()
+    Image.fromarray(table.images.pixels([row], SIDE)[0]).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
