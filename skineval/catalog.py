@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from skineval.errors import UsageError
+from skineval.hybrids import PLUS, combine, resolved
 from skineval.plugins import Plugins, Problem, Provider, load_plugins, set_aside
 from skineval.specs import (
     NAME,
@@ -26,6 +28,9 @@ from skineval.specs import (
 )
 
 S = TypeVar("S", bound=Specification)
+
+#: Between the parts of a hybrid, but not in a number: `a+b`, `a:rate=1e+3`.
+_BETWEEN_PARTS = re.compile(r"\+(?!\d+(?:[:+]|$))")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class Shelf(Generic[S]):
             )
         return self.entries[name].specification
 
+    def providers(self, name: str) -> tuple[Provider, ...]:
+        """Who provides what is called `name`."""
+        return (self.entries[name].provider,)
+
     def select(self, texts: Sequence[str]) -> tuple[Selection, ...]:
         """Resolve names, globs (`resnet*`) and parameters (`smote:k=3`); duplicates are dropped.
 
@@ -70,7 +79,7 @@ class Shelf(Generic[S]):
 
     def _matching(self, text: str) -> Iterator[Selection]:
         name, *assignments = text.split(":")
-        names = fnmatch.filter(self.entries, name) if any(c in name for c in "*?[") else [name]
+        names = fnmatch.filter(self.entries, name) if _is_glob(name) else [name]
         if not names:
             raise UsageError(f"No {self.noun} matches {name!r}.", f"`skineval list {self.kind}` shows what there is.")
         for found in names:
@@ -78,10 +87,52 @@ class Shelf(Generic[S]):
 
 
 @dataclass(frozen=True)
+class ArchitectureShelf(Shelf[Architecture]):
+    """All architectures, and their hybrids, which are made when they are asked for: `a+b`, parameters part by part.
+
+    The name of a hybrid holds the names of its parts, its parameters are theirs: `width` of `cnn` is `cnn.width`.
+    """
+
+    def __getitem__(self, name: str) -> Architecture:
+        """The architecture or hybrid called `name`; raises UsageError with the nearest known names."""
+        if PLUS not in name:
+            return super().__getitem__(name)
+        return combine([super(ArchitectureShelf, self).__getitem__(part) for part in name.split(PLUS)])
+
+    def providers(self, name: str) -> tuple[Provider, ...]:
+        """Who provides the architecture, or the parts of the hybrid, called `name`."""
+        return tuple(dict.fromkeys(self.entries[part].provider for part in name.split(PLUS)))
+
+    def _matching(self, text: str) -> Iterator[Selection]:
+        parts = [part.strip() for part in _BETWEEN_PARTS.split(text)]
+        if len(parts) == 1:
+            yield from super()._matching(text)
+            return
+        try:
+            yield self._hybrid(parts)
+        except UsageError as error:
+            raise UsageError(f"In the hybrid {text!r}: {error.message}", error.hint) from None
+
+    def _hybrid(self, parts: Sequence[str]) -> Selection:
+        if not all(parts):
+            raise UsageError("A part is empty.", "Write the names of its parts with + between them: cnn+densenet121.")
+        for part in parts:
+            if _is_glob(part.partition(":")[0]):
+                raise UsageError(f"{part!r} stands for several models.", "Name each part of a hybrid in full.")
+        chosen = [selection for part in parts for selection in super(ArchitectureShelf, self)._matching(part)]
+        names = [selection.name for selection in chosen]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
+        parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
+        return Selection(PLUS.join(names), MappingProxyType(parameters), PLUS.join(map(str, chosen)))
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything that can be named in a recipe, and what was set aside on the way."""
 
-    architectures: Shelf[Architecture]
+    architectures: ArchitectureShelf
     imbalance: Shelf[ImbalanceStrategy]
     explainers: Shelf[Explainer]
     metrics: Shelf[Metric]
@@ -91,8 +142,8 @@ class Catalog:
     problems: tuple[Problem, ...]
 
     def architecture(self, selection: Selection) -> Architecture:
-        """The architecture that `selection` names, as its parameters make it."""
-        return self.architectures[selection.name]
+        """The architecture that `selection` names, as its parameters make it; raises UsageError for unknown names."""
+        return resolved(self.architectures[selection.name], selection.parameters)
 
 
 def load_catalog(plugins: Plugins | None = None) -> Catalog:
@@ -100,7 +151,7 @@ def load_catalog(plugins: Plugins | None = None) -> Catalog:
     loaded = load_plugins() if plugins is None else plugins
     problems = list(loaded.problems)
 
-    def shelf(kind: str, noun: str, hook: str, of: type[S]) -> Shelf[S]:
+    def collect(hook: str, of: type[S]) -> Mapping[str, Entry[S]]:
         entries: dict[str, Entry[S]] = {}
         for found in loaded.collect(hook):
             if isinstance(found, Problem):
@@ -112,10 +163,13 @@ def load_catalog(plugins: Plugins | None = None) -> Catalog:
                 problems.append(set_aside(Problem(provider, hook, fault)))
             else:
                 entries[specification.name] = Entry(specification, provider)
-        return Shelf(kind, noun, MappingProxyType(entries))
+        return MappingProxyType(entries)
+
+    def shelf(kind: str, noun: str, hook: str, of: type[S]) -> Shelf[S]:
+        return Shelf(kind, noun, collect(hook, of))
 
     return Catalog(
-        architectures=shelf("models", "model", "skineval_register_architectures", Architecture),
+        architectures=ArchitectureShelf("models", "model", collect("skineval_register_architectures", Architecture)),
         imbalance=shelf("imbalance", "imbalance strategy", "skineval_register_imbalance", ImbalanceStrategy),
         explainers=shelf("explainers", "explainer", "skineval_register_explainers", Explainer),
         metrics=shelf("metrics", "metric", "skineval_register_metrics", Metric),
@@ -164,6 +218,10 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
     return value
 
 
+def _is_glob(name: str) -> bool:
+    return any(c in name for c in "*?[")
+
+
 def _article(kind: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
 
@@ -184,6 +242,9 @@ def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) 
     for attribute in ("build", "attribute", "compute", "load", "write"):
         if hasattr(specification, attribute) and not callable(getattr(specification, attribute)):
             return f"{name}.{attribute} is not a function"
+    for attribute in ("resolve", "fetch_weights", "weights_path"):
+        if getattr(specification, attribute, None) is not None and not callable(getattr(specification, attribute)):
+            return f"{name}.{attribute} is neither a function nor None"
     if name in entries:
         other = entries[name].provider
         return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"

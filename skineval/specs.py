@@ -85,8 +85,8 @@ class Architecture:
     `build(num_classes, *, weights)` returns an `nn.Module` from images (N, 3, H, W) to logits (N, num_classes); import
     torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
     embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
-    hold, which is trained while the backbone is frozen (default: `head`); `cam_layer` the module whose output, maps
-    (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`).
+    hold, in one place or several, which is trained while the backbone is frozen (default: `head`); `cam_layer` the
+    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`).
 
     Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
     make it.
@@ -99,7 +99,7 @@ class Architecture:
     min_image_size: int = 32  #: pixels a side, the smallest that works
     image_size_step: int = 1  #: pixels; the sizes that work are multiples of it
     head: str | None = None
-    classifier: str | None = None
+    classifier: str | tuple[str, ...] | None = None
     cam_layer: str | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN  #: per channel, images scaled to 0..1
     std: tuple[float, float, float] = IMAGENET_STD

@@ -147,6 +147,7 @@ class TestSelection:
             "resnet18",
             "resnet34",
             "resnet50",
+            "resnet101",
             "cnn",
         ]
 
@@ -168,7 +169,7 @@ class TestSelection:
             ("cnn:width=wide", "not a whole number"),
             ("cnn:width=2", "at least 4"),
             ("cnn:dropout=nan", "at least 0"),
-            ("resnet18:width=3", "It has: none"),
+            ("resnet18:width=3", "It has: head"),
         ],
     )
     def test_what_cannot_be_selected_says_why(self, text, message):

@@ -1,12 +1,13 @@
-"""The networks that come with skineval: torchvision's, with a linear head of the right size, and a plain CNN."""
+"""The networks that come with skineval, as specifications: torchvision's with a choice of heads, and a plain CNN."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from skineval.builtins.imagenet import fetch, weights_path
 from skineval.specs import Architecture, Parameter
 
 if TYPE_CHECKING:
@@ -16,159 +17,297 @@ CNN_PARAMETERS = {
     "width": Parameter(32, "Channels of the first convolution; the next three double them.", minimum=4, maximum=256),
     "dropout": Parameter(0.3, "Dropout before the linear head.", minimum=0.0, maximum=0.95),
 }
+HEAD = Parameter(
+    "linear",
+    "What follows the backbone: one linear layer, a convolution and dense layers, or one hidden layer.",
+    choices=("linear", "conv", "mlp"),
+)
+CLASSES = 7  #: that `n_parameters` is said for
 
 
-def build_resnet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
-    """A torchvision ResNet (He et al., arXiv 1512.03385)."""
-    model: Any = _torchvision(name, checkpoint if weights else None)
-    model.fc = _linear(model.fc.in_features, num_classes)
-    network: nn.Module = model
-    return network
+@dataclass(frozen=True)
+class Family:
+    """What networks of one kind have in common, under torchvision's names."""
+
+    classifier: str  #: what follows the pooling
+    last: str  #: the last layer in it; "" where it is a single layer
+    cam_layer: str  #: what is pooled and classified
+    min_image_size: int = 32  #: the smallest that works, or, where any does, one position of the last maps
+    image_size_step: int = 1
+    bfloat16_on_cpu: bool = True
+    conv_cam_layer: str = ""  #: where a head of maps reads others
+
+    @property
+    def head(self) -> str:
+        """Dotted path of the linear head."""
+        return f"{self.classifier}.{self.last}" if self.last else self.classifier
 
 
-def build_densenet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
-    """A torchvision DenseNet (Huang et al., arXiv 1608.06993).
-
-    torchvision applies the last ReLU as a function, in place. Here it is a module, so that it can be named as the layer
-    Grad-CAM reads, and the map is of what is pooled and classified. Names of weights are torchvision's.
-    """
-    from torch import nn
-
-    model = _torchvision(name, checkpoint if weights else None)
-    parts = {
-        "features": model.features,
-        "relu": nn.ReLU(),
-        "pool": nn.AdaptiveAvgPool2d(1),
-        "flatten": nn.Flatten(),
-        "classifier": _linear(model.classifier.in_features, num_classes),
-    }
-    return nn.Sequential(OrderedDict(parts))
+RESNET = Family("fc", "", "layer4")
+DENSENET = Family("classifier", "", "relu", min_image_size=29)
+EFFICIENTNET = Family("classifier", "1", "features", bfloat16_on_cpu=False)
+MOBILENET = Family("classifier", "3", "features", bfloat16_on_cpu=False)
+CONVNEXT = Family("classifier", "2", "features", bfloat16_on_cpu=False)
+SQUEEZENET = Family("classifier", "3", "features", min_image_size=17)
+SWIN = Family("head", "", "permute")
+VIT = Family(
+    "heads.head",
+    "",
+    "encoder.layers.encoder_layer_11.ln_1.maps",
+    min_image_size=16,
+    image_size_step=16,
+    conv_cam_layer="heads.maps",
+)
 
 
-def build_efficientnet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
-    """A torchvision EfficientNet (Tan, Le, arXiv 1905.11946)."""
-    model: Any = _torchvision(name, checkpoint if weights else None)
-    model.classifier[1] = _linear(model.classifier[1].in_features, num_classes)
-    network: nn.Module = model
-    return network
+def build(num_classes: int, *, weights: str | None, name: str, checkpoint: str, head: str = "linear") -> nn.Module:
+    """A network of torchvision's with the head asked for; ImageNet weights for all that they fit."""
+    from skineval.builtins.torchvision_networks import build_torchvision
+    from skineval.train.weights import load_into
 
-
-def build_squeezenet(num_classes: int, *, weights: str | None, name: str, checkpoint: str) -> nn.Module:
-    """A torchvision SqueezeNet (Iandola et al., arXiv 1602.07360) with a linear head on pooled features.
-
-    The original ends in a convolution, a ReLU and a mean: its logits cannot be negative, which hinders fine-tuning.
-    """
-    from torch import nn
-
-    model: Any = _torchvision(name, checkpoint if weights else None)
-    model.classifier = nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), _linear(model.classifier[1].in_channels, num_classes)
-    )
-    network: nn.Module = model
+    network = build_torchvision(num_classes, name=name, head=head)
+    if weights is not None:
+        load_into(network, fetch(checkpoint))
     return network
 
 
 def build_cnn(num_classes: int, *, weights: str | None, width: int, dropout: float) -> nn.Module:
-    """Five 3x3 convolutions with batch normalisation, max-pooling between them; a global mean and a linear head."""
-    from torch import nn
+    """The plain network; there are no pretrained weights for it."""
+    from skineval.builtins.cnn import build_cnn
 
-    features: list[nn.Module] = []
-    inputs = 3
-    for doublings in (0, 1, 2, 3, 3):
-        outputs = width * 2**doublings
-        if features:
-            features.append(nn.MaxPool2d(2))
-        features += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-        inputs = outputs
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(inputs, num_classes)]
-    return nn.Sequential(nn.Sequential(*features), *head)
+    return build_cnn(num_classes, width=width, dropout=dropout)
 
 
-def fetch(checkpoint: str) -> Path:
-    """Find torchvision's weights in torch's cache, or download them; raises WeightsError where they cannot be had."""
-    import torch
-    from torchvision.models import get_weight
-
-    from skineval.errors import WeightsError
-
-    url = get_weight(checkpoint).url
-    path = Path(str(torch.hub.get_dir())) / "checkpoints" / str(url).rpartition("/")[2]
-    if path.is_file():
-        return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        digest = path.stem.rpartition("-")[2]
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"The ImageNet weights {path.name} are not in {path.parent} and cannot be downloaded from {url}: {error}.",
-            "Put the file there yourself, or train from scratch with --weights none.",
-        ) from error
-    return path
+def resolve(architecture: Architecture, *, head: str, variants: Mapping[str, Architecture]) -> Architecture:
+    """The architecture with the head asked for."""
+    return variants.get(head, architecture)
 
 
-def _torchvision(name: str, checkpoint: str | None) -> Any:
-    import warnings
+def _torchvision(
+    name: str,
+    family: Family,
+    checkpoint: str,
+    summary: str,
+    n_parameters: int,
+    embedding: int,
+    *,
+    image_size: int = 224,
+    maps: int | None = None,
+    neck: int = 0,
+) -> Architecture:
+    """`embedding` is the width of what the last layer reads, `maps` how many the backbone returns, if other than that.
 
-    from torchvision import models
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        return models.get_model(name, weights=checkpoint and models.get_weight(checkpoint))
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    from torch import nn
-
-    layer = nn.Linear(inputs, outputs)
-    nn.init.normal_(layer.weight, std=0.01)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _resnet(name: str, checkpoint: str, n_parameters: int, summary: str) -> Architecture:
-    return Architecture(
+    `neck` counts the numbers in the classifier before its last layer, which a convolutional head replaces, too.
+    """
+    plain = Architecture(
         name,
-        partial(build_resnet, name=name, checkpoint=checkpoint),
+        partial(build, name=name, checkpoint=checkpoint),
         summary,
-        head="fc",
-        cam_layer="layer4",
+        image_size=image_size,
+        min_image_size=family.min_image_size,
+        image_size_step=family.image_size_step,
+        head=family.head,
+        cam_layer=family.cam_layer,
         n_parameters=n_parameters,
+        bfloat16_on_cpu=family.bfloat16_on_cpu,
         fetch_weights=partial(fetch, checkpoint),
+        weights_path=partial(weights_path, checkpoint),
+        parameters={"head": HEAD},
     )
+    headless = n_parameters - _dense(embedding, CLASSES)
+    conv = replace(
+        plain,
+        head=f"{family.classifier}.9",
+        classifier=family.classifier,
+        cam_layer=family.conv_cam_layer or family.cam_layer,
+        n_parameters=headless - neck + _dense(9 * (maps or embedding), 64) + _dense(576, 128) + _dense(128, CLASSES),
+    )
+    mlp = replace(
+        plain,
+        head=f"{family.head}.3",
+        classifier=family.head,
+        n_parameters=headless + _dense(embedding, 256) + _dense(256, CLASSES),
+    )
+    return replace(plain, resolve=partial(resolve, variants={"conv": conv, "mlp": mlp}))
+
+
+def _dense(inputs: int, outputs: int) -> int:
+    return (inputs + 1) * outputs
 
 
 ARCHITECTURES = (
-    _resnet("resnet18", "ResNet18_Weights.IMAGENET1K_V1", 11_180_103, "ResNet of 18 layers, the usual small baseline."),
-    _resnet("resnet34", "ResNet34_Weights.IMAGENET1K_V1", 21_288_263, "ResNet of 34 layers."),
-    _resnet("resnet50", "ResNet50_Weights.IMAGENET1K_V2", 23_522_375, "ResNet of 50 layers with bottlenecks."),
-    Architecture(
+    _torchvision(
+        "resnet18",
+        RESNET,
+        "ResNet18_Weights.IMAGENET1K_V1",
+        "ResNet of 18 layers, the usual small baseline (He et al., arXiv 1512.03385).",
+        11_180_103,
+        512,
+    ),
+    _torchvision("resnet34", RESNET, "ResNet34_Weights.IMAGENET1K_V1", "ResNet of 34 layers.", 21_288_263, 512),
+    _torchvision(
+        "resnet50",
+        RESNET,
+        "ResNet50_Weights.IMAGENET1K_V2",
+        "ResNet of 50 layers with bottlenecks.",
+        23_522_375,
+        2048,
+    ),
+    _torchvision(
+        "resnet101",
+        RESNET,
+        "ResNet101_Weights.IMAGENET1K_V2",
+        "ResNet of 101 layers with bottlenecks.",
+        42_514_503,
+        2048,
+    ),
+    _torchvision(
         "densenet121",
-        partial(build_densenet, name="densenet121", checkpoint="DenseNet121_Weights.IMAGENET1K_V1"),
-        "DenseNet of 121 layers; each layer sees all before it.",
-        head="classifier",
-        cam_layer="relu",
-        n_parameters=6_961_031,
-        fetch_weights=partial(fetch, "DenseNet121_Weights.IMAGENET1K_V1"),
+        DENSENET,
+        "DenseNet121_Weights.IMAGENET1K_V1",
+        "DenseNet of 121 layers; each layer sees all before it (Huang et al., arXiv 1608.06993).",
+        6_961_031,
+        1024,
     ),
-    Architecture(
+    _torchvision(
+        "densenet169",
+        DENSENET,
+        "DenseNet169_Weights.IMAGENET1K_V1",
+        "DenseNet of 169 layers.",
+        12_496_135,
+        1664,
+    ),
+    _torchvision(
+        "densenet201",
+        DENSENET,
+        "DenseNet201_Weights.IMAGENET1K_V1",
+        "DenseNet of 201 layers.",
+        18_106_375,
+        1920,
+    ),
+    _torchvision(
         "efficientnet_b0",
-        partial(build_efficientnet, name="efficientnet_b0", checkpoint="EfficientNet_B0_Weights.IMAGENET1K_V1"),
-        "EfficientNet B0: depthwise convolutions, few parameters.",
-        head="classifier.1",
-        cam_layer="features",
-        n_parameters=4_016_515,
-        bfloat16_on_cpu=False,
-        fetch_weights=partial(fetch, "EfficientNet_B0_Weights.IMAGENET1K_V1"),
+        EFFICIENTNET,
+        "EfficientNet_B0_Weights.IMAGENET1K_V1",
+        "EfficientNet B0: depthwise convolutions, few parameters (Tan, Le, arXiv 1905.11946).",
+        4_016_515,
+        1280,
     ),
-    Architecture(
+    _torchvision(
+        "efficientnet_b1",
+        EFFICIENTNET,
+        "EfficientNet_B1_Weights.IMAGENET1K_V2",
+        "EfficientNet B1: B0, deeper, for larger images.",
+        6_522_151,
+        1280,
+        image_size=240,
+    ),
+    _torchvision(
+        "efficientnet_b2",
+        EFFICIENTNET,
+        "EfficientNet_B2_Weights.IMAGENET1K_V1",
+        "EfficientNet B2: B1, wider.",
+        7_710_857,
+        1408,
+        image_size=288,
+    ),
+    _torchvision(
+        "efficientnet_b3",
+        EFFICIENTNET,
+        "EfficientNet_B3_Weights.IMAGENET1K_V1",
+        "EfficientNet B3: B2, deeper and wider.",
+        10_706_991,
+        1536,
+        image_size=300,
+    ),
+    _torchvision(
+        "efficientnet_b4",
+        EFFICIENTNET,
+        "EfficientNet_B4_Weights.IMAGENET1K_V1",
+        "EfficientNet B4: B3, deeper and wider.",
+        17_561_167,
+        1792,
+        image_size=380,
+    ),
+    _torchvision(
+        "efficientnet_v2_s",
+        EFFICIENTNET,
+        "EfficientNet_V2_S_Weights.IMAGENET1K_V1",
+        "EfficientNet V2, small: plain convolutions first (Tan, Le, arXiv 2104.00298).",
+        20_186_455,
+        1280,
+        image_size=384,
+    ),
+    _torchvision(
+        "mobilenet_v3_small",
+        MOBILENET,
+        "MobileNet_V3_Small_Weights.IMAGENET1K_V1",
+        "MobileNet V3, small: made for phones (Howard et al., arXiv 1905.02244).",
+        1_525_031,
+        1024,
+        maps=576,
+        neck=_dense(576, 1024),
+    ),
+    _torchvision(
+        "mobilenet_v3_large",
+        MOBILENET,
+        "MobileNet_V3_Large_Weights.IMAGENET1K_V2",
+        "MobileNet V3, large.",
+        4_210_999,
+        1280,
+        maps=960,
+        neck=_dense(960, 1280),
+    ),
+    _torchvision(
+        "convnext_tiny",
+        CONVNEXT,
+        "ConvNeXt_Tiny_Weights.IMAGENET1K_V1",
+        "ConvNeXt, tiny: a ResNet with what transformers taught (Liu et al., arXiv 2201.03545).",
+        27_825_511,
+        768,
+        neck=2 * 768,
+    ),
+    _torchvision(
+        "convnext_small",
+        CONVNEXT,
+        "ConvNeXt_Small_Weights.IMAGENET1K_V1",
+        "ConvNeXt, small: deeper than tiny.",
+        49_460_071,
+        768,
+        neck=2 * 768,
+    ),
+    _torchvision(
         "squeezenet1_1",
-        partial(build_squeezenet, name="squeezenet1_1", checkpoint="SqueezeNet1_1_Weights.IMAGENET1K_V1"),
-        "SqueezeNet 1.1 with a linear head: the smallest and fastest.",
-        head="classifier.3",
-        cam_layer="features",
-        n_parameters=726_087,
-        fetch_weights=partial(fetch, "SqueezeNet1_1_Weights.IMAGENET1K_V1"),
+        SQUEEZENET,
+        "SqueezeNet1_1_Weights.IMAGENET1K_V1",
+        "SqueezeNet 1.1 with a linear head: the smallest and fastest (Iandola et al., arXiv 1602.07360).",
+        726_087,
+        512,
+    ),
+    _torchvision(
+        "vit_b_16",
+        VIT,
+        "ViT_B_16_Weights.IMAGENET1K_V1",
+        "Vision transformer, base, patches of 16 pixels (Dosovitskiy et al., arXiv 2010.11929).",
+        85_804_039,
+        768,
+    ),
+    _torchvision(
+        "swin_t",
+        SWIN,
+        "Swin_T_Weights.IMAGENET1K_V1",
+        "Swin transformer, tiny: attention in shifted windows (Liu et al., arXiv 2103.14030).",
+        27_524_737,
+        768,
+    ),
+    _torchvision(
+        "swin_v2_t",
+        SWIN,
+        "Swin_V2_T_Weights.IMAGENET1K_V1",
+        "Swin transformer V2, tiny (Liu et al., arXiv 2111.09883).",
+        27_587_953,
+        768,
+        image_size=256,
     ),
     Architecture(
         "cnn",

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def gradcam(model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture) -> Tensor:
     """Grad-CAM: see `skineval.explain.heatmaps.gradcam`."""
-    from skineval.explain.heatmaps import cam_layer, gradcam
+    from skineval.explain.heatmaps import cam_layers, gradcam
 
-    return gradcam(model, cam_layer(model, architecture.cam_layer), images, targets)
+    return gradcam(model, cam_layers(model, architecture), images, targets)
 
 
 EXPLAINERS = (Explainer("gradcam", gradcam, "Gradient-weighted activations of the last feature map (Grad-CAM)."),)

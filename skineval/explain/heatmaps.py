@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skineval.errors import CellError
+from skineval.specs import Architecture
 
 
-def gradcam(model: nn.Module, layer: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def gradcam(model: nn.Module, layers: nn.Module | Sequence[nn.Module], images: Tensor, targets: Tensor) -> Tensor:
     """Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2) of `targets` (N,) for images (N, 3, H, W).
 
-    The map of an image is the ReLU of its activations at `layer`, weighted by the spatial mean of the gradient of the
-    target's logit, upsampled bilinearly to (N, H, W), float32, >= 0. Convention: activations are read as `layer`
-    returns them, before anything later changes them in place; choose as `layer` what is pooled and classified.
+    The map of an image is the ReLU of its activations at the layer, weighted by the spatial mean of the gradient of the
+    target's logit, upsampled bilinearly to (N, H, W), float32, >= 0. Convention: activations are read as the layer
+    returns them, before anything later changes them in place; choose the layer that is pooled and classified.
+
+    Of several layers, the branches of a hybrid, the maps are added before the ReLU, since what speaks for a class in
+    one branch and against it in another is no evidence. Each is upsampled first and divided by the number of pixels
+    that stand for one of its positions: where a branch is pooled and classified linearly, its map sums to what it
+    adds to the logit, at whatever resolution it has seen the image.
     """
-    with _Activations(layer) as caught, torch.enable_grad():
+    layers = [layers] if isinstance(layers, nn.Module) else list(layers)
+    with ExitStack() as stack, torch.enable_grad():
+        caught = [stack.enter_context(_Activations(layer)) for layer in layers]
         model.eval()
         # A copy that wants gradients: the maps are then defined even for a network whose weights are frozen.
         logits = model(images.detach().clone().requires_grad_(True))
         score = logits.gather(1, targets.view(-1, 1)).sum()
-        activations = caught.value
-        if activations is None or activations.ndim != 4:
-            raise CellError("The layer Grad-CAM reads does not return maps (N, C, H, W); `cam_layer` is wrong.")
-        (gradients,) = torch.autograd.grad(score, activations)
-    weights = gradients.mean(dim=(2, 3), keepdim=True)
-    maps = F.relu((weights * activations.detach()).sum(dim=1, keepdim=True))
-    return F.interpolate(maps.float(), size=images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        activations = [one.maps() for one in caught]
+        gradients = torch.autograd.grad(score, activations)
+    maps = [
+        (gradient.mean(dim=(2, 3), keepdim=True) * activation.detach()).sum(dim=1, keepdim=True).float()
+        for activation, gradient in zip(activations, gradients, strict=True)
+    ]
+    size = images.shape[-2:]
+    if len(maps) == 1:
+        return _upsampled(F.relu(maps[0]), size)
+    shares = [_upsampled(one, size) * (one[0].numel() / size.numel()) for one in maps]
+    return F.relu(torch.stack(shares).sum(dim=0))
+
+
+def cam_layers(model: nn.Module, architecture: Architecture) -> tuple[nn.Module, ...]:
+    """What Grad-CAM of `architecture` reads: one layer, or one of each part of a hybrid.
+
+    Raises CellError where there is none.
+    """
+    if not architecture.parts:
+        return (cam_layer(model, architecture.cam_layer),)
+    return tuple(
+        layer
+        for place, part in enumerate(architecture.parts)
+        for layer in cam_layers(model.get_submodule(f"parts.{place}"), part)
+    )
 
 
 def cam_layer(model: nn.Module, path: str | None) -> nn.Module:
@@ -47,7 +76,7 @@ class _Activations:
     """Catches what a module returns; what comes after gets a copy, so that nothing changes it in place."""
 
     def __init__(self, layer: nn.Module) -> None:
-        self.value: Tensor | None = None
+        self._value: object = None
         self._layer = layer
 
     def __enter__(self) -> _Activations:
@@ -57,6 +86,16 @@ class _Activations:
     def __exit__(self, *_: object) -> None:
         self._handle.remove()
 
-    def _keep(self, _: nn.Module, __: object, output: Tensor) -> Tensor:
-        self.value = output
-        return output.clone()
+    def maps(self) -> Tensor:
+        """What was caught; raises CellError where it is not maps (N, C, H, W)."""
+        if isinstance(self._value, Tensor) and self._value.ndim == 4:
+            return self._value
+        raise CellError("The layer Grad-CAM reads does not return maps (N, C, H, W); `cam_layer` is wrong.")
+
+    def _keep(self, _: nn.Module, __: object, output: object) -> object:
+        self._value = output
+        return output.clone() if isinstance(output, Tensor) else output
+
+
+def _upsampled(maps: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)[:, 0]

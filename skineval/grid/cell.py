@@ -24,6 +24,7 @@ from skineval.grid.store import CellFolder, CellRecord
 from skineval.grid.workspace import ExternalImages, Rows, Workspace
 from skineval.measure.metrics import balanced_accuracy
 from skineval.measure.predictions import Predictions, from_frame
+from skineval.networks import find_head
 from skineval.runspec import RunSpec, derive_seed
 from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selection
 from skineval.train import checkpoint, determinism
@@ -35,7 +36,7 @@ from skineval.train.embeddings import fit_head, install_head
 from skineval.train.fit import Task, history_rows, images_per_second, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
-from skineval.train.network import build_network, classifier_path, find_head
+from skineval.train.network import build_network, classifier_paths
 from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
 
@@ -58,7 +59,7 @@ class Trained:
 
     network: nn.Module
     progress: Progress
-    loaded: Loaded | None
+    loaded: tuple[Loaded, ...]
     seconds: float  #: spent here and now; 0 where another cell had trained it
 
 
@@ -169,7 +170,7 @@ def train_shared(
             on_step=observer.on_step,
         )
         progress = replace(progress, notes=(*progress.notes, *notes))
-        about = {"progress": progress.to_dict(), "weights": asdict(loaded) if loaded else None}
+        about = {"progress": progress.to_dict(), "weights": [asdict(one) for one in loaded]}
         store.write_json(folder / "network.json", about)
         checkpoint.best_file(folder, progress.best_epoch).replace(finished)
         (folder / checkpoint.LAST).unlink()
@@ -211,7 +212,7 @@ def make_task(
         draw_weights=draw_weights,
         transform=make_transform(training.augment, architecture.mean, architecture.std, device),
         score=lambda targets, probabilities: score(targets, probabilities, workspace.classes),
-        head=classifier_path(network, architecture, len(workspace.classes)) if apart else None,
+        head=classifier_paths(network, architecture, len(workspace.classes)) if apart else None,
     )
 
 
@@ -293,7 +294,7 @@ def write_model(
         spec.image_size,
         spec.fit,
         imbalance=str(spec.imbalance),
-        initial_weights={"source": spec.weights, **(asdict(trained.loaded) if trained.loaded else {})},
+        initial_weights={"source": spec.weights, "files": [asdict(one) for one in trained.loaded]},
         best_epoch=trained.progress.best_epoch,
         notes=list(trained.progress.notes),
         precision=spec.precision,
@@ -356,8 +357,8 @@ def _seconds(trained: Trained, spec: RunSpec, started: float) -> float:
     return now - trained.seconds + max(trained.seconds, epochs) if not spec.on_embeddings else now
 
 
-def _loaded(fields: dict[str, list[str]] | None) -> Loaded | None:
-    return Loaded(**{key: tuple(value) for key, value in fields.items()}) if fields else None
+def _loaded(records: list[dict[str, str | list[str]]]) -> tuple[Loaded, ...]:
+    return tuple(Loaded.from_dict(record) for record in records)
 
 
 def _rounded(value: float) -> float | None:

@@ -85,9 +85,9 @@ def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
     return f"{readable_source}-{readable}-{digest}"
 
 
-def _package(provider: Provider) -> str:
+def _package(providers: Sequence[Provider]) -> str:
     # skineval's own code is told apart by the protocol version: a new release does not invalidate every old cell.
-    return "" if provider.name == BUILTINS_NAME else provider.package
+    return " + ".join(provider.package for provider in providers if provider.name != BUILTINS_NAME)
 
 
 def _cell(
@@ -108,7 +108,7 @@ def _cell(
         weights=facts.weights,
         precision=facts.precision(catalog.architecture(model)),
         tta=recipe.tta,
-        model_package=_package(catalog.architectures.entries[model.name].provider),
-        imbalance_package=_package(catalog.imbalance.entries[imbalance.name].provider),
+        model_package=_package(catalog.architectures.providers(model.name)),
+        imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),
         on_embeddings=acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
     )

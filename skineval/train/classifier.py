@@ -108,7 +108,8 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     folder = Path(path)
     folder = folder.parent if folder.is_file() else folder
     about = _read_about(folder / ABOUT)
-    architecture = (catalog or load_catalog()).architectures[about["architecture"]]
+    selection = Selection(about["architecture"], about["parameters"])
+    architecture = (catalog or load_catalog()).architecture(selection)
     network = architecture.build(len(about["classes"]), weights=None, **about["parameters"])
     tensors = read_tensors(folder / WEIGHTS)
     try:

@@ -39,7 +39,7 @@ class Task:
     draw_weights: NDArray[np.float64] | None  #: of the train rows, or None for each once an epoch
     transform: Transform
     score: Callable[[NDArray[np.int64], NDArray[np.float64]], float]  #: targets, probabilities -> validation score
-    head: str | None = None  #: dotted path of the module that is not backbone; needed where the two are told apart
+    head: tuple[str, ...] | None = None  #: dotted paths of what is not backbone; needed where the two are told apart
 
 
 def train(

@@ -20,7 +20,7 @@ class Learner:
     network: nn.Module
     optimizer: Optimizer
     average: Average | None
-    head: str | None  #: dotted path of the module that is trained while the backbone is frozen
+    head: tuple[str, ...] | None  #: dotted paths of the modules that are trained while the backbone is frozen
 
     @property
     def kept(self) -> nn.Module:
@@ -31,7 +31,8 @@ class Learner:
         """Make ready for the steps of an epoch; `frozen`: nothing but the head learns, running statistics neither."""
         self.network.train(not frozen)
         if frozen and self.head is not None:
-            self.network.get_submodule(self.head).train()
+            for path in self.head:
+                self.network.get_submodule(path).train()
         for weight in self.optimizer.weights:
             weight.value.requires_grad_(not frozen or belongs_to(weight.name, self.head))
 
@@ -48,7 +49,9 @@ class Learner:
             self.average.network.load_state_dict(_below("average", tensors))
 
 
-def make_learner(network: nn.Module, training: Training, device: torch.device, head: str | None = None) -> Learner:
+def make_learner(
+    network: nn.Module, training: Training, device: torch.device, head: tuple[str, ...] | None = None
+) -> Learner:
     """Put `network` on `device`, in the memory format that is trained fastest, with what `training` asks for."""
     network = network.to(device).to(memory_format=torch.channels_last)
     average = Average(network, training.ema) if training.ema else None

@@ -9,29 +9,50 @@ import torch
 from torch import Tensor, nn
 
 from skineval.errors import CellError
+from skineval.networks import find_head
 from skineval.specs import Architecture, Selection
-from skineval.train.weights import IMAGENET, Loaded, Weights, load_into
+from skineval.train.weights import IMAGENET, Loaded, Weights, load_into, recorded
 
 
 def build_network(
     architecture: Architecture, selection: Selection, num_classes: int, weights: Weights, image_size: int, seed: int
-) -> tuple[nn.Module, Loaded | None]:
+) -> tuple[nn.Module, tuple[Loaded, ...]]:
     """Make the network, with initial values that depend on `seed` alone, and check what it returns.
 
-    Raises CellError for an image size below the architecture's smallest, or a network that returns the wrong thing.
+    Beside it: what files of weights gave it, one record a file, or one for each part of a hybrid with ImageNet weights.
+    Raises CellError for an image size that the architecture refuses, for a file that is not the one that was asked for,
+    or for a network that returns the wrong thing.
     """
-    if image_size < architecture.min_image_size:
-        raise CellError(
-            f"--image-size is {image_size}; {architecture.name} needs at least {architecture.min_image_size} px."
-        )
+    refused = architecture.refuses(image_size)
+    if refused:
+        raise CellError(f"--image-size is {image_size}; {refused}.")
     torch.manual_seed(seed)
     named = IMAGENET if weights.identity == IMAGENET else None
     model: object = architecture.build(num_classes, weights=named, **selection.parameters)
     if not isinstance(model, nn.Module):
         raise CellError(f"{architecture.name} was built as {type(model).__name__}, which is not a torch.nn.Module.")
-    loaded = load_into(model, weights.path) if weights.path else None
+    loaded: tuple[Loaded, ...] = ()
+    if weights.path is not None:
+        loaded = (load_into(model, weights.path, architecture.name),)
+        if weights.identity != f"sha256:{loaded[0].sha256}":
+            raise CellError(f"{weights.path} has changed since the bench began.")
+    elif named:
+        loaded = _from_imagenet(model, architecture)
     check_output(model, architecture.name, num_classes, image_size)
     return model, loaded
+
+
+def _from_imagenet(model: nn.Module, architecture: Architecture) -> tuple[Loaded, ...]:
+    if architecture.parts:
+        parts = [model.get_submodule(f"parts.{place}") for place in range(len(architecture.parts))]
+        return tuple(
+            record
+            for network, part in zip(parts, architecture.parts, strict=True)
+            for record in _from_imagenet(network, part)
+        )
+    if architecture.fetch_weights is None:
+        return (Loaded(architecture.name, "", "", (), tuple(sorted(model.state_dict())), ()),)
+    return (recorded(model, architecture.fetch_weights(), architecture.name),)
 
 
 def check_output(model: nn.Module, name: str, num_classes: int, image_size: int) -> None:
@@ -49,31 +70,20 @@ def check_output(model: nn.Module, name: str, num_classes: int, image_size: int)
         raise CellError(f"{name} returned NaN or infinite logits before any training.")
 
 
-def find_head(model: nn.Module, architecture: Architecture, num_classes: int) -> nn.Linear:
-    """The linear layer that turns embeddings into logits; raises CellError where there is none."""
-    if architecture.head is not None:
-        head = model.get_submodule(architecture.head)
-        if isinstance(head, nn.Linear) and head.out_features == num_classes:
-            return head
-        raise CellError(f"{architecture.name}: its head {architecture.head!r} is not a linear layer of {num_classes}.")
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == num_classes]
-    if not linear:
-        raise CellError(f"{architecture.name} has no linear head: strategies that resample embeddings cannot refit it.")
-    return linear[-1]
-
-
-def classifier_path(model: nn.Module, architecture: Architecture, num_classes: int) -> str:
-    """The dotted path of what decides, everything else being backbone; raises CellError where there is none."""
-    path = architecture.classifier or architecture.head
-    if path is None:
+def classifier_paths(model: nn.Module, architecture: Architecture, num_classes: int) -> tuple[str, ...]:
+    """The dotted paths of what decides, everything else being backbone; raises CellError where there is none."""
+    named = architecture.classifier or architecture.head
+    if named is None:
         head = find_head(model, architecture, num_classes)
         names: dict[nn.Module, str] = {module: name for name, module in model.named_modules()}
-        return names[head]
-    try:
-        model.get_submodule(path)
-    except AttributeError as error:
-        raise CellError(f"{architecture.name}: {path!r} names no module of the network: {error}.") from error
-    return path
+        return (names[head],)
+    paths = (named,) if isinstance(named, str) else named
+    for path in paths:
+        try:
+            model.get_submodule(path)
+        except AttributeError as error:
+            raise CellError(f"{architecture.name}: {path!r} names no module of the network: {error}.") from error
+    return paths
 
 
 @dataclass

@@ -84,12 +84,12 @@ class Optimizer:
             named[name].state[key] = _laid_out_like(named[name].value, tensor)
 
 
-def make_optimizer(model: nn.Module, training: Training, head: str | None = None) -> Optimizer:
+def make_optimizer(model: nn.Module, training: Training, head: tuple[str, ...] | None = None) -> Optimizer:
     """The optimizer that `training` names; vectors (biases, normalisation) are not decayed.
 
     adamw: Loshchilov, Hutter, arXiv 1711.05101. adam: Kingma, Ba, arXiv 1412.6980, with L2 decay. sgd: momentum 0.9 by
-    Nesterov's method (Sutskever et al., ICML 2013), with L2 decay. `head` is the dotted path of the module that is
-    trained at the full rate; everything else has `training.backbone_rate` of it. Without a head all is trained alike.
+    Nesterov's method (Sutskever et al., ICML 2013), with L2 decay. `head` holds the dotted paths of what is trained at
+    the full rate; everything else has `training.backbone_rate` of it. Without a head all is trained alike.
     """
 
     def group(in_head: bool, decayed: bool) -> Group:
@@ -105,9 +105,9 @@ def make_optimizer(model: nn.Module, training: Training, head: str | None = None
     return Optimizer(groups, STEPS[training.optimizer])
 
 
-def belongs_to(name: str, head: str | None) -> bool:
-    """Whether the parameter `name` lies in the module `head`; without a head all do."""
-    return head is None or name.startswith(f"{head}.")
+def belongs_to(name: str, head: tuple[str, ...] | None) -> bool:
+    """Whether the parameter `name` lies in one of the modules of the `head`; without a head all do."""
+    return head is None or name.startswith(tuple(f"{path}." for path in head))
 
 
 def adam_step(weights: list[Weight], rate: float, decay: float) -> None:

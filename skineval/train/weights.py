@@ -1,16 +1,18 @@
-"""Initial weights: found before anything is trained, and never unpickled."""
+"""Initial weights: found before anything is trained, and read without running code that a file may hold."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.errors import ModelFileError, WeightsError
+from skineval.errors import ModelFileError, WeightsError, some
 from skineval.files import atomic_produce
 from skineval.specs import Architecture
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NONE, IMAGENET = "none", "imagenet"
+SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth")
+WRAPPERS = ("state_dict", "model")  #: under which training programs keep the tensors in a .pt or .pth file
+
+#: torchvision's files of DenseNets are older than its names of modules.
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 @dataclass(frozen=True)
@@ -30,39 +37,73 @@ class Weights:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a weights file gave a network; kept in model.json."""
+    """What a file of weights gave a network, or a part of a hybrid; kept in model.json."""
 
-    loaded: tuple[str, ...]
+    architecture: str
+    file: str  #: its name; "" where there is none, and all begins with random values
+    sha256: str
+    loaded: tuple[str, ...]  #: tensors of the network that hold what the file says
     missing: tuple[str, ...]  #: tensors of the network that stayed as initialised
     unused: tuple[str, ...]  #: tensors of the file that fit nothing
+    prefix: str = ""  #: what was taken off the names in the file
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, str | list[str]]) -> Loaded:
+        """The inverse of `dataclasses.asdict`, from JSON."""
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which tensors of a file go where in a network."""
+
+    prefix: str  #: what is taken off the names in the file
+    fitting: Mapping[str, Tensor]  #: by the names of the network
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+    others: tuple[str, ...] = ()  #: prefixes under which as many tensors would fit
 
 
 def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
     """Make sure that `text` (none, imagenet, or a file) can be had for all `architectures`, downloading if need be.
 
-    Raises WeightsError when weights cannot be had and ModelFileError for a file that is not safetensors.
+    Of a hybrid, one part at least must have ImageNet weights; the others begin with random ones. Raises WeightsError
+    when weights cannot be had and ModelFileError for a file that is not one of tensors.
     """
     if text == NONE:
         return Weights(NONE)
     if text == IMAGENET:
         for architecture in architectures:
-            if architecture.fetch_weights is None:
+            fetches = [part.fetch_weights for part in architecture.parts or (architecture,) if part.fetch_weights]
+            if not fetches:
                 raise WeightsError(f"{architecture.name} has no ImageNet weights.", "Use --weights none for it.")
-            architecture.fetch_weights()
+            for fetch in fetches:
+                fetch()
         return Weights(IMAGENET)
     path = Path(text).expanduser().resolve()
     if not path.is_file():
         raise WeightsError(f"--weights is {text!r}: there is no such file ({path}).", "Use imagenet, none, or a file.")
-    if path.suffix != ".safetensors":
-        raise ModelFileError(
-            f"{path} is not a .safetensors file.", "Pickled weights can run code; convert them to safetensors first."
-        )
     read_tensors(path)
-    return Weights(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", path)
+    return Weights(f"sha256:{_sha256(path)}", path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises ModelFileError naming a file that is damaged or something else."""
+    """The tensors of a .safetensors file, or of a .pt or .pth file that holds them alone or under "state_dict"/"model".
+
+    Raises ModelFileError naming a file that is damaged or something else; nothing that a file holds is run.
+    """
+    if path.suffix in SAFETENSORS:
+        return _read_safetensors(path)
+    if path.suffix in TORCH:
+        return _read_torch(path)
+    raise ModelFileError(
+        f"{path} is no file of weights: its name ends in {path.suffix!r}.",
+        f"Those end in {', '.join((*SAFETENSORS, *TORCH))}.",
+    )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file  # which imports torch
 
@@ -70,6 +111,44 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be read as safetensors: {error}.", "Fetch or write it again.") from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    import torch
+
+    try:
+        _refuse_compressed(path)
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of many kinds, for what is damaged and for what would run code
+        raise ModelFileError(
+            f"{path} is damaged, or holds more than tensors and plain values ({type(error).__name__}).",
+            "What would run code is refused. Save a plain state dict with torch.save, or a .safetensors file.",
+        ) from error
+    if isinstance(content, dict):
+        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
+    if not isinstance(content, dict) or not content:
+        raise ModelFileError(f"{path} holds {type(content).__name__}, not a dictionary of tensors.", _PLAIN)
+    others = [str(name) for name, value in content.items() if not _is_named_tensor(name, value)]
+    if others:
+        raise ModelFileError(f"{path} holds more than tensors: {some(others)}.", _PLAIN)
+    return {name: tensor.detach() for name, tensor in content.items()}
+
+
+_PLAIN = f"Save a plain state dict, or one under {' or '.join(map(repr, WRAPPERS))}."
+
+
+def _is_named_tensor(name: object, value: object) -> bool:
+    from torch import Tensor
+
+    return isinstance(name, str) and isinstance(value, Tensor)
+
+
+def _refuse_compressed(path: Path) -> None:
+    # torch stores its tensors as they are; a compressed file may grow without bound.
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("compressed")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None) -> None:
@@ -92,29 +171,94 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, s
     atomic_produce(path, write)
 
 
-def load_into(model: nn.Module, path: Path) -> Loaded:
-    """Copy every tensor of the file at `path` that has the name and shape of one of `model`'s.
+def load_into(model: nn.Module, path: Path, name: str = "") -> Loaded:
+    """Copy every tensor of the file at `path` that has the name and shape of one of `model`'s, called `name`.
 
-    A file of a backbone without its head is what fine-tuning starts from; raises ModelFileError, with the names that
-    did not fit, when nothing fits.
+    A prefix that is not in the network, such as "module.", is taken off the names in the file. A file of a backbone
+    without its head, or with one for other classes, is what fine-tuning starts from. Raises ModelFileError, with the
+    names that did not fit, when nothing fits.
     """
     tensors = read_tensors(path)
     state = model.state_dict()
-    fitting = {name: tensor for name, tensor in tensors.items() if _fits(tensor, state.get(name))}
-    unused = tuple(sorted(tensors.keys() - fitting.keys()))
-    if not fitting:
+    found = _match(tensors, state)
+    _check(found, tensors, state, path)
+    model.load_state_dict(dict(found.fitting), strict=False)
+    return _loaded(name, path, found)
+
+
+def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
+    """What the file at `path` gave `model`, which its architecture has loaded itself: what is equal to the last bit."""
+    try:
+        tensors = read_tensors(path)
+    except ModelFileError:  # a format that its architecture alone reads: what of it was used cannot be told
+        return Loaded(name, path.name, _sha256(path) if path.is_file() else "", (), (), ())
+    state = model.state_dict()
+    found = _match(tensors, state)
+    equal = {
+        key: tensor for key, tensor in found.fitting.items() if tensor.to(state[key].dtype).equal(state[key].cpu())
+    }
+    return _loaded(name, path, _against(state, tensors, found.prefix, equal))
+
+
+def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    """Raises ModelFileError where nothing of a file fits, or two things of it fit alike."""
+    if all(tensor.ndim == 0 for tensor in found.fitting.values()):  # counters of batches say nothing
         raise ModelFileError(
-            f"No tensor of {path} fits the network. Did not fit: {_listed(unused, tensors)}.",
+            f"No tensor of {path} fits the network. Did not fit: {_listed(tuple(sorted(tensors)), tensors)}.",
             f"The network has, for example: {_listed(tuple(sorted(state)), state)}.",
         )
-    model.load_state_dict(fitting, strict=False)
-    return Loaded(tuple(sorted(fitting)), tuple(sorted(state.keys() - fitting.keys())), unused)
+    if found.others:
+        raise ModelFileError(
+            f"{path} holds the network more than once, under {', '.join((found.prefix, *found.others))}.",
+            "Save the tensors of one of them to a file of their own.",
+        )
+
+
+def _match(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Match:
+    named = {name: _OLD_DENSENET.sub(r"\1\2", name) for name in tensors}
+    fits: Counter[str] = Counter()
+    for name, modern in named.items():
+        for start in (0, *(at.end() for at in re.finditer(r"\.", modern))):
+            if _fits(tensors[name], state.get(modern[start:])):
+                fits[modern[:start]] += 1
+    most = max(fits.values(), default=0)
+    prefix, *others = sorted((prefix for prefix in fits if fits[prefix] == most), key=len) or [""]
+    fitting = {
+        modern.removeprefix(prefix): tensors[name]
+        for name, modern in named.items()
+        if modern.startswith(prefix) and _fits(tensors[name], state.get(modern.removeprefix(prefix)))
+    }
+    # Names that fit as they are need no prefix taken off, whatever else would fit.
+    return _against(state, tensors, prefix, fitting, tuple(others) if prefix else ())
+
+
+def _against(
+    state: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+    fitting: Mapping[str, Tensor],
+    others: tuple[str, ...] = (),
+) -> Match:
+    used = {id(tensor) for tensor in fitting.values()}
+    unused = tuple(sorted(name for name, tensor in tensors.items() if id(tensor) not in used))
+    return Match(prefix, fitting, tuple(sorted(state.keys() - fitting.keys())), unused, others)
+
+
+def _loaded(name: str, path: Path, found: Match) -> Loaded:
+    return Loaded(
+        name, path.name, _sha256(path), tuple(sorted(found.fitting)), found.missing, found.unused, found.prefix
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fits(tensor: Tensor, own: Tensor | None) -> bool:
     return own is not None and own.shape == tensor.shape
 
 
-def _listed(names: tuple[str, ...], tensors: dict[str, Tensor], most: int = 8) -> str:
+def _listed(names: tuple[str, ...], tensors: Mapping[str, Tensor], most: int = 8) -> str:
     shown = [f"{name} {tuple(tensors[name].shape)}" for name in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -254,10 +254,10 @@ def test_parts_cover_a_batch_and_none_holds_a_single_image(n, splits):
 
 def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(tmp_path):
     before, _ = build_network(TOY, spec().model, 3, Weights("none"), 16, seed=7)
-    frozen, _ = fitted(tmp_path / "a", spec(epochs=2, freeze_epochs=2), head="8")
+    frozen, _ = fitted(tmp_path / "a", spec(epochs=2, freeze_epochs=2), head=("8",))
     for name, tensor in state(frozen).items():
         assert torch.equal(tensor, before.state_dict()[name]) == (not name.startswith("8.")), name
-    thawed, _ = fitted(tmp_path / "b", spec(epochs=2, freeze_epochs=1, patience=9, learning_rate=0.05), head="8")
+    thawed, _ = fitted(tmp_path / "b", spec(epochs=2, freeze_epochs=1, patience=9, learning_rate=0.05), head=("8",))
     assert not torch.equal(state(thawed)["0.weight"], before.state_dict()["0.weight"])
     assert all(parameter.requires_grad for parameter in thawed.parameters())
 
@@ -291,13 +291,13 @@ def test_gradients_are_clipped_to_their_norm(tmp_path):
 )
 def test_every_way_of_training_resumes_bit_for_bit(tmp_path, changes):
     specification = spec(epochs=4, **changes)
-    expected, whole = fitted(tmp_path / "whole", specification, head="8")
+    expected, whole = fitted(tmp_path / "whole", specification, head=("8",))
     for stop_after in (3, 6, 13):
         countdown = iter([False] * stop_after)
         stop = functools.partial(next, countdown, True)
         with pytest.raises(Interrupted):
-            fitted(tmp_path / "cut", specification, should_stop=stop, head="8")
-    resumed, progress = fitted(tmp_path / "cut", specification, head="8")
+            fitted(tmp_path / "cut", specification, should_stop=stop, head=("8",))
+    resumed, progress = fitted(tmp_path / "cut", specification, head=("8",))
     assert same(state(expected), state(resumed))
     assert [r.train_loss for r in progress.history] == [r.train_loss for r in whole.history]
     plain, _ = fitted(tmp_path / "plain", spec(epochs=4))

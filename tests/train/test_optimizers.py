@@ -79,7 +79,7 @@ def test_vectors_are_not_decayed():
 def test_the_backbone_has_its_own_rate():
     model = network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    optimizer = make_optimizer(model, training("sgd", backbone_rate=0.1), head="8")
+    optimizer = make_optimizer(model, training("sgd", backbone_rate=0.1), head=("8",))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     for group in optimizer.groups:

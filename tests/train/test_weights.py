@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from skineval.errors import CellError, ModelFileError, WeightsError
+from skineval.networks import find_head
 from skineval.specs import Selection
-from skineval.train.network import build_network, find_head
+from skineval.train.network import build_network
 from skineval.train.weights import Weights, load_into, resolve_weights
 from tests.train.toys import TOY, build
 

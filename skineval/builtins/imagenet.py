@@ -1,0 +1,47 @@
+"""torchvision's ImageNet weights: where they lie, and fetching them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from skineval.data.download import DownloadError, RemoteFile, download
+from skineval.data.transport import Patience
+from skineval.data.verification import OURS, Checksum, Promise
+from skineval.errors import WeightsError
+
+PATIENCE = Patience(attempts=3)  # who has no network should not wait for it long
+_DIGEST = re.compile(r"-([0-9a-f]{8,})\.")
+
+
+def weights_path(checkpoint: str) -> Path:
+    """Where torch keeps the file of `checkpoint`, such as "ResNet18_Weights.IMAGENET1K_V1"; it need not be there."""
+    import torch
+
+    return Path(str(torch.hub.get_dir())) / "checkpoints" / _url(checkpoint).rpartition("/")[2]
+
+
+def fetch(checkpoint: str) -> Path:
+    """Find the file where torch keeps it, or download it; either way its digest is that in its name.
+
+    Raises WeightsError naming the file and its place where it cannot be had.
+    """
+    path, url = weights_path(checkpoint), _url(checkpoint)
+    digest = _DIGEST.search(path.name)
+    assert digest is not None, path.name  # torchvision promises the first digits of the SHA-256
+    remote = RemoteFile(path.name, url, Promise("file", None, (Checksum(OURS, digest[1], truncated=True),)), page=url)
+    try:
+        return download(remote, path.parent, patience=PATIENCE).path
+    except DownloadError as error:
+        there = f" {path} is there, but its SHA-256 does not begin with {digest[1]}." if path.exists() else ""
+        raise WeightsError(
+            f"The ImageNet weights {path.name} cannot be had: {error.message}{there}",
+            f"Download {url} where there is a network and place it as {path}, or train from scratch with "
+            "--weights none.",
+        ) from error
+
+
+def _url(checkpoint: str) -> str:
+    from torchvision.models import get_weight
+
+    return str(get_weight(checkpoint).url)
