@@ -5,7 +5,7 @@ Importing this package does no work and loads neither torch nor numpy; the funct
 
 from __future__ import annotations
 
-from skineval.api import bench, evaluate, load_model
+from skineval.api import bench, evaluate, load_model, tune
 from skineval.hookspecs import hookimpl
 from skineval.specs import (
     Architecture,
@@ -35,4 +35,5 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "load_model",
+    "tune",
 ]

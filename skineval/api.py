@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from skineval.recipe import Recipe
     from skineval.report.tables import Table
     from skineval.train.classifier import Classifier
+    from skineval.tuning.search import Display as SearchDisplay
+    from skineval.tuning.search import Search
 
 
 def bench(
@@ -46,6 +48,36 @@ def bench(
     values = recipe_values(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
     return run_recipe(values, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast)
+
+
+def tune(
+    recipe: str | Path | None = None,
+    *,
+    trials: int = 20,
+    search: str | Sequence[str] = (),
+    out: str | Path | None = None,
+    fresh: bool = False,
+    **keys: object,
+) -> Search:
+    """Search the hyper-parameters of one model and one imbalance strategy by validation balanced accuracy.
+
+    `recipe` and `keys` are those of `bench`; the first trial is the recipe's own setting. `search` says what varies, as
+    `--search` does: `search=["learning_rate=1e-4..1e-2", "augment=none,basic"]`; by default learning rate, weight
+    decay, batch size, augmentation, schedule and epochs around what the recipe says. `trials` counts those that an
+    earlier run left in `out`. The test part is never read; the winning recipe is `result.recipe`, and a file in
+    `result.folder`.
+
+    Raises UsageError (optuna is missing, several models, a key that cannot be searched), DataError or PluginError
+    before anything is trained, CellError where the recipe's own setting cannot be trained, and Interrupted on Ctrl-C,
+    with every finished trial on disk.
+    """
+    from skineval.catalog import load_catalog
+    from skineval.tuning.search import Silent
+
+    values = recipe_values(None if recipe is None else str(recipe), keys)
+    texts = [search] if isinstance(search, str) else list(search)
+    folder = None if out is None else Path(out)
+    return run_search(values, load_catalog(), Silent(), trials=trials, search=texts, out=folder, fresh=fresh)
 
 
 def evaluate(
@@ -207,6 +239,34 @@ def run_recipe(
 
     prepared = prepare(recipe, catalog)
     return run(prepared, Options(out, fresh, fail_fast), catalog, display)
+
+
+def run_search(
+    values: Mapping[str, object],
+    catalog: Catalog,
+    display: SearchDisplay,
+    *,
+    trials: int,
+    search: Sequence[str],
+    out: Path | None = None,
+    fresh: bool = False,
+) -> Search:
+    """Run a search from its keys, showing on `display` how it goes, and draw it."""
+    from skineval.tuning.advice import require_optuna
+
+    require_optuna()
+    recipe = _checked(values, catalog)
+    from skineval.files import atomic_write
+    from skineval.report.tuning import draw
+    from skineval.tuning.folder import SearchFolder
+    from skineval.tuning.plan import make_plan
+    from skineval.tuning.search import Options
+    from skineval.tuning.search import search as run
+
+    options = Options(trials, out, fresh)
+    found = run(make_plan(recipe, search, catalog), options, catalog, display)
+    atomic_write(SearchFolder(found.folder).plot, draw(found))
+    return found
 
 
 def plan_table(values: Mapping[str, object], catalog: Catalog) -> Table:

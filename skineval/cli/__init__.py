@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report
+from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report, tune
 from skineval.cli.output import complain
 from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import ExitCode, Interrupted, SkinevalError
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("bench", cls=QuickCommand, epilog=bench.EXAMPLE)(bench.bench)
 app.command("evaluate", cls=QuickCommand, epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("report", cls=QuickCommand, epilog=report.EXAMPLE)(report.report)
+app.command("tune", cls=QuickCommand, epilog=tune.EXAMPLE)(tune.tune)
 app.add_typer(data.app, name="data")
 app.add_typer(listing.app, name="list")
 app.add_typer(plugins.app, name="plugins")

@@ -1,0 +1,155 @@
+"""A search as a table and as a picture."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from skineval.report import style, text
+from skineval.report.style import BLUE, INK, MUTED, VERMILLION
+from skineval.report.tables import Cell, Column, Row, Table
+from skineval.tuning.search import Search
+from skineval.tuning.space import Choices, Dimension, Range
+from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
+
+_COLUMNS = 3  #: panels side by side
+#: How a trial is marked: state, colour, marker, words.
+_MARKS = ((PRUNED, MUTED, "x", "pruned (best until then)"), (DONE, BLUE, "o", "done"))
+_STAR: dict[str, Any] = {
+    "color": INK,
+    "marker": "*",
+    "markersize": 11,
+    "markeredgecolor": "white",
+    "linestyle": "none",
+}
+
+
+def table(search: Search) -> Table:
+    """Every trial, the best first; those that were given up come after those that reached their end."""
+    columns = (
+        Column("number", "Trial", "count"),
+        Column("value", "Balanced accuracy", "score", "on the validation part; of a pruned trial the best until then"),
+        Column("gain", "Over the recipe", "score", "balanced accuracy above that of the recipe's own setting", 2),
+        *(Column(one.key, one.key.replace("_", " ").capitalize(), priority=1) for one in search.space),
+        Column("state", "State"),
+        Column("epochs_trained", "Epochs trained", "count", priority=4),
+        Column("seconds", "Time", "seconds", priority=3),
+    )
+    rows = tuple(_row(trial, search) for trial in ranked(search.trials))
+    return Table(text.stamped(f"Search for {search.system}", search.stamps), columns, rows, tuple(_notes(search)))
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Best first: done, pruned, failed, each by value; of equal ones the first."""
+    order = (DONE, PRUNED, FAILED)
+    return sorted(trials, key=lambda trial: (order.index(trial.state), -(trial.value or 0.0), trial.number))
+
+
+def draw(search: Search) -> bytes:
+    """The search as SVG, the same bytes every time: the score trial by trial, and against each dimension."""
+    with style.styled():
+        lines = -(-len(search.space) // _COLUMNS)
+        height = 3.1 + 2.3 * lines + 0.2 * len(search.stamps)
+        figure = style.canvas(9, height, f"Search for {style.shortened(search.system, 60)}", search.stamps)
+        grid = figure.add_gridspec(lines + 1, _COLUMNS, height_ratios=[1.25, *[1.0] * lines])
+        first = figure.add_subplot(grid[0, :])
+        _by_trial(first, search)
+        for place, one in enumerate(search.space):
+            panel = figure.add_subplot(grid[1 + place // _COLUMNS, place % _COLUMNS], sharey=first)
+            _by_value(panel, one, search)
+            if place % _COLUMNS == 0:
+                panel.set_ylabel("balanced accuracy")
+        return style.encoded(figure, "svg")
+
+
+def _row(trial: Trial, search: Search) -> Row:
+    gain = trial.score - search.own.score if trial.state == DONE else None
+    parameters: list[Cell] = [trial.parameters[one.key] for one in search.space]
+    cells: tuple[Cell, ...] = (trial.number, trial.value, gain, *parameters, trial.state, trial.epochs, trial.seconds)
+    kind = "best" if trial is search.best else "baseline" if trial is search.own else "plain"
+    return Row(cells, kind if trial.state == DONE else trial.state, trial.reason)
+
+
+def _notes(search: Search) -> Iterator[str]:
+    best, own = search.best, search.own
+    yield (
+        f"Trial 0 is the recipe's own setting: {text.decimal(own.score)}. "
+        + (
+            "No trial is better."
+            if best is own
+            else f"Trial {best.number} is the best: {text.decimal(best.score)}, "
+            f"{text.decimal(best.score - own.score)} more."
+        )
+    )
+    over = "" if search.cells == 1 else f"; each value is the mean over {search.cells} networks"
+    yield f"Validation part: {text.count(search.n_images)} images of {text.plural(search.n_lesions, 'lesion')}{over}."
+    yield (
+        "The best of many trials on the same images is optimistic, and no figure to report. The test part was not "
+        f"read: `skineval bench {text.plain(search.folder / 'recipe.toml')}` measures the winner on it."
+    )
+    given_up = sum(trial.state == PRUNED for trial in search.trials)
+    if given_up:
+        yield (
+            f"{text.plural(given_up, 'trial')} pruned: given up while below the median of the others when they had "
+            "come as far."
+        )
+
+
+def _by_trial(panel: Axes, search: Search) -> None:
+    _points(panel, [float(trial.number) for trial in search.trials], search)
+    best = list(itertools.accumulate((t.score if t.state == DONE else 0.0 for t in search.trials), max))
+    panel.step(range(len(best)), best, where="post", color=BLUE, label="best so far", zorder=1)
+    for trial in search.trials:
+        if trial.state == FAILED:
+            panel.axvline(trial.number, color=VERMILLION, linewidth=1, linestyle=style.DASHES[2], label="failed")
+    panel.set(title="Balanced accuracy on the validation part", xlabel="trial", ylabel="balanced accuracy")
+    panel.set_xlim(-0.6, max(len(search.trials) - 0.4, 1))
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    named = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))  # each once
+    panel.legend(named.values(), named.keys(), ncols=len(named), loc="lower right", bbox_to_anchor=(1, 1))
+
+
+def _by_value(panel: Axes, one: Dimension, search: Search) -> None:
+    places = _places(one, search.trials)
+    _points(panel, places, search)
+    panel.set_title(one.key.replace("_", " "))
+    if isinstance(one, Range):
+        if one.logarithmic and all(place > 0 for place in places):
+            panel.set_xscale("log")
+        elif one.whole:
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    else:
+        words = _words(one, search.trials)
+        panel.set_xticks(range(len(words)), [style.shortened(style.drawable(word), 14) for word in words])
+        panel.set_xlim(-0.5, len(words) - 0.5)
+
+
+def _places(one: Dimension, trials: Sequence[Trial]) -> list[float]:
+    """Where each trial stands on the axis of a dimension."""
+    if isinstance(one, Range):
+        return [float(trial.parameters[one.key]) for trial in trials]
+    words = _words(one, trials)
+    return [float(words.index(str(trial.parameters[one.key]))) for trial in trials]
+
+
+def _words(one: Choices, trials: Sequence[Trial]) -> list[str]:
+    """The values of a dimension without order, with that of the recipe where it is not among them."""
+    return list(dict.fromkeys([*map(str, one.values), *(str(trial.parameters[one.key]) for trial in trials)]))
+
+
+def _points(panel: Axes, places: Sequence[float], search: Search) -> None:
+    """Every trial that has a value, at its place, with the winner and the level of the recipe's own setting."""
+    for state, color, marker, label in _MARKS:
+        some = [trial for trial in search.trials if trial.state == state]
+        if some:
+            at = [places[trial.number] for trial in some]
+            scores = [trial.score for trial in some]
+            panel.plot(at, scores, color=color, marker=marker, linestyle="none", label=label)
+    panel.plot(places[search.best.number], search.best.score, label="winner", **_STAR)
+    panel.axhline(
+        search.own.score, color=MUTED, linewidth=1, linestyle=style.DASHES[1], label="the recipe's own", zorder=1
+    )

@@ -1,0 +1,117 @@
+"""What to try next, and when to give up: optuna's judgement of the trials that have ended.
+
+The advice on a trial depends on the space, the trials before it, and a seed that is its own; nothing of optuna's is
+kept from trial to trial. An interrupted search therefore tries what an uninterrupted one would have tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from skineval.errors import UsageError
+from skineval.specs import Value
+from skineval.tuning.space import Choices, Space
+from skineval.tuning.trials import DONE, FAILED, Trial
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+AT_RANDOM = 8  #: trials that fill the space before the sampler starts to learn from them
+NEVER_PRUNED = 5  #: trials that must reach their end before another is given up
+WARM_UP = 3  #: tenths of its first cell that every trial is given
+
+
+def require_optuna() -> None:
+    """Raises UsageError where optuna is not installed."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "skineval tune needs optuna, which is not installed.", "Install it: pip install 'skineval[tune]'"
+        ) from None
+
+
+class Adviser:
+    """Advice on one trial, from those that have ended.
+
+    Settings are proposed by the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011; in its multivariate
+    form, Falkner et al., ICML 2018); a trial is given up by the median rule (Golovin et al., KDD 2017).
+    """
+
+    def __init__(self, space: Space, ended: Sequence[Trial], seed: int) -> None:
+        import optuna
+
+        self._space = space
+        self._distributions = _distributions(space)
+        with _quiet():
+            self._study = optuna.create_study(
+                direction="maximize",
+                sampler=optuna.samplers.TPESampler(n_startup_trials=AT_RANDOM, multivariate=True, seed=seed % 2**32),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=NEVER_PRUNED, n_warmup_steps=WARM_UP),
+            )
+        for trial in ended:
+            # The recipe's own setting may lie outside of the space: it then says nothing of what is inside.
+            if all(one.holds(trial.parameters[one.key]) for one in space):
+                self._study.add_trial(_told(trial, self._distributions))
+
+    def propose(self) -> dict[str, Value]:
+        """The setting to try, one value a dimension."""
+        with _quiet():
+            drawn = self._study.ask(self._distributions).params
+        return {
+            one.key: drawn[one.key] if isinstance(one, Choices) else one.tidy(drawn[one.key]) for one in self._space
+        }
+
+    def is_hopeless(self, curve: Sequence[float]) -> bool:
+        """Whether a trial that has come so far is below the median of the others, when they had come as far."""
+        from optuna.trial import TrialState, create_trial
+
+        running = create_trial(state=TrialState.RUNNING, intermediate_values=_steps(curve))
+        return self._study.pruner.prune(self._study, running)
+
+
+def _distributions(space: Space) -> dict[str, BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for one in space:
+        if isinstance(one, Choices):
+            found[one.key] = CategoricalDistribution(one.values)
+        elif one.whole:
+            found[one.key] = IntDistribution(int(one.low), int(one.high))
+        else:
+            found[one.key] = FloatDistribution(one.low, one.high, log=one.logarithmic)
+    return found
+
+
+def _told(trial: Trial, distributions: Mapping[str, BaseDistribution]) -> FrozenTrial:
+    """What the sampler is told of a trial; one that failed is the worst of those that were given up."""
+    from optuna.trial import TrialState, create_trial
+
+    return create_trial(
+        state=TrialState.COMPLETE if trial.state == DONE else TrialState.PRUNED,
+        value=trial.value if trial.state == DONE else None,
+        params=dict(trial.parameters),
+        distributions=dict(distributions),
+        intermediate_values=_steps(trial.curve) if trial.state != FAILED else {0: 0.0},
+    )
+
+
+def _steps(curve: Sequence[float]) -> dict[int, float]:
+    return dict(enumerate(curve, start=1))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """optuna tells the user of every study; it is not the user's."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -1,0 +1,173 @@
+"""One trial: its networks are trained as those of a bench, on images among which there is no test image."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.catalog import Catalog
+from skineval.grid.cell import make_task, refit_head
+from skineval.grid.prepare import Prepared
+from skineval.grid.store import BenchFolder
+from skineval.grid.workspace import Workspace
+from skineval.runspec import RunSpec, derive_seed
+from skineval.train import checkpoint
+from skineval.train.augment import normaliser
+from skineval.train.checkpoint import EpochRecord
+from skineval.train.fit import train, validate
+from skineval.train.network import build_network
+from skineval.train.predict import Stage, put_on_device
+from skineval.tuning.curves import curve
+from skineval.tuning.trials import DONE, PRUNED, Trial
+from skineval.tuning.visible import without_test
+
+
+class Pruned(Exception):  # noqa: N818 - not an error: the trial has been judged
+    """Raised after the epoch in which a trial turned out to be hopeless."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who is told how a trial goes, and who judges it."""
+
+    on_step: Callable[[float], None]  #: epochs done, over all cells, with the fraction of the current one
+    on_epoch: Callable[[float], None]  #: the best validation score so far of the current cell
+    is_hopeless: Callable[[Sequence[float]], bool]  #: from a curve; asked after every epoch but the last
+    should_stop: Callable[[], bool]
+
+
+@dataclass(eq=False)
+class Ground:
+    """What every trial stands on: images, labels, parts and device."""
+
+    prepared: Prepared
+    store: NDArray[np.uint8]  #: (N, S, S, 3), of all images
+    catalog: Catalog
+    should_stop: Callable[[], bool]
+    _staged: tuple[int, Workspace, Stage] | None = field(default=None, init=False)
+
+    def staged(self, spec: RunSpec) -> tuple[Workspace, Stage]:
+        """The fold of a cell without its test part, and its images on the device; kept until another fold is wanted."""
+        if self._staged is None or self._staged[0] != spec.fold:
+            self._staged = None  # on a GPU there is no room for two
+            self._staged = (spec.fold, *self._stage(spec))
+        return self._staged[1:]
+
+    def _stage(self, spec: RunSpec) -> tuple[Workspace, Stage]:
+        prepared = self.prepared
+        seen = without_test(prepared.targets, prepared.parts[spec.fold])
+        device = prepared.device.torch
+        architecture = self.catalog.architecture(spec.model)
+        workspace = Workspace(
+            folder=BenchFolder(Path()),  # nothing of a cell is written
+            store=self.store[:0],
+            image_ids=np.empty(0, dtype=np.str_),
+            lesion_ids=np.empty(0, dtype=np.str_),
+            targets=seen.targets,
+            classes=prepared.classes,
+            parts={spec.fold: seen.parts},
+            device=prepared.device.name,
+            threads=prepared.threads,
+            weights_path=prepared.weights.path,
+        )
+        stage = Stage(
+            put_on_device(self.store, device, seen.rows),
+            device,
+            spec.precision,
+            normaliser(architecture.mean, architecture.std, device),
+            self.should_stop,
+        )
+        return workspace, stage
+
+
+class _Log:
+    """The epochs of a trial, judged as they come in; those before an interruption are judged once more."""
+
+    def __init__(self, cells: int, epochs: int, is_hopeless: Callable[[Sequence[float]], bool]) -> None:
+        self._cells, self._epochs, self._is_hopeless = cells, epochs, is_hopeless
+        self.histories: list[list[EpochRecord]] = []
+
+    def begin(self) -> None:
+        """Another cell begins."""
+        self.histories.append([])
+
+    def add(self, record: EpochRecord) -> None:
+        """An epoch is over; raises Pruned where the next one would be wasted."""
+        self.histories[-1].append(record)
+        is_last = len(self.histories) == self._cells and record.epoch == self._epochs
+        if not is_last and self._is_hopeless(self.curve(ended=len(self.histories) - 1)):
+            raise Pruned
+
+    def curve(self, ended: int) -> tuple[float, ...]:
+        """The curve so far, `ended` cells being over."""
+        scores = [[record.val_balanced_accuracy for record in history] for history in self.histories]
+        return curve(scores, ended, self._epochs, self._cells)
+
+    def best(self) -> float:
+        """The best score so far of the current cell."""
+        return max(record.val_balanced_accuracy for record in self.histories[-1])
+
+    def ended(self, trial: Trial, state: str, values: Sequence[float]) -> Trial:
+        """The trial as it ended: its value is the mean over the cells that began."""
+        records = [record for history in self.histories for record in history]
+        return dataclasses.replace(
+            trial,
+            state=state,
+            value=statistics.fmean(values),
+            curve=self.curve(ended=len(values) if state == DONE else len(values) - 1),
+            epochs=len(records),
+            seconds=round(sum(record.seconds for record in records), 3),
+        )
+
+
+def attempt(trial: Trial, cells: Sequence[RunSpec], ground: Ground, folder: Path, observer: Observer) -> Trial:
+    """Train the cells of a trial, one after the other, and return it as it ended: done, or pruned.
+
+    Checkpoints go to `folder`, and a trial that was interrupted goes on from them. Raises CellError where a network
+    cannot be trained with this setting, whatever a plugin raises, and Interrupted when the ground is told to stop.
+    """
+    log = _Log(len(cells), cells[0].training.epochs, observer.is_hopeless)
+    values: list[float] = []
+    try:
+        for cell in cells:
+            values.append(_train(cell, ground, folder / cell.run_id, log, observer))  # noqa: PERF401 - it may raise
+    except Pruned:
+        return log.ended(trial, PRUNED, [*values, log.best()])
+    return log.ended(trial, DONE, values)
+
+
+def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Observer) -> float:
+    """Train one cell and return the validation score of what a bench would keep of it."""
+    before = spec.training.epochs * len(log.histories)
+    log.begin()
+    found = checkpoint.read_progress(folder)
+    for record in found.history if found else ():
+        log.add(record)
+
+    def on_epoch(record: EpochRecord) -> None:
+        log.add(record)
+        observer.on_epoch(log.best())
+
+    workspace, stage = ground.staged(spec)
+    architecture = ground.catalog.architecture(spec.model)
+    strategy = ground.catalog.imbalance[spec.imbalance.name]
+    network, _ = build_network(
+        architecture,
+        spec.model,
+        len(spec.classes),
+        ground.prepared.weights,
+        spec.image_size,
+        derive_seed("initial weights", spec.model, spec.seed, spec.fold),
+    )
+    task = make_task(spec, workspace, architecture, strategy, network, stage.device)
+    progress = train(network, spec, task, stage, folder, on_epoch, lambda done: observer.on_step(before + done))
+    if strategy.resample is None:
+        return progress.best_score
+    refit_head(spec, workspace, architecture, strategy, stage, network)
+    return validate(network, task, stage, progress.best_epoch)[1]

@@ -1,0 +1,165 @@
+"""The folder of a search: every trial is a file of its own, so that an interruption loses none and doubles none."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from skineval.catalog import Catalog
+from skineval.errors import DataError, UsageError
+from skineval.grid.prepare import environment
+from skineval.grid.store import read_json, write_frame, write_json
+from skineval.recipe import make_recipe
+from skineval.tuning.plan import HANDED_ON, Plan
+from skineval.tuning.space import changed, described
+from skineval.tuning.trials import RUNNING, STATES, Trial
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """The folder of a search."""
+
+    path: Path
+
+    @property
+    def about(self) -> Path:
+        """What is searched: the recipe, the space, the cells."""
+        return self.path / "search.json"
+
+    @property
+    def table(self) -> Path:
+        """Every trial that has ended, one row each."""
+        return self.path / "trials.csv"
+
+    @property
+    def recipe(self) -> Path:
+        """The winning recipe, which `skineval bench` takes."""
+        return self.path / "recipe.toml"
+
+    @property
+    def plot(self) -> Path:
+        """The search as a picture."""
+        return self.path / "search.svg"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that searches."""
+        return self.path / ".lock"
+
+    def trial(self, number: int) -> Path:
+        """The file of one trial."""
+        return self.path / "trials" / f"{number:04d}.json"
+
+    def checkpoints(self, number: int) -> Path:
+        """Where a trial that has not ended stands; gone when it has."""
+        return self.path / "trials" / f"{number:04d}"
+
+
+def write_trial(folder: SearchFolder, trial: Trial) -> None:
+    """Write the file of one trial."""
+    write_json(folder.trial(trial.number), trial.to_dict())
+
+
+def read_trial(folder: SearchFolder, number: int) -> Trial | None:
+    """The trial with that number, None where there is none yet; raises DataError for a file that is damaged."""
+    path = folder.trial(number)
+    if not path.is_file():
+        return None
+    hint = "Remove it: the trial is then run again."
+    try:
+        trial = Trial.from_dict(read_json(path))
+    except DataError as error:
+        raise DataError(error.message, hint) from error
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a trial: {error}.", hint) from error
+    if trial.state not in STATES or trial.number != number:
+        raise DataError(f"{path} is not trial {number}.", hint)
+    return trial
+
+
+def read_ended(folder: SearchFolder) -> tuple[Trial, ...]:
+    """The trials that have ended: those before the first that is missing or still running."""
+    ended: list[Trial] = []
+    while (trial := read_trial(folder, len(ended))) is not None and trial.state != RUNNING:
+        ended.append(trial)
+    return tuple(ended)
+
+
+def write_table(folder: SearchFolder, trials: Sequence[Trial], keys: Sequence[str]) -> None:
+    """trials.csv: one row a trial that has ended, in their order, with a column for each of `keys`."""
+    columns = ["number", "state", "value", "seconds", "epochs_trained", *keys, "reason"]
+    rows = [
+        (one.number, one.state, one.value, one.seconds, one.epochs, *(one.parameters[key] for key in keys), one.reason)
+        for one in trials
+    ]
+    write_frame(folder.table, pd.DataFrame(rows, columns=columns))
+
+
+def open_folder(path: Path, plan: Plan, fresh: bool) -> SearchFolder:
+    """The folder of this search; raises UsageError where it holds another one, naming the keys that differ."""
+    folder = SearchFolder(path)
+    if fresh and folder.about.is_file():
+        shutil.rmtree(path)  # only what is a search is ever deleted
+    if folder.about.is_file():
+        differences = list(_differences(plan, read_json(folder.about), folder))
+        if differences:
+            raise UsageError(
+                f"{path} holds the search of another recipe: {'; '.join(differences)}.",
+                "Use another --out, or --fresh to discard what is there.",
+            )
+    elif path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):  # as the lock does
+        raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
+    elif path.exists() and not path.is_dir():
+        raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")
+    return folder
+
+
+def write_about(folder: SearchFolder, plan: Plan, catalog: Catalog) -> None:
+    """search.json: what is searched, and in which environment."""
+    found = environment(plan.prepared, catalog, ["skineval", *sys.argv[1:]])
+    found["versions"]["optuna"] = version("optuna")
+    about = {
+        "recipe": plan.recipe.model_dump(mode="json", exclude_none=True),
+        "space": described(plan.space),
+        "cells": [cell.run_id for cell in plan.prepared.cells],
+        "environment": found,
+    }
+    write_json(folder.about, about)
+
+
+@contextlib.contextmanager
+def alone_in(folder: SearchFolder) -> Iterator[None]:
+    """Keep other processes out; raises UsageError where one is in."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.lock, timeout=0):
+            yield
+    except Timeout:
+        raise UsageError(
+            f"Another process is searching in {folder.path}.", "Wait for it, or use another --out."
+        ) from None
+
+
+def _differences(plan: Plan, about: Mapping[str, Any], folder: SearchFolder) -> Iterator[str]:
+    """What this search and that of `about` do not share, of all that can change a trial."""
+    try:
+        there, space, cells = make_recipe(about["recipe"], str(folder.about)), about["space"], about["cells"]
+    except KeyError as error:
+        raise DataError(f"{folder.about} does not say what is searched: {error} is missing.", "Use --fresh.") from error
+    keys = [key for key in plan.recipe.differences(there) if key not in HANDED_ON]
+    for key in keys:
+        yield f"{key} is {getattr(there, key)!r} there, {getattr(plan.recipe, key)!r} here"
+    for key in changed(plan.space, space):
+        here = next((str(one) for one in plan.space if one.key == key), "not searched")
+        yield f"{key} is searched otherwise there, and here: {here}" if key in space else f"{key} is not searched there"
+    if not keys and cells != [cell.run_id for cell in plan.prepared.cells]:
+        yield "the data, the split, a package or the precision has changed since"

@@ -1,0 +1,82 @@
+"""From a recipe to a search that can begin: one model, one strategy, the dimensions that vary."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skineval.catalog import Catalog
+from skineval.errors import UsageError
+from skineval.grid.plan import make_training, run_folder_name
+from skineval.grid.prepare import Prepared, prepare
+from skineval.grid.sources import absolute
+from skineval.recipe import Recipe
+from skineval.runspec import RunSpec
+from skineval.specs import Selection, Value
+from skineval.tuning.space import Space, applied, described, make_space, own_values
+
+#: Keys of a recipe that a search hands on to the winning recipe and has no use for itself.
+HANDED_ON = ("external", "explainers", "ensemble", "replicates")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A search that is ready to begin."""
+
+    prepared: Prepared  #: its cells are those of the recipe's own setting, one for each fold and seed
+    recipe: Recipe  #: resolved: the winning recipe is this one with other values
+    space: Space
+
+    @property
+    def own(self) -> dict[str, Value]:
+        """The recipe's own setting, which is trial 0."""
+        return own_values(self.space, self.recipe)
+
+    def cells(self, parameters: Mapping[str, Value]) -> tuple[RunSpec, ...]:
+        """The cells of a trial."""
+        recipe = applied(self.recipe, parameters)
+        assert recipe.batch_size != "auto"  # a plan's recipe is resolved
+        training = make_training(recipe, recipe.batch_size)
+        return tuple(dataclasses.replace(cell, training=training) for cell in self.prepared.cells)
+
+    @property
+    def folder_name(self) -> str:
+        """A name that no other search has."""
+        digest = hashlib.sha256(json.dumps(described(self.space)).encode()).hexdigest()[:4]
+        return f"tune-{run_folder_name(self.recipe, self.prepared.cells)}-{digest}"
+
+
+def make_plan(recipe: Recipe, search: Sequence[str], catalog: Catalog) -> Plan:
+    """Resolve the recipe and the space; what `prepare` raises, and UsageError unless there is one model and strategy.
+
+    External tests are not even opened: they are handed on to the winning recipe.
+    """
+    _only("models", "model", catalog.architectures.select(recipe.models))
+    _only("imbalance", "imbalance strategy", catalog.imbalance.select(recipe.imbalance))
+    # One trial after the other: each is proposed from all that went before.
+    prepared = prepare(recipe.model_copy(update={"external": (), "jobs": 1}), catalog)
+    resolved = prepared.recipe.model_copy(
+        update={
+            "external": tuple(_anywhere(source) for source in recipe.external),
+            "jobs": recipe.jobs,
+            "batch_size": prepared.cells[0].training.batch_size,
+        }
+    )
+    return Plan(prepared, resolved, make_space(search, resolved))
+
+
+def _only(key: str, what: str, selected: Sequence[Selection]) -> None:
+    if len(selected) != 1:
+        named = ", ".join(str(selection) for selection in selected)
+        raise UsageError(
+            f"A search is for one {what}, and {len(selected)} are named: {named}.", f"Name one: --{key} {selected[0]}."
+        )
+
+
+def _anywhere(source: str) -> str:
+    """A data set as a recipe elsewhere would name it."""
+    return str(absolute(source)) if Path(source).expanduser().exists() else source

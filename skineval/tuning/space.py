@@ -1,0 +1,218 @@
+"""What a search varies: one dimension a recipe key, with the values that it may take."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, get_args
+
+from skineval.augmentations import PRESETS
+from skineval.errors import UsageError
+from skineval.recipe import NEEDS, Recipe, make_recipe
+from skineval.specs import Value
+
+#: Searched where nobody says what.
+USUAL = ("learning_rate", "weight_decay", "batch_size", "augment", "schedule", "epochs")
+
+_LOGARITHMIC = {"learning_rate", "weight_decay", "backbone_rate"}
+_REAL = {*_LOGARITHMIC, "warmup", "plateau_factor", "label_smoothing", "gradient_clip", "ema"}
+_WHOLE = {"epochs", "batch_size", "patience", "plateau_patience", "freeze_epochs"}
+_NAMED = {"augment", "schedule", "optimizer", "freeze"}
+#: The keys that can be searched: how a network is trained, and nothing that changes what it is or what it sees.
+SEARCHABLE = tuple(key for key in Recipe.model_fields if key in _REAL | _WHOLE | _NAMED)
+
+_SMALLEST_BATCH = 8
+_LEAST_DECAY = 1e-6
+_DECAYS = (_LEAST_DECAY, 0.1)  #: where the recipe has none
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included."""
+
+    key: str
+    low: float
+    high: float
+    logarithmic: bool = False
+    whole: bool = False
+
+    def tidy(self, value: float) -> Value:
+        """`value` as it goes into a recipe: three significant digits, still inside of the range."""
+        if self.whole:
+            return int(value)
+        return min(max(float(f"{value:.3g}"), self.low), self.high)
+
+    def holds(self, value: object) -> bool:
+        """Whether `value` is one of these."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, to be held against that of another search."""
+        return {"low": self.low, "high": self.high, "logarithmic": self.logarithmic, "whole": self.whole}
+
+    def __str__(self) -> str:
+        scale = ", logarithmic" if self.logarithmic else ""
+        return f"{self.low:g} to {self.high:g}{scale}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A few values without an order."""
+
+    key: str
+    values: tuple[Value, ...]
+
+    def holds(self, value: object) -> bool:
+        """Whether `value` is one of these."""
+        return value in self.values
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, to be held against that of another search."""
+        return {"values": list(self.values)}
+
+    def __str__(self) -> str:
+        return ", ".join(str(value) for value in self.values)
+
+
+Dimension: TypeAlias = Range | Choices
+Space: TypeAlias = tuple[Dimension, ...]
+
+
+def make_space(texts: Sequence[str], recipe: Recipe) -> Space:
+    """The dimensions that `texts` ask for, in the order of a recipe's keys; the usual ones where nothing is asked.
+
+    A text is a list of keys (`learning_rate,epochs`), each then searched around the value that `recipe` gives it, or
+    one key with what it may be: `learning_rate=1e-4..1e-2`, `augment=none,basic,flip+rotate`. In `recipe` every `auto`
+    is a number by now.
+
+    Raises UsageError for a key that cannot be searched, and for values that the recipe would not take.
+    """
+    asked = dict(_asked(texts)) or dict.fromkeys(USUAL, "")
+    usual = _usual(recipe)
+    found = [
+        _parsed(key, asked[key], recipe, asked) if asked[key] else _around(key, usual)
+        for key in SEARCHABLE
+        if key in asked
+    ]
+    return tuple(found)
+
+
+def own_values(space: Space, recipe: Recipe) -> dict[str, Value]:
+    """What the recipe itself says of the dimensions: the setting that a search begins with."""
+    return {one.key: getattr(recipe, one.key) for one in space}
+
+
+def applied(recipe: Recipe, parameters: Mapping[str, Value]) -> Recipe:
+    """`recipe` with `parameters`; a key that does nothing beside them goes back to its default."""
+    return make_recipe(_consistent({**recipe.model_dump(exclude_none=True), **parameters}), "a trial")
+
+
+def changed(space: Space, other: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """The keys whose dimension is not that of `other`, a space as `described` gives it."""
+    own = described(space)
+    return tuple(key for key in SEARCHABLE if own.get(key) != other.get(key))
+
+
+def described(space: Space) -> dict[str, dict[str, Any]]:
+    """A space as JSON."""
+    return {one.key: one.to_dict() for one in space}
+
+
+def _asked(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The keys that are asked for, each with the text of its values, empty where there is none."""
+    seen: set[str] = set()
+    for text in texts:
+        key, equals, values = text.partition("=")
+        for name in [key.strip()] if equals else _words(text):
+            name = name.replace("-", "_")
+            if name not in SEARCHABLE:
+                close = difflib.get_close_matches(name, SEARCHABLE, n=1)
+                hint = f"Did you mean {close[0]}? " if close else ""
+                raise UsageError(
+                    f"--search is {text!r}, and {name!r} cannot be searched.",
+                    f"{hint}Keys are: {', '.join(SEARCHABLE)}.",
+                )
+            if name in seen:
+                raise UsageError(f"--search names {name} twice.", "Name every key once.")
+            if equals and not values.strip():
+                raise UsageError(f"--search is {text!r}, which names no values.", _how(name))
+            seen.add(name)
+            yield name, values.strip()
+
+
+def _usual(recipe: Recipe) -> dict[str, Dimension]:
+    """Dimensions around what the recipe says, each of which holds that."""
+    rate, decay, batch, epochs = recipe.learning_rate, recipe.weight_decay, recipe.batch_size, recipe.epochs
+    assert rate != "auto"
+    assert batch != "auto"
+    decays = (min(max(decay / 100, _LEAST_DECAY), decay), max(min(decay * 10, 1.0), decay)) if decay else _DECAYS
+    batches = {batch, *(size for size in (batch // 4, batch // 2, batch * 2) if size >= _SMALLEST_BATCH)}
+    schedules = get_args(Recipe.model_fields["schedule"].annotation)
+    dimensions: list[Dimension] = [
+        Range("learning_rate", rate / 10, min(rate * 10, 10.0), logarithmic=True),
+        Range("weight_decay", *decays, logarithmic=True),
+        Choices("batch_size", tuple(sorted(batches))),
+        Choices("augment", tuple(dict.fromkeys([*PRESETS, recipe.augment]))),
+        Choices("schedule", schedules),
+        Range("epochs", math.ceil(epochs / 2), 2 * epochs, whole=True),
+    ]
+    return {one.key: one for one in dimensions}
+
+
+def _around(key: str, usual: Mapping[str, Dimension]) -> Dimension:
+    if key not in usual:
+        raise UsageError(f"--search names {key} without values, and there are no usual ones.", _how(key))
+    return usual[key]
+
+
+def _parsed(key: str, text: str, recipe: Recipe, searched: Iterable[str]) -> Dimension:
+    """The dimension that a user wrote; every value is one that the recipe takes."""
+
+    def value(word: str) -> Value:
+        return _taken(key, word.replace("+", ",") if key in _NAMED else word, recipe, searched)
+
+    low, dots, high = text.partition("..")
+    if not dots:
+        values = tuple(dict.fromkeys(value(word) for word in _words(text)))
+        if len(values) < 2:
+            raise UsageError(f"--search is '{key}={text}', which leaves nothing to search.", "Give several values.")
+        return Choices(key, values)
+    if key in _NAMED:
+        raise UsageError(f"--search is '{key}={text}', and values of {key} have no order.", _how(key))
+    ends = [float(value(word.strip())) for word in (low, high)]
+    if ends[0] >= ends[1]:
+        raise UsageError(f"--search is '{key}={text}', where {ends[0]:g} is not below {ends[1]:g}.", "Swap the ends.")
+    if key in _LOGARITHMIC and ends[0] <= 0:
+        raise UsageError(
+            f"--search is '{key}={text}', and a logarithmic scale, on which {key} is searched, has no 0.",
+            f"Begin above 0, or list the values: {key}=0,{ends[1]:g}.",
+        )
+    return Range(key, ends[0], ends[1], logarithmic=key in _LOGARITHMIC, whole=key in _WHOLE)
+
+
+def _taken(key: str, word: str, recipe: Recipe, searched: Iterable[str]) -> Value:
+    """`word` as the recipe takes it, where every condition of `key` that is searched too is met."""
+    values: dict[str, object] = {**recipe.model_dump(exclude_none=True), key: word}
+    needed, condition = NEEDS.get(key, ("", ""))
+    if needed in searched:
+        values[needed] = condition
+    taken: Value = getattr(make_recipe(_consistent(values, spare=key), "--search"), key)
+    if taken == "auto":
+        raise UsageError(f"--search names auto as a value of {key}.", "Give numbers.")
+    return taken
+
+
+def _consistent(values: Mapping[str, Any], spare: str = "") -> dict[str, Any]:
+    """`values` without the keys that do nothing beside the others; of `spare` the recipe shall complain."""
+    idle = {key for key, (needed, value) in NEEDS.items() if key != spare and values.get(needed) != value}
+    return {key: value for key, value in values.items() if key not in idle}
+
+
+def _how(key: str) -> str:
+    return f"Write {key}=A,B." if key in _NAMED else f"Write {key}=LOW..HIGH or {key}=A,B."
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

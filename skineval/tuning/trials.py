@@ -1,0 +1,46 @@
+"""The trials of a search as values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from skineval.specs import Value
+
+RUNNING, DONE, PRUNED, FAILED = "running", "done", "pruned", "failed"
+STATES = (RUNNING, DONE, PRUNED, FAILED)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and what came of it."""
+
+    number: int  #: from 0, which is the recipe's own setting
+    parameters: Mapping[str, Value]
+    state: str = RUNNING  #: "running", "done", "pruned" (given up before its end) or "failed"
+    value: float | None = None  #: validation balanced accuracy; the best so far where it was pruned
+    curve: tuple[float, ...] = ()  #: see `skineval.tuning.curves`; what pruning goes by
+    epochs: int = 0  #: trained, over all cells
+    seconds: float = 0.0  #: spent in epochs, over all interruptions
+    reason: str = ""  #: why it failed
+
+    @property
+    def score(self) -> float:
+        """The value, NaN where there is none."""
+        return math.nan if self.value is None else self.value
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` gives the same value back."""
+        return {**asdict(self), "parameters": dict(self.parameters), "curve": list(self.curve)}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
+        """The inverse of `to_dict`."""
+        return cls(**{**fields, "curve": tuple(fields["curve"])})
+
+
+def winner(trials: Sequence[Trial]) -> Trial:
+    """The best of the trials that reached their end; of equal ones the first, so that the recipe's own wins a tie."""
+    return max((trial for trial in trials if trial.state == DONE), key=lambda trial: (trial.score, -trial.number))
