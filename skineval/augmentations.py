@@ -16,10 +16,17 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "rotate": "turn by any angle",
         "zoom": "enlarge or shrink by up to 15 %",
         "shift": "move by up to 8 % of a side",
+        "shear": "slant by up to 8 degrees",
         "colour": "change brightness, contrast, saturation and the balance of red and blue",
+        "randaugment": "two operations of RandAugment, drawn from twelve, of magnitudes up to 9 of 30",
+        "hair": "draw hairs over a quarter of the images",
+        "erase": "blank a rectangle of 2 to 20 % of the area in a quarter of the images",
+        "mixup": "blend with another image of the batch, and its label, by shares from Beta(0.2, 0.2)",
+        "cutmix": "paste a rectangle of another image of the batch, and its label, into half of the images",
     }
 )
-PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"none": (), "basic": tuple(COMPONENTS)})
+_BASIC = ("flip", "rotate", "zoom", "shift", "colour")
+PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"none": (), "basic": _BASIC, "strong": tuple(COMPONENTS)})
 
 
 def canonical(text: str) -> str:

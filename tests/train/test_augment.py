@@ -1,88 +1,132 @@
-"""Augmentation: each image its own, a function of seed, epoch and position, and exact where it can be checked."""
+"""Augmentation as a whole: each image its own, a function of seed, epoch and position."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms.v2 import functional as V
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from skineval.train.augment import (
-    Strength,
-    affine_matrices,
-    epoch_draws,
-    make_transform,
-    normaliser,
-    recolour,
-    sampling_grid,
-    warp,
-)
+from skineval.augmentations import COMPONENTS, PRESETS, canonical, components
+from skineval.train.augment import epoch_draws, make_transform, normaliser
+from skineval.train.augment.draws import COLUMNS, NEUTRAL, WIDTH, neutral_draws
+from tests.train.pictures import CPU, MEAN, STD, pictures
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CPU = torch.device("cpu")
+MIXING = ("mixup", "cutmix")
+ALONE = ",".join(name for name in COMPONENTS if name not in MIXING)
+EVERYTHING = [*PRESETS, *COMPONENTS, ALONE, "flip,rotate,zoom,shift", "mixup,cutmix", "colour,erase"]
 
 
-def pictures(n=4, size=16):
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(n, 3, 4, 4, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
-    return (smooth * 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+def numbers(n, seed=0):
+    return torch.from_numpy(epoch_draws(seed, 1, n, WIDTH))
 
 
-def draws(**fixed):
-    """Draws in the middle of their range, which change nothing but mirror; `fixed` sets single ones."""
-    values = torch.full((4, 6), 0.5)
-    values[:, 0] = 0.0  # angle
-    for column, value in fixed.items():
-        values[:, int(column[1:])] = value
-    return values
+def augmented(name, images, draws):
+    return make_transform(name, MEAN, STD, CPU)(images, draws)
 
 
-def test_the_middle_of_the_range_changes_nothing():
-    images = pictures()
-    torch.testing.assert_close(warp(images, draws(_1=0.9)), images.float(), atol=0.02, rtol=0)
+def test_names_and_deeds_are_the_same():
+    assert set(NEUTRAL) == set(COMPONENTS)
+    assert components("strong") == tuple(COMPONENTS)
+    assert canonical(",".join(reversed(COMPONENTS))) == "strong"
+    assert canonical("shift, flip,rotate,zoom") == "flip,rotate,zoom,shift"
+    assert [COLUMNS[name].stop - COLUMNS[name].start for name in NEUTRAL] == [len(row) for row in NEUTRAL.values()]
+    assert sorted(k for columns in COLUMNS.values() for k in range(WIDTH)[columns]) == list(range(WIDTH))
 
 
-def test_a_draw_below_one_half_mirrors():
-    images = pictures()
-    mirrored = warp(images, draws(_1=0.1))
-    same = min((mirrored - images.flip(d).float()).abs().max() for d in (2, 3))
-    assert same < 0.02 or (mirrored - images.flip(3).float()).abs().max() < 0.02
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_batch_is_what_a_network_is_given(name):
+    images = pictures(6, 20)
+    before = images.clone()
+    batch = augmented(name, images, numbers(6))
+    assert batch.images.shape == (6, 3, 20, 20)
+    assert batch.images.dtype == torch.float32
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images, before)  # a store that lives in memory is not painted on
+    mixes = bool({*components(name)} & {*MIXING})
+    assert (batch.partner is not None) == (batch.share is not None) == mixes
+    if mixes:
+        assert batch.partner.dtype == torch.int64
+        assert batch.share.dtype == torch.float32
+        assert batch.share.shape == (6,)
 
 
-@pytest.mark.parametrize("quarter", [1, 2, 3])
-def test_quarter_turns_are_exact(quarter):
-    images = pictures()
-    turned = warp(images, draws(_1=0.9, _0=quarter / 4))
-    candidates = [torch.rot90(images, k, (2, 3)).float() for k in (quarter, -quarter)]
-    assert min((turned - candidate).abs().max() for candidate in candidates) < 0.1
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_neutral_draws_only_normalise(name):
+    images = pictures(4, 20)
+    batch = augmented(name, images, neutral_draws(CPU).expand(4, -1))
+    torch.testing.assert_close(batch.images, normaliser(MEAN, STD, CPU)(images), atol=2e-3, rtol=0)
+    assert batch.share is None or (batch.share == 1).all()
 
 
-def test_zoom_is_that_of_torchvision():
-    images = pictures(size=32)
-    strength = Strength(scale=0.5, shift=0)
-    grown = warp(images, draws(_1=0.9, _2=0.0), strength)  # 1 / 1.5 of the view: things look larger
-    expected = V.affine(
-        images.float(), angle=0, translate=[0, 0], scale=1.5, shear=[0.0], interpolation=V.InterpolationMode.BILINEAR
-    )
-    torch.testing.assert_close(grown, expected, atol=1.0, rtol=0)
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_each_component_heeds_its_own_draws_and_no_others(name):
+    images, draws = pictures(32), numbers(32)
+    first = augmented(name, images, draws).images
+    for column in range(WIDTH):
+        changed = draws.clone()
+        changed[:, column] = numbers(32, seed=1)[:, column]
+        same = torch.equal(augmented(name, images, changed).images, first)
+        assert same == (column not in range(WIDTH)[COLUMNS[name]]), column
 
 
-def test_every_image_gets_its_own_parameters():
+def test_components_turn_an_image_alike_whatever_else_is_done():
+    images, draws = pictures(8, 32), numbers(8)
+    turned = augmented("rotate", images, draws).images
+    both = augmented("rotate,colour", images, torch.cat([draws[:, :6], torch.full((8, WIDTH - 6), 0.5)], dim=1)).images
+    torch.testing.assert_close(turned, both, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["basic", "strong", ALONE])
+def test_every_image_gets_its_own_parameters(name):
     one = pictures(1).expand(8, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-    transform = make_transform("basic", MEAN, STD, CPU)
-    out = transform(one, torch.from_numpy(epoch_draws(0, 1, 8, 10))).images
-    assert out.shape == (8, 3, 16, 16)
-    assert out.is_contiguous(memory_format=torch.channels_last)
+    out = augmented(name, one, numbers(8)).images
     assert all((out[i] - out[j]).abs().max() > 0.01 for i in range(8) for j in range(i))
 
 
-def test_the_result_does_not_depend_on_the_batch():
-    images, transform = pictures(4), make_transform("basic", MEAN, STD, CPU)
-    numbers = torch.from_numpy(epoch_draws(3, 2, 4, 10))
-    whole = transform(images, numbers).images
-    for i in range(4):
-        torch.testing.assert_close(transform(images[i : i + 1], numbers[i : i + 1]).images, whole[i : i + 1])
+@pytest.mark.parametrize("name", [name for name in EVERYTHING if not {*components(name)} & {*MIXING}])
+@given(seed=st.integers(0, 2**31), n=st.integers(2, 7), size=st.integers(8, 24))
+@settings(max_examples=8, deadline=None)
+def test_the_result_does_not_depend_on_the_batch(name, seed, n, size):
+    images, draws = pictures(n, size, seed), numbers(n, seed)
+    transform = make_transform(name, MEAN, STD, CPU)
+    whole = transform(images, draws).images
+    assert torch.isfinite(whole).all()
+    for i in range(n):
+        torch.testing.assert_close(transform(images[i : i + 1], draws[i : i + 1]).images, whole[i : i + 1])
+    order = torch.arange(n - 1, -1, -1)
+    torch.testing.assert_close(transform(images[order], draws[order]).images, whole[order])
+
+
+@given(seed=st.integers(0, 2**31), n=st.integers(1, 7), size=st.integers(8, 24))
+@settings(max_examples=20, deadline=None)
+def test_strong_is_each_image_alone_mixed_with_the_one_before(seed, n, size):
+    images, draws = pictures(n, size, seed), numbers(n, seed)
+    batch, alone = augmented("strong", images, draws), augmented(ALONE, images, draws).images
+    assert torch.isfinite(batch.images).all()
+    other = alone[batch.partner]
+    assert (batch.images >= torch.minimum(alone, other) - 1e-4).all()
+    assert (batch.images <= torch.maximum(alone, other) + 1e-4).all()
+    assert torch.equal(batch.partner, (torch.arange(n) - 1) % n)
+
+
+def test_the_same_draws_make_the_same_batch():
+    images, draws = pictures(8, 24), numbers(8)
+    one, two = (augmented("strong", images, draws) for _ in range(2))
+    assert torch.equal(one.images, two.images)
+    assert torch.equal(one.share, two.share)
+
+
+def test_extremes_of_draws_are_finite():
+    images = torch.cat(
+        [pictures(2), torch.zeros(1, 3, 16, 16, dtype=torch.uint8), torch.full((1, 3, 16, 16), 255).byte()]
+    )
+    largest = float(np.nextafter(np.float32(1), np.float32(0)))
+    for value in (0.0, largest):
+        batch = augmented("strong", images, torch.full((4, WIDTH), value))
+        assert torch.isfinite(batch.images).all()
+        assert ((batch.share >= 0) & (batch.share <= 1)).all()
 
 
 def test_draws_are_a_function_of_seed_and_epoch():
@@ -94,53 +138,3 @@ def test_draws_are_a_function_of_seed_and_epoch():
 
 def test_a_longer_epoch_begins_like_a_shorter_one():
     assert np.array_equal(epoch_draws(1, 1, 5, 10), epoch_draws(1, 1, 50, 10)[:5])
-
-
-def test_the_normaliser_is_that_of_torchvision():
-    images = pictures()
-    expected = V.normalize(images.float() / 255, list(MEAN), list(STD))
-    torch.testing.assert_close(normaliser(MEAN, STD, CPU)(images), expected)
-
-
-@pytest.mark.parametrize("channel", range(4))
-def test_the_middle_of_the_range_only_normalises(channel):
-    images = pictures()
-    middle = torch.full((4, 4), 0.5)
-    normalised = normaliser(MEAN, STD, CPU)(images)
-    torch.testing.assert_close(recolour(images.float(), middle, MEAN, STD), normalised, atol=1e-5, rtol=1e-5)
-    moved = middle.clone()
-    moved[:, channel] = 1.0
-    assert (recolour(images.float(), moved, MEAN, STD) - normalised).abs().max() > 0.01
-
-
-@pytest.mark.parametrize(
-    ("draw", "strength", "oracle"),
-    [
-        (0, {"brightness": 0.3}, lambda images: V.adjust_brightness(images, 1.3)),
-        (1, {"contrast": 0.4}, None),
-        (2, {"saturation": 0.4}, lambda images: V.adjust_saturation(images, 1.4)),
-        (3, {"balance": 0.1}, lambda images: images * torch.tensor([1.1, 1.0, 0.9]).view(3, 1, 1)),
-    ],
-)
-def test_colours_change_as_torchvision_changes_them(draw, strength, oracle):
-    raw = pictures().float() / 255 * 0.4 + 0.3  # away from the ends, where torchvision clips
-    numbers = torch.full((4, 4), 0.5)
-    numbers[:, draw] = 1.0
-    only = Strength(**{"brightness": 0, "contrast": 0, "saturation": 0, "balance": 0} | strength)
-    changed = recolour(raw * 255, numbers, MEAN, STD, only)
-    centre = raw.mean(dim=(2, 3), keepdim=True)  # torchvision stretches around one grey for all channels; we do not
-    expected = oracle(raw) if oracle else centre + 1.4 * (raw - centre)
-    torch.testing.assert_close(changed, V.normalize(expected, list(MEAN), list(STD)), atol=0.02, rtol=0)
-
-
-def test_the_sampling_grid_is_that_of_torch():
-    matrices = affine_matrices(torch.rand(8, 6))
-    expected = torch.nn.functional.affine_grid(matrices, [8, 3, 12, 20], align_corners=False)
-    torch.testing.assert_close(sampling_grid(matrices, 12, 20), expected, atol=1e-5, rtol=1e-5)
-
-
-def test_matrices_turn_without_shearing():
-    matrices = affine_matrices(torch.rand(64, 6), Strength(scale=0.0))
-    linear = matrices[:, :, :2]
-    torch.testing.assert_close(linear @ linear.transpose(1, 2), torch.eye(2).expand(64, 2, 2), atol=1e-5, rtol=0)
-    assert {round(float(d)) for d in torch.linalg.det(linear)} == {-1, 1}

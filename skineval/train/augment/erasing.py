@@ -1,0 +1,37 @@
+"""Random erasing (Zhong et al. 2020, arXiv 1708.04896)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from skineval.train.augment.boxes import Boxes, span
+
+PROBABILITY = 0.25
+AREA = (0.02, 0.2)  #: of the image; the paper goes to 0.4, where little is left of a lesion
+PROPORTION = 0.3  #: sides are to one another as 1:1 to 1:PROPORTION
+
+
+def drawn_boxes(draws: Tensor, height: int, width: int) -> Boxes:
+    """The rectangles that draws (N, 5) make: whether, area, proportion, down, right; empty where nothing is erased.
+
+    They lie within the image, everywhere with equal probability. Proportions are log-uniform, so that upright and
+    lying rectangles are equally frequent.
+    """
+    area = AREA[0] + (AREA[1] - AREA[0]) * draws[:, 1]
+    stretch = torch.exp((draws[:, 2] - 0.5) * math.log(1 / PROPORTION))  # the square root of the proportion
+    side = torch.sqrt(area)
+    tall, wide = (height * side * stretch).clamp(max=height), (width * side / stretch).clamp(max=width)
+    tall = torch.where(draws[:, 0] < PROBABILITY, tall, 0.0)
+    return Boxes(
+        span(draws[:, 3] * (height - tall), tall, height),
+        span(draws[:, 4] * (width - wide), wide, width),
+    )
+
+
+def erase_(images: Tensor, draws: Tensor) -> Tensor:
+    """Set rectangles of normalised images (N, 3, H, W) to the mean colour, which is 0, in place; draws are (N, 5)."""
+    boxes = drawn_boxes(draws, images.shape[2], images.shape[3])
+    return images.mul_(1 - boxes.mask())
