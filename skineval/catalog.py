@@ -193,7 +193,7 @@ def select(specification: Specification, assignments: Sequence[str] = ()) -> Sel
             raise UsageError(f"{specification.name} has no parameter {key!r}.", f"It has: {offer}.")
         given[key] = _parse(specification.name, key, value, known[key])
     changed = {key: value for key, value in given.items() if value != known[key].default}
-    text = ":".join([specification.name, *(f"{key}={_written(changed[key])}" for key in known if key in changed)])
+    text = ":".join([specification.name, *(f"{key}={written(changed[key])}" for key in known if key in changed)])
     resolved = {key: given.get(key, parameter.default) for key, parameter in known.items()}
     return Selection(specification.name, MappingProxyType(resolved), text)
 
@@ -226,7 +226,8 @@ def _article(kind: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
 
 
-def _written(value: Value) -> str:
+def written(value: Value) -> str:
+    """A value as one writes it in a recipe."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

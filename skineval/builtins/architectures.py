@@ -43,13 +43,21 @@ class Family:
         return f"{self.classifier}.{self.last}" if self.last else self.classifier
 
 
+# He et al., arXiv 1512.03385
 RESNET = Family("fc", "", "layer4")
+# Huang et al., arXiv 1608.06993
 DENSENET = Family("classifier", "", "relu", min_image_size=29)
+# Tan, Le, arXiv 1905.11946 and, for V2, 2104.00298
 EFFICIENTNET = Family("classifier", "1", "features", bfloat16_on_cpu=False)
+# Howard et al., arXiv 1905.02244
 MOBILENET = Family("classifier", "3", "features", bfloat16_on_cpu=False)
+# Liu et al., arXiv 2201.03545
 CONVNEXT = Family("classifier", "2", "features", bfloat16_on_cpu=False)
+# Iandola et al., arXiv 1602.07360
 SQUEEZENET = Family("classifier", "3", "features", min_image_size=17)
+# Liu et al., arXiv 2103.14030 and, for V2, 2111.09883
 SWIN = Family("head", "", "permute")
+# Dosovitskiy et al., arXiv 2010.11929
 VIT = Family(
     "heads.head",
     "",
@@ -140,7 +148,7 @@ ARCHITECTURES = (
         "resnet18",
         RESNET,
         "ResNet18_Weights.IMAGENET1K_V1",
-        "ResNet of 18 layers, the usual small baseline (He et al., arXiv 1512.03385).",
+        "ResNet of 18 layers, the usual small baseline.",
         11_180_103,
         512,
     ),
@@ -165,7 +173,7 @@ ARCHITECTURES = (
         "densenet121",
         DENSENET,
         "DenseNet121_Weights.IMAGENET1K_V1",
-        "DenseNet of 121 layers; each layer sees all before it (Huang et al., arXiv 1608.06993).",
+        "DenseNet of 121 layers; each layer sees all before it.",
         6_961_031,
         1024,
     ),
@@ -189,7 +197,7 @@ ARCHITECTURES = (
         "efficientnet_b0",
         EFFICIENTNET,
         "EfficientNet_B0_Weights.IMAGENET1K_V1",
-        "EfficientNet B0: depthwise convolutions, few parameters (Tan, Le, arXiv 1905.11946).",
+        "EfficientNet B0: depthwise convolutions, few parameters.",
         4_016_515,
         1280,
     ),
@@ -233,7 +241,7 @@ ARCHITECTURES = (
         "efficientnet_v2_s",
         EFFICIENTNET,
         "EfficientNet_V2_S_Weights.IMAGENET1K_V1",
-        "EfficientNet V2, small: plain convolutions first (Tan, Le, arXiv 2104.00298).",
+        "EfficientNet V2, small: plain convolutions first.",
         20_186_455,
         1280,
         image_size=384,
@@ -242,7 +250,7 @@ ARCHITECTURES = (
         "mobilenet_v3_small",
         MOBILENET,
         "MobileNet_V3_Small_Weights.IMAGENET1K_V1",
-        "MobileNet V3, small: made for phones (Howard et al., arXiv 1905.02244).",
+        "MobileNet V3, small: made for phones.",
         1_525_031,
         1024,
         maps=576,
@@ -262,7 +270,7 @@ ARCHITECTURES = (
         "convnext_tiny",
         CONVNEXT,
         "ConvNeXt_Tiny_Weights.IMAGENET1K_V1",
-        "ConvNeXt, tiny: a ResNet with what transformers taught (Liu et al., arXiv 2201.03545).",
+        "ConvNeXt, tiny: a ResNet with what transformers taught.",
         27_825_511,
         768,
         neck=2 * 768,
@@ -280,7 +288,7 @@ ARCHITECTURES = (
         "squeezenet1_1",
         SQUEEZENET,
         "SqueezeNet1_1_Weights.IMAGENET1K_V1",
-        "SqueezeNet 1.1 with a linear head: the smallest and fastest (Iandola et al., arXiv 1602.07360).",
+        "SqueezeNet 1.1 with a linear head: the smallest and fastest.",
         726_087,
         512,
     ),
@@ -288,7 +296,7 @@ ARCHITECTURES = (
         "vit_b_16",
         VIT,
         "ViT_B_16_Weights.IMAGENET1K_V1",
-        "Vision transformer, base, patches of 16 pixels (Dosovitskiy et al., arXiv 2010.11929).",
+        "Vision transformer, base, patches of 16 pixels.",
         85_804_039,
         768,
     ),
@@ -296,7 +304,7 @@ ARCHITECTURES = (
         "swin_t",
         SWIN,
         "Swin_T_Weights.IMAGENET1K_V1",
-        "Swin transformer, tiny: attention in shifted windows (Liu et al., arXiv 2103.14030).",
+        "Swin transformer, tiny: attention in shifted windows.",
         27_524_737,
         768,
     ),
@@ -304,7 +312,7 @@ ARCHITECTURES = (
         "swin_v2_t",
         SWIN,
         "Swin_V2_T_Weights.IMAGENET1K_V1",
-        "Swin transformer V2, tiny (Liu et al., arXiv 2111.09883).",
+        "Swin transformer V2, tiny.",
         27_587_953,
         768,
         image_size=256,

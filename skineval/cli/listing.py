@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from skineval.catalog import Catalog, Shelf, load_catalog, select
-from skineval.cli.output import Format, FormatOption, print_table, warn
+from skineval.catalog import Catalog, Shelf, load_catalog, select, written
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
+from skineval.cli.progress import counting
 from skineval.cli.quick import QuickCommand, QuickGroup
-from skineval.specs import Architecture, Specification
+from skineval.errors import PluginError
+from skineval.specs import Architecture, Parameter, Parameters, Specification
+
+CLASSES = 7  #: of the networks whose multiply-adds are counted
 
 app = typer.Typer(
     cls=QuickGroup,
@@ -22,32 +27,72 @@ app = typer.Typer(
 def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format) -> None:
     from skineval.report.tables import Column, Row, Table
 
-    catalog = load_catalog()
-    for problem in catalog.problems:
-        warn(f"{problem}.")
+    catalog = _catalog()
     columns = [Column("name", "Name"), Column("summary", "What it is"), Column("parameters", "Parameters", priority=2)]
-    shelf = kind(catalog)
-    sized = shelf.kind == "models"
-    if sized:
-        columns += [
-            Column("image_size", "Pixels", "count", priority=3),
-            Column("n_parameters", "Weights", "count", priority=4),
-        ]
     columns.append(Column("package", "Package", priority=1))
-    rows = []
-    for entry in shelf.entries.values():
-        specification = entry.specification
-        cells: list[str | int | float | None] = [specification.name, specification.summary, _parameters(specification)]
-        if isinstance(specification, Architecture):
-            cells += [specification.image_size, specification.n_parameters]
-        rows.append(Row((*cells, entry.provider.package)))
+    rows = [
+        Row((one.name, one.summary, _parameters(one), entry.provider.package))
+        for entry in kind(catalog).entries.values()
+        for one in (entry.specification,)
+    ]
     print_table(Table(title, tuple(columns), tuple(rows)), format)
 
 
 @app.command("models", cls=QuickCommand, epilog="Example: skineval list models --format json")
-def models(format: FormatOption = Format.TABLE) -> None:
-    """Architectures for --models."""
-    _show(lambda catalog: catalog.architectures, "Models", format)  # type: ignore[arg-type, return-value]
+def models(
+    details: Annotated[
+        bool, typer.Option("--details", help="Also multiply-adds, and whether ImageNet weights are on this machine.")
+    ] = False,
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Architectures for --models, which also takes globs (resnet*) and hybrids (cnn+densenet121).
+
+    Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
+    multiply-adds those of one image of that size.
+    """
+    from skineval.report.tables import Column, Row, Table
+
+    catalog = _catalog()
+    columns = [
+        Column("name", "Name"),
+        Column("summary", "What it is", priority=3 if details else 0),
+        Column("parameters", "Parameters", priority=2),
+        Column("image_size", "Pixels", "count", priority=4),
+        Column("n_parameters", "Weights", "count", priority=5),
+        Column("package", "Package", priority=1),
+    ]
+    rows: list[tuple[str | int | None, ...]] = []
+    with counting("models", quiet or not details) as progress:
+        for done, entry in enumerate(catalog.architectures.entries.values(), start=1):
+            one = entry.specification
+            row = (one.name, one.summary, _parameters(one), one.image_size, one.n_parameters, entry.provider.package)
+            rows.append((*row, *_details(one)) if details else row)
+            progress(done, len(catalog.architectures.entries))
+    if details:
+        columns += [
+            Column("multiply_adds", "Multiply-adds", "count"),
+            Column("imagenet", "ImageNet weights"),
+            Column("weights_path", "File", priority=6),
+        ]
+    print_table(Table("Models", tuple(columns), tuple(map(Row, rows))), format)
+
+
+def _details(architecture: Architecture) -> tuple[int | None, str | None, str | None]:
+    """Multiply-adds, the state of the ImageNet weights, and their place."""
+    from skineval.train.multiply_adds import multiply_adds
+
+    try:
+        computed = multiply_adds(architecture, select(architecture), CLASSES, architecture.image_size)
+    except PluginError as error:
+        warn(str(error))
+        computed = None
+    if architecture.fetch_weights is None:
+        return computed, "none", None
+    if architecture.weights_path is None:
+        return computed, "kept by its package", None
+    path = architecture.weights_path()
+    return computed, "here" if path.is_file() else "not here", str(path)
 
 
 @app.command("imbalance", cls=QuickCommand, epilog="Example: skineval list imbalance")
@@ -84,6 +129,19 @@ def recipes(format: FormatOption = Format.TABLE) -> None:
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)
 
 
+def _catalog() -> Catalog:
+    catalog = load_catalog()
+    for problem in catalog.problems:
+        warn(f"{problem}.")
+    return catalog
+
+
 def _parameters(specification: Specification) -> str:
-    defaults = select(specification).parameters
-    return " ".join(f"{key}={value}" for key, value in defaults.items())
+    known: Parameters = getattr(specification, "parameters", {})
+    return " ".join(f"{key}={_values(known[key])}" for key in known)
+
+
+def _values(parameter: Parameter) -> str:
+    """The default, and what else can be chosen where that is a list."""
+    others = [value for value in parameter.choices if value != parameter.default]
+    return "|".join(map(written, (parameter.default, *others)))
