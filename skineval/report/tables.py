@@ -319,7 +319,7 @@ def interval_notes(results: pd.DataFrame, replicates: int | None = None, externa
         averaged = _span(one.n_cells for one in primary if not one.ensemble)
         over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
         test = f"External test {text.plain(external)}" if external else "Internal test"
-        each = "each other figure" if any(one.ensemble for one in primary) else "each figure"
+        each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
         lines.append(f"{test}: {images} images of {lesions} lesions; {each} {over}.")
     if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
         lines.append("An image counts as often as copies of it are tested.")
