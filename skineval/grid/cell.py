@@ -37,7 +37,7 @@ from skineval.train.fit import Task, history_rows, images_per_second, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import build_network, classifier_paths
-from skineval.train.predict import Stage, embed, predict_logits, put_on_device, softmax
+from skineval.train.predict import Stage, embed, predict_probabilities, put_on_device
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
 
 EXTERNAL = "external"  #: the part of the images of external tests
@@ -258,7 +258,7 @@ def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Modul
         groups=workspace.lesion_ids[rows],
         parts=np.repeat(["validation", "test"], [len(parts.validation), len(parts.test)]),
         targets=workspace.targets[rows],
-        probabilities=softmax(predict_logits(network, stage, distinct))[copied],
+        probabilities=predict_probabilities(network, stage, distinct, spec.tta)[copied],
         fold=spec.fold,
         seed=spec.seed,
     )
@@ -276,7 +276,7 @@ def predict_external(
         groups=external.lesion_ids,
         parts=np.full(len(external.rows), EXTERNAL),
         targets=external.targets,
-        probabilities=softmax(predict_logits(network, staged, external.rows)),
+        probabilities=predict_probabilities(network, staged, external.rows, spec.tta),
         fold=spec.fold,
         seed=spec.seed,
     )
@@ -298,6 +298,7 @@ def write_model(
         best_epoch=trained.progress.best_epoch,
         notes=list(trained.progress.notes),
         precision=spec.precision,
+        tta=spec.tta,
         run_id=spec.run_id,
     )
     if spec.on_embeddings or not _linked(_network_file(spec, workspace), folder.weights):

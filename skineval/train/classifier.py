@@ -21,7 +21,7 @@ from skineval.errors import ModelFileError
 from skineval.specs import Architecture, Fit, Selection
 from skineval.train.augment import normaliser
 from skineval.train.device import choose_device
-from skineval.train.predict import Stage, predict_logits, softmax
+from skineval.train.predict import VIEWS, Stage, predict_probabilities
 from skineval.train.weights import read_tensors
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
@@ -44,6 +44,7 @@ class Classifier:
     fit: Fit  #: how images are made squares of that size
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    tta: str  #: test-time augmentation, as the model's own predictions were made
     about: dict[str, Any]  #: model.json
 
     def predict_proba(
@@ -52,7 +53,8 @@ class Classifier:
         """Class probabilities (N, C) float64, rows sum to 1.
 
         `images` are file paths, Pillow images or RGB arrays (H, W, 3) uint8 of any size, or one array (N, H, W, 3);
-        each is made a square as the training images were. Raises DataError naming a file that cannot be decoded.
+        each is made a square as the training images were, and predicted as the test images were. Raises DataError
+        naming a file that cannot be decoded.
         """
         with accelerated():
             prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
@@ -61,7 +63,7 @@ class Classifier:
         rows = np.arange(len(prepared))
         if not len(rows):
             return np.zeros((0, len(self.classes)))
-        return softmax(predict_logits(self.network, stage, rows, batch_size))
+        return predict_probabilities(self.network, stage, rows, self.tta, batch_size)
 
     def _nothing(self) -> NDArray[np.uint8]:
         return np.zeros((0, self.image_size, self.image_size, 3), dtype=np.uint8)
@@ -127,6 +129,7 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
         about["fit"],
         tuple(about["normalisation"]["mean"]),
         tuple(about["normalisation"]["std"]),
+        about["tta"],
         about,
     )
 
@@ -142,7 +145,8 @@ def _read_about(path: Path) -> dict[str, Any]:
         ) from error
     if missing:
         raise ModelFileError(f"{path} lacks {', '.join(missing)}.", "It is not the model.json of a trained cell.")
-    about.setdefault("fit", "squash")  # models that were trained before there was a choice
-    if about["fit"] not in _FITTED:
-        raise ModelFileError(f"{path} has the fit {about['fit']!r}.", f"It is one of: {', '.join(_FITTED)}.")
+    # Models that were trained before there was a choice do not name theirs.
+    for key, default, allowed in (("fit", "squash", tuple(_FITTED)), ("tta", "none", tuple(VIEWS))):
+        if about.setdefault(key, default) not in allowed:
+            raise ModelFileError(f"{path} has the {key} {about[key]!r}.", f"It is one of: {', '.join(allowed)}.")
     return dict(about)

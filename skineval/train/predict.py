@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -16,6 +17,26 @@ from skineval.train.network import Capture
 from skineval.train.rows import FileRows
 
 COPIED = 1024  #: images that are on their way to a GPU at the same time
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image is turned before it is predicted: one of the eight symmetries of the square."""
+
+    quarters: int = 0  #: turns by 90 degrees
+    mirrored: bool = False
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N, 3, S, S) seen so, in channels_last memory."""
+        turned = torch.rot90(images, self.quarters, (2, 3))
+        return (turned.flip(3) if self.mirrored else turned).contiguous(memory_format=torch.channels_last)
+
+
+STRAIGHT = View()
+#: The views over which test-time augmentation takes the mean, by the names that a recipe gives it.
+VIEWS: Mapping[str, tuple[View, ...]] = MappingProxyType(
+    {"none": (STRAIGHT,), "d4": tuple(View(quarters, mirrored) for mirrored in (False, True) for quarters in range(4))}
+)
 
 
 def never() -> bool:
@@ -67,7 +88,7 @@ def put_on_device(
 
 @torch.no_grad()
 def predict_logits(
-    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
+    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256, view: View = STRAIGHT
 ) -> NDArray[np.float32]:
     """Logits (n, C) of the images `rows`, in float32 whatever the network was trained in.
 
@@ -77,8 +98,21 @@ def predict_logits(
     batches = []
     for batch in torch.split(torch.from_numpy(rows), batch_size):
         stage.stop_if_asked()
-        batches.append(model(stage.normalise(stage.take(batch.to(stage.images.device)))).float())
+        batches.append(model(stage.normalise(view(stage.take(batch.to(stage.images.device))))).float())
     return torch.cat(batches).cpu().numpy()
+
+
+def predict_probabilities(
+    model: nn.Module, stage: Stage, rows: NDArray[np.int64], tta: str = "none", batch_size: int = 256
+) -> NDArray[np.float64]:
+    """Class probabilities (n, C) of the images `rows`, each row sums to 1.
+
+    With `tta` "d4" they are the mean of the probabilities over the eight turns and mirrorings of each image, and the
+    same however an image is turned; that takes eight times as long. Raises CellError where a logit is not finite.
+    """
+    views = [softmax(predict_logits(model, stage, rows, batch_size, view)) for view in VIEWS[tta]]
+    mean: NDArray[np.float64] = np.mean(views, axis=0)
+    return mean
 
 
 @torch.no_grad()
