@@ -76,7 +76,8 @@ def run_cell(
     strategy = catalog.imbalance[spec.imbalance.name]
     folder = workspace.folder.cell(spec.run_id)
     parts = workspace.parts[spec.fold]
-    stage = make_stage(spec, workspace, architecture, observer)
+    notes: list[str] = []
+    stage = make_stage(spec, workspace, architecture, observer, notes.append)
 
     trained = train_shared(spec, workspace, architecture, strategy, stage, observer)
     if folder.predictions.is_file():  # then the model was written before it
@@ -108,7 +109,7 @@ def run_cell(
     return CellRecord(
         spec,
         store.DONE,
-        " ".join(trained.progress.notes),
+        " ".join(dict.fromkeys((*trained.progress.notes, *notes))),
         seconds=round(_seconds(trained, spec, started), 3),
         images_per_second=_rounded(images_per_second(trained.progress)),
         device=workspace.device,
@@ -120,12 +121,18 @@ def run_cell(
     )
 
 
-def make_stage(spec: RunSpec, workspace: Workspace, architecture: Architecture, observer: Observer) -> Stage:
+def make_stage(
+    spec: RunSpec,
+    workspace: Workspace,
+    architecture: Architecture,
+    observer: Observer,
+    on_note: Callable[[str], None],
+) -> Stage:
     """Put the images where the network will be."""
     device = torch.device(workspace.device)
     normalise = normaliser(architecture.mean, architecture.std, device)
     images = put_on_device(workspace.store, device)
-    return Stage(images, device, spec.precision, normalise, observer.should_stop)
+    return Stage(images, device, spec.precision, normalise, observer.should_stop, on_note)
 
 
 def train_shared(

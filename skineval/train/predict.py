@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.errors import CellError, Interrupted
+from skineval.train.memory import is_out_of_memory
 from skineval.train.network import Capture
 from skineval.train.rows import FileRows
 
@@ -44,6 +45,10 @@ def never() -> bool:
     return False
 
 
+def unheard(note: str) -> None:
+    """The default of `on_note`."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
@@ -53,6 +58,7 @@ class Stage:
     precision: str  #: "fp32" or "bf16"
     normalise: Callable[[Tensor], Tensor]
     should_stop: Callable[[], bool] = never
+    on_note: Callable[[str], None] = unheard  #: told what went wrong in prediction and was mended
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
@@ -92,14 +98,17 @@ def predict_logits(
 ) -> NDArray[np.float32]:
     """Logits (n, C) of the images `rows`, in float32 whatever the network was trained in.
 
-    bfloat16 has three decimal digits: images would tie that are not alike, and ranks would be lost.
+    bfloat16 has three decimal digits: images would tie that are not alike, and ranks would be lost. Where memory runs
+    out, the result is that of the largest half, quarter, ... of `batch_size` that it holds, and a note says so; raises
+    CellError where it does not hold a single image.
     """
     model.eval()
-    batches = []
-    for batch in torch.split(torch.from_numpy(rows), batch_size):
-        stage.stop_if_asked()
-        batches.append(model(stage.normalise(view(stage.take(batch.to(stage.images.device))))).float())
-    return torch.cat(batches).cpu().numpy()
+
+    def logits(batch: Tensor) -> Tensor:
+        returned: Tensor = model(stage.normalise(view(stage.take(batch))))
+        return returned.float()
+
+    return in_batches(logits, stage, rows, batch_size)
 
 
 def predict_probabilities(
@@ -119,20 +128,55 @@ def predict_probabilities(
 def embed(
     model: nn.Module, head: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
 ) -> NDArray[np.float32]:
-    """Embeddings (n, d) float32 of the images `rows`: what `head` is given, in the precision of training."""
+    """Embeddings (n, d) float32 of the images `rows`: what `head` is given, in the precision of training.
+
+    Where memory runs out, as `predict_logits`.
+    """
     model.eval()
-    batches = []
     with Capture(head) as capture:
-        for batch in torch.split(torch.from_numpy(rows), batch_size):
-            stage.stop_if_asked()
+
+        def embeddings(batch: Tensor) -> Tensor:
             with stage.autocast():
-                model(stage.normalise(stage.take(batch.to(stage.images.device))))
+                model(stage.normalise(stage.take(batch)))
             if capture.value is None or capture.value.ndim != 2:
                 raise CellError(
                     "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."
                 )
-            batches.append(capture.value.float())
-    return torch.cat(batches).cpu().numpy()
+            return capture.value.float()
+
+        return in_batches(embeddings, stage, rows, batch_size)
+
+
+def in_batches(
+    function: Callable[[Tensor], Tensor], stage: Stage, rows: NDArray[np.int64], batch_size: int
+) -> NDArray[np.float32]:
+    """`function` of all `rows` (n,), so many at a time, joined: (n, ...).
+
+    Where memory runs out, everything is done again in batches of half the size, so that all have one size.
+    """
+    size = max(1, min(batch_size, len(rows)))
+    while (found := attempt(function, stage, rows, size)) is None:
+        if size == 1:
+            raise CellError("Memory ran out with a single image. Use a smaller --image-size or another model.")
+        size = (size + 1) // 2
+        stage.on_note(f"Memory ran out: {size} images at a time were predicted.")
+    return found
+
+
+def attempt(
+    function: Callable[[Tensor], Tensor], stage: Stage, rows: NDArray[np.int64], batch_size: int
+) -> NDArray[np.float32] | None:
+    """`function` of all `rows` in batches, joined, or None where memory ran out, whose batch is gone by then."""
+    done = []
+    try:
+        for batch in torch.split(torch.from_numpy(rows).to(stage.images.device), batch_size):
+            stage.stop_if_asked()
+            done.append(function(batch))
+        return torch.cat(done).cpu().numpy()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from skineval.errors import CellError
 from skineval.runspec import Training
 from skineval.train.checkpoint import Progress
+from skineval.train.memory import is_out_of_memory
 
 LOWERED = 0.5  #: the learning rate after a loss that was not finite, over that before
 SMALLEST = 2  #: images: batch normalisation cannot work on one
-#: How torch says on CPUs and Apple GPUs, without a type of error of its own, that memory has run out.
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
 class NotFiniteError(CellError):
@@ -49,10 +46,3 @@ def in_smaller_parts(error: Exception, progress: Progress, training: Training) -
         ) from error
     note = f"Memory ran out: gradients of batches of {training.batch_size} are summed over {splits} parts."
     return replace(progress, splits=splits, notes=(*progress.notes, note))
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether it was memory that ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
