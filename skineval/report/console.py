@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -52,7 +53,11 @@ def render(table: Table, format: Format = "table", *, width: int = 100) -> str:
 def show(table: Table, console: Console) -> None:
     """Print the table; columns that do not fit are named below it, the least important ones first to go."""
     lines = [texts(row, table.columns) for row in table.rows]
-    places = _fitting(table, lines, console.width - 2 * _MARGIN)
+    places, broken = _fitting(table, lines, console.width - 2 * _MARGIN), False
+    if len(places) < len(table.columns):
+        more = _fitting(table, [[_broken(line[0]), *line[1:]] for line in lines], console.width - 2 * _MARGIN)
+        broken = len(more) > len(places)
+        places = more if broken else places
     grid = Grid(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for place in places:
         column = table.columns[place]
@@ -60,7 +65,10 @@ def show(table: Table, console: Console) -> None:
             _text(column.name, console), justify=column.align, no_wrap=column.kind != "text", overflow="fold"
         )
     for row, line in zip(table.rows, lines, strict=True):
-        grid.add_row(*(_text(line[place], console) for place in places), style=_STYLES.get(row.kind, _UNFINISHED))
+        cells = [_text(line[place], console) for place in places]
+        if broken:  # the name of the row stands first
+            cells[0] = Text("\n").join(_text(part, console) for part in _broken(line[0]).split("\n"))
+        grid.add_row(*cells, style=_STYLES.get(row.kind, _UNFINISHED))
     hidden = [column.name for place, column in enumerate(table.columns) if place not in places]
 
     def block(line: str, style: str) -> None:
@@ -84,7 +92,7 @@ def _fitting(table: Table, lines: Sequence[Sequence[str]], width: int) -> list[i
     columns = table.columns
     # The names of unfinished cells are long and may be folded.
     rows = [line for row, line in zip(table.rows, lines, strict=True) if not row.unfinished]
-    widths = [max(map(cell_len, words)) for words in zip((column.name for column in columns), *rows, strict=True)]
+    widths = [max(map(_width, words)) for words in zip((column.name for column in columns), *rows, strict=True)]
     for place, column in enumerate(columns):
         if column.kind == "text":  # may be folded
             widths[place] = min(widths[place], _WORDS if place else width // 2)
@@ -95,6 +103,20 @@ def _fitting(table: Table, lines: Sequence[Sequence[str]], width: int) -> list[i
             break
         places.remove(least)
     return places
+
+
+def _broken(name: str) -> str:
+    """A long name on lines of at most `_WORDS`, as far as it can be broken after a comma or a slash."""
+    lines = [""]
+    for part in re.split("(?<=[,/])", name):
+        if lines[-1] and cell_len(lines[-1] + part) > _WORDS:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def _width(words: str) -> int:
+    return max(map(cell_len, words.split("\n")))
 
 
 def as_json(table: Table) -> str:

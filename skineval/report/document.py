@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
 from skineval.grid.result import BenchResult, ExternalTest
+from skineval.measure.names import is_ensemble
 from skineval.report import rows, tables, text
 from skineval.report.parts import groups_parted, parts
 from skineval.report.rows import PRIMARY
@@ -195,6 +196,12 @@ def _verdict(bench: BenchResult) -> Iterator[Paragraph]:
         f"{text.estimate(estimate.value, estimate.low, estimate.high)} on the internal test "
         f"({text.plural(sample.n_images, 'image')} of {text.plural(sample.n_lesions, 'lesion')})."
     )
+    if sample.ensemble:
+        single = next(system for system in systems if not is_ensemble(system))
+        yield Paragraph(
+            f"It averages the networks of {text.plural(sample.n_cells, 'cell')}; the best system that is no ensemble, "
+            f"{single}, has {_said(primary[single])}."
+        )
     behind = rows.behind(rows.gaps(bench.comparisons), best)
     yield from _lead([behind[system] for system in systems if system in behind])
     trivial = max((one.value for one in rows.of(found, PRIMARY, baseline=True).values()), default=None)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skineval.data.lesions import DIAGNOSES
-from skineval.grid.result import BenchResult, CellResult
+from skineval.grid.result import BenchResult, CellResult, EnsembleResult
+from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
 from skineval.measure.predictions import Predictions
 from skineval.recipe import Recipe
@@ -110,7 +111,7 @@ def score_rows(model: str, imbalance: str, many: Sequence[Predictions]) -> list[
                     "high": high,
                     "n_images": int(of_class.sum()),
                     "n_lesions": len(set(tests[0].groups[of_class])),
-                    "n_cells": len(many),
+                    "n_cells": sum(one.n_cells for one in many),
                 }
             )
     return rows
@@ -234,6 +235,32 @@ def make_bench(
         finished=finished,
         pixels=pixels,
     )
+
+
+def with_ensembles(bench: BenchResult) -> BenchResult:
+    """The same bench with three ensembles more: of seeds, of models of which a cell is missing, and of none left."""
+    of_model = [cell for cell in bench.finished if cell.system == bench.finished[0].system]
+    some = bench.finished[: len(bench.finished) - 1]
+    mean, all_of_them = (mean_of([cell.predictions for cell in cells]) for cells in (of_model, some))
+    strategy, others = of_model[0].imbalance, "none"
+    made = (
+        EnsembleResult("ensemble(resnet34)", strategy, ("seeds",), _ids(of_model), len(of_model), (mean,)),
+        EnsembleResult("ensemble(resnet34,densenet121)", others, ("models", "seeds"), _ids(some), 6, (all_of_them,)),
+        EnsembleResult("ensemble(efficientnet_b0)", others, ("seeds",), (), 2, ()),
+    )
+    rows = [row for one in made if one.predictions for row in score_rows(one.model, one.imbalance, one.predictions)]
+    results = pd.concat([bench.results, pd.DataFrame(rows)], ignore_index=True)
+    return dataclasses.replace(bench, results=results, ensembles=made)
+
+
+def _ids(cells: Sequence[CellResult]) -> tuple[str, ...]:
+    return tuple(cell.run_id for cell in cells)
+
+
+@pytest.fixture(scope="session")
+def averaged(bench: BenchResult) -> BenchResult:
+    """The bench with ensembles."""
+    return with_ensembles(bench)
 
 
 @pytest.fixture(scope="session", name="make_bench")

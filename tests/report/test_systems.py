@@ -1,0 +1,125 @@
+"""Systems of a report: those of models and those of means, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from rich.cells import cell_len
+
+from skineval.grid.result import BenchResult
+from skineval.report import console, document, rows, tables
+from skineval.report.figures import draw
+from skineval.report.parts import parts
+from skineval.report.style import Drawn
+from skineval.report.systems import ranked
+from skineval.report.tables import Row, Table
+
+SEEDS = "ensemble(resnet34)/focal:gamma=1.5"
+MODELS = "ensemble(resnet34,densenet121)/none"
+NONE = "ensemble(efficientnet_b0)/none"
+
+
+def comparison(bench: BenchResult) -> Table:
+    return tables.comparison(bench.results, bench.comparisons, bench.cells, averaged=bench.ensembles)
+
+
+def row_of(table: Table, system: str) -> Row:
+    (found,) = [row for row in table.rows if row.cells[0] == system]
+    return found
+
+
+def cell(table: Table, system: str, key: str) -> tables.Cell:
+    return row_of(table, system).cells[[column.key for column in table.columns].index(key)]
+
+
+def test_ensembles_are_ranked_among_the_systems(averaged: BenchResult) -> None:
+    names = [system.name for system in ranked(averaged)]
+    assert names == rows.ranking(rows.scores(averaged.results))
+    assert {SEEDS, MODELS} < set(names)
+    assert NONE not in names
+    by_name = {system.name: system for system in ranked(averaged)}
+    assert by_name[SEEDS].cells == ()
+    assert [by_name[name].n_cells for name in (SEEDS, MODELS, "resnet34/none")] == [2, 5, 2]
+    # A mean is tested once, whatever the number of its members.
+    assert len(by_name[MODELS].test) == 400
+    assert len(by_name["resnet34/none"].test) == 800
+
+
+def test_their_time_is_that_of_all_members_and_their_speed_nobody_s(averaged: BenchResult) -> None:
+    table = comparison(averaged)
+    seconds = averaged.cells.set_index("run_id")["seconds"]
+    members = {one.system: list(one.members) for one in averaged.ensembles}
+    for system in (SEEDS, MODELS):
+        assert cell(table, system, "seconds") == seconds[members[system]].sum()
+        assert cell(table, system, "images_per_second") is None
+
+
+def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, bench: BenchResult) -> None:
+    table = comparison(averaged)
+    notes = " ".join(table.footnotes)
+    assert "over its seeds or over all models and seeds; nothing is chosen" in notes
+    assert f"{MODELS} is the mean of 5 of 6 cells" in notes
+    assert f"{SEEDS} is the mean" not in notes
+    assert "each figure of a single model is the mean over 2 cells" in notes
+    assert "ensemble" not in " ".join(comparison(bench).footnotes)
+    missing = row_of(table, NONE)
+    assert (missing.kind, missing.note) == ("not made", "Fewer than two of its 2 cells have finished.")
+    listed = tables.ensembles(averaged.ensembles)
+    assert [row.cells for row in listed.rows] == [
+        (SEEDS, "its seeds", 2, 2),
+        (MODELS, "all models and seeds", 5, 6),
+        (NONE, "its seeds", 0, 2),
+    ]
+
+
+def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: BenchResult) -> None:
+    words = " ".join(one.words for one in document._verdict(averaged))
+    best = rows.ranking(rows.scores(averaged.results))[0]
+    assert best == MODELS
+    assert f"{best} is best" in words
+    assert (
+        "It averages the networks of 5 cells; the best system that is no ensemble, resnet34/focal:gamma=1.5," in words
+    )
+
+
+def test_figures_show_them_but_no_training_of_theirs(averaged: BenchResult) -> None:
+    drawn = [item.figure for item in draw(averaged) if isinstance(item, Drawn)]
+    confusion = {figure.system: figure for figure in drawn if figure.topic == "confusion"}
+    assert {SEEDS, MODELS} < set(confusion)
+    assert "of the mean of 5 cells" in confusion[MODELS].caption
+    assert "images of 2 cells" in confusion["resnet34/none"].caption
+    assert {figure.system for figure in drawn if figure.topic == "training"} == set(confusion) - {SEEDS, MODELS}
+
+
+def test_an_image_is_shown_once_however_many_copies_and_folds_test_it(bench: BenchResult) -> None:
+    copied = [
+        replace(one, predictions=one.predictions.take(np.repeat(np.arange(len(one.predictions)), 3)))
+        for one in bench.finished
+    ]
+    again = [replace(one, run_id=f"{one.run_id}-again", fold=1) for one in copied]
+    system = ranked(replace(bench, finished=[*copied, *again]))[0]
+    assert len(system.test) == 2 * 2 * 3 * 400
+    assert system.first_seed.image_ids.tolist() == bench.finished[0].predictions.select("test").image_ids.tolist()
+
+
+def test_parts_with_copies_count_rows_and_images() -> None:
+    split = pd.DataFrame(
+        [("a", "L1", "train"), ("a", "L1", "train"), ("a", "L1", "test"), ("b", "L1", "test"), ("c", "L2", "test")],
+        columns=["image_id", "lesion_id", "part"],
+    ).assign(group=lambda frame: frame["lesion_id"], fold=0)
+    table = parts(split, {}, ("mel",))
+    assert [column.key for column in table.columns][:5] == ["fold", "part", "rows", "images", "lesions"]
+    assert [row.cells[1:5] for row in table.rows] == [("train", 2, 1, 1), ("test", 3, 3, 2)]
+    once = parts(split.drop_duplicates("image_id"), {}, ("mel",))
+    assert "rows" not in [column.key for column in once.columns]
+
+
+def test_a_long_name_is_broken_where_that_makes_room_for_a_column(averaged: BenchResult) -> None:
+    table = comparison(averaged)
+    narrow, wide = (console.render(table, width=width) for width in (80, 300))
+    assert max(map(cell_len, narrow.splitlines())) <= 80
+    assert "ensemble(resnet34,\n" in "\n".join(line.strip().partition("  ")[0] for line in narrow.splitlines()) + "\n"
+    assert "Macro AUC" in narrow.splitlines()[2]
+    assert MODELS in wide
