@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skineval.recipe import Recipe
     from skineval.report.tables import Table
     from skineval.train.classifier import Classifier
-    from skineval.tuning.search import Display as SearchDisplay
+    from skineval.tuning.display import Display as SearchDisplay
     from skineval.tuning.search import Search
 
 
@@ -72,7 +72,7 @@ def tune(
     with every finished trial on disk.
     """
     from skineval.catalog import load_catalog
-    from skineval.tuning.search import Silent
+    from skineval.tuning.display import Silent
 
     values = recipe_values(None if recipe is None else str(recipe), keys)
     texts = [search] if isinstance(search, str) else list(search)

@@ -43,7 +43,7 @@ FLOORS = {
     "__init__": 11,
     "__main__": 12,
 }
-HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL")
+HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna")
 SLOW = "pydantic"  # a fifth of a second that typer spends on options which were given
 
 
@@ -97,6 +97,7 @@ def test_nobody_imports_the_builtins():
     [
         ["--help"],
         ["bench", "--help"],
+        ["tune", "--help"],
         ["data", "--help"],
         ["data", "audit", "--help"],
         ["data", "cache", "--help"],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from skineval.report import style, text
 from skineval.report.style import BLUE, INK, MUTED, VERMILLION
@@ -22,7 +22,7 @@ _MARKS = ((PRUNED, MUTED, "x", "pruned (best until then)"), (DONE, BLUE, "o", "d
 _STAR: dict[str, Any] = {
     "color": INK,
     "marker": "*",
-    "markersize": 11,
+    "markersize": 12,
     "markeredgecolor": "white",
     "linestyle": "none",
 }
@@ -34,7 +34,7 @@ def table(search: Search) -> Table:
         Column("number", "Trial", "count"),
         Column("value", "Balanced accuracy", "score", "on the validation part; of a pruned trial the best until then"),
         Column("gain", "Over the recipe", "score", "balanced accuracy above that of the recipe's own setting", 2),
-        *(Column(one.key, one.key.replace("_", " ").capitalize(), priority=1) for one in search.space),
+        *(Column(one.key, _name(one), priority=1) for one in search.space),
         Column("state", "State"),
         Column("epochs_trained", "Epochs trained", "count", priority=4),
         Column("seconds", "Time", "seconds", priority=3),
@@ -63,6 +63,8 @@ def draw(search: Search) -> bytes:
             _by_value(panel, one, search)
             if place % _COLUMNS == 0:
                 panel.set_ylabel("balanced accuracy")
+            else:
+                panel.tick_params(labelleft=False)
         return style.encoded(figure, "svg")
 
 
@@ -106,26 +108,35 @@ def _by_trial(panel: Axes, search: Search) -> None:
     for trial in search.trials:
         if trial.state == FAILED:
             panel.axvline(trial.number, color=VERMILLION, linewidth=1, linestyle=style.DASHES[2], label="failed")
-    panel.set(title="Balanced accuracy on the validation part", xlabel="trial", ylabel="balanced accuracy")
+    panel.set_title("Balanced accuracy on the validation part", pad=22)
+    panel.set(xlabel="trial", ylabel="balanced accuracy")
     panel.set_xlim(-0.6, max(len(search.trials) - 0.4, 1))
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     named = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))  # each once
-    panel.legend(named.values(), named.keys(), ncols=len(named), loc="lower right", bbox_to_anchor=(1, 1))
+    panel.legend(named.values(), named.keys(), ncols=len(named), loc="lower left", bbox_to_anchor=(-0.01, 0.98))
 
 
 def _by_value(panel: Axes, one: Dimension, search: Search) -> None:
     places = _places(one, search.trials)
     _points(panel, places, search)
-    panel.set_title(one.key.replace("_", " "))
-    if isinstance(one, Range):
-        if one.logarithmic and all(place > 0 for place in places):
-            panel.set_xscale("log")
-        elif one.whole:
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    else:
+    panel.set_title(_name(one))
+    if isinstance(one, Choices):
         words = _words(one, search.trials)
         panel.set_xticks(range(len(words)), [style.shortened(style.drawable(word), 14) for word in words])
         panel.set_xlim(-0.5, len(words) - 0.5)
+        return
+    if one.logarithmic and min(places) > 0:
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+    elif one.whole:
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.update_datalim([(one.low, search.own.score), (one.high, search.own.score)])  # all that could be tried
+    panel.autoscale_view()
+
+
+def _name(one: Dimension) -> str:
+    return one.key.replace("_", " ").capitalize()
 
 
 def _places(one: Dimension, trials: Sequence[Trial]) -> list[float]:
@@ -148,7 +159,7 @@ def _points(panel: Axes, places: Sequence[float], search: Search) -> None:
         if some:
             at = [places[trial.number] for trial in some]
             scores = [trial.score for trial in some]
-            panel.plot(at, scores, color=color, marker=marker, linestyle="none", label=label)
+            panel.plot(at, scores, color=color, marker=marker, linestyle="none", alpha=0.7, label=label)
     panel.plot(places[search.best.number], search.best.score, label="winner", **_STAR)
     panel.axhline(
         search.own.score, color=MUTED, linewidth=1, linestyle=style.DASHES[1], label="the recipe's own", zorder=1

@@ -16,12 +16,13 @@ from filelock import FileLock, Timeout
 
 from skineval.catalog import Catalog
 from skineval.errors import DataError, UsageError
+from skineval.files import atomic_write
 from skineval.grid.prepare import environment
 from skineval.grid.store import read_json, write_frame, write_json
 from skineval.recipe import make_recipe
 from skineval.tuning.plan import HANDED_ON, Plan
 from skineval.tuning.space import changed, described
-from skineval.tuning.trials import RUNNING, STATES, Trial
+from skineval.tuning.trials import DONE, RUNNING, STATES, Trial, winner
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,19 @@ def write_table(folder: SearchFolder, trials: Sequence[Trial], keys: Sequence[st
         for one in trials
     ]
     write_frame(folder.table, pd.DataFrame(rows, columns=columns))
+
+
+def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
+    """trials.csv and the winning recipe."""
+    write_table(folder, trials, [one.key for one in plan.space])
+    best = winner(trials)
+    done = sum(trial.state == DONE for trial in trials)
+    lines = [
+        f"Trial {best.number} of `skineval tune`, the best of {done} that reached their end.",
+        f"Its validation balanced accuracy is {best.score:.3f}, which is optimistic for that reason;",
+        "the test part was not read.",
+    ]
+    atomic_write(folder.recipe, "".join(f"# {line}\n" for line in lines) + plan.with_values(best.parameters).to_toml())
 
 
 def open_folder(path: Path, plan: Plan, fresh: bool) -> SearchFolder:

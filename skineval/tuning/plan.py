@@ -36,9 +36,13 @@ class Plan:
         """The recipe's own setting, which is trial 0."""
         return own_values(self.space, self.recipe)
 
+    def with_values(self, parameters: Mapping[str, Value]) -> Recipe:
+        """The recipe of a trial."""
+        return applied(self.recipe, parameters)
+
     def cells(self, parameters: Mapping[str, Value]) -> tuple[RunSpec, ...]:
         """The cells of a trial."""
-        recipe = applied(self.recipe, parameters)
+        recipe = self.with_values(parameters)
         assert recipe.batch_size != "auto"  # a plan's recipe is resolved
         training = make_training(recipe, recipe.batch_size)
         return tuple(dataclasses.replace(cell, training=training) for cell in self.prepared.cells)

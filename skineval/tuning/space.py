@@ -148,7 +148,7 @@ def _usual(recipe: Recipe) -> dict[str, Dimension]:
     assert rate != "auto"
     assert batch != "auto"
     decays = (min(max(decay / 100, _LEAST_DECAY), decay), max(min(decay * 10, 1.0), decay)) if decay else _DECAYS
-    batches = {batch, *(size for size in (batch // 4, batch // 2, batch * 2) if size >= _SMALLEST_BATCH)}
+    batches = {batch, 2 * batch, *(size for size in (batch // 4, batch // 2) if size >= _SMALLEST_BATCH)}
     schedules = get_args(Recipe.model_fields["schedule"].annotation)
     dimensions: list[Dimension] = [
         Range("learning_rate", rate / 10, min(rate * 10, 10.0), logarithmic=True),

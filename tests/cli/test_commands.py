@@ -12,6 +12,7 @@ from tests.conftest import TINY
 
 COMMANDS = [
     ["bench"],
+    ["tune"],
     ["evaluate"],
     ["report"],
     ["list"],

@@ -23,8 +23,9 @@ from tests.data.relayout import isic2018
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-#: What makes a bench one of seconds; added to the commands of the documentation.
-SHORT = ("--data=synthetic:images=150", "--image-size=32", "--epochs=1", "--replicates=1000", "--weights=none")
+#: What makes a search or a bench one of seconds; added to the commands of the documentation.
+SMALL = ("--data=synthetic:images=150", "--image-size=32", "--epochs=1", "--weights=none")
+SHORT = (*SMALL, "--replicates=1000")
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -48,9 +49,11 @@ def examples() -> list[str]:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder with a finished bench and with data under the names that the documentation uses."""
+    """A folder with a finished bench, a search, and data under the names that the documentation uses."""
     folder = tmp_path_factory.mktemp("workplace")
     done = run_program("bench", "--models=cnn:width=4", *SHORT, "--out=runs/demo", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = run_program("tune", "--models=cnn:width=4", *SMALL, "--trials=1", "--out=runs/tuned", cwd=folder)
     assert done.returncode == 0, done.stderr
     for name in ("DIR", "HAM10000"):
         lesion_folder(folder / name)
@@ -77,6 +80,8 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
         pytest.skip("run with its plugin by test_the_plugin_of_the_readme_is_one")
     if arguments[0] == "bench":
         arguments += [*SHORT, "--dry-run", f"--out={tmp_path / 'out'}"]
+    if arguments[0] == "tune":
+        arguments += [*SMALL, "--trials=2", f"--out={tmp_path / 'out'}"]
     if arguments[:2] == ["data", "fetch"]:
         arguments += ["--base-url", mirror, "--to", str(tmp_path)]
     (cell,) = (workplace / "runs/demo/cells").iterdir()

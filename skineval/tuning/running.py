@@ -1,0 +1,124 @@
+"""Running the trials of a search: this is where torch is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from skineval.catalog import Catalog
+from skineval.data.pixels import cache_folder, open_store
+from skineval.errors import CellError, Interrupted, SkinevalError
+from skineval.grid.worker import one_line
+from skineval.runspec import derive_seed
+from skineval.train.determinism import make_deterministic
+from skineval.tuning.advice import Adviser
+from skineval.tuning.attempt import Ground, Observer, attempt
+from skineval.tuning.display import Display
+from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_trial
+from skineval.tuning.plan import Plan
+from skineval.tuning.trials import FAILED, RUNNING, Trial, winner
+
+
+def run_trials(
+    trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolder, catalog: Catalog, display: Display
+) -> None:
+    """Run trials until `wanted` have ended, appending them to `trials`."""
+    recipe = plan.recipe
+    pixels = open_store(
+        plan.prepared.table,
+        recipe.image_size,
+        fit=recipe.fit,
+        cache=cache_folder(),
+        progress=display.images,
+        on_wait=display.note,
+    )
+    for note in (*plan.prepared.table.notes, *pixels.notes, *caveats(plan)):
+        display.note(note)
+    display.begin(wanted, len(trials))
+    with _stoppable() as should_stop, _as_in_a_bench(plan):
+        ground = Ground(plan.prepared, pixels.array, catalog, should_stop)
+        while len(trials) < wanted:
+            trials.append(run_trial(trials, plan, ground, folder, display))
+            conclude(folder, plan, trials)
+            display.ended(trials[-1], winner(trials))
+
+
+def run_trial(ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, display: Display) -> Trial:
+    """Run the trial that comes after those that have `ended`; it is on disk when it is returned."""
+    number = len(ended)
+    adviser = Adviser(plan.space, ended, derive_seed("proposal", *plan.recipe.seeds, number))
+    trial = read_trial(folder, number)
+    if trial is not None and trial.state != RUNNING:  # it came after one whose file was removed
+        return trial
+    if trial is None:
+        trial = Trial(number, plan.own if number == 0 else adviser.propose())
+        write_trial(folder, trial)
+    cells = plan.cells(trial.parameters)
+    display.trial(trial, cells[0].training.epochs * len(cells))
+    observer = Observer(display.step, display.epoch, adviser.is_hopeless, ground.should_stop)
+    checkpoints = folder.checkpoints(number)
+    try:
+        trial = attempt(trial, cells, ground, checkpoints, observer)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Interrupted) or (isinstance(error, SkinevalError) and not isinstance(error, CellError)):
+            raise  # neither says anything of the setting
+        if number == 0:
+            raise CellError(
+                f"The recipe's own setting cannot be trained: {one_line(error)}",
+                "A search begins with it and is measured against it: correct the recipe.",
+            ) from error
+        trial = dataclasses.replace(trial, state=FAILED, reason=one_line(error))
+    write_trial(folder, trial)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return trial
+
+
+def caveats(plan: Plan) -> Iterator[str]:
+    """What a user should know before the search begins."""
+    if plan.prepared.split.folds > 1:
+        yield (
+            f"with {plan.prepared.split.folds} folds every image is in the test part of one and in the train or "
+            "validation part of another: the choice will have seen them all, and only an external test, or --folds 1, "
+            "judges it fairly"
+        )
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks for a stop at the next step; a second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # which alone may say what a signal does
+        yield asked.is_set
+        return
+
+    def ask(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    previous = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextlib.contextmanager
+def _as_in_a_bench(plan: Plan) -> Iterator[None]:
+    """The number of threads of a bench's worker, on which results depend, and its silence on standard output."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(plan.prepared.threads)
+    if plan.recipe.deterministic and plan.prepared.device.kind == "cuda":
+        make_deterministic()
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skineval.errors import UsageError
+from skineval.tuning.advice import AT_RANDOM, NEVER_PRUNED, WARM_UP, Adviser, require_optuna
+from skineval.tuning.space import Choices, Range, Space
+from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
+
+SPACE: Space = (
+    Range("epochs", 2, 9, whole=True),
+    Range("learning_rate", 1e-4, 1e-1, logarithmic=True),
+    Choices("augment", ("none", "basic", "strong")),
+)
+
+
+def height(parameters) -> float:
+    """A landscape with its top at a rate of 0.01 and basic augmentation."""
+    return 0.9 - 0.2 * abs(math.log10(parameters["learning_rate"]) + 2) - 0.1 * (parameters["augment"] != "basic")
+
+
+def history(n: int, space: Space = SPACE) -> list[Trial]:
+    trials: list[Trial] = []
+    for number in range(n):
+        parameters = Adviser(space, trials, seed=number).propose()
+        value = height(parameters)
+        trials.append(Trial(number, parameters, DONE, value, tuple(value * tenth / 10 for tenth in range(1, 11))))
+    return trials
+
+
+def test_proposals_lie_in_the_space_and_are_the_same_again():
+    first, second = history(AT_RANDOM + 4), history(AT_RANDOM + 4)
+    assert first == second
+    for trial in first:
+        assert all(one.holds(trial.parameters[one.key]) for one in SPACE)
+        assert isinstance(trial.parameters["epochs"], int)
+    assert len({trial.parameters["learning_rate"] for trial in first}) == len(first)
+
+
+def test_another_seed_proposes_something_else():
+    trials = history(3)
+    assert Adviser(SPACE, trials, seed=3).propose() != Adviser(SPACE, trials, seed=4).propose()
+
+
+def test_proposals_get_better_with_what_was_learnt():
+    """Against the mean of the landscape, which is what drawing at random gives."""
+    learnt = [height(Adviser(SPACE, history(25), seed=seed).propose()) for seed in range(12)]
+    at_random = [height(Adviser(SPACE, [], seed=seed).propose()) for seed in range(100, 160)]
+    assert sum(learnt) / len(learnt) > sum(at_random) / len(at_random) + 0.1
+
+
+def test_trials_that_failed_or_lie_outside_do_not_stop_the_search():
+    trials = history(AT_RANDOM)
+    outside = {"epochs": 1, "learning_rate": 0.5, "augment": "flip,rotate"}
+    trials[0] = Trial(0, outside, DONE, 0.5, (0.5,) * 10)
+    trials[3] = Trial(3, trials[3].parameters, FAILED, reason="the loss was nan")
+    trials[4] = Trial(4, trials[4].parameters, PRUNED, 0.1, (0.1,) * 4)
+    proposed = Adviser(SPACE, trials, seed=9).propose()
+    assert all(one.holds(proposed[one.key]) for one in SPACE)
+
+
+def ended(curves: Sequence[Sequence[float]]) -> list[Trial]:
+    setting = {"epochs": 4, "learning_rate": 0.01, "augment": "none"}
+    return [Trial(number, setting, DONE, heights[-1], tuple(heights)) for number, heights in enumerate(curves)]
+
+
+RISING = st.lists(st.floats(0, 1), min_size=10, max_size=10).map(sorted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(others=st.lists(RISING, max_size=9), own=RISING, seen=st.integers(1, 10))
+def test_a_trial_is_given_up_below_the_median(others, own, seen):
+    """Against the rule as it is written in the paper."""
+    at = sorted(heights[seen - 1] for heights in others)
+    middle = len(at) // 2
+    median = math.nan if not at else at[middle] if len(at) % 2 else (at[middle - 1] + at[middle]) / 2
+    expected = len(others) >= NEVER_PRUNED and seen >= WARM_UP and own[seen - 1] < median
+    if not math.isnan(median) and math.isclose(own[seen - 1], median):
+        return  # rounding may decide
+    assert Adviser(SPACE, ended(others), seed=0).is_hopeless(own[:seen]) == expected
+
+
+def test_nothing_is_given_up_before_it_was_seen():
+    assert not Adviser(SPACE, ended([[1.0] * 10] * 9), seed=0).is_hopeless([])
+
+
+def test_optuna_keeps_silent_and_its_settings_are_left_alone(capfd):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        Adviser(SPACE, history(2), seed=0).propose()
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_optuna_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UsageError) as error:
+        require_optuna()
+    assert error.value.message == "skineval tune needs optuna, which is not installed."
+    assert error.value.hint == "Install it: pip install 'skineval[tune]'"
