@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
@@ -83,6 +84,17 @@ def speed(session: nox.Session) -> None:
     """Training speed against the bare step, the loop of tutorials, timm and Lightning; give it --data DIR."""
     session.install("-e", ".", *GROUPS["peers"])
     session.run("python", "-m", "benchmarks.speed", *session.posargs)
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Every recipe of a published system, for one epoch, on real images, with its leak and without."""
+    install(session, "-e", ".")
+    data = os.environ.get("SKINEVAL_TEST_DATA")
+    if not data:
+        session.error("SKINEVAL_TEST_DATA does not name a folder with HAM10000.")
+    short = ("--epochs=1", "--limit=300", "--weights=none", "--image-size=32", "--replicates=1000")
+    session.run("python", "-m", "benchmarks.recipes", f"--data={data}", *short, f"--out={session.create_tmp()}")
 
 
 @nox.session

@@ -24,7 +24,7 @@ from benchmarks.speed import chart, peers, tables
 from benchmarks.speed.bare import FEWEST, affordable_images, make_bare
 from benchmarks.speed.case import Case, Setting, find_network, parse_case
 from benchmarks.speed.own import make_own
-from benchmarks.speed.pictures import write_pictures
+from benchmarks.speed.pictures import describe, write_pictures
 from benchmarks.speed.rounds import Result, measure
 from benchmarks.speed.tutorial import make_tutorial
 from skineval.catalog import Catalog, load_catalog
@@ -115,10 +115,16 @@ def run_case(case: Case, table: LesionTable, catalog: Catalog, device: Device, o
             turn = f"round {number} of {options.rounds}" if number else "warming up"
             print(f"{case}: {turn}: {side}", file=sys.stderr)
 
-        measured = measure(makers, options.rounds, device.torch, tell)
-    return Result(
-        case, setting.images, setting.batch_size, setting.workers, setting.reason, measured, peers.absent(names)
-    )
+        return Result(
+            case=case,
+            images=setting.images,
+            batch_size=setting.batch_size,
+            workers=setting.workers,
+            reason=setting.reason,
+            files=describe(setting.files),
+            sides=measure(makers, options.rounds, device.torch, tell),
+            skipped=peers.absent(names),
+        )
 
 
 def make_setting(

@@ -34,6 +34,15 @@ def write_pictures(table: LesionTable, count: int, folder: Path) -> tuple[Path, 
     return folder, folders.load(folder)
 
 
+def describe(files: Path) -> str:
+    """How large the files are, which is what decoding them costs: `200 x 150 pixels, 12 kB on average`."""
+    paths = sorted(files.rglob("*.jpg"))
+    with Image.open(paths[0]) as first:
+        width, height = first.size
+    kilobytes = sum(path.stat().st_size for path in paths) / len(paths) / 1000
+    return f"{width} x {height} pixels, {kilobytes:.0f} kB on average"
+
+
 def _jpeg(table: LesionTable, row: int) -> bytes:
     stored = content(table.images, row)
     if stored is not None and stored.startswith(JPEG):

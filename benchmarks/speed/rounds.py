@@ -43,6 +43,7 @@ class Result:
     batch_size: int
     workers: int  #: of each loader
     reason: str  #: of the precision
+    files: str  #: how large they are, in words
     sides: tuple[Measured, ...]  #: the last is skineval
     skipped: tuple[Skipped, ...]
 

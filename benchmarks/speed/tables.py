@@ -57,8 +57,8 @@ def _section(result: Result) -> str:
     lines += [[skipped.name, "skipped", skipped.reason, *[""] * (len(heads) - 3)] for skipped in result.skipped]
     about = (
         f"## {result.case.model}, {result.case.image_size} px, augmentation {result.case.augment}\n\n"
-        f"Batches of {result.batch_size}, {result.images} images a turn, {result.workers} worker(s) a loader; "
-        f"precision: {result.reason}.\n\n"
+        f"Batches of {result.batch_size}, {result.images} images a turn, from JPEG files of {result.files}; "
+        f"{result.workers} worker(s) a loader; precision: {result.reason}.\n\n"
     )
     return about + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

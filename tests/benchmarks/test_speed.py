@@ -35,13 +35,14 @@ def measured(name: str, seconds: list[float], wanted: float | None = None, memor
 
 
 def result(*sides: Measured, skipped: tuple[Skipped, ...] = ()) -> Result:
-    return Result(Case("cnn", 32, "basic"), 100, 10, 2, "asked for", sides, skipped)
+    return Result(Case("cnn", 32, "basic"), 100, 10, 2, "asked for", "8 x 8 pixels", sides, skipped)
 
 
 def test_a_run_has_every_side_in_every_round(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(peers, "PEERS", {"nobody_has_this": "benchmarks.speed.nowhere"})
     cases = ("--case=cnn:width=4@16:basic", "--case=cnn:width=4@16:none")
     threads = torch.get_num_threads()
+    monkeypatch.setattr(program, "cores", lambda: 1)  # other tests may be running
     assert program.main([*TINY, *cases, "--peers=nobody_has_this", f"--out={tmp_path}"]) == 0
     torch.set_num_threads(threads)
     printed = capsys.readouterr().out

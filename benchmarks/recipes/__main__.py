@@ -1,0 +1,137 @@
+"""Published systems under their own protocol, which leaks, and under --protocol lesion, which does not: one table.
+
+    python -m benchmarks.recipes [NAME ...] --data DIR [--out FOLDER] [any option of `skineval bench`]
+
+Runs every recipe of this folder, or those that are named, under both protocols; the same command goes on from what an
+earlier one left in --out. Exit code 1 means that a bench failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import pandas as pd
+
+from skineval.files import atomic_write
+from skineval.grid.outcome import load_bench
+from skineval.grid.store import BenchFolder
+from skineval.recipe import make_recipe, read_recipe
+from skineval.report import text
+
+FOLDER = Path(__file__).parent
+HONEST = "lesion"
+TRIVIAL = "majority"  #: the baseline beside every accuracy
+AUC = {"dx7": "macro_auc", "malignant": "malignancy_auc"}
+METRICS = ("accuracy", "balanced_accuracy")
+FOOTNOTE = (
+    "95 % intervals resample lesions. AUC: macro over seven classes, or of malignant against benign. The accuracy of "
+    "always naming the most frequent class stands beside. LEAKY: test images have siblings or copies in the train "
+    "part, the figures are too good. Each protocol has test images of its own: differences of rows are not paired."
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One recipe under one protocol."""
+
+    name: str
+    protocol: str
+    task: str
+    reported: str  #: as the recipe's comment has it
+    folder: Path
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes of this folder, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def benches(names: Sequence[str], out: Path) -> list[Bench]:
+    """Every recipe of `names` under its own protocol and under the one without leaks."""
+    read = {name: make_recipe(read_recipe(str(recipes()[name])), name) for name in names}
+    return [
+        Bench(name, protocol, recipe.task, reported(recipes()[name]), out / f"{name}-{protocol}")
+        for name, recipe in read.items()
+        for protocol in dict.fromkeys([recipe.protocol, HONEST])
+    ]
+
+
+def reported(path: Path) -> str:
+    """The figures that the comment of a recipe says were reported."""
+    (line,) = re.findall(r"^# Reported: (.+?)[;.](?:\s|$)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(line)
+
+
+def run(bench: Bench, data: str, flags: Sequence[str]) -> bool:
+    """Run `skineval bench`, its tables and its progress on standard error; whether every cell is done."""
+    print(f"{bench.name}, protocol {bench.protocol}", file=sys.stderr, flush=True)
+    keys = (f"--data={data}", f"--protocol={bench.protocol}", f"--out={bench.folder}")
+    command = [sys.executable, "-m", "skineval", "bench", str(recipes()[bench.name]), *keys, *flags]
+    return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
+
+
+def markdown(done: Sequence[Bench], failed: Sequence[Bench], flags: Sequence[str]) -> str:
+    """What came out, beside what was reported."""
+    heads = ["recipe", "reported", "protocol", "accuracy", "balanced accuracy", "AUC", "always the most frequent class"]
+    heads += ["test images", "lesions"]
+    lines = [heads, ["---"] * 3 + ["---:"] * 6, *(_row(bench) for bench in done)]
+    lines += [[bench.name, bench.reported, bench.protocol, "failed", *[""] * 5] for bench in failed]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"`skineval bench RECIPE {shlex.join(flags)}`\n\n{table}\n{FOOTNOTE}\n"
+
+
+def _row(bench: Bench) -> list[str]:
+    result = load_bench(BenchFolder(bench.folder))
+    overall = result.results[result.results["class"] == ""]
+    trained = overall[overall["model"].isin(result.cells["model"])].set_index("metric")
+    trivial = overall[overall["model"] == TRIVIAL].set_index("metric")
+    figures = [_figure(trained.loc[metric]) for metric in (*METRICS, AUC[bench.task])]
+    sizes = [text.count(int(trained.loc["accuracy", key])) for key in ("n_images", "n_lesions")]
+    marks = "".join(f" **{text.stamp_word(stamp)}**" for stamp in result.warnings)
+    share = text.decimal(float(trivial.loc["accuracy", "value"]))
+    return [bench.name, bench.reported, bench.protocol + marks, *figures, share, *sizes]
+
+
+def _figure(row: pd.Series) -> str:
+    return text.estimate(float(row["value"]), float(row["low"]), float(row["high"]))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, write and print the table, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recipes",
+        usage="%(prog)s [NAME ...] [--out FOLDER] --data DIR [options of skineval bench]",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog=f"Names: {', '.join(recipes())}; all where none is given.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data", required=True, help="a folder of HAM10000; it is not named in the table")
+    parser.add_argument("--out", type=Path, default=Path("runs/recipes"), help="benches and recipes.md are left here")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    names = list(takewhile(lambda word: not word.startswith("-"), words))
+    chosen, flags = parser.parse_known_args(words[len(names) :])
+    unknown = [name for name in names if name not in recipes()]
+    if unknown:
+        parser.error(f"there is no recipe {', '.join(unknown)}; there are {', '.join(recipes())}")
+    if any(flag.startswith("--protocol") for flag in flags):
+        parser.error("every recipe is run under its own protocol and under lesion: leave --protocol out")
+    done, failed = [], []
+    for bench in benches(names or list(recipes()), chosen.out):
+        (done if run(bench, chosen.data, flags) else failed).append(bench)
+    table = markdown(done, failed, flags)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    atomic_write(chosen.out / "recipes.md", table)
+    print(table)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""`skineval` as a fork of a process that has imported everything: it starts at once, hundreds of times.
+
+What is forked has no threads. A program's workers are forks of it, too; all else is as if it were started by a user.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import IO, NoReturn
+from unittest.mock import patch
+
+IMPORTED = (
+    "benchmarks.reliability.programs",
+    "imblearn.over_sampling",
+    "matplotlib.pyplot",
+    "scipy.optimize",
+    "skineval.api",
+    "skineval.builtins.cnn",
+    "skineval.cli",
+    "skineval.cli.display",
+    "skineval.grid.run",
+    "skineval.grid.worker",
+    "skineval.report.prepare",
+)
+PATIENCE = 120.0  #: seconds after which a program counts as hung
+LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a program finds when it starts."""
+
+    folder: Path  #: where it is started; its cache and what it prints are there, too
+    cores: tuple[int, ...] = (0,)  #: that it may use
+    limits: Mapping[int, int] = field(default_factory=dict)  #: RLIMIT_... -> value
+    site: Path | None = None  #: a folder of installed packages
+
+    @property
+    def log(self) -> Path:
+        """All that it prints."""
+        return self.folder / LOG
+
+    @property
+    def cache(self) -> Path:
+        """Its cache."""
+        return self.folder / "cache"
+
+
+class Program:
+    """A running `skineval`, forked."""
+
+    def __init__(self, arguments: Sequence[str], surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self._process: ForkServerProcess = _context().Process(target=_run, args=(tuple(arguments), surroundings))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process, without its workers."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """Its exit code, negative for the number of a signal; raises TimeoutError where it does not end."""
+        self._process.join(seconds)
+        if self._process.exitcode is None:
+            self.kill()
+            raise TimeoutError(f"{self.surroundings.folder}: not ended after {seconds:.0f} s")
+        return self._process.exitcode
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long at most; whether it has ended."""
+        self._process.join(seconds)
+        return not self.running
+
+    def kill(self) -> bool:
+        """SIGKILL it and its workers at once, and wait until all are gone; False where it had ended before."""
+        if not _signalled(self.pid, signal.SIGSTOP):  # so that it starts no further worker
+            return False
+        workers = self.workers()
+        killed = self.running
+        for pid in (self.pid, *workers):
+            _signalled(pid, signal.SIGKILL)
+        self._process.join()
+        _gone(workers)
+        return killed
+
+    def kill_alone(self) -> bool:
+        """SIGKILL it and not its workers; False where it had ended before."""
+        killed = _signalled(self.pid, signal.SIGKILL)
+        self._process.join()
+        return killed and self._process.exitcode == -signal.SIGKILL
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        _signalled(self.pid, signal.SIGINT)
+
+    def workers(self) -> list[int]:
+        """The processes of its workers."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+
+def run(arguments: Sequence[str], surroundings: Surroundings) -> tuple[int, str]:
+    """Exit code of a program, and all that it printed."""
+    surroundings.folder.mkdir(parents=True, exist_ok=True)
+    surroundings.log.unlink(missing_ok=True)
+    code = Program(arguments, surroundings).wait()
+    return code, surroundings.log.read_text(encoding="utf-8", errors="replace")
+
+
+def run_whole(arguments: Sequence[str], surroundings: Surroundings) -> tuple[int, str]:
+    """As `run`, for a program that is started as users do, not forked."""
+    surroundings.folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "skineval", *arguments],
+        cwd=surroundings.folder,
+        env={**os.environ, "SKINEVAL_CACHE": str(surroundings.cache)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        preexec_fn=lambda: os.sched_setaffinity(0, surroundings.cores),
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    # No library may start threads: they would be missing in the forks. Workers choose their own number.
+    with patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}):
+        forkserver.ensure_running()
+    return context
+
+
+def _run(arguments: tuple[str, ...], surroundings: Surroundings) -> None:
+    """Become the program."""
+    os.setsid()
+    os.chdir(surroundings.folder)
+    os.environ["SKINEVAL_CACHE"] = str(surroundings.cache)
+    os.sched_setaffinity(0, surroundings.cores)
+    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if surroundings.site is not None:
+        sys.path.insert(0, str(surroundings.site))
+    for limit, value in surroundings.limits.items():
+        resource.setrlimit(limit, (value, value))
+    from skineval.cli import main
+
+    sys.argv = ["skineval", *arguments]
+    with patch("skineval.grid.engines.subprocess.Popen", Worker):
+        main()
+
+
+class Worker:
+    """A worker of the program, forked: as much of `subprocess.Popen` as the engine uses."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: IO[str],
+        text: bool,
+        encoding: str,
+        start_new_session: bool,
+    ) -> None:
+        assert command[1:] == ["-m", "skineval.grid.worker"]
+        (requests, own_requests), (own_messages, messages) = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_worker(requests, messages, stderr.fileno())
+        os.close(requests)
+        os.close(messages)
+        self.stdin = os.fdopen(own_requests, "w", encoding=encoding)
+        self.stdout = os.fdopen(own_messages, encoding=encoding)
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
+
+    def wait(self, timeout: float | None = None) -> int:
+        ends = time.monotonic() + (PATIENCE if timeout is None else timeout)
+        while True:
+            with self._lock:
+                if self.returncode is None:
+                    pid, status = os.waitpid(self.pid, os.WNOHANG)
+                    self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+                if self.returncode is not None:
+                    return self.returncode
+            if time.monotonic() >= ends:
+                raise subprocess.TimeoutExpired("worker", timeout or PATIENCE)
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        with self._lock:
+            if self.returncode is None:
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def _become_worker(requests: int, messages: int, errors: int) -> NoReturn:
+    code = 1
+    try:
+        os.setsid()
+        for place, descriptor in enumerate((requests, messages, errors)):
+            os.dup2(descriptor, place)
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # as a process of its own has none of these
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+        from skineval.grid.worker import main
+
+        main()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _signalled(pid: int, number: int) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _gone(pids: Sequence[int]) -> None:
+    """Wait until these processes have let go of their files."""
+    ends = time.monotonic() + PATIENCE
+    while any(_alive(pid) for pid in pids):
+        if time.monotonic() > ends:
+            raise TimeoutError(f"processes that outlive SIGKILL: {pids}")
+        time.sleep(0.002)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
