@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.speed import __main__ as program
-from benchmarks.speed import chart, peers, tables
+from benchmarks.speed import chart, peers, rounds, tables
 from benchmarks.speed.case import Case, parse_case
 from benchmarks.speed.peers import Skipped
 from benchmarks.speed.rounds import Measured, Result, measure, ratios, rotated
@@ -82,6 +82,39 @@ def test_on_a_gpu_memory_and_the_time_of_a_cell_are_told():
     assert "GPU" not in tables.markdown([result(measured("skineval", [1.0]))], "machine", 1)
 
 
+def test_gpu_memory_is_that_of_the_side_alone(monkeypatch):
+    """Two sides hold 100 and 30 bytes; in a turn they take 50 and 20 more, of which the second keeps 5, once."""
+    now, peak = 0, 0
+
+    def allocated(device):
+        nonlocal peak
+        peak = now
+        return now
+
+    def take(count):
+        nonlocal now, peak
+        now += count
+        peak = max(peak, now)
+
+    def make(name, held, extra, kept):
+        def turn():
+            take(extra)
+            take(kept.pop() - extra if kept else -extra)
+            return Turn(1, 1.0)
+
+        def build():
+            take(held)
+            return Side(name, "", "", turn)
+
+        return build
+
+    monkeypatch.setattr(rounds, "_allocated", allocated)
+    monkeypatch.setattr(rounds, "_peak", lambda device: peak)
+    makers = [make("large", 100, 50, []), make("small", 30, 20, [5])]
+    done = measure(makers, 2, torch.device("cuda"), lambda number, side: None)
+    assert {one.side.name: one.memory for one in done} == {"large": 150, "small": 55}
+
+
 def test_rounds_warm_up_once_and_change_their_order():
     order = []
 
@@ -93,10 +126,10 @@ def test_rounds_warm_up_once_and_change_their_order():
         return lambda: Side(name, "", "", turn)
 
     done = measure([make(name) for name in "abc"], 3, torch.device("cpu"), lambda number, side: None)
-    rounds = ["".join(order[start : start + 3]) for start in range(0, len(order), 3)]
-    assert len(rounds) == 4
-    assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
-    assert [one[0] for one in rounds] == ["a", "b", "c", "a"]
+    orders = ["".join(order[start : start + 3]) for start in range(0, len(order), 3)]
+    assert len(orders) == 4
+    assert all(sorted(one) == ["a", "b", "c"] for one in orders)
+    assert [one[0] for one in orders] == ["a", "b", "c", "a"]
     assert [len(one.turns) for one in done] == [3, 3, 3]
 
 
