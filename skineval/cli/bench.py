@@ -122,7 +122,7 @@ def bench(
 
 def _show(result: BenchResult, format: Format, quiet: bool) -> None:
     from skineval.cli.output import print_tables
-    from skineval.report.document import comparisons
+    from skineval.report.bench import comparisons
 
     print_tables(comparisons(result), format)
     if not quiet:

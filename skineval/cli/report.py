@@ -20,7 +20,7 @@ def report(
     """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
     from skineval import api
     from skineval.cli.display import Progressing
-    from skineval.report.document import comparisons
+    from skineval.report.bench import comparisons
 
     with Progressing(quiet) as display:
         result, problems = api.rebuild(bench, display.phase)

@@ -1,50 +1,23 @@
-"""An audit as tables, as one JSON document, and as pages: what leaks, and which images are doubled."""
+"""An audit as tables and as pages: what leaks, and which images are doubled."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from skineval.data.audit import Audit, JoinedPair, Pair
+from skineval.data.audit import Audit
 from skineval.data.leakage import ALL, Leak
-from skineval.data.lesions import LesionTable
 from skineval.data.parting import Crossing, Parting
-from skineval.files import atomic_write
-from skineval.report import html, markdown, text
-from skineval.report.contact_sheet import SIDE, Pictured, contact_sheet
-from skineval.report.document import Block, Facts, Figure, Fold, Paragraph, Report, Section
+from skineval.report import text
+from skineval.report.audit_pairs import doubled, similar
+from skineval.report.document import Block, Facts, Paragraph, Report, Section
 from skineval.report.tables import Cell, Column, Row, Table
 
-SHEET = "figures/near-duplicates.jpg"
-PICTURED = 30  #: pairs on the contact sheet
 LISTED = 20  #: pairs in a table on the console; the files have all
-FIRST = 100  #: candidates within which known pairs are counted
-PAIR_COLUMNS = tuple(field.name for field in dataclasses.fields(Pair))
 
 _LEAKY = ("LEAKY",)
 _APART_WORDS = ("across lesions", "across classes")
 _CLASS = Column("class", "Class")
-_TABLE_OF_PAIRS = (
-    Column("image_a", "Image A"),
-    Column("image_b", "Image B"),
-    Column("dx_a", "A is"),
-    Column("dx_b", "B is"),
-    Column("lesion_a", "Lesion A", priority=4),
-    Column("lesion_b", "Lesion B", priority=4),
-    Column("contrast", "Contrast", "score", "how much more alike than is usual around the two images"),
-    Column("distance", "Distance", "score", "0 for the same picture, about 1 for two with nothing in common", 2),
-    Column("transform", "B becomes A by", priority=3),
-)
-_APART = Column("folds_apart", "Folds apart", "count", "folds in which some are tested and others are not", 1)
 
 
 def tables(found: Audit, stamps: Sequence[str] = ()) -> tuple[Table, ...]:
@@ -67,66 +40,6 @@ def stamps_of(found: Audit, known: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def as_json(found: Audit, stamps: Sequence[str] = ()) -> str:
-    """One document, undefined figures null."""
-    fields: dict[str, Any] = dataclasses.asdict(found)
-    for parting, name in ((found.actual, "actual"), (found.lesion_level.parting, "lesion_level")):
-        if parting is not None:
-            place = fields[name] if name == "actual" else fields[name]["parting"]
-            place |= {"leaky": parting.leaky, "contradictions": list(parting.contradictions)}
-    for one, doubled in zip(fields["doubled"], found.doubled, strict=True):
-        one["where"] = doubled.copies.where
-    return json.dumps({"stamps": list(stamps), **_plain(fields)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def pairs_csv(pairs: Sequence[Pair]) -> str:
-    """pairs.csv: what a person looks through; with the wrong rows removed, it is what --groups takes."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(PAIR_COLUMNS)
-    writer.writerows(dataclasses.astuple(pair) for pair in pairs)
-    return buffer.getvalue()
-
-
-def write(found: Audit, table: LesionTable, folder: Path, stamps: Sequence[str] = ()) -> tuple[Path, ...]:
-    """Write audit.json, audit.md, audit.html, pairs.csv and the contact sheet into `folder`; returns their paths.
-
-    Raises DiskError where a file cannot be written, DataError where an image cannot be decoded.
-    """
-    shown = found.candidates[:PICTURED]
-    sheet = draw_sheet(shown, table) if shown else b""
-    page = report(found, stamps)
-    files: dict[str, bytes | str] = {
-        "audit.json": as_json(found, stamps),
-        "pairs.csv": pairs_csv(found.candidates),
-        **({SHEET: sheet} if shown else {}),
-        "audit.md": markdown.document(page),
-        "audit.html": html.document(page, lambda file: {SHEET: sheet}[file]),
-    }
-    for name, content in files.items():
-        atomic_write(folder / name, content)
-    return tuple(folder / name for name in files)
-
-
-def draw_sheet(pairs: Sequence[Pair], table: LesionTable) -> bytes:
-    """The contact sheet of `pairs`, as JPEG; images are shown as squares, as they are compared."""
-    row_of = {id_: row for row, id_ in enumerate(table.frame["image_id"])}
-
-    def picture(id_: str) -> NDArray[np.uint8]:
-        return np.squeeze(table.images.pixels([row_of[id_]], SIDE), axis=0)
-
-    return contact_sheet(
-        [
-            Pictured(
-                (picture(pair.image_a), picture(pair.image_b)),
-                (f"{pair.image_a} {pair.dx_a}", f"{pair.image_b} {pair.dx_b}"),
-                f"contrast {text.decimal(pair.contrast)}, distance {text.decimal(pair.distance)}, {pair.transform}",
-            )
-            for pair in pairs
-        ]
-    )
-
-
 def report(found: Audit, stamps: Sequence[str] = ()) -> Report:
     """The pages: the contact sheet is taken to lie in `SHEET`."""
     sections = [section for section in _sections(found, stamps, listed=None) if section.blocks]
@@ -143,8 +56,8 @@ def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterat
     yield Section("Image-level split", tuple(_image_level(found, stamps)))
     yield Section("Oversampling first", tuple(_oversampled(found, stamps)))
     yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
-    yield Section("Doubled images", tuple(_doubled(found, stamps)))
-    yield Section("Similar images", tuple(_similar(found, stamps, listed)))
+    yield Section("Doubled images", tuple(doubled(found, stamps)))
+    yield Section("Similar images", tuple(similar(found, stamps, listed)))
     yield Section("Data", tuple(_data(found)))
 
 
@@ -360,89 +273,6 @@ def _facts_table(
     return Table(text.stamped(title, stamps), columns, tuple(Row(fact) for fact in facts))
 
 
-def _doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
-    if not found.doubled:
-        yield Paragraph("No two images have the same content.")
-        return
-    columns = (
-        Column("images", "Images"),
-        Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them"),
-        Column("where", "Where"),
-        Column("dx", "Diagnoses", priority=1),
-        Column("lesions", "Lesions", priority=2),
-        *((_APART,) if found.actual is not None else ()),
-    )
-
-    def row(place: int) -> Row:
-        one = found.doubled[place]
-        copies = one.copies
-        words = (
-            ", ".join(copies.image_ids),
-            copies.same,
-            copies.where,
-            ", ".join(dict.fromkeys(copies.dx)),
-            ", ".join(dict.fromkeys(copies.lesion_ids)),
-        )
-        return Row((*words, one.folds_apart)[: len(columns)])
-
-    yield Table(
-        text.stamped("Images with the same content", stamps), columns, tuple(map(row, range(len(found.doubled))))
-    )
-
-
-def _similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
-    if found.candidates:
-        shown = found.candidates[:listed]
-        yield Figure(
-            SHEET,
-            "Similar images of different lesions",
-            f"The {text.plural(min(PICTURED, len(found.candidates)), 'pair')} of images of different lesions that "
-            "stand out most; zoomed, turned and mirrored copies are found too. Only a person can say which of them "
-            "show one lesion.",
-            "Pairs of dermatoscopic images side by side, with their ids, diagnoses and distance.",
-            "duplicates",
-        )
-        columns = (*_TABLE_OF_PAIRS, *((_APART,) if found.actual is not None else ()))
-        left_out = len(found.candidates) - len(shown)
-        notes = (f"{text.plural(left_out, 'further pair')} in pairs.csv, which --out writes.",) if left_out else ()
-        yield _foldable(
-            Table(
-                text.stamped("Candidates: images of different lesions that look like one", stamps),
-                columns,
-                tuple(Row(_pair_cells(pair)[: len(columns)]) for pair in shown),
-                notes,
-            ),
-            listed,
-        )
-    if found.joined:
-        yield _foldable(_joined(found.joined, stamps), listed)
-
-
-def _foldable(table: Table, listed: int | None) -> Table | Fold:
-    """Long tables of a page are opened when wanted."""
-    return table if listed is not None else Fold(table.title, (table,))
-
-
-def _joined(joined: Sequence[JoinedPair], stamps: Sequence[str]) -> Table:
-    columns = (
-        Column("rank", "Rank", "count", "where the pair would stand among the candidates"),
-        Column("random", "Random pairs ahead", "percent", "random pairs of different lesions with as much contrast", 1),
-        *_TABLE_OF_PAIRS,
-    )
-    rows = tuple(Row((one.rank, one.random, *_pair_cells(one.pair)[: len(_TABLE_OF_PAIRS)])) for one in joined)
-    early = sum(one.rank <= FIRST for one in joined)
-    note = (
-        f"The most similar images of each two lesions that are joined. {early} of {len(joined)} stand among the first "
-        f"{FIRST}, the median rank is {text.count(float(np.median([one.rank for one in joined])))}: so good is the "
-        "search where the answer is known."
-    )
-    return Table(text.stamped("Already joined: lesions known to be one", stamps), columns, rows, (note,))
-
-
-def _pair_cells(pair: Pair) -> tuple[Cell, ...]:
-    return tuple(getattr(pair, column.key) for column in (*_TABLE_OF_PAIRS, _APART))
-
-
 def _data(found: Audit) -> Iterator[Block]:
     settings = found.settings
     yield Facts(
@@ -459,14 +289,3 @@ def _data(found: Audit) -> Iterator[Block]:
     )
     for note in found.notes:
         yield Paragraph(f"{note.rstrip('.')}.")
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: undefined figures as null, text without control characters."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return text.plain(value) if isinstance(value, str) else value

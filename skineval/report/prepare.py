@@ -9,7 +9,8 @@ from pathlib import Path
 
 from skineval.grid.result import BenchResult, CellResult
 from skineval.report import text
-from skineval.report.document import Figure, Report, build
+from skineval.report.bench import build
+from skineval.report.document import Figure, Report
 from skineval.report.figures import draw
 from skineval.report.style import Drawn
 

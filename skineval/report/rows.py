@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skineval.measure.names import is_ensemble
+from skineval.report import text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,11 @@ class GridCell:
 def system_name(model: str, imbalance: str) -> str:
     """What is compared, as `model/imbalance`; a model without a strategy stands alone."""
     return f"{model}/{imbalance}" if imbalance else model
+
+
+def said(estimate: Estimate) -> str:
+    """The figure with its interval, such as 0.612 [0.571, 0.650]."""
+    return text.estimate(estimate.value, estimate.low, estimate.high)
 
 
 def scores(results: pd.DataFrame) -> tuple[Score, ...]:

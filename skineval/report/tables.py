@@ -64,7 +64,7 @@ def shown(cell: Cell, kind: Kind) -> str:
     if cell is None:
         return text.MISSING
     if isinstance(cell, Estimate):
-        return text.estimate(cell.value, cell.low, cell.high)
+        return rows.said(cell)
     if isinstance(cell, str):
         return text.plain(cell)
     return _WRITERS[kind](cell)

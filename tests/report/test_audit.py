@@ -18,7 +18,7 @@ from skineval.data.leakage import ALL, MINORITY, Leak
 from skineval.data.near_duplicates import read_pairs
 from skineval.data.parting import Crossing, Parting
 from skineval.report import audit as report
-from skineval.report import contact_sheet
+from skineval.report import audit_files, contact_sheet
 from skineval.report.console import render
 
 EVIL = "ISIC_[/]<img src=x onerror=alert(1)>"
@@ -103,7 +103,7 @@ def test_a_leaking_split_is_stamped_and_the_others_are_not(found: Audit) -> None
 
 
 def test_json_is_one_document_with_null_for_what_is_undefined(found: Audit) -> None:
-    document = json.loads(report.as_json(dataclasses.replace(found, actual=parting(1)), ("LEAKY",)))
+    document = json.loads(audit_files.as_json(dataclasses.replace(found, actual=parting(1)), ("LEAKY",)))
     assert document["stamps"] == ["LEAKY"]
     assert document["siblings_by_group"][0]["expected"] == 0.4
     assert document["siblings_by_group"][1]["expected"] is None
@@ -112,17 +112,17 @@ def test_json_is_one_document_with_null_for_what_is_undefined(found: Audit) -> N
     assert document["lesion_level"]["parting"]["leaky"] is False
     assert document["doubled"][0]["where"] == "inside one lesion"
     assert document["candidates"][3]["image_a"] == "SYN_0000001"
-    json.loads(report.as_json(dataclasses.replace(found, lesion_level=LesionLevel(None, "too few"))))
+    json.loads(audit_files.as_json(dataclasses.replace(found, lesion_level=LesionLevel(None, "too few"))))
 
 
 def test_pairs_are_what_groups_takes(found: Audit, tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
-    file.write_text(report.pairs_csv(found.candidates))
+    file.write_text(audit_files.pairs_csv(found.candidates))
     assert read_pairs(file) == (("SYN_0000001", "SYN_0000002"),) * 40
     header, *rows = csv.reader(io.StringIO(file.read_text()))
     assert header[:8] == ["image_a", "image_b", "lesion_a", "lesion_b", "dx_a", "dx_b", "distance", "contrast"]
     assert len(rows) == 40
-    assert report.pairs_csv(()).startswith("image_a,image_b,")
+    assert audit_files.pairs_csv(()).startswith("image_a,image_b,")
 
 
 def test_what_is_unknown_or_was_not_made_is_said(found: Audit) -> None:
@@ -147,7 +147,7 @@ def test_what_is_unknown_or_was_not_made_is_said(found: Audit) -> None:
 
 def test_every_file_is_written_and_complete(found: Audit, tmp_path: Path) -> None:
     table = synthetic.load(images=70)
-    files = report.write(found, table, tmp_path / "audit", ("SYNTHETIC",))
+    files = audit_files.write(found, table, tmp_path / "audit", ("SYNTHETIC",))
     names = {file.relative_to(tmp_path / "audit").as_posix() for file in files}
     assert names == {"audit.json", "audit.md", "audit.html", "pairs.csv", "figures/near-duplicates.jpg"}
     assert all(file.stat().st_size for file in files)
@@ -159,7 +159,7 @@ def test_every_file_is_written_and_complete(found: Audit, tmp_path: Path) -> Non
     assert markdown.count("mirror, zoom 0.85") == 42  # candidates and joined pairs
     assert "a note." in markdown
     assert "a note.." not in markdown
-    again = report.write(dataclasses.replace(found, candidates=()), table, tmp_path / "none")
+    again = audit_files.write(dataclasses.replace(found, candidates=()), table, tmp_path / "none")
     assert len(again) == 4
 
 

@@ -13,10 +13,13 @@ import pytest
 
 from skineval.builtins.reporters import REPORTERS
 from skineval.grid.result import BenchResult
+from skineval.report import bench as sections
 from skineval.report import document, html, markdown, prepare
 from skineval.report.document import Figure
+from skineval.report.rows import Estimate
 from skineval.report.style import Drawn
-from skineval.report.tables import shown
+from skineval.report.tables import Table, shown
+from skineval.report.verdict import verdict
 
 Make = Callable[..., BenchResult]
 
@@ -75,13 +78,13 @@ def test_the_policy_names_the_script_and_style_that_are_there(written: tuple[str
 
 def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, written: tuple[str, str]) -> None:
     text, page = written[0], "".join(Page(written[1]).words)
-    report = document.build(bench, [], {})
+    report = sections.build(bench, [], {})
     for section in report.sections:
         assert f"## {section.title}" in text
         assert section.title in page
-    for row in document._comparison(bench).rows:
+    for row in sections._comparison(bench).rows:
         for value in row.cells:
-            if isinstance(value, document.rows.Estimate):
+            if isinstance(value, Estimate):
                 assert shown(value, "score") in text
                 assert f"{value.value:.3f}" in page
 
@@ -142,7 +145,7 @@ def test_figures_behind_a_link_are_left_alone(
 
 def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> None:
     bench = make_bench(tmp_path, systems=((HOSTILE, "none", 1.5),), failed=(HOSTILE, HOSTILE, HOSTILE), seeds=(0,))
-    report = document.build(bench, [Figure("figures/a.svg", HOSTILE, HOSTILE, HOSTILE, "overview", HOSTILE)], {})
+    report = sections.build(bench, [Figure("figures/a.svg", HOSTILE, HOSTILE, HOSTILE, "overview", HOSTILE)], {})
     page = Page(html.document(report, lambda file: b"<svg/>"))
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 1
@@ -162,7 +165,7 @@ def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> No
 
 
 def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResult) -> None:
-    words = " ".join(one.words for one in document._verdict(bench))
+    words = " ".join(one.words for one in verdict(bench))
     assert "resnet34/focal:gamma=1.5 is best: a balanced accuracy of 0.662 [0.609, 0.715]" in words
     assert "ahead of the next, densenet121/class_weights, by 0.051" in words
     assert "chance would rarely make (p = 0.008" in words
@@ -172,7 +175,7 @@ def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResul
 
 def test_the_verdict_does_not_claim_what_may_be_chance(bench: BenchResult) -> None:
     unsure = replace(bench, comparisons=bench.comparisons.assign(p_holm=0.4))
-    words = " ".join(one.words for one in document._verdict(unsure))
+    words = " ".join(one.words for one in verdict(unsure))
     assert "cannot be told apart" in words
     assert "0 of the 2 other systems differ significantly" in words
 
@@ -181,14 +184,14 @@ def test_the_verdict_doubts_what_is_too_good(bench: BenchResult) -> None:
     results = bench.results.copy()
     best = (results["metric"] == "balanced_accuracy") & (results["model"] == "densenet121")
     results.loc[best, ["value", "low", "high"]] = 0.93, 0.91, 0.95
-    words = " ".join(one.words for one in document._verdict(replace(bench, results=results)))
+    words = " ".join(one.words for one in verdict(replace(bench, results=results)))
     assert "audit the data" in words
 
 
 def test_the_verdict_says_when_nothing_beats_a_trivial_rule(bench: BenchResult) -> None:
     results = bench.results.copy()
     results.loc[results["imbalance"] != "", "low"] = 0.1
-    words = " ".join(one.words for one in document._verdict(replace(bench, results=results)))
+    words = " ".join(one.words for one in verdict(replace(bench, results=results)))
     assert "not shown to be better than a trivial rule" in words
 
 
@@ -202,7 +205,7 @@ def test_a_bench_without_a_finished_cell_still_has_reports(make_bench: Make, tmp
 
 
 def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
-    report = document.build(replace(bench, warnings=("LEAKY",)), [], {})
+    report = sections.build(replace(bench, warnings=("LEAKY",)), [], {})
     text = markdown.document(report)
     titles = re.findall(r"^\*\*(?:Comparison|Per class|Paired|Calibration|Images of|Cells)[^\n]*", text, re.MULTILINE)
     assert len(titles) == 8
@@ -211,26 +214,26 @@ def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
 
 
 def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
-    table, proof = document._flow(bench)
-    assert isinstance(table, document.Table)
+    table, proof = sections._flow(bench)
+    assert isinstance(table, Table)
     assert [row.cells[1:3] for row in table.rows] == [("train", 900), ("validation", 160), ("test", 400)]
     assert isinstance(proof, document.Paragraph)
     split = bench.split.copy()
     split.loc[split.index[-1], "group"] = split.loc[split["part"] == "test", "group"].iloc[0]
-    *_, proof = document._flow(replace(bench, split=split))
+    *_, proof = sections._flow(replace(bench, split=split))
     assert proof.weighty  # type: ignore[union-attr]
 
 
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
-    assert "CC BY-NC" in " ".join(document._limitations(bench))
-    assert "CC BY-NC" not in " ".join(document._limitations(replace(bench, warnings=("SYNTHETIC",))))
+    assert "CC BY-NC" in " ".join(sections._limitations(bench))
+    assert "CC BY-NC" not in " ".join(sections._limitations(replace(bench, warnings=("SYNTHETIC",))))
 
 
 def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_bench: Make, tmp_path: Path) -> None:
     systems = [(f"model{place}", "none", 2 - 0.3 * place) for place in range(4)]
     bench = make_bench(tmp_path, systems=systems)
     panels = {cell.run_id: prepare._panels(tmp_path, cell, ()) for cell in bench.finished}
-    folds = [block for block in document._explanations(bench, panels) if isinstance(block, document.Fold)]
+    folds = [block for block in sections._explanations(bench, panels) if isinstance(block, document.Fold)]
     assert [fold.title for fold in folds] == [f"model{place}/none" for place in range(4)]
     kinds = [[type(block).__name__ for block in fold.blocks] for fold in folds]
     assert kinds == [["Paragraph", "Figure", "Figure", "Figure", "Links"]] * 3 + [["Links", "Links"]]

@@ -9,12 +9,13 @@ import pandas as pd
 from rich.cells import cell_len
 
 from skineval.grid.result import BenchResult
-from skineval.report import console, document, rows, tables
+from skineval.report import console, rows, tables
 from skineval.report.figures import draw
 from skineval.report.parts import parts
 from skineval.report.style import Drawn
 from skineval.report.systems import ranked
 from skineval.report.tables import Row, Table
+from skineval.report.verdict import verdict
 
 SEEDS = "ensemble(resnet34)/focal:gamma=1.5"
 MODELS = "ensemble(resnet34,densenet121)/none"
@@ -75,7 +76,7 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
 
 
 def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: BenchResult) -> None:
-    words = " ".join(one.words for one in document._verdict(averaged))
+    words = " ".join(one.words for one in verdict(averaged))
     best = rows.ranking(rows.scores(averaged.results))[0]
     assert best == MODELS
     assert f"{best} is best" in words

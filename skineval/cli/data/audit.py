@@ -55,18 +55,19 @@ def audit(
             progress=progress,
         )
     from skineval.report import audit as report
+    from skineval.report import audit_files
 
     found, subject = audited.audit, audited.subject
     stamps = report.stamps_of(found, subject.stamps)
     folder = out or subject.folder
     if folder is not None:
-        files = report.write(found, subject.table, folder, stamps)
+        files = audit_files.write(found, subject.table, folder, stamps)
         if not quiet:
             typer.echo(f"Written: {', '.join(map(str, files))}", err=True)
     if format is Format.JSON:
-        typer.echo(report.as_json(found, stamps), nl=False)
+        typer.echo(audit_files.as_json(found, stamps), nl=False)
     elif format is Format.CSV:
-        typer.echo(report.pairs_csv(found.candidates), nl=False)
+        typer.echo(audit_files.pairs_csv(found.candidates), nl=False)
     else:
         print_tables(report.tables(found, stamps), format)
     contradictions = found.actual.contradictions if found.actual is not None else ()
