@@ -20,8 +20,12 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import IO, NoReturn
+from types import SimpleNamespace
+from typing import IO, Any, NoReturn
 from unittest.mock import patch
+
+from skineval.train.checkpoint import EpochRecord
+from skineval.train.fit import run_epoch
 
 IMPORTED = (
     "benchmarks.reliability.programs",
@@ -37,7 +41,7 @@ IMPORTED = (
     "skineval.report.prepare",
 )
 PATIENCE = 120.0  #: seconds after which a program counts as hung
-LOG = "log.txt"
+LOG, EPOCHS = "log.txt", "epochs.txt"
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,19 @@ class Surroundings:
         """Its cache."""
         return self.folder / "cache"
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs were begun here, by however many programs."""
+        path = self.folder / EPOCHS
+        return len(path.read_text().splitlines()) if path.is_file() else 0
+
 
 class Program:
     """A running `skineval`, forked."""
 
     def __init__(self, arguments: Sequence[str], surroundings: Surroundings) -> None:
         self.surroundings = surroundings
+        self._orphans: list[int] = []
         self._process: ForkServerProcess = _context().Process(target=_run, args=(tuple(arguments), surroundings))
         self._process.start()
 
@@ -92,23 +103,28 @@ class Program:
         self._process.join(seconds)
         return not self.running
 
-    def kill(self) -> bool:
-        """SIGKILL it and its workers at once, and wait until all are gone; False where it had ended before."""
+    def kill(self, *, alone: bool = False) -> bool:
+        """SIGKILL it with its workers, or without; False where it had ended before.
+
+        Workers that are killed are gone afterwards; others see their input end, which `orphans_gone` waits for.
+        """
         if not _signalled(self.pid, signal.SIGSTOP):  # so that it starts no further worker
             return False
-        workers = self.workers()
-        killed = self.running
-        for pid in (self.pid, *workers):
+        self._orphans = self.workers()
+        for pid in (self.pid, *(() if alone else self._orphans)):
             _signalled(pid, signal.SIGKILL)
         self._process.join()
-        _gone(workers)
-        return killed
+        if not alone:
+            self.orphans_gone()
+        return self._process.exitcode == -signal.SIGKILL
 
-    def kill_alone(self) -> bool:
-        """SIGKILL it and not its workers; False where it had ended before."""
-        killed = _signalled(self.pid, signal.SIGKILL)
-        self._process.join()
-        return killed and self._process.exitcode == -signal.SIGKILL
+    def orphans_gone(self) -> None:
+        """Wait until workers that outlived the program have let go of their files."""
+        ends = time.monotonic() + PATIENCE
+        while any(_alive(pid) for pid in self._orphans):
+            if time.monotonic() > ends:
+                raise TimeoutError(f"workers that outlive their program: {self._orphans}")
+            time.sleep(0.002)
 
     def interrupt(self) -> None:
         """Ctrl-C."""
@@ -116,7 +132,10 @@ class Program:
 
     def workers(self) -> list[int]:
         """The processes of its workers."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
 
 
 def run(arguments: Sequence[str], surroundings: Surroundings) -> tuple[int, str]:
@@ -168,8 +187,16 @@ def _run(arguments: tuple[str, ...], surroundings: Surroundings) -> None:
     from skineval.cli import main
 
     sys.argv = ["skineval", *arguments]
-    with patch("skineval.grid.engines.subprocess.Popen", Worker):
+    forking = SimpleNamespace(**{**vars(subprocess), "Popen": Worker})
+    with patch("skineval.grid.engines.subprocess", forking), patch("skineval.train.fit.run_epoch", _noted):
         main()
+
+
+def _noted(*arguments: Any) -> EpochRecord:
+    """`run_epoch`, which leaves a line behind when it begins."""
+    with Path(EPOCHS).open("a") as epochs:
+        epochs.write("begun\n")
+    return run_epoch(*arguments)
 
 
 class Worker:
@@ -241,15 +268,6 @@ def _signalled(pid: int, number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _gone(pids: Sequence[int]) -> None:
-    """Wait until these processes have let go of their files."""
-    ends = time.monotonic() + PATIENCE
-    while any(_alive(pid) for pid in pids):
-        if time.monotonic() > ends:
-            raise TimeoutError(f"processes that outlive SIGKILL: {pids}")
-        time.sleep(0.002)
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,165 @@
+"""Row 1: `kill -9` of a bench at random moments; the same command again ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.reliability import toy
+from benchmarks.reliability.outcome import Outcome
+from benchmarks.reliability.programs import Program, Surroundings, run, run_whole
+from skineval.data.pool import cores
+
+ROW = 1
+TRIALS, SEED = 200, 0
+PHASES = (
+    "starting",
+    "preparing images",
+    "training",
+    "saving a checkpoint",
+    "predicting",
+    "explaining",
+    "measuring",
+    "writing reports",
+    "printing",
+)
+
+
+@dataclass(frozen=True)
+class Uninterrupted:
+    """A bench that nobody disturbs."""
+
+    hashes: Mapping[str, str]
+    seconds: float
+    cells_done: float  #: seconds until the last cell has ended
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One SIGKILL, and what became of the bench."""
+
+    moment: float  #: seconds after the start
+    phase: str
+    code: int  #: of the same command again
+    identical: bool
+    again: int  #: epochs that were begun once more
+    leftovers: int  #: files that nobody needs, when all is done
+
+
+def measure(most: int = TRIALS) -> list[Outcome]:
+    """So many kills, each of a bench of its own: of program and workers, or, every fourth time, of the program alone.
+
+    Figures and reports take most of the time: every other moment is drawn from the time before them.
+    """
+    print(f"kills: seed {SEED}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as parent:
+        places = _affinity()
+        with ThreadPoolExecutor(cores()) as pool:
+            # Side by side, as the trials run; the process that all are forked from starts with the first of them.
+            run(toy.BENCH, Surroundings(Path(parent, "warm"), (places[0],)))
+            folders = [Path(parent, f"whole{place}") for place in places]
+            wholes = list(pool.map(uninterrupted, folders, places))
+            reference = Uninterrupted(
+                wholes[0].hashes,
+                statistics.mean(whole.seconds for whole in wholes),
+                statistics.mean(whole.cells_done for whole in wholes),
+            )
+            trials = list(pool.map(lambda number: trial(number, reference, Path(parent)), range(most)))
+        code, _ = run_whole(toy.BENCH, Surroundings(Path(parent, "user"), (places[0],)))
+        as_users_do = code == 0 and toy.hashes(Path(parent, "user")) == reference.hashes
+        agreed = as_users_do and all(whole.hashes == reference.hashes for whole in wholes)
+    return [outcome(trials, reference, agreed), moments(trials)]
+
+
+def uninterrupted(folder: Path, core: int) -> Uninterrupted:
+    """The bench from start to end, on that core."""
+    folder.mkdir()
+    surroundings = Surroundings(folder, (core,))
+    started = time.perf_counter()
+    program = Program(toy.BENCH, surroundings)
+    cells_done = float("nan")
+    while not program.ends_within(0.005):
+        if cells_done != cells_done and _count(folder, "out/cells/*/cell.json") == 2:
+            cells_done = time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    if program.wait() or toy.leftovers(folder):
+        raise RuntimeError(f"the bench does not work undisturbed: {surroundings.log.read_text()}")
+    return Uninterrupted(toy.hashes(folder), seconds, cells_done)
+
+
+def trial(number: int, reference: Uninterrupted, parent: Path) -> Trial:
+    """Start, kill, look, start again, compare."""
+    places = _affinity()
+    generator = random.Random(f"{SEED} {number}")
+    alone = number % 4 == 3
+    while True:
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            surroundings = Surroundings(Path(folder), (places[number % len(places)],))
+            moment = generator.uniform(0, reference.cells_done if number % 2 else reference.seconds)
+            program = Program(toy.BENCH, surroundings)
+            ended = program.ends_within(moment)
+            if ended or not program.kill(alone=alone):  # this time it was faster
+                continue
+            hit = phase(Path(folder))
+            code, said = run(toy.BENCH, surroundings)
+            program.orphans_gone()
+            identical = toy.hashes(Path(folder)) == reference.hashes
+            if code or not identical:
+                print(f"trial {number}, killed at {moment:.3f} s, {hit}: exit {code}\n{said}", file=sys.stderr)
+            again = surroundings.epochs - toy.EPOCHS
+            return Trial(moment, hit, code, identical, again, len(toy.leftovers(Path(folder))))
+
+
+def phase(folder: Path) -> str:
+    """What a bench was at when it stopped, by what is on disk."""
+    out = folder / "out"
+    if not (out / "split.csv").is_file():
+        return "starting"
+    if not _count(folder, "cache/pixels/*.json"):
+        return "preparing images"
+    if not _count(folder, "out/networks/*/network.safetensors"):
+        return "saving a checkpoint" if _count(folder, "out/networks/*/*.part") else "training"
+    if (done := _count(folder, "out/cells/*/cell.json")) < 2:
+        return "explaining" if _count(folder, "out/cells/*/predictions.csv") > done else "predicting"
+    if not (out / "comparisons.csv").is_file():
+        return "measuring"
+    return "printing" if (out / ".measured").is_file() else "writing reports"
+
+
+def outcome(trials: Sequence[Trial], reference: Uninterrupted, agreed: bool) -> Outcome:
+    """Whether every bench ended, and as it should."""
+    resumed = sum(trial.code == 0 for trial in trials)
+    identical = sum(trial.identical for trial in trials)
+    again = max(trial.again for trial in trials)
+    left = sum(trial.leftovers for trial in trials)
+    figure = (
+        f"{resumed}/{len(trials)} resumed, {identical}/{len(trials)} with identical hashes of {len(reference.hashes)} "
+        f"files, at most {again} epoch trained again, {left} files left over; "
+        f"{'the same hashes' if agreed else 'OTHER HASHES'} where the program is started by a user"
+    )
+    passed = resumed == identical == len(trials) and again <= 1 and not left and agreed
+    return Outcome(ROW, f"kill -9 of a bench at {len(trials)} random moments", figure, passed)
+
+
+def moments(trials: Sequence[Trial]) -> Outcome:
+    """What the kills hit."""
+    hit = Counter(trial.phase for trial in trials)
+    figure = ", ".join(f"{name} {hit[name]}" for name in PHASES)
+    return Outcome(ROW, "what these kills hit", figure, sum(hit.values()) == len(trials))
+
+
+def _count(folder: Path, pattern: str) -> int:
+    return len(list(folder.glob(pattern)))
+
+
+def _affinity() -> list[int]:
+    return sorted(os.sched_getaffinity(0))

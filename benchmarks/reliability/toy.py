@@ -1,0 +1,43 @@
+"""A bench of seconds that has everything a bench has, and what must not differ between two runs of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+EPOCHS = 8
+#: Two cells, of which the second reads the network of the first.
+BENCH = (
+    "bench",
+    "--data=synthetic:images=140",
+    "--image-size=16",
+    "--models=cnn:width=4",
+    "--imbalance=none,smote",
+    f"--epochs={EPOCHS}",
+    "--precision=fp32",
+    "--replicates=1000",
+    "--out=out",
+)
+#: Without times, versions and commands; figures and reports have times in them.
+SAME = (
+    "out/cells/*/explanations/*/*.jpg",
+    "out/cells/*/model.safetensors",
+    "out/cells/*/predictions.csv",
+    "out/comparisons.csv",
+    "out/results.csv",
+    "out/split.csv",
+    "cache/pixels/*.uint8",
+)
+UNFINISHED = ("*.part", "*.link", "best-*", "last.*")
+
+
+def hashes(folder: Path, patterns: tuple[str, ...] = SAME) -> Mapping[str, str]:
+    """SHA-256 of every file below `folder` that two runs of one bench have to agree in."""
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Files that a finished bench has no use for."""
+    return [file for pattern in UNFINISHED for file in (folder / "out").rglob(pattern)]
