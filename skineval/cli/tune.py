@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, warn
-from skineval.errors import Interrupted
+from skineval.errors import Interrupted, UsageError
 from skineval.options import HELP
 
 EXAMPLE = "Example: skineval tune --models resnet18 --trials 20 --search learning_rate=1e-4..1e-2,weight_decay"
@@ -74,7 +74,7 @@ def tune(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help=HELP["deterministic"], rich_help_panel=_RUN)
     ] = False,
-    trials: Annotated[int, _run("trials", "Settings to try, those of earlier runs included.", metavar="N")] = 20,
+    trials: Annotated[str, _run("trials", "Settings to try, those of earlier runs included.", metavar="N")] = "20",
     search: Annotated[
         list[str] | None,
         _run(
@@ -111,9 +111,10 @@ def tune(
         for problem in catalog.problems:
             warn(f"{problem}.")
     values = api.recipe_values(recipe, flags)
+    wanted = _whole(trials)
     try:
         with Searching(quiet) as display:
-            found = api.run_search(values, catalog, display, trials=trials, search=search or [], out=out, fresh=fresh)
+            found = api.run_search(values, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
     except KeyboardInterrupt:  # outside of training there is nothing to stop gently
         raise Interrupted from None
     from skineval.report.tuning import table
@@ -121,3 +122,10 @@ def tune(
     print_table(table(found), format)
     if not quiet:
         typer.echo(f"Winner: {found.folder / 'recipe.toml'}; plot: {found.folder / 'search.svg'}", err=True)
+
+
+def _whole(trials: str) -> int:
+    try:
+        return int(trials)
+    except ValueError:
+        raise UsageError(f"--trials is {trials!r}, which is not a whole number.", "Give one, such as 20.") from None

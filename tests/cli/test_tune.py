@@ -1,0 +1,129 @@
+"""`skineval tune` as a user meets it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+
+import pytest
+
+import skineval
+from skineval.cli import bench, tune
+from skineval.recipe import Recipe
+from tests.conftest import install_plugin, run_program
+
+TINY = ("--data=synthetic:images=140", "--image-size=16", "--models=cnn:width=4", "--epochs=1", "--precision=fp32")
+
+#: What a search hands on to the winning recipe, or has no use for.
+NOT_OFFERED = {"explainers", "external", "ensemble", "replicates", "jobs", "tta"}
+
+
+def test_every_key_of_a_recipe_is_offered_as_bench_offers_it():
+    options, others = (inspect.signature(command).parameters for command in (tune.tune, bench.bench))
+    assert {name for name in options if name in Recipe.model_fields} == set(Recipe.model_fields) - NOT_OFFERED
+    for name in set(options) & set(Recipe.model_fields) - {"deterministic"}:
+        ours, theirs = (parameters[name].annotation for parameters in (options, others))
+        # Both are texts: the same name, metavar and panel but for the name of the helper.
+        assert ours.partition('("')[2].removesuffix(")]") == theirs.partition('("')[2].removesuffix(")]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--models=cnn", "--trials=0"], 2, "--trials is 0, which should be 1 or more."),
+        (["--models=cnn", "--trials=many"], 2, "--trials is 'many', which is not a whole number."),
+        (
+            ["--models=cnn,resnet18"],
+            2,
+            "A search is for one model, and 2 are named: cnn, resnet18. Name one: --models cnn.",
+        ),
+        (["--models=cnn", "--imbalance=none,smote"], 2, "A search is for one imbalance strategy, and 2 are named"),
+        ([], 2, "A search is for one model"),
+        (["--models=cnn", "--search=learning_rte"], 2, "Did you mean learning_rate?"),
+        (["--models=cnn", "--search=learning_rate=1..0.1"], 2, "where 1 is not below 0.1"),
+        (["--models=cnn", "--search", "plateau_factor=0.1..0.5"], 2, "does nothing while schedule is 'cosine'"),
+        (["--models=cnn", "--imbalance=none", "--data=./nowhere"], 3, "there is no such folder"),
+        (["--models=resnet81"], 2, "There is no model 'resnet81'."),
+    ],
+)
+def test_errors_say_what_is_wrong_and_leave_nothing(arguments, code, message, tmp_path, skineval_program):
+    done = skineval_program("tune", *arguments)
+    assert done.returncode == code, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_optuna_it_says_how_to_get_it(tmp_path, skineval_program, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    done = skineval_program("tune", *TINY)
+    assert done.returncode == 2
+    assert "skineval tune needs optuna" in done.stderr
+    assert "pip install 'skineval[tune]'" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_results_go_to_standard_output_and_the_rest_does_not(tmp_path, skineval_program):
+    arguments = ("tune", *TINY, "--trials=2", "--search=learning_rate", "--format=json")
+    done = skineval_program(*arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert sorted(row["number"] for row in rows) == [0, 1]
+    assert all(set(row) >= {"value", "gain", "learning_rate", "state", "seconds"} for row in rows)
+    assert "done trial 1" in done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("tune-synthetic-cnn-width-4")
+    assert {path.name for path in folder.iterdir()} == {
+        ".lock", "recipe.toml", "search.json", "search.svg", "trials", "trials.csv",
+    }  # fmt: skip
+    assert f"{folder.relative_to(tmp_path)}/recipe.toml" in done.stderr
+    again = skineval_program(*arguments, "--quiet")
+    assert json.loads(again.stdout)["rows"] == rows
+    assert again.stderr == ""
+    # Another space, with the same recipe, is another search in another folder.
+    assert skineval_program("tune", *TINY, "--trials=1", "--search=ema=0,0.9").returncode == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_what_a_plugin_prints_is_no_result(tmp_path):
+    source = """
+import skineval
+
+def build(num_classes, *, weights):
+    from torch import nn
+
+    class Chatty(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+
+        def forward(self, images):
+            print("a line that must not end up among the results")
+            return self.head(images.mean(dim=(2, 3)))
+
+    return Chatty()
+
+@skineval.hookimpl
+def skineval_register_architectures():
+    return [skineval.Architecture("chatty", build, "A network that prints.", min_image_size=8)]
+"""
+    env = install_plugin(tmp_path / "site", "chatty", source)
+    arguments = ("tune", *TINY, "--models=chatty", "--trials=1", "--format=csv")
+    done = run_program(*arguments, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert "a line that must not end up" in done.stderr
+
+
+def test_the_python_function_is_the_same_search(tmp_path, skineval_program, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keys = {"models": "cnn:width=4", "data": "synthetic:images=140", "image_size": 16, "epochs": 1, "precision": "fp32"}
+    found = skineval.tune(trials=2, search="learning_rate", out="out", **keys)
+    assert (found.folder / "search.svg").is_file()
+    assert found.recipe.learning_rate == found.best.parameters["learning_rate"]
+    done = skineval_program("tune", *TINY, "--trials=2", "--search=learning_rate", "--out=out", "--format=json")
+    assert done.returncode == 0, done.stderr
+    assert "trial 1" not in done.stderr  # nothing was left to train
+    values = {row["number"]: row["value"] for row in json.loads(done.stdout)["rows"]}
+    assert values == {trial.number: trial.value for trial in found.trials}

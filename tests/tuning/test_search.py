@@ -1,0 +1,465 @@
+"""Whole searches on tiny synthetic images: what they write, what they never read, and how they go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from skineval.catalog import load_catalog
+from skineval.data.pixels import PixelStore, cache_folder, open_store
+from skineval.errors import CellError, DataError, Interrupted, UsageError
+from skineval.files import DiskError
+from skineval.recipe import make_recipe, read_recipe
+from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.rows import FileRows
+from skineval.tuning import attempt, running
+from skineval.tuning.display import Silent
+from skineval.tuning.folder import SearchFolder, read_trial, write_trial
+from skineval.tuning.plan import Plan, make_plan
+from skineval.tuning.search import Options, Search, search
+from skineval.tuning.trials import DONE, FAILED, PRUNED, RUNNING, Trial
+from skineval.tuning.visible import without_test
+from tests.conftest import run_program
+
+KEYS = {
+    "models": "cnn:width=4",
+    "data": "synthetic:images=140",
+    "image_size": 16,
+    "weights": "none",
+    "precision": "fp32",
+    "epochs": 4,
+    "batch_size": 16,
+    "learning_rate": 5e-3,
+    "explainers": "",
+    "replicates": 1000,
+}
+TRIALS = 9  # of which some may be pruned, and the last is proposed from what was learnt
+SPACE = ["learning_rate=1e-4..1", "augment=none,basic", "schedule=cosine,constant"]
+FLAGS = [f"--{key.replace('_', '-')}={value}" for key, value in KEYS.items() if key not in ("explainers", "replicates")]
+FLAGS += [f"--search={one}" for one in SPACE]
+
+
+def plan(texts=SPACE, **keys: object) -> Plan:
+    return make_plan(make_recipe({**KEYS, **keys}), texts, load_catalog())
+
+
+def run(made: Plan, out: Path, trials: int, display=None) -> Search:
+    return search(made, Options(trials, out), load_catalog(), display or Silent())
+
+
+def essence(trials) -> list[Trial]:
+    """All of the trials but the time they took."""
+    return [dataclasses.replace(trial, seconds=0.0) for trial in trials]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Search:
+    """A search that nobody interrupted."""
+    return run(plan(), tmp_path_factory.mktemp("whole") / "out", TRIALS)
+
+
+def test_the_first_trial_is_the_recipe_itself_and_the_best_is_no_worse(whole):
+    assert whole.own.parameters == {"learning_rate": 5e-3, "augment": "basic", "schedule": "cosine"}
+    assert whole.best.score == max(trial.score for trial in whole.trials if trial.state == DONE)
+    assert whole.best.score >= whole.own.score
+    assert all(trial.epochs < KEYS["epochs"] for trial in whole.trials if trial.state == PRUNED)
+    assert all(trial.epochs == KEYS["epochs"] for trial in whole.trials if trial.state == DONE)
+
+
+def test_what_a_search_leaves_behind(whole):
+    table = pd.read_csv(whole.folder / "trials.csv")
+    assert list(table["number"]) == list(range(TRIALS))
+    assert list(table["state"]) == [trial.state for trial in whole.trials]
+    assert np.allclose(table["value"], [trial.score for trial in whole.trials])
+    assert list(table["learning_rate"]) == [trial.parameters["learning_rate"] for trial in whole.trials]
+    assert list(table["epochs_trained"]) == [trial.epochs for trial in whole.trials]
+    assert (table["seconds"] > 0).all()
+    written = make_recipe(read_recipe(str(whole.folder / "recipe.toml")))
+    assert written == whole.recipe
+    assert {key: getattr(written, key) for key in whole.best.parameters} == whole.best.parameters
+    assert written.models == ("cnn:width=4",)
+    assert not list(whole.folder.glob("**/*.safetensors"))
+    about = json.loads((whole.folder / "search.json").read_text())
+    assert set(about["environment"]["versions"]) >= {"torch", "optuna", "skineval"}
+
+
+def test_the_same_search_again_trains_nothing_and_more_trials_extend_it(whole, tmp_path, monkeypatch):
+    short = run(plan(), tmp_path, 3)
+    longer = run(plan(), tmp_path, 5)
+    assert essence(longer.trials[:3]) == essence(short.trials)
+    assert essence(longer.trials) == essence(whole.trials[:5])
+    monkeypatch.setattr(attempt, "train", lambda *_: pytest.fail("trained again"))
+    assert run(plan(), tmp_path, 5).trials == longer.trials
+    assert run(plan(), tmp_path, 2).trials == longer.trials
+
+
+def test_a_bench_with_the_winning_recipe_repeats_the_winner(whole, tmp_path, skineval_program):
+    done = skineval_program("bench", str(whole.folder / "recipe.toml"), "--out=bench", "--format=csv")
+    assert done.returncode == 0, done.stderr
+    (history,) = (pd.read_csv(file) for file in tmp_path.glob("bench/cells/*/history.csv"))
+    assert history["val_balanced_accuracy"].max() == whole.best.score
+
+
+# ---- the test part
+
+
+def test_of_a_fold_everything_but_the_test_part_is_visible():
+    made = plan()
+    parts = made.prepared.parts[0]
+    seen = without_test(made.prepared.targets, parts)
+    assert not set(seen.rows) & set(parts.test)
+    assert (seen.rows[seen.parts.train] == parts.train).all()
+    assert (seen.rows[seen.parts.validation] == parts.validation).all()
+    assert (seen.targets == made.prepared.targets[seen.rows]).all()
+    assert len(seen.parts.test) == 0
+
+
+def test_sentinel_a_poisoned_test_part_changes_nothing(whole, tmp_path, monkeypatch):
+    """Test images are noise and their labels are none: whoever looked at them would find something else, or fail."""
+    made = plan()
+    test = made.prepared.parts[0].test
+    targets = made.prepared.targets.copy()
+    targets[test] = -1
+    poisoned = dataclasses.replace(made, prepared=dataclasses.replace(made.prepared, targets=targets))
+    read: set[int] = set()
+
+    def spoilt_store(table, size, **options) -> PixelStore:
+        store = open_store(table, size, **options)
+        images = np.array(store.array)
+        images[test] = np.random.default_rng(0).integers(0, 256, images[test].shape)
+        path = tmp_path / "spoilt"
+        path.write_bytes(images.tobytes())
+        return PixelStore(np.memmap(path, dtype=np.uint8, mode="r", shape=images.shape), path, built=True)
+
+    def recorded(self, into, offset, original=FileRows._read):
+        read.add(offset // len(into))
+        original(self, into, offset)
+
+    monkeypatch.setattr(running, "open_store", spoilt_store)
+    monkeypatch.setattr(FileRows, "_read", recorded)
+    found = run(poisoned, tmp_path / "out", TRIALS)
+    assert essence(found.trials) == essence(whole.trials)
+    parts = made.prepared.parts[0]
+    assert read == {*parts.train.tolist(), *parts.validation.tolist()}
+
+
+def test_the_sentinel_would_be_noticed_in_the_other_parts(whole, tmp_path, monkeypatch):
+    made = plan()
+    targets = made.prepared.targets.copy()
+    validation = made.prepared.parts[0].validation
+    targets[validation] = np.roll(targets[validation], 1)
+    spoilt = dataclasses.replace(made, prepared=dataclasses.replace(made.prepared, targets=targets))
+    assert essence(run(spoilt, tmp_path, 2).trials) != essence(whole.trials[:2])
+
+
+def test_external_tests_are_handed_on_unopened(tmp_path):
+    missing = tmp_path / "external"
+    missing.mkdir()  # nothing in it: opening it would fail
+    made = plan(external=(str(missing), "synthetic:images=90,seed=5"))
+    assert made.recipe.external == (str(missing.resolve()), "synthetic:images=90,seed=5")
+    assert made.prepared.externals == ()
+
+
+# ---- several cells
+
+
+def test_the_value_of_a_trial_is_the_mean_over_folds_and_seeds(tmp_path):
+    notes: list[str] = []
+
+    class Display(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    both = run(plan(seeds=(0, 1), folds=2, epochs=1), tmp_path / "both", 1, Display())
+    assert any("2 folds every image is in the test part of one" in note for note in notes)
+    assert (both.cells, both.own.epochs, len(both.own.curve)) == (4, 4, 40)
+    one = [run(plan(seeds=(seed,), folds=2, epochs=1), tmp_path / str(seed), 1).own.score for seed in (0, 1)]
+    assert both.own.score == pytest.approx(sum(one) / 2)
+    assert both.own.curve[-1] == pytest.approx(both.own.score)
+
+
+def test_strategies_on_embeddings_are_judged_with_the_head_they_fit(tmp_path):
+    plain = run(plan(epochs=1), tmp_path / "plain", 1)
+    refitted = run(plan(epochs=1, imbalance="smote"), tmp_path / "refitted", 1)
+    assert refitted.own.curve == plain.own.curve  # the network is the same
+    assert refitted.own.score != plain.own.score
+    assert refitted.system == "cnn:width=4/smote"
+
+
+# ---- interruptions
+
+
+class Died(BaseException):
+    """The process ends here, as far as the disk can tell."""
+
+
+@pytest.mark.parametrize("moment", [1, 3, 4, 6, 9, 12, 17, 23])
+def test_died_at_any_write_it_ends_like_an_uninterrupted_one(moment, whole, tmp_path, monkeypatch):
+    """At every other write the file is not there yet, or just so."""
+    writes = 0
+    original = Path.replace
+
+    def replace(self, target):
+        nonlocal writes
+        writes += 1
+        if writes == moment:
+            if moment % 2:
+                original(self, target)
+            raise Died
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(Died):
+        run(plan(), tmp_path, 4)
+    monkeypatch.undo()
+    assert essence(run(plan(), tmp_path, 4).trials) == essence(whole.trials[:4])
+
+
+def test_an_epoch_saved_but_not_judged_is_judged_before_the_next(tmp_path, monkeypatch):
+    """Killed between checkpoint and judgement, a hopeless trial must not get the epoch that it would not have got."""
+    made = plan()
+    catalog = load_catalog()
+    store = open_store(made.prepared.table, 16, cache=cache_folder())
+    ground = attempt.Ground(made.prepared, store.array, catalog, lambda: False)
+    trial = Trial(0, made.own)
+
+    def die(curve):
+        if len(curve) == 5:  # two of four epochs
+            raise Died
+        return False
+
+    def observer(is_hopeless):
+        return attempt.Observer(lambda done: None, lambda best: None, is_hopeless, lambda: False)
+
+    with pytest.raises(Died):
+        attempt.attempt(trial, made.cells(made.own), ground, tmp_path, observer(die))
+    monkeypatch.setattr(attempt, "train", lambda *_: pytest.fail("trained on"))
+    ended = attempt.attempt(trial, made.cells(made.own), ground, tmp_path, observer(lambda curve: len(curve) == 5))
+    assert (ended.state, ended.epochs, len(ended.curve)) == (PRUNED, 2, 5)
+
+
+def test_killed_at_a_random_moment_it_ends_like_an_uninterrupted_one(whole, tmp_path):
+    command = ["tune", *FLAGS, f"--trials={TRIALS}", "--out=out", "--quiet"]
+    folder = tmp_path / "out"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "skineval", *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    begun = random.randint(1, TRIALS - 1)
+    deadline = time.monotonic() + 240
+    while len(list(folder.glob("trials/*.json"))) < begun and child.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    time.sleep(random.uniform(0, 0.3))
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    done = run_program(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = [read_trial(SearchFolder(folder), number) for number in range(TRIALS)]
+    assert essence(trials) == essence(whole.trials), begun
+    assert len(list(folder.glob("trials/*"))) == TRIALS
+    assert make_recipe(read_recipe(str(folder / "recipe.toml"))).learning_rate == whole.recipe.learning_rate
+
+
+def test_ctrl_c_stops_at_the_next_step_and_says_how_to_go_on(whole, tmp_path):
+    command = ["tune", *FLAGS, f"--trials={TRIALS}", "--out=out"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "skineval", *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("out/trials/*/*/last.safetensors")) and child.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    assert essence(run(plan(), tmp_path / "out", 3).trials) == essence(whole.trials[:3])
+
+
+def test_a_stop_that_is_asked_for_twice_is_at_once():
+    with running._stoppable() as should_stop:
+        assert not should_stop()
+        signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_search_may_run_in_any_thread(tmp_path):
+    found: list[Search] = []
+    thread = threading.Thread(target=lambda: found.append(run(plan(epochs=1), tmp_path, 1)))
+    thread.start()
+    thread.join()
+    assert found[0].own.state == DONE
+
+
+def test_two_processes_do_not_search_in_one_folder(tmp_path):
+    class Display(Silent):
+        def ended(self, trial: Trial, best: Trial) -> None:
+            with pytest.raises(UsageError, match="Another process is searching in"):
+                run(plan(epochs=1), tmp_path, 1)
+
+    run(plan(epochs=1), tmp_path, 1, Display())
+
+
+# ---- trials that are given up
+
+
+def test_hopeless_trials_are_given_up_and_never_win(tmp_path, monkeypatch):
+    """Against scores that are made up: the sixth trial is worse than the others, the seventh better until it ends."""
+    scores = [[0.1, 0.2, 0.3, 0.4]] * 5 + [[0.1, 0.15, 0.3, 0.9], [0.3, 0.3, 0.3, 0.35]]
+    calls = iter(scores)
+
+    def train(network, spec, task, stage, folder, on_epoch, on_step):
+        history = []
+        for epoch, score in enumerate(next(calls), start=1):
+            history.append(EpochRecord(epoch, 0.1, 1.0, 1.0, score, 0.5, 0.4, 90))
+            on_epoch(history[-1])
+        return Progress(tuple(history), int(np.argmax([record.val_balanced_accuracy for record in history])) + 1)
+
+    monkeypatch.setattr(attempt, "train", train)
+    found = run(plan(), tmp_path, 7)
+    assert [trial.state for trial in found.trials] == [DONE] * 5 + [PRUNED, DONE]
+    pruned = found.trials[5]
+    assert (pruned.epochs, pruned.score, pruned.seconds) == (2, 0.15, 1.0)
+    assert len(pruned.curve) == 5
+    assert found.best is found.own  # of equal ones the first
+
+
+# ---- trials that fail
+
+
+def failing(monkeypatch, number_of_epoch_calls, error):
+    """Let `train` raise `error` in the given calls, counted from 0."""
+    calls = iter(range(1000))
+    original = attempt.train
+
+    def train(*arguments):
+        if next(calls) in number_of_epoch_calls:
+            raise error
+        return original(*arguments)
+
+    monkeypatch.setattr(attempt, "train", train)
+
+
+@pytest.mark.parametrize(
+    "error", [CellError("The loss was nan in step 3."), RuntimeError("out of luck"), SystemExit(3)]
+)
+def test_a_trial_that_fails_is_a_row_with_its_reason(error, tmp_path, monkeypatch):
+    failing(monkeypatch, {1, 3}, error)
+    found = run(plan(epochs=1), tmp_path, 5)
+    assert [trial.state for trial in found.trials] == [DONE, FAILED, DONE, FAILED, DONE]
+    table = pd.read_csv(tmp_path / "trials.csv")
+    reason = table["reason"][1]
+    assert reason == "The loss was nan in step 3." if isinstance(error, CellError) else type(error).__name__ in reason
+    assert table["value"].isna().tolist() == [False, True, False, True, False]
+
+
+def test_a_recipe_that_fails_itself_ends_the_search(tmp_path, monkeypatch):
+    failing(monkeypatch, {0}, CellError("The loss was nan in step 3."))
+    with pytest.raises(CellError, match="own setting cannot be trained: The loss was nan in step 3"):
+        run(plan(epochs=1), tmp_path, 3)
+    assert run(plan(epochs=1), tmp_path, 1).own.state == DONE  # tried again
+
+
+@pytest.mark.parametrize("error", [DiskError("Cannot write.", ""), DataError("Shorter.", ""), Interrupted()])
+def test_what_says_nothing_of_the_setting_fails_no_trial(error, tmp_path, monkeypatch):
+    failing(monkeypatch, {1}, error)
+    with pytest.raises(type(error)):
+        run(plan(epochs=1), tmp_path, 3)
+    assert read_trial(SearchFolder(tmp_path), 1).state == RUNNING
+    assert [trial.state for trial in run(plan(epochs=1), tmp_path, 3).trials] == [DONE] * 3
+
+
+# ---- folders
+
+
+def test_a_folder_holds_one_search(tmp_path):
+    run(plan(epochs=1), tmp_path / "out", 1)
+    for other, message in [
+        (plan(epochs=2), "epochs is 1 there, 2 here"),
+        (plan(epochs=1, models="cnn:width=8"), r"models is \('cnn:width=4',\) there"),
+        (plan(["augment=none,basic", "learning_rate=1e-4..1"], epochs=1), "schedule is searched otherwise there"),
+        (
+            plan([*SPACE[:2], "schedule=cosine,plateau"], epochs=1),
+            "schedule is searched otherwise there, and here: cos",
+        ),
+        (plan([*SPACE, "ema=0,0.9"], epochs=1), "ema is not searched there"),
+        (plan(epochs=1, split_seed=1), "split_seed is 0 there, 1 here"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            run(other, tmp_path / "out", 2)
+    # What changes no trial is taken into the winning recipe.
+    assert run(plan(epochs=1, replicates=1500), tmp_path / "out", 1).recipe.replicates == 1500
+    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), load_catalog(), Silent())
+    assert fresh.own.epochs == 2
+
+
+def test_data_that_changed_makes_another_search(tmp_path):
+    made = plan(epochs=1)
+    run(made, tmp_path, 1)
+    cells = tuple(dataclasses.replace(cell, data="other") for cell in made.prepared.cells)
+    other = dataclasses.replace(made, prepared=dataclasses.replace(made.prepared, cells=cells))
+    with pytest.raises(UsageError, match="the data, the split, a package or the precision has changed"):
+        run(other, tmp_path, 2)
+
+
+def test_other_folders_are_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="holds something else"):
+        search(plan(), Options(1, tmp_path, fresh=True), load_catalog(), Silent())
+    with pytest.raises(UsageError, match="which is a file"):
+        run(plan(), tmp_path / "thesis.tex", 1)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_damaged_trial_is_named_and_one_that_was_removed_is_run_again(whole, tmp_path):
+    run(plan(), tmp_path, 3)
+    folder = SearchFolder(tmp_path)
+    folder.trial(1).write_text("{")
+    with pytest.raises(DataError, match=r"0001\.json cannot be read") as error:
+        run(plan(), tmp_path, 3)
+    assert error.value.hint == "Remove it: the trial is then run again."
+    write_trial(folder, Trial(1, {}, "asleep"))
+    with pytest.raises(DataError, match=r"0001\.json is not trial 1"):
+        run(plan(), tmp_path, 3)
+    folder.trial(1).unlink()
+    assert essence(run(plan(), tmp_path, 3).trials) == essence(whole.trials[:3])
+
+
+def test_threads_are_those_of_a_bench_and_are_given_back(tmp_path, monkeypatch):
+    seen: list[int] = []
+    failing(monkeypatch, set(), None)
+    original = attempt.train
+    monkeypatch.setattr(attempt, "train", lambda *args: (seen.append(torch.get_num_threads()), original(*args))[1])
+    made = plan(epochs=1)
+    threads = dataclasses.replace(made.prepared, threads=1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run(dataclasses.replace(made, prepared=threads), tmp_path, 1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]
