@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.augmentations import COMPONENTS, PRESETS, canonical, components
-from skineval.train.augment import epoch_draws, make_transform, normaliser
+from skineval.train.augment import epoch_draws, make_transform, normaliser, pieces
 from skineval.train.augment.draws import COLUMNS, NEUTRAL, WIDTH, neutral_draws
 from tests.train.pictures import CPU, MEAN, STD, pictures
 
@@ -109,6 +109,20 @@ def test_strong_is_each_image_alone_mixed_with_the_one_before(seed, n, size):
     assert (batch.images >= torch.minimum(alone, other) - 1e-4).all()
     assert (batch.images <= torch.maximum(alone, other) + 1e-4).all()
     assert torch.equal(batch.partner, (torch.arange(n) - 1) % n)
+
+
+@pytest.mark.parametrize("name", ["strong", "basic", "mixup"])
+@pytest.mark.parametrize(("size", "count"), [(1, 7), (3 * 24 * 24, 7), (3 * 3 * 24 * 24 + 5, 3), (10**6, 1)])
+def test_the_result_does_not_depend_on_how_a_batch_is_cut(name, size, count, monkeypatch):
+    images, draws = pictures(7, 24), numbers(7)
+    whole = augmented(name, images, draws)
+    monkeypatch.setattr(pieces, "SIZE", size)
+    assert len(pieces.cut(images)) == count
+    cut = augmented(name, images, draws)
+    torch.testing.assert_close(cut.images, whole.images)
+    assert cut.images.is_contiguous(memory_format=torch.channels_last)
+    if name != "basic":
+        assert torch.equal(cut.share, whole.share)
 
 
 def test_the_same_draws_make_the_same_batch():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from skineval.train.augment import erasing, hair, mixing
+from skineval.train.augment import erasing, hair
 from skineval.train.augment.draws import NEUTRAL
 from skineval.train.augment.hair import TINT, draw_hairs_, hair_sheet
-from skineval.train.augment.mixing import ALPHA, CUT, Shares, mix
+from skineval.train.augment.mixing import ALPHA, CUT, Shares, drawn_mixture
 from tests.train.pictures import CPU
 
 SHARES = Shares.on(CPU)
@@ -20,6 +22,20 @@ SHARES = Shares.on(CPU)
 
 def uniform(n, width, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random((n, width), dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A batch that was mixed."""
+
+    images: torch.Tensor
+    partner: torch.Tensor
+    share: torch.Tensor
+
+
+def mix(images, mixup, cutmix):
+    mixture = drawn_mixture(mixup, cutmix, SHARES, *images.shape[2:])
+    return Mixed(mixture.blend(images, slice(None)), mixture.partner, mixture.share)
 
 
 def normalised(n=8, size=16):
@@ -82,9 +98,17 @@ def test_shares_are_scipys(draw):
     assert float(SHARES(torch.tensor([draw]))) == pytest.approx(beta(ALPHA, ALPHA).ppf(draw), abs=1e-4)
 
 
+def test_pieces_are_mixed_as_the_whole_is():
+    images = normalised()
+    mixture = drawn_mixture(uniform(8, 1), uniform(8, 4, seed=1), SHARES, 16, 16)
+    whole = mixture.blend(images, slice(None))
+    for piece in (slice(0, 1), slice(1, 6), slice(6, 8)):
+        assert torch.equal(mixture.blend(images, piece), whole[piece])
+
+
 def test_mixup_is_the_loop():
     images, draws = normalised(), uniform(8, 1)
-    mixed = mix(images, draws, torch.ones(8, 4), SHARES)
+    mixed = mix(images, draws, torch.ones(8, 4))
     for i in range(8):
         share = float(mixed.share[i])
         partner = (i - 1) % 8
@@ -100,7 +124,7 @@ def test_cutmix_is_the_loop_and_shares_are_those_of_pixels():
     draws = uniform(64, 4)
     draws[0, 1:] = torch.tensor([0.0, 0.5, 0.5])
     draws[:32, 0] *= CUT
-    mixed = mix(images, torch.ones(64, 1), draws, SHARES)
+    mixed = mix(images, torch.ones(64, 1), draws)
     pasted = 0
     for i in range(64):
         partner = (i - 1) % 64
@@ -124,9 +148,9 @@ def test_cutmix_is_the_loop_and_shares_are_those_of_pixels():
 def test_cutmix_leaves_to_mixup_what_it_does_not_take():
     images, blend, cut = normalised(400), uniform(400, 1), uniform(400, 4, seed=1)
     both, only_cut, only_mixup = (
-        mix(images, blend, cut, SHARES),
-        mix(images, torch.ones(400, 1), cut, SHARES),
-        mix(images, blend, torch.ones(400, 4), SHARES),
+        mix(images, blend, cut),
+        mix(images, torch.ones(400, 1), cut),
+        mix(images, blend, torch.ones(400, 4)),
     )
     taken = cut[:, 0] < CUT
     assert 0.4 < taken.float().mean() < 0.6
@@ -140,7 +164,7 @@ def test_cutmix_leaves_to_mixup_what_it_does_not_take():
 def test_mixed_pixels_lie_between_the_two(seed, n, height, width):
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(n, 3, height, width, generator=generator)
-    mixed = mix(images, uniform(n, 1, seed), uniform(n, 4, seed + 1), SHARES)
+    mixed = mix(images, uniform(n, 1, seed), uniform(n, 4, seed + 1))
     other = images[mixed.partner]
     assert ((mixed.share >= 0) & (mixed.share <= 1)).all()
     assert (mixed.images >= torch.minimum(images, other) - 1e-5).all()
@@ -148,7 +172,7 @@ def test_mixed_pixels_lie_between_the_two(seed, n, height, width):
     # Of every image, its own part has the weight that its label is given.
     blank = torch.zeros_like(images)
     blank[0] = 1
-    weights = mix(blank, uniform(n, 1, seed), uniform(n, 4, seed + 1), SHARES).images.mean(dim=(1, 2, 3))
+    weights = mix(blank, uniform(n, 1, seed), uniform(n, 4, seed + 1)).images.mean(dim=(1, 2, 3))
     assert float(weights[0]) == pytest.approx(1.0 if n == 1 else float(mixed.share[0]), abs=1e-5)
 
 
@@ -202,6 +226,6 @@ def test_neutral_draws_cover_nothing():
     neutral = {name: torch.tensor([numbers]).expand(8, -1) for name, numbers in NEUTRAL.items()}
     assert torch.equal(erasing.erase_(images.clone(), neutral["erase"]), images)
     assert torch.equal(draw_hairs_(images.clone(), neutral["hair"], torch.tensor(TINT)), images)
-    mixed = mixing.mix(images, neutral["mixup"], neutral["cutmix"], SHARES)
+    mixed = mix(images, neutral["mixup"], neutral["cutmix"])
     assert torch.equal(mixed.images, images)
     assert (mixed.share == 1).all()

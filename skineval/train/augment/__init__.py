@@ -19,7 +19,8 @@ from skineval.train.augment.draws import COLUMNS, WIDTH, chosen_columns, epoch_d
 from skineval.train.augment.erasing import erase_
 from skineval.train.augment.geometry import drawn_pose, warp
 from skineval.train.augment.hair import TINT, draw_hairs_
-from skineval.train.augment.mixing import Shares, mix
+from skineval.train.augment.mixing import Shares, drawn_mixture
+from skineval.train.augment.pieces import cut, joined
 
 __all__ = ["Batch", "Transform", "epoch_draws", "make_transform", "normaliser"]
 
@@ -61,14 +62,13 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
     tint = torch.tensor(TINT, device=device)
     own, neutral = chosen_columns(chosen, device), neutral_draws(device)
 
-    def augment(images: Tensor, draws: Tensor) -> Batch:
-        draws = torch.where(own, draws, neutral)
-        drawn = {component: draws[:, columns] for component, columns in COLUMNS.items()}
-        pose, light, stretch = drawn_pose(draws[:, :6]), drawn_light(drawn["colour"]), None
+    def changed(images: Tensor, draws: Tensor) -> Tensor:
+        """All that is done to each image alone: uint8 -> float32 (N, 3, H, W), normalised."""
+        pose, light, stretch = drawn_pose(draws[:, :6]), drawn_light(draws[:, COLUMNS["colour"]]), None
         # Plane by plane is how it is sampled fastest; and bytes are put in that order faster than floats.
         images = images.contiguous()
         if "randaugment" in chosen:
-            doses = randaugment.drawn_doses(drawn["randaugment"], ranges)
+            doses = randaugment.drawn_doses(draws[:, COLUMNS["randaugment"]], ranges)
             pose, light = randaugment.posed(pose, doses), randaugment.lit(light, doses)
             images = randaugment.posterize(images, doses)
             stretch = randaugment.autocontrast(images, doses)
@@ -76,15 +76,21 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
         if "randaugment" in chosen:
             randaugment.sharpen_(planes, doses)
         if "hair" in chosen:
-            draw_hairs_(planes, drawn["hair"], tint)
+            draw_hairs_(planes, draws[:, COLUMNS["hair"]], tint)
         if chosen & _MOVING:
             planes = warp(planes, pose.matrices())
         planes = recolour(planes, light, palette, stretch) if chosen & _COLOURING else normalise(planes)
-        if "erase" in chosen:
-            erase_(planes, drawn["erase"])
+        return erase_(planes, draws[:, COLUMNS["erase"]]) if "erase" in chosen else planes
+
+    def augment(images: Tensor, draws: Tensor) -> Batch:
+        draws = torch.where(own, draws, neutral)
+        pieces = cut(images)
         if not chosen & _MIXING:
-            return Batch(planes.contiguous(memory_format=torch.channels_last))
-        mixed = mix(planes, drawn["mixup"], drawn["cutmix"], shares)
-        return Batch(mixed.images.contiguous(memory_format=torch.channels_last), mixed.partner, mixed.share)
+            alone = (changed(images[piece], draws[piece]) for piece in pieces)
+            return Batch(joined(alone, images, torch.channels_last))
+        alone = joined((changed(images[piece], draws[piece]) for piece in pieces), images, torch.contiguous_format)
+        mixture = drawn_mixture(draws[:, COLUMNS["mixup"]], draws[:, COLUMNS["cutmix"]], shares, *images.shape[2:])
+        mixed = (mixture.blend(alone, piece) for piece in pieces)
+        return Batch(joined(mixed, images, torch.channels_last), mixture.partner, mixture.share)
 
     return Transform(WIDTH, augment)

@@ -18,11 +18,18 @@ _STEPS = 1024
 
 @dataclass(frozen=True)
 class Mixture:
-    """What becomes of a batch."""
+    """How much of which other image goes into each image of a batch."""
 
-    images: Tensor  #: (N, 3, H, W)
     partner: Tensor  #: (N,) int64: the position of the other image
     share: Tensor  #: (N,) float32 in [0, 1]: how much of an image is its own
+    boxes: Boxes  #: where the other image is pasted
+    blended: Tensor  #: (N,) float32: how much of the other image shows everywhere
+
+    def blend(self, images: Tensor, piece: slice) -> Tensor:
+        """The mixed images of a piece of the batch `images` (N, 3, H, W)."""
+        boxes = Boxes(self.boxes.rows[piece], self.boxes.columns[piece])
+        other = boxes.mask() + self.blended[piece].view(-1, 1, 1, 1)
+        return torch.lerp(images[piece], images[self.partner[piece]], other)
 
 
 @dataclass(frozen=True)
@@ -57,20 +64,18 @@ def drawn_boxes(draws: Tensor, height: int, width: int) -> Boxes:
     )
 
 
-def mix(images: Tensor, mixup: Tensor, cutmix: Tensor, shares: Shares) -> Mixture:
-    """Mix each image (N, 3, H, W) with the one before it in the batch, the first with the last.
+def drawn_mixture(mixup: Tensor, cutmix: Tensor, shares: Shares, height: int, width: int) -> Mixture:
+    """Mix each image with the one before it in the batch, the first with the last: the order is drawn already.
 
-    The order of a batch is drawn already. Mixup (Zhang et al. 2018, arXiv 1710.09412) blends the whole of both, by
-    draws (N, 1). Cutmix (Yun et al. 2019, arXiv 1905.04899) pastes a rectangle of the partner, by draws (N, 4), and
-    the share is that of the pixels. An image is mixed in one way or the other.
+    Mixup (Zhang et al. 2018, arXiv 1710.09412) blends the whole of both, by draws (N, 1). Cutmix (Yun et al. 2019,
+    arXiv 1905.04899) pastes a rectangle of the partner, by draws (N, 4), and the share is that of the pixels. An image
+    is mixed in one way or the other.
     """
-    n, _, height, width = images.shape
-    boxes = drawn_boxes(cutmix, height, width)
-    pasted = cutmix[:, 0] < CUT
+    boxes, pasted = drawn_boxes(cutmix, height, width), cutmix[:, 0] < CUT
     blended = torch.where(pasted, 0.0, 1 - shares(mixup[:, 0]))
-    other = boxes.mask() + blended.view(-1, 1, 1, 1)  # how much of each pixel is the partner's
     return Mixture(
-        torch.lerp(images, images.roll(1, 0), other),
-        torch.arange(n, device=images.device).roll(1),
-        1 - torch.where(pasted, boxes.fraction(), blended),
+        partner=torch.arange(len(mixup), device=mixup.device).roll(1),
+        share=1 - torch.where(pasted, boxes.fraction(), blended),
+        boxes=boxes,
+        blended=blended,
     )

@@ -1,0 +1,104 @@
+"""Predictions over the eight symmetries of the square: invariant, a mean of probabilities, and nothing without them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skineval.errors import CellError, Interrupted
+from skineval.train.predict import VIEWS, View, predict_logits, predict_probabilities, softmax
+from tests.train.toys import CLASSES, MEAN, STD, build, images, stage
+
+
+def network(seed=0) -> nn.Module:
+    """A toy that tells turned images apart."""
+    torch.manual_seed(seed)
+    model = build(len(CLASSES), weights=None)
+    model[5] = nn.AdaptiveAvgPool2d((1, 2))
+    model[8] = nn.Linear(16, len(CLASSES))
+    return model.eval()
+
+
+def store(n=5, size=12) -> np.ndarray:
+    return images(n, size)[0]
+
+
+def by_hand(model: nn.Module, pictures: np.ndarray) -> np.ndarray:
+    """The plain softmax of images (n, H, W, 3)."""
+    values = (torch.from_numpy(pictures.copy()).permute(0, 3, 1, 2) / 255 - MEAN[0]) / STD[0]
+    with torch.no_grad():
+        return torch.softmax(model(values).double(), dim=1).numpy()
+
+
+def turned(pictures: np.ndarray) -> list[np.ndarray]:
+    """The eight ways to see images (n, H, W, 3)."""
+    return [
+        np.rot90(mirrored, quarters, axes=(1, 2)).copy()
+        for mirrored, quarters in itertools.product((pictures, pictures[:, :, ::-1]), range(4))
+    ]
+
+
+def test_the_views_are_the_symmetries_of_the_square():
+    picture = torch.arange(9).view(1, 1, 3, 3)
+    seen = {tuple(view(picture).flatten().tolist()) for view in VIEWS["d4"]}
+    corners = {(row[0], row[2], row[6], row[8]) for row in seen}
+    assert len(VIEWS["d4"]) == len(seen) == len(corners) == 8
+    assert all(row[4] == 4 for row in seen)  # the centre stays
+    assert VIEWS["none"] == (View(),)
+    assert torch.equal(View()(picture), picture)
+
+
+def test_views_are_as_networks_are_given_images():
+    pictures = torch.from_numpy(store()).permute(0, 3, 1, 2)
+    for view in VIEWS["d4"]:
+        assert view(pictures).is_contiguous(memory_format=torch.channels_last)
+        assert view(pictures).dtype == torch.uint8
+
+
+def test_none_is_the_plain_softmax():
+    model, pictures, rows = network(), store(), np.array([3, 0, 1])
+    plain = predict_probabilities(model, stage(pictures), rows)
+    assert plain.dtype == np.float64
+    assert np.array_equal(plain, softmax(predict_logits(model, stage(pictures), rows)))
+    np.testing.assert_allclose(plain, by_hand(model, pictures[rows]), atol=1e-6)
+
+
+def test_d4_is_the_mean_of_the_loop():
+    model, pictures = network(), store()
+    ours = predict_probabilities(model, stage(pictures), np.arange(5), "d4")
+    expected = np.mean([by_hand(model, seen) for seen in turned(pictures)], axis=0)
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    np.testing.assert_allclose(ours.sum(axis=1), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", range(8))
+def test_d4_does_not_see_how_an_image_is_turned(way):
+    model, pictures, rows = network(), store(), np.arange(5)
+    seen = turned(pictures)[way]
+    one, two = (predict_probabilities(model, stage(kept), rows, "d4") for kept in (pictures, seen))
+    np.testing.assert_allclose(one, two, atol=1e-6)
+    if way:
+        plain = [predict_probabilities(model, stage(kept), rows) for kept in (pictures, seen)]
+        assert np.abs(plain[0] - plain[1]).max() > 1e-5  # the network alone does
+
+
+def test_d4_does_not_depend_on_the_batch_size():
+    model, kept, rows = network(), stage(store()), np.arange(5)
+    one, two = (predict_probabilities(model, kept, rows, "d4", batch_size=size) for size in (2, 256))
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_a_prediction_that_is_not_finite_is_refused():
+    model = network()
+    nn.init.constant_(model[8].bias, float("nan"))
+    with pytest.raises(CellError, match="NaN or infinite logits for 5 images"):
+        predict_probabilities(model, stage(store()), np.arange(5), "d4")
+
+
+def test_predicting_stops_when_asked():
+    with pytest.raises(Interrupted):
+        predict_probabilities(network(), stage(store(), should_stop=lambda: True), np.arange(5), "d4")
