@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from skineval.errors import SkinevalError
 
+if sys.platform != "win32":
+    import fcntl
+
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+TEMPORARY = ".part"  #: how the names of files end that are being written
+NEW = 60.0  #: seconds for which a file may have a writer that does not hold it yet
 
 
 class DiskError(SkinevalError):
@@ -33,11 +41,12 @@ def atomic_write(path: Path, data: bytes | str) -> None:
 def atomic_produce(path: Path, write: Callable[[Path], object]) -> None:
     """Like `atomic_write`, for writers that want a path: `write` fills the temporary file it is given."""
     temporary: Path | None = None
+    descriptor: int | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(descriptor)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
         temporary = Path(name)
+        _hold(descriptor)
         write(temporary)
         _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
@@ -47,8 +56,23 @@ def atomic_produce(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise disk_error(path, error) from error
     finally:
+        if descriptor is not None:
+            os.close(descriptor)
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Delete what writers that were killed have left anywhere in `folder`; what is being written stays."""
+    for path in folder.rglob(f".*{TEMPORARY}"):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                about = os.fstat(descriptor)
+                if _hold(descriptor) and (about.st_size or about.st_mtime < time.time() - NEW):
+                    path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def atomic_rename(finished: Path, path: Path) -> None:
@@ -70,6 +94,17 @@ def disk_error(path: Path, error: OSError) -> DiskError:
     return DiskError(
         f"Cannot write {path}: {error.strerror or error}.", f"{hint}; everything written before is intact."
     )
+
+
+def _hold(descriptor: int) -> bool:
+    """Lock the file until it is closed, if only by the end of this process; False where another one holds it."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

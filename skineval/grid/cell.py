@@ -19,6 +19,7 @@ from torch import nn
 
 from skineval.catalog import Catalog
 from skineval.explain.panels import explain
+from skineval.files import atomic_rename
 from skineval.grid import store
 from skineval.grid.store import CellFolder, CellRecord
 from skineval.grid.workspace import ExternalImages, Rows, Workspace
@@ -160,6 +161,7 @@ def train_shared(
             derive_seed("initial weights", spec.model, spec.seed, spec.fold),
         )
         if finished.is_file():
+            checkpoint.discard(folder)  # whoever made it may have been killed right after
             about = store.read_json(folder / "network.json")
             network.load_state_dict(read_tensors(finished))
             network.to(stage.device).to(memory_format=torch.channels_last)
@@ -179,8 +181,8 @@ def train_shared(
         progress = replace(progress, notes=(*progress.notes, *notes))
         about = {"progress": progress.to_dict(), "weights": [asdict(one) for one in loaded]}
         store.write_json(folder / "network.json", about)
-        checkpoint.best_file(folder, progress.best_epoch).replace(finished)
-        (folder / checkpoint.LAST).unlink()
+        atomic_rename(checkpoint.best_file(folder, progress.best_epoch), finished)
+        checkpoint.discard(folder)
     return Trained(network, progress, loaded, time.perf_counter() - started)
 
 

@@ -16,7 +16,7 @@ from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable
 from skineval.data.pixels import PixelStore, cache_folder, open_store
 from skineval.errors import UsageError
-from skineval.files import atomic_write
+from skineval.files import atomic_write, remove_abandoned
 from skineval.grid import store
 from skineval.grid.engines import LocalEngine, Message
 from skineval.grid.external import External, about, described, exclusions, overlaps
@@ -77,6 +77,7 @@ class Options:
 def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> BenchResult:
     """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
     folder = open_folder(prepared, options)
+    remove_abandoned(folder.path)
     keys = [external.key for external in prepared.externals]
     missing = [
         cell
@@ -127,6 +128,7 @@ def run_cells(
         threads=prepared.threads,
         weights_path=prepared.weights.path,
         externals=tuple(externals),
+        deterministic=prepared.recipe.deterministic,
     )
 
     def on_message(message: Message) -> None:

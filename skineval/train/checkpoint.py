@@ -22,7 +22,7 @@ from torch import nn
 from skineval.train.learner import Learner
 from skineval.train.weights import write_tensors
 
-LAST = "last.safetensors"
+LAST, BEST = "last.safetensors", "best-*.safetensors"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,14 @@ def save(folder: Path, learner: Learner, progress: Progress) -> None:
     if progress.best_epoch == len(progress.history):
         write_tensors(best_file(folder, progress.best_epoch), learner.kept.state_dict())
     write_tensors(folder / LAST, learner.tensors(), {"progress": json.dumps(progress.to_dict())})
-    for stale in set(folder.glob("best-*.safetensors")) - {best_file(folder, progress.best_epoch)}:
+    for stale in set(folder.glob(BEST)) - {best_file(folder, progress.best_epoch)}:
         stale.unlink()
+
+
+def discard(folder: Path) -> None:
+    """Delete what is there of a checkpoint."""
+    for file in (folder / LAST, *folder.glob(BEST)):
+        file.unlink(missing_ok=True)
 
 
 def read_progress(folder: Path) -> Progress | None:
