@@ -125,6 +125,19 @@ def test_the_result_does_not_depend_on_how_a_batch_is_cut(name, size, count, mon
         assert torch.equal(cut.share, whole.share)
 
 
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_nothing_is_decided_by_what_is_on_the_device(name):
+    """Tensors without values raise where Python asks for one, which is where a GPU would be waited for."""
+    device = torch.device("meta")
+    transform = make_transform(name, MEAN, STD, device)
+    images = torch.empty(6, 20, 20, 3, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
+    batch = transform(images, torch.empty(6, transform.draws, device=device))
+    assert batch.images.shape == (6, 3, 20, 20)
+    assert all(t is None or t.device == device for t in (batch.images, batch.partner, batch.share))
+    with pytest.raises(RuntimeError):
+        batch.images.sum().item()
+
+
 def test_the_same_draws_make_the_same_batch():
     images, draws = pictures(8, 24), numbers(8)
     one, two = (augmented("strong", images, draws) for _ in range(2))

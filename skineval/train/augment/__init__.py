@@ -84,13 +84,14 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
 
     def augment(images: Tensor, draws: Tensor) -> Batch:
         draws = torch.where(own, draws, neutral)
-        pieces = cut(images)
-        if not chosen & _MIXING:
-            alone = (changed(images[piece], draws[piece]) for piece in pieces)
-            return Batch(joined(alone, images, torch.channels_last))
-        alone = joined((changed(images[piece], draws[piece]) for piece in pieces), images, torch.contiguous_format)
+        pieces, mixes = cut(images), bool(chosen & _MIXING)
+        # What is mixed is mixed plane by plane, like everything.
+        layout = torch.contiguous_format if mixes else torch.channels_last
+        alone = joined((changed(images[piece], draws[piece]) for piece in pieces), images, layout)
+        if not mixes:
+            return Batch(alone)
         mixture = drawn_mixture(draws[:, COLUMNS["mixup"]], draws[:, COLUMNS["cutmix"]], shares, *images.shape[2:])
-        mixed = (mixture.blend(alone, piece) for piece in pieces)
-        return Batch(joined(mixed, images, torch.channels_last), mixture.partner, mixture.share)
+        mixed = joined((mixture.blend(alone, piece) for piece in pieces), images, torch.channels_last)
+        return Batch(mixed, mixture.partner, mixture.share)
 
     return Transform(WIDTH, augment)
