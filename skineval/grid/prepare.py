@@ -25,7 +25,7 @@ from skineval.grid.workspace import Rows
 from skineval.recipe import Recipe
 from skineval.runspec import RunSpec
 from skineval.specs import Architecture, Selection
-from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
+from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import Weights, load_into, resolve_weights
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
@@ -66,7 +66,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     catalog.imbalance.select(recipe.imbalance)
     explainers = catalog.explainers.select(recipe.explainers)
     architectures = [catalog.architecture(selection) for selection in models]
-    _check_image_size(recipe, [(a.name, a.min_image_size) for a in architectures])
+    _check_image_size(recipe, architectures)
     device = choose_device(recipe.device)
     table, data = read_data(recipe, catalog)
     targets, classes = labels(table, recipe.task)
@@ -77,6 +77,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     if weights.path is not None:
         _check_fit(weights.path, models, architectures, len(classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
+    sizes = batch_sizes(recipe, models, catalog, len(classes), device, precisions)
     facts = Facts(
         data=table.fingerprint,
         split=parts.fingerprint,
@@ -84,7 +85,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         folds=parts.folds,
         weights=weights.identity,
         precision=lambda architecture: precisions[architecture.name][0],
-        batch_size=lambda selection: int(recipe.batch_size),
+        batch_size=lambda selection: sizes[str(selection)],
     )
     cells = plan(recipe, facts, catalog)
     resolved = recipe.model_copy(
@@ -117,6 +118,33 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
     )
+
+
+def batch_sizes(
+    recipe: Recipe,
+    models: tuple[Selection, ...],
+    catalog: Catalog,
+    classes: int,
+    device: Device,
+    precisions: Mapping[str, tuple[str, str]],
+) -> dict[str, int]:
+    """The batch size of each model: that of the recipe, or the largest that memory allows.
+
+    `auto` is a function of the network, the image size, the precision and the memory of the machine, so that the same
+    command finds the same cells again. Raises UsageError where not even a small batch fits.
+    """
+    if recipe.batch_size != "auto":
+        return {str(selection): recipe.batch_size for selection in models}
+    from skineval.train.bare_step import largest_batch, memory_need  # which import torch
+
+    memory = total_memory(device) // recipe.jobs
+    found = {}
+    for selection in models:
+        architecture = catalog.architecture(selection)
+        precision = precisions[architecture.name][0]
+        need = memory_need(architecture, selection, classes, recipe.image_size, device.torch, precision)
+        found[str(selection)] = largest_batch(need, memory, device.kind)
+    return found
 
 
 def make_split(recipe: Recipe, table: LesionTable) -> Split:
@@ -213,10 +241,12 @@ def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Ar
         load_into(architecture.build(classes, weights=None, **selection.parameters), path)
 
 
-def _check_image_size(recipe: Recipe, smallest: list[tuple[str, int]]) -> None:
-    for name, size in smallest:
-        if recipe.image_size < size:
+def _check_image_size(recipe: Recipe, architectures: list[Architecture]) -> None:
+    for architecture in architectures:
+        refused = architecture.refuses(recipe.image_size)
+        if refused:
+            step = architecture.image_size_step
+            nearest = max(architecture.min_image_size, round(recipe.image_size / step) * step)
             raise UsageError(
-                f"--image-size is {recipe.image_size}, and {name} needs at least {size} pixels.",
-                f"Use --image-size {size} or more.",
+                f"--image-size is {recipe.image_size}, and {refused}.", f"Use --image-size {nearest}, for example."
             )
