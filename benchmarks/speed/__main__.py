@@ -12,7 +12,7 @@ import argparse
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,20 +42,26 @@ RESULTS = Path(__file__).parents[1] / "results"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write and print; the exit code is that of the error, if there is one."""
     options = read_options(arguments)
+    device = choose_device(options.device)
+    out = options.out or RESULTS / f"speed-{device.kind}"
+    results: list[Result] = []
     try:
-        results = run(options)
+        for result in run(options):
+            results.append(result)
+            write(results, device, options, out)  # after every case: the next one may fail
     except SkinevalError as error:
         print(f"error: {error.message} {error.hint}", file=sys.stderr)
         return error.exit_code
-    device = choose_device(options.device)
-    text = tables.markdown(results, machine_of(device, options), options.rounds)
-    out = options.out or RESULTS / f"speed-{device.kind}"
+    print((out / "speed.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def write(results: Sequence[Result], device: Device, options: argparse.Namespace, out: Path) -> None:
+    """The cases so far: table, plot, and every turn."""
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / "speed.csv", tables.as_csv(results))
     atomic_write(out / "speed.svg", chart.draw(results))
-    atomic_write(out / "speed.md", text)
-    print(text)
-    return 0
+    atomic_write(out / "speed.md", tables.markdown(results, machine_of(device, options), options.rounds))
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -81,12 +87,13 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def run(options: argparse.Namespace) -> list[Result]:
+def run(options: argparse.Namespace) -> Iterator[Result]:
     """Measure every case, one after the other."""
     catalog = load_catalog()
     device = choose_device(options.device)
     table, _ = load_table(options.data, catalog)
-    return [run_case(case, table, catalog, device, options) for case in cases_of(options)]
+    for case in cases_of(options):
+        yield run_case(case, table, catalog, device, options)
 
 
 def cases_of(options: argparse.Namespace) -> list[Case]:
