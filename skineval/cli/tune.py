@@ -79,10 +79,10 @@ def tune(
         list[str] | None,
         _run(
             "search",
-            "What varies: keys, comma-separated, each around the recipe's own value, or one key with its values: "
-            "learning_rate=1e-4..1e-2, augment=none,basic,flip+rotate. May be given again. By default "
+            "What varies: keys, each around the recipe's own value or with what it may be: "
+            "epochs,learning_rate=1e-4..1e-2,augment=none,basic,flip+rotate. May be given again. By default "
             "learning_rate,weight_decay,batch_size,augment,schedule,epochs.",
-            metavar="KEYS|KEY=VALUES",
+            metavar="KEYS",
         ),
     ] = None,
     out: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
@@ -83,13 +83,12 @@ Space: TypeAlias = tuple[Dimension, ...]
 def make_space(texts: Sequence[str], recipe: Recipe) -> Space:
     """The dimensions that `texts` ask for, in the order of a recipe's keys; the usual ones where nothing is asked.
 
-    A text is a list of keys (`learning_rate,epochs`), each then searched around the value that `recipe` gives it, or
-    one key with what it may be: `learning_rate=1e-4..1e-2`, `augment=none,basic,flip+rotate`. In `recipe` every `auto`
-    is a number by now.
+    A text lists keys, each searched around the value that `recipe` gives it, or with what it may be:
+    `epochs,learning_rate=1e-4..1e-2,augment=none,basic,flip+rotate`. In `recipe` every `auto` is a number by now.
 
     Raises UsageError for a key that cannot be searched, and for values that the recipe would not take.
     """
-    asked = dict(_asked(texts)) or dict.fromkeys(USUAL, "")
+    asked = _asked(texts) or dict.fromkeys(USUAL, "")
     usual = _usual(recipe)
     found = [
         _parsed(key, asked[key], recipe, asked) if asked[key] else _around(key, usual)
@@ -120,26 +119,34 @@ def described(space: Space) -> dict[str, dict[str, Any]]:
     return {one.key: one.to_dict() for one in space}
 
 
-def _asked(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _asked(texts: Sequence[str]) -> dict[str, str]:
     """The keys that are asked for, each with the text of its values, empty where there is none."""
-    seen: set[str] = set()
+    asked: dict[str, str] = {}
     for text in texts:
-        key, equals, values = text.partition("=")
-        for name in [key.strip()] if equals else _words(text):
-            name = name.replace("-", "_")
-            if name not in SEARCHABLE:
-                close = difflib.get_close_matches(name, SEARCHABLE, n=1)
-                hint = f"Did you mean {close[0]}? " if close else ""
-                raise UsageError(
-                    f"--search is {text!r}, and {name!r} cannot be searched.",
-                    f"{hint}Keys are: {', '.join(SEARCHABLE)}.",
-                )
-            if name in seen:
-                raise UsageError(f"--search names {name} twice.", "Name every key once.")
-            if equals and not values.strip():
-                raise UsageError(f"--search is {text!r}, which names no values.", _how(name))
-            seen.add(name)
-            yield name, values.strip()
+        before = ""  # the key whose values are being listed
+        for word in _words(text):
+            key, equals, value = (part.strip() for part in word.partition("="))
+            name = key.replace("-", "_")
+            if before and not equals and name not in SEARCHABLE:
+                asked[before] += f",{word}"
+                continue
+            _check_key(name, text, asked)
+            if equals and not value:
+                raise UsageError(f"--search is {text!r}, which names no values of {name}.", _how(name))
+            asked[name] = value
+            before = name if equals else ""
+    return asked
+
+
+def _check_key(name: str, text: str, asked: Mapping[str, str]) -> None:
+    if name not in SEARCHABLE:
+        close = difflib.get_close_matches(name, SEARCHABLE, n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        raise UsageError(
+            f"--search is {text!r}, and {name!r} cannot be searched.", f"{hint}Keys are: {', '.join(SEARCHABLE)}."
+        )
+    if name in asked:
+        raise UsageError(f"--search names {name} twice.", "Name every key once.")
 
 
 def _usual(recipe: Recipe) -> dict[str, Dimension]:

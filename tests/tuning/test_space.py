@@ -64,6 +64,14 @@ def test_values_are_read_as_the_recipe_reads_them():
     assert (str(space["learning_rate"]), str(space["batch_size"])) == ("0.0001 to 0.01, logarithmic", "16, 32")
 
 
+def test_one_text_may_hold_several_keys_with_their_values():
+    base = recipe()
+    apart = ["learning_rate=1e-4..1e-2", "weight_decay", "augment=none,basic", "batch_size=8,16"]
+    assert make_space(["learning_rate=1e-4..1e-2, weight_decay,augment = none,basic,batch-size=8,16"], base) == (
+        make_space(apart, base)
+    )
+
+
 @pytest.mark.parametrize(
     ("texts", "message", "hint"),
     [
@@ -72,7 +80,9 @@ def test_values_are_read_as_the_recipe_reads_them():
         (["learning_rate", "learning_rate=1e-3..1e-2"], "names learning_rate twice", ""),
         (["label_smoothing"], "names label_smoothing without values", "label_smoothing=LOW..HIGH"),
         (["optimizer"], "names optimizer without values", "Write optimizer=A,B."),
-        (["epochs="], "names no values", "epochs=LOW..HIGH"),
+        (["epochs="], "names no values of epochs", "epochs=LOW..HIGH"),
+        (["epochs,3"], "'3' cannot be searched", ""),
+        (["learning_rate=0.1,weight_decy"], "learning_rate is 'weight_decy'", ""),
         (["learning_rate=1e-2..1e-4"], "where 0.01 is not below 0.0001", "Swap"),
         (["learning_rate=1e-3..1e-3"], "is not below", ""),
         (["learning_rate=0.1..20"], "learning_rate is 20, which should be", ""),
