@@ -82,7 +82,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def speed(session: nox.Session) -> None:
     """Training speed against the bare step, the loop of tutorials, timm and Lightning; give it --data DIR."""
-    session.install("-e", ".", *GROUPS["peers"])
+    install(session, "-e", ".", *GROUPS["peers"])
     session.run("python", "-m", "benchmarks.speed", *session.posargs)
 
 

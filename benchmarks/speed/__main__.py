@@ -122,6 +122,7 @@ def run_case(case: Case, table: LesionTable, catalog: Catalog, device: Device, o
             turn = f"round {number} of {options.rounds}" if number else "warming up"
             print(f"{case}: {turn}: {side}", file=sys.stderr)
 
+        measured, fallen = measure(makers, options.rounds, device.torch, tell)
         return Result(
             case=case,
             images=setting.images,
@@ -129,8 +130,8 @@ def run_case(case: Case, table: LesionTable, catalog: Catalog, device: Device, o
             workers=setting.workers,
             reason=setting.reason,
             files=describe(setting.files),
-            sides=measure(makers, options.rounds, device.torch, tell),
-            skipped=peers.absent(names),
+            sides=measured,
+            skipped=(*fallen, *peers.absent(names)),
         )
 
 

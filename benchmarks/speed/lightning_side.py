@@ -87,7 +87,7 @@ def make_side(setting: Setting) -> Side:
         gc.collect()  # a Trainer and its loops hold one another, and memory
         return Turn(clock.images, clock.ended - clock.started)
 
-    return Side(NAME, precision_words(setting.precision), words(setting.components), turn, wanted=1.0)
+    return Side(NAME, precision_words(setting.precision), words(setting.components), turn, wanted=1.0, peer=True)
 
 
 @contextlib.contextmanager

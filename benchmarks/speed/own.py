@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def make_own(setting: Setting, cache: Path) -> Side:
     targets, classes = labels(setting.table, "dx7")
     spec = example_spec(setting, classes)
     mean, std, device = setting.architecture.mean, setting.architecture.std, setting.device
+    started = time.perf_counter()
     store = open_store(setting.table, setting.case.image_size, cache=cache)
+    before = f"decoded {setting.images} images in {time.perf_counter() - started:.1f} s, once for all epochs and cells"
     stage = Stage(put_on_device(store.array, device), device, setting.precision, normaliser(mean, std, device))
     task = Task(
         train=np.arange(setting.images),
@@ -49,7 +52,8 @@ def make_own(setting: Setting, cache: Path) -> Side:
         progress = replace(progress, history=(*progress.history, record))
         return Turn(record.images, record.train_seconds)
 
-    return Side(NAME, precision_words(setting.precision), ", ".join(setting.components) or "none", turn)
+    augmentation = ", ".join(setting.components) or "none"
+    return Side(NAME, precision_words(setting.precision), augmentation, turn, before=before)
 
 
 def example_spec(setting: Setting, classes: tuple[str, ...]) -> RunSpec:

@@ -50,10 +50,11 @@ class Result:
 
 def measure(
     makers: Sequence[Callable[[], Side]], rounds: int, device: torch.device, on_turn: Callable[[int, str], None]
-) -> tuple[Measured, ...]:
+) -> tuple[tuple[Measured, ...], tuple[Skipped, ...]]:
     """Make all sides, and run each once a round, after a round that warms up and does not count.
 
-    The order changes from round to round. `on_turn(round, name)` is called before each turn.
+    The order changes from round to round. `on_turn(round, name)` is called before each turn. A peer that raises an
+    exception takes no further part: it is among the skipped, with the reason.
     """
     sides, held = [], {}
     for make in makers:
@@ -62,12 +63,19 @@ def measure(
         held[sides[-1].name] = _allocated(device) - before
     turns: dict[str, list[Turn]] = {side.name: [] for side in sides}
     peaks: dict[str, list[int]] = {side.name: [] for side in sides}
+    fallen: dict[str, Skipped] = {}
     for number in range(rounds + 1):
-        for side in rotated(sides, number):
+        for side in rotated([side for side in sides if side.name not in fallen], number):
             on_turn(number, side.name)
             before = _allocated(device)
-            with switches_kept():
-                turn = side.turn()
+            try:
+                with switches_kept():
+                    turn = side.turn()
+            except Exception as error:
+                if not side.peer:
+                    raise
+                fallen[side.name] = Skipped(side.name, f"failed in round {number}: {_last_line(error)}")
+                continue
             # What the side had before, and what came on top of all in its turn: the rest is held by others.
             peak = held[side.name] + _peak(device) - before
             held[side.name] += _allocated(device) - before
@@ -75,9 +83,12 @@ def measure(
                 turns[side.name].append(turn)
                 peaks[side.name].append(peak)
     has_memory = device.type == "cuda"
-    return tuple(
-        Measured(side, tuple(turns[side.name]), max(peaks[side.name]) if has_memory else None) for side in sides
+    measured = tuple(
+        Measured(side, tuple(turns[side.name]), max(peaks[side.name]) if has_memory else None)
+        for side in sides
+        if side.name not in fallen
     )
+    return measured, tuple(fallen.values())
 
 
 def rotated(sides: Sequence[Side], by: int) -> list[Side]:
@@ -105,3 +116,10 @@ def _allocated(device: torch.device) -> int:
 
 def _peak(device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+
+
+def _last_line(error: Exception) -> str:
+    # What a worker of a DataLoader raises holds its whole traceback, which ends in the type and the message.
+    name, lines = type(error).__name__, str(error).strip().splitlines()
+    line = lines[-1] if lines else ""
+    return line if line.startswith(name) else f"{name}: {line}"

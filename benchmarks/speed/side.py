@@ -36,6 +36,8 @@ class Side:
     turn: Callable[[], Turn]
     #: what the loop of skineval should at least be, over this side; None: nothing is promised
     wanted: float | None = None
+    peer: bool = False  #: other people's: what it does wrong costs it its place, not the measurement
+    before: str = ""  #: what it did before its first turn that others do in every one, in words
 
 
 def synchronise(device: torch.device) -> None:

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from benchmarks.speed.rounds import EPOCHS, HAM10000, Measured, Result, ratios
+from skineval.report import text
 
 CSV_COLUMNS = ("case", "side", "precision", "round", "images", "seconds", "peak_gpu_bytes")
 
@@ -54,13 +55,17 @@ def _section(result: Result) -> str:
     heads += ["peak GPU memory, GB", f"{EPOCHS} epochs of {HAM10000:,} images, minutes"] if on_gpu else []
     rule = ["---"] * 3 + ["---:"] * 2 + ["---"] + (["---:"] * 2 if on_gpu else [])
     lines = [heads, rule, *(_row(one, result.sides[-1], on_gpu) for one in result.sides)]
-    lines += [[skipped.name, "skipped", skipped.reason, *[""] * (len(heads) - 3)] for skipped in result.skipped]
+    lines += [
+        [skipped.name, "skipped", text.markdown(skipped.reason), *[""] * (len(heads) - 3)] for skipped in result.skipped
+    ]
     about = (
         f"## {result.case.model}, {result.case.image_size} px, augmentation {result.case.augment}\n\n"
         f"Batches of {result.batch_size}, {result.images} images a turn, from JPEG files of {result.files}; "
         f"{result.workers} worker(s) a loader; precision: {result.reason}.\n\n"
     )
-    return about + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    notes = [f"{one.side.name} {one.side.before}" for one in result.sides if one.side.before]
+    after = f"\nNot in these figures: {'; '.join(notes)}.\n" if notes else ""
+    return about + "".join(f"| {' | '.join(line)} |\n" for line in lines) + after
 
 
 def _row(one: Measured, ours: Measured, on_gpu: bool) -> list[str]:

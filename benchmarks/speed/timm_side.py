@@ -56,7 +56,7 @@ def make_side(setting: Setting) -> Side:
         network.train()
         return timed(step, loader, setting.device)
 
-    return Side(NAME, precision_words(setting.precision), words(setting.components), turn, wanted=1.0)
+    return Side(NAME, precision_words(setting.precision), words(setting.components), turn, wanted=1.0, peer=True)
 
 
 def make_loader(setting: Setting, mixing: FastCollateMixup | None) -> Iterator[tuple[Tensor, Tensor]]:

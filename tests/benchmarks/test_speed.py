@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import statistics
 import time
 
@@ -58,6 +59,7 @@ def test_a_run_has_every_side_in_every_round(tmp_path, capsys, monkeypatch):
     for section in printed.split("\n## ")[1:]:
         names = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
         assert names[2:] == [*OWN, "nobody_has_this"]
+        assert re.search(r"^Not in these figures: skineval decoded 32 images in [\d.]+ s, once", section, re.MULTILINE)
         assert "| nobody_has_this | skipped | the package nobody_has_this is not installed |" in section
     assert (tmp_path / "speed.svg").read_bytes().startswith(b"<?xml")
 
@@ -111,7 +113,7 @@ def test_gpu_memory_is_that_of_the_side_alone(monkeypatch):
     monkeypatch.setattr(rounds, "_allocated", allocated)
     monkeypatch.setattr(rounds, "_peak", lambda device: peak)
     makers = [make("large", 100, 50, []), make("small", 30, 20, [5])]
-    done = measure(makers, 2, torch.device("cuda"), lambda number, side: None)
+    done, _ = measure(makers, 2, torch.device("cuda"), lambda number, side: None)
     assert {one.side.name: one.memory for one in done} == {"large": 150, "small": 55}
 
 
@@ -125,12 +127,37 @@ def test_rounds_warm_up_once_and_change_their_order():
 
         return lambda: Side(name, "", "", turn)
 
-    done = measure([make(name) for name in "abc"], 3, torch.device("cpu"), lambda number, side: None)
+    done, skipped = measure([make(name) for name in "abc"], 3, torch.device("cpu"), lambda number, side: None)
+    assert not skipped
     orders = ["".join(order[start : start + 3]) for start in range(0, len(order), 3)]
     assert len(orders) == 4
     assert all(sorted(one) == ["a", "b", "c"] for one in orders)
     assert [one[0] for one in orders] == ["a", "b", "c", "a"]
     assert [len(one.turns) for one in done] == [3, 3, 3]
+
+
+def failing(fails_in: int, peer: bool):
+    turns = iter(range(10))
+
+    def turn():
+        if next(turns) == fails_in:
+            raise ValueError("Caught in a worker:\n  File x\nValueError: a | b")
+        return Turn(1, 1.0)
+
+    return lambda: Side("peer", "", "", turn, peer=peer)
+
+
+def test_a_peer_that_fails_is_named_and_the_others_go_on():
+    makers = [failing(2, peer=True), lambda: Side("skineval", "", "", lambda: Turn(1, 1.0))]
+    done, skipped = measure(makers, 3, torch.device("cpu"), lambda number, side: None)
+    assert [(one.side.name, len(one.turns)) for one in done] == [("skineval", 3)]
+    assert skipped == (Skipped("peer", "failed in round 2: ValueError: a | b"),)
+    assert r"ValueError: a \| b |" in tables.markdown([result(*done, skipped=skipped)], "machine", 3)
+
+
+def test_a_side_of_our_own_that_fails_ends_the_measurement():
+    with pytest.raises(ValueError, match="Caught in a worker"):
+        measure([failing(0, peer=False)], 1, torch.device("cpu"), lambda number, side: None)
 
 
 def test_nobody_comes_after_the_same_one_in_all_rounds():
