@@ -22,8 +22,15 @@ def draw(results: Sequence[Result]) -> bytes:
         axes = figure.subplots(len(results), 1, sharex=True, squeeze=False)[:, 0]
         for panel, result in zip(axes, results, strict=True):
             _panel(panel, result)
+        # Once for all panels, which share the axis: the first to be told its end would keep the others out.
+        axes[0].set_xlim(0, 1.08 * max(farthest(result) for result in results))
         axes[-1].set_xlabel("images per second of skineval / of the side: median, min to max over the rounds")
         return style.encoded(figure, "svg")
+
+
+def farthest(result: Result) -> float:
+    """The largest ratio of a case."""
+    return max(max(ratios(result.sides[-1], one)) for one in result.sides[:-1])
 
 
 def _panel(panel: Axes, result: Result) -> None:
@@ -42,8 +49,6 @@ def _panel(panel: Axes, result: Result) -> None:
     panel.axvline(1, color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)))
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 0.5, -0.5)
-    panel.set_xlim(left=0)
-    panel.margins(x=0.08)
     case, precision = result.case, ours.side.precision.partition(",")[0]
     panel.set_title(
         style.drawable(f"{case.model}, {case.image_size} px, augmentation {case.augment}; skineval in {precision}")
