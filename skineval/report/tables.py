@@ -184,7 +184,7 @@ def comparison(
         if not cell.done
     ]
     unfinished += [
-        Row((one.system,), "not made", f"Fewer than two of its {one.n_wanted} cells have finished.")
+        Row((one.system,), "not made", f"Of its {one.n_wanted} cells, no two that go together have finished.")
         for one in averaged
         if not one.predictions
     ]
@@ -192,7 +192,7 @@ def comparison(
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *interval_notes(results, replicates, external),
         *([_TEST] if behind else []),
-        *_ensemble_notes(averaged),
+        *_ensemble_notes(averaged, timed=bool(grid)),
         *_seed_notes(grid),
     )
     title = f"External test: {text.plain(external)}" if external else "Comparison"
@@ -379,18 +379,18 @@ def _averaged_over(one: EnsembleResult) -> str:
     return f"{'all' if 'models' in what else 'its'} {text.listed(what)}"
 
 
-def _ensemble_notes(averaged: Sequence[EnsembleResult]) -> Iterator[str]:
+def _ensemble_notes(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator[str]:
     """What an ensemble is, and which of them lack members."""
     if averaged:
         over = " or over ".join(dict.fromkeys(map(_averaged_over, averaged)))
         yield (
             f"ensemble(...): the mean of the probabilities that several networks give an image, over {over}; nothing "
-            "is chosen or fitted for it. Its time is that of all of them."
+            "is chosen or fitted for it." + " Its time is that of all of them." * timed
         )
     for one in averaged:
         if one.predictions and len(one.members) < one.n_wanted:
             made_of = f"{len(one.members)} of {one.n_wanted} cells"
-            yield f"{text.plain(one.system)} is the mean of {made_of}: the others did not finish."
+            yield f"{text.plain(one.system)} is the mean of {made_of}: others did not finish, or were left alone."
 
 
 def _throughput(

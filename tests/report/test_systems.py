@@ -66,7 +66,12 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
     assert "each figure of a single model is the mean over 2 cells" in notes
     assert "ensemble" not in " ".join(comparison(bench).footnotes)
     missing = row_of(table, NONE)
-    assert (missing.kind, missing.note) == ("not made", "Fewer than two of its 2 cells have finished.")
+    assert (missing.kind, missing.note) == ("not made", "Of its 2 cells, no two that go together have finished.")
+    assert "Its time" in notes
+    external = tables.comparison(
+        averaged.results, averaged.comparisons, averaged.cells[:0], averaged=averaged.ensembles
+    )
+    assert "Its time" not in " ".join(external.footnotes)
     listed = tables.ensembles(averaged.ensembles)
     assert [row.cells for row in listed.rows] == [
         (SEEDS, "its seeds", 2, 2),
