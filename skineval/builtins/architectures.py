@@ -43,6 +43,11 @@ class Family:
         return f"{self.classifier}.{self.last}" if self.last else self.classifier
 
 
+# bfloat16 on a CPU that multiplies it natively, in CPU time of one thread, training steps of 16 images of 64 pixels:
+# ResNet-18 and -50, DenseNet-121, SqueezeNet and cnn need 0.6 to 0.85 of the time of float32, the transformers 0.35 to
+# 0.4, ConvNeXts 0.55 (slower in their depthwise convolutions, faster in their linear layers, which are most of them);
+# EfficientNet-B0 and the MobileNets need 2.1 of it, EfficientNet V2-S 1.2.
+
 # He et al., arXiv 1512.03385
 RESNET = Family("fc", "", "layer4")
 # Huang et al., arXiv 1608.06993
@@ -52,7 +57,7 @@ EFFICIENTNET = Family("classifier", "1", "features", bfloat16_on_cpu=False)
 # Howard et al., arXiv 1905.02244
 MOBILENET = Family("classifier", "3", "features", bfloat16_on_cpu=False)
 # Liu et al., arXiv 2201.03545
-CONVNEXT = Family("classifier", "2", "features", bfloat16_on_cpu=False)
+CONVNEXT = Family("classifier", "2", "features")
 # Iandola et al., arXiv 1602.07360
 SQUEEZENET = Family("classifier", "3", "features", min_image_size=17)
 # Liu et al., arXiv 2103.14030 and, for V2, 2111.09883
