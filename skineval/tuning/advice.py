@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 AT_RANDOM = 8  #: trials that fill the space before the sampler starts to learn from them
-NEVER_PRUNED = 5  #: trials that must reach their end before another is given up
-WARM_UP = 3  #: tenths of its first cell that every trial is given
+NEVER_PRUNED = 5  #: trials that are seen through before another is given up
+WARM_UP = 5  #: tenths of its first cell that every trial is given: schedules differ most in the beginning
 
 
 def require_optuna() -> None:
@@ -34,43 +34,51 @@ def require_optuna() -> None:
         ) from None
 
 
-class Adviser:
-    """Advice on one trial, from those that have ended.
+def propose(space: Space, ended: Sequence[Trial], seed: int) -> dict[str, Value]:
+    """The setting to try after the trials that have `ended`, one value a dimension.
 
-    Settings are proposed by the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011; in its multivariate
-    form, Falkner et al., ICML 2018); a trial is given up by the median rule (Golovin et al., KDD 2017).
+    Drawn at random at first, then by the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) in its
+    multivariate form (Falkner et al., ICML 2018).
     """
+    import optuna
 
-    def __init__(self, space: Space, ended: Sequence[Trial], seed: int) -> None:
-        import optuna
-
-        self._space = space
-        self._distributions = _distributions(space)
-        with _quiet():
-            self._study = optuna.create_study(
-                direction="maximize",
-                sampler=optuna.samplers.TPESampler(n_startup_trials=AT_RANDOM, multivariate=True, seed=seed % 2**32),
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=NEVER_PRUNED, n_warmup_steps=WARM_UP),
-            )
+    distributions = _distributions(space)
+    sampler = optuna.samplers.TPESampler(n_startup_trials=AT_RANDOM, multivariate=True, seed=seed % 2**32)
+    with _quiet():
+        study = optuna.create_study(direction="maximize", sampler=sampler)
         for trial in ended:
             # The recipe's own setting may lie outside of the space: it then says nothing of what is inside.
             if all(one.holds(trial.parameters[one.key]) for one in space):
-                self._study.add_trial(_told(trial, self._distributions))
+                study.add_trial(_told(trial, distributions))
+        drawn = study.ask(distributions).params
+    return {one.key: drawn[one.key] if isinstance(one, Choices) else one.tidy(drawn[one.key]) for one in space}
 
-    def propose(self) -> dict[str, Value]:
-        """The setting to try, one value a dimension."""
+
+class Judge:
+    """Gives trials up by the median rule (Golovin et al., KDD 2017).
+
+    All that came as far are counted, those that were given up later too: among survivors alone the bar would rise with
+    every one.
+    """
+
+    def __init__(self, ended: Sequence[Trial]) -> None:
+        import optuna
+        from optuna.trial import create_trial
+
         with _quiet():
-            drawn = self._study.ask(self._distributions).params
-        return {
-            one.key: drawn[one.key] if isinstance(one, Choices) else one.tidy(drawn[one.key]) for one in self._space
-        }
+            self._study = optuna.create_study(direction="maximize")
+            self._pruner = optuna.pruners.MedianPruner(n_startup_trials=NEVER_PRUNED, n_warmup_steps=WARM_UP)
+            for trial in ended:
+                if trial.state != FAILED:
+                    # To optuna only what is complete is worth comparing with.
+                    self._study.add_trial(create_trial(value=trial.value, intermediate_values=_steps(trial.curve)))
 
     def is_hopeless(self, curve: Sequence[float]) -> bool:
         """Whether a trial that has come so far is below the median of the others, when they had come as far."""
         from optuna.trial import TrialState, create_trial
 
         running = create_trial(state=TrialState.RUNNING, intermediate_values=_steps(curve))
-        return self._study.pruner.prune(self._study, running)
+        return self._pruner.prune(self._study, running)
 
 
 def _distributions(space: Space) -> dict[str, BaseDistribution]:

@@ -18,7 +18,7 @@ from skineval.errors import CellError, Interrupted, SkinevalError
 from skineval.grid.worker import one_line
 from skineval.runspec import derive_seed
 from skineval.train.determinism import make_deterministic
-from skineval.tuning.advice import Adviser
+from skineval.tuning.advice import Judge, propose
 from skineval.tuning.attempt import Ground, Observer, attempt
 from skineval.tuning.display import Display
 from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_trial
@@ -53,16 +53,16 @@ def run_trials(
 def run_trial(ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, display: Display) -> Trial:
     """Run the trial that comes after those that have `ended`; it is on disk when it is returned."""
     number = len(ended)
-    adviser = Adviser(plan.space, ended, derive_seed("proposal", *plan.recipe.seeds, number))
     trial = read_trial(folder, number)
     if trial is not None and trial.state != RUNNING:  # it came after one whose file was removed
         return trial
     if trial is None:
-        trial = Trial(number, plan.own if number == 0 else adviser.propose())
+        seed = derive_seed("proposal", *plan.recipe.seeds, number)
+        trial = Trial(number, propose(plan.space, ended, seed) if ended else plan.own)
         write_trial(folder, trial)
     cells = plan.cells(trial.parameters)
     display.trial(trial, cells[0].training.epochs * len(cells))
-    observer = Observer(display.step, display.epoch, adviser.is_hopeless, ground.should_stop)
+    observer = Observer(display.step, display.epoch, Judge(ended).is_hopeless, ground.should_stop)
     checkpoints = folder.checkpoints(number)
     try:
         trial = attempt(trial, cells, ground, checkpoints, observer)
@@ -94,7 +94,8 @@ def caveats(plan: Plan) -> Iterator[str]:
 def _stoppable() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks for a stop at the next step; a second one stops at once."""
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # which alone may say what a signal does
+    in_main = threading.current_thread() is threading.main_thread()  # which alone may say what a signal does
+    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is behind a script's &
         yield asked.is_set
         return
 

@@ -283,6 +283,7 @@ def test_ctrl_c_stops_at_the_next_step_and_says_how_to_go_on(whole, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a runner in the background ignores it
     )
     deadline = time.monotonic() + 240
     while not list(tmp_path.glob("out/trials/*/*/last.safetensors")) and child.poll() is None:
@@ -296,7 +297,15 @@ def test_ctrl_c_stops_at_the_next_step_and_says_how_to_go_on(whole, tmp_path):
     assert essence(run(plan(), tmp_path / "out", 3).trials) == essence(whole.trials[:3])
 
 
-def test_a_stop_that_is_asked_for_twice_is_at_once():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as a program in the foreground has it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_stop_that_is_asked_for_twice_is_at_once(interruptible):
     with running._stoppable() as should_stop:
         assert not should_stop()
         signal.raise_signal(signal.SIGINT)
@@ -304,6 +313,13 @@ def test_a_stop_that_is_asked_for_twice_is_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so(interruptible):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with running._stoppable() as should_stop:
+        signal.raise_signal(signal.SIGINT)
+        assert not should_stop()
 
 
 def test_a_search_may_run_in_any_thread(tmp_path):
@@ -328,7 +344,7 @@ def test_two_processes_do_not_search_in_one_folder(tmp_path):
 
 def test_hopeless_trials_are_given_up_and_never_win(tmp_path, monkeypatch):
     """Against scores that are made up: the sixth trial is worse than the others, the seventh better until it ends."""
-    scores = [[0.1, 0.2, 0.3, 0.4]] * 5 + [[0.1, 0.15, 0.3, 0.9], [0.3, 0.3, 0.3, 0.35]]
+    scores = [[0.1, 0.2, 0.3, 0.4]] * 5 + [[0.1, 0.15, 0.9, 0.9], [0.3, 0.3, 0.3, 0.35]]
     calls = iter(scores)
 
     def train(network, spec, task, stage, folder, on_epoch, on_step):
