@@ -11,13 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.reliability import toy
 from benchmarks.reliability.outcome import Outcome
-from benchmarks.reliability.programs import Program, Surroundings, run, run_whole
-from skineval.data.pool import cores
+from benchmarks.reliability.programs import Program, Surroundings, ready, run, run_whole
 
 ROW = 1
 TRIALS, SEED = 200, 0
@@ -56,54 +55,63 @@ class Trial:
 
 
 def measure(most: int = TRIALS) -> list[Outcome]:
+    """So many kills; and the bench once as users start it, since what is killed was forked."""
+    with tempfile.TemporaryDirectory() as folder:
+        trials, reference = killed(most, Path(folder))
+        user = Surroundings(Path(folder, "user"), (_cores()[0],))
+        code, _ = run_whole(toy.BENCH, user)
+        as_users_do = code == 0 and toy.hashes(user.folder) == reference.hashes
+    return [outcome(trials, reference, as_users_do), moments(trials)]
+
+
+def killed(most: int, parent: Path, reports: bool = True) -> tuple[list[Trial], Uninterrupted]:
     """So many kills, each of a bench of its own: of program and workers, or, every fourth time, of the program alone.
 
     Figures and reports take most of the time: every other moment is drawn from the time before them.
     """
     print(f"kills: seed {SEED}", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as parent:
-        places = _affinity()
-        with ThreadPoolExecutor(cores()) as pool:
-            # Side by side, as the trials run; the process that all are forked from starts with the first of them.
-            run(toy.BENCH, Surroundings(Path(parent, "warm"), (places[0],)))
-            folders = [Path(parent, f"whole{place}") for place in places]
-            wholes = list(pool.map(uninterrupted, folders, places))
-            reference = Uninterrupted(
-                wholes[0].hashes,
-                statistics.mean(whole.seconds for whole in wholes),
-                statistics.mean(whole.cells_done for whole in wholes),
+    ready()
+    places = _cores()
+    with ThreadPoolExecutor(len(places)) as pool:
+        # Side by side, as the trials run.
+        wholes = list(
+            pool.map(
+                lambda core: uninterrupted(Surroundings(parent / f"whole{core}", (core,), reports=reports)), places
             )
-            trials = list(pool.map(lambda number: trial(number, reference, Path(parent)), range(most)))
-        code, _ = run_whole(toy.BENCH, Surroundings(Path(parent, "user"), (places[0],)))
-        as_users_do = code == 0 and toy.hashes(Path(parent, "user")) == reference.hashes
-        agreed = as_users_do and all(whole.hashes == reference.hashes for whole in wholes)
-    return [outcome(trials, reference, agreed), moments(trials)]
+        )
+        reference = replace(
+            wholes[0],
+            seconds=statistics.mean(whole.seconds for whole in wholes),
+            cells_done=statistics.mean(whole.cells_done for whole in wholes),
+        )
+        if any(whole.hashes != reference.hashes for whole in wholes):
+            raise RuntimeError("two undisturbed benches do not agree")
+        return list(pool.map(lambda number: trial(number, reference, parent, reports), range(most))), reference
 
 
-def uninterrupted(folder: Path, core: int) -> Uninterrupted:
-    """The bench from start to end, on that core."""
-    folder.mkdir()
-    surroundings = Surroundings(folder, (core,))
+def uninterrupted(surroundings: Surroundings) -> Uninterrupted:
+    """The bench from start to end."""
+    surroundings.folder.mkdir()
     started = time.perf_counter()
     program = Program(toy.BENCH, surroundings)
-    cells_done = float("nan")
+    cells_done = None
     while not program.ends_within(0.005):
-        if cells_done != cells_done and _count(folder, "out/cells/*/cell.json") == 2:
+        if cells_done is None and _count(surroundings.folder, "out/cells/*/cell.json") == 2:
             cells_done = time.perf_counter() - started
     seconds = time.perf_counter() - started
-    if program.wait() or toy.leftovers(folder):
+    if program.wait() or cells_done is None or toy.leftovers(surroundings.folder):
         raise RuntimeError(f"the bench does not work undisturbed: {surroundings.log.read_text()}")
-    return Uninterrupted(toy.hashes(folder), seconds, cells_done)
+    return Uninterrupted(toy.hashes(surroundings.folder), seconds, cells_done)
 
 
-def trial(number: int, reference: Uninterrupted, parent: Path) -> Trial:
+def trial(number: int, reference: Uninterrupted, parent: Path, reports: bool) -> Trial:
     """Start, kill, look, start again, compare."""
-    places = _affinity()
+    places = _cores()
     generator = random.Random(f"{SEED} {number}")
     alone = number % 4 == 3
     while True:
         with tempfile.TemporaryDirectory(dir=parent) as folder:
-            surroundings = Surroundings(Path(folder), (places[number % len(places)],))
+            surroundings = Surroundings(Path(folder), (places[number % len(places)],), reports=reports)
             moment = generator.uniform(0, reference.cells_done if number % 2 else reference.seconds)
             program = Program(toy.BENCH, surroundings)
             ended = program.ends_within(moment)
@@ -135,7 +143,7 @@ def phase(folder: Path) -> str:
     return "printing" if (out / ".measured").is_file() else "writing reports"
 
 
-def outcome(trials: Sequence[Trial], reference: Uninterrupted, agreed: bool) -> Outcome:
+def outcome(trials: Sequence[Trial], reference: Uninterrupted, as_users_do: bool) -> Outcome:
     """Whether every bench ended, and as it should."""
     resumed = sum(trial.code == 0 for trial in trials)
     identical = sum(trial.identical for trial in trials)
@@ -144,9 +152,9 @@ def outcome(trials: Sequence[Trial], reference: Uninterrupted, agreed: bool) -> 
     figure = (
         f"{resumed}/{len(trials)} resumed, {identical}/{len(trials)} with identical hashes of {len(reference.hashes)} "
         f"files, at most {again} epoch trained again, {left} files left over; "
-        f"{'the same hashes' if agreed else 'OTHER HASHES'} where the program is started by a user"
+        f"{'the same hashes' if as_users_do else 'OTHER HASHES'} where a user starts it"
     )
-    passed = resumed == identical == len(trials) and again <= 1 and not left and agreed
+    passed = resumed == identical == len(trials) and again <= 1 and not left and as_users_do
     return Outcome(ROW, f"kill -9 of a bench at {len(trials)} random moments", figure, passed)
 
 
@@ -161,5 +169,5 @@ def _count(folder: Path, pattern: str) -> int:
     return len(list(folder.glob(pattern)))
 
 
-def _affinity() -> list[int]:
+def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))

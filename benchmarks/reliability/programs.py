@@ -14,18 +14,22 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeVar
 from unittest.mock import patch
 
 from skineval.train.checkpoint import EpochRecord
 from skineval.train.fit import run_epoch
+
+Argument, Result = TypeVar("Argument"), TypeVar("Result")
 
 IMPORTED = (
     "benchmarks.reliability.programs",
@@ -41,6 +45,7 @@ IMPORTED = (
     "skineval.report.prepare",
 )
 PATIENCE = 120.0  #: seconds after which a program counts as hung
+LOOK_EVERY = 0.004  #: seconds
 LOG, EPOCHS = "log.txt", "epochs.txt"
 
 
@@ -52,6 +57,7 @@ class Surroundings:
     cores: tuple[int, ...] = (0,)  #: that it may use
     limits: Mapping[int, int] = field(default_factory=dict)  #: RLIMIT_... -> value
     site: Path | None = None  #: a folder of installed packages
+    reports: bool = True  #: whether it writes reports, which take most of the time of a small bench
 
     @property
     def log(self) -> Path:
@@ -70,6 +76,10 @@ class Surroundings:
         return len(path.read_text().splitlines()) if path.is_file() else 0
 
 
+#: multiprocessing reads the exit code of a process once: two threads must not both want it.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class Program:
     """A running `skineval`, forked."""
 
@@ -77,7 +87,8 @@ class Program:
         self.surroundings = surroundings
         self._orphans: list[int] = []
         self._process: ForkServerProcess = _context().Process(target=_run, args=(tuple(arguments), surroundings))
-        self._process.start()
+        with _ONE_AT_A_TIME:
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -88,20 +99,26 @@ class Program:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self._process.is_alive()
+        with _ONE_AT_A_TIME:
+            return self._process.is_alive()
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code, negative for the number of a signal; raises TimeoutError where it does not end."""
-        self._process.join(seconds)
-        if self._process.exitcode is None:
+        if not self.ends_within(seconds):
             self.kill()
             raise TimeoutError(f"{self.surroundings.folder}: not ended after {seconds:.0f} s")
+        assert self._process.exitcode is not None
         return self._process.exitcode
 
     def ends_within(self, seconds: float) -> bool:
         """Wait so long at most; whether it has ended."""
-        self._process.join(seconds)
-        return not self.running
+        ends = time.monotonic() + seconds
+        while self.running:
+            left = ends - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, LOOK_EVERY))
+        return True
 
     def kill(self, *, alone: bool = False) -> bool:
         """SIGKILL it with its workers, or without; False where it had ended before.
@@ -113,7 +130,7 @@ class Program:
         self._orphans = self.workers()
         for pid in (self.pid, *(() if alone else self._orphans)):
             _signalled(pid, signal.SIGKILL)
-        self._process.join()
+        self.ends_within(PATIENCE)
         if not alone:
             self.orphans_gone()
         return self._process.exitcode == -signal.SIGKILL
@@ -124,7 +141,7 @@ class Program:
         while any(_alive(pid) for pid in self._orphans):
             if time.monotonic() > ends:
                 raise TimeoutError(f"workers that outlive their program: {self._orphans}")
-            time.sleep(0.002)
+            time.sleep(LOOK_EVERY)
 
     def interrupt(self) -> None:
         """Ctrl-C."""
@@ -161,6 +178,17 @@ def run_whole(arguments: Sequence[str], surroundings: Surroundings) -> tuple[int
     return done.returncode, done.stdout + done.stderr
 
 
+def apart(function: Callable[[Argument], Result], argument: Argument) -> Result:
+    """`function` of `argument` in a fork that has no threads, and may do to itself what it likes."""
+    with ProcessPoolExecutor(1, mp_context=_context()) as pool:
+        return pool.submit(function, argument).result()
+
+
+def ready() -> None:
+    """Import everything now, so that no program is timed that waits for it."""
+    apart(abs, 0)
+
+
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
@@ -188,7 +216,11 @@ def _run(arguments: tuple[str, ...], surroundings: Surroundings) -> None:
 
     sys.argv = ["skineval", *arguments]
     forking = SimpleNamespace(**{**vars(subprocess), "Popen": Worker})
-    with patch("skineval.grid.engines.subprocess", forking), patch("skineval.train.fit.run_epoch", _noted):
+    with ExitStack() as patches:
+        patches.enter_context(patch("skineval.grid.engines.subprocess", forking))
+        patches.enter_context(patch("skineval.train.fit.run_epoch", _noted))
+        if not surroundings.reports:
+            patches.enter_context(patch("skineval.builtins.REPORTERS", ()))
         main()
 
 
@@ -236,7 +268,7 @@ class Worker:
                     return self.returncode
             if time.monotonic() >= ends:
                 raise subprocess.TimeoutExpired("worker", timeout or PATIENCE)
-            time.sleep(0.005)
+            time.sleep(LOOK_EVERY)
 
     def kill(self) -> None:
         with self._lock:

@@ -29,7 +29,40 @@ SAME = (
     "out/split.csv",
     "cache/pixels/*.uint8",
 )
+#: A network that takes its time, for each batch, in training or in prediction.
+SLOW = """
+import time
+
+import skineval
+
+def network(num_classes, *, weights, training, predicting):
+    from torch import nn
+
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+
+        def forward(self, images):
+            time.sleep(training if self.training else predicting)
+            return self.head(images.mean(dim=(2, 3)))
+
+    return Slow()
+
+@skineval.hookimpl
+def skineval_register_architectures():
+    seconds = skineval.Parameter(0.0, "Seconds a batch.", minimum=0.0, maximum=60.0)
+    parameters = {"training": seconds, "predicting": seconds}
+    about = "A network that takes its time."
+    return [skineval.Architecture("slow", network, about, min_image_size=16, parameters=parameters)]
+"""
 UNFINISHED = ("*.part", "*.link", "best-*", "last.*")
+
+
+def bench(*changes: str) -> tuple[str, ...]:
+    """`BENCH` with other options."""
+    replaced = {change.partition("=")[0] for change in changes}
+    return (*(one for one in BENCH if one.partition("=")[0] not in replaced), *changes)
 
 
 def hashes(folder: Path, patterns: tuple[str, ...] = SAME) -> Mapping[str, str]:
