@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skineval.train.embeddings import PENALTIES, fit_head, install_head
 from skineval.networks import find_head
+from skineval.train.embeddings import PENALTIES, fit_head, install_head
 from skineval.train.predict import embed, predict_logits, softmax
 from tests.train.toys import TOY, build, images, score, stage
 
