@@ -76,7 +76,7 @@ def twice(parent: Path, site: Path) -> Outcome:
     arguments = slow("training=60", "--epochs=1")
     surroundings = _surroundings(parent, site)
     program = Program(arguments, surroundings)
-    _wait_for(program, lambda: surroundings.epochs > 0)
+    _wait_for(program, (surroundings.folder / toy.STEPPING).is_file)
     workers = program.workers()
     program.interrupt()
     waits = not program.ends_within(0.5)

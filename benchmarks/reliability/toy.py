@@ -29,9 +29,11 @@ SAME = (
     "out/split.csv",
     "cache/pixels/*.uint8",
 )
-#: A network that takes its time, for each batch, in training or in prediction.
-SLOW = """
+STEPPING = "stepping"
+#: A network that takes its time, for each batch, in training or in prediction, and leaves a file of that name behind.
+SLOW = f"""
 import time
+from pathlib import Path
 
 import skineval
 
@@ -44,6 +46,8 @@ def network(num_classes, *, weights, training, predicting):
             self.head = nn.Linear(3, num_classes)
 
         def forward(self, images):
+            if self.training:
+                Path("{STEPPING}").touch()
             time.sleep(training if self.training else predicting)
             return self.head(images.mean(dim=(2, 3)))
 
@@ -52,7 +56,7 @@ def network(num_classes, *, weights, training, predicting):
 @skineval.hookimpl
 def skineval_register_architectures():
     seconds = skineval.Parameter(0.0, "Seconds a batch.", minimum=0.0, maximum=60.0)
-    parameters = {"training": seconds, "predicting": seconds}
+    parameters = dict(training=seconds, predicting=seconds)
     about = "A network that takes its time."
     return [skineval.Architecture("slow", network, about, min_image_size=16, parameters=parameters)]
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,19 @@ from skineval.cli.output import complain
 from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import ExitCode, Interrupted, SkinevalError
 
+
+class Program(QuickGroup):
+    """All commands; Ctrl-C ends any of them with the same words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # for which typer has no words
+            raise Interrupted from None
+
+
 app = typer.Typer(
-    cls=QuickGroup,
+    cls=Program,
     name="skineval",
     help="Benchmark skin-lesion classifiers on HAM10000: leak-free parts, intervals, paired tests.",
     epilog="Example: skineval bench --models resnet34,densenet121",

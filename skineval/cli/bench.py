@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, warn
-from skineval.errors import ExitCode, Interrupted
+from skineval.errors import ExitCode
 from skineval.options import HELP
 
 if TYPE_CHECKING:
@@ -110,11 +110,8 @@ def bench(
     if dry_run:
         _show_plan(values, catalog, format)
         return
-    try:
-        with Progressing(quiet) as display:
-            result = api.run_recipe(values, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
-    except KeyboardInterrupt:  # outside of training there is nothing to stop gently
-        raise Interrupted from None
+    with Progressing(quiet) as display:
+        result = api.run_recipe(values, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
     _show(result, format, quiet)
     if (result.cells["status"] != "done").any():
         raise typer.Exit(ExitCode.CELLS_FAILED)

@@ -1,0 +1,27 @@
+"""Ctrl-C in commands that do nothing about it themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("doctor",), "skineval.api.diagnosis"),
+        (("bench", "demo"), "skineval.api.recipe_values"),
+        (("list", "models"), "skineval.cli.listing.load_catalog"),
+        (("evaluate", "no-file.csv"), "skineval.api.evaluate"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else value,
+)
+def test_every_command_says_that_it_was_interrupted(arguments, name, monkeypatch, skineval_program):
+    monkeypatch.setattr(name, interrupted)
+    done = skineval_program(*arguments)
+    assert done.returncode == 130
+    assert done.stderr.startswith("Error: Interrupted.")
+    assert "Traceback" not in done.stderr
