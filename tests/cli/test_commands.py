@@ -101,7 +101,7 @@ def test_a_pickled_weights_file_is_refused_unread(tmp_path, skineval_program):
     (tmp_path / "weights.pt").write_bytes(b"cos\nsystem\n(S'touch flag'\ntR.")
     done = skineval_program("bench", *TINY, "--weights=weights.pt")
     assert done.returncode == 4
-    assert "weights.pt is not a .safetensors file" in " ".join(done.stderr.split())
+    assert "weights.pt is damaged, or holds more than" in " ".join(done.stderr.split())
     assert not (tmp_path / "flag").exists()
 
 
