@@ -62,6 +62,11 @@ def atomic_produce(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether the file is one that was being written, by its name."""
+    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Delete what writers that were killed have left anywhere in `folder`; what is being written stays."""
     for path in folder.rglob(f".*{TEMPORARY}"):

@@ -16,7 +16,7 @@ from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable
 from skineval.data.pixels import PixelStore, cache_folder, open_store
 from skineval.errors import UsageError
-from skineval.files import atomic_write, remove_abandoned
+from skineval.files import atomic_write, is_temporary, remove_abandoned
 from skineval.grid import store
 from skineval.grid.engines import LocalEngine, Message
 from skineval.grid.external import External, about, described, exclusions, overlaps
@@ -171,7 +171,7 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
                 f"{path} holds the bench of another recipe: {listed}.",
                 "Use another --out, or --fresh to discard what is there.",
             )
-    elif path.is_dir() and any(path.iterdir()):
+    elif path.is_dir() and not all(is_temporary(file) for file in path.iterdir()):  # one killed early leaves only these
         raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
     elif path.exists() and not path.is_dir():
         raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 import skineval
+from skineval.catalog import load_catalog
 from skineval.data import synthetic
 from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError, ModelFileError, UsageError
+from skineval.grid.prepare import prepare
+from skineval.grid.run import Options, open_folder
 from skineval.grid.store import BenchFolder
 from skineval.recipe import make_recipe, read_recipe
 from skineval.train.weights import read_tensors
@@ -227,3 +230,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
                 fresh=fresh,
             )
     assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def test_a_folder_in_which_nothing_but_an_unfinished_file_was_left_is_taken(tmp_path):
+    """As by `kill -9` while the very first file, the recipe, was written."""
+    (tmp_path / ".recipe.toml.k3v9.part").write_text("models = [")
+    catalog = load_catalog()
+    keys = {"models": "cnn:width=4", "data": "synthetic:images=150", "image_size": 32, "weights": "none"}
+    folder = open_folder(prepare(make_recipe(keys), catalog), Options(out=tmp_path))
+    assert folder.recipe.is_file()
