@@ -6,8 +6,6 @@ import errno
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +16,6 @@ if sys.platform != "win32":
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 TEMPORARY = ".part"  #: how the names of files end that are being written
-NEW = 60.0  #: seconds for which a file may have a writer that does not hold it yet
 
 
 class DiskError(SkinevalError):
@@ -30,24 +27,12 @@ def atomic_write(path: Path, data: bytes | str) -> None:
 
     Raises DiskError naming `path` when it cannot be written; a previous version is intact then.
     """
-    content = data.encode() if isinstance(data, str) else data
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    atomic_produce(path, write)
-
-
-def atomic_produce(path: Path, write: Callable[[Path], object]) -> None:
-    """Like `atomic_write`, for writers that want a path: `write` fills the temporary file it is given."""
     temporary: Path | None = None
     descriptor: int | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
-        temporary = Path(name)
-        _hold(descriptor)
-        write(temporary)
+        descriptor, temporary = _make(path)
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
         _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -73,8 +58,7 @@ def remove_abandoned(folder: Path) -> None:
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)
             try:
-                about = os.fstat(descriptor)
-                if _hold(descriptor) and (about.st_size or about.st_mtime < time.time() - NEW):
+                if _hold(descriptor, wait=False):
                     path.unlink()
             finally:
                 os.close(descriptor)
@@ -101,12 +85,22 @@ def disk_error(path: Path, error: OSError) -> DiskError:
     )
 
 
-def _hold(descriptor: int) -> bool:
-    """Lock the file until it is closed, if only by the end of this process; False where another one holds it."""
+def _make(path: Path) -> tuple[int, Path]:
+    """A new file beside `path`, held until its descriptor is closed, if only by the end of this process."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
+        _hold(descriptor, wait=True)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # `remove_abandoned` came in between
+
+
+def _hold(descriptor: int, wait: bool) -> bool:
+    """Lock the file; False where another process has it, or where files cannot be locked."""
     if sys.platform == "win32":
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
+from tempfile import mkstemp
+from unittest.mock import patch
 
 import pytest
 
-from skineval.files import atomic_produce, atomic_write, remove_abandoned
+from skineval.files import atomic_write, remove_abandoned
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from skineval.files import atomic_produce
+from skineval.files import atomic_write
 
-def write(temporary):
-    temporary.write_text("half of it")
+def write(temporary, data):
+    temporary.write_text(data[:int(sys.argv[2])].decode())
     print("writing", flush=True)
     time.sleep(60)
 
-atomic_produce(Path(sys.argv[1]), write)
+Path.write_bytes = write
+atomic_write(Path(sys.argv[1]), "all of it")
 """
 
 
-@pytest.fixture
-def writer(tmp_path):
-    """A process that is in the middle of writing a file."""
+@pytest.fixture(params=[0, 4])
+def writer(request, tmp_path):
+    """A process that has written so many bytes of a file."""
     target = tmp_path / "deep" / "file.txt"
-    running = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE)
+    running = subprocess.Popen([sys.executable, "-c", WRITER, str(target), str(request.param)], stdout=subprocess.PIPE)
     running.stdout.readline()
     yield running
     running.kill()
@@ -51,13 +53,20 @@ def test_what_a_killed_writer_left_is_removed(writer, tmp_path):
     assert not parts(tmp_path)
 
 
-def test_a_file_that_a_writer_has_just_made_and_does_not_hold_yet_stays(tmp_path):
-    young, old = tmp_path / ".young.part", tmp_path / ".old.part"
-    for path in (young, old):
-        path.touch()
-    os.utime(old, (time.time() - 3600,) * 2)
-    remove_abandoned(tmp_path)
-    assert parts(tmp_path) == [young.name]
+def test_a_file_that_is_removed_before_its_writer_holds_it_is_made_again(tmp_path):
+    made = []
+
+    def make(**where):
+        made.append(mkstemp(**where))
+        if len(made) < 3:
+            remove_abandoned(tmp_path)
+        return made[-1]
+
+    with patch("skineval.files.tempfile.mkstemp", make):
+        atomic_write(tmp_path / "file.txt", "all of it")
+    assert len({name for _, name in made}) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+    assert (tmp_path / "file.txt").read_text() == "all of it"
 
 
 def test_nothing_else_is_removed(tmp_path):
@@ -71,11 +80,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "file.txt"
     atomic_write(target, "old")
 
-    def write(temporary):
-        temporary.write_text("new")
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        atomic_produce(target, write)
+    with patch.object(Path, "write_bytes", side_effect=ZeroDivisionError), pytest.raises(ZeroDivisionError):
+        atomic_write(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]

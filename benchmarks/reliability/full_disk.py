@@ -104,7 +104,8 @@ def point(whole: Surroundings, surroundings: Surroundings, roomy: Path | None = 
         subprocess.run(["mount", "-o", f"remount,size={ENOUGH}", str(roomy)], check=True)
     again, said_again = run(toy.BENCH, replace(surroundings, limits={}))
     same = toy.hashes(surroundings.folder) == toy.hashes(whole.folder)
-    made = Point(named, code, unfinished, again == 0 and same and not toy.leftovers(surroundings.folder))
+    left = toy.leftovers(surroundings.folder, whole.folder)
+    made = Point(named, code, unfinished, again == 0 and same and not left)
     if not made.passed:
         print(f"{surroundings.folder.name}: {made}\n{said}\n{said_again}", file=sys.stderr)
     return made

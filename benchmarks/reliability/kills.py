@@ -37,6 +37,7 @@ PHASES = (
 class Uninterrupted:
     """A bench that nobody disturbs."""
 
+    folder: Path
     hashes: Mapping[str, str]
     seconds: float
     cells_done: float  #: seconds until the last cell has ended
@@ -101,7 +102,7 @@ def uninterrupted(surroundings: Surroundings) -> Uninterrupted:
     seconds = time.perf_counter() - started
     if program.wait() or cells_done is None or toy.leftovers(surroundings.folder):
         raise RuntimeError(f"the bench does not work undisturbed: {surroundings.log.read_text()}")
-    return Uninterrupted(toy.hashes(surroundings.folder), seconds, cells_done)
+    return Uninterrupted(surroundings.folder, toy.hashes(surroundings.folder), seconds, cells_done)
 
 
 def trial(number: int, reference: Uninterrupted, parent: Path, reports: bool) -> Trial:
@@ -121,10 +122,12 @@ def trial(number: int, reference: Uninterrupted, parent: Path, reports: bool) ->
             code, said = run(toy.BENCH, surroundings)
             program.orphans_gone()
             identical = toy.hashes(Path(folder)) == reference.hashes
-            if code or not identical:
-                print(f"trial {number}, killed at {moment:.3f} s, {hit}: exit {code}\n{said}", file=sys.stderr)
+            left = toy.leftovers(Path(folder), reference.folder)
+            if code or not identical or left:
+                print(f"trial {number}, killed at {moment:.3f} s, {hit}: exit {code}, left {left}", file=sys.stderr)
+                print(said, file=sys.stderr)
             again = surroundings.epochs - toy.EPOCHS
-            return Trial(moment, hit, code, identical, again, len(toy.leftovers(Path(folder))))
+            return Trial(moment, hit, code, identical, again, len(left))
 
 
 def phase(folder: Path) -> str:

@@ -75,6 +75,14 @@ def hashes(folder: Path, patterns: tuple[str, ...] = SAME) -> Mapping[str, str]:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def leftovers(folder: Path) -> list[Path]:
-    """Files that a finished bench has no use for."""
-    return [file for pattern in UNFINISHED for file in (folder / "out").rglob(pattern)]
+def files(folder: Path) -> frozenset[str]:
+    """Every file of the bench in `folder`, but for logs: those are there where a worker had something to say."""
+    found = (file for file in (folder / "out").rglob("*") if file.is_file() and file.suffix != ".log")
+    return frozenset(str(file.relative_to(folder)) for file in found)
+
+
+def leftovers(folder: Path, undisturbed: Path | None = None) -> list[str]:
+    """Files that a finished bench has no use for: by their names; and what an undisturbed one does not have."""
+    found = files(folder)
+    unfinished = {name for name in found if any(Path(name).match(pattern) for pattern in UNFINISHED)}
+    return sorted(unfinished | (found - files(undisturbed) if undisturbed else set()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 from collections import Counter
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.errors import ModelFileError, WeightsError, some
-from skineval.files import atomic_produce
+from skineval.files import atomic_write
 from skineval.specs import Architecture
 
 if TYPE_CHECKING:
@@ -153,22 +152,12 @@ def _refuse_compressed(path: Path) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str] | None = None) -> None:
     """Write a safetensors file, atomically; raises DiskError naming `path` when it cannot be written."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # safetensors stores contiguous tensors; channels_last weights are made so, and back when they are loaded.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(plain, temporary, metadata=header)
-        except SafetensorError as error:  # it wraps the errors of the system
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-
-    atomic_produce(path, write)
+    # Its `save_file` puts a file of its own beside the one it is given, and leaves that behind when it is killed.
+    atomic_write(path, save(plain, metadata=header))
 
 
 def load_into(model: nn.Module, path: Path, name: str = "") -> Loaded:
