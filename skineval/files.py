@@ -77,6 +77,21 @@ def atomic_rename(finished: Path, path: Path) -> None:
         raise disk_error(path, error) from error
 
 
+def atomic_link(source: Path, path: Path) -> bool:
+    """Give the file `source` a second name, whatever `path` was before; False where the file system cannot."""
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        temporary.replace(path)
+        temporary.unlink(missing_ok=True)  # to rename one name of a file to another one of it changes nothing
+        _sync(path.parent)
+    except OSError:
+        return False
+    return True
+
+
 def disk_error(path: Path, error: OSError) -> DiskError:
     """The message for a failed write to `path`."""
     hint = "Free some space or choose another folder" if error.errno in DISK_FULL else "Check the folder's permissions"

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from skineval.files import atomic_write, remove_abandoned
+from skineval.files import atomic_link, atomic_write, remove_abandoned
 
 WRITER = """
 import sys, time
@@ -84,3 +84,20 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         atomic_write(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_link_takes_the_place_of_a_file_and_of_itself(tmp_path):
+    source, target = tmp_path / "a" / "source", tmp_path / "b" / "target"
+    atomic_write(source, "shared")
+    atomic_write(target, "old")
+    for _ in range(2):  # the second time, both are names of one file already
+        assert atomic_link(source, target)
+        assert target.samefile(source)
+        assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+
+def test_what_cannot_be_linked_stays_as_it_is(tmp_path):
+    target = tmp_path / "target"
+    atomic_write(target, "old")
+    assert not atomic_link(tmp_path / "nothing", target)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]

@@ -99,7 +99,7 @@ def point(whole: Surroundings, surroundings: Surroundings, roomy: Path | None = 
     text = " ".join(said.split())
     found = _NAMED.search(text)
     named = Path(found[1]).name if found and "Traceback" not in text and "Unexpected" not in text else ""
-    unfinished = sum(1 for pattern in ("*.part", "*.link") for _ in out.rglob(pattern))
+    unfinished = sum(1 for _ in out.rglob("*.part"))
     if roomy is not None:
         subprocess.run(["mount", "-o", f"remount,size={ENOUGH}", str(roomy)], check=True)
     again, said_again = run(toy.BENCH, replace(surroundings, limits={}))

@@ -60,7 +60,7 @@ def skineval_register_architectures():
     about = "A network that takes its time."
     return [skineval.Architecture("slow", network, about, min_image_size=16, parameters=parameters)]
 """
-UNFINISHED = ("*.part", "*.link", "best-*", "last.*")
+UNFINISHED = ("*.part", "best-*", "last.*")
 
 
 def bench(*changes: str) -> tuple[str, ...]:

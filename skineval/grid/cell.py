@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from torch import nn
 
 from skineval.catalog import Catalog
 from skineval.explain.panels import explain
-from skineval.files import atomic_rename
+from skineval.files import atomic_link, atomic_rename
 from skineval.grid import store
 from skineval.grid.store import CellFolder, CellRecord
 from skineval.grid.workspace import ExternalImages, Rows, Workspace
@@ -310,7 +309,7 @@ def write_model(
         tta=spec.tta,
         run_id=spec.run_id,
     )
-    if spec.on_embeddings or not _linked(_network_file(spec, workspace), folder.weights):
+    if spec.on_embeddings or not atomic_link(_network_file(spec, workspace), folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
     store.write_json(folder.model, about)
 
@@ -333,19 +332,6 @@ def class_counts(workspace: Workspace, parts: Rows) -> NDArray[np.int64]:
 
 def _network_file(spec: RunSpec, workspace: Workspace) -> Path:
     return workspace.folder.network(spec.network_id) / "network.safetensors"
-
-
-def _linked(source: Path, target: Path) -> bool:
-    """Give the file `source` a second name, where the file system can."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".link")
-    try:
-        temporary.unlink(missing_ok=True)
-        os.link(source, temporary)
-        temporary.replace(target)
-    except OSError:
-        return False
-    return True
 
 
 def _event(spec: RunSpec, record: EpochRecord) -> EpochEnded:
