@@ -28,8 +28,8 @@ def evaluate(
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
     from skineval.data.splits import LESION
-    from skineval.report import tables
+    from skineval.report import standings
 
     results = api.evaluate(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
     stamps = () if protocol in ("", LESION) else ("LEAKY",)
-    print_table(tables.scores(results, stamps, replicates), format)
+    print_table(standings.scores(results, stamps, replicates), format)

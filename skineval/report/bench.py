@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
 from skineval.grid.result import BenchResult, ExternalTest
-from skineval.report import rows, tables, text
+from skineval.report import rows, standings, text
 from skineval.report.document import (
     Block,
     Bullets,
@@ -87,7 +87,7 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 
 def _comparison(bench: BenchResult) -> Table:
-    return tables.comparison(
+    return standings.comparison(
         bench.results,
         bench.comparisons,
         bench.cells,
@@ -121,12 +121,12 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
                 )
         yield _external_comparison(bench, external)
         if external.ensembles:
-            yield _titled(name, tables.ensembles(external.ensembles, _external_stamps(bench, external)))
+            yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
         for place, system in enumerate(rows.ranking(rows.scores(external.results))):
-            table = tables.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
+            table = standings.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
             yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
         if len(external.comparisons):
-            table = tables.differences(external.comparisons, _external_stamps(bench, external))
+            table = standings.differences(external.comparisons, _external_stamps(bench, external))
             yield Fold(f"{name}: paired differences", (_titled(name, table),))
 
 
@@ -138,7 +138,7 @@ def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
     """The main table of an external test."""
     stamps, nothing = _external_stamps(bench, external), bench.cells.iloc[:0]
     replicates = bench.recipe.replicates
-    return tables.comparison(
+    return standings.comparison(
         external.results, external.comparisons, nothing, stamps, replicates, external.name, external.ensembles
     )
 
@@ -152,7 +152,7 @@ def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
     yield from album.of("recall")
     yield from album.of("roc")
     for place, system in enumerate(rows.ranking(rows.scores(bench.results))):
-        table = tables.per_class(bench.results, system, bench.classes, bench.warnings)
+        table = standings.per_class(bench.results, system, bench.classes, bench.warnings)
         yield Fold(system, (table,), opened=place == 0)
 
 
@@ -162,18 +162,18 @@ def _differences(bench: BenchResult) -> Iterator[Block]:
             "Each row is the best system against another one, on the same images. The best was chosen on these very "
             "images, which flatters its lead a little: confirm it on further ones."
         )
-        yield tables.differences(bench.comparisons, bench.warnings)
+        yield standings.differences(bench.comparisons, bench.warnings)
 
 
 def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
-    table = tables.calibration(bench.results, bench.warnings)
+    table = standings.calibration(bench.results, bench.warnings)
     if table.rows:
         yield table
         yield from album.of("reliability")
 
 
 def _further(bench: BenchResult) -> Iterator[Block]:
-    table = tables.further(bench.results, bench.warnings)
+    table = standings.further(bench.results, bench.warnings)
     if table:
         yield table
 
@@ -236,14 +236,14 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
     )
     yield _CHOICES
     if bench.ensembles:
-        yield tables.ensembles(bench.ensembles, bench.warnings)
+        yield standings.ensembles(bench.ensembles, bench.warnings)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(bench.environment) if "fingerprint" in key]
     yield Facts(tuple(settings))
 
 
 def _cells(bench: BenchResult) -> Iterator[Block]:
-    table = tables.cell_list(bench.cells, bench.warnings)
+    table = standings.cell_list(bench.cells, bench.warnings)
     if table.rows:
         yield table
 

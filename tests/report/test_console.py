@@ -11,7 +11,7 @@ from rich.console import Console
 
 from skineval.errors import UsageError
 from skineval.grid.result import BenchResult
-from skineval.report import tables
+from skineval.report import standings
 from skineval.report.console import render, show
 from skineval.report.rows import Estimate
 from skineval.report.tables import Column, Row, Table
@@ -21,7 +21,7 @@ PAYLOADS = ("ISIC_[/]", "[link=http://evil]x[/link]", "[red]x", ":skull:", "=cmd
 
 @pytest.fixture
 def table(bench: BenchResult) -> Table:
-    return tables.comparison(bench.results, bench.comparisons, bench.cells)
+    return standings.comparison(bench.results, bench.comparisons, bench.cells)
 
 
 def hostile() -> Table:

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from skineval.grid.result import BenchResult
-from skineval.report import console, rows, tables
+from skineval.report import console, rows, standings, tables
 from skineval.report.figures import draw
 from skineval.report.parts import parts
 from skineval.report.style import Drawn
@@ -23,7 +23,7 @@ NONE = "ensemble(efficientnet_b0)/none"
 
 
 def comparison(bench: BenchResult) -> Table:
-    return tables.comparison(bench.results, bench.comparisons, bench.cells, averaged=bench.ensembles)
+    return standings.comparison(bench.results, bench.comparisons, bench.cells, averaged=bench.ensembles)
 
 
 def row_of(table: Table, system: str) -> Row:
@@ -68,11 +68,11 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
     missing = row_of(table, NONE)
     assert (missing.kind, missing.note) == ("not made", "Of its 2 cells, no two that go together have finished.")
     assert "Its time" in notes
-    external = tables.comparison(
+    external = standings.comparison(
         averaged.results, averaged.comparisons, averaged.cells[:0], averaged=averaged.ensembles
     )
     assert "Its time" not in " ".join(external.footnotes)
-    listed = tables.ensembles(averaged.ensembles)
+    listed = standings.ensembles(averaged.ensembles)
     assert [row.cells for row in listed.rows] == [
         (SEEDS, "its seeds", 2, 2),
         (MODELS, "all models and seeds", 5, 6),

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from skineval.grid.result import BenchResult
-from skineval.report import rows, tables
+from skineval.report import rows, standings, tables
 from skineval.report.tables import Row, Table
 
 
 @pytest.fixture
 def table(bench: BenchResult) -> Table:
-    return tables.comparison(bench.results, bench.comparisons, bench.cells, ("SYNTHETIC",), 2000)
+    return standings.comparison(bench.results, bench.comparisons, bench.cells, ("SYNTHETIC",), 2000)
 
 
 def cell(table: Table, row: Row, key: str) -> tables.Cell:
@@ -64,7 +64,7 @@ def test_accuracy_never_ranks(bench: BenchResult) -> None:
     results = bench.results.copy()
     worst = (results["imbalance"] == "none") & (results["metric"] == "accuracy")
     results.loc[worst, "value"] = 1.0
-    table = tables.comparison(results, bench.comparisons, bench.cells)
+    table = standings.comparison(results, bench.comparisons, bench.cells)
     assert table.rows[2].cells[0] == "resnet34/none"
 
 
@@ -93,7 +93,7 @@ def test_title_and_footnotes_say_what_a_reader_must_know(table: Table) -> None:
 
 def test_one_seed_is_said_to_be_one(bench: BenchResult) -> None:
     cells = bench.cells[bench.cells["seed"] == 0]
-    assert "One seed" in " ".join(tables.comparison(bench.results, bench.comparisons, cells).footnotes)
+    assert "One seed" in " ".join(standings.comparison(bench.results, bench.comparisons, cells).footnotes)
 
 
 def test_a_csv_file_read_back_gives_the_same_table(bench: BenchResult, table: Table, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_csv_file_read_back_gives_the_same_table(bench: BenchResult, table: Ta
     for name, frame in frames.items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     back = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in frames}
-    again = tables.comparison(back["results"], back["comparisons"], back["cells"], ("SYNTHETIC",), 2000)
+    again = standings.comparison(back["results"], back["comparisons"], back["cells"], ("SYNTHETIC",), 2000)
     assert [tables.texts(row, again.columns) for row in again.rows] == [
         tables.texts(row, table.columns) for row in table.rows
     ]
@@ -109,12 +109,12 @@ def test_a_csv_file_read_back_gives_the_same_table(bench: BenchResult, table: Ta
 
 def test_nothing_finished_still_gives_a_table(bench: BenchResult) -> None:
     failed = bench.cells[bench.cells["status"] == "failed"]
-    table = tables.comparison(bench.results.iloc[:0], bench.comparisons.iloc[:0], failed)
+    table = standings.comparison(bench.results.iloc[:0], bench.comparisons.iloc[:0], failed)
     assert [row.kind for row in table.rows] == ["failed", "failed"]
 
 
 def test_per_class_table_holds_every_class(bench: BenchResult) -> None:
-    table = tables.per_class(bench.results, "resnet34/none", bench.classes)
+    table = standings.per_class(bench.results, "resnet34/none", bench.classes)
     assert [row.cells[0] for row in table.rows] == list(bench.classes)
     for row in table.rows:
         value = cell(table, row, "recall")
@@ -125,22 +125,22 @@ def test_per_class_table_holds_every_class(bench: BenchResult) -> None:
 
 
 def test_metrics_without_a_place_get_a_table_of_their_own(bench: BenchResult) -> None:
-    table = tables.further(bench.results)
+    table = standings.further(bench.results)
     assert table is not None
     assert [column.key for column in table.columns] == ["system", "macro_f1", "weighted_f1"]
     known = bench.results[~bench.results["metric"].isin(["weighted_f1", "macro_f1"])]
-    assert tables.further(known) is None
+    assert standings.further(known) is None
 
 
 def test_scores_list_every_row(bench: BenchResult) -> None:
-    assert len(tables.scores(bench.results).rows) == len(bench.results)
+    assert len(standings.scores(bench.results).rows) == len(bench.results)
 
 
 def test_cells_and_differences_list_every_row(bench: BenchResult) -> None:
-    assert [row.note for row in tables.cell_list(bench.cells).rows if row.unfinished] == [
+    assert [row.note for row in standings.cell_list(bench.cells).rows if row.unfinished] == [
         *bench.cells[bench.cells["status"] == "failed"]["reason"]
     ]
-    assert len(tables.differences(bench.comparisons).rows) == len(bench.comparisons)
+    assert len(standings.differences(bench.comparisons).rows) == len(bench.comparisons)
 
 
 def test_undefined_primary_figures_rank_last(bench: BenchResult) -> None:

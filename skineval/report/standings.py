@@ -1,0 +1,340 @@
+"""The tables of a bench, computed from its frames."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skineval.report import rows, text
+from skineval.report.rows import PRIMARY, GridCell, Score
+from skineval.report.tables import Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skineval.grid.result import EnsembleResult
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A metric, perhaps of one class, as the column it is shown in."""
+
+    metric: str
+    label: str
+    column: Column
+
+
+def _figure(metric: str, name: str, note: str = "", priority: int = 0, label: str = "") -> _Figure:
+    return _Figure(metric, label, Column(f"{metric}_{label}" if label else metric, name, "score", note, priority))
+
+
+_COMPARED = (
+    _figure(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
+    _figure("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
+    _figure("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
+    _figure("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
+    _figure("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 5),
+    _figure("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
+)
+_CALIBRATION = (
+    _figure("nll", "NLL", "negative log-likelihood, lower is better"),
+    _figure("brier", "Brier score", "squared error of the probabilities summed over classes, lower is better", 1),
+    _figure("ece", "ECE", "expected calibration error, lower is better; its interval is pivotal", 2),
+)
+_FURTHER = (
+    _figure("macro_f1", "Macro F1", "mean F1 over classes"),
+    _figure("weighted_f1", "Weighted F1", "mean F1 over classes, weighted by images", 1),
+    _figure("mcc", "MCC", "Matthews' correlation coefficient over all classes", 2),
+    _figure("kappa", "Cohen's kappa", "agreement beyond chance", 3),
+)
+_PER_CLASS = (
+    _figure("recall", "Recall", "share of the class that is found (sensitivity)"),
+    _figure("precision", "Precision", "share of the class's predictions that are right", 1),
+    _figure("f1", "F1", "harmonic mean of recall and precision", 2),
+    _figure("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
+    _figure("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
+)
+_PLACED = {figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS)}
+
+_SYSTEM = Column("system", "System", note="model/imbalance strategy")
+_BEHIND = Column(
+    "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
+)
+_P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2)
+_SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
+_TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
+
+_INTERVAL = "Brackets: 95 % percentile bootstrap interval; lesions are resampled, with all of their images"
+_TEST = (
+    "Differences are paired on the same images; p: lesion randomisation test, corrected for multiplicity after Holm."
+)
+
+
+def comparison(
+    results: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    cells: pd.DataFrame,
+    stamps: Sequence[str] = (),
+    replicates: int | None = None,
+    external: str = "",
+    averaged: Sequence[EnsembleResult] = (),
+) -> Table:
+    """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
+
+    `external` is the name of the external test that the results are of, `averaged` are the ensembles among them.
+    """
+    found, grid = rows.scores(results), rows.grid(cells)
+    systems = rows.ranking(found)
+    best = systems[0] if systems else ""
+    behind = rows.behind(rows.gaps(comparisons), best)
+    speed, time = _throughput(grid, averaged)
+    primary, *others = [(figure.column, _everyone(found, figure)) for figure in _COMPARED]
+    columns: list[tuple[Column, Mapping[str, Cell]]] = [
+        primary,
+        (_BEHIND, {system: gap.estimate for system, gap in behind.items()}),
+        (_P_HOLM, {system: gap.p_holm for system, gap in behind.items()}),
+        *others,
+        (_SPEED, speed),
+        (_TIME, time),
+    ]
+    kinds = {best: "best"} if len(systems) > 1 else {}
+    unfinished = [
+        Row((f"{cell.system}, fold {cell.fold}, seed {cell.seed}",), cell.status, cell.reason)
+        for cell in grid
+        if not cell.done
+    ]
+    unfinished += [
+        Row((one.system,), "not made", f"Of its {one.n_wanted} cells, no two that go together have finished.")
+        for one in averaged
+        if not one.predictions
+    ]
+    footnotes = (
+        "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
+        *interval_notes(results, replicates, external),
+        *([_TEST] if behind else []),
+        *_ensemble_notes(averaged, timed=bool(grid)),
+        *_seed_notes(grid),
+    )
+    title = f"External test: {text.plain(external)}" if external else "Comparison"
+    return _by_system(title, stamps, columns, systems, _baseline_names(found), kinds, unfinished, footnotes)
+
+
+def calibration(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
+    """How far the probabilities can be taken at their word, the best-ranked system first."""
+    return _of_figures("Calibration", results, _CALIBRATION, stamps)
+
+
+def further(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table | None:
+    """The overall metrics that have no place in another table, plugins' included; None where there are none."""
+    metrics = dict.fromkeys(one.metric for one in rows.scores(results) if not one.label)
+    others = [_figure(metric, metric, priority=4) for metric in metrics if metric not in _PLACED]
+    figures = [*(figure for figure in _FURTHER if figure.metric in metrics), *others]
+    return _of_figures("Further metrics", results, figures, stamps) if figures else None
+
+
+def per_class(results: pd.DataFrame, system: str, classes: Sequence[str], stamps: Sequence[str] = ()) -> Table:
+    """Recall, precision, F1 and AUC of each class, for one system or baseline."""
+    found = {(one.metric, one.label): one for one in rows.scores(results) if one.system == system}
+    extra = dict.fromkeys(metric for metric, label in found if label and metric not in _PLACED)
+    figures = [*_PER_CLASS, *(_figure(metric, metric, priority=4) for metric in extra)]
+    present = [figure for figure in figures if any((figure.metric, label) in found for label in classes)]
+    columns = (
+        Column("class", "Class"),
+        *(figure.column for figure in present),
+        Column("n_images", "Images", "count", priority=3),
+        Column("n_lesions", "Lesions", "count", priority=3),
+    )
+
+    def row(label: str) -> Row:
+        mine = [found.get((figure.metric, label)) for figure in present]
+        sizes = next(((one.n_images, one.n_lesions) for one in mine if one), (None, None))
+        return Row((label, *(one.estimate if one else None for one in mine), *sizes))
+
+    title = text.stamped(f"Per class: {text.plain(system)}", stamps)
+    return Table(title, columns, tuple(row(label) for label in classes), (f"{_INTERVAL}.",))
+
+
+def scores(results: pd.DataFrame, stamps: Sequence[str] = (), replicates: int | None = None) -> Table:
+    """Every figure there is, one a row."""
+    columns = (
+        _SYSTEM,
+        Column("metric", "Metric"),
+        Column("class", "Class"),
+        Column("value", "Value", "score"),
+        Column("n_images", "Images", "count", priority=1),
+        Column("n_lesions", "Lesions", "count", priority=1),
+    )
+    found = tuple(
+        Row(
+            (one.system, one.metric, one.label, one.estimate, one.n_images, one.n_lesions),
+            "baseline" if one.baseline else "plain",
+        )
+        for one in rows.scores(results)
+    )
+    return Table(text.stamped("Scores", stamps), columns, found, tuple(interval_notes(results, replicates)))
+
+
+def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
+    """Every paired comparison: A minus B with its interval and test."""
+    columns = (
+        Column("a", "A"),
+        Column("b", "B"),
+        Column("metric", "Metric", priority=2),
+        Column("difference", "A − B", "score"),
+        Column("p", "p", "p", priority=3),
+        Column("p_holm", "Holm p", "p", priority=1),
+        Column("n_images", "Images", "count", priority=4),
+        Column("n_lesions", "Lesions", "count", priority=5),
+    )
+    found = tuple(
+        Row((gap.a, gap.b, gap.metric, gap.estimate, gap.p, gap.p_holm, gap.n_images, gap.n_lesions))
+        for gap in rows.gaps(comparisons)
+    )
+    return Table(text.stamped("Paired differences", stamps), columns, found, (f"{_INTERVAL}.", _TEST))
+
+
+def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
+    """Every cell of the grid with what became of it."""
+    columns = (
+        Column("run_id", "Cell", priority=4),
+        Column("model", "Model"),
+        Column("imbalance", "Imbalance"),
+        Column("fold", "Fold", "count", priority=1),
+        Column("seed", "Seed", "count", priority=1),
+        Column("status", "Status"),
+        Column("seconds", "Time", "seconds", priority=2),
+        Column("images_per_second", "Images/s", "rate", "while training", 3),
+        Column("device", "Device", priority=5),
+    )
+
+    def row(cell: GridCell) -> Row:
+        names = (cell.run_id, cell.model, cell.imbalance, cell.fold, cell.seed, cell.status)
+        figures = (cell.seconds, cell.images_per_second, cell.device)
+        return Row((*names, *figures), "plain" if cell.done else cell.status, cell.reason)
+
+    return Table(text.stamped("Cells", stamps), columns, tuple(row(cell) for cell in rows.grid(cells)))
+
+
+def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) -> Table:
+    """What each ensemble is the mean of."""
+    columns = (
+        Column("system", "Ensemble"),
+        Column("over", "Mean over"),
+        Column("cells", "Cells", "count"),
+        Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished"),
+    )
+    body = (Row((one.system, _averaged_over(one), len(one.members), one.n_wanted)) for one in averaged)
+    return Table(text.stamped("Ensembles", stamps), columns, tuple(body))
+
+
+def interval_notes(results: pd.DataFrame, replicates: int | None = None, external: str = "") -> list[str]:
+    """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
+    from skineval.data.splits import OVERSAMPLE_FIRST  # numpy comes with it, which lists of names do without
+
+    primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
+    lines = [f"{_INTERVAL} ({text.count(replicates)} replicates)." if replicates else f"{_INTERVAL}."]
+    if primary:
+        images = _span(one.n_images for one in primary)
+        lesions = _span(one.n_lesions for one in primary)
+        averaged = _span(one.n_cells for one in primary if not one.ensemble)
+        over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
+        test = f"External test {text.plain(external)}" if external else "Internal test"
+        each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
+        lines.append(f"{test}: {images} images of {lesions} lesions; {each} {over}.")
+    if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
+        lines.append("An image counts as often as copies of it are tested.")
+    return lines
+
+
+def _of_figures(name: str, results: pd.DataFrame, figures: Sequence[_Figure], stamps: Sequence[str]) -> Table:
+    found = rows.scores(results)
+    columns = [(figure.column, _everyone(found, figure)) for figure in figures]
+    return _by_system(
+        name, stamps, columns, rows.ranking(found), _baseline_names(found), footnotes=tuple(interval_notes(results))
+    )
+
+
+def _by_system(
+    name: str,
+    stamps: Sequence[str],
+    columns: Sequence[tuple[Column, Mapping[str, Cell]]],
+    systems: Sequence[str],
+    baselines: Sequence[str],
+    kinds: Mapping[str, str] | None = None,
+    unfinished: Sequence[Row] = (),
+    footnotes: Sequence[str] = (),
+) -> Table:
+    """A table of one row a system, baselines last; columns without any figure are left out."""
+    filled = [(column, values) for column, values in columns if values]
+    heads = (_SYSTEM, *(column for column, _ in filled))
+
+    def figures(system: str) -> tuple[Cell, ...]:
+        return tuple(values.get(system) for _, values in filled)
+
+    body = (
+        *(Row((system, *figures(system)), (kinds or {}).get(system, "plain")) for system in systems),
+        *(replace(row, cells=(*row.cells, *[None] * len(filled))) for row in unfinished),
+        *(Row((f"{baseline} (baseline)", *figures(baseline)), "baseline") for baseline in baselines),
+    )
+    return Table(text.stamped(name, stamps), heads, body, tuple(footnotes))
+
+
+def _everyone(found: Iterable[Score], figure: _Figure) -> dict[str, Cell]:
+    return {one.system: one.estimate for one in found if (one.metric, one.label) == (figure.metric, figure.label)}
+
+
+def _baseline_names(found: Iterable[Score]) -> list[str]:
+    return list(dict.fromkeys(one.system for one in found if one.baseline))
+
+
+def _seed_notes(grid: Sequence[GridCell]) -> list[str]:
+    if len({cell.seed for cell in grid}) != 1:
+        return []
+    return ["One seed: how far results spread between seeds was not measured; small differences may be no more."]
+
+
+def _averaged_over(one: EnsembleResult) -> str:
+    """Such as `all models and seeds`."""
+    what = [word for word in ("models", "folds", "seeds") if word in one.over]
+    return f"{'all' if 'models' in what else 'its'} {text.listed(what)}"
+
+
+def _ensemble_notes(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator[str]:
+    """What an ensemble is, and which of them lack members."""
+    if averaged:
+        over = " or over ".join(dict.fromkeys(map(_averaged_over, averaged)))
+        yield (
+            f"ensemble(...): the mean of the probabilities that several networks give an image, over {over}; nothing "
+            "is chosen or fitted for it." + " Its time is that of all of them." * timed
+        )
+    for one in averaged:
+        if one.predictions and len(one.members) < one.n_wanted:
+            made_of = f"{len(one.members)} of {one.n_wanted} cells"
+            yield f"{text.plain(one.system)} is the mean of {made_of}: others did not finish, or were left alone."
+
+
+def _throughput(
+    grid: Sequence[GridCell], averaged: Sequence[EnsembleResult]
+) -> tuple[dict[str, Cell], dict[str, Cell]]:
+    """Median images per second of each system's finished cells; their summed seconds, also of ensembles' members."""
+    done: dict[str, list[GridCell]] = {}
+    for cell in grid:
+        if cell.done:
+            done.setdefault(cell.system, []).append(cell)
+    speed: dict[str, Cell] = {
+        system: statistics.median(cell.images_per_second for cell in mine) for system, mine in done.items()
+    }
+    time: dict[str, Cell] = {system: sum(cell.seconds for cell in mine) for system, mine in done.items()}
+    seconds = {cell.run_id: cell.seconds for cell in grid if cell.done}
+    for one in averaged:
+        if one.members and set(one.members) <= set(seconds):
+            time[one.system] = sum(seconds[run_id] for run_id in one.members)
+    return speed, time
+
+
+def _span(numbers: Iterable[int]) -> str:
+    """`400`, or `380 to 400` where systems differ."""
+    found = sorted(set(numbers))
+    return text.count(found[0]) if len(found) == 1 else f"{text.count(found[0])} to {text.count(found[-1])}"
