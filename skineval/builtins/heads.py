@@ -57,7 +57,7 @@ class ToGrid(nn.Module):
         height, width = maps.shape[-2:]
         if (height, width) == (self.side, self.side):
             return maps
-        rows, columns = (_averaging(size, self.side).to(maps) for size in (height, width))
+        rows, columns = (_averaging(size, self.side, maps.device, maps.dtype) for size in (height, width))
         return rows @ maps @ columns.T
 
     def extra_repr(self) -> str:
@@ -66,6 +66,6 @@ class ToGrid(nn.Module):
 
 
 @cache
-def _averaging(size: int, side: int) -> Tensor:
-    """Which of `size` positions each of `side` is the mean of, (side, size)."""
-    return F.adaptive_avg_pool1d(torch.eye(size, device="cpu"), side).T
+def _averaging(size: int, side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Which of `size` positions each of `side` is the mean of, (side, size); copied to a GPU once."""
+    return F.adaptive_avg_pool1d(torch.eye(size, device="cpu"), side).T.to(device, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from skineval.specs import ImbalanceStrategy, Parameter
@@ -25,9 +26,10 @@ def class_weights(counts: NDArray[np.int64], *, power: float) -> Callable[[Tenso
 
     raw = np.where(counts > 0, np.maximum(counts, 1) ** -float(power), 0.0)
     weights = torch.tensor(raw * counts.sum() / (raw * counts).sum(), dtype=torch.float32)
+    weights_on = cache(weights.to)  # copied to a GPU once: every copy waits for it
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits, targets, weight=weights.to(logits.device), reduction="none")
+        return F.cross_entropy(logits, targets, weight=weights_on(logits.device), reduction="none")
 
     return loss
 

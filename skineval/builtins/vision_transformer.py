@@ -41,7 +41,7 @@ class VisionTransformer(models.VisionTransformer):  # type: ignore[misc]
             return learnt
         grid = learnt[0, 1:].T.reshape(-1, side, side)
         # Two products of matrices: the gradient of torch's own interpolation is not deterministic on GPUs.
-        down, across = (_interpolation(size, side).to(grid) for size in (rows, columns))
+        down, across = (_interpolation(size, side, grid.device, grid.dtype) for size in (rows, columns))
         return torch.cat([learnt[:, :1], (down @ grid @ across.T).flatten(1).T[None]], dim=1)
 
 
@@ -82,7 +82,7 @@ class NormWithMaps(nn.LayerNorm):
 
 
 @cache
-def _interpolation(size: int, side: int) -> Tensor:
-    """What each of `size` places takes of the `side` that were learnt, (size, side)."""
+def _interpolation(size: int, side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """What each of `size` places takes of the `side` that were learnt, (size, side); copied to a GPU once."""
     unit = torch.eye(side, device="cpu")[None, None]
-    return F.interpolate(unit, size=(size, side), mode="bicubic", antialias=True)[0, 0]
+    return F.interpolate(unit, size=(size, side), mode="bicubic", antialias=True)[0, 0].to(device, dtype)

@@ -19,7 +19,7 @@ from skineval.train.weights import NONE, Weights
 
 LARGEST, SMALLEST = 256, 8  #: what `auto` may choose; larger batches would want another learning rate
 SHARE = {"cpu": 0.5, "mps": 0.5, "cuda": 0.8}  #: of all memory that `auto` may use: on CPUs it is not ours alone
-PROBE = 4  #: images whose activations are counted
+PROBE = 4  #: images whose activations are counted: those of eight without those of four
 
 
 def bare_step(learner: Learner, stage: Stage, batch_size: int, num_classes: int, rate: float) -> Callable[[], None]:
@@ -80,16 +80,22 @@ def memory_need(
     """What one training step of a network needs, counted on a batch of a few images."""
     network, _ = build_network(architecture, selection, num_classes, Weights(NONE), image_size, seed=0)
     network = network.to(device).to(memory_format=torch.channels_last).train()
-    stage = empty_stage(architecture, image_size, PROBE, device, precision)
+    stage = empty_stage(architecture, image_size, 2 * PROBE, device, precision)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    images = stage.normalise(stage.take(torch.arange(PROBE, device=device)))
-    activations = kept_for_backward(network, images, stage) - weights  # weights are kept as well, once a batch
+    images = stage.normalise(stage.take(torch.arange(2 * PROBE, device=device)))
+    # What is kept once a batch, weights and in bfloat16 copies of them, is in both.
+    activations = kept_for_backward(network, images, stage) - kept_for_backward(network, images[:PROBE], stage)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # whoever asks does not train: this is the memory of others
     # Gradients of activations come and go while these are still there: at most about half as much again.
-    return Need(4 * weights, max(activations, 0) * 3 // (2 * PROBE))
+    return Need(4 * weights, activations * 3 // (2 * PROBE))
 
 
 def largest_batch(need: Need, memory: int, device: str) -> int:
-    """The largest power of two, up to LARGEST, that a share of `memory` (bytes) holds; raises UsageError for none."""
+    """The largest power of two, up to LARGEST, that a share of `memory` (bytes) holds; raises UsageError for none.
+
+    `memory` is what the images of a bench leave, which lie on a GPU as well.
+    """
     room = memory * SHARE[device] - need.fixed
     fitting = [size for size in _powers(SMALLEST, LARGEST) if size * need.an_image <= room]
     if not fitting:

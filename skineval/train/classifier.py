@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 
 from skineval.catalog import Catalog, load_catalog
 from skineval.data.accelerator import accelerated
 from skineval.data.decoding import decode, fit_array
-from skineval.errors import ModelFileError
+from skineval.errors import DataError, ModelFileError, UsageError
 from skineval.specs import Architecture, Fit, Selection
 from skineval.train.augment import normaliser
 from skineval.train.device import choose_device
@@ -53,9 +53,12 @@ class Classifier:
         """Class probabilities (N, C) float64, rows sum to 1.
 
         `images` are file paths, Pillow images or RGB arrays (H, W, 3) uint8 of any size, or one array (N, H, W, 3);
-        each is made a square as the training images were, and predicted as the test images were. Raises DataError
-        naming a file that cannot be decoded.
+        each is made a square as the training images were, upright as its EXIF orientation says, and predicted as the
+        test images were. Raises DataError naming a file that cannot be decoded, or for an array of another dtype or
+        shape, and UsageError for a single image that is not in a list.
         """
+        if isinstance(images, str | Path | Image.Image):
+            raise UsageError(f"predict_proba was given {images!r}, which is one image.", "Give it in a list: [image].")
         with accelerated():
             prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
         device = next(self.network.parameters()).device
@@ -71,8 +74,14 @@ class Classifier:
     def _prepare(self, image: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(image, str | Path):
             return decode(Path(image), self.image_size, self.fit)
-        picture = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image, dtype=np.uint8))
-        return fit_array(np.asarray(picture.convert("RGB")), self.image_size, self.fit)
+        if isinstance(image, Image.Image):
+            image = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise DataError(
+                f"predict_proba was given an array of {image.dtype} and shape {image.shape}.",
+                "Give RGB images as uint8 of shape (H, W, 3), with values from 0 to 255.",
+            )
+        return fit_array(image, self.image_size, self.fit)
 
 
 def describe(

@@ -23,18 +23,20 @@ def make_deterministic() -> None:
 
 
 def cost(step: Callable[[], None], device: torch.device) -> float:
-    """How many times as long `step` takes with deterministic algorithms; they are in use afterwards.
+    """How many times as long `step` takes with deterministic algorithms; they are in use afterwards, whatever happens.
 
     The two ways alternate, after one turn that warms up.
     """
     times: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(TURNS + 1):
-        for deterministic, kept in times.items():
-            torch.use_deterministic_algorithms(deterministic)
-            seconds = _timed(step, device)
-            if turn:
-                kept.append(seconds)
-    torch.use_deterministic_algorithms(True)
+    try:
+        for turn in range(TURNS + 1):
+            for deterministic, kept in times.items():
+                torch.use_deterministic_algorithms(deterministic)
+                seconds = _timed(step, device)
+                if turn:
+                    kept.append(seconds)
+    finally:
+        torch.use_deterministic_algorithms(True)
     return statistics.median(times[True]) / statistics.median(times[False])
 
 

@@ -99,7 +99,8 @@ def choose_precision(asked: str, architecture: Architecture, device: Device) -> 
     if device.kind == "cuda":
         import torch
 
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device.torch):  # the question is about the current one
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
         return ("bf16", "the GPU supports it") if native else ("fp32", "the GPU has no bfloat16")
     if device.kind == "mps":
         return "fp32", "bfloat16 is not used on Apple GPUs"

@@ -21,6 +21,7 @@ from skineval.train.augment import Transform, epoch_draws
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.learner import Learner, make_learner
 from skineval.train.losses import Loss
+from skineval.train.precision import full_float32
 from skineval.train.predict import Stage, predict_logits, softmax
 from skineval.train.recovery import NotFiniteError
 from skineval.train.schedules import learning_rate
@@ -42,6 +43,7 @@ class Task:
     head: tuple[str, ...] | None = None  #: dotted paths of what is not backbone; needed where the two are told apart
 
 
+@full_float32()
 def train(
     model: nn.Module,
     spec: RunSpec,

@@ -176,7 +176,8 @@ def _gradients(weights: list[Weight]) -> list[Tensor]:
 
 
 def _fused(weights: list[Weight]) -> bool:
-    return all(weight.value.device.type in ("cpu", "cuda") for weight in weights)
+    # Without it, Apple's GPU would be waited for at every weight.
+    return all(weight.value.device.type in ("cpu", "cuda", "mps") for weight in weights)
 
 
 def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:

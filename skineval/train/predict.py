@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from skineval.errors import CellError, Interrupted
 from skineval.train.memory import is_out_of_memory
 from skineval.train.network import Capture
+from skineval.train.precision import full_float32
 from skineval.train.rows import FileRows
 
 COPIED = 1024  #: images that are on their way to a GPU at the same time
@@ -53,7 +54,7 @@ def unheard(note: str) -> None:
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
 
-    images: Tensor | FileRows  #: (n, H, W, 3) uint8: the whole store on the device (GPU), or its file (CPU)
+    images: Tensor | FileRows  #: (n, H, W, 3) uint8: the store on the device, or its file (CPU, or too large a store)
     device: torch.device
     precision: str  #: "fp32" or "bf16"
     normalise: Callable[[Tensor], Tensor]
@@ -62,7 +63,7 @@ class Stage:
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
-        return self.images[rows].permute(0, 3, 1, 2)
+        return self.images[rows].to(self.device).permute(0, 3, 1, 2)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of training steps and of embeddings."""
@@ -75,24 +76,35 @@ class Stage:
 
 
 def put_on_device(
-    store: NDArray[np.uint8], device: torch.device, rows: NDArray[np.int64] | None = None
+    store: NDArray[np.uint8],
+    device: torch.device,
+    rows: NDArray[np.int64] | None = None,
+    on_note: Callable[[str], None] = unheard,
 ) -> Tensor | FileRows:
     """Store (n, H, W, 3) for networks on `device`: copied once to a GPU; on a CPU a memory map is read as needed.
 
-    With `rows`, (m,) int64, only these images, in this order.
+    A map that is larger than the GPU's memory is read as needed as well, and a note says so. With `rows`, (m,) int64,
+    only these images, in this order.
     """
     if not isinstance(store, np.memmap):
         return torch.tensor(store if rows is None else store[rows], device=device)
     stored = FileRows(store, rows)
     if device.type == "cpu":
         return stored
-    images = torch.empty(stored.shape, dtype=torch.uint8, device=device)
+    try:
+        images = torch.empty(stored.shape, dtype=torch.uint8, device=device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        on_note(f"{len(stored)} images do not fit into the memory of {device}: they are read from disk at every step.")
+        return stored
     for start in range(0, len(stored), COPIED):
         images[start : start + COPIED] = stored[start : start + COPIED]
     return images
 
 
 @torch.no_grad()
+@full_float32()
 def predict_logits(
     model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256, view: View = STRAIGHT
 ) -> NDArray[np.float32]:
@@ -125,6 +137,7 @@ def predict_probabilities(
 
 
 @torch.no_grad()
+@full_float32()
 def embed(
     model: nn.Module, head: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
 ) -> NDArray[np.float32]:
@@ -142,7 +155,8 @@ def embed(
                 raise CellError(
                     "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."
                 )
-            return capture.value.float()
+            # A copy: what is given to a head may be a part of something large, such as all tokens of a transformer.
+            return capture.value.to(torch.float32, copy=True)
 
         return in_batches(embeddings, stage, rows, batch_size)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from skineval.errors import UsageError
 from skineval.runspec import Training
@@ -17,14 +20,31 @@ from tests.train.toys import TOY
 CPU = torch.device("cpu")
 
 
-def need(size):
-    return memory_need(TOY, Selection("toy"), 3, size, CPU, "fp32")
+def need(size, architecture=TOY, precision="fp32"):
+    return memory_need(architecture, Selection(architecture.name), 3, size, CPU, precision)
+
+
+def broad(num_classes, *, weights):
+    """A network whose weights take far more memory than what it computes from an image."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(16), nn.Flatten(), nn.Linear(2048, 512), nn.Linear(512, 3)
+    )
+
+
+BROAD = dataclasses.replace(TOY, name="broad", build=broad)
 
 
 def test_memory_for_images_grows_with_their_area():
     small, large = need(16), need(32)
     assert small.fixed == large.fixed == 16 * sum(p.numel() for p in TOY.build(3, weights=None).parameters())
     assert large.an_image == pytest.approx(4 * small.an_image, rel=0.05)
+
+
+def test_bfloat16_takes_between_a_part_and_all_of_the_memory_of_float32():
+    """Autocast keeps copies of the weights for the backward pass: these are no memory of an image."""
+    full, half = need(32, BROAD), need(32, BROAD, "bf16")
+    assert full.fixed == half.fixed
+    assert 0.3 * full.an_image < half.an_image <= full.an_image
 
 
 def test_memory_for_an_image_is_at_least_what_its_layers_return():

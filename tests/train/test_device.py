@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -50,3 +51,19 @@ def test_jobs_share_the_cores():
 def test_what_needs_no_torch_loads_none():
     program = "import sys, skineval.grid.run, skineval.grid.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_bfloat16_is_asked_of_the_gpu_that_was_chosen(monkeypatch):
+    current = [0]
+
+    @contextmanager
+    def chosen(device):
+        current[0] = device.index
+        yield
+        current[0] = 0
+
+    monkeypatch.setattr(torch.cuda, "device", chosen)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[0] == 1)
+    old, new = (Device(f"cuda:{index}", "GPU", "asked for") for index in (0, 1))
+    assert choose_precision("auto", RESNET, new) == ("bf16", "the GPU supports it")
+    assert choose_precision("auto", RESNET, old) == ("fp32", "the GPU has no bfloat16")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from skineval.networks import find_head
 from skineval.train.embeddings import PENALTIES, fit_head, install_head
@@ -79,3 +82,23 @@ def test_nothing_is_left_hooked():
     model = build(3, weights=None)
     embed(model, model[8], stage(store), np.arange(4))
     assert not model[8]._forward_pre_hooks
+
+
+def test_an_embedding_holds_no_more_memory_than_its_own():
+    """What a head is given may be a view of something large: one token of all that a transformer has."""
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 3)
+
+        def forward(self, pictures):
+            return self.head(pictures.flatten(2).transpose(1, 2)[:, 0])
+
+    kept = []
+    model, (pictures, _) = Tokens(), images(6)
+    with patch("skineval.train.predict.torch.cat", lambda parts: kept.extend(parts) or torch.concatenate(parts)):
+        found = embed(model, model.head, stage(pictures), np.arange(6), batch_size=2)
+    assert found.shape == (6, 3)
+    assert len(kept) == 3
+    assert all(part.untyped_storage().nbytes() == part.numel() * part.element_size() for part in kept)

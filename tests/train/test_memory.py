@@ -20,6 +20,11 @@ ERRORS = (
     RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
     RuntimeError("could not create a primitive"),  # what a convolution under RLIMIT_AS says
     RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+    RuntimeError("Invalid buffer size: 20.00 GiB"),  # Apple's GPU
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("Unable to find a valid cuDNN algorithm to run convolution"),
     MemoryError(),
 )
 

@@ -102,3 +102,18 @@ def test_a_prediction_that_is_not_finite_is_refused():
 def test_predicting_stops_when_asked():
     with pytest.raises(Interrupted):
         predict_probabilities(network(), stage(store(), should_stop=lambda: True), np.arange(5), "d4")
+
+
+def test_a_prediction_is_in_full_float32_and_leaves_the_switch_as_it_was():
+    seen = []
+
+    class Looking(nn.Module):
+        def forward(self, pictures):
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return pictures.mean(dim=(2, 3))
+
+    before = torch.backends.cudnn.allow_tf32
+    predict_logits(Looking(), stage(store()), np.arange(5))
+    assert before
+    assert not any(seen)
+    assert torch.backends.cudnn.allow_tf32 == before

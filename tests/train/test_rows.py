@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.errors import DataError
-from skineval.train.predict import put_on_device
+from skineval.train.predict import Stage, put_on_device
 from skineval.train.rows import FileRows
 
 SHAPE = (20, 4, 5, 3)
@@ -105,3 +105,21 @@ def test_other_devices_get_the_whole_store(mapped: np.memmap, monkeypatch: pytes
     images = put_on_device(mapped, torch.device("meta"))
     assert images.shape == SHAPE
     assert images.device.type == "meta"
+
+
+def test_a_store_that_a_gpu_cannot_hold_is_read_from_the_file(
+    mapped: np.memmap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def empty(*shape: object, **options: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
+
+    notes: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr("skineval.train.predict.torch.empty", empty)
+        images = put_on_device(mapped, torch.device("meta"), on_note=notes.append)
+    assert isinstance(images, FileRows)
+    assert "do not fit into the memory of meta" in notes[0]
+    stage = Stage(images, torch.device("meta"), "fp32", lambda batch: batch)
+    batch = stage.take(torch.tensor([3, 1]).to(images.device))
+    assert batch.device.type == "meta"
+    assert batch.shape == (2, SHAPE[3], *SHAPE[1:3])
