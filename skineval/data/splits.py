@@ -26,6 +26,7 @@ PARTS = ("train", "validation", "test")
 LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")
 
 TRAIN, VALIDATION, TEST = range(3)
+_PURPOSE = ("networks are trained on it", "the epoch that is kept is chosen on it", "every figure is measured on it")
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +208,30 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
         raise DataError(f"{path}: {error.message}", error.hint) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
+
+
+def check_parts(made: Split, table: LesionTable, task: str) -> None:
+    """Every part of every fold has images of every class of the task, as in what `split` deals out.
+
+    Raises DataError, naming fold, part and class, where one has none: before anything is trained for nothing.
+    """
+    targets, classes = labels(table, task)
+    for fold in range(made.folds):
+        parts = made.parts(fold)
+        for rows, part, purpose in zip((parts.train, parts.validation, parts.test), PARTS, _PURPOSE, strict=True):
+            if not len(rows):
+                raise DataError(
+                    f"Fold {fold} of the split has no {part} image; {purpose}.",
+                    f"Give each fold a {part} part, or leave --split out.",
+                )
+            absent = np.flatnonzero(np.bincount(targets[rows], minlength=len(classes)) == 0)
+            if len(absent):
+                n = int((targets == absent[0]).sum())
+                raise DataError(
+                    f"Fold {fold} of the split has none of the {n} images of class {classes[absent[0]]!r} in its "
+                    f"{part} part; {purpose}.",
+                    f"{'Put some there' if n else 'Use more data'}, or take the task that joins classes: malignant.",
+                )
 
 
 def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int64], list[str]]:

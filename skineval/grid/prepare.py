@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable, labels
-from skineval.data.splits import Split, official_split, read_split, split
+from skineval.data.splits import Split, check_parts, official_split, read_split, split
 from skineval.errors import DataError, UsageError
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
@@ -150,8 +150,8 @@ def batch_sizes(
 def make_split(recipe: Recipe, table: LesionTable) -> Split:
     """The parts of every fold: dealt out, read from a file, or the data set's own.
 
-    Raises DataError where a split made elsewhere does not fit or leaks without saying so, and where nobody knows which
-    images show one lesion although parts of whole lesions are asked for.
+    Raises DataError where a split made elsewhere does not fit, leaks without saying so or leaves a part without images
+    of a class, and where nobody knows which images show one lesion although parts of whole lesions are asked for.
     """
     if recipe.protocol == "lesion" and not table.lesions_known:
         raise DataError(
@@ -172,6 +172,7 @@ def make_split(recipe: Recipe, table: LesionTable) -> Split:
     else:
         repeats = recipe.repeats if recipe.repeats > 1 else None
         made = read_split(Path(recipe.split).expanduser(), table, protocol=recipe.protocol, repeats=repeats)
+    check_parts(made, table, recipe.task)
     if recipe.folds not in (1, made.folds // made.repeats):
         raise UsageError(
             f"--folds is {recipe.folds}, and the split {recipe.split} has {made.folds // made.repeats}.",

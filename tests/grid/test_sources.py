@@ -73,6 +73,36 @@ def test_a_bench_takes_a_split_made_elsewhere(folder, skineval_program, tmp_path
     assert str(tmp_path / "mine.csv") in (tmp_path / "out" / "recipe.toml").read_text()
 
 
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        ("train", "Fold 1 of the split has no train image; networks are trained on it."),
+        ("validation", "Fold 1 of the split has no validation image; the epoch that is kept is chosen on it."),
+        ("test", "Fold 1 of the split has no test image; every figure is measured on it."),
+        ("train df", "Fold 1 of the split has none of the 12 images of class 'df' in its train part"),
+        ("validation df", "Fold 1 of the split has none of the 12 images of class 'df' in its validation part"),
+        ("test df", "Fold 1 of the split has none of the 12 images of class 'df' in its test part"),
+    ],
+)
+def test_a_split_with_a_part_that_is_empty_or_lacks_a_class_trains_nothing(
+    lacking, message, folder, skineval_program, tmp_path
+):
+    part, _, dx = lacking.partition(" ")
+    skineval_program("data", "split", str(folder), "--repeats=2", "--out=mine.csv", "--quiet")
+    made = pd.read_csv(tmp_path / "mine.csv")
+    known = pd.read_csv(folder / "HAM10000_metadata.csv").set_index("image_id")["dx"]
+    taken = (made["fold"] == 1) & (made["part"] == part) & (known[made["image_id"]].to_numpy() == dx if dx else True)
+    made.loc[taken, "part"] = "test" if part == "validation" else "validation"
+    made.to_csv(tmp_path / "mine.csv", index=False)
+    keys = ("--split=mine.csv", "--repeats=2")
+    refused = skineval_program("bench", f"--data={folder}", *KEYS, "--epochs=1", "--out=out", *keys)
+    assert refused.returncode == 3
+    assert message in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
+    joined = skineval_program("data", "split", str(folder), "--task=malignant", *keys)
+    assert joined.returncode == (0 if dx else 3), joined.stderr
+
+
 def test_data_without_lesions_has_no_lesion_level_parts(folder, skineval_program, tmp_path):
     sorted_into_classes = tmp_path / "classes"
     table = pd.read_csv(folder / "HAM10000_metadata.csv")

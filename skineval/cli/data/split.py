@@ -21,6 +21,7 @@ def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
     out: Annotated[Path | None, typer.Option("--out", help="The CSV file to write.", show_default=False)] = None,
     split: Annotated[str | None, _key("split", "FILE|official")] = None,
+    task: Annotated[str | None, _key("task", "dx7|malignant")] = None,
     protocol: Annotated[str | None, _key("protocol", "lesion|image|oversample-first")] = None,
     folds: Annotated[str | None, _key("folds", "N")] = None,
     repeats: Annotated[str | None, _key("repeats", "N")] = None,
@@ -34,7 +35,7 @@ def split(
     """Deal images out to train, validation and test, whole lesions together, as `skineval bench` does.
 
     The parts stand in the file that --out names, which `skineval bench --split` takes. With --split the parts are not
-    made but read, and refused where they leak.
+    made but read, and refused where they leak, or where a part lacks a class of --task.
     """
     keys = {key: value for key, value in locals().items() if key in HELP and value is not None}
     from skineval import api
