@@ -25,6 +25,7 @@ from skineval.measure.intervals import (
 )
 from skineval.measure.metrics import METRICS, Floats
 from skineval.measure.predictions import EVERY_FOLD, Predictions
+from skineval.measure.ranking import best_first
 from skineval.specs import Metric
 
 #: Differences closer than this are equal: the same images summed in another order differ by rounding.
@@ -132,15 +133,15 @@ def against_best(
 ) -> list[Comparison]:
     """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
 
-    The best is the one with the best mean of `primary` over its cells; leave baselines out. Holm's correction is over
-    the comparisons of one metric. The best was chosen on these very images, so its lead is flattered a little: read
-    the p-values as what does not differ, and confirm a winner on further images.
+    The best is the one with the best mean of `primary` over its cells, of equal ones the first by name (`best_first`);
+    leave baselines out. Holm's correction is over the comparisons of one metric. The best was chosen on these very
+    images, so its lead is flattered a little: read the p-values as what does not differ, and confirm a winner on
+    further images.
 
     Raises what `differences` raises.
     """
     ranked = {name: _mean_figure(cells, primary) for name, cells in systems.items()}
-    sign = 1 if primary.higher_is_better else -1
-    best = max(ranked, key=lambda name: -np.inf if np.isnan(ranked[name]) else sign * ranked[name])
+    best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
     others = [name for name in systems if name != best]
     found = [
         differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed, confidence=confidence)

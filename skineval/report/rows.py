@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skineval.measure.names import is_ensemble
+from skineval.measure.ranking import best_first
 from skineval.report import text
 
 if TYPE_CHECKING:
@@ -161,13 +162,7 @@ def of(found: Iterable[Score], metric: str, label: str = "", *, baseline: bool =
 
 def ranking(found: Sequence[Score]) -> list[str]:
     """The systems, the best balanced accuracy first; ties in alphabetical order, undefined ones last."""
-
-    def key(item: tuple[str, Estimate]) -> tuple[bool, float, str]:
-        name, estimate = item
-        undefined = math.isnan(estimate.value)
-        return undefined, 0.0 if undefined else -estimate.value, name
-
-    return [name for name, _ in sorted(of(found, PRIMARY).items(), key=key)]
+    return best_first({name: estimate.value for name, estimate in of(found, PRIMARY).items()})
 
 
 def behind(found: Iterable[Gap], best: str) -> Mapping[str, Gap]:

@@ -1,6 +1,7 @@
 """Paired differences: their interval, their p-value, and the correction for several of them."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skineval.errors import DataError, UsageError
 from skineval.measure.comparisons import against_best, difference, differences, holm
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import METRICS, from_plain
+from skineval.report.rows import Estimate, Score, ranking
 from tests.measure.samples import classifier
 
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -219,6 +221,19 @@ def test_best_against_all_others():
     by_nll = against_best(systems, [ACCURACY], primary=BY_NAME["nll"], replicates=20)
     assert {row.a for row in by_nll} == {"best"}
     assert against_best({"one": systems["weak"]}, [ACCURACY]) == []
+
+
+@pytest.mark.parametrize("names", list(permutations(["cnn/none", "resnet18/none", "resnet18/smote"])))
+def test_of_equally_good_systems_the_table_and_the_comparisons_have_the_same_best(names):
+    """Collapsed networks: each calls everything one class, so that all have 1/7."""
+    truth = classifier(60)
+    collapsed = {
+        name: [replace(truth, probabilities=np.tile(np.roll([0.4, *[0.1] * 6], len(name)), (len(truth), 1)))]
+        for name in names
+    }
+    (best,) = {row.a for row in against_best(collapsed, METRICS[:1], replicates=20)}
+    figures = [(name, estimate(cells, METRICS[:1], replicates=2)[0].value) for name, cells in collapsed.items()]
+    assert best == ranking([Score(name, METRICS[0].name, "", Estimate(value), 20, 20, 1) for name, value in figures])[0]
 
 
 def test_holm_by_hand():
