@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.data.lesions import LesionTable
+from skineval.data.lesions import KNOWN_DUPLICATES, LesionTable
 from skineval.errors import DataError, UsageError
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
@@ -56,20 +56,19 @@ def overlaps(
     """Why each external image may not be tested, (n,) str, "" where it may.
 
     An image is known where its id, its pixels (n, S, S, 3) at the size of the bench, or its lesion stands anywhere in
-    the internal data, whatever the part: with several folds every part is trained on once. Lesions are compared where
-    both sides know them; images of an external lesion of which one image is known are all left out.
+    the internal data, whatever the part: with several folds every part is trained on once. Lesions are compared by name
+    where both sides know them, and by the known pairs of image ids of one lesion, of which one may be here and the
+    other there. Images of an external lesion of which one image is known are all left out.
     """
     ids = _among(external.frame["image_id"], internal.frame["image_id"])
     known = set(map(_content, internal_pixels))
     content = np.fromiter((_content(image) in known for image in external_pixels), dtype=np.bool_, count=len(external))
     groups = external.frame["group"]
+    seen = ids | content | _among(external.frame["image_id"], _duplicates(internal.frame["image_id"]))
     if internal.lesions_known and external.lesions_known:
-        named = _among(external.frame["lesion_id"], internal.frame["lesion_id"]) | _among(
-            groups, internal.frame["group"]
-        )
-    else:
-        named = np.zeros(len(external), dtype=np.bool_)
-    lesion = _among(groups, groups[ids | content | named])
+        lesions = external.frame["lesion_id"]
+        seen |= _among(lesions, internal.frame["lesion_id"]) | _among(groups, internal.frame["group"])
+    lesion = _among(groups, groups[seen])
     reasons = np.select([ids, content, lesion], [SAME_ID, SAME_CONTENT, SAME_GROUP], "")
     return reasons.astype(object)
 
@@ -117,7 +116,13 @@ def described(facts: Mapping[str, Any]) -> str:
     return f"{sum(excluded.values())} images that occur in the data of the bench were left out: {counts}."
 
 
-def _among(values: pd.Series[Any], known: pd.Series[Any]) -> NDArray[np.bool_]:
+def _duplicates(image_ids: Iterable[str]) -> set[str]:
+    """The other image of each known pair of which one is among `image_ids`."""
+    here = set(image_ids)
+    return {there for pair in KNOWN_DUPLICATES for one, there in (pair, pair[::-1]) if one in here}
+
+
+def _among(values: pd.Series[Any], known: Iterable[Any]) -> NDArray[np.bool_]:
     return values.isin(set(known)).to_numpy(dtype=np.bool_)
 
 

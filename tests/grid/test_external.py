@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.data import synthetic
-from skineval.data.lesions import DIAGNOSES, subset
+from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES, subset
 from skineval.errors import DataError, UsageError
 from skineval.grid.external import (
     SAME_CONTENT,
@@ -67,6 +67,23 @@ def test_lesion_names_mean_nothing_where_one_side_does_not_know_them():
     object.__setattr__(external, "frame", frame)
     object.__setattr__(external, "lesions_known", False)
     assert overlaps(internal, pixels(2), external, pixels(2, seed=1)).tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_known_duplicates_are_joined_between_the_bench_and_the_external_test(known):
+    inside, outside = KNOWN_DUPLICATES[0]
+    internal, external = made_table([("mel", 1), ("mel", 1)]), made_table([("mel", 2), ("nv", 1)])
+    for table, ids, prefix in ((internal, [inside, "ISIC_1"], "H"), (external, ["ISIC_8", outside, "ISIC_9"], "X")):
+        object.__setattr__(table, "frame", renamed(table, prefix).assign(image_id=ids))
+        object.__setattr__(table, "lesions_known", known)
+    # Row 0 is another image of the lesion of row 1.
+    assert overlaps(internal, pixels(2), external, pixels(3, seed=1)).tolist() == [SAME_GROUP, SAME_GROUP, ""]
+
+
+def test_known_duplicates_on_one_side_are_tested():
+    external = made_table([("mel", 1), ("mel", 1)])
+    object.__setattr__(external, "frame", renamed(external, "X").assign(image_id=list(KNOWN_DUPLICATES[0])))
+    assert overlaps(made_table([("mel", 2)]), pixels(2), external, pixels(2, seed=1)).tolist() == ["", ""]
 
 
 def test_nothing_left_to_test_is_an_error():
