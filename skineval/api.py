@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skineval.data.lesions import LesionTable
     from skineval.data.splits import Split
     from skineval.grid.audit import Audited
+    from skineval.grid.evaluation import Evaluation
     from skineval.grid.result import BenchResult
     from skineval.grid.run import Display
     from skineval.recipe import Recipe
@@ -96,47 +97,26 @@ def evaluate(
     "oversample-first" lets an image be tested several times. Raises DataError naming file and row of what is wrong,
     UsageError for an unknown protocol.
     """
-    import pandas as pd
+    return evaluation(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates).results
 
+
+def evaluation(
+    predictions: str | Path | pd.DataFrame,
+    *,
+    truth: str | Path | pd.DataFrame | None = None,
+    part: str = "test",
+    protocol: str = "",
+    replicates: int = 2000,
+) -> Evaluation:
+    """As `evaluate`; the scores come with what has to be said of them."""
     from skineval.catalog import load_catalog
-    from skineval.data.splits import OVERSAMPLE_FIRST, PROTOCOLS
-    from skineval.grid.outcome import RESULT_COLUMNS
-    from skineval.measure.intervals import estimate
-    from skineval.measure.predictions import from_submission, several
+    from skineval.data.splits import PROTOCOLS
+    from skineval.grid.evaluation import score
 
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
-    frame, source = _frame(predictions)
-    if truth is None:
-        read = several(frame, source=source, copies=protocol == OVERSAMPLE_FIRST)
-        cells = [one.select(part) for one in read]
-    else:
-        reference, reference_source = _frame(truth)
-        cells = [from_submission(frame, reference, source=source, truth_source=reference_source)]
-    cells = [cell for cell in cells if len(cell)]
-    if not cells:
-        raise DataError(f"{source} holds no rows of part {part!r}.", "Name another part with --part.")
-    task = "malignant" if "malignant" in cells[0].classes else "dx7"
-    metrics = [metric for metric in load_catalog().metrics if task in metric.tasks]
-    name = Path(source).stem
-    rows = [
-        (
-            name,
-            "",
-            task,
-            protocol,
-            one.metric,
-            one.class_,
-            one.value,
-            one.low,
-            one.high,
-            one.n_images,
-            one.n_lesions,
-            one.n_cells,
-        )
-        for one in estimate(cells, metrics, replicates=replicates)
-    ]
-    return pd.DataFrame(rows, columns=list(RESULT_COLUMNS))
+    given, reference = _frame(predictions), None if truth is None else _frame(truth)
+    return score(given, reference, load_catalog(), part=part, protocol=protocol, replicates=replicates)
 
 
 def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:

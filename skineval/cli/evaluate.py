@@ -30,6 +30,6 @@ def evaluate(
     from skineval.data.splits import LESION
     from skineval.report import standings
 
-    results = api.evaluate(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
+    found = api.evaluation(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
     stamps = () if protocol in ("", LESION) else ("LEAKY",)
-    print_table(standings.scores(results, stamps, replicates), format)
+    print_table(standings.scores(found.results, stamps, replicates, found.lesions_known), format)

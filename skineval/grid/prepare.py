@@ -221,6 +221,7 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
             "images": len(prepared.table),
             "lesions": int(prepared.table.frame["lesion_id"].nunique()),
             "groups": int(prepared.table.frame["group"].nunique()),
+            "lesions_known": prepared.table.lesions_known,
             "notes": list(prepared.table.notes),
         },
         "split": {

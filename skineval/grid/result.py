@@ -86,3 +86,8 @@ class BenchResult:
     externals: Sequence[ExternalTest] = ()
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = None
+
+    @property
+    def lesions_known(self) -> bool:
+        """Whether the data says which images show one lesion, as all did before environment.json told of it."""
+        return bool(self.environment["data"].get("lesions_known", True))

@@ -94,6 +94,7 @@ def _comparison(bench: BenchResult) -> Table:
         bench.warnings,
         bench.recipe.replicates,
         averaged=bench.ensembles,
+        lesions_known=bench.lesions_known,
     )
 
 
@@ -103,15 +104,10 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
     for external in bench.externals:
         facts, name = external.about, external.name
         yield Paragraph(
-            f"{name} ({text.plain(facts['data'])}): {text.plural(facts['tested_images'], 'image')} of "
-            f"{text.plural(facts['tested_lesions'], 'lesion')}, on which nothing was trained or chosen. "
-            f"{described(facts)}"
+            f"{name} ({text.plain(facts['data'])}): "
+            f"{text.sample(facts['tested_images'], facts['tested_lesions'], facts['lesions_known'])}, on which nothing "
+            f"was trained or chosen. {described(facts)}"
         )
-        if not facts["lesions_known"]:
-            yield Paragraph(
-                "Which of its images show one lesion is unknown: its intervals resample images, and are too narrow if "
-                "lesions repeat."
-            )
         for system in best:
             here, there = (rows.of(rows.scores(frame), PRIMARY) for frame in (bench.results, external.results))
             if system in there:
@@ -122,11 +118,12 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
         yield _external_comparison(bench, external)
         if external.ensembles:
             yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
+        stamps, known = _external_stamps(bench, external), facts["lesions_known"]
         for place, system in enumerate(rows.ranking(rows.scores(external.results))):
-            table = standings.per_class(external.results, system, bench.classes, _external_stamps(bench, external))
+            table = standings.per_class(external.results, system, bench.classes, stamps, known)
             yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
         if len(external.comparisons):
-            table = standings.differences(external.comparisons, _external_stamps(bench, external))
+            table = standings.differences(external.comparisons, stamps, known)
             yield Fold(f"{name}: paired differences", (_titled(name, table),))
 
 
@@ -136,10 +133,15 @@ def _titled(external: str, table: Table) -> Table:
 
 def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
     """The main table of an external test."""
-    stamps, nothing = _external_stamps(bench, external), bench.cells.iloc[:0]
-    replicates = bench.recipe.replicates
     return standings.comparison(
-        external.results, external.comparisons, nothing, stamps, replicates, external.name, external.ensembles
+        external.results,
+        external.comparisons,
+        bench.cells.iloc[:0],
+        _external_stamps(bench, external),
+        bench.recipe.replicates,
+        external.name,
+        external.ensembles,
+        external.about["lesions_known"],
     )
 
 
@@ -152,7 +154,7 @@ def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
     yield from album.of("recall")
     yield from album.of("roc")
     for place, system in enumerate(rows.ranking(rows.scores(bench.results))):
-        table = standings.per_class(bench.results, system, bench.classes, bench.warnings)
+        table = standings.per_class(bench.results, system, bench.classes, bench.warnings, bench.lesions_known)
         yield Fold(system, (table,), opened=place == 0)
 
 
@@ -162,18 +164,18 @@ def _differences(bench: BenchResult) -> Iterator[Block]:
             "Each row is the best system against another one, on the same images. The best was chosen on these very "
             "images, which flatters its lead a little: confirm it on further ones."
         )
-        yield standings.differences(bench.comparisons, bench.warnings)
+        yield standings.differences(bench.comparisons, bench.warnings, bench.lesions_known)
 
 
 def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
-    table = standings.calibration(bench.results, bench.warnings)
+    table = standings.calibration(bench.results, bench.warnings, bench.lesions_known)
     if table.rows:
         yield table
         yield from album.of("reliability")
 
 
 def _further(bench: BenchResult) -> Iterator[Block]:
-    table = standings.further(bench.results, bench.warnings)
+    table = standings.further(bench.results, bench.warnings, bench.lesions_known)
     if table:
         yield table
 
@@ -222,6 +224,8 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
     if shared:
         groups = text.plural(shared, "group")
         yield Paragraph(f"LEAKY: {groups} (the images of one lesion) in more than one part.", weighty=True)
+    elif not bench.lesions_known:
+        yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
     else:
         yield Paragraph("No group (the images of one lesion) stands in more than one part: counted from split.csv.")
 
@@ -232,7 +236,8 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
     yield Paragraph(
         f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
         "The primary metric, declared beforehand, is balanced accuracy. Intervals are 95 % percentile bootstrap over "
-        "lesions, differences are paired on the same images and corrected after Holm."
+        f"{'lesions' if bench.lesions_known else 'images'}, differences are paired on the same images and corrected "
+        "after Holm."
     )
     yield _CHOICES
     if bench.ensembles:
@@ -256,7 +261,7 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
     if bench.recipe.folds == 1 and bench.recipe.repeats == 1:
         yield "One hold-out: how far results depend on the split was not measured."
     few = [
-        f"{text.plain(one.label)} ({text.plural(one.n_images, 'image')} of {text.plural(one.n_lesions, 'lesion')})"
+        f"{text.plain(one.label)} ({text.sample(one.n_images, one.n_lesions, bench.lesions_known)})"
         for one in rows.scores(bench.results)
         if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system in rows.BASELINES[:1]
     ]

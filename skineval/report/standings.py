@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skineval.report import rows, text
-from skineval.report.rows import PRIMARY, GridCell, Score
+from skineval.report.rows import PRIMARY, Gap, GridCell, Score
 from skineval.report.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 
-_INTERVAL = "Brackets: 95 % percentile bootstrap interval; lesions are resampled, with all of their images"
-_TEST = (
-    "Differences are paired on the same images; p: lesion randomisation test, corrected for multiplicity after Holm."
-)
-
 
 def comparison(
     results: pd.DataFrame,
@@ -80,10 +75,12 @@ def comparison(
     replicates: int | None = None,
     external: str = "",
     averaged: Sequence[EnsembleResult] = (),
+    lesions_known: bool = True,
 ) -> Table:
     """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
 
     `external` is the name of the external test that the results are of, `averaged` are the ensembles among them.
+    `lesions_known` is False where nobody says which images show one lesion; as in all tables here, notes then say so.
     """
     found, grid = rows.scores(results), rows.grid(cells)
     systems = rows.ranking(found)
@@ -112,8 +109,8 @@ def comparison(
     ]
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
-        *interval_notes(results, replicates, external),
-        *([_TEST] if behind else []),
+        *interval_notes(results, replicates, external, lesions_known=lesions_known),
+        *([_test_note(lesions_known)] if behind else []),
         *_ensemble_notes(averaged, timed=bool(grid)),
         *_seed_notes(grid),
     )
@@ -121,20 +118,22 @@ def comparison(
     return _by_system(title, stamps, columns, systems, _baseline_names(found), kinds, unfinished, footnotes)
 
 
-def calibration(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
+def calibration(results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table:
     """How far the probabilities can be taken at their word, the best-ranked system first."""
-    return _of_figures("Calibration", results, _CALIBRATION, stamps)
+    return _of_figures("Calibration", results, _CALIBRATION, stamps, lesions_known)
 
 
-def further(results: pd.DataFrame, stamps: Sequence[str] = ()) -> Table | None:
+def further(results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table | None:
     """The overall metrics that have no place in another table, plugins' included; None where there are none."""
     metrics = dict.fromkeys(one.metric for one in rows.scores(results) if not one.label)
     others = [_figure(metric, metric, priority=4) for metric in metrics if metric not in _PLACED]
     figures = [*(figure for figure in _FURTHER if figure.metric in metrics), *others]
-    return _of_figures("Further metrics", results, figures, stamps) if figures else None
+    return _of_figures("Further metrics", results, figures, stamps, lesions_known) if figures else None
 
 
-def per_class(results: pd.DataFrame, system: str, classes: Sequence[str], stamps: Sequence[str] = ()) -> Table:
+def per_class(
+    results: pd.DataFrame, system: str, classes: Sequence[str], stamps: Sequence[str] = (), lesions_known: bool = True
+) -> Table:
     """Recall, precision, F1 and AUC of each class, for one system or baseline."""
     found = {(one.metric, one.label): one for one in rows.scores(results) if one.system == system}
     extra = dict.fromkeys(metric for metric, label in found if label and metric not in _PLACED)
@@ -149,15 +148,17 @@ def per_class(results: pd.DataFrame, system: str, classes: Sequence[str], stamps
 
     def row(label: str) -> Row:
         mine = [found.get((figure.metric, label)) for figure in present]
-        sizes = next(((one.n_images, one.n_lesions) for one in mine if one), (None, None))
+        sizes = next((_sizes(one, lesions_known) for one in mine if one), (None, None))
         return Row((label, *(one.estimate if one else None for one in mine), *sizes))
 
     title = text.stamped(f"Per class: {text.plain(system)}", stamps)
-    return Table(title, columns, tuple(row(label) for label in classes), (f"{_INTERVAL}.",))
+    return Table(title, columns, tuple(row(label) for label in classes), (_interval_note(lesions_known),))
 
 
-def scores(results: pd.DataFrame, stamps: Sequence[str] = (), replicates: int | None = None) -> Table:
-    """Every figure there is, one a row."""
+def scores(
+    results: pd.DataFrame, stamps: Sequence[str] = (), replicates: int | None = None, lesions_known: bool = True
+) -> Table:
+    """Every figure there is, one a row; nothing is taken for granted of the images that were scored."""
     columns = (
         _SYSTEM,
         Column("metric", "Metric"),
@@ -168,15 +169,16 @@ def scores(results: pd.DataFrame, stamps: Sequence[str] = (), replicates: int | 
     )
     found = tuple(
         Row(
-            (one.system, one.metric, one.label, one.estimate, one.n_images, one.n_lesions),
+            (one.system, one.metric, one.label, one.estimate, *_sizes(one, lesions_known)),
             "baseline" if one.baseline else "plain",
         )
         for one in rows.scores(results)
     )
-    return Table(text.stamped("Scores", stamps), columns, found, tuple(interval_notes(results, replicates)))
+    notes = interval_notes(results, replicates, test="Scored", lesions_known=lesions_known)
+    return Table(text.stamped("Scores", stamps), columns, found, tuple(notes))
 
 
-def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
+def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table:
     """Every paired comparison: A minus B with its interval and test."""
     columns = (
         Column("a", "A"),
@@ -189,10 +191,11 @@ def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
         Column("n_lesions", "Lesions", "count", priority=5),
     )
     found = tuple(
-        Row((gap.a, gap.b, gap.metric, gap.estimate, gap.p, gap.p_holm, gap.n_images, gap.n_lesions))
+        Row((gap.a, gap.b, gap.metric, gap.estimate, gap.p, gap.p_holm, *_sizes(gap, lesions_known)))
         for gap in rows.gaps(comparisons)
     )
-    return Table(text.stamped("Paired differences", stamps), columns, found, (f"{_INTERVAL}.", _TEST))
+    notes = (_interval_note(lesions_known), _test_note(lesions_known))
+    return Table(text.stamped("Paired differences", stamps), columns, found, notes)
 
 
 def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
@@ -229,31 +232,64 @@ def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) ->
     return Table(text.stamped("Ensembles", stamps), columns, tuple(body))
 
 
-def interval_notes(results: pd.DataFrame, replicates: int | None = None, external: str = "") -> list[str]:
-    """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
+def interval_notes(
+    results: pd.DataFrame,
+    replicates: int | None = None,
+    external: str = "",
+    *,
+    test: str = "Internal test",
+    lesions_known: bool = True,
+) -> list[str]:
+    """What an interval in these results means, and how many images, lesions and cells stand behind a figure.
+
+    `test` is what the images are called that are not those of the external test `external`.
+    """
     from skineval.data.splits import OVERSAMPLE_FIRST  # numpy comes with it, which lists of names do without
 
     primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
-    lines = [f"{_INTERVAL} ({text.count(replicates)} replicates)." if replicates else f"{_INTERVAL}."]
+    lines = [_interval_note(lesions_known, replicates)]
     if primary:
         images = _span(one.n_images for one in primary)
-        lesions = _span(one.n_lesions for one in primary)
+        lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if lesions_known else ""
         averaged = _span(one.n_cells for one in primary if not one.ensemble)
         over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
-        test = f"External test {text.plain(external)}" if external else "Internal test"
+        test = f"External test {text.plain(external)}" if external else test
         each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
-        lines.append(f"{test}: {images} images of {lesions} lesions; {each} {over}.")
+        lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
     if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
         lines.append("An image counts as often as copies of it are tested.")
     return lines
 
 
-def _of_figures(name: str, results: pd.DataFrame, figures: Sequence[_Figure], stamps: Sequence[str]) -> Table:
+def _interval_note(lesions_known: bool, replicates: int | None = None) -> str:
+    """What is resampled for an interval."""
+    resampled = "lesions are resampled, with all of their images" if lesions_known else "images are resampled"
+    times = f" ({text.count(replicates)} replicates)" if replicates else ""
+    doubt = "" if lesions_known else "; which of them show one lesion is not known, so intervals may be too narrow"
+    return f"Brackets: 95 % percentile bootstrap interval; {resampled}{times}{doubt}."
+
+
+def _test_note(lesions_known: bool) -> str:
+    """What is permuted for a p-value."""
+    unit = "lesion" if lesions_known else "image"
+    return (
+        f"Differences are paired on the same images; p: {unit} randomisation test, corrected for multiplicity after "
+        "Holm."
+    )
+
+
+def _sizes(one: Score | Gap, lesions_known: bool) -> tuple[int, int | None]:
+    """Images and lesions behind a figure."""
+    return one.n_images, one.n_lesions if lesions_known else None
+
+
+def _of_figures(
+    name: str, results: pd.DataFrame, figures: Sequence[_Figure], stamps: Sequence[str], lesions_known: bool
+) -> Table:
     found = rows.scores(results)
     columns = [(figure.column, _everyone(found, figure)) for figure in figures]
-    return _by_system(
-        name, stamps, columns, rows.ranking(found), _baseline_names(found), footnotes=tuple(interval_notes(results))
-    )
+    notes = tuple(interval_notes(results, lesions_known=lesions_known))
+    return _by_system(name, stamps, columns, rows.ranking(found), _baseline_names(found), footnotes=notes)
 
 
 def _by_system(

@@ -109,6 +109,11 @@ def plural(n: int, noun: str, many: str = "") -> str:
     return f"{count(n)} {noun if n == 1 else many or noun + 's'}"
 
 
+def sample(images: int, lesions: int, lesions_known: bool) -> str:
+    """`400 images of 301 lesions`; `400 images` where nobody knows which of them show one lesion."""
+    return plural(images, "image") + (f" of {plural(lesions, 'lesion')}" if lesions_known else "")
+
+
 def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *most, last = list(words) or [""]

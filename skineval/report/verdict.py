@@ -33,7 +33,7 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph]:
     yield Paragraph(
         f"{best} {'is best' if len(systems) > 1 else 'is the only system'}: a balanced accuracy of "
         f"{rows.said(estimate)} on the internal test "
-        f"({text.plural(sample.n_images, 'image')} of {text.plural(sample.n_lesions, 'lesion')})."
+        f"({text.sample(sample.n_images, sample.n_lesions, bench.lesions_known)})."
     )
     if sample.ensemble:
         single = next(system for system in systems if not is_ensemble(system))

@@ -15,7 +15,7 @@ def interrupted(*_, **__):
         (("doctor",), "skineval.api.diagnosis"),
         (("bench", "demo"), "skineval.api.recipe_values"),
         (("list", "models"), "skineval.cli.listing.load_catalog"),
-        (("evaluate", "no-file.csv"), "skineval.api.evaluate"),
+        (("evaluate", "no-file.csv"), "skineval.api.evaluation"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )

@@ -143,6 +143,35 @@ def test_cells_and_differences_list_every_row(bench: BenchResult) -> None:
     assert len(standings.differences(bench.comparisons).rows) == len(bench.comparisons)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_every_table_says_what_is_resampled(bench: BenchResult, known: bool) -> None:
+    made = [
+        standings.comparison(bench.results, bench.comparisons, bench.cells, (), 2000, lesions_known=known),
+        standings.scores(bench.results, (), 2000, known),
+        standings.calibration(bench.results, (), known),
+        standings.further(bench.results, (), known),
+        standings.per_class(bench.results, "resnet34/none", bench.classes, (), known),
+        standings.differences(bench.comparisons, (), known),
+    ]
+    doubt = "; which of them show one lesion is not known, so intervals may be too narrow."
+    for table in made:
+        assert table is not None
+        notes = " ".join(table.footnotes)
+        assert ("lesions are resampled, with all of their images" in notes) == known
+        assert ("images are resampled" in notes) == (doubt in notes) == (not known)
+        assert (" lesions;" in notes or "lesion randomisation test" in notes) <= known
+        for row in table.rows:
+            if "n_lesions" in [column.key for column in table.columns]:
+                assert (cell(table, row, "n_lesions") is None) == (not known)
+
+
+def test_what_is_scored_is_not_taken_for_an_internal_test(bench: BenchResult) -> None:
+    notes = " ".join(standings.scores(bench.results).footnotes)
+    assert "Internal test" not in notes
+    assert "Scored: 400 images of 359 lesions;" in notes
+    assert "Internal test: 400 images of 359 lesions;" in " ".join(standings.calibration(bench.results).footnotes)
+
+
 def test_undefined_primary_figures_rank_last(bench: BenchResult) -> None:
     first = rows.scores(bench.results)
     undefined = [

@@ -1,0 +1,66 @@
+"""A bench of a folder for each class, of which nobody says which images show one lesion."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from skineval.grid.store import BenchFolder
+from tests.conftest import run_program
+from tests.data.folders import lesion_folder
+
+KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
+DOUBT = "images are resampled (1,000 replicates); which of them show one lesion is not known, so intervals may be too"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """The folder of a finished bench of two cells, and how the command ended."""
+    folder = tmp_path_factory.mktemp("classes")
+    known = lesion_folder(folder / "known")
+    for row in pd.read_csv(known / "HAM10000_metadata.csv").itertuples():
+        target = folder / "data" / row.dx / f"{row.image_id}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((known / "images" / f"{row.image_id}.jpg").read_bytes())
+    done = run_program(
+        "bench",
+        "--data=data",
+        *KEYS,
+        "--imbalance=none,smote",
+        "--epochs=1",
+        "--protocol=image",
+        "--out=out",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return BenchFolder(folder / "out"), done
+
+
+def test_no_report_speaks_of_lesions_that_nobody_knows(bench):
+    folder, done = bench
+    assert json.loads(folder.environment.read_text())["data"]["lesions_known"] is False
+    report, page = ((folder.path / name).read_text() for name in ("report.md", "report.html"))
+    for text in (done.stdout, report, re.sub(r"\s+", " ", page)):
+        text = " ".join(text.split())
+        assert DOUBT in text
+        assert "lesions are resampled" not in text
+        assert "lesion randomisation" not in text
+        assert re.search(r"[0-9] images? of [0-9,]+ lesions?", text) is None
+        assert "No group" not in text
+
+
+def test_predictions_without_lesions_are_scored_by_image(bench, skineval_program, tmp_path):
+    folder, _ = bench
+    cell = folder.cell(pd.read_csv(folder.cells)["run_id"][0])
+    frame = pd.read_csv(cell.predictions)
+    for name, columns in (("bare.csv", ["lesion_id"]), ("whole.csv", [])):
+        frame.drop(columns=columns).to_csv(tmp_path / name, index=False)
+        done = skineval_program("evaluate", name, "--replicates=1000")
+        assert done.returncode == 0, done.stderr
+        words = " ".join(done.stdout.split())
+        assert "Internal test" not in words
+        assert (DOUBT in words) == (name == "bare.csv")
+        assert ("lesions are resampled" in words) == (name == "whole.csv")
