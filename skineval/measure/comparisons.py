@@ -80,10 +80,11 @@ def differences(
 ) -> list[Difference]:
     """The differences a - b of two systems, one for each metric, on the images that both predict in the same fold.
 
-    A difference is the mean over pairs of cells of the metric of a's cell minus that of b's. Cells of a fold pair by
-    seed where both systems have the same seeds there, and each with each where they do not, which is the difference of
-    the means over seeds; the mean over the networks of all folds pairs with each fold. A pair where it is undefined is
-    left out. Metrics per class cannot be compared here.
+    A difference is the mean over the pairs of cells of each fold of the metric of a's cell minus that of b's, and then
+    over folds: where both have the same folds, it is the difference of the figures that `estimate` gives them. Cells of
+    a fold pair by seed where both systems have the same seeds there, and each with each where they do not, which is the
+    difference of the means over seeds; the mean over the networks of all folds pairs with each fold. A pair where it is
+    undefined is left out. Metrics per class cannot be compared here.
 
     The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). The
     p-value is two-sided, of a randomisation test (Ernst, Statistical Science 19:676, 2004): if the systems are equally
@@ -102,11 +103,12 @@ def differences(
     drawn = resample(groups, replicates, seed)
     swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed))
 
+    folds = [other.fold if one.fold == EVERY_FOLD else one.fold for one, other in pairs]
     gaps = np.vstack([_gap(one, other, metrics) for one, other in pairs])
     used = ~np.isnan(gaps)
-    observed = mean_where(used, gaps)
-    bootstrapped = mean_where(used, (_bootstrap(one, other, metrics, drawn) for one, other in pairs))
-    shuffled = mean_where(used, (_shuffle(one, other, metrics, swapped) for one, other in pairs))
+    observed = mean_where(used, gaps, folds)
+    bootstrapped = mean_where(used, (_bootstrap(one, other, metrics, drawn) for one, other in pairs), folds)
+    shuffled = mean_where(used, (_shuffle(one, other, metrics, swapped) for one, other in pairs), folds)
 
     n_images, n_lesions = count_distinct([one for one, _ in pairs])
     return [
@@ -133,14 +135,19 @@ def against_best(
 ) -> list[Comparison]:
     """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
 
-    The best is the one with the best mean of `primary` over its cells, of equal ones the first by name (`best_first`);
-    leave baselines out. Holm's correction is over the comparisons of one metric. The best was chosen on these very
-    images, so its lead is flattered a little: read the p-values as what does not differ, and confirm a winner on
-    further images.
+    The best is the one with the best figure of `primary` (see `estimate`), of equal ones the first by name
+    (`best_first`); leave baselines out. One that lacks a fold (`missing_folds`) cannot be the best, for its figure is
+    of other images: it is compared on the folds that it has. Where each lacks one, there is no best and no comparison.
+
+    Holm's correction is over the comparisons of one metric. The best was chosen on these very images, so its lead is
+    flattered a little: read the p-values as what does not differ, and confirm a winner on further images.
 
     Raises what `differences` raises.
     """
-    ranked = {name: _mean_figure(cells, primary) for name, cells in systems.items()}
+    missing = missing_folds(systems)
+    ranked = {name: _figure(cells, primary) for name, cells in systems.items() if name not in missing}
+    if not ranked:
+        return []
     best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
     others = [name for name in systems if name != best]
     found = [
@@ -156,6 +163,17 @@ def against_best(
             for name, row, p in zip(others, of_metric, corrected, strict=True)
         ]
     return comparisons
+
+
+def missing_folds(systems: Mapping[str, Sequence[Predictions]]) -> dict[str, tuple[int, ...]]:
+    """The systems that have no image of a fold of which another one has some, each with the folds that it lacks.
+
+    The mean over the networks of all folds lacks none.
+    """
+    tested = {name: {cell.fold for cell in cells if len(cell)} for name, cells in systems.items()}
+    every = {fold for folds in tested.values() for fold in folds} - {EVERY_FOLD}
+    missing = {name: every - folds for name, folds in tested.items() if EVERY_FOLD not in folds}
+    return {name: tuple(sorted(folds)) for name, folds in missing.items() if folds}
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
@@ -297,7 +315,8 @@ def _p_value(observed: float, shuffled: Floats) -> float:
     return (1 + extreme) / (1 + len(defined))
 
 
-def _mean_figure(cells: Sequence[Predictions], metric: Metric) -> float:
+def _figure(cells: Sequence[Predictions], metric: Metric) -> float:
+    """The figure that `estimate` gives a system, without its interval."""
     check(cells)
     values = np.vstack([figures(cell, [metric], np.ones((1, len(cell)))) for cell in cells])
-    return float(mean_where(~np.isnan(values), values)[0])
+    return float(mean_where(~np.isnan(values), values, [cell.fold for cell in cells])[0])

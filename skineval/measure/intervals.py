@@ -100,10 +100,11 @@ def estimate(
 ) -> list[Estimate]:
     """The figures of one system with their intervals: one row a metric, or one a class of it, in order.
 
-    `cells` are the system's folds × seeds, each with the images of a single part. A figure is the mean over cells of
-    the metric of each, and a replicate draws the same lesions for all of them, so that the interval reflects how many
-    lesions there are, not how many cells. A cell where the figure is undefined is left out of it. Undefined replicates
-    are left out of the interval; beyond `MOST_UNDEFINED` there is none.
+    `cells` are the system's folds × seeds, each with the images of a single part. A figure is the mean over the seeds
+    of each fold of the metric of each cell, and then over folds, so that a missing cell shifts no weight between folds.
+    A replicate draws the same lesions for all cells: the interval reflects how many lesions there are, not how many
+    cells. A cell where the figure is undefined is left out of it. Undefined replicates are left out of the interval;
+    beyond `MOST_UNDEFINED` there is none.
 
     Where every image of a small class is classified alike, every replicate agrees and the interval has no width: the
     number of lesions beside it says how little that means.
@@ -114,14 +115,16 @@ def estimate(
     check(cells)
     classes = cells[0].classes
     rows = [(metric.name, name) for metric in metrics for name in (classes if metric.per_class else ("",))]
+    folds = [cell.fold for cell in cells]
     values = np.vstack([figures(cell, metrics, np.ones((1, len(cell)))) for cell in cells])
     used = ~np.isnan(values)
-    means = mean_where(used, values)
+    means = mean_where(used, values, folds)
 
     drawn = resample([cell.groups for cell in cells], replicates, seed)
     replicated = mean_where(
         used,
         (np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)]) for cell in cells),
+        folds,
     )
 
     @cache
@@ -141,14 +144,17 @@ def estimate(
     return estimates
 
 
-def mean_where(used: NDArray[np.bool_], values: Iterable[Floats]) -> Floats:
-    """(..., K): the mean of `values`, one array (..., K) a cell, over the cells where `used` (cells, K) says so.
+def mean_where(used: NDArray[np.bool_], values: Iterable[Floats], folds: Sequence[int]) -> Floats:
+    """(..., K): the mean of `values`, one array (..., K) a cell, over the cells of each fold and then over the folds.
 
-    NaN where no cell is used, and where one that is used is NaN.
+    Only cells where `used` (cells, K) says so count; `folds` says which one each cell is of. A fold weighs the same
+    however many of its seeds count. NaN where no cell is used, and where one that is used is NaN.
     """
-    n_used = used.sum(axis=0)
-    total = sum(np.where(of_cell, value, 0) for of_cell, value in zip(used, values, strict=True))
-    mean: Floats = total / np.where(n_used > 0, n_used, np.nan)
+    same_fold = np.equal.outer(folds, folds)
+    n_beside = np.maximum(1, same_fold @ used.astype(np.int64))  # the used cells of the fold of each cell
+    n_folds = sum(used[np.equal(folds, fold)].any(axis=0).astype(np.int64) for fold in set(folds))
+    total = sum(np.where(of_cell, value, 0) / n for of_cell, value, n in zip(used, values, n_beside, strict=True))
+    mean: Floats = total / np.where(n_folds > 0, n_folds, np.nan)
     return mean
 
 

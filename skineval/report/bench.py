@@ -24,7 +24,7 @@ from skineval.report.document import (
 )
 from skineval.report.parts import groups_parted, parts
 from skineval.report.rows import PRIMARY
-from skineval.report.systems import ranked
+from skineval.report.systems import ranked, unranked
 from skineval.report.tables import Table
 from skineval.report.verdict import verdict
 
@@ -95,12 +95,13 @@ def _comparison(bench: BenchResult) -> Table:
         bench.recipe.replicates,
         averaged=bench.ensembles,
         lesions_known=bench.lesions_known,
+        unranked=unranked(bench),
     )
 
 
 def _externals(bench: BenchResult) -> Iterator[Block]:
     """What became of the systems on data that took no part in training, apart from the internal test."""
-    best = rows.ranking(rows.scores(bench.results))[:1]
+    best = [system.name for system in ranked(bench)[:1] if system.name not in unranked(bench)]
     for external in bench.externals:
         facts, name = external.about, external.name
         yield Paragraph(
@@ -119,7 +120,7 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
         if external.ensembles:
             yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
         stamps, known = _external_stamps(bench, external), facts["lesions_known"]
-        for place, system in enumerate(rows.ranking(rows.scores(external.results))):
+        for place, system in enumerate(rows.ranking(rows.scores(external.results), unranked(bench, external))):
             table = standings.per_class(external.results, system, bench.classes, stamps, known)
             yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
         if len(external.comparisons):
@@ -142,6 +143,7 @@ def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
         external.name,
         external.ensembles,
         external.about["lesions_known"],
+        unranked(bench, external),
     )
 
 
@@ -153,7 +155,7 @@ def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, .
 def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
     yield from album.of("recall")
     yield from album.of("roc")
-    for place, system in enumerate(rows.ranking(rows.scores(bench.results))):
+    for place, system in enumerate(rows.ranking(rows.scores(bench.results), unranked(bench))):
         table = standings.per_class(bench.results, system, bench.classes, bench.warnings, bench.lesions_known)
         yield Fold(system, (table,), opened=place == 0)
 
@@ -168,14 +170,14 @@ def _differences(bench: BenchResult) -> Iterator[Block]:
 
 
 def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
-    table = standings.calibration(bench.results, bench.warnings, bench.lesions_known)
+    table = standings.calibration(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
     if table.rows:
         yield table
         yield from album.of("reliability")
 
 
 def _further(bench: BenchResult) -> Iterator[Block]:
-    table = standings.further(bench.results, bench.warnings, bench.lesions_known)
+    table = standings.further(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
     if table:
         yield table
 

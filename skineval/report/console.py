@@ -25,7 +25,7 @@ from skineval.report.tables import Cell, Column, Row, Table, glossary, texts
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
-_STYLES: Mapping[str, str] = {"plain": "", "best": "bold", "baseline": "dim"}
+_STYLES: Mapping[str, str] = {"plain": "", "best": "bold", "unranked": "dim", "baseline": "dim"}
 _UNFINISHED = "red"
 _GAP = 2  # blanks between columns, one of which is the rule that is not drawn
 _MARGIN = 1

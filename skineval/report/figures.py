@@ -22,9 +22,9 @@ from skineval.measure.predictions import Predictions
 from skineval.report import rows, style, text
 from skineval.report.document import Figure, LeftOut
 from skineval.report.galleries import photographs
-from skineval.report.rows import PRIMARY, Estimate, Score
+from skineval.report.rows import PRIMARY, Estimate, Score, Unranked
 from skineval.report.style import BLUE, FAINT, FOLDER, INK, MUTED, VERMILLION, Drawn, filled
-from skineval.report.systems import System, ranked
+from skineval.report.systems import System, ranked, unranked
 
 _COLUMNS = 4
 _UNIT = ([0, 0.5, 1], ["0", "0.5", "1"])  # short, so that those of neighbouring panels do not meet
@@ -35,10 +35,11 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
     """Every figure of the bench, in the order of the report; and what could not be drawn."""
     systems = ranked(bench)
     scores = rows.scores(bench.results)
+    beside = unranked(bench)
     with style.styled():
         if rows.ranking(scores):
-            yield _overview(scores, bench.warnings)
-            yield _recall(scores, bench.classes, bench.warnings)
+            yield _overview(scores, beside, bench.warnings)
+            yield _recall(scores, beside, bench.classes, bench.warnings)
         if systems:
             yield _roc(systems, scores, bench.classes, bench.warnings)
             yield _reliability(systems, scores, bench.warnings)
@@ -50,14 +51,14 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
             yield from photographs(systems[0], bench)
 
 
-def _overview(scores: Sequence[Score], stamps: Sequence[str]) -> Drawn:
-    names = rows.ranking(scores)
+def _overview(scores: Sequence[Score], beside: Unranked, stamps: Sequence[str]) -> Drawn:
+    names = rows.ranking(scores, beside)
     figure = style.canvas(10, 1.5 + 0.42 * len(names) + 0.2 * len(stamps), "Systems compared", stamps)
     panels = [(PRIMARY, "Balanced accuracy"), ("macro_auc", "Macro AUC")]
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for panel, (metric, name) in zip(axes, panels, strict=True):
         estimates = rows.of(scores, metric)
-        _forest(panel, names, estimates)
+        _forest(panel, names, estimates, beside)
         for place, system in enumerate(names):
             if system in estimates:
                 one = estimates[system]
@@ -81,29 +82,29 @@ def _overview(scores: Sequence[Score], stamps: Sequence[str]) -> Drawn:
                 color=MUTED,
             )
         panel.set_title(name, pad=17)
-    best, value = names[0], rows.of(scores, PRIMARY)[names[0]].value
+    first = text.decimal(rows.of(scores, PRIMARY)[names[0]].value)
+    ahead = f"{text.plain(names[0])} leads with a balanced accuracy of {first}"
     return Drawn(
         Figure(
             f"{FOLDER}/overview.svg",
             "Systems compared",
             "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; "
-            "dashed: the trivial baselines.",
-            f"Forest plot of {text.plural(len(names), 'system')}; "
-            f"{text.plain(best)} leads with a balanced accuracy of {text.decimal(value)}.",
+            f"dashed: the trivial baselines.{_beside(beside)}",
+            f"Forest plot of {text.plural(len(names), 'system')}; {'none is ranked' if names[0] in beside else ahead}.",
             "overview",
         ),
         style.encoded(figure, "svg"),
     )
 
 
-def _recall(scores: Sequence[Score], classes: Sequence[str], stamps: Sequence[str]) -> Drawn:
-    names = rows.ranking(scores)
+def _recall(scores: Sequence[Score], beside: Unranked, classes: Sequence[str], stamps: Sequence[str]) -> Drawn:
+    names = rows.ranking(scores, beside)
     columns, lines = _grid(len(classes))
     height = 1.0 + lines * (0.7 + 0.3 * len(names))
     figure = style.canvas(2.2 * columns + 2.2, height, "Recall of each class", stamps)
     axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for panel, label in filled(axes, classes):
-        _forest(panel, names, rows.of(scores, "recall", label))
+        _forest(panel, names, rows.of(scores, "recall", label), beside)
         sizes = {one.n_images for one in scores if one.metric == "recall" and one.label == label}
         n = f" (n = {text.count(sizes.pop())})" if len(sizes) == 1 else ""
         panel.set_title(f"{style.drawable(label)}{n}")
@@ -113,7 +114,8 @@ def _recall(scores: Sequence[Score], classes: Sequence[str], stamps: Sequence[st
         Figure(
             f"{FOLDER}/recall.svg",
             "Recall of each class",
-            f"Share of the test images of each class that are called right, with 95 % intervals. {_meanings(classes)}",
+            f"Share of the test images of each class that are called right, with 95 % intervals. {_meanings(classes)}"
+            f"{_beside(beside)}",
             f"Recall with intervals of {text.plural(len(names), 'system')} "
             f"for {text.listed(map(text.plain, classes))}.",
             "recall",
@@ -313,13 +315,23 @@ def _training(system: System, stamps: Sequence[str]) -> Drawn:
     )
 
 
-def _forest(panel: Axes, names: Sequence[str], estimates: dict[str, Estimate]) -> None:
-    """One point with its interval for each name, the first name on top; the first is marked as the best."""
+def _beside(beside: Unranked) -> str:
+    """What the grey points of a forest plot are."""
+    return " Grey: not ranked, for want of a fold that others have." if beside else ""
+
+
+def _forest(panel: Axes, names: Sequence[str], estimates: dict[str, Estimate], beside: Unranked) -> None:
+    """One point with its interval for each name, the first name on top; the first is marked as the best.
+
+    Those in `beside`, which are not ranked, are grey.
+    """
     for place, name in enumerate(names):
         one = estimates.get(name)
         if one is None or math.isnan(one.value):
             continue
         color, marker = (VERMILLION, "D") if place == 0 and len(names) > 1 else (BLUE, "o")
+        if name in beside:
+            color, marker = MUTED, "o"
         if not math.isnan(one.low):
             panel.plot([one.low, one.high], [place, place], color=color, linewidth=2, solid_capstyle="butt")
         panel.plot(one.value, place, color=color, marker=marker, markersize=5.5, linestyle="none")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from skineval.measure.names import is_ensemble
 from skineval.measure.ranking import best_first
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 PRIMARY = "balanced_accuracy"
 BASELINES = ("majority", "prior")
 DONE = "done"
+
+Unranked: TypeAlias = Mapping[str, Sequence[int]]  #: system -> the folds that it lacks and another one has
+ALL_RANKED: Unranked = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,13 @@ def of(found: Iterable[Score], metric: str, label: str = "", *, baseline: bool =
     }
 
 
-def ranking(found: Sequence[Score]) -> list[str]:
-    """The systems, the best balanced accuracy first; ties in alphabetical order, undefined ones last."""
-    return best_first({name: estimate.value for name, estimate in of(found, PRIMARY).items()})
+def ranking(found: Sequence[Score], unranked: Collection[str] = ()) -> list[str]:
+    """The systems, the best balanced accuracy first; ties in alphabetical order, undefined ones after all others.
+
+    Those in `unranked`, whose figures cannot be set beside the others', stand below them in the same order.
+    """
+    order = best_first({name: estimate.value for name, estimate in of(found, PRIMARY).items()})
+    return sorted(order, key=lambda name: name in unranked)
 
 
 def behind(found: Iterable[Gap], best: str) -> Mapping[str, Gap]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skineval.report import rows, text
-from skineval.report.rows import PRIMARY, Gap, GridCell, Score
+from skineval.report.rows import ALL_RANKED, PRIMARY, Gap, GridCell, Score, Unranked
 from skineval.report.tables import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 
+_ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
+
 
 def comparison(
     results: pd.DataFrame,
@@ -76,15 +78,17 @@ def comparison(
     external: str = "",
     averaged: Sequence[EnsembleResult] = (),
     lesions_known: bool = True,
+    unranked: Unranked = ALL_RANKED,
 ) -> Table:
     """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
 
-    `external` is the name of the external test that the results are of, `averaged` are the ensembles among them.
-    `lesions_known` is False where nobody says which images show one lesion; as in all tables here, notes then say so.
+    `external` is the name of the external test that the results are of, `averaged` are the ensembles among them,
+    `unranked` those of the systems that stand below the others without a rank. `lesions_known` is False where nobody
+    says which images show one lesion; as in all tables here, notes then say so.
     """
     found, grid = rows.scores(results), rows.grid(cells)
-    systems = rows.ranking(found)
-    best = systems[0] if systems else ""
+    systems = rows.ranking(found, unranked)
+    best = next((system for system in systems if system not in unranked), "")
     behind = rows.behind(rows.gaps(comparisons), best)
     speed, time = _throughput(grid, averaged)
     primary, *others = [(figure.column, _everyone(found, figure)) for figure in _COMPARED]
@@ -96,7 +100,6 @@ def comparison(
         (_SPEED, speed),
         (_TIME, time),
     ]
-    kinds = {best: "best"} if len(systems) > 1 else {}
     unfinished = [
         Row((f"{cell.system}, fold {cell.fold}, seed {cell.seed}",), cell.status, cell.reason)
         for cell in grid
@@ -111,24 +114,39 @@ def comparison(
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *interval_notes(results, replicates, external, lesions_known=lesions_known),
         *([_test_note(lesions_known)] if behind else []),
+        *([_ON_FEWER_FOLDS] if unranked.keys() & behind.keys() else []),
         *_ensemble_notes(averaged, timed=bool(grid)),
         *_seed_notes(grid),
     )
     title = f"External test: {text.plain(external)}" if external else "Comparison"
-    return _by_system(title, stamps, columns, systems, _baseline_names(found), kinds, unfinished, footnotes)
+    return _by_system(
+        title,
+        stamps,
+        columns,
+        systems,
+        _baseline_names(found),
+        unranked,
+        best=best if len(systems) > 1 else "",
+        unfinished=unfinished,
+        footnotes=footnotes,
+    )
 
 
-def calibration(results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table:
+def calibration(
+    results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True, unranked: Unranked = ALL_RANKED
+) -> Table:
     """How far the probabilities can be taken at their word, the best-ranked system first."""
-    return _of_figures("Calibration", results, _CALIBRATION, stamps, lesions_known)
+    return _of_figures("Calibration", results, _CALIBRATION, stamps, lesions_known, unranked)
 
 
-def further(results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table | None:
+def further(
+    results: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True, unranked: Unranked = ALL_RANKED
+) -> Table | None:
     """The overall metrics that have no place in another table, plugins' included; None where there are none."""
     metrics = dict.fromkeys(one.metric for one in rows.scores(results) if not one.label)
     others = [_figure(metric, metric, priority=4) for metric in metrics if metric not in _PLACED]
     figures = [*(figure for figure in _FURTHER if figure.metric in metrics), *others]
-    return _of_figures("Further metrics", results, figures, stamps, lesions_known) if figures else None
+    return _of_figures("Further metrics", results, figures, stamps, lesions_known, unranked) if figures else None
 
 
 def per_class(
@@ -284,12 +302,17 @@ def _sizes(one: Score | Gap, lesions_known: bool) -> tuple[int, int | None]:
 
 
 def _of_figures(
-    name: str, results: pd.DataFrame, figures: Sequence[_Figure], stamps: Sequence[str], lesions_known: bool
+    name: str,
+    results: pd.DataFrame,
+    figures: Sequence[_Figure],
+    stamps: Sequence[str],
+    lesions_known: bool,
+    unranked: Unranked,
 ) -> Table:
     found = rows.scores(results)
     columns = [(figure.column, _everyone(found, figure)) for figure in figures]
-    notes = tuple(interval_notes(results, lesions_known=lesions_known))
-    return _by_system(name, stamps, columns, rows.ranking(found), _baseline_names(found), footnotes=notes)
+    systems, notes = rows.ranking(found, unranked), tuple(interval_notes(results, lesions_known=lesions_known))
+    return _by_system(name, stamps, columns, systems, _baseline_names(found), unranked, footnotes=notes)
 
 
 def _by_system(
@@ -298,23 +321,31 @@ def _by_system(
     columns: Sequence[tuple[Column, Mapping[str, Cell]]],
     systems: Sequence[str],
     baselines: Sequence[str],
-    kinds: Mapping[str, str] | None = None,
+    unranked: Unranked,
+    *,
+    best: str = "",
     unfinished: Sequence[Row] = (),
     footnotes: Sequence[str] = (),
 ) -> Table:
     """A table of one row a system, baselines last; columns without any figure are left out."""
     filled = [(column, values) for column, values in columns if values]
     heads = (_SYSTEM, *(column for column, _ in filled))
+    n_ranked = sum(system not in unranked for system in systems)
 
     def figures(system: str) -> tuple[Cell, ...]:
         return tuple(values.get(system) for _, values in filled)
 
     body = (
-        *(Row((system, *figures(system)), (kinds or {}).get(system, "plain")) for system in systems),
+        *(Row((system, *figures(system)), "best" if system == best else "plain") for system in systems[:n_ranked]),
+        *(Row((system, *figures(system)), "unranked", _why(unranked[system])) for system in systems[n_ranked:]),
         *(replace(row, cells=(*row.cells, *[None] * len(filled))) for row in unfinished),
         *(Row((f"{baseline} (baseline)", *figures(baseline)), "baseline") for baseline in baselines),
     )
     return Table(text.stamped(name, stamps), heads, body, tuple(footnotes))
+
+
+def _why(folds: Sequence[int]) -> str:
+    return f"Not ranked: it lacks {text.numbered('fold', folds)}, so that its figures are not of what the others' are."
 
 
 def _everyone(found: Iterable[Score], figure: _Figure) -> dict[str, Cell]:

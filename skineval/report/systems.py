@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skineval.grid.result import BenchResult, CellResult
+from skineval.grid.result import BenchResult, CellResult, ExternalTest
+from skineval.measure.comparisons import missing_folds
 from skineval.measure.predictions import Predictions
 from skineval.report import rows
 
@@ -39,6 +40,23 @@ class System:
         return everything.take(np.sort(once))
 
 
+def unranked(bench: BenchResult, external: ExternalTest | None = None) -> dict[str, tuple[int, ...]]:
+    """The systems that lack folds which another one has, each with those: its figures are not of what the others' are.
+
+    On the internal test each fold has other images, on an external one other networks.
+    """
+    predictions: dict[str, list[Predictions]] = {}
+    for cell in bench.finished:
+        if external is None:
+            predictions.setdefault(cell.system, []).append(cell.predictions.select("test"))
+        elif cell.run_id in external.predictions:
+            predictions.setdefault(cell.system, []).append(external.predictions[cell.run_id])
+    for one in (external or bench).ensembles:
+        if one.predictions:
+            predictions[one.system] = [each if external else each.select("test") for each in one.predictions]
+    return missing_folds(predictions)
+
+
 def ranked(bench: BenchResult) -> list[System]:
     """The systems with finished cells, ensembles among them, in the order of the comparison table."""
     cells: dict[str, list[CellResult]] = {}
@@ -46,7 +64,7 @@ def ranked(bench: BenchResult) -> list[System]:
         cells.setdefault(cell.system, []).append(cell)
     found = [System(name, tuple(cell.predictions for cell in mine), tuple(mine)) for name, mine in cells.items()]
     found += [System(one.system, _in_order(one.predictions)) for one in bench.ensembles if one.predictions]
-    order = {name: place for place, name in enumerate(rows.ranking(rows.scores(bench.results)))}
+    order = {name: place for place, name in enumerate(rows.ranking(rows.scores(bench.results), unranked(bench)))}
     return sorted(found, key=lambda system: (order.get(system.name, len(order)), system.name))
 
 

@@ -31,16 +31,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `kind` is "plain", "best", "baseline", or the status of a cell that did not finish."""
+    """One row. `kind` is "plain", "best", "unranked", "baseline", or the status of a cell that did not finish."""
 
     cells: tuple[Cell, ...]
     kind: str = "plain"
-    note: str = ""  #: why the row holds no figures
+    note: str = ""  #: why the row holds no figures, or none that rank
 
     @property
     def unfinished(self) -> bool:
         """Whether the row stands for a cell that did not finish."""
-        return self.kind not in ("plain", "best", "baseline")
+        return self.kind not in ("plain", "best", "unranked", "baseline")
 
 
 @dataclass(frozen=True)

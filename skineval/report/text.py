@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MISSING = "–"
 MINUS = "−"
@@ -112,6 +112,11 @@ def plural(n: int, noun: str, many: str = "") -> str:
 def sample(images: int, lesions: int, lesions_known: bool) -> str:
     """`400 images of 301 lesions`; `400 images` where nobody knows which of them show one lesion."""
     return plural(images, "image") + (f" of {plural(lesions, 'lesion')}" if lesions_known else "")
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """`fold 1`, `folds 0 and 2`."""
+    return f"{noun if len(numbers) == 1 else noun + 's'} {listed(map(str, numbers))}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -9,38 +9,46 @@ from skineval.measure.names import is_ensemble
 from skineval.report import rows, text
 from skineval.report.document import Paragraph
 from skineval.report.rows import PRIMARY
+from skineval.report.systems import unranked
 
 #: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
 _INCREDIBLE = 0.85
 _SIGNIFICANT = 0.05
+_ROUNDING = 1e-12
 
 
 def verdict(bench: BenchResult) -> Iterator[Paragraph]:
     """Which system is best, by how much, and how sure that is."""
     found = rows.scores(bench.results)
-    systems = rows.ranking(found)
+    beside = unranked(bench)
+    systems = [system for system in rows.ranking(found) if system not in beside]
     grid = rows.grid(bench.cells)
     failed = sum(not cell.done for cell in grid)
     if failed:
         of_all = f"{failed} of {text.plural(len(grid), 'cell')} did not finish"
         yield Paragraph(f"{of_all}; each is a row of the comparison, with its reason.", weighty=True)
+    if beside:
+        lacking = [f"{system} (without {text.numbered('fold', folds)})" for system, folds in beside.items()]
+        yield Paragraph(
+            f"Not ranked, because their figures are not of what those of the others are: {text.listed(lacking)}.",
+            weighty=True,
+        )
     if not systems:
-        yield Paragraph("No cell finished, so there is nothing to compare.", weighty=True)
+        why = "Every system lacks a fold that another one has" if beside else "No cell finished"
+        yield Paragraph(f"{why}, so there is nothing to compare.", weighty=True)
         return
     best, primary = systems[0], rows.of(found, PRIMARY)
     estimate = primary[best]
     sample = next(one for one in found if one.system == best and one.metric == PRIMARY)
+    place = "best" if len(systems) > 1 else "the only system with every fold" if beside else "the only system"
     yield Paragraph(
-        f"{best} {'is best' if len(systems) > 1 else 'is the only system'}: a balanced accuracy of "
-        f"{rows.said(estimate)} on the internal test "
+        f"{best} is {place}: a balanced accuracy of {rows.said(estimate)} on the internal test "
         f"({text.sample(sample.n_images, sample.n_lesions, bench.lesions_known)})."
     )
     if sample.ensemble:
-        single = next(system for system in systems if not is_ensemble(system))
-        yield Paragraph(
-            f"It averages the networks of {text.plural(sample.n_cells, 'cell')}; the best system that is no ensemble, "
-            f"{single}, has {rows.said(primary[single])}."
-        )
+        single = next((system for system in systems if not is_ensemble(system)), None)
+        alone = f"; the best system that is no ensemble, {single}, has {rows.said(primary[single])}" if single else ""
+        yield Paragraph(f"It averages the networks of {text.plural(sample.n_cells, 'cell')}{alone}.")
     behind = rows.behind(rows.gaps(bench.comparisons), best)
     yield from _lead([behind[system] for system in systems if system in behind])
     trivial = max((one.value for one in rows.of(found, PRIMARY, baseline=True).values()), default=None)
@@ -59,7 +67,10 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph]:
 
 
 def _lead(gaps: Sequence[rows.Gap]) -> Iterator[Paragraph]:
-    """By how much the best system is ahead of the others, the next best first, and whether that may be chance."""
+    """By how much the best system is ahead of the others, the next best first, and whether that may be chance.
+
+    One that is not ahead on the same images is not said to be: two systems may be equally good.
+    """
     if not gaps:
         return
     following = gaps[0]
@@ -71,7 +82,12 @@ def _lead(gaps: Sequence[rows.Gap]) -> Iterator[Paragraph]:
     )
     p = text.p_value(following.p_holm)
     p = p if p.startswith("<") else f"= {p}"
-    yield Paragraph(f"It is ahead of the next, {following.b}, by {lead}, {sure} (p {p} after Holm's correction).")
+    ahead = (
+        f"It is ahead of the next, {following.b}, by {lead}"
+        if following.estimate.value > _ROUNDING
+        else f"It is not ahead of the next, {following.b}, on the same images: their difference is {lead}"
+    )
+    yield Paragraph(f"{ahead}, {sure} (p {p} after Holm's correction).")
     if len(gaps) > 1:
         worse = sum(gap.p_holm < _SIGNIFICANT for gap in gaps)
         yield Paragraph(f"{worse} of the {len(gaps)} other systems differ significantly from the best.")

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.errors import DataError, UsageError
-from skineval.measure.comparisons import against_best, difference, differences, holm
+from skineval.measure.comparisons import Comparison, against_best, difference, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import METRICS, from_plain
+from skineval.measure.predictions import EVERY_FOLD
 from skineval.report.rows import Estimate, Score, ranking
 from tests.measure.samples import classifier
 
@@ -183,6 +184,42 @@ def test_seeds_are_averaged_whether_or_not_they_match(seeds):
     assert found.difference == pytest.approx(wanted)
 
 
+def unequal():
+    """Two folds of two seeds each, but that the good cell of fold 0 has lost its sister; and a system with all."""
+    lacking = [classifier(seed=1, skill=4)] + [
+        classifier(seed=2 + seed, skill=1, fold=1, train_seed=seed, truth_seed=1) for seed in (0, 1)
+    ]
+    whole = [
+        classifier(seed=10 + 2 * fold + seed, fold=fold, train_seed=seed, truth_seed=fold)
+        for fold in (0, 1)
+        for seed in (0, 1)
+    ]
+    return lacking, whole
+
+
+def test_a_difference_is_that_of_the_rows_where_a_fold_has_lost_a_seed():
+    lacking, whole = unequal()
+    found = differences(lacking, whole, OVERALL, replicates=20)
+    figures = zip(estimate(lacking, OVERALL, replicates=2), estimate(whole, OVERALL, replicates=2), strict=True)
+    assert [row.difference for row in found] == pytest.approx([one.value - other.value for one, other in figures])
+
+    def by_fold(cells):
+        return np.mean([np.mean([right(cell).mean() for cell in cells if cell.fold == fold]) for fold in (0, 1)])
+
+    assert difference(lacking, whole, ACCURACY, replicates=20).difference == pytest.approx(
+        by_fold(lacking) - by_fold(whole)
+    )
+
+
+def test_no_fold_weighs_more_in_the_interval_of_a_difference():
+    """The replicates are means over folds, too: as if the two cells of fold 1 were one of each fold's seeds."""
+    lacking, whole = unequal()
+    twice = [lacking[0], replace(lacking[0], seed=1), *lacking[1:]]
+    (wanted,) = differences(twice, whole, [ACCURACY], replicates=200)
+    (found,) = differences(lacking, whole, [ACCURACY], replicates=200)
+    assert (found.difference, found.low, found.high) == pytest.approx((wanted.difference, wanted.low, wanted.high))
+
+
 def test_a_file_without_lesions_takes_those_of_the_other():
     a, b = classifier(seed=1), classifier(seed=2)
     bare = replace(a, lesion_ids=a.image_ids, groups=a.image_ids)
@@ -221,6 +258,36 @@ def test_best_against_all_others():
     by_nll = against_best(systems, [ACCURACY], primary=BY_NAME["nll"], replicates=20)
     assert {row.a for row in by_nll} == {"best"}
     assert against_best({"one": systems["weak"]}, [ACCURACY]) == []
+
+
+def test_a_system_that_lacks_a_fold_is_never_the_best():
+    """Its mean is over other images: here over the easy ones, on which the other system is better."""
+    easy, hard = ({"skill": skill, "fold": fold, "truth_seed": fold} for fold, skill in enumerate((4, 1)))
+    systems = {"lacking": [classifier(seed=1, **easy | {"skill": 3})]}
+    systems["whole"] = [classifier(seed=2, **easy), classifier(seed=3, **hard)]
+    figures = {name: estimate(cells, METRICS[:1], replicates=2)[0].value for name, cells in systems.items()}
+    assert figures["lacking"] > figures["whole"]
+    assert missing_folds(systems) == {"lacking": (1,)}
+    (row,) = against_best(systems, METRICS[:1], replicates=50)
+    assert (row.a, row.b) == ("whole", "lacking")
+    assert row.difference > 0
+    assert row == Comparison(
+        **vars(difference(systems["whole"][:1], systems["lacking"], METRICS[0], replicates=50)),
+        a="whole", b="lacking", p_holm=row.p,
+    )  # fmt: skip
+
+
+def test_where_every_system_lacks_a_fold_there_is_no_best():
+    systems = {"a": [classifier(fold=0)], "b": [classifier(fold=1)]}
+    assert missing_folds(systems) == {"a": (1,), "b": (0,)}
+    assert against_best(systems, METRICS[:1]) == []
+
+
+def test_the_mean_of_all_folds_lacks_none_and_an_empty_cell_counts_for_none():
+    cell = classifier(12)
+    assert missing_folds({"a": [cell, replace(cell, fold=1)], "b": [replace(cell, fold=EVERY_FOLD)]}) == {}
+    assert missing_folds({"a": [cell, replace(cell.select("none"), fold=1)], "b": [cell]}) == {}
+    assert missing_folds({}) == {}
 
 
 @pytest.mark.parametrize("names", list(permutations(["cnn/none", "resnet18/none", "resnet18/smote"])))

@@ -132,6 +132,27 @@ def test_folds_average_and_add_up():
     assert (found.n_images, found.n_lesions) == (sum(map(len, cells)), 90)
 
 
+def test_a_fold_weighs_the_same_however_many_of_its_seeds_there_are():
+    """Three copies of fold 0 say no more of it than one does."""
+    first, second = (classifier(30, seed=fold, fold=fold, truth_seed=fold) for fold in range(2))
+    wanted = estimate([first, second], METRICS, replicates=60)
+    found = estimate([first, replace(first, seed=1), second, replace(first, seed=2)], METRICS, replicates=60)
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), nan_ok=True)
+
+
+def test_seeds_are_averaged_within_each_fold_and_then_folds():
+    cells = [
+        classifier(30, seed=7 * fold + seed, fold=fold, train_seed=seed, truth_seed=fold)
+        for fold, seeds in enumerate((1, 3))
+        for seed in range(seeds)
+    ]
+    values = [sk.accuracy_score(cell.targets, cell.probabilities.argmax(axis=1)) for cell in cells]
+    (found,) = estimate(cells, [ACCURACY], replicates=20)
+    assert found.value == pytest.approx((values[0] + np.mean(values[1:])) / 2)
+    assert found.n_cells == 4
+
+
 def test_a_cell_without_the_class_is_left_out():
     full = classifier(60)
     without = replace(full.take(full.targets != 3), fold=1)

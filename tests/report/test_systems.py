@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from rich.cells import cell_len
 
-from skineval.grid.result import BenchResult
-from skineval.report import console, rows, standings, tables
+from skineval.grid.outcome import compare, measure
+from skineval.grid.result import BenchResult, CellResult
+from skineval.measure.metrics import METRICS
+from skineval.report import console, html, rows, standings, tables
+from skineval.report.bench import build
 from skineval.report.figures import draw
 from skineval.report.parts import parts
 from skineval.report.style import Drawn
-from skineval.report.systems import ranked
+from skineval.report.systems import ranked, unranked
 from skineval.report.tables import Row, Table
 from skineval.report.verdict import verdict
 
@@ -88,6 +92,78 @@ def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: B
     assert (
         "It averages the networks of 5 cells; the best system that is no ensemble, resnet34/focal:gamma=1.5," in words
     )
+
+
+def of_fold(cell: CellResult, fold: int) -> CellResult:
+    return replace(cell, run_id=f"{cell.run_id}-{fold}", fold=fold, predictions=replace(cell.predictions, fold=fold))
+
+
+def measured(bench: BenchResult, finished: Sequence[CellResult]) -> BenchResult:
+    """The bench with these cells and their measures."""
+    few = bench.recipe.model_copy(update={"replicates": 100})
+    whole = replace(bench, finished=finished, recipe=few)
+    tested = {one.run_id: one.predictions.select("test") for one in finished}
+    return replace(whole, results=measure(whole, tested, [], METRICS), comparisons=compare(whole, tested, [], METRICS))
+
+
+def lacking(bench: BenchResult, system: str) -> BenchResult:
+    """The bench with a second fold, which `system` lacks."""
+    second = [of_fold(one, 1) for one in bench.finished if one.system != system]
+    return measured(bench, [*bench.finished, *second])
+
+
+def test_a_system_that_lacks_a_fold_stands_below_the_others_without_a_rank(bench: BenchResult) -> None:
+    best, second, third = rows.ranking(rows.scores(bench.results))
+    lame = lacking(bench, best)
+    assert unranked(lame) == {best: (1,)}
+    assert set(lame.comparisons["a"]) == {second}
+    assert [system.name for system in ranked(lame)] == [second, third, best]
+
+    table = build(lame, [], {}).sections[1].blocks[0]
+    assert isinstance(table, Table)
+    assert [(row.cells[0], row.kind) for row in table.rows[:3]] == [
+        (second, "best"), (third, "plain"), (best, "unranked")
+    ]  # fmt: skip
+    assert table.rows[2].note.startswith("Not ranked: it lacks fold 1,")
+    assert "compared with the best on the folds that both have" in " ".join(table.footnotes)
+    for shown in (console.render(table, width=200), console.render(table, "markdown"), console.render(table, "json")):
+        assert "Not ranked: it lacks fold 1" in shown
+
+    said = " ".join(one.words for one in verdict(lame))
+    assert f"{best} (without fold 1)." in said
+    assert f"{second} is best" in said
+    assert f"It is ahead of the next, {third}, by 0." in said
+    overview = next(item.figure for item in draw(lame) if isinstance(item, Drawn))
+    assert f"{second} leads" in overview.alt
+    assert "Grey: not ranked" in overview.caption
+
+
+def test_the_page_says_why_a_system_is_not_ranked(bench: BenchResult) -> None:
+    best = rows.ranking(rows.scores(bench.results))[0]
+    page = html.document(build(lacking(bench, best), [], {}), lambda file: b"")
+    assert "Not ranked: it lacks fold 1, so that" in page
+
+
+def test_where_every_system_lacks_a_fold_none_is_best(bench: BenchResult) -> None:
+    first = bench.finished[0].system
+    lame = measured(bench, [of_fold(one, int(one.system == first)) for one in bench.finished])
+    assert lame.comparisons.empty
+    table = build(lame, [], {}).sections[1].blocks[0]
+    assert isinstance(table, Table)
+    assert [row.kind for row in table.rows[:3]] == ["unranked"] * 3
+    overview = next(item.figure for item in draw(lame) if isinstance(item, Drawn))
+    assert "none is ranked" in overview.alt
+    said = " ".join(one.words for one in verdict(lame))
+    assert "Every system lacks a fold that another one has, so there is nothing to compare" in said
+
+
+def test_nobody_is_said_to_be_ahead_who_is_not(bench: BenchResult) -> None:
+    level = replace(bench, comparisons=bench.comparisons.assign(difference=0.0))
+    behind = replace(bench, comparisons=bench.comparisons.assign(difference=-0.124))
+    for one in (level, behind):
+        said = " ".join(paragraph.words for paragraph in verdict(one))
+        assert "ahead of the next" in said
+        assert "is not ahead of the next, densenet121/class_weights, on the same images" in said
 
 
 def test_figures_show_them_but_no_training_of_theirs(averaged: BenchResult) -> None:
