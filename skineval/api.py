@@ -194,13 +194,15 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
 
 
 def recipe_values(recipe: str | None, keys: Mapping[str, object]) -> dict[str, object]:
-    """The keys of a bench: those of the recipe, overridden by `keys`."""
-    from skineval.recipe import read_recipe
+    """The keys of a bench: those of the recipe, overridden by `keys`; raises UsageError for a recipe that is wrong."""
+    from skineval.recipe import check_keys, read_recipe
 
     name = recipe or ("ham10000" if "data" in keys else "demo")
     if recipe is None and name == "ham10000" and str(keys["data"]).partition(":")[0] == "synthetic":
         name = "demo"
-    return {**read_recipe(name), **keys}
+    own = read_recipe(name)
+    check_keys(own, name)
+    return {**own, **keys}
 
 
 def run_recipe(

@@ -246,7 +246,35 @@ def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) 
     for attribute in ("resolve", "fetch_weights", "weights_path"):
         if getattr(specification, attribute, None) is not None and not callable(getattr(specification, attribute)):
             return f"{name}.{attribute} is neither a function nor None"
+    fault = _fault_in_parameters(getattr(specification, "parameters", {}))
+    if fault:
+        return f"{name}.{fault}"
+    for attribute in ("image_size", "min_image_size", "n_parameters"):
+        size: object = getattr(specification, attribute, None)
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
+            return f"{name}.{attribute} is {size!r}, which is not a whole number"
     if name in entries:
         other = entries[name].provider
         return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
+    return ""
+
+
+def _fault_in_parameters(parameters: object) -> str:
+    """What is wrong with the parameters of a specification; empty if nothing is."""
+    if not isinstance(parameters, Mapping):
+        return f"parameters is {type(parameters).__name__} where a mapping is expected"
+    for key, parameter in parameters.items():
+        where = f"parameters[{key!r}]"
+        if not isinstance(key, str) or not key.isidentifier():
+            return f"{where} is not named as an argument of a function is"
+        if not isinstance(parameter, Parameter):
+            return f"{where} is {type(parameter).__name__} where skineval.Parameter is expected"
+        kind = type(parameter.default)
+        if kind not in (bool, int, float, str):
+            return f"{where} has the default {parameter.default!r}, which is no truth value, number or text"
+        bounds = [bound for bound in (parameter.minimum, parameter.maximum) if bound is not None]
+        if not all(type(bound) in (int, float) for bound in bounds):
+            return f"{where} has bounds that are not numbers"
+        if any(type(choice) is not kind for choice in parameter.choices):
+            return f"{where} has choices that are not of the type of its default"
     return ""

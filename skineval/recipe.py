@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from skineval.augmentations import canonical
 from skineval.errors import UsageError
@@ -21,10 +32,18 @@ from skineval.specs import Fit
 
 
 def _sequence(value: object) -> object:
-    """Flags are comma-separated texts, TOML has arrays: both are taken."""
+    """Flags are comma-separated texts, TOML has arrays: both are taken, and paths from Python."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, os.PathLike):
+        return (os.fspath(value),)
+    if isinstance(value, Sequence):
+        return tuple(map(_path, value))
     return value
+
+
+def _path(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _augment(value: object) -> object:
@@ -48,7 +67,8 @@ NEEDS = {
 }
 
 Augment = Annotated[str, BeforeValidator(_augment)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_sequence)]
+Place = Annotated[str, BeforeValidator(_path)]
 Averaged = Annotated[
     tuple[Literal["seeds", "models", "folds"], ...], BeforeValidator(_sequence), AfterValidator(_ensemble)
 ]
@@ -67,13 +87,13 @@ class Recipe(BaseModel):
     models: Names = _key("models", min_length=1)
     imbalance: Names = _key("imbalance", min_length=1, default=("none",))
     explainers: Names = _key("explainers", default=("gradcam",))
-    data: str = _key("data", min_length=1)
+    data: Place = _key("data", min_length=1)
     external: Names = _key("external", default=())
-    groups: str | None = _key("groups", default=None, min_length=1)
-    quarantine: str | None = _key("quarantine", default=None, min_length=1)
+    groups: Place | None = _key("groups", default=None, min_length=1)
+    quarantine: Place | None = _key("quarantine", default=None, min_length=1)
     task: Literal["dx7", "malignant"] = _key("task", default="dx7")
     protocol: Literal["lesion", "image", "oversample-first"] = _key("protocol", default="lesion")
-    split: str | None = _key("split", default=None, min_length=1)
+    split: Place | None = _key("split", default=None, min_length=1)
     folds: int = _key("folds", default=1, ge=1, le=100)
     repeats: int = _key("repeats", default=1, ge=1, le=100)
     seeds: Seeds = _key("seeds", min_length=1, default=(0,))
@@ -99,13 +119,22 @@ class Recipe(BaseModel):
     ensemble: Averaged = _key("ensemble", default=())
     image_size: int = _key("image_size", default=224, ge=16, le=1024)
     fit: Fit = _key("fit", default="squash")
-    weights: str = _key("weights", min_length=1, default="imagenet")
+    weights: Place = _key("weights", min_length=1, default="imagenet")
     precision: Literal["auto", "fp32", "bf16"] = _key("precision", default="auto")
     limit: Annotated[int, Field(ge=1)] | None = _key("limit", default=None)
     replicates: int = _key("replicates", default=2000, ge=1000, le=100_000)
     device: str = _key("device", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     deterministic: bool = _key("deterministic", default=False)
     jobs: int = _key("jobs", default=1, ge=1, le=256)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, about: ValidationInfo) -> object:
+        # Python, and pydantic with it, takes true for 1.
+        wrong = any(isinstance(one, bool) for one in (value if isinstance(value, (list, tuple)) else [value]))
+        if wrong and cls.model_fields[str(about.field_name)].annotation is not bool:
+            raise ValueError("something other than true or false")
+        return value
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Recipe:
@@ -140,20 +169,44 @@ class Recipe(BaseModel):
         )
 
 
-def make_recipe(values: Mapping[str, object], source: str = "the command line") -> Recipe:
-    """Validate `values`; raises UsageError naming every key that is wrong, with its value."""
+def make_recipe(values: Mapping[str, object], source: str = "") -> Recipe:
+    """Validate `values`; raises UsageError naming their source and every key that is wrong, with its value."""
+    _check_names(values, source)
+    try:
+        return Recipe.model_validate(dict(values))
+    except ValidationError as error:
+        _complain(error.errors(), values, source)
+        raise
+
+
+def check_keys(values: Mapping[str, object], source: str) -> None:
+    """Raises UsageError for keys of a file that are wrong whatever others are put beside or above them."""
+    _check_names(values, source)
+    try:
+        Recipe.model_validate(dict(values))
+    except ValidationError as error:
+        own = [detail for detail in error.errors() if detail["loc"] and detail["type"] != "missing"]
+        _complain(own, values, source)
+
+
+def _check_names(values: Mapping[str, object], source: str) -> None:
     unknown = [key for key in values if key not in Recipe.model_fields]
     if unknown:
         close = difflib.get_close_matches(unknown[0], Recipe.model_fields, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Keys are: {', '.join(Recipe.model_fields)}."
-        raise UsageError(f"{source}: there is no key {unknown[0]!r} in a recipe.", hint)
-    try:
-        return Recipe.model_validate(dict(values))
-    except ValidationError as error:
-        complaints = dict.fromkeys(_complaint(detail, values) for detail in error.errors())
+        raise UsageError(f"{_begun(source)}there is no key {unknown[0]!r} in a recipe.", hint)
+
+
+def _complain(details: Sequence[Mapping[str, Any]], values: Mapping[str, object], source: str) -> None:
+    complaints = dict.fromkeys(_complaint(detail, values) for detail in details)
+    if complaints:
         raise UsageError(
-            f"{source}: " + "; ".join(complaints) + ".", "`skineval bench --help` lists every key."
+            f"{_begun(source)}{'; '.join(complaints)}.", "`skineval bench --help` lists every key."
         ) from None
+
+
+def _begun(source: str) -> str:
+    return f"{source}: " if source else ""
 
 
 def read_recipe(name_or_path: str) -> dict[str, object]:
@@ -164,7 +217,7 @@ def read_recipe(name_or_path: str) -> dict[str, object]:
         text = shipped[name_or_path].read_text(encoding="utf-8")
     elif path.is_file():
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"Cannot read the recipe {path}: {error}.", "A recipe is a TOML file in UTF-8.") from error
     else:
@@ -192,8 +245,19 @@ def recipe_summary(file: Traversable) -> str:
     return file.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
 
 
+#: What pydantic says of texts and lists, in words that are not of its own trade.
+_WORDS = {
+    "too_short": "one name at least",
+    "string_too_short": "a text that is not empty",
+    "string_type": "a text",
+    "tuple_type": "a list, or a text with commas between its parts",
+    "string_pattern_mismatch": "auto, cpu, mps, cuda, or cuda:N for the GPU of that number",
+}
+
+
 def _complaint(detail: Mapping[str, Any], values: Mapping[str, object]) -> str:
     message = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    message = _WORDS.get(detail["type"], message)
     if not detail["loc"]:  # keys that contradict each other
         return message
     key = str(detail["loc"][0])

@@ -25,6 +25,11 @@ def skineval_register_architectures():
 """
 
 
+def with_field(field):
+    """A good plugin whose architecture has one more field."""
+    return GOOD.replace('"A network.")', f'"A network.", {field})')
+
+
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Make an installed package of one module, and return its entry points."""
@@ -97,6 +102,37 @@ BROKEN = {
         "'resnet18' is already provided by builtins",
     ),
     "bad-name": (GOOD.replace("third-party", "[/]"), "skineval_register_architectures", "small letters"),
+    "no-mapping": (with_field("parameters=3"), "skineval_register_architectures", "int where a mapping is expected"),
+    "no-parameter": (
+        with_field("parameters={'k': 5}"),
+        "skineval_register_architectures",
+        "parameters['k'] is int where skineval.Parameter is expected",
+    ),
+    "no-default": (
+        with_field("parameters={'k': skineval.Parameter(None, 'K.')}"),
+        "skineval_register_architectures",
+        "has the default None",
+    ),
+    "no-choice": (
+        with_field("parameters={'k': skineval.Parameter(1, 'K.', choices=('1', '2'))}"),
+        "skineval_register_architectures",
+        "choices that are not of the type",
+    ),
+    "no-bound": (
+        with_field("parameters={'k': skineval.Parameter(1, 'K.', minimum='0')}"),
+        "skineval_register_architectures",
+        "bounds that are not numbers",
+    ),
+    "no-argument": (
+        with_field("parameters={'a-b': skineval.Parameter(1, 'K.')}"),
+        "skineval_register_architectures",
+        "not named as an argument",
+    ),
+    "no-size": (
+        with_field("image_size='224'"),
+        "skineval_register_architectures",
+        "image_size is '224', which is not a whole number",
+    ),
     "no-function": (GOOD.replace(", build,", ", None,"), "skineval_register_architectures", "not a function"),
 }
 

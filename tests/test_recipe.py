@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skineval.api import recipe_values
 from skineval.errors import UsageError
 from skineval.options import HELP
 from skineval.recipe import Recipe, make_recipe, read_recipe, shipped_recipes
@@ -72,12 +75,21 @@ def test_shipped_recipes_are_valid(name):
         ({"models": "cnn", "data": "x", "learning_rate": float("nan")}, "learning_rate is nan"),
         ({"models": "cnn", "data": "x", "seeds": "1,x"}, "seeds is '1,x'"),
         ({"models": "cnn", "data": "x", "replicates": 10}, "replicates is 10"),
-        ({"models": "cnn", "data": "x", "device": "tpu"}, "device is 'tpu'"),
+        ({"models": "cnn", "data": "x", "device": "tpu"}, "device is 'tpu', which should be auto, cpu, mps, cuda, or"),
+        ({"models": "cnn", "data": "x", "epochs": True}, "epochs is True, which should be something other than true"),
+        ({"models": "cnn", "data": "x", "seeds": [True, 2]}, "seeds is [True, 2], which should be something other"),
+        ({"models": "cnn", "data": "x", "seeds": 0}, "seeds is 0, which should be a list, or a text with commas"),
+        (
+            {"models": "cnn", "data": "x", "external": [""]},
+            "external is [''], which should be a text that is not empty",
+        ),
+        ({"models": "cnn", "data": 3}, "data is 3, which should be a text"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_value(values, message):
     with pytest.raises(UsageError) as caught:
         make_recipe(values)
+    assert not re.search("Tuple|String|pattern", str(caught.value))
     assert message in str(caught.value)
 
 
@@ -90,6 +102,36 @@ def test_a_broken_toml_file_names_the_line(tmp_path):
     (tmp_path / "r.toml").write_text("models = [\n")
     with pytest.raises(UsageError, match="line"):
         read_recipe(str(tmp_path / "r.toml"))
+
+
+def test_paths_are_taken_from_python():
+    places = {"data": Path("HAM"), "split": Path("s.csv"), "external": Path("a,b"), "weights": Path("w.pt")}
+    recipe = make_recipe({"models": "cnn", **places})
+    assert (recipe.data, recipe.split, recipe.external, recipe.weights) == ("HAM", "s.csv", ("a,b",), "w.pt")
+    assert make_recipe({"models": "cnn", "data": "x", "external": [Path("a"), "b"]}).external == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[training]\nepochs = 3", "there is no key 'training'"),
+        ("epochs = 0", "epochs is 0"),
+        ('models = ""', "models is ''"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_blamed_on_the_file(text, message, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        recipe_values(str(path), {"models": "cnn", "data": "x", "epochs": 2})
+    assert f"{path}: {message}" in str(caught.value)
+
+
+def test_what_a_file_lacks_or_contradicts_may_come_from_the_command_line(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("plateau_patience = 5", encoding="utf-8-sig")  # with the mark that editors on Windows write
+    values = recipe_values(str(path), {"models": "cnn", "data": "x", "schedule": "plateau"})
+    assert make_recipe(values).plateau_patience == 5
 
 
 def test_a_cell_survives_json():

@@ -31,6 +31,8 @@ HONEST = "lesion"
 TRIVIAL = "majority"  #: the baseline beside every accuracy
 AUC = {"dx7": "macro_auc", "malignant": "malignancy_auc"}
 METRICS = ("accuracy", "balanced_accuracy")
+#: Options of `skineval bench` that would make something else of a recipe than one system of the table, or nothing.
+FIXED = ("--protocol", "--models", "--imbalance", "--ensemble", "--task", "--external", "--dry-run")
 FOOTNOTE = (
     "95 % intervals resample lesions. AUC: macro over seven classes, or of malignant against benign. The accuracy of "
     "always naming the most frequent class stands beside. LEAKY: test images have siblings or copies in the train "
@@ -121,8 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in recipes()]
     if unknown:
         parser.error(f"there is no recipe {', '.join(unknown)}; there are {', '.join(recipes())}")
-    if any(flag.startswith("--protocol") for flag in flags):
-        parser.error("every recipe is run under its own protocol and under lesion: leave --protocol out")
+    taken = [flag for flag in flags if flag.partition("=")[0] in FIXED]
+    if taken:
+        parser.error(f"what is run, under two protocols, is what the recipes say: leave {', '.join(taken)} out")
     done, failed = [], []
     for bench in benches(names or list(recipes()), chosen.out):
         (done if run(bench, chosen.data, flags) else failed).append(bench)

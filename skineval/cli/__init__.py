@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +62,8 @@ def main() -> None:
     """Run the program; every error ends in a message and its exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    if sys.stdout is None:  # it was closed before the start: nobody wants to read anything
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     try:
         app(arguments)
     except SkinevalError as error:
@@ -68,7 +72,8 @@ def main() -> None:
         complain(error.message, error.hint)
         sys.exit(error.exit_code)
     except Interrupted:
-        complain("Interrupted.", "Everything finished is saved; run the same command again to go on.")
+        again = "the same command without --fresh" if "--fresh" in arguments else "the same command again"
+        complain("Interrupted.", f"Everything finished is saved; run {again} to go on.")
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         if debug:

@@ -53,7 +53,7 @@ def models(
     """
     from skineval.report.tables import Column, Row, Table
 
-    catalog = _catalog()
+    catalog = _catalog(quiet)
     columns = [
         Column("name", "Name"),
         Column("summary", "What it is", priority=3 if details else 0),
@@ -67,7 +67,7 @@ def models(
         for done, entry in enumerate(catalog.architectures.entries.values(), start=1):
             one = entry.specification
             row = (one.name, one.summary, _parameters(one), one.image_size, one.n_parameters, entry.provider.package)
-            rows.append((*row, *_details(one)) if details else row)
+            rows.append((*row, *_details(one, quiet)) if details else row)
             progress(done, len(catalog.architectures.entries))
     if details:
         columns += [
@@ -78,14 +78,15 @@ def models(
     print_table(Table("Models", tuple(columns), tuple(map(Row, rows))), format)
 
 
-def _details(architecture: Architecture) -> tuple[int | None, str | None, str | None]:
+def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
     """Multiply-adds, the state of the ImageNet weights, and their place."""
     from skineval.train.multiply_adds import multiply_adds
 
     try:
         computed = multiply_adds(architecture, select(architecture), CLASSES, architecture.image_size)
     except PluginError as error:
-        warn(str(error))
+        if not quiet:
+            warn(str(error))
         computed = None
     if architecture.fetch_weights is None:
         return computed, "none", None
@@ -129,9 +130,9 @@ def recipes(format: FormatOption = Format.TABLE) -> None:
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)
 
 
-def _catalog() -> Catalog:
+def _catalog(quiet: bool = False) -> Catalog:
     catalog = load_catalog()
-    for problem in catalog.problems:
+    for problem in () if quiet else catalog.problems:
         warn(f"{problem}.")
     return catalog
 

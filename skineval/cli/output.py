@@ -6,10 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from skineval.files import DiskError
 
 if TYPE_CHECKING:
     from skineval.report.tables import Table
@@ -66,7 +69,24 @@ def print_table(table: Table, format: Format) -> None:
 
 
 def print_tables(tables: Sequence[Table], format: Format) -> None:
-    """Write tables to standard output, an empty line between two; several are one JSON array."""
+    """Write tables to standard output, an empty line between two; several are one JSON array.
+
+    Raises DiskError where it cannot be written; a reader that is gone is none of our business.
+    """
+    try:
+        _write(tables, format)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # or Python tries once more at its end
+            sys.stdout.close()
+        raise DiskError(
+            f"Cannot write to standard output: {error.strerror or error}.", "Send it elsewhere; files are complete."
+        ) from error
+
+
+def _write(tables: Sequence[Table], format: Format) -> None:
     from rich.console import Console
 
     from skineval.report.console import render, show

@@ -109,3 +109,11 @@ def test_what_cannot_be_run_is_refused(words, complaint, capsys):
         program.main([*words, "--data=synthetic"])
     assert end.value.code == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--protocol=image", "--models=cnn", "--task", "--dry-run"])
+def test_options_that_would_make_something_else_of_a_recipe_are_refused(flag, capsys):
+    with pytest.raises(SystemExit) as ended:
+        program.main(["cnn", "--data=x", flag])
+    assert ended.value.code == 2
+    assert f"leave {flag} out" in capsys.readouterr().err

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -131,9 +135,6 @@ def test_doctor_names_versions_and_plugins(skineval_program):
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):
-    import subprocess
-    import sys
-
     done = subprocess.run(
         f"{sys.executable} -m skineval list metrics --format csv | head -1",
         shell=True,
@@ -142,3 +143,19 @@ def test_a_closed_pipe_is_no_traceback(tmp_path):
         text=True,
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_output_that_is_full_is_named(tmp_path):
+    command = f"{sys.executable} -m skineval list models > /dev/full"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Cannot write to standard output: No space left on device.")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_an_output_that_is_closed_is_not_needed(tmp_path):
+    command = f"{sys.executable} -m skineval list models >&-"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

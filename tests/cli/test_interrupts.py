@@ -25,3 +25,11 @@ def test_every_command_says_that_it_was_interrupted(arguments, name, monkeypatch
     assert done.returncode == 130
     assert done.stderr.startswith("Error: Interrupted.")
     assert "Traceback" not in done.stderr
+    assert "run the same command again to go on" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["bench", "tune"])
+def test_after_a_fresh_start_what_was_saved_is_not_to_be_discarded(command, monkeypatch, skineval_program):
+    monkeypatch.setattr("skineval.api.recipe_values", interrupted)
+    done = skineval_program(command, "demo", "--fresh")
+    assert "run the same command without --fresh to go on" in done.stderr

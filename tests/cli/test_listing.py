@@ -60,3 +60,5 @@ def test_a_model_that_cannot_be_built_is_listed_with_a_warning(tmp_path):
     assert "broken cannot be run: RuntimeError: out of order" in done.stderr
     (row,) = [row for row in csv.DictReader(io.StringIO(done.stdout)) if row["name"] == "broken"]
     assert (row["multiply_adds"], row["imagenet"]) == ("", "none")
+    quiet = run_program("list", "models", "--details", "--quiet", "--format=csv", cwd=tmp_path, env=env)
+    assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
