@@ -99,6 +99,7 @@ def _notes(search: Search) -> Iterator[str]:
             f"{text.plural(given_up, 'trial')} pruned: given up while below the median of the others when they had "
             "come as far."
         )
+    yield from search.notes
 
 
 def _by_trial(panel: Axes, search: Search) -> None:

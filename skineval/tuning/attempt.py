@@ -29,7 +29,7 @@ from skineval.tuning.visible import without_test
 
 
 class Pruned(Exception):  # noqa: N818 - not an error: the trial has been judged
-    """Raised after the epoch in which a trial turned out to be hopeless."""
+    """Raised after the epoch, or the cell, in which a trial turned out to be hopeless."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Observer:
     """Who is told how a trial goes, and who judges it."""
 
     on_step: Callable[[float], None]  #: epochs done, over all cells, with the fraction of the current one
-    on_epoch: Callable[[float], None]  #: the best validation score so far of the current cell
-    is_hopeless: Callable[[Sequence[float]], bool]  #: from a curve; asked after every epoch but the last
+    on_epoch: Callable[[float], None]  #: the best validation score so far of the current cell, before any refit
+    is_hopeless: Callable[[Sequence[float]], bool]  #: from a curve; asked after every epoch or cell but the last
     should_stop: Callable[[], bool]
 
 
@@ -87,11 +87,16 @@ class Ground:
 
 
 class _Log:
-    """The epochs of a trial, judged as they come in; those before an interruption are judged once more."""
+    """The epochs of a trial, judged as they come in; those before an interruption are judged once more.
 
-    def __init__(self, cells: int, epochs: int, is_hopeless: Callable[[Sequence[float]], bool]) -> None:
-        self._cells, self._epochs, self._is_hopeless = cells, epochs, is_hopeless
+    Where a head is refitted, an epoch says nothing of the score that is searched for, which is that of the new head:
+    such a trial is judged between its cells, and its curve holds what they ended with.
+    """
+
+    def __init__(self, cells: int, epochs: int, refits: bool, is_hopeless: Callable[[Sequence[float]], bool]) -> None:
+        self._cells, self._epochs, self._refits, self._is_hopeless = cells, epochs, refits, is_hopeless
         self.histories: list[list[EpochRecord]] = []
+        self._values: list[float] = []  # of the cells that have ended
 
     def begin(self) -> None:
         """Another cell begins."""
@@ -101,29 +106,43 @@ class _Log:
         """An epoch is over; raises Pruned where the next one would be wasted."""
         self.histories[-1].append(record)
         is_last = len(self.histories) == self._cells and record.epoch == self._epochs
-        if not is_last and self._is_hopeless(self.curve(ended=len(self.histories) - 1)):
-            raise Pruned
+        if not self._refits and not is_last:
+            self._judge()
 
-    def curve(self, ended: int) -> tuple[float, ...]:
-        """The curve so far, `ended` cells being over."""
-        scores = [[record.val_balanced_accuracy for record in history] for history in self.histories]
-        return curve(scores, ended, self._epochs, self._cells)
+    def end(self, value: float) -> None:
+        """The cell is over, and this is what a bench would keep of it; raises Pruned as `add` does."""
+        self._values.append(value)
+        if self._refits and len(self._values) < self._cells:
+            self._judge()
 
     def best(self) -> float:
         """The best score so far of the current cell."""
         return max(record.val_balanced_accuracy for record in self.histories[-1])
 
-    def ended(self, trial: Trial, state: str, values: Sequence[float]) -> Trial:
+    def ended(self, trial: Trial, state: str) -> Trial:
         """The trial as it ended: its value is the mean over the cells that began."""
         records = [record for history in self.histories for record in history]
+        is_within = len(self._values) < len(self.histories)
         return dataclasses.replace(
             trial,
             state=state,
-            value=statistics.fmean(values),
-            curve=self.curve(ended=len(values) if state == DONE else len(values) - 1),
+            value=statistics.fmean([*self._values, self.best()] if is_within else self._values),
+            curve=self._curve(),
             epochs=len(records),
             seconds=round(sum(record.seconds for record in records), 3),
         )
+
+    def _judge(self) -> None:
+        if self._is_hopeless(self._curve()):
+            raise Pruned
+
+    def _curve(self) -> tuple[float, ...]:
+        """The curve so far."""
+        ended = len(self._values)
+        if self._refits:  # as if a cell were one epoch
+            return curve([[value] for value in self._values], ended, 1, self._cells)
+        scores = [[record.val_balanced_accuracy for record in history] for history in self.histories]
+        return curve(scores, ended, self._epochs, self._cells)
 
 
 def attempt(trial: Trial, cells: Sequence[RunSpec], ground: Ground, folder: Path, observer: Observer) -> Trial:
@@ -132,14 +151,14 @@ def attempt(trial: Trial, cells: Sequence[RunSpec], ground: Ground, folder: Path
     Checkpoints go to `folder`, and a trial that was interrupted goes on from them. Raises CellError where a network
     cannot be trained with this setting, whatever a plugin raises, and Interrupted when the ground is told to stop.
     """
-    log = _Log(len(cells), cells[0].training.epochs, observer.is_hopeless)
-    values: list[float] = []
+    refits = ground.catalog.imbalance[cells[0].imbalance.name].resample is not None
+    log = _Log(len(cells), cells[0].training.epochs, refits, observer.is_hopeless)
     try:
         for cell in cells:
-            values.append(_train(cell, ground, folder / cell.run_id, log, observer))  # noqa: PERF401 - it may raise
+            log.end(_train(cell, ground, folder / cell.run_id, log, observer))
     except Pruned:
-        return log.ended(trial, PRUNED, [*values, log.best()])
-    return log.ended(trial, DONE, values)
+        return log.ended(trial, PRUNED)
+    return log.ended(trial, DONE)
 
 
 def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Observer) -> float:

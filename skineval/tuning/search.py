@@ -19,6 +19,12 @@ from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
 from skineval.tuning.trials import Trial, winner
 
+#: Said of a strategy on embeddings.
+_REFITS = (
+    "The strategy fits a new head to every trained network, and what the old one scores says little of it: trials were "
+    "judged with the new head, at the end of a network and never before."
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -48,6 +54,7 @@ class Search:
     n_images: int  #: of the validation parts
     n_lesions: int
     stamps: tuple[str, ...]
+    notes: tuple[str, ...] = ()  #: how it was searched, where that is not as usual: sentences
 
     @property
     def own(self) -> Trial:
@@ -91,4 +98,5 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         n_images=len(validation),
         n_lesions=int(prepared.table.frame["lesion_id"].iloc[validation].nunique()),
         stamps=stamps(prepared),
+        notes=(_REFITS,) if catalog.imbalance[cell.imbalance.name].resample is not None else (),
     )

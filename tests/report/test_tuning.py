@@ -80,6 +80,11 @@ def test_the_table_says_what_its_figures_are_not():
     assert "=out of luck [/] <b>|" in text
 
 
+def test_what_is_not_as_usual_is_said_below_the_table():
+    shown = table(dataclasses.replace(SEARCH, notes=("Judged in a way of its own.",)))
+    assert "Judged in a way of its own." in console.render(shown, width=160)
+
+
 def test_where_nothing_is_better_it_says_so():
     text = console.render(table(dataclasses.replace(SEARCH, trials=SEARCH.trials[:1], cells=1)), width=160)
     assert "No trial is better." in text

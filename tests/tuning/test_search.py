@@ -193,9 +193,42 @@ def test_the_value_of_a_trial_is_the_mean_over_folds_and_seeds(tmp_path):
 def test_strategies_on_embeddings_are_judged_with_the_head_they_fit(tmp_path):
     plain = run(plan(epochs=1), tmp_path / "plain", 1)
     refitted = run(plan(epochs=1, imbalance="smote"), tmp_path / "refitted", 1)
-    assert refitted.own.curve == plain.own.curve  # the network is the same
     assert refitted.own.score != plain.own.score
+    assert refitted.own.curve == (refitted.own.score,) * 10  # nothing of the network before it has that head
     assert refitted.system == "cnn:width=4/smote"
+    assert "judged with the new head" in refitted.notes[0]
+    assert plain.notes == ()
+
+
+class Merciless:
+    """Finds every trial hopeless but the recipe's own setting."""
+
+    def __init__(self, ended) -> None:
+        self._ended = ended
+
+    def is_hopeless(self, curve) -> bool:
+        return bool(self._ended)
+
+
+def test_strategies_on_embeddings_are_never_given_up_within_a_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "Judge", Merciless)
+    found = run(plan(epochs=2, imbalance="smote"), tmp_path, 3)
+    assert [trial.state for trial in found.trials] == [DONE] * 3
+    assert all(trial.curve[-1] == trial.value for trial in found.trials)
+
+
+def test_strategies_on_embeddings_are_given_up_between_networks_by_their_new_heads(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "Judge", Merciless)
+    pruned = run(plan(epochs=2, imbalance="smote", seeds=(0, 1)), tmp_path / "two", 2).trials[1]
+    assert (pruned.state, pruned.epochs, len(pruned.curve)) == (PRUNED, 2, 10)
+    made = plan(epochs=2, imbalance="smote")  # the first of the two networks alone
+    store = open_store(made.prepared.table, 16, cache=cache_folder())
+    ground = attempt.Ground(made.prepared, store.array, load_catalog(), lambda: False)
+    observer = attempt.Observer(lambda done: None, lambda best: None, lambda curve: False, lambda: False)
+    with running._as_in_a_bench(made):
+        alone = attempt.attempt(Trial(0, {}), made.cells(pruned.parameters), ground, tmp_path / "one", observer)
+    assert pruned.value == alone.value
+    assert pruned.curve == (alone.score / 2,) * 10
 
 
 # ---- interruptions
