@@ -121,6 +121,9 @@ def _cpu_has_bfloat16() -> bool:
     except OSError:
         import torch
 
+        # Older versions cannot tell, and float32 is never wrong.
+        if not hasattr(torch.cpu, "get_capabilities"):
+            return False
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
     return not BFLOAT16_FLAGS.isdisjoint(described.split())
