@@ -65,8 +65,8 @@ def tune(
     `recipe` and `keys` are those of `bench`; the first trial is the recipe's own setting. `search` says what varies, as
     `--search` does: `search=["learning_rate=1e-4..1e-2", "augment=none,basic"]`; by default learning rate, weight
     decay, batch size, augmentation, schedule and epochs around what the recipe says. `trials` counts those that an
-    earlier run left in `out`. The test part is never read; the winning recipe is `result.recipe`, and a file in
-    `result.folder`.
+    earlier run left in `out`. With one fold the test part is never read; with several folds or repeats the choice sees
+    test images too, as `result.caveat` says. The winning recipe is `result.recipe`, and a file in `result.folder`.
 
     Raises UsageError (optuna is missing, several models, a key that cannot be searched), DataError or PluginError
     before anything is trained, CellError where the recipe's own setting cannot be trained, and Interrupted on Ctrl-C,

@@ -96,8 +96,9 @@ def tune(
 ) -> None:
     """Search the hyper-parameters of one model by balanced accuracy on the validation part.
 
-    The first trial is the recipe's own setting; hopeless trials are given up early. The test part is never read:
-    `skineval bench` with the recipe that is written measures the winner on it. Running the same command again goes on
+    The first trial is the recipe's own setting; hopeless trials are given up early. With one fold the test part is
+    never read: `skineval bench` with the recipe that is written measures the winner on it. With several folds or
+    repeats the choice sees test images too, and only an external test is fair. Running the same command again goes on
     from what is there; more --trials extend it.
     """
     flags = {key: value for key, value in locals().items() if key in HELP and value not in (None, False)}

@@ -89,9 +89,11 @@ def _notes(search: Search) -> Iterator[str]:
     )
     over = "" if search.cells == 1 else f"; each value is the mean over {search.cells} networks"
     yield f"Validation part: {text.count(search.n_images)} images of {text.plural(search.n_lesions, 'lesion')}{over}."
-    yield (
-        "The best of many trials on the same images is optimistic, and no figure to report. The test part was not "
-        f"read: `skineval bench {text.plain(search.folder / 'recipe.toml')}` measures the winner on it."
+    bench = f"`skineval bench {text.plain(search.folder / 'recipe.toml')}"
+    yield "The best of many trials on the same images is optimistic, and no figure to report. " + (
+        f"{search.caveat} {bench} --external DATA` makes an external test."
+        if search.caveat
+        else f"The test part was not read: {bench}` measures the winner on it."
     )
     given_up = sum(trial.state == PRUNED for trial in search.trials)
     if given_up:

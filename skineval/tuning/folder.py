@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 from skineval.catalog import Catalog
 from skineval.errors import DataError, UsageError
 from skineval.files import atomic_write
-from skineval.grid.prepare import environment
+from skineval.grid.prepare import environment, stamps
 from skineval.grid.store import read_json, write_frame, write_json
 from skineval.recipe import make_recipe
 from skineval.tuning.plan import HANDED_ON, Plan
@@ -110,11 +111,13 @@ def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
     write_table(folder, trials, [one.key for one in plan.space])
     best = winner(trials)
     done = sum(trial.state == DONE for trial in trials)
-    lines = [
-        f"Trial {best.number} of `skineval tune`, the best of {done} that reached their end.",
-        f"Its validation balanced accuracy is {best.score:.3f}, which is optimistic for that reason;",
-        "the test part was not read.",
-    ]
+    marks = f" [{'; '.join(stamps(plan.prepared))}]" if stamps(plan.prepared) else ""
+    text = (
+        f"Trial {best.number} of `skineval tune`{marks}, the best of {done} that reached their end. "
+        f"Its validation balanced accuracy is {best.score:.3f}, which is optimistic for that reason. "
+        + (plan.caveat or "The test part was not read.")
+    )
+    lines = textwrap.wrap(text, 98, break_on_hyphens=False)
     atomic_write(folder.recipe, "".join(f"# {line}\n" for line in lines) + plan.with_values(best.parameters).to_toml())
 
 

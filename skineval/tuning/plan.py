@@ -18,6 +18,7 @@ from skineval.recipe import Recipe
 from skineval.runspec import RunSpec
 from skineval.specs import Selection, Value
 from skineval.tuning.space import Space, applied, described, make_space, own_values
+from skineval.tuning.visible import seen_elsewhere
 
 #: Keys of a recipe that a search hands on to the winning recipe and has no use for itself.
 HANDED_ON = ("external", "explainers", "ensemble", "replicates")
@@ -46,6 +47,11 @@ class Plan:
         assert recipe.batch_size != "auto"  # a plan's recipe is resolved
         training = make_training(recipe, recipe.batch_size)
         return tuple(dataclasses.replace(cell, training=training) for cell in self.prepared.cells)
+
+    @property
+    def caveat(self) -> str:
+        """Why the test part will judge no winner fairly, as a sentence; empty where it will."""
+        return seen_elsewhere(self.recipe)
 
     @property
     def folder_name(self) -> str:

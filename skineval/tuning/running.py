@@ -39,8 +39,9 @@ def run_trials(
         progress=display.images,
         on_wait=display.note,
     )
-    for note in (*plan.prepared.table.notes, *pixels.notes, *caveats(plan)):
-        display.note(note)
+    for note in (*plan.prepared.table.notes, *pixels.notes, plan.caveat):
+        if note:
+            display.note(note)
     display.begin(wanted, len(trials))
     with _stoppable() as should_stop, _as_in_a_bench(plan):
         ground = Ground(plan.prepared, pixels.array, catalog, should_stop)
@@ -78,16 +79,6 @@ def run_trial(ended: Sequence[Trial], plan: Plan, ground: Ground, folder: Search
     write_trial(folder, trial)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trial
-
-
-def caveats(plan: Plan) -> Iterator[str]:
-    """What a user should know before the search begins."""
-    if plan.prepared.split.folds > 1:
-        yield (
-            f"with {plan.prepared.split.folds} folds every image is in the test part of one and in the train or "
-            "validation part of another: the choice will have seen them all, and only an external test, or --folds 1, "
-            "judges it fairly"
-        )
 
 
 @contextlib.contextmanager

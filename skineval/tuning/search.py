@@ -54,6 +54,7 @@ class Search:
     n_images: int  #: of the validation parts
     n_lesions: int
     stamps: tuple[str, ...]
+    caveat: str = ""  #: why the test part judges no winner fairly: a sentence, empty where it does
     notes: tuple[str, ...] = ()  #: how it was searched, where that is not as usual: sentences
 
     @property
@@ -70,9 +71,10 @@ class Search:
 def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> Search:
     """Run the trials that are missing, and write the table of all of them and the winning recipe.
 
-    The test part is never read: networks, strategies and scores are handed rows of which none leads to it. A trial that
-    fails is a row with its reason; the recipe's own setting must not fail. Raises CellError where it does, UsageError
-    where the folder holds something else, and Interrupted on Ctrl-C, with everything finished on disk.
+    The test part of a fold is not read for it: networks, strategies and scores are handed rows of which none leads to
+    it. Where there are several folds it is read for the others, and the search has a caveat. A trial that fails is a
+    row with its reason; the recipe's own setting must not fail. Raises CellError where it does, UsageError where the
+    folder holds something else, and Interrupted on Ctrl-C, with everything finished on disk.
     """
     folder = open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh)
     with alone_in(folder):
@@ -98,5 +100,6 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         n_images=len(validation),
         n_lesions=int(prepared.table.frame["lesion_id"].iloc[validation].nunique()),
         stamps=stamps(prepared),
+        caveat=plan.caveat,
         notes=(_REFITS,) if catalog.imbalance[cell.imbalance.name].resample is not None else (),
     )

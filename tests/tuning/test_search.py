@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from skineval.data.pixels import PixelStore, cache_folder, open_store
 from skineval.errors import CellError, DataError, Interrupted, UsageError
 from skineval.files import DiskError
 from skineval.recipe import make_recipe, read_recipe
+from skineval.report import console
+from skineval.report.tuning import table
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.rows import FileRows
 from skineval.tuning import attempt, running
@@ -30,7 +34,7 @@ from skineval.tuning.folder import SearchFolder, read_trial, write_trial
 from skineval.tuning.plan import Plan, make_plan
 from skineval.tuning.search import Options, Search, search
 from skineval.tuning.trials import DONE, FAILED, PRUNED, RUNNING, Trial
-from skineval.tuning.visible import without_test
+from skineval.tuning.visible import seen_elsewhere, without_test
 from tests.conftest import run_program
 
 KEYS = {
@@ -57,6 +61,19 @@ def plan(texts=SPACE, **keys: object) -> Plan:
 
 def run(made: Plan, out: Path, trials: int, display=None) -> Search:
     return search(made, Options(trials, out), load_catalog(), display or Silent())
+
+
+def trained_to(scores: Iterator[list[float]]):
+    """A `train` that trains nothing: the epochs of each network have the scores that come next."""
+
+    def train(network, spec, task, stage, folder, on_epoch, on_step):
+        history = []
+        for epoch, score in enumerate(next(scores), start=1):
+            history.append(EpochRecord(epoch, 0.1, 1.0, 1.0, score, 0.5, 0.4, 90))
+            on_epoch(history[-1])
+        return Progress(tuple(history), int(np.argmax([record.val_balanced_accuracy for record in history])) + 1)
+
+    return train
 
 
 def essence(trials) -> list[Trial]:
@@ -188,6 +205,38 @@ def test_the_value_of_a_trial_is_the_mean_over_folds_and_seeds(tmp_path):
     one = [run(plan(seeds=(seed,), folds=2, epochs=1), tmp_path / str(seed), 1).own.score for seed in (0, 1)]
     assert both.own.score == pytest.approx(sum(one) / 2)
     assert both.own.curve[-1] == pytest.approx(both.own.score)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, ""),
+        ({"folds": 2}, "With 2 folds every image is in the test part of one and in the train or validation part of"),
+        ({"repeats": 2}, "With 2 hold-outs a test image of one may be in the train or validation part of another"),
+        ({"folds": 2, "repeats": 3}, "With 2 folds, dealt out 3 times, every image is in the test part of one"),
+    ],
+)
+def test_what_the_choice_sees_of_test_images_is_said_wherever_the_winner_is(keys, words, tmp_path, monkeypatch):
+    """Against the parts themselves; and again where nothing is left to train, and nothing is shown."""
+    made = plan(epochs=1, protocol="image", **keys)
+    parts = made.prepared.parts.values()
+    tested = set(np.concatenate([part.test for part in parts]))
+    assert bool(made.caveat) == bool(tested & set(np.concatenate([[*part.train, *part.validation] for part in parts])))
+    monkeypatch.setattr(attempt, "train", trained_to(itertools.repeat([0.5])))
+    for _ in range(2):
+        found = run(made, tmp_path, 1)
+        comment = " ".join(line[2:] for line in found.folder.joinpath("recipe.toml").read_text().splitlines()[:9])
+        shown = " ".join(console.render(table(found), width=200).split())
+        for text in (comment, shown, found.caveat or "The test part was not read"):
+            assert (words or "The test part was not read") in text
+            assert ("The test part was not read" in text) == (not words)
+            assert all((f"--{key} 1" in text) == (words != "" and key in keys) for key in ("folds", "repeats"))
+        assert "[SYNTHETIC; LEAKY]" in comment
+
+
+def test_of_a_split_that_was_made_elsewhere_another_is_asked_for():
+    recipe = make_recipe({**KEYS, "folds": 5, "split": "split.csv"})
+    assert "or a search with a split of one fold, judges the winner." in seen_elsewhere(recipe)
 
 
 def test_strategies_on_embeddings_are_judged_with_the_head_they_fit(tmp_path):
@@ -378,16 +427,7 @@ def test_two_processes_do_not_search_in_one_folder(tmp_path):
 def test_hopeless_trials_are_given_up_and_never_win(tmp_path, monkeypatch):
     """Against scores that are made up: the sixth trial is worse than the others, the seventh better until it ends."""
     scores = [[0.1, 0.2, 0.3, 0.4]] * 5 + [[0.1, 0.15, 0.9, 0.9], [0.3, 0.3, 0.3, 0.35]]
-    calls = iter(scores)
-
-    def train(network, spec, task, stage, folder, on_epoch, on_step):
-        history = []
-        for epoch, score in enumerate(next(calls), start=1):
-            history.append(EpochRecord(epoch, 0.1, 1.0, 1.0, score, 0.5, 0.4, 90))
-            on_epoch(history[-1])
-        return Progress(tuple(history), int(np.argmax([record.val_balanced_accuracy for record in history])) + 1)
-
-    monkeypatch.setattr(attempt, "train", train)
+    monkeypatch.setattr(attempt, "train", trained_to(iter(scores)))
     found = run(plan(), tmp_path, 7)
     assert [trial.state for trial in found.trials] == [DONE] * 5 + [PRUNED, DONE]
     pruned = found.trials[5]
