@@ -25,6 +25,8 @@ from skineval.tuning.plan import HANDED_ON, Plan
 from skineval.tuning.space import changed, described
 from skineval.tuning.trials import DONE, RUNNING, STATES, Trial, winner
 
+_OF_A_BENCH = ("environment.json", "cells")  #: what a bench leaves in its folder, and a search does not
+
 
 @dataclass(frozen=True)
 class SearchFolder:
@@ -121,23 +123,27 @@ def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
     atomic_write(folder.recipe, "".join(f"# {line}\n" for line in lines) + plan.with_values(best.parameters).to_toml())
 
 
-def open_folder(path: Path, plan: Plan, fresh: bool) -> SearchFolder:
-    """The folder of this search; raises UsageError where it holds another one, naming the keys that differ."""
+@contextlib.contextmanager
+def open_folder(path: Path, plan: Plan, fresh: bool) -> Iterator[SearchFolder]:
+    """The folder of this search, with other processes kept out; emptied first where it is to be `fresh`.
+
+    Raises UsageError where it holds anything but a search, or another one, naming the keys that differ, and where
+    another process is in.
+    """
     folder = SearchFolder(path)
-    if fresh and folder.about.is_file():
-        shutil.rmtree(path)  # only what is a search is ever deleted
-    if folder.about.is_file():
-        differences = list(_differences(plan, read_json(folder.about), folder))
-        if differences:
-            raise UsageError(
-                f"{path} holds the search of another recipe: {'; '.join(differences)}.",
-                "Use another --out, or --fresh to discard what is there.",
-            )
-    elif path.is_dir() and any(not file.name.startswith(".") for file in path.iterdir()):  # as the lock does
-        raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
-    elif path.exists() and not path.is_dir():
-        raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")
-    return folder
+    _check(folder)  # before a lock is put there
+    with _alone_in(folder):
+        _check(folder)
+        if fresh:
+            _empty(folder)
+        if folder.about.is_file():
+            differences = list(_differences(plan, read_json(folder.about), folder))
+            if differences:
+                raise UsageError(
+                    f"{path} holds the search of another recipe: {'; '.join(differences)}.",
+                    "Use another --out, or --fresh to discard what is there.",
+                )
+        yield folder
 
 
 def write_about(folder: SearchFolder, plan: Plan, catalog: Catalog) -> None:
@@ -153,8 +159,38 @@ def write_about(folder: SearchFolder, plan: Plan, catalog: Catalog) -> None:
     write_json(folder.about, about)
 
 
+def _check(folder: SearchFolder) -> None:
+    """Raise UsageError unless the path of a folder is free, or that of a search."""
+    path = folder.path
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")
+    if folder.about.is_file() or not path.is_dir():
+        return
+    if any(not file.name.startswith(".") for file in path.iterdir()):  # as the lock does
+        raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
+
+
+def _empty(folder: SearchFolder) -> None:
+    """Delete a search, but for the lock, which is held; raises UsageError where a bench is in the same folder."""
+    if not folder.about.is_file():  # only what is a search is ever deleted
+        return
+    if any((folder.path / name).exists() for name in _OF_A_BENCH):
+        raise UsageError(
+            f"{folder.path} holds a bench as well as a search, and --fresh would discard both.",
+            "Use another --out, or move the bench elsewhere.",
+        )
+    # What says that it is a search goes last: if this is cut off, it is one that lacks trials.
+    for file in sorted(folder.path.iterdir(), key=lambda file: file == folder.about):
+        if file == folder.lock:
+            continue
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        else:
+            file.unlink()
+
+
 @contextlib.contextmanager
-def alone_in(folder: SearchFolder) -> Iterator[None]:
+def _alone_in(folder: SearchFolder) -> Iterator[None]:
     """Keep other processes out; raises UsageError where one is in."""
     folder.path.mkdir(parents=True, exist_ok=True)
     try:

@@ -14,7 +14,7 @@ from skineval.grid.prepare import stamps
 from skineval.grid.run import RUNS
 from skineval.recipe import Recipe
 from skineval.tuning.display import Display
-from skineval.tuning.folder import alone_in, conclude, open_folder, read_ended, write_about
+from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
 from skineval.tuning.trials import Trial, winner
@@ -76,8 +76,7 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
     row with its reason; the recipe's own setting must not fail. Raises CellError where it does, UsageError where the
     folder holds something else, and Interrupted on Ctrl-C, with everything finished on disk.
     """
-    folder = open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh)
-    with alone_in(folder):
+    with open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh) as folder:
         write_about(folder, plan, catalog)
         trials = list(read_ended(folder))
         for trial in trials:  # one killed between its last file and this

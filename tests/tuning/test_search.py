@@ -523,6 +523,53 @@ def test_other_folders_are_left_alone(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def fresh(made: Plan, out: Path) -> Search:
+    return search(made, Options(1, out, fresh=True), load_catalog(), Silent())
+
+
+def contents(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*")}
+
+
+def test_a_search_that_is_running_is_not_discarded(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempt, "train", trained_to(itertools.repeat([0.5])))
+    before: list[set[Path]] = []
+
+    class Display(Silent):
+        def ended(self, trial: Trial, best: Trial) -> None:
+            before.append(contents(tmp_path))
+            with pytest.raises(UsageError, match="Another process is searching in"):
+                fresh(plan(), tmp_path)
+            assert contents(tmp_path) == before[-1]
+
+    run(plan(), tmp_path, 2, Display())
+    assert len(before) == 2
+
+
+def test_a_fresh_search_leaves_nothing_of_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempt, "train", trained_to(itertools.repeat([0.5])))
+    run(plan(), tmp_path, 3)
+    (tmp_path / "trials" / "0003").mkdir()
+    (tmp_path / "search.svg").write_text("")
+    assert len(fresh(plan(epochs=1), tmp_path).trials) == 1
+    names = {".lock", "recipe.toml", "search.json", "trials", "trials/0000.json", "trials.csv"}
+    assert {str(path) for path in contents(tmp_path)} == names
+
+
+@pytest.mark.parametrize("name", ["environment.json", "cells"])
+def test_a_bench_beside_a_search_is_not_discarded(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(attempt, "train", trained_to(itertools.repeat([0.5])))
+    run(plan(), tmp_path, 1)
+    (tmp_path / name).mkdir()
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match="holds a bench as well as a search"):
+        fresh(plan(epochs=1), tmp_path)
+    (tmp_path / "search.json").unlink()
+    with pytest.raises(UsageError, match="holds something else"):
+        fresh(plan(epochs=1), tmp_path)
+    assert contents(tmp_path) == before - {Path("search.json")}
+
+
 def test_a_damaged_trial_is_named_and_one_that_was_removed_is_run_again(whole, tmp_path):
     run(plan(), tmp_path, 3)
     folder = SearchFolder(tmp_path)
