@@ -67,12 +67,11 @@ def make_plan(recipe: Recipe, search: Sequence[str], catalog: Catalog) -> Plan:
     """
     _only("models", "model", catalog.architectures.select(recipe.models))
     _only("imbalance", "imbalance strategy", catalog.imbalance.select(recipe.imbalance))
-    # One trial after the other: each is proposed from all that went before.
-    prepared = prepare(recipe.model_copy(update={"external": (), "jobs": 1}), catalog)
+    # Trials come one after the other, but with the threads, and the memory, that each of a bench's jobs has.
+    prepared = prepare(recipe.model_copy(update={"external": ()}), catalog)
     resolved = prepared.recipe.model_copy(
         update={
             "external": tuple(_anywhere(source) for source in recipe.external),
-            "jobs": recipe.jobs,
             "batch_size": prepared.cells[0].training.batch_size,
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import random
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from skineval.recipe import make_recipe, read_recipe
 from skineval.report import console
 from skineval.report.tuning import table
 from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.device import cpu_threads
 from skineval.train.rows import FileRows
 from skineval.tuning import attempt, running
 from skineval.tuning.display import Silent
@@ -582,6 +584,15 @@ def test_a_damaged_trial_is_named_and_one_that_was_removed_is_run_again(whole, t
         run(plan(), tmp_path, 3)
     folder.trial(1).unlink()
     assert essence(run(plan(), tmp_path, 3).trials) == essence(whole.trials[:3])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_trials_are_trained_as_one_of_so_many_jobs(jobs, monkeypatch):
+    """A bench with the winner would otherwise have other threads, and so other results."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    made = plan(jobs=jobs)
+    assert made.recipe.jobs == jobs
+    assert made.prepared.threads == cpu_threads(made.recipe.jobs) == 8 // jobs
 
 
 def test_threads_are_those_of_a_bench_and_are_given_back(tmp_path, monkeypatch):
