@@ -113,7 +113,7 @@ def bench(
     with Progressing(quiet) as display:
         result = api.run_recipe(values, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
     _show(result, format, quiet)
-    if (result.cells["status"] != "done").any():
+    if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
+from skineval.errors import ExitCode
 
 EXAMPLE = "Example: skineval report runs/demo"
 
@@ -27,3 +28,5 @@ def report(
     for problem in problems if not quiet else ():
         warn(problem)
     print_tables(comparisons(result), format)
+    if result.unfinished:
+        raise typer.Exit(ExitCode.CELLS_FAILED)

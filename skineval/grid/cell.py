@@ -68,6 +68,8 @@ def run_cell(
 ) -> CellRecord:
     """Do what is left to do of a cell and return its record, which the caller writes last.
 
+    Once it is trained and predicted it is done, and stays so whatever becomes of external tests and explanations.
+
     Raises CellError, or whatever a plugin raises, when the cell fails; Interrupted when the observer says stop. What
     is on disk then is complete files only, and running the cell again goes on from them.
     """
@@ -80,8 +82,11 @@ def run_cell(
     stage = make_stage(spec, workspace, architecture, observer, notes.append)
 
     trained = train_shared(spec, workspace, architecture, strategy, stage, observer)
-    if folder.predictions.is_file():  # then the model was written before it
+    record = store.read_cell(folder)
+    if record is not None and record.status == store.DONE:
         trained.network.load_state_dict(read_tensors(folder.weights))
+        keys = {external.key for external in workspace.externals}
+        record = replace(record, externals=tuple(key for key in record.externals if key in keys))
     else:
         if strategy.resample is not None:
             observer.on_phase("refitting the head")
@@ -90,35 +95,50 @@ def run_cell(
         write_model(folder, spec, workspace, architecture, trained)
         store.write_frame(folder.history, pd.DataFrame(history_rows(trained.progress)))
         store.write_frame(folder.predictions, predict(spec, workspace, stage, trained.network).to_frame())
-    previous = store.read_cell(folder)
+        record = CellRecord(
+            spec,
+            store.DONE,
+            " ".join(dict.fromkeys((*trained.progress.notes, *notes))),
+            seconds=round(_seconds(trained, spec, started), 3),
+            images_per_second=_rounded(images_per_second(trained.progress)),
+            device=workspace.device,
+            train_counts=tuple(class_counts(workspace, parts).tolist()),
+        )
+        started = time.perf_counter()
     for external in workspace.externals:
-        if previous is None or external.key not in previous.externals:
-            observer.on_phase(f"predicting {external.name}")
+        if external.key not in record.externals:
+            record = begin_addition(folder, record, f"predicting {external.name}", observer)
             predictions = predict_external(spec, workspace, external, stage, trained.network)
             store.write_frame(folder.external(external.name), predictions.to_frame())
+            record = replace(record, externals=(*record.externals, external.key))
     for selection in explainers:
-        observer.on_phase(f"explaining with {selection}")
-        explain(
-            folder.explanation(str(selection)),
-            partial(catalog.explainers[selection.name].attribute, architecture=architecture, **selection.parameters),
-            trained.network,
-            stage,
-            read_predictions(folder, workspace.classes).select("test"),
-            parts.test,
-        )
-    return CellRecord(
-        spec,
-        store.DONE,
-        " ".join(dict.fromkeys((*trained.progress.notes, *notes))),
-        seconds=round(_seconds(trained, spec, started), 3),
-        images_per_second=_rounded(images_per_second(trained.progress)),
-        device=workspace.device,
-        train_counts=tuple(class_counts(workspace, parts).tolist()),
-        explainers=tuple(
-            dict.fromkeys([*(previous.explainers if previous else ()), *(str(selection) for selection in explainers)])
-        ),
-        externals=tuple(external.key for external in workspace.externals),
+        if str(selection) not in record.explainers:
+            record = begin_addition(folder, record, f"explaining with {selection}", observer)
+            attribute = catalog.explainers[selection.name].attribute
+            explain(
+                folder.explanation(str(selection)),
+                partial(attribute, architecture=architecture, **selection.parameters),
+                trained.network,
+                stage,
+                read_predictions(folder, workspace.classes).select("test"),
+                parts.test,
+            )
+            record = replace(record, explainers=(*record.explainers, str(selection)))
+    return replace(
+        record,
+        reason=" ".join(filter(None, (record.reason, *(note for note in notes if note not in record.reason)))),
+        seconds=round(record.seconds + time.perf_counter() - started, 3),
+        adding="",
+        failure="",
     )
+
+
+def begin_addition(folder: CellFolder, record: CellRecord, phase: str, observer: Observer) -> CellRecord:
+    """Write down that a cell is done but for what is now added to it, which may fail or take the process with it."""
+    observer.on_phase(phase)
+    record = replace(record, adding=phase, failure="")
+    store.write_cell(folder, record)
+    return record
 
 
 def make_stage(

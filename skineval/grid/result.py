@@ -91,3 +91,14 @@ class BenchResult:
     def lesions_known(self) -> bool:
         """Whether the data says which images show one lesion, as all did before environment.json told of it."""
         return bool(self.environment["data"].get("lesions_known", True))
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Run ids of the cells that are not done, or lack an explanation or external test that the recipe asks for."""
+        whole = {
+            cell.run_id
+            for cell in self.finished
+            if set(self.recipe.explainers) <= set(cell.explanations)
+            and all(cell.run_id in external.predictions for external in self.externals)
+        }
+        return tuple(run_id for run_id in self.cells["run_id"] if run_id not in whole)

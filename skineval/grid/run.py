@@ -84,7 +84,10 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         for cell in prepared.cells
         if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
     ]
-    if missing or not folder.environment.is_file():
+    for cell in prepared.cells:
+        if cell not in missing:
+            store.forget_failure(folder.cell(cell.run_id))
+    if missing or not manifest_stands(folder, prepared):
         write_manifest(folder, prepared, catalog)
     if missing:
         pixels = open_pixels(prepared.table, prepared.recipe, display)
@@ -133,8 +136,9 @@ def run_cells(
 
     def on_message(message: Message) -> None:
         if message.kind == "lost":
-            record = store.failed(message.spec, message.fields["reason"], 0.0, prepared.device.name)
-            store.write_cell(folder.cell(message.spec.run_id), record)
+            cell = folder.cell(message.spec.run_id)
+            record = store.failed(cell, message.spec, message.fields["reason"], 0.0, prepared.device.name)
+            store.write_cell(cell, record)
         if message.kind in ("ended", "lost"):
             write_cells_table(folder, prepared.cells)
         display.cell(message)
@@ -153,7 +157,8 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
     """The folder of this bench, with its recipe in it; raises UsageError where it holds another bench.
 
     A folder may be extended: a recipe with more models, strategies, seeds or explainers than the one that is there
-    leaves every finished cell as it is, and so does one with other ensembles.
+    leaves every finished cell as it is, and so does one with other ensembles, and one that asks for fewer explainers
+    or external tests, such as one that fails.
     """
     path = options.out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
     folder = BenchFolder(path)
@@ -219,6 +224,13 @@ def open_external(
     )
 
 
+def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
+    """Whether environment.json is there and tells of the external tests that the recipe asks for."""
+    if not folder.environment.is_file():
+        return False
+    return store.read_json(folder.environment).get("external") == [external.name for external in prepared.externals]
+
+
 def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:
     """environment.json and split.csv."""
     store.write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
@@ -237,6 +249,6 @@ def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
 def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:
     if key not in ("models", "imbalance", "seeds", "explainers", "external", "replicates", "ensemble"):
         return False
-    if key in ("replicates", "ensemble"):  # measured anew, nothing is trained
+    if key in ("replicates", "ensemble", "explainers", "external"):  # nothing is trained by what was and is asked for
         return True
     return set(getattr(present, key)) <= set(getattr(recipe, key))

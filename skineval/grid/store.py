@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class CellFolder:
 
     @property
     def cell(self) -> Path:
-        """Written last; the cell is complete when it says "done"."""
+        """Written after everything that it tells of; the cell is trained and predicted when it says "done"."""
         return self.path / "cell.json"
 
     @property
@@ -83,11 +83,19 @@ class CellRecord:
     train_counts: tuple[int, ...] = ()
     explainers: tuple[str, ...] = ()  #: whose panels are complete
     externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
+    adding: str = ""  #: what was being added to a cell that was done already, where it did not come about
+    failure: str = ""  #: why it did not; empty where it was interrupted
+
+    @property
+    def remarks(self) -> str:
+        """The reason as people read it: also of what could not be added to a finished cell."""
+        parts = (self.adding, self.failure or "interrupted") if self.adding else (self.failure,)
+        return " ".join(filter(None, (self.reason, ": ".join(filter(None, parts)))))
 
     def row(self) -> dict[str, object]:
         """The cell's row of cells.csv."""
         spec = self.spec
-        values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.reason)
+        values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.remarks)
         return dict(zip(CELL_COLUMNS, (*values, self.seconds, self.images_per_second, self.device), strict=True))
 
 
@@ -216,8 +224,11 @@ def _numeric(column: pd.Series[str]) -> pd.Series[float]:
     return pd.to_numeric(column.where(column != "", None))
 
 
-def failed(spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
-    """The record of a cell that failed."""
+def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
+    """The record of a cell in which something failed: one that was done stays so, and lacks what was to be added."""
+    present = read_cell(folder)
+    if present is not None and present.status == DONE:
+        return replace(present, failure=reason)
     return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
 
 
@@ -233,6 +244,8 @@ def write_cell(folder: CellFolder, record: CellRecord) -> None:
         "train_counts": list(record.train_counts),
         "explainers": list(record.explainers),
         "externals": list(record.externals),
+        "adding": record.adding,
+        "failure": record.failure,
         "spec": record.spec.to_dict(),
     }
     write_json(folder.cell, fields)
@@ -252,9 +265,18 @@ def read_cell(folder: CellFolder) -> CellRecord | None:
             tuple(fields["train_counts"]),
             tuple(fields["explainers"]),
             tuple(fields["externals"]),
+            fields.get("adding", ""),  # unknown to cells of before there was such a thing
+            fields.get("failure", ""),
         )
     except (DataError, KeyError, TypeError):
         return None
+
+
+def forget_failure(folder: CellFolder) -> None:
+    """Drop from a finished cell what could not be added to it: it is no longer asked for."""
+    record = read_cell(folder)
+    if record is not None and (record.adding or record.failure):
+        write_cell(folder, replace(record, adding="", failure=""))
 
 
 def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:

@@ -64,7 +64,10 @@ def main() -> None:
 def serve(
     request: Mapping[str, Any], workspace: Workspace, catalog: Catalog, channel: Channel, stop: threading.Event
 ) -> None:
-    """Run one cell and say how it ended; its record is on disk before that is said."""
+    """Run one cell and say how it ended; its record is on disk before that is said.
+
+    What is said is of this run: "failed" also where the cell was done before and something could not be added to it.
+    """
     spec = RunSpec.from_dict(request["spec"])
     folder = workspace.folder.cell(spec.run_id)
     started = time.perf_counter()
@@ -74,19 +77,20 @@ def serve(
     try:
         record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)
         store.write_cell(folder, record)
+        status = record.status
     except Interrupted:
         channel.send("interrupted", run_id=spec.run_id)
         return
     except (Exception, SystemExit) as error:
-        record = store.failed(spec, one_line(error), time.perf_counter() - started, workspace.device)
+        record = store.failed(folder, spec, one_line(error), time.perf_counter() - started, workspace.device)
+        status = store.FAILED
         details = traceback.format_exc()
         sys.stderr.write(f"{spec.run_id} failed\n{details}\n")
         with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
             store.write_cell(folder, record)
-    _notify(
-        catalog, channel, "skineval_on_cell_end", CellEnded(spec.run_id, record.status, record.reason, record.seconds)
-    )
-    channel.send("ended", run_id=spec.run_id, status=record.status, reason=record.reason, seconds=record.seconds)
+    ended = CellEnded(spec.run_id, status, record.remarks, record.seconds)
+    _notify(catalog, channel, "skineval_on_cell_end", ended)
+    channel.send("ended", run_id=spec.run_id, status=status, reason=record.remarks, seconds=record.seconds)
 
 
 def one_line(error: BaseException) -> str:

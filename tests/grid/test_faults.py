@@ -53,6 +53,22 @@ def skineval_register_architectures():
     return [skineval.Architecture("broken", network, "A network that breaks.", parameters={"kind": parameter})]
 """
 
+BAD_EXPLAINER = """
+import os
+
+import skineval
+
+def attribute(model, images, targets, *, architecture, kind):
+    if kind == "die":
+        os._exit(7)
+    raise RuntimeError("no idea why")
+
+@skineval.hookimpl
+def skineval_register_explainers():
+    parameter = skineval.Parameter("raise", "How it fails.", choices=("raise", "die"))
+    return [skineval.Explainer("bad", attribute, "Explains nothing.", parameters={"kind": parameter})]
+"""
+
 TRAINING = (*TINY, "--epochs=6", "--explainers=")
 
 
@@ -85,6 +101,44 @@ def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
     )
     assert again.returncode == 1
     assert "1 of 5 cells are done already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("raise", "RuntimeError: no idea why"), ("die", "the worker process ended with exit code 7")]
+)
+def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path, kind, why):
+    env = install_plugin(tmp_path / "site", "bad", BAD_EXPLAINER)
+    explainer = f"bad:kind={kind}"
+
+    def bench(explainers):
+        arguments = (*TINY, "--imbalance=none,class-weights", "--epochs=1", f"--explainers={explainers}", "--out=out")
+        done = run_program("bench", *arguments, cwd=tmp_path, env=env)
+        cells = pd.read_csv(tmp_path / "out/cells.csv", keep_default_na=False)
+        assert list(cells["status"]) == ["done"] * 2, done.stderr
+        return done, list(cells["reason"]), (tmp_path / "out/results.csv").read_bytes()
+
+    done, _, results = bench("")
+    assert done.returncode == 0
+    trained = predictions(tmp_path / "out")
+    for _ in range(2):  # it is tried again, and fails again
+        done, reasons, measured = bench(explainer)
+        assert done.returncode == 1
+        assert "failed cnn:width=4/none" in done.stderr
+        assert all(reason.startswith("explaining with bad") and f": {why}" in reason for reason in reasons)
+        assert measured == results
+    assert run_program("report", "out", cwd=tmp_path, env=env).returncode == 1
+    done, reasons, measured = bench("")
+    assert (done.returncode, reasons, measured) == (0, ["", ""], results)
+    assert predictions(tmp_path / "out") == trained
+
+
+def test_a_new_cell_is_done_where_only_its_explainer_fails(tmp_path):
+    env = install_plugin(tmp_path / "site", "bad", BAD_EXPLAINER)
+    arguments = (*TINY, "--epochs=1", "--explainers=gradcam,bad:kind=die", "--out=out")
+    done = run_program("bench", *arguments, cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert list(pd.read_csv(tmp_path / "out/cells.csv")["status"]) == ["done"]
+    assert list(tmp_path.glob("out/cells/*/explanations/gradcam/*.jpg"))
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
