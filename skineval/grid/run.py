@@ -30,6 +30,7 @@ from skineval.recipe import Recipe, make_recipe, read_recipe
 from skineval.runspec import RunSpec
 
 RUNS = Path("runs")
+INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
 
 
 class Display(Protocol):
@@ -87,6 +88,7 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     for cell in prepared.cells:
         if cell not in missing:
             store.forget_failure(folder.cell(cell.run_id))
+    write_cells_table(folder, prepared.cells)
     if missing or not manifest_stands(folder, prepared):
         write_manifest(folder, prepared, catalog)
     if missing:
@@ -96,8 +98,6 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
         display.begin(missing, len(prepared.cells) - len(missing))
         run_cells(missing, prepared, pixels, externals, folder, options, display)
-    else:
-        write_cells_table(folder, prepared.cells)
     problems: Problems = []
     if missing or not conclusion_stands(folder, prepared.recipe, catalog):
         result = conclude(folder, catalog, display.phase, problems, prepared.table)
@@ -151,6 +151,8 @@ def run_cells(
         fail_fast=options.fail_fast,
     )
     engine.run(cells, on_message)
+    if options.fail_fast:
+        write_cells_table(folder, prepared.cells, STOPPED)
 
 
 def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
@@ -237,11 +239,12 @@ def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) ->
     store.write_frame(folder.split, prepared.split.frame)
 
 
-def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec]) -> None:
-    """cells.csv: one row a cell that has ended, in the order of the grid."""
-    records = [store.read_cell(folder.cell(cell.run_id)) for cell in cells]
-    rows = [record.row() for record in records if record is not None]
-    content = pd.DataFrame(rows, columns=list(store.CELL_COLUMNS))
+def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec], not_run: str = INTERRUPTED) -> None:
+    """cells.csv: one row a cell, in the order of the grid; `not_run` is the reason of those that have not ended."""
+    records = [
+        store.read_cell(folder.cell(cell.run_id)) or store.CellRecord(cell, store.NOT_RUN, not_run) for cell in cells
+    ]
+    content = pd.DataFrame([record.row() for record in records], columns=list(store.CELL_COLUMNS))
     if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != store.csv_text(content):
         store.write_frame(folder.cells, content)
 

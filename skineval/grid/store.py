@@ -14,7 +14,7 @@ from skineval.errors import DataError
 from skineval.files import atomic_write
 from skineval.runspec import RunSpec
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, NOT_RUN = "done", "failed", "not run"
 
 CELL_COLUMNS = (
     "run_id",

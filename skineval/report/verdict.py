@@ -40,7 +40,8 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph]:
     best, primary = systems[0], rows.of(found, PRIMARY)
     estimate = primary[best]
     sample = next(one for one in found if one.system == best and one.metric == PRIMARY)
-    place = "best" if len(systems) > 1 else "the only system with every fold" if beside else "the only system"
+    only = " with every fold" if beside else " that finished" if failed else ""
+    place = "best" if len(systems) > 1 else f"the only system{only}"
     yield Paragraph(
         f"{best} is {place}: a balanced accuracy of {rows.said(estimate)} on the internal test "
         f"({text.sample(sample.n_images, sample.n_lesions, bench.lesions_known)})."

@@ -16,6 +16,8 @@ from tests.conftest import TINY, install_plugin, run_program
 
 BROKEN = """
 import os
+import signal
+import time
 
 import skineval
 
@@ -41,6 +43,10 @@ def network(num_classes, *, weights, kind):
                 raise RuntimeError("out of luck [/] <b>|")
             if kind == "die" and self.steps > 3:
                 os._exit(7)
+            if kind == "interrupt":
+                if self.steps == 1:
+                    os.kill(os.getppid(), signal.SIGINT)
+                time.sleep(5)  # until the worker is told to stop
             print("a line that must not end up among the results")
             return logits
 
@@ -48,7 +54,7 @@ def network(num_classes, *, weights, kind):
 
 @skineval.hookimpl
 def skineval_register_architectures():
-    kinds = ("shape", "nan", "raise", "die", "fine")
+    kinds = ("shape", "nan", "raise", "die", "interrupt", "fine")
     parameter = skineval.Parameter("fine", "What is wrong.", choices=kinds)
     return [skineval.Architecture("broken", network, "A network that breaks.", parameters={"kind": parameter})]
 """
@@ -146,7 +152,26 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
     models = "--models=broken:kind=nan,cnn:width=4"
     done = run_program("bench", *TINY, models, "--epochs=1", "--fail-fast", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1
-    assert len(pd.read_csv(tmp_path / "out/cells.csv")) == 1
+    cells = pd.read_csv(tmp_path / "out/cells.csv")
+    assert list(cells["status"]) == ["failed", "not run"]
+    assert cells["reason"][1] == "stopped by --fail-fast"
+    assert "2 of 2 cells did not finish" in (tmp_path / "out/report.md").read_text()
+
+
+def test_cells_that_an_interruption_left_out_are_rows_too(tmp_path):
+    env = install_plugin(tmp_path / "site", "broken", BROKEN)
+    models = "--models=cnn:width=4,broken:kind=interrupt"
+    stopped = run_program("bench", *TINY, models, "--epochs=1", "--explainers=", "--out=out", cwd=tmp_path, env=env)
+    assert stopped.returncode == 130, stopped.stderr
+    report = run_program("report", "out", cwd=tmp_path, env=env)
+    assert report.returncode == 1
+    assert "interrupted, or still running" in report.stdout
+    verdict = (tmp_path / "out/report.md").read_text()
+    assert "1 of 2 cells did not finish" in verdict
+    assert "is the only system that finished" in verdict
+    cells = pd.read_csv(tmp_path / "out/cells.csv")
+    assert list(cells["status"]) == ["done", "not run"]
+    assert "interrupted" in cells["reason"][1]
 
 
 @pytest.fixture(scope="module")
