@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from skineval.catalog import Catalog
+from skineval.errors import DataError, ModelFileError
 from skineval.explain.panels import explain
 from skineval.files import atomic_link, atomic_rename
 from skineval.grid import store
@@ -82,8 +84,8 @@ def run_cell(
     stage = make_stage(spec, workspace, architecture, observer, notes.append)
 
     trained = train_shared(spec, workspace, architecture, strategy, stage, observer)
-    record = store.read_cell(folder)
-    if record is not None and record.status == store.DONE:
+    record = store.standing(folder)
+    if record is not None:
         trained.network.load_state_dict(read_tensors(folder.weights))
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))
@@ -104,12 +106,14 @@ def run_cell(
             device=workspace.device,
             train_counts=tuple(class_counts(workspace, parts).tolist()),
         )
+        record = store.sealed(record, folder, *folder.essential)
         started = time.perf_counter()
     for external in workspace.externals:
         if external.key not in record.externals:
             record = begin_addition(folder, record, f"predicting {external.name}", observer)
             predictions = predict_external(spec, workspace, external, stage, trained.network)
             store.write_frame(folder.external(external.name), predictions.to_frame())
+            record = store.sealed(record, folder, folder.external(external.name))
             record = replace(record, externals=(*record.externals, external.key))
     for selection in explainers:
         if str(selection) not in record.explainers:
@@ -168,9 +172,9 @@ def train_shared(
     folder = workspace.folder.network(spec.network_id)
     folder.mkdir(parents=True, exist_ok=True)
     weights = Weights(spec.weights, workspace.weights_path if spec.weights.startswith("sha256:") else None)
-    finished = _network_file(spec, workspace)
     with FileLock(folder / ".lock"):
-        initial = Weights(NONE) if finished.is_file() else weights
+        found = read_network(spec, workspace)
+        initial = weights if found is None else Weights(NONE)
         network, loaded = build_network(
             architecture,
             spec.model,
@@ -179,10 +183,10 @@ def train_shared(
             spec.image_size,
             derive_seed("initial weights", spec.model, spec.seed, spec.fold),
         )
-        if finished.is_file():
+        if found is not None:
             checkpoint.discard(folder)  # whoever made it may have been killed right after
-            about = store.read_json(folder / "network.json")
-            network.load_state_dict(read_tensors(finished))
+            tensors, about = found
+            network.load_state_dict(tensors)
             network.to(stage.device).to(memory_format=torch.channels_last)
             return Trained(network, Progress.from_dict(about["progress"]), _loaded(about["weights"]), 0.0)
         notes = cost_of_determinism(spec, workspace, network, stage)
@@ -200,9 +204,18 @@ def train_shared(
         progress = replace(progress, notes=(*progress.notes, *notes))
         about = {"progress": progress.to_dict(), "weights": [asdict(one) for one in loaded]}
         store.write_json(folder / "network.json", about)
-        atomic_rename(checkpoint.best_file(folder, progress.best_epoch), finished)
+        atomic_rename(checkpoint.best_file(folder, progress.best_epoch), _network_file(spec, workspace))
         checkpoint.discard(folder)
     return Trained(network, progress, loaded, time.perf_counter() - started)
+
+
+def read_network(spec: RunSpec, workspace: Workspace) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The tensors of the trained network of `spec` and how it was trained; None where it has to be trained (again)."""
+    about = workspace.folder.network(spec.network_id) / "network.json"
+    try:
+        return read_tensors(_network_file(spec, workspace)), store.read_json(about)
+    except (ModelFileError, DataError):
+        return None
 
 
 def cost_of_determinism(spec: RunSpec, workspace: Workspace, network: nn.Module, stage: Stage) -> tuple[str, ...]:

@@ -85,17 +85,14 @@ def conclude(
 
 
 def conclusion_stands(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> bool:
-    """Whether results and reports on disk were made from the cells, recipe and plugins that are there now."""
-    files = [folder.results, folder.comparisons, folder.path / "report.md", folder.path / "report.html"]
-    for name in _external_names(folder):
-        files += [folder.external(name).results, folder.external(name).comparisons]
-    if not folder.receipt.is_file() or not all(file.is_file() for file in files):
+    """Whether results and reports are as they were made from the cells, recipe and plugins that are there now."""
+    if not folder.receipt.is_file() or not all(file.is_file() for file in _products(folder)):
         return False
     return folder.receipt.read_text(encoding="utf-8") == receipt(folder, recipe, catalog)
 
 
 def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
-    """A hash of all that results and reports are made from."""
+    """A hash of all that results and reports are made from, and of what was made."""
     digest = hashlib.sha256()
     for text in (recipe.to_toml(), folder.cells.read_text(encoding="utf-8"), *catalog.metrics.entries):
         digest.update(text.encode())
@@ -107,6 +104,9 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
         for predictions in (cell.predictions, *map(cell.external, names)):
             if predictions.is_file():
                 digest.update(predictions.read_bytes())
+    for product in _products(folder):
+        if product.is_file():
+            digest.update(product.read_bytes())
     return digest.hexdigest() + "\n"
 
 
@@ -215,6 +215,14 @@ def trivial(result: BenchResult, tested: Tested) -> dict[tuple[str, str], list[P
     return found
 
 
+def _products(folder: BenchFolder) -> list[Path]:
+    """What `conclude` writes, beside its receipt."""
+    files = [folder.results, folder.comparisons, folder.path / "report.md", folder.path / "report.html"]
+    for name in _external_names(folder):
+        files += [folder.external(name).results, folder.external(name).comparisons]
+    return [*files, *sorted((folder.path / "figures").glob("*"))]
+
+
 def _measured(external: ExternalTest, result: BenchResult, metrics: Sequence[Metric]) -> ExternalTest:
     return replace(
         external,
@@ -231,11 +239,7 @@ def _external_names(folder: BenchFolder) -> list[str]:
     """The external tests of a bench, in the order of its recipe."""
     if not folder.environment.is_file():
         return []
-    return [
-        name
-        for name in store.read_json(folder.environment).get("external", ())
-        if folder.external(name).about.is_file()
-    ]
+    return list(store.read_json(folder.environment).get("external", ()))
 
 
 def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:

@@ -15,11 +15,11 @@ import pandas as pd
 from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable
 from skineval.data.pixels import PixelStore, cache_folder, open_store
-from skineval.errors import UsageError
+from skineval.errors import DataError, UsageError
 from skineval.files import atomic_write, is_temporary, remove_abandoned
 from skineval.grid import store
 from skineval.grid.engines import LocalEngine, Message
-from skineval.grid.external import External, about, described, exclusions, overlaps
+from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
 from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_bench
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
@@ -89,13 +89,14 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         if cell not in missing:
             store.forget_failure(folder.cell(cell.run_id))
     write_cells_table(folder, prepared.cells)
-    if missing or not manifest_stands(folder, prepared):
-        write_manifest(folder, prepared, catalog)
-    if missing:
+    if missing or not all(external_stands(folder, external) for external in prepared.externals):
         pixels = open_pixels(prepared.table, prepared.recipe, display)
         for note in (*prepared.table.notes, *pixels.notes):
             display.note(note)
         externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
+    if missing or not manifest_stands(folder, prepared):
+        write_manifest(folder, prepared, catalog)
+    if missing:
         display.begin(missing, len(prepared.cells) - len(missing))
         run_cells(missing, prepared, pixels, externals, folder, options, display)
     problems: Problems = []
@@ -226,11 +227,29 @@ def open_external(
     )
 
 
-def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
-    """Whether environment.json is there and tells of the external tests that the recipe asks for."""
-    if not folder.environment.is_file():
+def external_stands(folder: BenchFolder, external: External) -> bool:
+    """Whether about.json and images.csv of an external test are there, and of this very data set."""
+    files = folder.external(external.name)
+    try:
+        facts, images = store.read_json(files.about), files.images.read_text(encoding="utf-8")
+        listed = store.read_frame(files.images, COLUMNS)
+    except (DataError, OSError, ValueError):
         return False
-    return store.read_json(folder.environment).get("external") == [external.name for external in prepared.externals]
+    return facts.get("key") == external.key and len(listed) == len(external.table) and images.endswith("\n")
+
+
+def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
+    """Whether environment.json and split.csv are there, and of this split and these external tests."""
+    try:
+        found = store.read_json(folder.environment)
+        split = folder.split.read_text(encoding="utf-8")
+    except (DataError, OSError, ValueError):
+        return False
+    return (
+        found.get("split", {}).get("fingerprint") == prepared.split.fingerprint
+        and found.get("external") == [external.name for external in prepared.externals]
+        and split == store.csv_text(prepared.split.frame)
+    )
 
 
 def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ class CellFolder:
         """What the weights are of, and how images are prepared for them."""
         return self.path / "model.json"
 
+    @property
+    def essential(self) -> tuple[Path, ...]:
+        """What training and predicting leave: all of it is there, or all is written again."""
+        return self.weights, self.model, self.history, self.predictions
+
     def external(self, name: str) -> Path:
         """The predictions of one external test."""
         return self.path / "external" / f"{name}.csv"
@@ -83,6 +89,7 @@ class CellRecord:
     train_counts: tuple[int, ...] = ()
     explainers: tuple[str, ...] = ()  #: whose panels are complete
     externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
+    files: Mapping[str, str] = field(default_factory=dict)  #: path in the folder -> `seal` of what was written there
     adding: str = ""  #: what was being added to a cell that was done already, where it did not come about
     failure: str = ""  #: why it did not; empty where it was interrupted
 
@@ -226,8 +233,8 @@ def _numeric(column: pd.Series[str]) -> pd.Series[float]:
 
 def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
     """The record of a cell in which something failed: one that was done stays so, and lacks what was to be added."""
-    present = read_cell(folder)
-    if present is not None and present.status == DONE:
+    present = standing(folder)
+    if present is not None:
         return replace(present, failure=reason)
     return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
 
@@ -244,6 +251,7 @@ def write_cell(folder: CellFolder, record: CellRecord) -> None:
         "train_counts": list(record.train_counts),
         "explainers": list(record.explainers),
         "externals": list(record.externals),
+        "files": dict(record.files),
         "adding": record.adding,
         "failure": record.failure,
         "spec": record.spec.to_dict(),
@@ -265,7 +273,8 @@ def read_cell(folder: CellFolder) -> CellRecord | None:
             tuple(fields["train_counts"]),
             tuple(fields["explainers"]),
             tuple(fields["externals"]),
-            fields.get("adding", ""),  # unknown to cells of before there was such a thing
+            fields.get("files", {}),  # cells of before there was such a thing know neither this nor the following
+            fields.get("adding", ""),
             fields.get("failure", ""),
         )
     except (DataError, KeyError, TypeError):
@@ -279,12 +288,50 @@ def forget_failure(folder: CellFolder) -> None:
         write_cell(folder, replace(record, adding="", failure=""))
 
 
-def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:
-    """Whether the cell has nothing left to do; `externals` are keys of external tests."""
+def seal(path: Path) -> str:
+    """What tells whether a file is still as it was written: a hash, of weights the size; "" where it is missing."""
+    try:
+        return str(path.stat().st_size) if path.suffix == ".safetensors" else _digest(path)
+    except OSError:
+        return ""
+
+
+def sealed(record: CellRecord, folder: CellFolder, *paths: Path) -> CellRecord:
+    """The record with what was just written to `paths` of its folder."""
+    return replace(record, files={**record.files, **{_within(folder, path): seal(path) for path in paths}})
+
+
+def standing(folder: CellFolder) -> CellRecord | None:
+    """What the files of a finished cell bear out of its record: explanations and external tests whose files are there.
+
+    None where the cell is not done, or what it was trained and predicted for is missing or not as it was written.
+    """
     record = read_cell(folder)
-    return (
-        record is not None
-        and record.status == DONE
-        and set(explainers) <= set(record.explainers)
-        and set(externals) <= set(record.externals)
+    if record is None or record.status != DONE or not all(_stands(record, folder, file) for file in folder.essential):
+        return None
+    return replace(
+        record,
+        explainers=tuple(name for name in record.explainers if any(folder.explanation(name).glob("*.jpg"))),
+        externals=tuple(
+            key for key in record.externals if _stands(record, folder, folder.external(key.partition(":")[0]))
+        ),
     )
+
+
+def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:
+    """Whether the cell has nothing left to do, and its files are as written; `externals` are keys of external tests."""
+    record = standing(folder)
+    return record is not None and set(explainers) <= set(record.explainers) and set(externals) <= set(record.externals)
+
+
+def _stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:
+    found, written = seal(path), record.files.get(_within(folder, path))
+    return found != "" if written is None else found == written  # older records hold no seals
+
+
+def _within(folder: CellFolder, path: Path) -> str:
+    return path.relative_to(folder.path).as_posix()
+
+
+def _digest(path: Path) -> str:
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
