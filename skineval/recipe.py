@@ -164,9 +164,10 @@ class Recipe(BaseModel):
 
     def differences(self, other: Recipe) -> tuple[str, ...]:
         """The keys that differ, leaving out those that cannot change any result."""
-        return tuple(
-            key for key in type(self).model_fields if key not in UNRELATED and getattr(self, key) != getattr(other, key)
-        )
+        # Memory is shared by jobs, so that an automatic batch size, which is part of what cells are, depends on them.
+        related = ("jobs",) if self.batch_size == "auto" else ()
+        keys = [key for key in type(self).model_fields if key not in UNRELATED or key in related]
+        return tuple(key for key in keys if getattr(self, key) != getattr(other, key))
 
 
 def make_recipe(values: Mapping[str, object], source: str = "") -> Recipe:

@@ -71,7 +71,8 @@ class RunSpec:
         """Like `run_id`, for the network: the same for cells that differ only in what is done to the embeddings."""
         if not self.on_embeddings:
             return self.run_id
-        return dataclasses.replace(self, imbalance=Selection("none"), on_embeddings=False).run_id
+        none = Selection("none")  # of skineval's own, whatever package this strategy is from
+        return dataclasses.replace(self, imbalance=none, imbalance_package="", on_embeddings=False).run_id
 
     @property
     def _slug(self) -> str:

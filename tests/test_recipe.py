@@ -200,6 +200,8 @@ def test_strategies_on_embeddings_share_the_network_of_none():
     smote = dataclasses.replace(SPEC, imbalance=Selection("smote", {"k": 5}, "smote"), on_embeddings=True)
     assert smote.run_id != SPEC.run_id
     assert smote.network_id == SPEC.network_id == SPEC.run_id
+    foreign = dataclasses.replace(smote, imbalance=Selection("theirs"), imbalance_package="theirs 1.2")
+    assert foreign.network_id == SPEC.network_id
     weighted = dataclasses.replace(SPEC, imbalance=Selection("class-weights", {}, "class-weights"))
     assert weighted.network_id != SPEC.network_id
 
@@ -213,3 +215,11 @@ def test_seeds_are_63_bit_and_repeatable(parts):
 def test_seeds_tell_identities_apart():
     assert derive_seed("a", "b") != derive_seed("ab")
     assert len({derive_seed("epoch", seed, fold) for seed in range(10) for fold in range(10)}) == 100
+
+
+def test_jobs_cannot_change_a_result_unless_the_batch_size_depends_on_them():
+    def recipe(**keys):
+        return make_recipe({"models": "cnn", "data": "d", **keys})
+
+    assert recipe(jobs=1).differences(recipe(jobs=2)) == ()
+    assert recipe(jobs=1, batch_size="auto").differences(recipe(jobs=2, batch_size="auto")) == ("jobs",)

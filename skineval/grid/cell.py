@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def run_cell(
             images_per_second=_rounded(images_per_second(trained.progress)),
             device=workspace.device,
             train_counts=tuple(class_counts(workspace, parts).tolist()),
+            torch=version("torch"),
+            threads=workspace.threads,
         )
         record = store.sealed(record, folder, *folder.essential)
         started = time.perf_counter()

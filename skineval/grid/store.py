@@ -89,6 +89,8 @@ class CellRecord:
     train_counts: tuple[int, ...] = ()
     explainers: tuple[str, ...] = ()  #: whose panels are complete
     externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
+    torch: str = ""  #: the version that trained and predicted it
+    threads: int | None = None  #: that it was trained and predicted with; results on a CPU depend on it
     files: Mapping[str, str] = field(default_factory=dict)  #: path in the folder -> `seal` of what was written there
     adding: str = ""  #: what was being added to a cell that was done already, where it did not come about
     failure: str = ""  #: why it did not; empty where it was interrupted
@@ -251,6 +253,8 @@ def write_cell(folder: CellFolder, record: CellRecord) -> None:
         "train_counts": list(record.train_counts),
         "explainers": list(record.explainers),
         "externals": list(record.externals),
+        "torch": record.torch,
+        "threads": record.threads,
         "files": dict(record.files),
         "adding": record.adding,
         "failure": record.failure,
@@ -273,7 +277,9 @@ def read_cell(folder: CellFolder) -> CellRecord | None:
             tuple(fields["train_counts"]),
             tuple(fields["explainers"]),
             tuple(fields["externals"]),
-            fields.get("files", {}),  # cells of before there was such a thing know neither this nor the following
+            fields.get("torch", ""),  # cells of before there was such a thing know neither this nor the following
+            fields.get("threads"),
+            fields.get("files", {}),
             fields.get("adding", ""),
             fields.get("failure", ""),
         )

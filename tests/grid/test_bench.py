@@ -207,6 +207,14 @@ def test_the_environment_says_what_one_needs_to_know(bench):
     assert environment["precision"] == {"cnn": "fp32: asked for"}
 
 
+def test_every_cell_says_what_it_was_trained_with(bench):
+    environment = json.loads(bench.environment.read_text())
+    for run_id in cells(bench)["run_id"]:
+        record = json.loads(bench.cell(run_id).cell.read_text())
+        assert record["torch"] == environment["versions"]["torch"]
+        assert record["threads"] == environment["threads"]
+
+
 def test_the_python_function_returns_the_result(bench):
     keys = {flag.lstrip("-").split("=", 1)[0].replace("-", "_"): flag.split("=", 1)[1] for flag in GRID}
     numbers = {key: int(keys[key]) for key in ("image_size", "replicates", "epochs")}
