@@ -16,20 +16,20 @@ from skineval.catalog import Catalog
 from skineval.data.pixels import cache_folder, open_store
 from skineval.errors import CellError, Interrupted, SkinevalError
 from skineval.grid.worker import one_line
-from skineval.runspec import derive_seed
 from skineval.train.determinism import make_deterministic
-from skineval.tuning.advice import Judge, propose
+from skineval.tuning.advice import Judge
 from skineval.tuning.attempt import Ground, Observer, attempt
 from skineval.tuning.display import Display
 from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_trial
 from skineval.tuning.plan import Plan
+from skineval.tuning.proposal import exhaustion, new_setting
 from skineval.tuning.trials import FAILED, RUNNING, Trial, winner
 
 
 def run_trials(
     trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolder, catalog: Catalog, display: Display
-) -> None:
-    """Run trials until `wanted` have ended, appending them to `trials`."""
+) -> str:
+    """Run trials until `wanted` have ended, appending them to `trials`; returns why there are fewer, if there are."""
     recipe = plan.recipe
     pixels = open_store(
         plan.prepared.table,
@@ -46,21 +46,35 @@ def run_trials(
     with _stoppable() as should_stop, _as_in_a_bench(plan):
         ground = Ground(plan.prepared, pixels.array, catalog, should_stop)
         while len(trials) < wanted:
-            trials.append(run_trial(trials, plan, ground, folder, display))
+            trial = next_trial(trials, plan, folder)
+            if trial is None:
+                return exhaustion(plan, trials)
+            trials.append(run_trial(trial, trials, plan, ground, folder, display))
             conclude(folder, plan, trials)
             display.ended(trials[-1], winner(trials))
+    return ""
 
 
-def run_trial(ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, display: Display) -> Trial:
-    """Run the trial that comes after those that have `ended`; it is on disk when it is returned."""
+def next_trial(ended: Sequence[Trial], plan: Plan, folder: SearchFolder) -> Trial | None:
+    """The trial that comes after those that have `ended`, which is on disk; None where there is nothing left to try."""
     number = len(ended)
     trial = read_trial(folder, number)
-    if trial is not None and trial.state != RUNNING:  # it came after one whose file was removed
-        return trial
     if trial is None:
-        seed = derive_seed("proposal", *plan.recipe.seeds, number)
-        trial = Trial(number, propose(plan.space, ended, seed) if ended else plan.own)
+        setting = new_setting(plan, ended) if ended else plan.own
+        if setting is None:
+            return None
+        trial = Trial(number, setting)
         write_trial(folder, trial)
+    return trial
+
+
+def run_trial(
+    trial: Trial, ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, display: Display
+) -> Trial:
+    """Run a trial after those that have `ended`; how it ended is on disk when it is returned."""
+    if trial.state != RUNNING:  # it came after one whose file was removed
+        return trial
+    number = trial.number
     cells = plan.cells(trial.parameters)
     display.trial(trial, cells[0].training.epochs * len(cells))
     observer = Observer(display.step, display.epoch, Judge(ended).is_hopeless, ground.should_stop)

@@ -78,16 +78,17 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
     """
     with open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh) as folder:
         write_about(folder, plan, catalog)
-        trials = list(read_ended(folder))
+        trials, shortage = list(read_ended(folder)), ""
         for trial in trials:  # one killed between its last file and this
             shutil.rmtree(folder.checkpoints(trial.number), ignore_errors=True)
         if len(trials) < options.trials:
             from skineval.tuning.running import run_trials  # which imports torch
 
-            run_trials(trials, plan, options.trials, folder, catalog, display)
+            shortage = run_trials(trials, plan, options.trials, folder, catalog, display)
         conclude(folder, plan, trials)
     prepared = plan.prepared
     cell = prepared.cells[0]
+    refits = _REFITS if catalog.imbalance[cell.imbalance.name].resample is not None else ""
     validation = np.unique(np.concatenate([parts.validation for parts in prepared.parts.values()]))
     return Search(
         folder=folder.path,
@@ -100,5 +101,5 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         n_lesions=int(prepared.table.frame["lesion_id"].iloc[validation].nunique()),
         stamps=stamps(prepared),
         caveat=plan.caveat,
-        notes=(_REFITS,) if catalog.imbalance[cell.imbalance.name].resample is not None else (),
+        notes=tuple(note for note in (refits, shortage) if note),
     )

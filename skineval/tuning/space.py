@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ SEARCHABLE = tuple(key for key in Recipe.model_fields if key in _REAL | _WHOLE |
 
 _SMALLEST_BATCH = 8
 _LEAST_DECAY = 1e-6
+_LISTED = 1000  #: settings that are listed at most
 _DECAYS = (_LEAST_DECAY, 0.1)  #: where the recipe has none
 
 
@@ -96,6 +98,16 @@ def make_space(texts: Sequence[str], recipe: Recipe) -> Space:
         if key in asked
     ]
     return tuple(found)
+
+
+def settings(space: Space) -> list[dict[str, Value]] | None:
+    """Every setting of a space, None where there are very many or no end of them."""
+    if any(isinstance(one, Range) and not one.whole for one in space):
+        return None
+    values = [one.values if isinstance(one, Choices) else range(int(one.low), int(one.high) + 1) for one in space]
+    if math.prod(len(some) for some in values) > _LISTED:
+        return None
+    return [dict(zip((one.key for one in space), some, strict=True)) for some in itertools.product(*values)]
 
 
 def own_values(space: Space, recipe: Recipe) -> dict[str, Value]:

@@ -30,7 +30,7 @@ from skineval.report.tuning import table
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.device import cpu_threads
 from skineval.train.rows import FileRows
-from skineval.tuning import attempt, running
+from skineval.tuning import attempt, proposal, running
 from skineval.tuning.display import Silent
 from skineval.tuning.folder import SearchFolder, read_trial, write_trial
 from skineval.tuning.plan import Plan, make_plan
@@ -436,6 +436,53 @@ def test_hopeless_trials_are_given_up_and_never_win(tmp_path, monkeypatch):
     assert (pruned.epochs, pruned.score, pruned.seconds) == (2, 0.15, 1.0)
     assert len(pruned.curve) == 5
     assert found.best is found.own  # of equal ones the first
+
+
+# ---- settings that were tried before
+
+
+def trained_settings(monkeypatch) -> list[tuple]:
+    """The training of every cell that is trained from now on; every score is 0.5."""
+    seen: list[tuple] = []
+    train = trained_to(itertools.repeat([0.5]))
+
+    def noted(network, spec, *others):
+        seen.append((spec.fold, spec.seed, spec.training))
+        return train(network, spec, *others)
+
+    monkeypatch.setattr(attempt, "train", noted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("texts", "n"),
+    [
+        (["schedule=cosine,constant"], 2),
+        (["schedule=constant,plateau"], 3),  # the recipe's own lies outside
+        (["augment=none,basic,strong", "ema=0,0.9", "batch_size=8,16"], 12),  # more than are drawn at random
+        (["schedule=cosine,plateau", "plateau_patience=2..6"], 6),  # without a plateau its patience does nothing
+    ],
+)
+def test_a_small_space_is_tried_once_from_end_to_end(texts, n, tmp_path, monkeypatch):
+    trained = trained_settings(monkeypatch)
+    found = run(plan(texts, epochs=1), tmp_path / "out", n + 4)
+    assert len(found.trials) == len(trained) == len(set(trained)) == n
+    assert found.notes == (f"The search ended after {n} trials: all settings have been tried.",)
+    assert f"the best of {n} that" in (found.folder / "recipe.toml").read_text()
+    again = run(plan(texts, epochs=1), tmp_path / "out", n + 4)
+    assert (again.trials, again.notes, len(trained)) == (found.trials, found.notes, n)
+    for trials in range(1, n + 1):  # as if it had been interrupted after each
+        resumed = run(plan(texts, epochs=1), tmp_path / "resumed", trials)
+    assert [trial.parameters for trial in resumed.trials] == [trial.parameters for trial in found.trials]
+    assert resumed.notes == ()
+
+
+def test_where_settings_cannot_be_listed_it_says_only_that_none_was_found(tmp_path, monkeypatch):
+    """Of three digits there is one number between these."""
+    trained = trained_settings(monkeypatch)
+    found = run(plan(["learning_rate=0.0010001..0.0010002"], epochs=1), tmp_path, 6)
+    assert len(trained) == len(set(trained)) == len(found.trials) < 6
+    assert found.notes[0].endswith(f"{proposal.ASKED} proposals in a row had been tried before.")
 
 
 # ---- trials that fail

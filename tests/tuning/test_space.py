@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from skineval.errors import UsageError
 from skineval.recipe import Recipe, make_recipe
-from skineval.tuning.space import SEARCHABLE, USUAL, Choices, Range, applied, changed, described, make_space, own_values
+from skineval.tuning.space import (
+    SEARCHABLE,
+    USUAL,
+    Choices,
+    Range,
+    applied,
+    changed,
+    described,
+    make_space,
+    own_values,
+    settings,
+)
 
 BASE = {"models": "cnn", "data": "synthetic", "weights": "none", "learning_rate": 1e-3, "epochs": 6}
 
@@ -137,3 +148,17 @@ def test_a_space_is_known_again_and_its_changes_are_named():
     assert changed(space, described(make_space(["schedule=cosine,plateau", "epochs=1..4"], base))) == ()
     assert changed(space, described(make_space(["epochs=1..5", "schedule=cosine,plateau"], base))) == ("epochs",)
     assert changed(space, described(make_space(["epochs=1..4", "batch_size=8,16"], base))) == ("batch_size", "schedule")
+
+
+def test_a_small_space_can_be_listed_and_others_cannot():
+    whole, named = Range("epochs", 2, 4, whole=True), Choices("schedule", ("cosine", "plateau"))
+    assert settings((whole, named)) == [
+        {"epochs": 2, "schedule": "cosine"},
+        {"epochs": 2, "schedule": "plateau"},
+        {"epochs": 3, "schedule": "cosine"},
+        {"epochs": 3, "schedule": "plateau"},
+        {"epochs": 4, "schedule": "cosine"},
+        {"epochs": 4, "schedule": "plateau"},
+    ]
+    assert settings((named, Range("learning_rate", 1e-4, 1e-2, logarithmic=True))) is None
+    assert settings((named, Range("epochs", 1, 10**12, whole=True))) is None
