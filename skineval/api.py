@@ -108,15 +108,16 @@ def evaluation(
     protocol: str = "",
     replicates: int = 2000,
 ) -> Evaluation:
-    """As `evaluate`; the scores come with what has to be said of them."""
+    """As `evaluate`; with what has to be said of the scores, also by the bench in whose folder a file lies."""
     from skineval.catalog import load_catalog
     from skineval.data.splits import PROTOCOLS
-    from skineval.grid.evaluation import score
+    from skineval.grid.evaluation import Origin, origin, score
 
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
     given, reference = _frame(predictions), None if truth is None else _frame(truth)
-    return score(given, reference, load_catalog(), part=part, protocol=protocol, replicates=replicates)
+    around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
+    return score(given, reference, load_catalog(), part=part, protocol=protocol, replicates=replicates, origin=around)
 
 
 def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:

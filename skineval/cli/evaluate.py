@@ -27,9 +27,7 @@ def evaluate(
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
-    from skineval.data.splits import LESION
     from skineval.report import standings
 
     found = api.evaluation(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
-    stamps = () if protocol in ("", LESION) else ("LEAKY",)
-    print_table(standings.scores(found.results, stamps, replicates, found.lesions_known), format)
+    print_table(standings.scores(found.results, found.stamps, replicates, found.lesions_known), format)

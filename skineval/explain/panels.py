@@ -21,18 +21,25 @@ from skineval.train.predict import Stage
 SIDE = 192  #: pixels of one panel
 GAP, TITLE, HEADER = 8, 34, 26
 RIGHT, WRONG = "#00694e", "#a63c00"  # the words of the caption say it too
+WARNING = "#a8231b"  # of the stamps, as in all figures
 
 #: (model, images, targets) -> maps (N, H, W) >= 0
 Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 def explain(
-    folder: Path, attribute: Attribute, model: nn.Module, stage: Stage, test: Predictions, rows: NDArray[np.int64]
+    folder: Path,
+    attribute: Attribute,
+    model: nn.Module,
+    stage: Stage,
+    test: Predictions,
+    rows: NDArray[np.int64],
+    stamps: Sequence[str] = (),
 ) -> None:
     """Write one gallery a class, `<class>.jpg`, of test images with the map of the class that was predicted.
 
-    `rows` are the rows of the store of the images of `test`. Raises CellError where the explainer returns maps of the
-    wrong shape, negative or not finite.
+    `rows` are the rows of the store of the images of `test`; `stamps` stand above each gallery. Raises CellError where
+    the explainer returns maps of the wrong shape, negative or not finite.
     """
     for index, name in enumerate(test.classes):
         chosen = examples(test, index)
@@ -44,7 +51,7 @@ def explain(
         captions = [
             _caption(test, position, test.classes[label]) for position, label in zip(chosen, predicted, strict=True)
         ]
-        picture = gallery(shown.permute(0, 2, 3, 1).cpu().numpy(), maps, captions)
+        picture = gallery(shown.permute(0, 2, 3, 1).cpu().numpy(), maps, captions, stamps)
         buffer = io.BytesIO()
         picture.save(buffer, format="JPEG", quality=90, subsampling=0)  # as PNG, reports would be huge
         atomic_write(folder / f"{name}.jpg", buffer.getvalue())
@@ -78,16 +85,25 @@ def checked_maps(attribute: Attribute, model: nn.Module, images: Tensor, targets
     return values
 
 
-def gallery(images: NDArray[np.uint8], maps: NDArray[np.float32], captions: Sequence[tuple[str, bool]]) -> Image.Image:
-    """One row an image: original, heatmap, overlay. `captions` hold a text and whether the prediction is right."""
-    width = 3 * SIDE + 4 * GAP
-    sheet = Image.new("RGB", (width, HEADER + len(images) * (SIDE + TITLE)), "white")
+def gallery(
+    images: NDArray[np.uint8],
+    maps: NDArray[np.float32],
+    captions: Sequence[tuple[str, bool]],
+    stamps: Sequence[str] = (),
+) -> Image.Image:
+    """One row an image: original, heatmap, overlay. `captions` hold a text and whether the prediction is right.
+
+    `stamps` stand above, in red: a gallery says them wherever it is copied to.
+    """
+    width, head = 3 * SIDE + 4 * GAP, HEADER * (2 if stamps else 1)
+    sheet = Image.new("RGB", (width, head + len(images) * (SIDE + TITLE)), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
+    draw.text((GAP, HEADER / 2), " ".join(f"[{stamp}]" for stamp in stamps), WARNING, font, anchor="lm")
     for column, title in enumerate(("original", "heatmap", "overlay")):
-        draw.text((GAP + column * (SIDE + GAP) + SIDE / 2, HEADER / 2), title, "#444444", font, anchor="mm")
+        draw.text((GAP + column * (SIDE + GAP) + SIDE / 2, head - HEADER / 2), title, "#444444", font, anchor="mm")
     for row, (image, values, (caption, right)) in enumerate(zip(images, maps, captions, strict=True)):
-        top = HEADER + row * (SIDE + TITLE)
+        top = head + row * (SIDE + TITLE)
         for column, panel in enumerate(panels(image, values)):
             sheet.paste(panel, (GAP + column * (SIDE + GAP), top))
         draw.text((GAP, top + SIDE + TITLE / 2 - 3), caption, RIGHT if right else WRONG, font, anchor="lm")

@@ -129,6 +129,7 @@ def run_cell(
                 stage,
                 read_predictions(folder, workspace.classes).select("test"),
                 parts.test,
+                workspace.stamps,
             )
             record = replace(record, explainers=(*record.explainers, str(selection)))
     return replace(
@@ -205,7 +206,11 @@ def train_shared(
             on_step=observer.on_step,
         )
         progress = replace(progress, notes=(*progress.notes, *notes))
-        about = {"progress": progress.to_dict(), "weights": [asdict(one) for one in loaded]}
+        about = {
+            "progress": progress.to_dict(),
+            "weights": [asdict(one) for one in loaded],
+            "stamps": list(workspace.stamps),
+        }
         store.write_json(folder / "network.json", about)
         atomic_rename(checkpoint.best_file(folder, progress.best_epoch), _network_file(spec, workspace))
         checkpoint.discard(folder)
@@ -344,6 +349,7 @@ def write_model(
         precision=spec.precision,
         tta=spec.tta,
         run_id=spec.run_id,
+        stamps=list(workspace.stamps),
     )
     if spec.on_embeddings or not atomic_link(_network_file(spec, workspace), folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())

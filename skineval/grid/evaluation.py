@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from skineval.catalog import Catalog
-from skineval.data.splits import OVERSAMPLE_FIRST
+from skineval.data.splits import LESION, OVERSAMPLE_FIRST
 from skineval.errors import DataError
 from skineval.grid.outcome import RESULT_COLUMNS
+from skineval.grid.store import BenchFolder, read_json
 from skineval.measure.intervals import estimate
 from skineval.measure.predictions import from_submission, several
 
@@ -21,6 +22,33 @@ class Evaluation:
 
     results: pd.DataFrame  #: one row a figure, in the columns of results.csv
     lesions_known: bool  #: False where nobody said which images show one lesion, so that images were resampled
+    stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the folder of a bench says of predictions that lie in it; nothing of those that lie elsewhere."""
+
+    stamps: tuple[str, ...] = ()
+    lesions_known: bool = True
+
+
+def origin(predictions: Path) -> Origin:
+    """Where predictions come from: `cells/<run_id>/predictions.csv` of a bench, or `external/<name>.csv` beside it.
+
+    Raises DataError where what the bench says of itself is damaged.
+    """
+    file = predictions.resolve()
+    for cell, external in ((file.parent, ""), (file.parent.parent, file.stem)):
+        bench = BenchFolder(cell.parent.parent)
+        if cell.parent.name == "cells" and bench.environment.is_file():
+            environment = read_json(bench.environment)
+            stamps, known = environment["stamps"], environment["data"].get("lesions_known", True)
+            if external:
+                about = read_json(bench.external(external).about)
+                stamps, known = [*stamps, *["SYNTHETIC"] * about["synthetic"]], about["lesions_known"]
+            return Origin(tuple(dict.fromkeys(stamps)), known)
+    return Origin()
 
 
 def score(
@@ -31,10 +59,12 @@ def score(
     part: str,
     protocol: str,
     replicates: int,
+    origin: Origin,
 ) -> Evaluation:
     """Score the rows of one part; `predictions` and `truth` are a table each, and what to call it in errors.
 
-    Raises DataError naming file and row of what is wrong, or where there are no rows of that part.
+    `protocol` is "" where it is not known; all others but `lesion` leak, and are stamped. Raises DataError naming file
+    and row of what is wrong, or where there are no rows of that part.
     """
     frame, source = predictions
     if truth is None:
@@ -54,4 +84,8 @@ def score(
         for one in estimate(cells, metrics, replicates=replicates)
     ]
     of_lesions = frame if truth is None else truth[0]
-    return Evaluation(pd.DataFrame(rows, columns=list(RESULT_COLUMNS)), "lesion_id" in of_lesions)
+    return Evaluation(
+        pd.DataFrame(rows, columns=list(RESULT_COLUMNS)),
+        "lesion_id" in of_lesions and origin.lesions_known,
+        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else ["LEAKY"])])),
+    )

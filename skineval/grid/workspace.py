@@ -82,6 +82,7 @@ class Workspace:
     weights_path: Path | None
     externals: tuple[ExternalImages, ...] = ()
     deterministic: bool = False  #: also on a GPU
+    stamps: tuple[str, ...] = ()  #: what every file of the bench says that can say it
 
     def to_message(self, store_path: Path) -> dict[str, Any]:
         """JSON for a worker process; the images stay where they are, in the file at `store_path`."""
@@ -101,6 +102,7 @@ class Workspace:
             "weights_path": str(self.weights_path) if self.weights_path else None,
             "externals": [external.to_message() for external in self.externals],
             "deterministic": self.deterministic,
+            "stamps": list(self.stamps),
         }
 
     @classmethod
@@ -123,4 +125,5 @@ class Workspace:
             weights_path=Path(weights) if weights else None,
             externals=tuple(ExternalImages.from_message(external) for external in message["externals"]),
             deterministic=message["deterministic"],
+            stamps=tuple(message["stamps"]),
         )

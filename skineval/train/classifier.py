@@ -47,6 +47,11 @@ class Classifier:
     tta: str  #: test-time augmentation, as the model's own predictions were made
     about: dict[str, Any]  #: model.json
 
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """What was said of the bench that trained it: SYNTHETIC, LEAKY, NOT COMPARABLE; older models say nothing."""
+        return tuple(self.about.get("stamps", ()))
+
     def predict_proba(
         self, images: NDArray[np.uint8] | Sequence[str | Path | Image.Image | NDArray[np.uint8]], batch_size: int = 64
     ) -> NDArray[np.float64]:

@@ -143,6 +143,15 @@ def test_internal_and_external_figures_are_kept_apart(bench):
     assert "no external test is part" not in report
 
 
+def test_predictions_of_an_external_test_are_scored_with_the_stamps_of_the_bench(bench, skineval_program):
+    folder, _ = bench
+    name = json.loads(folder.environment.read_text())["external"][0]
+    file = folder.cell(pd.read_csv(folder.cells)["run_id"][0]).external(name)
+    done = skineval_program("evaluate", str(file), "--part=external", "--replicates=1000")
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+
+
 def test_a_finished_bench_with_an_external_test_runs_nothing(bench, skineval_program):
     folder, _ = bench
     files = {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()}

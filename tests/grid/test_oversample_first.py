@@ -133,3 +133,4 @@ def test_its_predictions_are_scored_where_the_protocol_is_named(bench, skineval_
     shown = skineval_program("evaluate", str(file), "--replicates=1000", "--protocol=oversample-first")
     assert shown.returncode == 0, shown.stderr
     assert "LEAKY" in shown.stdout
+    assert "SYNTHETIC" in shown.stdout

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+import skineval
+from skineval.explain.panels import WARNING
 from skineval.grid.store import BenchFolder
 from tests.conftest import run_program
 from tests.data.folders import lesion_folder
@@ -64,3 +68,32 @@ def test_predictions_without_lesions_are_scored_by_image(bench, skineval_program
         assert "Internal test" not in words
         assert (DOUBT in words) == (name == "bare.csv")
         assert ("lesions are resampled" in words) == (name == "whole.csv")
+
+
+def test_every_file_says_leaky(bench):
+    """In words, in a picture's red letters above it, or as the protocol; but for those that the README names."""
+    folder, _ = bench
+    red = [int(WARNING[place : place + 2], 16) for place in (1, 3, 5)]
+
+    def says(file):
+        if file.suffix in (".jpg", ".png"):
+            top = np.asarray(Image.open(file).convert("RGB"), dtype=int)[:60]
+            return (np.abs(top - red).max(axis=2) < 40).sum() > 50
+        text = file.read_text(errors="replace")
+        return "LEAKY" in text or 'protocol = "image"' in text
+
+    files = [file for file in folder.path.rglob("*") if file.is_file()]
+    assert {".jpg", ".png", ".svg", ".md", ".html", ".json", ".toml", ".csv"} <= {file.suffix for file in files}
+    silent = {file.name if file.suffix == ".json" else file.suffix or file.name for file in files if not says(file)}
+    assert silent <= {".csv", ".safetensors", "cell.json", ".measured", ".lock", ".log"}
+    assert set(pd.read_csv(folder.results)["protocol"]) == {"image"}
+
+
+def test_predictions_and_models_of_a_leaky_bench_say_so_wherever_they_are_used(bench, skineval_program):
+    folder, _ = bench
+    cell = folder.cell(pd.read_csv(folder.cells)["run_id"][0])
+    done = skineval_program("evaluate", str(cell.predictions), "--replicates=1000")
+    assert done.returncode == 0, done.stderr
+    assert "LEAKY" in done.stdout
+    assert DOUBT in " ".join(done.stdout.split())
+    assert skineval.load_model(cell.path, device="cpu").stamps == ("LEAKY",)
