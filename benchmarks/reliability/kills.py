@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import statistics
@@ -133,14 +134,17 @@ def trial(number: int, reference: Uninterrupted, parent: Path, reports: bool) ->
 def phase(folder: Path) -> str:
     """What a bench was at when it stopped, by what is on disk."""
     out = folder / "out"
-    if not (out / "split.csv").is_file():
+    if not (out / "cells.csv").is_file():
         return "starting"
     if not _count(folder, "cache/pixels/*.json"):
         return "preparing images"
     if not _count(folder, "out/networks/*/network.safetensors"):
         return "saving a checkpoint" if _count(folder, "out/networks/*/*.part") else "training"
-    if (done := _count(folder, "out/cells/*/cell.json")) < 2:
-        return "explaining" if _count(folder, "out/cells/*/predictions.csv") > done else "predicting"
+    cells = [json.loads(file.read_text()) for file in out.glob("cells/*/cell.json")]
+    if any(cell["adding"] for cell in cells):
+        return "explaining"
+    if len(cells) < 2:
+        return "predicting"
     if not (out / "comparisons.csv").is_file():
         return "measuring"
     return "printing" if (out / ".measured").is_file() else "writing reports"
