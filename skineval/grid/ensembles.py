@@ -31,14 +31,17 @@ def ensembles(
 ) -> tuple[EnsembleResult, ...]:
     """The ensembles of a bench on what its cells have predicted, by run id; `recipe` is a resolved one.
 
-    For each strategy, over seeds and folds if these are chosen: one of each model; and if models are chosen, one of all
-    models. What is not averaged over stays apart: without seeds there is a mean for each seed. A mean needs `FEWEST`
-    members that have finished.
+    For each strategy, over seeds if these are chosen: one of each model; and if models are chosen, one of all models.
+    What is not averaged over stays apart: without seeds there is a mean for each seed. If folds are chosen, each of
+    these comes once more, over folds, too, and by another name: what has the same name on the internal test, where
+    folds stay apart, has the same members. A mean needs `FEWEST` members that have finished.
     """
-    alone = tuple(sorted(set(over) - {MODELS}))
-    asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = [((model,), alone) for model in recipe.models if alone]
-    if MODELS in over:
-        asked.append((recipe.models, tuple(sorted(over))))
+    asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+    for averaged in ({*over} - {FOLDS}, {*over}) if FOLDS in over else ({*over},):
+        alone = tuple(sorted(averaged - {MODELS}))
+        asked += [((model,), alone) for model in recipe.models if alone]
+        if MODELS in averaged:
+            asked.append((recipe.models, tuple(sorted(averaged))))
     return tuple(
         _ensemble(recipe, models, imbalance, averaged, cells, predictions)
         for imbalance in recipe.imbalance
@@ -61,7 +64,7 @@ def _ensemble(
             together.setdefault(apart, []).append(cell.run_id)
     enough = {apart: members for apart, members in together.items() if len(members) >= FEWEST}
     return EnsembleResult(
-        model=ensemble_name(models),
+        model=ensemble_name(models, over_folds=FOLDS in over),
         imbalance=imbalance,
         over=over,
         members=tuple(run_id for members in enough.values() for run_id in members),

@@ -43,7 +43,7 @@ class EnsembleResult:
     `predictions` are one for each fold and seed that it is not averaged over, and none where no two members finished.
     """
 
-    model: str  #: as in results.csv, such as `ensemble(resnet18)`
+    model: str  #: as in results.csv, such as `ensemble(resnet18)`, or `ensemble(resnet18;folds)` over folds
     imbalance: str
     over: tuple[str, ...]  #: of "folds", "models" and "seeds"
     members: tuple[str, ...]  #: run ids of the cells that were averaged
@@ -65,7 +65,7 @@ class ExternalTest:
     results: pd.DataFrame
     comparisons: pd.DataFrame
     predictions: Mapping[str, Predictions]  #: run id -> predictions, part "external"
-    ensembles: Sequence[EnsembleResult] = ()  #: also those over folds, which all predict these images
+    ensembles: Sequence[EnsembleResult] = ()  #: also those over folds, by names of their own: all predict these images
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,13 @@ FIGURES = (
 _ENSEMBLE = "ensemble("
 
 
-def ensemble_name(models: Sequence[str]) -> str:
+def ensemble_name(models: Sequence[str], *, over_folds: bool = False) -> str:
     """What an ensemble of the networks of `models` is called where a model's name stands: `ensemble(resnet18,cnn)`.
 
-    No architecture can be called so: the names of specifications hold neither brackets nor commas.
+    Over folds, which makes another system of it, `ensemble(resnet18,cnn;folds)`. No architecture can be called so: the
+    names of specifications hold neither brackets nor commas.
     """
-    return f"{_ENSEMBLE}{','.join(models)})"
+    return f"{_ENSEMBLE}{','.join(models)}{';folds' if over_folds else ''})"
 
 
 def is_ensemble(name: str) -> bool:

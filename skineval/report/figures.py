@@ -258,13 +258,11 @@ def _confusion(system: System, stamps: Sequence[str]) -> Drawn:
     axes.tick_params(length=0)
     undecided = int(matrix[:, -1].sum())
     also = f" {text.plural(undecided, 'prediction')} undecided (tied) and in no column." if undecided else ""
-    cells = text.plural(system.n_cells, "cell")
-    whose = cells if system.cells else f"the mean of {cells}"
     return Drawn(
         Figure(
             f"{FOLDER}/confusion-{_slug(system.name)}.svg",
             f"Confusion matrix: {text.plain(system.name)}",
-            f"Test images of {whose} by reference standard (rows) and prediction (columns); "
+            f"Test images of {system.made_of} by reference standard (rows) and prediction (columns); "
             f"colour and percentages are shares of a row.{also}",
             f"Confusion matrix of {text.plain(system.name)}. Shares called right: "
             + ", ".join(f"{label} {100 * shares[i, i]:.0f} %" for i, label in enumerate(classes))

@@ -15,6 +15,8 @@ from skineval.report import text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from skineval.grid.result import EnsembleResult
+
 PRIMARY = "balanced_accuracy"
 BASELINES = ("majority", "prior")
 DONE = "done"
@@ -98,6 +100,14 @@ class GridCell:
 def system_name(model: str, imbalance: str) -> str:
     """What is compared, as `model/imbalance`; a model without a strategy stands alone."""
     return f"{model}/{imbalance}" if imbalance else model
+
+
+def each_of(ensemble: EnsembleResult) -> str:
+    """Of what it has a mean each, such as ` in each of 5 folds`; empty where it has a single one."""
+    n_seeds = 1 if "seeds" in ensemble.over else len({one.seed for one in ensemble.predictions})
+    n_folds = 1 if "folds" in ensemble.over else len({one.fold for one in ensemble.predictions})
+    of_seeds = f" of each of {text.plural(n_seeds, 'seed')}" if n_seeds > 1 else ""
+    return of_seeds + (f" in each of {text.plural(n_folds, 'fold')}" if n_folds > 1 else "")
 
 
 def said(estimate: Estimate) -> str:

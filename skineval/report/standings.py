@@ -246,7 +246,8 @@ def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) ->
         Column("cells", "Cells", "count"),
         Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished"),
     )
-    body = (Row((one.system, _averaged_over(one), len(one.members), one.n_wanted)) for one in averaged)
+    over = [_averaged_over(one) + rows.each_of(one) for one in averaged]
+    body = (Row((one.system, mean, len(one.members), one.n_wanted)) for one, mean in zip(averaged, over, strict=True))
     return Table(text.stamped("Ensembles", stamps), columns, tuple(body))
 
 
@@ -378,8 +379,9 @@ def _ensemble_notes(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator
         )
     for one in averaged:
         if one.predictions and len(one.members) < one.n_wanted:
-            made_of = f"{len(one.members)} of {one.n_wanted} cells"
-            yield f"{text.plain(one.system)} is the mean of {made_of}: others did not finish, or were left alone."
+            made = "made" if len(one.predictions) > 1 else "the mean"
+            made_of = f"{made} of {len(one.members)} of {one.n_wanted} cells"
+            yield f"{text.plain(one.system)} is {made_of}: others did not finish, or were left alone."
 
 
 def _throughput(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skineval.grid.result import BenchResult, CellResult, ExternalTest
+from skineval.grid.result import BenchResult, CellResult, EnsembleResult, ExternalTest
 from skineval.measure.comparisons import missing_folds
 from skineval.measure.predictions import Predictions
-from skineval.report import rows
+from skineval.report import rows, text
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +19,7 @@ class System:
 
     name: str
     predictions: tuple[Predictions, ...]  #: one a cell, or one a mean of cells
+    made_of: str  #: such as `10 cells`, or `the mean of 3 cells in each of 5 folds`
     cells: tuple[CellResult, ...] = ()  #: none of an ensemble: those of its members are not its own
 
     @property
@@ -62,10 +63,25 @@ def ranked(bench: BenchResult) -> list[System]:
     cells: dict[str, list[CellResult]] = {}
     for cell in sorted(bench.finished, key=lambda cell: (cell.seed, cell.fold)):
         cells.setdefault(cell.system, []).append(cell)
-    found = [System(name, tuple(cell.predictions for cell in mine), tuple(mine)) for name, mine in cells.items()]
-    found += [System(one.system, _in_order(one.predictions)) for one in bench.ensembles if one.predictions]
+    found = [
+        System(name, tuple(cell.predictions for cell in mine), text.plural(len(mine), "cell"), tuple(mine))
+        for name, mine in cells.items()
+    ]
+    found += [
+        System(one.system, _in_order(one.predictions), f"the mean of {members(one)}")
+        for one in bench.ensembles
+        if one.predictions
+    ]
     order = {name: place for place, name in enumerate(rows.ranking(rows.scores(bench.results), unranked(bench)))}
     return sorted(found, key=lambda system: (order.get(system.name, len(order)), system.name))
+
+
+def members(ensemble: EnsembleResult) -> str:
+    """Of how many cells each of its means is: `3 cells in each of 5 folds`, `2 to 3 cells` where some have failed."""
+    sizes = [one.n_cells for one in ensemble.predictions]
+    fewest, most = min(sizes), max(sizes)
+    n = text.plural(most, "cell") if fewest == most else f"{fewest} to {text.plural(most, 'cell')}"
+    return n + rows.each_of(ensemble)
 
 
 def _in_order(predictions: Sequence[Predictions]) -> tuple[Predictions, ...]:

@@ -9,7 +9,7 @@ from skineval.measure.names import is_ensemble
 from skineval.report import rows, text
 from skineval.report.document import Paragraph
 from skineval.report.rows import PRIMARY
-from skineval.report.systems import unranked
+from skineval.report.systems import members, unranked
 
 #: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
 _INCREDIBLE = 0.85
@@ -49,7 +49,8 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph]:
     if sample.ensemble:
         single = next((system for system in systems if not is_ensemble(system)), None)
         alone = f"; the best system that is no ensemble, {single}, has {rows.said(primary[single])}" if single else ""
-        yield Paragraph(f"It averages the networks of {text.plural(sample.n_cells, 'cell')}{alone}.")
+        made_of = members(next(one for one in bench.ensembles if one.system == best))
+        yield Paragraph(f"It averages the networks of {made_of}{alone}.")
     behind = rows.behind(rows.gaps(bench.comparisons), best)
     yield from _lead([behind[system] for system in systems if system in behind])
     trivial = max((one.value for one in rows.of(found, PRIMARY, baseline=True).values()), default=None)

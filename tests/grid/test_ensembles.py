@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -79,30 +80,43 @@ def test_over_models_folds_and_seeds_stay_apart_unless_chosen_too():
     assert both.n_wanted == 8
 
 
-def test_over_folds_all_networks_of_a_model_are_one_whatever_failed():
-    found = [  # an external test: every fold predicts the same images
-        CellResult(
-            cell.run_id,
-            cell.model,
-            cell.imbalance,
-            cell.fold,
-            cell.seed,
-            classifier(12, seed=place, fold=0, train_seed=cell.seed),
-            cell.history,
-            cell.train_counts,
-        )
-        for place, cell in enumerate(cells())
+def on_other_images(found):
+    """The same cells on an external test: every fold predicts the same images."""
+    return [
+        replace(cell, predictions=classifier(12, seed=place, fold=0, train_seed=cell.seed))
+        for place, cell in enumerate(found)
     ]
+
+
+def test_over_folds_all_networks_of_a_model_are_one_whatever_failed():
+    found = on_other_images(cells())
     a, _ = averaged(found, {"folds"}, external="x")
     assert [(one.fold, one.seed, one.n_cells) for one in a.predictions] == [(EVERY_FOLD, 0, 2), (EVERY_FOLD, 1, 2)]
-    a, _, both = averaged(found, {"folds", "seeds", "models"}, external="x")
+    *_, a, _, both = averaged(found, {"folds", "seeds", "models"}, external="x")
     assert [(one.fold, one.n_cells) for one in (*a.predictions, *both.predictions)] == [
         (EVERY_FOLD, 4), (EVERY_FOLD, 8)
     ]  # fmt: skip
     one_fold_left = [cell for cell in found if cell.fold == 1]
-    a, *_ = averaged(one_fold_left, {"folds", "seeds"}, external="x")
+    *_, a, _ = averaged(one_fold_left, {"folds", "seeds"}, external="x")
     assert [one.fold for one in a.predictions] == [EVERY_FOLD]
     assert (len(a.members), a.n_wanted) == (2, 4)
+
+
+@pytest.mark.parametrize("over", [{"folds", *rest} for rest in ((), ("seeds",), ("models",), ("seeds", "models"))])
+def test_equal_names_have_equal_members_on_the_internal_and_on_an_external_test(over):
+    inside = averaged(cells(), over - {"folds"})
+    outside = averaged(on_other_images(cells()), over, external="x")
+
+    def of(found):
+        return {one.system: (one.members, [(p.fold, p.seed, p.n_cells) for p in one.predictions]) for one in found}
+
+    names, there = of(inside), of(outside)
+    assert len(there) == len(outside)
+    assert {name: there[name] for name in names} == names
+    over_folds = there.keys() - names.keys()
+    assert over_folds
+    assert all(";folds)" in name for name in over_folds)
+    assert all(fold == EVERY_FOLD for name in over_folds for fold, *_ in there[name][1])
 
 
 def test_strategies_are_never_averaged():
@@ -258,7 +272,7 @@ def test_folds_are_averaged_on_an_external_test_only(tmp_path, skineval_program)
     assert "ensemble(" not in folder.results.read_text()
     name = json.loads(folder.environment.read_text())["external"][0]
     results = pd.read_csv(folder.external(name).results, keep_default_na=False)
-    row = results[(results["model"] == "ensemble(cnn:width=4)") & (results["metric"] == "balanced_accuracy")].iloc[0]
+    row = results.query("model == 'ensemble(cnn:width=4;folds)' and metric == 'balanced_accuracy'").iloc[0]
     mean = means(folder, ("cnn:width=4",), f"external/{name}.csv")
     wanted = balanced_accuracy_score(mean["target"], mean[list(DIAGNOSES)].idxmax(axis=1))
     assert float(row["value"]) == pytest.approx(wanted)

@@ -167,3 +167,6 @@ def test_no_architecture_is_called_like_an_ensemble() -> None:
     assert is_ensemble(name)
     assert not is_ensemble("resnet18")
     assert NAME.fullmatch(name) is None
+    over_folds = ensemble_name(["resnet18", "cnn"], over_folds=True)
+    assert over_folds == "ensemble(resnet18,cnn;folds)"
+    assert is_ensemble(over_folds)

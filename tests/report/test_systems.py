@@ -10,14 +10,16 @@ import pandas as pd
 from rich.cells import cell_len
 
 from skineval.grid.outcome import compare, measure
-from skineval.grid.result import BenchResult, CellResult
+from skineval.grid.result import BenchResult, CellResult, EnsembleResult
+from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
+from skineval.measure.predictions import EVERY_FOLD
 from skineval.report import console, html, rows, standings, tables
 from skineval.report.bench import build
 from skineval.report.figures import draw
 from skineval.report.parts import parts
 from skineval.report.style import Drawn
-from skineval.report.systems import ranked, unranked
+from skineval.report.systems import members, ranked, unranked
 from skineval.report.tables import Row, Table
 from skineval.report.verdict import verdict
 
@@ -98,12 +100,16 @@ def of_fold(cell: CellResult, fold: int) -> CellResult:
     return replace(cell, run_id=f"{cell.run_id}-{fold}", fold=fold, predictions=replace(cell.predictions, fold=fold))
 
 
-def measured(bench: BenchResult, finished: Sequence[CellResult]) -> BenchResult:
-    """The bench with these cells and their measures."""
+def measured(
+    bench: BenchResult, finished: Sequence[CellResult], averaged: Sequence[EnsembleResult] = ()
+) -> BenchResult:
+    """The bench with these cells and ensembles, and their measures."""
     few = bench.recipe.model_copy(update={"replicates": 100})
-    whole = replace(bench, finished=finished, recipe=few)
+    whole = replace(bench, finished=finished, ensembles=averaged, recipe=few)
     tested = {one.run_id: one.predictions.select("test") for one in finished}
-    return replace(whole, results=measure(whole, tested, [], METRICS), comparisons=compare(whole, tested, [], METRICS))
+    means = [replace(one, predictions=tuple(each.select("test") for each in one.predictions)) for one in averaged]
+    frames = measure(whole, tested, means, METRICS), compare(whole, tested, means, METRICS)
+    return replace(whole, results=frames[0], comparisons=frames[1])
 
 
 def lacking(bench: BenchResult, system: str) -> BenchResult:
@@ -136,6 +142,35 @@ def test_a_system_that_lacks_a_fold_stands_below_the_others_without_a_rank(bench
     overview = next(item.figure for item in draw(lame) if isinstance(item, Drawn))
     assert f"{second} leads" in overview.alt
     assert "Grey: not ranked" in overview.caption
+
+
+def test_a_mean_in_each_fold_is_said_to_be_of_the_cells_of_that_fold(bench: BenchResult) -> None:
+    model, strategy = bench.finished[0].model, bench.finished[0].imbalance
+    single = [one for one in bench.finished if (one.model, one.imbalance) == (model, strategy)]
+    folds = [[of_fold(one, fold) for one in single] for fold in (0, 1, 2)]
+    folds[2] += [replace(folds[2][0], run_id="third", seed=2)]
+    finished = [one for fold in folds for one in fold]
+    means = tuple(mean_of([one.predictions for one in fold]) for fold in folds)
+    ids = tuple(one.run_id for one in finished)
+    ensemble = EnsembleResult(f"ensemble({model})", strategy, ("seeds",), ids, 9, means)
+    done = measured(bench, finished, [ensemble])
+    assert ranked(done)[0].name == ensemble.system
+    said = " ".join(one.words for one in verdict(done))
+    assert "It averages the networks of 2 to 3 cells in each of 3 folds; the best system that is no ensemble" in said
+    (shown, *_) = (item.figure for item in draw(done) if isinstance(item, Drawn) and item.figure.topic == "confusion")
+    assert "of the mean of 2 to 3 cells in each of 3 folds by" in shown.caption
+    assert standings.ensembles(done.ensembles).rows[0].cells[1] == "its seeds in each of 3 folds"
+    assert f"{ensemble.system} is made of 7 of 9 cells" in " ".join(comparison(done).footnotes)
+
+
+def test_a_mean_of_each_seed_is_said_to_be_of_each_seed(bench: BenchResult) -> None:
+    cell = bench.finished[0].predictions
+    two = replace(cell, n_cells=2)
+    by_seed = EnsembleResult("ensemble(a,b)", "none", ("models",), ("1", "2", "3", "4"), 4, (two, replace(two, seed=9)))
+    assert members(by_seed) == "2 cells of each of 2 seeds"
+    by_both = replace(by_seed, predictions=(two, replace(two, seed=9, fold=1)))
+    assert members(by_both) == "2 cells of each of 2 seeds in each of 2 folds"
+    assert members(replace(by_seed, predictions=(replace(two, fold=EVERY_FOLD),), over=("folds",))) == "2 cells"
 
 
 def test_the_page_says_why_a_system_is_not_ranked(bench: BenchResult) -> None:
