@@ -217,6 +217,8 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
         "precision": dict(prepared.precisions),
         "data": {
             "name": prepared.table.name,
+            "layout": prepared.table.layout,
+            "licence": prepared.table.licence,
             "fingerprint": prepared.table.fingerprint,
             "images": len(prepared.table),
             "lesions": int(prepared.table.frame["lesion_id"].nunique()),

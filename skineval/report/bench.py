@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from skineval.data import ham10000
 from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
 from skineval.grid.result import BenchResult, ExternalTest
@@ -278,14 +279,22 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
 
 
 def _data_limitations(bench: BenchResult) -> Iterator[str]:
-    yield from bench.environment.get("data", {}).get("notes", ())
+    data = bench.environment.get("data", {})
+    name, licence = text.plain(data.get("name", "")), text.plain(data.get("licence", ""))
+    yield from data.get("notes", ())
     if any(text.stamp_word(stamp) == "SYNTHETIC" for stamp in bench.warnings):
         return
-    yield (
-        "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
-        "expert consensus or confocal microscopy."
-    )
-    yield "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
+    # By its layout: any folder may be called so. Benches from before that was written down have the name alone.
+    if data.get("layout", name).startswith(ham10000.NAME):
+        yield (
+            "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
+            "expert consensus or confocal microscopy."
+        )
+        yield f"HAM10000 is licensed {ham10000.LICENCE}, for non-commercial use."
+    elif licence:
+        yield f"{name} is licensed {licence}."
+    else:
+        yield f"The licence of {name} is not known: find out what it allows."
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

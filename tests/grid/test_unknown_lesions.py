@@ -97,3 +97,14 @@ def test_predictions_and_models_of_a_leaky_bench_say_so_wherever_they_are_used(b
     assert "LEAKY" in done.stdout
     assert DOUBT in " ".join(done.stdout.split())
     assert skineval.load_model(cell.path, device="cpu").stamps == ("LEAKY",)
+
+
+def test_the_report_states_no_facts_of_another_data_set(bench):
+    folder, _ = bench
+    data = json.loads(folder.environment.read_text())["data"]
+    assert data["layout"].startswith("one folder a class")
+    assert data["licence"] == ""
+    for name in ("report.md", "report.html"):
+        text = (folder.path / name).read_text()
+        assert "HAM10000" not in text
+        assert "The licence of data is not known" in text

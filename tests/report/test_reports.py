@@ -225,8 +225,21 @@ def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
 
 
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
-    assert "CC BY-NC" in " ".join(sections._limitations(bench))
-    assert "CC BY-NC" not in " ".join(sections._limitations(replace(bench, warnings=("SYNTHETIC",))))
+    def said(data: dict[str, object], warnings: tuple[str, ...] = ()) -> str:
+        environment = {**bench.environment, "data": {"notes": [], **data}}
+        return " ".join(sections._limitations(replace(bench, environment=environment, warnings=warnings)))
+
+    ham10000 = {"name": "HAM10000", "layout": "HAM10000 as on Kaggle, files", "licence": "CC BY-NC 4.0"}
+    of_ham10000 = "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
+    assert of_ham10000 in said(ham10000)
+    assert "53 %" in said(ham10000)
+    assert of_ham10000 in said({"name": "HAM10000"})  # as environment.json was before it told of layouts
+    assert "licen" not in said(ham10000, ("SYNTHETIC",))
+    others = said({"name": "theirs", "layout": "laid out like HAM10000, files", "licence": "CC0"})
+    assert "theirs is licensed CC0." in others
+    unknown = said({"name": "HAM10000", "layout": "one folder a class, files", "licence": ""})
+    assert "The licence of HAM10000 is not known" in unknown
+    assert all("53 %" not in text and "CC BY-NC" not in text for text in (others, unknown))
 
 
 def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_bench: Make, tmp_path: Path) -> None:
