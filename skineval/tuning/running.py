@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from skineval.data.pixels import cache_folder, open_store
 from skineval.errors import CellError, Interrupted, SkinevalError
 from skineval.grid.worker import one_line
 from skineval.train.determinism import make_deterministic
+from skineval.train.memory import is_out_of_memory
 from skineval.tuning.advice import Judge
 from skineval.tuning.attempt import Ground, Observer, attempt
 from skineval.tuning.display import Display
@@ -24,6 +26,8 @@ from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_tri
 from skineval.tuning.plan import Plan
 from skineval.tuning.proposal import exhaustion, new_setting
 from skineval.tuning.trials import FAILED, RUNNING, Trial, winner
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  #: the variable that `make_deterministic` sets
 
 
 def run_trials(
@@ -71,7 +75,11 @@ def next_trial(ended: Sequence[Trial], plan: Plan, folder: SearchFolder) -> Tria
 def run_trial(
     trial: Trial, ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, display: Display
 ) -> Trial:
-    """Run a trial after those that have `ended`; how it ended is on disk when it is returned."""
+    """Run a trial after those that have `ended`; how it ended is on disk when it is returned.
+
+    Raises CellError where it is the recipe's own setting that fails, SkinevalError where a GPU does, and what says
+    nothing of the setting.
+    """
     if trial.state != RUNNING:  # it came after one whose file was removed
         return trial
     number = trial.number
@@ -82,6 +90,11 @@ def run_trial(
     try:
         trial = attempt(trial, cells, ground, checkpoints, observer)
     except (Exception, SystemExit) as error:
+        if has_broken_device(error):
+            raise SkinevalError(
+                f"The GPU failed in trial {number}, and in this process it computes nothing more: {one_line(error)}",
+                "Run the same command again: it goes on from the last epoch.",
+            ) from error
         if isinstance(error, Interrupted) or (isinstance(error, SkinevalError) and not isinstance(error, CellError)):
             raise  # neither says anything of the setting
         if number == 0:
@@ -93,6 +106,11 @@ def run_trial(
     write_trial(folder, trial)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trial
+
+
+def has_broken_device(error: BaseException) -> bool:
+    """Whether after this error every other trial of this process would fail as well, whatever its setting."""
+    return isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not is_out_of_memory(error)
 
 
 @contextlib.contextmanager
@@ -118,13 +136,24 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
 @contextlib.contextmanager
 def _as_in_a_bench(plan: Plan) -> Iterator[None]:
-    """The number of threads of a bench's worker, on which results depend, and its silence on standard output."""
+    """The threads and algorithms of a bench's worker, on which results depend, and its silence on standard output.
+
+    The process may be somebody's notebook: all is given back.
+    """
     threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(CUBLAS)
     torch.set_num_threads(plan.prepared.threads)
-    if plan.recipe.deterministic and plan.prepared.device.kind == "cuda":
-        make_deterministic()
     try:
+        if plan.recipe.deterministic and plan.prepared.device.kind == "cuda":
+            make_deterministic()
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
         torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns_only)
+        if workspace is None:
+            os.environ.pop(CUBLAS, None)
+        else:
+            os.environ[CUBLAS] = workspace

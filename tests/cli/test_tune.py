@@ -116,6 +116,45 @@ def skineval_register_architectures():
     assert "a line that must not end up" in done.stderr
 
 
+def test_a_gpu_that_fails_ends_the_search_and_the_same_command_goes_on(tmp_path):
+    """After such an error every later call in the process raises it: once here, of a plugin, in trial 1."""
+    source = """
+from pathlib import Path
+
+import skineval
+
+def build(num_classes, *, weights):
+    from torch import nn
+
+    class Unlucky(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+
+        def forward(self, images):
+            if Path("out/trials/0001.json").exists() and not Path("raised").exists():
+                Path("raised").touch()
+                raise RuntimeError("CUDA error: device-side assert triggered")
+            return self.head(images.mean(dim=(2, 3)))
+
+    return Unlucky()
+
+@skineval.hookimpl
+def skineval_register_architectures():
+    return [skineval.Architecture("unlucky", build, "A network whose GPU fails.", min_image_size=8)]
+"""
+    env = install_plugin(tmp_path / "site", "unlucky", source)
+    arguments = ("tune", *TINY, "--models=unlucky", "--trials=3", "--out=out", "--format=json")
+    broken = run_program(*arguments, cwd=tmp_path, env=env)
+    assert broken.returncode == 1
+    assert "The GPU failed in trial 1" in broken.stderr
+    assert "Run the same command again" in broken.stderr
+    assert json.loads((tmp_path / "out/trials/0001.json").read_text())["state"] == "running"
+    done = run_program(*arguments, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in json.loads(done.stdout)["rows"]] == ["done"] * 3
+
+
 def test_the_python_function_is_the_same_search(tmp_path, skineval_program, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keys = {"models": "cnn:width=4", "data": "synthetic:images=140", "image_size": 16, "epochs": 1, "precision": "fp32"}

@@ -22,13 +22,13 @@ import torch
 
 from skineval.catalog import load_catalog
 from skineval.data.pixels import PixelStore, cache_folder, open_store
-from skineval.errors import CellError, DataError, Interrupted, UsageError
+from skineval.errors import CellError, DataError, Interrupted, SkinevalError, UsageError
 from skineval.files import DiskError
 from skineval.recipe import make_recipe, read_recipe
 from skineval.report import console
 from skineval.report.tuning import table
 from skineval.train.checkpoint import EpochRecord, Progress
-from skineval.train.device import cpu_threads
+from skineval.train.device import Device, cpu_threads
 from skineval.train.rows import FileRows
 from skineval.tuning import attempt, proposal, running
 from skineval.tuning.display import Silent
@@ -514,6 +514,31 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(error, tmp_path, monkeypatc
     assert table["value"].isna().tolist() == [False, True, False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("error", "broken"),
+    [
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
+        (RuntimeError("out of luck after a CUDA error"), False),
+        (ValueError("CUDA error: device-side assert triggered"), False),
+    ],
+)
+def test_which_errors_leave_a_device_broken(error, broken):
+    assert running.has_broken_device(error) == broken
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_broken_device_fails_no_trial(number, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        failing(patch, {number}, RuntimeError("CUDA error: device-side assert triggered"))
+        with pytest.raises(SkinevalError, match=f"The GPU failed in trial {number}, .*device-side assert") as error:
+            run(plan(epochs=1), tmp_path, 3)
+    assert error.value.hint == "Run the same command again: it goes on from the last epoch."
+    assert read_trial(SearchFolder(tmp_path), number).state == RUNNING
+    assert [trial.state for trial in run(plan(epochs=1), tmp_path, 3).trials] == [DONE] * 3
+
+
 def test_a_recipe_that_fails_itself_ends_the_search(tmp_path, monkeypatch):
     failing(monkeypatch, {0}, CellError("The loss was nan in step 3."))
     with pytest.raises(CellError, match="own setting cannot be trained: The loss was nan in step 3"):
@@ -657,3 +682,20 @@ def test_threads_are_those_of_a_bench_and_are_given_back(tmp_path, monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert seen == [1]
+
+
+@pytest.mark.parametrize("workspace", [None, ":16:8"])
+def test_deterministic_algorithms_are_those_of_a_bench_and_are_given_back(workspace, monkeypatch):
+    """Only the settings: there need not be a GPU."""
+    made = plan(deterministic=True)
+    on_gpu = dataclasses.replace(made.prepared, device=Device("cuda:0", "a GPU", "asked for"))
+    if workspace is None:
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    else:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
+    assert not torch.are_deterministic_algorithms_enabled()
+    with running._as_in_a_bench(dataclasses.replace(made, prepared=on_gpu)):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == workspace
