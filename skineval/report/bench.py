@@ -222,7 +222,7 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
         for part in PARTS[1:]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
-    yield parts(split, counts, bench.classes, bench.warnings)
+    yield parts(split, counts, bench.classes, bench.warnings, bench.lesions_known)
     shared = groups_parted(split)
     if shared:
         groups = text.plural(shared, "group")

@@ -22,8 +22,9 @@ def parts(
     counts: Mapping[tuple[int, str], Sequence[int]],
     classes: Sequence[str],
     stamps: Sequence[str] = (),
+    lesions_known: bool = True,
 ) -> Table:
-    """One row a fold and part.
+    """One row a fold and part; no number of lesions where nobody knows which images show one.
 
     `split` has the columns of split.csv; `counts` holds, by fold and part, the number of images of each class, and may
     lack some. Where images were copied, both count every copy.
@@ -45,7 +46,8 @@ def parts(
             mine = of_fold[of_fold["part"] == part]
             of_class = counts.get((fold, part), [None] * len(classes))
             n_rows = (len(mine),) if copied else ()
-            body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), mine["lesion_id"].nunique(), *of_class)))
+            lesions = mine["lesion_id"].nunique() if lesions_known else None
+            body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), lesions, *of_class)))
     return Table(text.stamped("Images of each part", stamps), columns, tuple(body))
 
 
@@ -60,9 +62,11 @@ def split_table(table: LesionTable, split: Split) -> Table:
     stamps = (*(("SYNTHETIC",) if table.synthetic else ()), *(("LEAKY",) if split.leaky else ()))
     parted = groups_parted(split.frame)
     proof = f"Groups (the images of one lesion) in more than one part of a fold: {parted}."
+    if not table.lesions_known:
+        proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
     footnotes = (f"Protocol {split.protocol}. {proof}", prints)
-    return replace(parts(split.frame, counts, DIAGNOSES, stamps), footnotes=footnotes)
+    return replace(parts(split.frame, counts, DIAGNOSES, stamps, table.lesions_known), footnotes=footnotes)
 
 
 def groups_parted(split: pd.DataFrame) -> int:
