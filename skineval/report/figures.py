@@ -72,11 +72,13 @@ def _overview(scores: Sequence[Score], beside: Unranked, stamps: Sequence[str]) 
                 )
         for value, trivial in _same(rows.of(scores, metric, baseline=True)):
             panel.axvline(value, color=MUTED, linestyle=(0, (4, 2)), linewidth=1)
-            panel.text(
-                value,
-                1.02,
+            # In points above the axes, below the title, however many systems make them tall.
+            panel.annotate(
                 style.drawable(", ".join(trivial)),
-                transform=panel.get_xaxis_transform(),
+                (value, 1),
+                xycoords=panel.get_xaxis_transform(),
+                xytext=(0, 4),
+                textcoords="offset points",
                 ha="center",
                 fontsize=7.5,
                 color=MUTED,
