@@ -39,6 +39,7 @@ from skineval.train.embeddings import fit_head, install_head
 from skineval.train.fit import Task, history_rows, images_per_second, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
+from skineval.train.memory import is_out_of_memory
 from skineval.train.network import build_network, classifier_paths
 from skineval.train.predict import Stage, embed, predict_probabilities, put_on_device
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
@@ -228,12 +229,17 @@ def read_network(spec: RunSpec, workspace: Workspace) -> tuple[dict[str, Tensor]
 
 def cost_of_determinism(spec: RunSpec, workspace: Workspace, network: nn.Module, stage: Stage) -> tuple[str, ...]:
     """A note on what deterministic algorithms cost, where they were asked for and are not what is used anyway."""
-    if not workspace.deterministic or stage.device.type == "cpu":
+    if not workspace.deterministic or stage.device.type != "cuda":
         return ()
     training = spec.training
     learner = make_learner(copy.deepcopy(network), training, stage.device)
     step = bare_step(learner, stage, training.batch_size, len(workspace.classes), training.learning_rate)
-    times = determinism.cost(step, stage.device)
+    try:
+        times = determinism.cost(step, stage.device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return ()  # training will do with parts of a batch what does not fit
     return (f"Deterministic algorithms took {times:.2f} times as long a step as others would have.",)
 
 

@@ -35,6 +35,7 @@ class _Worker:
     process: subprocess.Popen[str]
     log: Path
     busy: RunSpec | None = None
+    spent: bool = False  #: it is ending, and takes no further cell
     thread: threading.Thread | None = None
 
     def send(self, kind: str, **fields: object) -> None:
@@ -89,7 +90,9 @@ class LocalEngine:
             if cell is None:
                 return
             waiting.remove(cell)
-            worker = next((worker for worker in self._workers if not worker.busy), None) or self._start()
+            worker = (
+                next((worker for worker in self._workers if not (worker.busy or worker.spent)), None) or self._start()
+            )
             worker.busy = cell
             worker.send("cell", spec=cell.to_dict(), explainers=list(self.explainers))
             on_message(Message("started", cell, {}))
@@ -106,7 +109,7 @@ class LocalEngine:
             return False
         kind = message.pop("kind")
         if kind == "ended":
-            worker.busy = None
+            worker.busy, worker.spent = None, message.pop("spent")
         if kind != "ready":
             on_message(Message(kind, cell, message))
         return bool(kind == "ended" and message["status"] != "done")

@@ -77,7 +77,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     if weights.path is not None:
         _check_fit(weights.path, models, architectures, len(classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
-    sizes = batch_sizes(recipe, models, catalog, len(classes), device, precisions)
+    sizes = batch_sizes(recipe, models, catalog, len(classes), len(table), device, precisions)
     facts = Facts(
         data=table.fingerprint,
         split=parts.fingerprint,
@@ -125,19 +125,22 @@ def batch_sizes(
     models: tuple[Selection, ...],
     catalog: Catalog,
     classes: int,
+    images: int,
     device: Device,
     precisions: Mapping[str, tuple[str, str]],
 ) -> dict[str, int]:
     """The batch size of each model: that of the recipe, or the largest that memory allows.
 
-    `auto` is a function of the network, the image size, the precision and the memory of the machine, so that the same
-    command finds the same cells again. Raises UsageError where not even a small batch fits.
+    `auto` is a function of the network, the number and size of the `images`, the precision and the memory of the
+    machine, so that the same command finds the same cells again. Raises UsageError where not even a small batch fits.
     """
     if recipe.batch_size != "auto":
         return {str(selection): recipe.batch_size for selection in models}
     from skineval.train.bare_step import largest_batch, memory_need  # which import torch
 
-    memory = total_memory(device) // recipe.jobs
+    # Every worker has all images of the bench on a GPU; on a CPU they are read from a file.
+    stored = images * recipe.image_size**2 * 3 if device.kind != "cpu" else 0
+    memory = max(total_memory(device) // recipe.jobs - stored, 0)
     found = {}
     for selection in models:
         architecture = catalog.architecture(selection)

@@ -30,6 +30,7 @@ from skineval.recipe import Recipe, make_recipe, read_recipe
 from skineval.runspec import RunSpec
 
 RUNS = Path("runs")
+_OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
 
 
@@ -166,6 +167,10 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
     """
     path = options.out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
     folder = BenchFolder(path)
+    if (path / _OF_A_SEARCH).is_file():
+        raise UsageError(
+            f"--out is {path}, the folder of a search for settings.", "Use another --out; nothing was touched."
+        )
     if options.fresh and folder.recipe.is_file():
         # Only what is a bench is ever deleted.
         shutil.rmtree(path)

@@ -25,6 +25,7 @@ from skineval.grid.workspace import Workspace
 from skineval.plugins import Problem
 from skineval.runspec import RunSpec
 from skineval.specs import CellEnded, CellStarted, EpochEnded
+from skineval.train.poisoned import is_poisoned
 
 HEARTBEAT = 0.25  #: seconds between messages on how far an epoch is
 
@@ -58,13 +59,16 @@ def main() -> None:
     catalog = load_catalog()
     channel.send("ready")
     while (request := requests.get()) is not None:
-        serve(request, workspace, catalog, channel, stop)
+        if not serve(request, workspace, catalog, channel, stop):
+            return
 
 
 def serve(
     request: Mapping[str, Any], workspace: Workspace, catalog: Catalog, channel: Channel, stop: threading.Event
-) -> None:
+) -> bool:
     """Run one cell and say how it ended; its record is on disk before that is said.
+
+    False if this process is of no use for another one.
 
     What is said is of this run: "failed" also where the cell was done before and something could not be added to it.
     """
@@ -74,23 +78,26 @@ def serve(
     observer = _observer(spec, catalog, channel, stop)
     start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.training.epochs)
     _notify(catalog, channel, "skineval_on_cell_start", start)
+    spent = False
     try:
         record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)
         store.write_cell(folder, record)
         status = record.status
     except Interrupted:
         channel.send("interrupted", run_id=spec.run_id)
-        return
+        return True
     except (Exception, SystemExit) as error:
         record = store.failed(folder, spec, one_line(error), time.perf_counter() - started, workspace.device)
         status = store.FAILED
+        spent = is_poisoned(error)
         details = traceback.format_exc()
         sys.stderr.write(f"{spec.run_id} failed\n{details}\n")
         with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
             store.write_cell(folder, record)
     ended = CellEnded(spec.run_id, status, record.remarks, record.seconds)
     _notify(catalog, channel, "skineval_on_cell_end", ended)
-    channel.send("ended", run_id=spec.run_id, status=status, reason=record.remarks, seconds=record.seconds)
+    channel.send("ended", run_id=spec.run_id, status=status, reason=record.remarks, seconds=record.seconds, spent=spent)
+    return not spent
 
 
 def one_line(error: BaseException) -> str:

@@ -21,6 +21,8 @@ import time
 
 import skineval
 
+POISONED = []  # what happened on the GPU of this process
+
 def network(num_classes, *, weights, kind):
     import torch
     from torch import nn
@@ -41,6 +43,9 @@ def network(num_classes, *, weights, kind):
                 self.steps += 1
             if kind == "raise" and self.steps > 3:
                 raise RuntimeError("out of luck [/] <b>|")
+            if kind == "poison" or POISONED:
+                POISONED.append(kind)
+                raise RuntimeError("CUDA error: device-side assert triggered")
             if kind == "die" and self.steps > 3:
                 os._exit(7)
             if kind == "interrupt":
@@ -54,7 +59,7 @@ def network(num_classes, *, weights, kind):
 
 @skineval.hookimpl
 def skineval_register_architectures():
-    kinds = ("shape", "nan", "raise", "die", "interrupt", "fine")
+    kinds = ("shape", "nan", "raise", "die", "poison", "interrupt", "fine")
     parameter = skineval.Parameter("fine", "What is wrong.", choices=kinds)
     return [skineval.Architecture("broken", network, "A network that breaks.", parameters={"kind": parameter})]
 """
@@ -246,3 +251,29 @@ def test_two_jobs_run_side_by_side(tmp_path):
     done = run_program("bench", *arguments, cwd=tmp_path, env={"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert list(pd.read_csv(tmp_path / "out/cells.csv")["status"]) == ["done"] * 3
+
+
+def test_an_error_that_a_gpu_keeps_until_the_process_ends_costs_one_cell(tmp_path):
+    env = install_plugin(tmp_path / "site", "skineval-broken", BROKEN)
+    models = "--models=broken:kind=poison,broken:kind=fine,cnn:width=4"
+    done = run_program("bench", *TINY, models, "--out=out", cwd=tmp_path, env=env)
+    assert done.returncode == 1, done.stderr
+    cells = pd.read_csv(tmp_path / "out" / "cells.csv").set_index("model")
+    assert list(cells["status"]) == ["failed", "done", "done"]
+    assert "device-side assert" in cells["reason"].iloc[0]
+    assert len(list((tmp_path / "out").glob("worker-*.log"))) == 2
+
+
+@pytest.mark.parametrize("fresh", [(), ("--fresh",)])
+def test_the_folder_of_a_search_is_left_alone(fresh, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("search.json", "recipe.toml"):
+        (folder / name).write_text("mine")
+    done = run_program("bench", *TINY, "--models=cnn:width=4", "--out=out", *fresh, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the folder of a search for settings" in done.stderr
+    assert [(path.name, path.read_text()) for path in sorted(folder.iterdir())] == [
+        ("recipe.toml", "mine"),
+        ("search.json", "mine"),
+    ]
