@@ -31,6 +31,7 @@ from skineval.specs import Metric
 Problems: TypeAlias = list[str]
 Tested: TypeAlias = Mapping[str, Predictions]  #: run id -> the predictions that are measured
 
+RULES = "2"  #: of measuring and reporting; with other ones finished benches are measured again
 RESULT_COLUMNS = (
     "model",
     "imbalance",
@@ -94,7 +95,7 @@ def conclusion_stands(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> 
 def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
     """A hash of all that results and reports are made from, and of what was made."""
     digest = hashlib.sha256()
-    for text in (recipe.to_toml(), folder.cells.read_text(encoding="utf-8"), *catalog.metrics.entries):
+    for text in (RULES, recipe.to_toml(), folder.cells.read_text(encoding="utf-8"), *catalog.metrics.entries):
         digest.update(text.encode())
     for shelf in (catalog.metrics, catalog.reporters):
         digest.update(repr([entry.provider.package for entry in shelf.entries.values()]).encode())
