@@ -11,4 +11,4 @@ def is_poisoned(error: BaseException) -> bool:
     So it is after an assertion, an illegal access or a failed launch on the GPU (CUDA C++ Programming Guide, "Error
     Checking"). Memory that ran out can be given back.
     """
-    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not is_out_of_memory(error)
+    return isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not is_out_of_memory(error)

@@ -18,7 +18,7 @@ from skineval.data.pixels import cache_folder, open_store
 from skineval.errors import CellError, Interrupted, SkinevalError
 from skineval.grid.worker import one_line
 from skineval.train.determinism import make_deterministic
-from skineval.train.memory import is_out_of_memory
+from skineval.train.poisoned import is_poisoned
 from skineval.tuning.advice import Judge
 from skineval.tuning.attempt import Ground, Observer, attempt
 from skineval.tuning.display import Display
@@ -90,7 +90,7 @@ def run_trial(
     try:
         trial = attempt(trial, cells, ground, checkpoints, observer)
     except (Exception, SystemExit) as error:
-        if has_broken_device(error):
+        if is_poisoned(error):
             raise SkinevalError(
                 f"The GPU failed in trial {number}, and in this process it computes nothing more: {one_line(error)}",
                 "Run the same command again: it goes on from the last epoch.",
@@ -106,11 +106,6 @@ def run_trial(
     write_trial(folder, trial)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trial
-
-
-def has_broken_device(error: BaseException) -> bool:
-    """Whether after this error every other trial of this process would fail as well, whatever its setting."""
-    return isinstance(error, RuntimeError) and str(error).startswith("CUDA error") and not is_out_of_memory(error)
 
 
 @contextlib.contextmanager

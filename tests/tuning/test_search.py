@@ -514,20 +514,6 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(error, tmp_path, monkeypatc
     assert table["value"].isna().tolist() == [False, True, False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("error", "broken"),
-    [
-        (RuntimeError("CUDA error: device-side assert triggered"), True),
-        (RuntimeError("CUDA error: out of memory"), False),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
-        (RuntimeError("out of luck after a CUDA error"), False),
-        (ValueError("CUDA error: device-side assert triggered"), False),
-    ],
-)
-def test_which_errors_leave_a_device_broken(error, broken):
-    assert running.has_broken_device(error) == broken
-
-
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_broken_device_fails_no_trial(number, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
