@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import resource
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.programs import apart
-from skineval.errors import CellError
+from skineval.errors import CellError, Interrupted
 from skineval.measure.metrics import balanced_accuracy
 from skineval.runspec import RunSpec, Training
 from skineval.specs import Selection
@@ -60,7 +61,7 @@ class Want:
 
     held: int = 10**9  #: images that the network can be given
     room: int | None = None  #: bytes of addresses beyond those in use
-    splits: int = 1  #: parts of a batch, where that is known beforehand
+    splits: tuple[int, ...] = ()  #: parts of a batch in each epoch, where that is known beforehand
     batch_size: int = BATCH  #: of predictions
 
 
@@ -70,7 +71,7 @@ class Done:
 
     state: Mapping[str, NDArray[np.generic]]
     logits: NDArray[np.float32]
-    splits: int
+    splits: tuple[int, ...]  #: parts of a batch in each epoch
     batch_size: int  #: of predictions, in the end
     notes: tuple[str, ...]
 
@@ -159,8 +160,8 @@ def end(want: Want) -> End:
     except (CellError, MemoryError, RuntimeError) as error:
         return End(right=False, splits=0, refusal=f"{type(error).__name__}: {error}")
     direct = apart(train_and_predict, Want(splits=done.splits, batch_size=done.batch_size))
-    recorded = bool(done.notes) == (done.splits > 1 or done.batch_size < BATCH)
-    return End(done.is_like(direct) and recorded, done.splits)
+    recorded = bool(done.notes) == (done.splits[-1] > 1 or done.batch_size < BATCH)
+    return End(done.is_like(direct) and recorded, done.splits[-1])
 
 
 def train_and_predict(want: Want) -> Done:
@@ -175,9 +176,8 @@ def train_and_predict(want: Want) -> Done:
     network = Network(want.held)
     spec = replace(_SPEC, training=replace(_SPEC.training, batch_size=BATCH))
     with tempfile.TemporaryDirectory() as folder:
-        if want.splits > 1:  # as if an earlier training had found out
-            learner = make_learner(network, spec.training, CPU)
-            checkpoint.save(Path(folder), learner, Progress(splits=want.splits))
+        for epoch, splits in enumerate(want.splits):  # as if it had been found out before each epoch
+            split_from(epoch, splits, network, spec, task(labels), stage, Path(folder))
         if want.room is not None:
             limit = addresses() + want.room
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -186,7 +186,31 @@ def train_and_predict(want: Want) -> Done:
     sizes = [int(size) for note in notes for size in re.findall(r"(\d+) images at a time", note)]
     state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     predicted = min([want.batch_size, *sizes])
-    return Done(state, logits, progress.splits, predicted, (*progress.notes, *notes))
+    return Done(state, logits, splits_by_epoch(progress), predicted, (*progress.notes, *notes))
+
+
+def split_from(
+    epoch: int, splits: int, network: nn.Module, spec: RunSpec, given: Task, stage: Stage, folder: Path
+) -> None:
+    """Train so many epochs and leave a checkpoint that goes on with so many parts of a batch."""
+
+    def should_stop() -> bool:
+        found = checkpoint.read_progress(folder)
+        return found is not None and len(found.history) >= epoch
+
+    if epoch:
+        with contextlib.suppress(Interrupted):
+            train(network, spec, given, replace(stage, should_stop=should_stop), folder, lambda record: None)
+    learner = make_learner(network, spec.training, CPU)
+    progress = checkpoint.restore(folder, learner, CPU) or Progress()
+    checkpoint.save(folder, learner, replace(progress, splits=splits))
+
+
+def splits_by_epoch(progress: Progress) -> tuple[int, ...]:
+    """Parts of a batch in each epoch, as the notes have it."""
+    told = re.findall(r"in epoch (\d+): .* over (\d+) parts", "\n".join(progress.notes))
+    epochs = range(1, len(progress.history) + 1)
+    return tuple(max([int(parts) for since, parts in told if int(since) <= epoch], default=1) for epoch in epochs)
 
 
 def task(labels: NDArray[np.int64]) -> Task:

@@ -44,5 +44,8 @@ def in_smaller_parts(error: Exception, progress: Progress, training: Training) -
             f"Memory ran out with {training.batch_size // progress.splits} images at a time. "
             "Use a smaller --image-size or another model."
         ) from error
-    note = f"Memory ran out: gradients of batches of {training.batch_size} are summed over {splits} parts."
+    note = (
+        f"Memory ran out in epoch {len(progress.history) + 1}: from then on, "
+        f"gradients of batches of {training.batch_size} are summed over {splits} parts."
+    )
     return replace(progress, splits=splits, notes=(*progress.notes, note))
