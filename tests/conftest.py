@@ -23,6 +23,17 @@ TINY = (
 )
 
 
+def pytest_configure() -> None:
+    """Side by side, each process of the tests has a core of its own, and what it starts has, too.
+
+    Without that, each of them would compute with as many threads as there are cores, and wait for the others' threads.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""
