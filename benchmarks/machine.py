@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from skineval.data.pool import cores
+
 _STATUS = Path("/proc/self/status")
 _CPUS = Path("/proc/cpuinfo")
 
@@ -80,4 +82,4 @@ def description() -> str:
     """The processor and the number of cores, in words."""
     model = re.search(r"model name\s*:\s*(.+)", _CPUS.read_text()) if _CPUS.exists() else None
     name = model[1] if model else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{name}, {cores()} cores, Python {platform.python_version()}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skineval.data.pool import cores
 from skineval.errors import UsageError
 from skineval.specs import Architecture
 
@@ -71,8 +72,7 @@ def choose_device(asked: str) -> Device:
 
 def cpu_threads(jobs: int) -> int:
     """Threads a cell may use when `jobs` of them train at the same time."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, available // jobs)
+    return max(1, cores() // jobs)
 
 
 def total_memory(device: Device) -> int:
