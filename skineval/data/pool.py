@@ -23,7 +23,7 @@ def cores() -> int:
     from joblib import cpu_count  # which takes a fifth of a second to import
 
     try:
-        return cpu_count()
+        return int(cpu_count())
     except ValueError:
         bound = os.environ.get("LOKY_MAX_CPU_COUNT", "")
         if bound.isdecimal():
