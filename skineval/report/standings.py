@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from skineval.report import rows, text
+from skineval.report import notes, rows, text
 from skineval.report.rows import ALL_RANKED, PRIMARY, Gap, GridCell, Score, Unranked
 from skineval.report.tables import Cell, Column, Row, Table
 
@@ -66,8 +66,6 @@ _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 
-_ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
-
 
 def comparison(
     results: pd.DataFrame,
@@ -112,11 +110,11 @@ def comparison(
     ]
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
-        *interval_notes(results, replicates, external, lesions_known=lesions_known),
-        *([_test_note(lesions_known)] if behind else []),
-        *([_ON_FEWER_FOLDS] if unranked.keys() & behind.keys() else []),
-        *_ensemble_notes(averaged, timed=bool(grid)),
-        *_seed_notes(grid),
+        *notes.of_results(results, replicates, external, lesions_known=lesions_known),
+        *([notes.of_test(lesions_known)] if behind else []),
+        *([notes.ON_FEWER_FOLDS] if unranked.keys() & behind.keys() else []),
+        *notes.of_ensembles(averaged, timed=bool(grid)),
+        *notes.of_seeds(grid),
     )
     title = f"External test: {text.plain(external)}" if external else "Comparison"
     return _by_system(
@@ -170,7 +168,7 @@ def per_class(
         return Row((label, *(one.estimate if one else None for one in mine), *sizes))
 
     title = text.stamped(f"Per class: {text.plain(system)}", stamps)
-    return Table(title, columns, tuple(row(label) for label in classes), (_interval_note(lesions_known),))
+    return Table(title, columns, tuple(row(label) for label in classes), (notes.of_interval(lesions_known),))
 
 
 def scores(
@@ -192,8 +190,8 @@ def scores(
         )
         for one in rows.scores(results)
     )
-    notes = interval_notes(results, replicates, test="Scored", lesions_known=lesions_known)
-    return Table(text.stamped("Scores", stamps), columns, found, tuple(notes))
+    below = notes.of_results(results, replicates, test="Scored", lesions_known=lesions_known)
+    return Table(text.stamped("Scores", stamps), columns, found, tuple(below))
 
 
 def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table:
@@ -212,8 +210,8 @@ def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = (), lesions_k
         Row((gap.a, gap.b, gap.metric, gap.estimate, gap.p, gap.p_holm, *_sizes(gap, lesions_known)))
         for gap in rows.gaps(comparisons)
     )
-    notes = (_interval_note(lesions_known), _test_note(lesions_known))
-    return Table(text.stamped("Paired differences", stamps), columns, found, notes)
+    below = (notes.of_interval(lesions_known), notes.of_test(lesions_known))
+    return Table(text.stamped("Paired differences", stamps), columns, found, below)
 
 
 def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
@@ -246,55 +244,9 @@ def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) ->
         Column("cells", "Cells", "count"),
         Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished"),
     )
-    over = [_averaged_over(one) + rows.each_of(one) for one in averaged]
+    over = [notes.averaged_over(one) + rows.each_of(one) for one in averaged]
     body = (Row((one.system, mean, len(one.members), one.n_wanted)) for one, mean in zip(averaged, over, strict=True))
     return Table(text.stamped("Ensembles", stamps), columns, tuple(body))
-
-
-def interval_notes(
-    results: pd.DataFrame,
-    replicates: int | None = None,
-    external: str = "",
-    *,
-    test: str = "Internal test",
-    lesions_known: bool = True,
-) -> list[str]:
-    """What an interval in these results means, and how many images, lesions and cells stand behind a figure.
-
-    `test` is what the images are called that are not those of the external test `external`.
-    """
-    from skineval.data.splits import OVERSAMPLE_FIRST  # numpy comes with it, which lists of names do without
-
-    primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
-    lines = [_interval_note(lesions_known, replicates)]
-    if primary:
-        images = _span(one.n_images for one in primary)
-        lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if lesions_known else ""
-        averaged = _span(one.n_cells for one in primary if not one.ensemble)
-        over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
-        test = f"External test {text.plain(external)}" if external else test
-        each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
-        lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
-    if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
-        lines.append("An image counts as often as copies of it are tested.")
-    return lines
-
-
-def _interval_note(lesions_known: bool, replicates: int | None = None) -> str:
-    """What is resampled for an interval."""
-    resampled = "lesions are resampled, with all of their images" if lesions_known else "images are resampled"
-    times = f" ({text.count(replicates)} replicates)" if replicates else ""
-    doubt = "" if lesions_known else "; which of them show one lesion is not known, so intervals may be too narrow"
-    return f"Brackets: 95 % percentile bootstrap interval; {resampled}{times}{doubt}."
-
-
-def _test_note(lesions_known: bool) -> str:
-    """What is permuted for a p-value."""
-    unit = "lesion" if lesions_known else "image"
-    return (
-        f"Differences are paired on the same images; p: {unit} randomisation test, corrected for multiplicity after "
-        "Holm."
-    )
 
 
 def _sizes(one: Score | Gap, lesions_known: bool) -> tuple[int, int | None]:
@@ -312,8 +264,8 @@ def _of_figures(
 ) -> Table:
     found = rows.scores(results)
     columns = [(figure.column, _everyone(found, figure)) for figure in figures]
-    systems, notes = rows.ranking(found, unranked), tuple(interval_notes(results, lesions_known=lesions_known))
-    return _by_system(name, stamps, columns, systems, _baseline_names(found), unranked, footnotes=notes)
+    systems, below = rows.ranking(found, unranked), notes.of_results(results, lesions_known=lesions_known)
+    return _by_system(name, stamps, columns, systems, _baseline_names(found), unranked, footnotes=below)
 
 
 def _by_system(
@@ -338,15 +290,14 @@ def _by_system(
 
     body = (
         *(Row((system, *figures(system)), "best" if system == best else "plain") for system in systems[:n_ranked]),
-        *(Row((system, *figures(system)), "unranked", _why(unranked[system])) for system in systems[n_ranked:]),
+        *(
+            Row((system, *figures(system)), "unranked", notes.why_unranked(unranked[system]))
+            for system in systems[n_ranked:]
+        ),
         *(replace(row, cells=(*row.cells, *[None] * len(filled))) for row in unfinished),
         *(Row((f"{baseline} (baseline)", *figures(baseline)), "baseline") for baseline in baselines),
     )
     return Table(text.stamped(name, stamps), heads, body, tuple(footnotes))
-
-
-def _why(folds: Sequence[int]) -> str:
-    return f"Not ranked: it lacks {text.numbered('fold', folds)}, so that its figures are not of what the others' are."
 
 
 def _everyone(found: Iterable[Score], figure: _Figure) -> dict[str, Cell]:
@@ -355,33 +306,6 @@ def _everyone(found: Iterable[Score], figure: _Figure) -> dict[str, Cell]:
 
 def _baseline_names(found: Iterable[Score]) -> list[str]:
     return list(dict.fromkeys(one.system for one in found if one.baseline))
-
-
-def _seed_notes(grid: Sequence[GridCell]) -> list[str]:
-    if len({cell.seed for cell in grid}) != 1:
-        return []
-    return ["One seed: how far results spread between seeds was not measured; small differences may be no more."]
-
-
-def _averaged_over(one: EnsembleResult) -> str:
-    """Such as `all models and seeds`."""
-    what = [word for word in ("models", "folds", "seeds") if word in one.over]
-    return f"{'all' if 'models' in what else 'its'} {text.listed(what)}"
-
-
-def _ensemble_notes(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator[str]:
-    """What an ensemble is, and which of them lack members."""
-    if averaged:
-        over = " or over ".join(dict.fromkeys(map(_averaged_over, averaged)))
-        yield (
-            f"ensemble(...): the mean of the probabilities that several networks give an image, over {over}; nothing "
-            "is chosen or fitted for it." + " Its time is that of all of them." * timed
-        )
-    for one in averaged:
-        if one.predictions and len(one.members) < one.n_wanted:
-            made = "made" if len(one.predictions) > 1 else "the mean"
-            made_of = f"{made} of {len(one.members)} of {one.n_wanted} cells"
-            yield f"{text.plain(one.system)} is {made_of}: others did not finish, or were left alone."
 
 
 def _throughput(
@@ -401,9 +325,3 @@ def _throughput(
         if one.members and set(one.members) <= set(seconds):
             time[one.system] = sum(seconds[run_id] for run_id in one.members)
     return speed, time
-
-
-def _span(numbers: Iterable[int]) -> str:
-    """`400`, or `380 to 400` where systems differ."""
-    found = sorted(set(numbers))
-    return text.count(found[0]) if len(found) == 1 else f"{text.count(found[0])} to {text.count(found[-1])}"

@@ -87,7 +87,7 @@ def test_title_and_footnotes_say_what_a_reader_must_know(table: Table) -> None:
     ):
         assert words in notes
     assert "mean over 2 cells" in notes
-    assert "Holm" in notes
+    assert "Holm's p for all comparisons of its metric together, so that they may disagree" in notes
     assert "One seed" not in notes
 
 
