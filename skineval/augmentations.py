@@ -5,9 +5,10 @@ The deeds themselves are in `skineval.train.augment`; this module is what a reci
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
+
+from skineval.errors import nearest
 
 #: In the order in which they are written, and what each does.
 COMPONENTS: Mapping[str, str] = MappingProxyType(
@@ -39,8 +40,8 @@ def canonical(text: str) -> str:
         names = tuple(part.strip() for part in text.split(","))
     for name in names:
         if name not in COMPONENTS:
-            close = difflib.get_close_matches(name, [*PRESETS, *COMPONENTS], n=1)
-            suggestion = f"; did you mean {close[0]!r}?" if close else ""
+            close = nearest(name, [*PRESETS, *COMPONENTS], most=1)
+            suggestion = f" (did you mean {close[0]}?)" if close else ""
             raise ValueError(f"{', '.join(PRESETS)}, or any of {', '.join(COMPONENTS)}{suggestion}")
     chosen = components(",".join(names)) if names else ()
     return next((preset for preset, members in PRESETS.items() if members == chosen), ",".join(chosen))

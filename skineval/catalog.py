@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from skineval.errors import UsageError
+from skineval.errors import UsageError, hint_for
 from skineval.hybrids import PLUS, combine, resolved
 from skineval.plugins import Plugins, Problem, Provider, load_plugins, set_aside
 from skineval.specs import (
@@ -29,6 +28,15 @@ from skineval.specs import (
 
 S = TypeVar("S", bound=Specification)
 
+#: How `skineval list` calls all of a kind.
+KINDS: Mapping[type, str] = {
+    Architecture: "models",
+    ImbalanceStrategy: "imbalance",
+    Explainer: "explainers",
+    Metric: "metrics",
+    DatasetSource: "datasets",
+    Reporter: "reporters",
+}
 #: Between the parts of a hybrid, but not in a number: `a+b`, `a:rate=1e+3`.
 _BETWEEN_PARTS = re.compile(r"\+(?!\d+(?:[:+]|$))")
 
@@ -55,11 +63,7 @@ class Shelf(Generic[S]):
     def __getitem__(self, name: str) -> S:
         """The specification called `name`; raises UsageError with the nearest known names."""
         if name not in self.entries:
-            close = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5)
-            suggestion = f"Did you mean {' or '.join(close)}? " if close else ""
-            raise UsageError(
-                f"There is no {self.noun} {name!r}.", f"{suggestion}`skineval list {self.kind}` shows what there is."
-            )
+            raise UsageError(f"There is no {self.noun} {name!r}.", hint_for(name, self.entries, _told(self.kind)))
         return self.entries[name].specification
 
     def providers(self, name: str) -> tuple[Provider, ...]:
@@ -81,7 +85,7 @@ class Shelf(Generic[S]):
         name, *assignments = text.split(":")
         names = fnmatch.filter(self.entries, name) if _is_glob(name) else [name]
         if not names:
-            raise UsageError(f"No {self.noun} matches {name!r}.", f"`skineval list {self.kind}` shows what there is.")
+            raise UsageError(f"No {self.noun} matches {name!r}.", hint_for(name, self.entries, _told(self.kind)))
         for found in names:
             yield select(self[found], assignments)
 
@@ -165,16 +169,16 @@ def load_catalog(plugins: Plugins | None = None) -> Catalog:
                 entries[specification.name] = Entry(specification, provider)
         return MappingProxyType(entries)
 
-    def shelf(kind: str, noun: str, hook: str, of: type[S]) -> Shelf[S]:
-        return Shelf(kind, noun, collect(hook, of))
+    def shelf(of: type[S], noun: str, hook: str) -> Shelf[S]:
+        return Shelf(KINDS[of], noun, collect(hook, of))
 
     return Catalog(
         architectures=ArchitectureShelf("models", "model", collect("skineval_register_architectures", Architecture)),
-        imbalance=shelf("imbalance", "imbalance strategy", "skineval_register_imbalance", ImbalanceStrategy),
-        explainers=shelf("explainers", "explainer", "skineval_register_explainers", Explainer),
-        metrics=shelf("metrics", "metric", "skineval_register_metrics", Metric),
-        datasets=shelf("datasets", "data set", "skineval_register_datasets", DatasetSource),
-        reporters=shelf("reporters", "reporter", "skineval_register_reporters", Reporter),
+        imbalance=shelf(ImbalanceStrategy, "imbalance strategy", "skineval_register_imbalance"),
+        explainers=shelf(Explainer, "explainer", "skineval_register_explainers"),
+        metrics=shelf(Metric, "metric", "skineval_register_metrics"),
+        datasets=shelf(DatasetSource, "data set", "skineval_register_datasets"),
+        reporters=shelf(Reporter, "reporter", "skineval_register_reporters"),
         plugins=loaded,
         problems=tuple(problems),
     )
@@ -186,11 +190,14 @@ def select(specification: Specification, assignments: Sequence[str] = ()) -> Sel
     given: dict[str, Value] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"{assignment!r} of {specification.name} is not a parameter.", "Write name:key=value.")
         if key not in known:
-            offer = ", ".join(known) if known else "none"
-            raise UsageError(f"{specification.name} has no parameter {key!r}.", f"It has: {offer}.")
+            there = hint_for(key, known) if known else "It takes no parameters."
+            told = f"`skineval list {KINDS[type(specification)]}` shows the parameters of each."
+            raise UsageError(f"{specification.name} has no parameter {key!r}.", f"{there} {told}")
+        if not equals:
+            raise UsageError(
+                f"{specification.name}:{key} has no value.", f"Write {key}=VALUE; by default {known[key].default}."
+            )
         given[key] = _parse(specification.name, key, value, known[key])
     changed = {key: value for key, value in given.items() if value != known[key].default}
     text = ":".join([specification.name, *(f"{key}={written(changed[key])}" for key in known if key in changed)])
@@ -216,6 +223,10 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
         if parameter.maximum is not None and not value <= parameter.maximum:
             raise UsageError(f"{where} is {text}.", f"It must be at most {parameter.maximum:g}.")
     return value
+
+
+def _told(kind: str) -> str:
+    return f"`skineval list {kind}` says what each is."
 
 
 def _is_glob(name: str) -> bool:

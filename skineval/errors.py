@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 SHOWN = 5  #: examples named in a message
+LISTED = 30  #: names that a message lists, where there are no more
 
 
 class ExitCode(IntEnum):
@@ -75,3 +77,45 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
 def some(examples: Sequence[str]) -> str:
     """The first few of many names, for a message."""
     return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
+
+
+def hint_for(name: str, known: Collection[str], where: str = "") -> str:
+    """The hint of an error for a `name` that is none of the `known`: which may be meant, which there are.
+
+    `where` is a sentence that says where more is told.
+    """
+    there = f"There are: {', '.join(known)}." if 0 < len(known) <= LISTED else ""
+    return " ".join(filter(None, (did_you_mean(name, known), there, where)))
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """A question after the nearest of the `known` names; empty where none is near."""
+    *most, last = nearest(name, known) or [""]
+    meant = f"{', '.join(most)} or {last}" if most else last
+    return f"Did you mean {meant}?" if meant else ""
+
+
+def nearest(name: str, known: Collection[str], most: int = 3) -> list[str]:
+    """Which of the `known` names may be meant: those that `name` abbreviates, or else those that are like it.
+
+    `lr` abbreviates learning-rate, `size` image-size, and `resnet` resnet18.
+    """
+    from difflib import get_close_matches  # which only errors need
+
+    by_words = {_words(one): one for one in known}
+    short = _words(name)
+    abbreviated = [one for one in by_words if short and _abbreviates(short, one)]
+    near = (
+        abbreviated or get_close_matches(short, by_words, most, 0.8) or get_close_matches(short, by_words, most, 0.55)
+    )
+    return [by_words[one] for one in near[:most]]
+
+
+def _words(name: str) -> str:
+    return re.sub("[-_. ]+", "-", name.lower()).strip("-")
+
+
+def _abbreviates(short: str, name: str) -> bool:
+    words = name.split("-")
+    initials = "".join(word[:1] for word in words)
+    return name.startswith(short) or short in words or (len(short) > 1 and short == initials)

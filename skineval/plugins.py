@@ -6,7 +6,6 @@ The built-in architectures, strategies and the rest come in through the same hoo
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import importlib.metadata
 import os
@@ -20,7 +19,7 @@ from typing import Any
 import pluggy
 
 from skineval import hookspecs
-from skineval.errors import PluginError
+from skineval.errors import PluginError, nearest
 
 GROUP = "skineval"
 BUILTINS = "skineval.builtins"
@@ -164,7 +163,7 @@ def _unknown_hooks(module: object) -> str:
         if not name.startswith("skineval_") or not callable(value):
             continue
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = nearest(name, known, most=1)
             return f"{name} is not a hook" + (f"; did you mean {close[0]}?" if close else "")
         if not hasattr(value, "skineval_impl"):
             return f"{name} lacks the decorator @skineval.hookimpl"

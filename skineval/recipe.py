@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -26,7 +25,7 @@ from pydantic import (
 )
 
 from skineval.augmentations import canonical
-from skineval.errors import UsageError
+from skineval.errors import UsageError, hint_for
 from skineval.options import HELP
 from skineval.specs import Fit
 
@@ -193,8 +192,7 @@ def check_keys(values: Mapping[str, object], source: str) -> None:
 def _check_names(values: Mapping[str, object], source: str) -> None:
     unknown = [key for key in values if key not in Recipe.model_fields]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], Recipe.model_fields, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Keys are: {', '.join(Recipe.model_fields)}."
+        hint = hint_for(unknown[0], Recipe.model_fields, "`skineval bench --help` says what each key is.")
         raise UsageError(f"{_begun(source)}there is no key {unknown[0]!r} in a recipe.", hint)
 
 
@@ -222,11 +220,9 @@ def read_recipe(name_or_path: str) -> dict[str, object]:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"Cannot read the recipe {path}: {error}.", "A recipe is a TOML file in UTF-8.") from error
     else:
-        close = difflib.get_close_matches(name_or_path, shipped, n=1)
-        suggestion = f"Did you mean {close[0]!r}? " if close else ""
         raise UsageError(
             f"There is no recipe {name_or_path!r}: no such file, and no shipped recipe of that name.",
-            f"{suggestion}Shipped recipes: {', '.join(shipped)}.",
+            hint_for(name_or_path, shipped, "`skineval list recipes` tells more. Models are named by --models."),
         )
     try:
         return tomllib.loads(text)

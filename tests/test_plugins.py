@@ -201,11 +201,11 @@ class TestSelection:
             ("resnet81", "Did you mean resnet18"),
             ("vgg*", "matches"),
             ("cnn:wdth=3", "no parameter 'wdth'"),
-            ("cnn:width", "not a parameter"),
+            ("cnn:width", "cnn:width has no value"),
             ("cnn:width=wide", "not a whole number"),
             ("cnn:width=2", "at least 4"),
             ("cnn:dropout=nan", "at least 0"),
-            ("resnet18:width=3", "It has: head"),
+            ("resnet18:width=3", "There are: head"),
         ],
     )
     def test_what_cannot_be_selected_says_why(self, text, message):

@@ -66,7 +66,7 @@ def test_shipped_recipes_are_valid(name):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"modles": "cnn"}, "Did you mean 'models'?"),
+        ({"modles": "cnn"}, "Did you mean models?"),
         ({"data": "x"}, "models is missing"),
         ({"models": "", "data": "x"}, "models is ''"),
         ({"models": "cnn", "data": "x", "epochs": 0}, "epochs is 0"),
@@ -94,7 +94,7 @@ def test_what_is_wrong_is_named_with_its_value(values, message):
 
 
 def test_an_unknown_recipe_names_the_shipped_ones():
-    with pytest.raises(UsageError, match="Did you mean 'demo'"):
+    with pytest.raises(UsageError, match="Did you mean demo"):
         read_recipe("dmeo")
 
 
@@ -185,7 +185,7 @@ def test_augmentation_is_written_in_one_way():
     assert augment("rotate, flip") == augment(["flip", "rotate"]) == augment("flip,rotate,flip") == "flip,rotate"
     assert augment("colour,shift,zoom,rotate,flip") == augment("basic") == "basic"
     assert augment("none") == "none"
-    with pytest.raises(UsageError, match="did you mean 'rotate'"):
+    with pytest.raises(UsageError, match="did you mean rotate"):
         augment("flip,rotat")
 
 

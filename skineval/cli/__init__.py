@@ -46,16 +46,24 @@ app.add_typer(plugins.app, name="plugins")
 app.command("doctor", cls=QuickCommand, epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"skineval {version('skineval')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    # A callback, since typer asks for a command before it comes to the body of this function.
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("skineval"))
-        raise typer.Exit
+    """Options of all commands."""
 
 
 def main() -> None:
@@ -65,7 +73,7 @@ def main() -> None:
     if sys.stdout is None:  # it was closed before the start: nobody wants to read anything
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     try:
-        app(arguments)
+        app(arguments, prog_name="skineval")
     except SkinevalError as error:
         if debug:
             traceback.print_exc()

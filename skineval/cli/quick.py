@@ -1,7 +1,8 @@
-"""Commands that start quickly: an option nobody gave is not coerced.
+"""Commands that start quickly, and say of an option or a command that is unknown which may be meant.
 
 typer builds a pydantic adapter for every option of a command, given or not; pydantic then takes longer to import than
-all the rest of `skineval list models`. A default is a value of the right type already.
+all the rest of `skineval list models`. A default is a value of the right type already, so that an option which nobody
+gave is not coerced.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from skineval.errors import UsageError, hint_for
+
+#: What the parser raises; typer exports only what derives from it.
+_ParserError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class _QuickOption(TyperOption):
@@ -26,12 +33,45 @@ class QuickCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return [_quick(parameter) for parameter in super().get_params(ctx)]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except _ParserError as error:
+            raise _explained(error, self, ctx, given) from None
+
 
 class QuickGroup(TyperGroup):
     """The same for a group of commands and its own options."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_quick(parameter) for parameter in super().get_params(ctx)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except _ParserError as error:
+            raise _explained(error, self, ctx, given) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            told = f"`{ctx.command_path} --help` says what each does."
+            raise UsageError(
+                f"There is no command '{ctx.command_path} {args[0]}'.", hint_for(args[0], self.list_commands(ctx), told)
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exception:
+    """An unknown option with what may be meant and how all are listed; any other error as it is."""
+    if not hasattr(error, "possibilities"):
+        return error
+    name = error.option_name  # type: ignore[attr-defined]  # of -lr it is -l
+    typed = next((argument.partition("=")[0] for argument in args if argument.startswith(name)), name)
+    known = [option for parameter in command.get_params(ctx) for option in parameter.opts if option.startswith("-")]
+    told = f"`{ctx.command_path} --help` lists all."
+    return UsageError(f"'{ctx.command_path}' has no option {typed}.", hint_for(typed, known, told))
 
 
 def _quick(parameter: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from skineval.data.download import DownloadError, RemoteFile, read_document
 from skineval.data.transport import Patience, Refused, Stop, check_address
 from skineval.data.verification import Checksum, Kind, Promise
-from skineval.errors import DataError, UsageError, some
+from skineval.errors import DataError, UsageError, hint_for, some
 
 _TABLE_SUFFIXES = (".csv", ".tab", ".tsv", "")
 _ALGORITHMS = {"md5": "md5", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
@@ -95,7 +95,7 @@ class Resolved:
 def find_collection(name: str) -> Collection:
     """The collection of a name. Raises UsageError naming those there are."""
     if name not in COLLECTIONS:
-        raise UsageError(f"There is no data set {name!r} to fetch.", f"There are: {', '.join(COLLECTIONS)}.")
+        raise UsageError(f"There is no data set {name!r} to fetch.", hint_for(name, COLLECTIONS))
     return COLLECTIONS[name]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
 from skineval.augmentations import PRESETS
-from skineval.errors import UsageError
+from skineval.errors import UsageError, hint_for
 from skineval.recipe import NEEDS, Recipe, make_recipe
 from skineval.specs import Value
 
@@ -152,11 +151,7 @@ def _asked(texts: Sequence[str]) -> dict[str, str]:
 
 def _check_key(name: str, text: str, asked: Mapping[str, str]) -> None:
     if name not in SEARCHABLE:
-        close = difflib.get_close_matches(name, SEARCHABLE, n=1)
-        hint = f"Did you mean {close[0]}? " if close else ""
-        raise UsageError(
-            f"--search is {text!r}, and {name!r} cannot be searched.", f"{hint}Keys are: {', '.join(SEARCHABLE)}."
-        )
+        raise UsageError(f"--search is {text!r}, and {name!r} cannot be searched.", hint_for(name, SEARCHABLE))
     if name in asked:
         raise UsageError(f"--search names {name} twice.", "Name every key once.")
 

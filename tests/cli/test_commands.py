@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_help_has_an_example(command, skineval_program):
     assert "Example: skineval" in done.stdout
 
 
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_needs_no_command(flag, skineval_program):
+    done = skineval_program(flag)
+    assert (done.returncode, done.stdout) == (0, f"skineval {version('skineval')}\n")
+
+
 @pytest.mark.parametrize("kind", ["models", "imbalance", "explainers", "metrics", "datasets", "recipes"])
 def test_lists_are_read_by_programs_too(kind, skineval_program):
     done = skineval_program("list", kind, "--format", "json")
@@ -58,10 +65,24 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
     [
         (["bench", "--models", "resnet81"], 2, "There is no model 'resnet81'."),
         (["bench", "--models", "cnn", "--imbalance", "smoth"], 2, "Did you mean smote?"),
-        (["bench", "--modles", "cnn"], 2, "--models"),
+        (["bench", "--imbalance", "focal:gamma=3"], 2, "There are: none, class-weights, oversample, smote. `skineval"),
+        (["bench", "--imbalance", "none:gamma=3"], 2, "It takes no parameters. `skineval list imbalance` shows"),
+        (
+            ["bench", "--models", "cnn:widht=3"],
+            2,
+            "Did you mean width? There are: width, dropout. `skineval list models`",
+        ),
+        (["bench", "--modles", "cnn"], 2, "Did you mean --models? `skineval bench --help` lists all."),
+        (["bench", "--lr", "0.1"], 2, "'skineval bench' has no option --lr. Did you mean --learning-rate?"),
+        (["bench", "-lr", "0.1"], 2, "Did you mean --learning-rate?"),
+        (["bench", "--gpu"], 2, "'skineval bench' has no option --gpu. `skineval bench --help` lists all."),
+        (["list", "models", "--detail"], 2, "Did you mean --details? There are: --details, --format,"),
+        (["bench", "resnet18"], 2, "There are: demo, ham10000."),
+        (["train"], 2, "There is no command 'skineval train'. There are: bench, evaluate"),
+        (["data", "chek"], 2, "Did you mean check? There are: audit, cache"),
         (["bench", "--models", "cnn", "--epochs", "many"], 2, "many"),
         (["bench", "--models", "cnn", "--epochs", "0"], 2, "epochs is 0"),
-        (["bench", "dmeo"], 2, "Did you mean 'demo'?"),
+        (["bench", "dmeo"], 2, "Did you mean demo?"),
         (["bench", "--models", "cnn", "--data", "./nowhere"], 3, "there is no such folder"),
         (["bench", "--models", "cnn", "--data", "synthtic"], 2, "Did you mean synthetic?"),
         (["bench", "--models", "cnn", "--data", "synthetic:images=3"], 2, "at least 70"),
