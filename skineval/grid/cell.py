@@ -103,7 +103,7 @@ def run_cell(
             spec,
             store.DONE,
             " ".join(dict.fromkeys((*trained.progress.notes, *notes))),
-            seconds=round(_seconds(trained, spec, started), 3),
+            seconds=round(_seconds(trained, started), 3),
             images_per_second=_rounded(images_per_second(trained.progress)),
             device=workspace.device,
             train_counts=tuple(class_counts(workspace, parts).tolist()),
@@ -394,11 +394,11 @@ def _event(spec: RunSpec, record: EpochRecord) -> EpochEnded:
     )
 
 
-def _seconds(trained: Trained, spec: RunSpec, started: float) -> float:
-    """What the cell cost: its own work now, and the epochs that were trained before an interruption."""
+def _seconds(trained: Trained, started: float) -> float:
+    """What the cell costs: its own work now, and the epochs trained before an interruption, or for another cell."""
     now = time.perf_counter() - started
     epochs = sum(record.seconds for record in trained.progress.history)
-    return now - trained.seconds + max(trained.seconds, epochs) if not spec.on_embeddings else now
+    return now - trained.seconds + max(trained.seconds, epochs)
 
 
 def _loaded(records: list[dict[str, str | list[str]]]) -> tuple[Loaded, ...]:

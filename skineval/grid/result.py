@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class CellResult:
     history: pd.DataFrame  #: columns of history.csv
     train_counts: tuple[int, ...]  #: images per class of the train part, in the order of `classes`
     explanations: Mapping[str, Path] = field(default_factory=dict)  #: explainer -> folder of its panels
+    network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
 
     @property
     def system(self) -> str:
@@ -91,6 +93,12 @@ class BenchResult:
     def lesions_known(self) -> bool:
         """Whether the data says which images show one lesion, as all did before environment.json told of it."""
         return bool(self.environment["data"].get("lesions_known", True))
+
+    @property
+    def sharing(self) -> frozenset[str]:
+        """Run ids of the cells whose time holds the training of a network that other cells have, too."""
+        networks = Counter(cell.network or cell.run_id for cell in self.finished)
+        return frozenset(cell.run_id for cell in self.finished if cell.network and networks[cell.network] > 1)
 
     @property
     def unfinished(self) -> tuple[str, ...]:

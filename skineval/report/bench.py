@@ -97,6 +97,7 @@ def _comparison(bench: BenchResult) -> Table:
         averaged=bench.ensembles,
         lesions_known=bench.lesions_known,
         unranked=unranked(bench),
+        sharing=bench.sharing,
     )
 
 
@@ -251,7 +252,7 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
 
 
 def _cells(bench: BenchResult) -> Iterator[Block]:
-    table = standings.cell_list(bench.cells, bench.warnings)
+    table = standings.cell_list(bench.cells, bench.warnings, bench.sharing)
     if table.rows:
         yield table
 

@@ -21,7 +21,7 @@ from skineval.errors import UsageError
 from skineval.report import text
 from skineval.report.markdown import table_lines
 from skineval.report.rows import Estimate
-from skineval.report.tables import Cell, Column, Row, Table, glossary, texts
+from skineval.report.tables import Cell, Column, Row, Shared, Table, glossary, texts
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
@@ -176,7 +176,8 @@ def _json(cell: Cell) -> object:
     return text.plain(cell) if isinstance(cell, str) else _number(cell)
 
 
-def _number(value: float | None) -> float | None:
+def _number(cell: float | Shared | None) -> float | None:
+    value = cell.value if isinstance(cell, Shared) else cell
     return None if value is None or not math.isfinite(value) else value
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from skineval.report import text
-from skineval.report.tables import Cell, Table, glossary, texts
+from skineval.report.tables import Cell, Shared, Table, glossary, texts
 
 if TYPE_CHECKING:
     from skineval.report.document import Block, Report
@@ -74,7 +74,7 @@ def _block(block: Block) -> Iterator[str]:
 
 def _cell(cell: Cell, word: str, kind: str) -> str:
     # Figures are ours: escaping their brackets would only make the file hard to read.
-    word = text.markdown(word) if isinstance(cell, str) else word
+    word = text.markdown(word) if isinstance(cell, str | Shared) else word
     if kind == "best":
         return f"**{word}**"
     return f"*{word}*" if kind == "baseline" else word

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skineval.report import notes, rows, text
 from skineval.report.rows import ALL_RANKED, PRIMARY, Gap, GridCell, Score, Unranked
-from skineval.report.tables import Cell, Column, Row, Table
+from skineval.report.tables import Cell, Column, Row, Shared, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,7 @@ _BEHIND = Column(
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2)
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
+_SHARED = "* with the training of a network that other strategies have, too, and that was trained once"
 
 
 def comparison(
@@ -77,18 +78,20 @@ def comparison(
     averaged: Sequence[EnsembleResult] = (),
     lesions_known: bool = True,
     unranked: Unranked = ALL_RANKED,
+    sharing: Collection[str] = (),
 ) -> Table:
     """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines.
 
     `external` is the name of the external test that the results are of, `averaged` are the ensembles among them,
     `unranked` those of the systems that stand below the others without a rank. `lesions_known` is False where nobody
-    says which images show one lesion; as in all tables here, notes then say so.
+    says which images show one lesion; as in all tables here, notes then say so. `sharing` are the run ids of the
+    cells whose time holds the training of a network that others have, too.
     """
     found, grid = rows.scores(results), rows.grid(cells)
     systems = rows.ranking(found, unranked)
     best = next((system for system in systems if system not in unranked), "")
     behind = rows.behind(rows.gaps(comparisons), best)
-    speed, time = _throughput(grid, averaged)
+    speed, time = _throughput(grid, averaged, sharing)
     primary, *others = [(figure.column, _everyone(found, figure)) for figure in _COMPARED]
     columns: list[tuple[Column, Mapping[str, Cell]]] = [
         primary,
@@ -96,7 +99,7 @@ def comparison(
         (_P_HOLM, {system: gap.p_holm for system, gap in behind.items()}),
         *others,
         (_SPEED, speed),
-        (_TIME, time),
+        (_marked(_TIME, time.values()), time),
     ]
     unfinished = [
         Row((f"{cell.system}, fold {cell.fold}, seed {cell.seed}",), cell.status, cell.reason)
@@ -214,8 +217,10 @@ def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = (), lesions_k
     return Table(text.stamped("Paired differences", stamps), columns, found, below)
 
 
-def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
-    """Every cell of the grid with what became of it."""
+def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = (), sharing: Collection[str] = ()) -> Table:
+    """Every cell of the grid with what became of it; `sharing` as for `comparison`."""
+    grid = rows.grid(cells)
+    time = [_seconds([cell], sharing) for cell in grid]
     columns = (
         Column("run_id", "Cell", priority=4),
         Column("model", "Model"),
@@ -223,17 +228,17 @@ def cell_list(cells: pd.DataFrame, stamps: Sequence[str] = ()) -> Table:
         Column("fold", "Fold", "count", priority=1),
         Column("seed", "Seed", "count", priority=1),
         Column("status", "Status"),
-        Column("seconds", "Time", "seconds", priority=2),
+        _marked(Column("seconds", "Time", "seconds", priority=2), time),
         Column("images_per_second", "Images/s", "rate", "while training", 3),
         Column("device", "Device", priority=5),
     )
 
-    def row(cell: GridCell) -> Row:
+    def row(cell: GridCell, seconds: Cell) -> Row:
         names = (cell.run_id, cell.model, cell.imbalance, cell.fold, cell.seed, cell.status)
-        figures = (cell.seconds, cell.images_per_second, cell.device)
+        figures = (seconds, cell.images_per_second, cell.device)
         return Row((*names, *figures), "plain" if cell.done else cell.status, cell.reason)
 
-    return Table(text.stamped("Cells", stamps), columns, tuple(row(cell) for cell in rows.grid(cells)))
+    return Table(text.stamped("Cells", stamps), columns, tuple(map(row, grid, time)))
 
 
 def ensembles(averaged: Sequence[EnsembleResult], stamps: Sequence[str] = ()) -> Table:
@@ -309,7 +314,7 @@ def _baseline_names(found: Iterable[Score]) -> list[str]:
 
 
 def _throughput(
-    grid: Sequence[GridCell], averaged: Sequence[EnsembleResult]
+    grid: Sequence[GridCell], averaged: Sequence[EnsembleResult], sharing: Collection[str]
 ) -> tuple[dict[str, Cell], dict[str, Cell]]:
     """Median images per second of each system's finished cells; their summed seconds, also of ensembles' members."""
     done: dict[str, list[GridCell]] = {}
@@ -319,9 +324,22 @@ def _throughput(
     speed: dict[str, Cell] = {
         system: statistics.median(cell.images_per_second for cell in mine) for system, mine in done.items()
     }
-    time: dict[str, Cell] = {system: sum(cell.seconds for cell in mine) for system, mine in done.items()}
-    seconds = {cell.run_id: cell.seconds for cell in grid if cell.done}
+    time: dict[str, Cell] = {system: _seconds(mine, sharing) for system, mine in done.items()}
+    by_id = {cell.run_id: cell for cell in grid if cell.done}
     for one in averaged:
-        if one.members and set(one.members) <= set(seconds):
-            time[one.system] = sum(seconds[run_id] for run_id in one.members)
+        if one.members and set(one.members) <= set(by_id):
+            time[one.system] = _seconds([by_id[run_id] for run_id in one.members], sharing)
     return speed, time
+
+
+def _seconds(cells: Sequence[GridCell], sharing: Collection[str]) -> Cell:
+    """What cells took in sum, marked where it holds what others took as well."""
+    total = sum(cell.seconds for cell in cells)
+    return Shared(total) if any(cell.run_id in sharing for cell in cells) else total
+
+
+def _marked(column: Column, cells: Iterable[Cell]) -> Column:
+    """The column with a note on the mark of `Shared`, where there are such cells."""
+    if not any(isinstance(cell, Shared) for cell in cells):
+        return column
+    return replace(column, note=", ".join(filter(None, (column.note, _SHARED))))

@@ -9,8 +9,15 @@ from typing import Literal, TypeAlias
 from skineval.report import rows, text
 from skineval.report.rows import Estimate
 
-Cell: TypeAlias = str | int | float | Estimate | None
+Cell: TypeAlias = "str | int | float | Estimate | Shared | None"
 Kind: TypeAlias = Literal["text", "score", "p", "count", "percent", "seconds", "rate"]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A figure of which others have a part in common: people see an asterisk, which the table has to explain."""
+
+    value: float
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ def shown(cell: Cell, kind: Kind) -> str:
         return text.MISSING
     if isinstance(cell, Estimate):
         return rows.said(cell)
+    if isinstance(cell, Shared):
+        return f"{shown(cell.value, kind)}*"
     if isinstance(cell, str):
         return text.plain(cell)
     return _WRITERS[kind](cell)

@@ -37,6 +37,7 @@ class EpochRecord:
     seconds: float
     train_seconds: float  #: of `seconds`, those spent in training steps
     images: int  #: trained on
+    warms_up: bool = False  #: the first of those that were trained without a break
 
 
 @dataclass(frozen=True)

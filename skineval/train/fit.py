@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ def train(
     found = checkpoint.restore(folder, learner, stage.device)
     progress = found or Progress()
     initial = {} if found else {name: tensor.cpu().clone() for name, tensor in learner.tensors().items()}
+    warms_up = True
     while not has_ended(progress, spec.training):
         record = None
         try:
@@ -74,6 +76,7 @@ def train(
             if checkpoint.restore(folder, learner, stage.device) is None:
                 learner.load(initial)
             continue
+        record, warms_up = dataclasses.replace(record, warms_up=warms_up), False
         better = record.val_balanced_accuracy > progress.best_score
         progress = dataclasses.replace(
             progress,
@@ -203,9 +206,12 @@ def has_ended(progress: Progress, training: Training) -> bool:
 
 
 def images_per_second(progress: Progress) -> float:
-    """Training throughput over all epochs, validation and checkpoints left out."""
-    seconds = sum(record.train_seconds for record in progress.history)
-    return sum(record.images for record in progress.history) / seconds if seconds else float("nan")
+    """Training throughput of the median epoch, validation and checkpoints left out: what a long run would see.
+
+    Epochs in which a process warmed up do not count where there are others. NaN before the first epoch.
+    """
+    warm = [record for record in progress.history if not record.warms_up] or progress.history
+    return statistics.median(record.images / record.train_seconds for record in warm) if warm else math.nan
 
 
 def history_rows(progress: Progress) -> list[dict[str, float]]:

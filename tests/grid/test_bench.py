@@ -118,6 +118,20 @@ def test_smote_shares_the_network_of_none(bench):
     assert len(list((bench.path / "networks").iterdir())) == 2
 
 
+def test_whoever_shares_a_network_is_charged_its_training_and_marked(bench):
+    listed = cells(bench).set_index("imbalance")
+    trained = pd.read_csv(bench.cell(listed["run_id"]["none"]).history)["seconds"].sum()
+    assert listed["seconds"].min() >= trained > 0
+    report = (bench.path / "report.md").read_text().splitlines()
+    marked = {
+        name: [r"s\* |" in line for line in report if run_id in line] for name, run_id in listed["run_id"].items()
+    }
+    assert {name: any(lines) for name, lines in marked.items()} == {
+        "none": False, "class-weights": False, "smote": True
+    }  # fmt: skip
+    assert any("a network that other strategies have, too" in line for line in report)
+
+
 def test_the_recipe_repeats_the_bench(bench, skineval_program):
     recipe = make_recipe(read_recipe(str(bench.recipe)))
     assert recipe.models == ("cnn:width=4",)

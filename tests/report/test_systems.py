@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from skineval.grid.result import BenchResult, CellResult, EnsembleResult
 from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
 from skineval.measure.predictions import EVERY_FOLD
-from skineval.report import console, html, rows, standings, tables
+from skineval.report import console, html, rows, standings, tables, text
 from skineval.report.bench import build
 from skineval.report.figures import draw
 from skineval.report.parts import parts
@@ -61,6 +62,27 @@ def test_their_time_is_that_of_all_members_and_their_speed_nobody_s(averaged: Be
     for system in (SEEDS, MODELS):
         assert cell(table, system, "seconds") == seconds[members[system]].sum()
         assert cell(table, system, "images_per_second") is None
+
+
+def test_time_that_holds_what_others_took_as_well_is_marked_and_a_number_to_programs(averaged: BenchResult) -> None:
+    model, other = averaged.finished[0], averaged.finished[1]
+    one = replace(model, run_id="shared", imbalance="smote", network=model.run_id)
+    alone = replace(other, run_id="alone", imbalance="smote", network="of nobody else")
+    listed = averaged.cells.set_index("run_id", drop=False)
+    rows_ = [listed.loc[old.run_id].to_dict() | {"run_id": new.run_id, "model": new.run_id, "imbalance": "smote"}
+             for old, new in ((model, one), (other, alone))]  # fmt: skip
+    cells = pd.concat([averaged.cells, pd.DataFrame(rows_)])
+    shared = replace(averaged, finished=(*averaged.finished, one, alone), cells=cells)
+    assert shared.sharing == {"shared"}
+    table = standings.cell_list(shared.cells, sharing=shared.sharing)
+    took = listed.loc[model.run_id, "seconds"]
+    time = {str(row.cells[0]): row.cells[6] for row in table.rows}
+    assert (time["shared"], time["alone"]) == (tables.Shared(took), took)
+    assert [row["seconds"] for row in json.loads(console.render(table, "json"))["rows"][-2:]] == [took, took]
+    words = console.render(table, width=200)
+    assert words.count(f"{text.duration(took)}*") == 1
+    assert "Time: * with the training of a network that other strategies have, too" in " ".join(words.split())
+    assert "*" not in console.render(standings.cell_list(averaged.cells), width=200)
 
 
 def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, bench: BenchResult) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from skineval.errors import CellError, Interrupted
 from skineval.train import checkpoint
-from skineval.train.checkpoint import Progress
+from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.fit import (
     batch_bounds,
     draw_order,
@@ -59,7 +59,19 @@ def test_it_learns_and_ends_with_the_best_epoch(tmp_path):
     assert progress.history[-1].train_loss < progress.history[0].train_loss
     best = checkpoint.best_file(tmp_path, progress.best_epoch)
     assert [path.name for path in tmp_path.glob("best-*")] == [best.name]
-    assert images_per_second(progress) > 0
+    assert [record.epoch for record in progress.history if record.warms_up] == [1]
+
+
+def test_the_rate_is_what_a_long_run_would_see():
+    def rate(*epochs: tuple[float, bool]) -> float:
+        records = (EpochRecord(n, 0.1, 1.0, 1.0, 0.5, 99.0, took, 600, warm) for n, (took, warm) in enumerate(epochs))
+        return images_per_second(Progress(tuple(records)))
+
+    assert math.isnan(rate())
+    assert rate((60.0, True)) == 10  # nothing else is known
+    assert rate((60.0, True), (2.0, False)) == 300
+    # Cut off and resumed in a second process; another epoch was disturbed.
+    assert rate((60.0, True), (2.0, False), (60.0, True), (6.0, False), (2.0, False)) == 300
 
 
 def test_the_same_cell_twice_is_the_same_bit_for_bit(tmp_path):
@@ -74,9 +86,13 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, stop_a
     calls = iter(range(10**6))
     with pytest.raises(Interrupted):
         fitted(tmp_path / "cut", should_stop=lambda: next(calls) >= stop_after_steps)
+    found = checkpoint.read_progress(tmp_path / "cut")
+    before = len(found.history) if found else 0
     resumed, progress = fitted(tmp_path / "cut")
     assert same(state(expected), state(resumed))
     assert [r.train_loss for r in progress.history] == [r.train_loss for r in whole.history]
+    first = {1, 1 + before}  # of either process
+    assert {r.epoch for r in progress.history if r.warms_up} == first & {r.epoch for r in whole.history}
 
 
 @pytest.mark.parametrize("kill_at", range(4))
