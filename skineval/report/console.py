@@ -6,12 +6,10 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import rich.box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table as Grid
@@ -19,17 +17,16 @@ from rich.text import Text
 
 from skineval.errors import UsageError
 from skineval.report import text
+from skineval.report.layout import GAP, fitted
 from skineval.report.markdown import table_lines
 from skineval.report.rows import Estimate
-from skineval.report.tables import Cell, Column, Row, Shared, Table, glossary, texts
+from skineval.report.tables import Cell, Column, Row, Shared, Table, glossary, shown
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
 _STYLES: Mapping[str, str] = {"plain": "", "best": "bold", "unranked": "dim", "baseline": "dim"}
 _UNFINISHED = "red"
-_GAP = 2  # blanks between columns, one of which is the rule that is not drawn
 _MARGIN = 1
-_WORDS = 30  # of room that a column of words is granted before others are dropped for it
 # For terminals that cannot show the real ones.
 _ASCII = str.maketrans({"−": "-", "–": "-", "∞": "inf", "…": "...", "×": "x"})
 
@@ -51,25 +48,19 @@ def render(table: Table, format: Format = "table", *, width: int = 100) -> str:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print the table; columns that do not fit are named below it, the least important ones first to go."""
-    lines = [texts(row, table.columns) for row in table.rows]
-    places, broken = _fitting(table, lines, console.width - 2 * _MARGIN), False
-    if len(places) < len(table.columns):
-        more = _fitting(table, [[_broken(line[0]), *line[1:]] for line in lines], console.width - 2 * _MARGIN)
-        broken = len(more) > len(places)
-        places = more if broken else places
-    grid = Grid(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
-    for place in places:
-        column = table.columns[place]
-        grid.add_column(
-            _text(column.name, console), justify=column.align, no_wrap=column.kind != "text", overflow="fold"
+    """Print the table, folded where it is wider than the terminal; columns for which there is no room are named."""
+    layout = fitted(table, console.width - 2 * _MARGIN)
+    grid = Grid(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
+    for strip in layout.strips:
+        head = _lines(strip.head, console)
+        grid.add_column(head, justify=strip.column.align, width=strip.width, no_wrap=True, overflow="crop")
+    for place, row in enumerate(table.rows):
+        # An interval steps back from the value that it stands under.
+        cells = (
+            _lines(strip.cells[place], console, "dim" if strip.column.kind == "score" else "")
+            for strip in layout.strips
         )
-    for row, line in zip(table.rows, lines, strict=True):
-        cells = [_text(line[place], console) for place in places]
-        if broken:  # the name of the row stands first
-            cells[0] = Text("\n").join(_text(part, console) for part in _broken(line[0]).split("\n"))
         grid.add_row(*cells, style=_STYLES.get(row.kind, _UNFINISHED))
-    hidden = [column.name for place, column in enumerate(table.columns) if place not in places]
 
     def block(line: str, style: str) -> None:
         console.print(Padding(_text(line, console, style), (0, _MARGIN), expand=False))
@@ -78,45 +69,20 @@ def show(table: Table, console: Console) -> None:
     console.print()
     console.print(Padding(grid, (0, _MARGIN), expand=False))
     console.print()
-    for row, line in zip(table.rows, lines, strict=True):
+    for row in table.rows:
         if row.note:
-            block(f"{line[0]}: {row.note}", _UNFINISHED)
-    if hidden:
-        block(f"No room here for {text.listed(hidden)}.", "dim")
-    for note in (*table.footnotes, *glossary(table.columns[place] for place in places)):
+            block(f"{shown(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
+    if layout.hidden:
+        names = text.listed(column.name for column in layout.hidden)
+        block(f"No room here for {names}: other formats have all columns.", "dim")
+    for note in (*table.footnotes, *glossary(column for column in table.columns if column not in layout.hidden)):
         block(note, "dim")
 
 
-def _fitting(table: Table, lines: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The places of the columns that fit into `width`: the least important go first, those of priority 0 stay."""
-    columns = table.columns
-    # The names of unfinished cells are long and may be folded.
-    rows = [line for row, line in zip(table.rows, lines, strict=True) if not row.unfinished]
-    widths = [max(map(_width, words)) for words in zip((column.name for column in columns), *rows, strict=True)]
-    for place, column in enumerate(columns):
-        if column.kind == "text":  # may be folded
-            widths[place] = min(widths[place], _WORDS if place else width // 2)
-    places = list(range(len(columns)))
-    while sum(widths[place] + _GAP for place in places) - _GAP > width:
-        least = max(places, key=lambda place: (columns[place].priority, place))
-        if not columns[least].priority:
-            break
-        places.remove(least)
-    return places
-
-
-def _broken(name: str) -> str:
-    """A long name on lines of at most `_WORDS`, as far as it can be broken after a comma or a slash."""
-    lines = [""]
-    for part in re.split("(?<=[,/])", name):
-        if lines[-1] and cell_len(lines[-1] + part) > _WORDS:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
-
-
-def _width(words: str) -> int:
-    return max(map(cell_len, words.split("\n")))
+def _lines(cell: str, console: Console, under: str = "") -> Text:
+    """A cell that was cleaned before it was folded; all lines but the first in the style `under`."""
+    first, *rest = _encodable(cell, console).split("\n")
+    return Text("\n").join([Text(first), *(Text(line, under) for line in rest)])
 
 
 def as_json(table: Table) -> str:
@@ -183,9 +149,12 @@ def _number(cell: float | Shared | None) -> float | None:
 
 def _text(value: str, console: Console, style: str = "") -> Text:
     # Text, not str: rich reads markup, links and emoji codes out of str.
-    clean = text.plain(value)
+    return Text(_encodable(text.plain(value), console), style)
+
+
+def _encodable(clean: str, console: Console) -> str:
     try:
         clean.encode(console.encoding)
     except UnicodeEncodeError:
-        clean = clean.translate(_ASCII).encode(console.encoding, "replace").decode(console.encoding)
-    return Text(clean, style)
+        return clean.translate(_ASCII).encode(console.encoding, "replace").decode(console.encoding)
+    return clean

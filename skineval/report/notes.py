@@ -57,8 +57,8 @@ def of_test(lesions_known: bool) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
     unit = "lesion" if lesions_known else "image"
     return (
-        f"Differences are paired on the same images; p: {unit} randomisation test. An interval is for one comparison by "
-        "itself, Holm's p for all comparisons of its metric together, so that they may disagree."
+        f"Differences are paired on the same images; p: {unit} randomisation test. An interval is for one comparison "
+        "by itself, Holm's p for all comparisons of its metric together, so that they may disagree."
     )
 
 

@@ -32,10 +32,11 @@ def _figure(metric: str, name: str, note: str = "", priority: int = 0, label: st
 
 _COMPARED = (
     _figure(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
+    _figure("nll", "NLL", "negative log-likelihood, lower is better; what raises balanced accuracy often harms it", 5),
     _figure("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
     _figure("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
     _figure("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
-    _figure("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 5),
+    _figure("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 6),
     _figure("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
 )
 _CALIBRATION = (
@@ -62,7 +63,7 @@ _SYSTEM = Column("system", "System", note="model/imbalance strategy")
 _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
 )
-_P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2)
+_P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2, _BEHIND.key)
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 _SHARED = "* with the training of a network that other strategies have, too, and that was trained once"

@@ -29,6 +29,7 @@ class Column:
     kind: Kind = "text"
     note: str = ""
     priority: int = 0  #: 0 stays; of the others, the largest goes first
+    beside: str = ""  #: the key of the column whose figures have its own in brackets behind them where room is short
 
     @property
     def align(self) -> Literal["left", "right"]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from rich.cells import cell_len
 
 from skineval.grid.outcome import compare, measure
 from skineval.grid.result import BenchResult, CellResult, EnsembleResult
@@ -253,12 +252,3 @@ def test_parts_with_copies_count_rows_and_images() -> None:
     assert [row.cells[1:5] for row in table.rows] == [("train", 2, 1, 1), ("test", 3, 3, 2)]
     once = parts(split.drop_duplicates("image_id"), {}, ("mel",))
     assert "rows" not in [column.key for column in once.columns]
-
-
-def test_a_long_name_is_broken_where_that_makes_room_for_a_column(averaged: BenchResult) -> None:
-    table = comparison(averaged)
-    narrow, wide = (console.render(table, width=width) for width in (80, 300))
-    assert max(map(cell_len, narrow.splitlines())) <= 80
-    assert "ensemble(resnet34,\n" in "\n".join(line.strip().partition("  ")[0] for line in narrow.splitlines()) + "\n"
-    assert "Macro AUC" in narrow.splitlines()[2]
-    assert MODELS in wide
