@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,9 @@ def bench(
     from skineval.catalog import load_catalog
     from skineval.grid.run import Silent
 
-    values = recipe_values(None if recipe is None else str(recipe), keys)
+    asked = request(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
-    return run_recipe(values, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast)
+    return run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast)
 
 
 def tune(
@@ -75,10 +76,10 @@ def tune(
     from skineval.catalog import load_catalog
     from skineval.tuning.display import Silent
 
-    values = recipe_values(None if recipe is None else str(recipe), keys)
+    asked = request(None if recipe is None else str(recipe), keys)
     texts = [search] if isinstance(search, str) else list(search)
     folder = None if out is None else Path(out)
-    return run_search(values, load_catalog(), Silent(), trials=trials, search=texts, out=folder, fresh=fresh)
+    return run_search(asked, load_catalog(), Silent(), trials=trials, search=texts, out=folder, fresh=fresh)
 
 
 def evaluate(
@@ -194,8 +195,23 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     return load_classifier(path, device=device)
 
 
-def recipe_values(recipe: str | None, keys: Mapping[str, object]) -> dict[str, object]:
-    """The keys of a bench: those of the recipe, overridden by `keys`; raises UsageError for a recipe that is wrong."""
+@dataclass(frozen=True)
+class Request:
+    """The keys of a bench: those of its recipe, and those given beside it, which override them."""
+
+    recipe: str  #: its name or file
+    implied: bool  #: nobody named it
+    own: Mapping[str, object]
+    given: Mapping[str, object]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """All keys."""
+        return {**self.own, **self.given}
+
+
+def request(recipe: str | None, keys: Mapping[str, object]) -> Request:
+    """The keys of a recipe, by default that for the data, and `keys`; raises UsageError for a recipe that is wrong."""
     from skineval.recipe import check_keys, read_recipe
 
     name = recipe or ("ham10000" if "data" in keys else "demo")
@@ -203,11 +219,11 @@ def recipe_values(recipe: str | None, keys: Mapping[str, object]) -> dict[str, o
         name = "demo"
     own = read_recipe(name)
     check_keys(own, name)
-    return {**own, **keys}
+    return Request(name, recipe is None, own, keys)
 
 
 def run_recipe(
-    values: Mapping[str, object],
+    asked: Request,
     catalog: Catalog,
     display: Display,
     *,
@@ -216,7 +232,7 @@ def run_recipe(
     fail_fast: bool = False,
 ) -> BenchResult:
     """Run a bench from its keys, showing on `display` how it goes."""
-    recipe = _checked(values, catalog)
+    recipe = _checked(asked, catalog)
     from skineval.grid.prepare import prepare
     from skineval.grid.run import Options, run
 
@@ -225,7 +241,7 @@ def run_recipe(
 
 
 def run_search(
-    values: Mapping[str, object],
+    asked: Request,
     catalog: Catalog,
     display: SearchDisplay,
     *,
@@ -234,11 +250,16 @@ def run_search(
     out: Path | None = None,
     fresh: bool = False,
 ) -> Search:
-    """Run a search from its keys, showing on `display` how it goes, and draw it."""
+    """Run a search from its keys, showing on `display` how it goes, and draw it.
+
+    Without a recipe and a strategy it is for the strategy `none`, whatever those are that a bench would compare.
+    """
     from skineval.tuning.advice import require_optuna
 
     require_optuna()
-    recipe = _checked(values, catalog)
+    if asked.implied:
+        asked = replace(asked, given={"imbalance": ("none",), **asked.given})
+    recipe = _checked(asked, catalog)
     from skineval.files import atomic_write
     from skineval.report.tuning import draw
     from skineval.tuning.folder import SearchFolder
@@ -247,20 +268,21 @@ def run_search(
     from skineval.tuning.search import search as run
 
     options = Options(trials, out, fresh)
-    found = run(make_plan(recipe, search, catalog), options, catalog, display)
+    unasked = {key: asked.recipe for key in asked.own if key not in asked.given}
+    found = run(make_plan(recipe, search, catalog, unasked), options, catalog, display)
     atomic_write(SearchFolder(found.folder).plot, draw(found))
     return found
 
 
-def plan_table(values: Mapping[str, object], catalog: Catalog) -> Table:
+def plan_table(asked: Request, catalog: Catalog) -> Table:
     """The cells of a bench with estimated time, disk and memory; trains nothing."""
-    recipe = _checked(values, catalog)
+    recipe = _checked(asked, catalog)
     from skineval.grid.estimate import estimate_cells
     from skineval.grid.prepare import prepare, stamps
     from skineval.report.plan import plan
 
     prepared = prepare(recipe, catalog)
-    return plan(estimate_cells(prepared, catalog), stamps(prepared), prepared.recipe.jobs)
+    return plan(estimate_cells(prepared, catalog), stamps(prepared), prepared.recipe.jobs, prepared.lacking)
 
 
 def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:
@@ -307,14 +329,20 @@ def diagnosis() -> dict[str, str]:
     return facts
 
 
-def _checked(values: Mapping[str, object], catalog: Catalog) -> Recipe:
+def _checked(asked: Request, catalog: Catalog) -> Recipe:
     """The recipe, once every name in it is known: a typing error is told before torch is imported."""
     from skineval.recipe import make_recipe
 
-    recipe = make_recipe(values)
-    catalog.architectures.select(recipe.models)
+    recipe = make_recipe(asked.values)
+    architectures = [catalog.architecture(model) for model in catalog.architectures.select(recipe.models)]
     catalog.imbalance.select(recipe.imbalance)
     catalog.explainers.select(recipe.explainers)
+    if recipe.weights == "imagenet" and "weights" in asked.given and not any(one.has_weights for one in architectures):
+        names = ", ".join(architecture.name for architecture in architectures)
+        raise UsageError(
+            f"--weights is imagenet, and there are no ImageNet weights of {names}.",
+            "Leave --weights out, or use --weights none: training begins with random values then.",
+        )
     return recipe
 
 

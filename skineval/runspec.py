@@ -52,7 +52,7 @@ class RunSpec:
     split: str  #: fingerprint of the split
     image_size: int
     training: Training
-    weights: str  #: "none", "imagenet", or "sha256:..." of a file
+    weights: str  #: what the network really begins with: "none", "imagenet", or "sha256:..." of a file
     precision: str  #: "fp32" or "bf16", resolved
     model_package: str = ""  #: the third-party package, with version, that the model comes from
     imbalance_package: str = ""

@@ -111,6 +111,16 @@ class Architecture:
     resolve: Callable[..., Architecture] | None = None
     parts: tuple[Architecture, ...] = ()  #: of a hybrid, resolved; it has them as its modules parts.0, parts.1, ...
 
+    @property
+    def from_scratch(self) -> tuple[str, ...]:
+        """Which of its parts, or itself, always begin with random values: there are no ImageNet weights of them."""
+        return tuple(part.name for part in self.parts or (self,) if part.fetch_weights is None)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are ImageNet weights of it, or of a part of it."""
+        return len(self.from_scratch) < len(self.parts or (self,))
+
     def refuses(self, image_size: int) -> str:
         """Why images of `image_size` pixels a side cannot be used; empty if they can."""
         if image_size < self.min_image_size:

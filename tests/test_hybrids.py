@@ -11,7 +11,7 @@ from torch import nn
 
 from skineval.builtins.architectures import ARCHITECTURES
 from skineval.catalog import load_catalog
-from skineval.errors import CellError, PluginError, UsageError, WeightsError
+from skineval.errors import CellError, PluginError, UsageError
 from skineval.hybrids import combine, resolved
 from skineval.networks import Hybrid, find_head
 from skineval.plugins import load_plugins
@@ -206,7 +206,11 @@ class TestWeights:
 
     def test_parts_that_have_imagenet_weights_get_them_and_the_record_says_so(self, tmp_path):
         hybrid = combine([plugin(), self.pretrained(tmp_path)])
-        assert resolve_weights("imagenet", [hybrid]).identity == "imagenet"
+        weights = resolve_weights("imagenet", [hybrid])
+        assert weights.of(hybrid) == "imagenet"
+        assert weights.lacking(hybrid) == (
+            "There are no ImageNet weights of two.layers: in two.layers+toy it begins with random values."
+        )
         model, records = build_network(hybrid, Selection("two.layers+toy"), 3, Weights("imagenet"), 32, seed=0)
         plain, toy = records
         assert (plain.architecture, plain.file, plain.loaded) == ("two.layers", "", ())
@@ -217,8 +221,10 @@ class TestWeights:
         assert all(torch.equal(model.parts[1].state_dict()[name], tensors[name]) for name in toy.loaded)
 
     def test_a_hybrid_of_parts_without_any_has_none(self):
-        with pytest.raises(WeightsError, match=r"toy\+two\.layers has no ImageNet weights"):
-            resolve_weights("imagenet", [combine([TOY, plugin()])])
+        hybrid = combine([TOY, plugin()])
+        weights = resolve_weights("imagenet", [hybrid])
+        assert weights.of(hybrid) == "none"
+        assert "of toy and two.layers: in toy+two.layers they begin with random values" in weights.lacking(hybrid)
 
 
 def test_a_hybrid_is_benched_explained_and_loaded_again(tmp_path, skineval_program):
@@ -234,7 +240,7 @@ def test_a_hybrid_is_benched_explained_and_loaded_again(tmp_path, skineval_progr
     about = json.loads((cell / "model.json").read_text())
     assert about["architecture"] == "cnn+squeezenet1_1"
     assert about["parameters"] == {"cnn.width": 4, "cnn.dropout": 0.3, "squeezenet1_1.head": "linear"}
-    assert about["initial_weights"] == {"source": "none", "files": []}
+    assert about["initial_weights"] == {"source": "none", "files": [], "lacking": ""}
     assert list((cell / "explanations" / "gradcam").iterdir())
     results = pd.read_csv(tmp_path / "out" / "results.csv")
     assert "cnn:width=4+squeezenet1_1" in set(results["model"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.api import recipe_values
+from skineval.api import request
 from skineval.errors import UsageError
 from skineval.options import HELP
 from skineval.recipe import Recipe, make_recipe, read_recipe, shipped_recipes
@@ -123,15 +123,15 @@ def test_what_is_wrong_in_a_file_is_blamed_on_the_file(text, message, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        recipe_values(str(path), {"models": "cnn", "data": "x", "epochs": 2})
+        request(str(path), {"models": "cnn", "data": "x", "epochs": 2})
     assert f"{path}: {message}" in str(caught.value)
 
 
 def test_what_a_file_lacks_or_contradicts_may_come_from_the_command_line(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("plateau_patience = 5", encoding="utf-8-sig")  # with the mark that editors on Windows write
-    values = recipe_values(str(path), {"models": "cnn", "data": "x", "schedule": "plateau"})
-    assert make_recipe(values).plateau_patience == 5
+    asked = request(str(path), {"models": "cnn", "data": "x", "schedule": "plateau"})
+    assert make_recipe(asked.values).plateau_patience == 5
 
 
 def test_a_cell_survives_json():

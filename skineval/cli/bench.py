@@ -12,6 +12,7 @@ from skineval.errors import ExitCode
 from skineval.options import HELP
 
 if TYPE_CHECKING:
+    from skineval.api import Request
     from skineval.grid.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
@@ -106,12 +107,12 @@ def bench(
     if not quiet:
         for problem in catalog.problems:
             warn(f"{problem}.")
-    values = api.recipe_values(recipe, flags)
+    asked = api.request(recipe, flags)
     if dry_run:
-        _show_plan(values, catalog, format)
+        _show_plan(asked, catalog, format)
         return
     with Progressing(quiet) as display:
-        result = api.run_recipe(values, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
+        result = api.run_recipe(asked, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
     _show(result, format, quiet)
     if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)
@@ -126,8 +127,8 @@ def _show(result: BenchResult, format: Format, quiet: bool) -> None:
         typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
 
 
-def _show_plan(values: dict[str, object], catalog: Any, format: Format) -> None:
+def _show_plan(asked: Request, catalog: Any, format: Format) -> None:
     from skineval import api
     from skineval.cli.output import print_table
 
-    print_table(api.plan_table(values, catalog), format)
+    print_table(api.plan_table(asked, catalog), format)

@@ -111,11 +111,11 @@ def tune(
     if not quiet:
         for problem in catalog.problems:
             warn(f"{problem}.")
-    values = api.recipe_values(recipe, flags)
+    asked = api.request(recipe, flags)
     wanted = _whole(trials)
     try:
         with Searching(quiet) as display:
-            found = api.run_search(values, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
+            found = api.run_search(asked, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
     except KeyboardInterrupt:  # outside of training there is nothing to stop gently
         raise Interrupted from None
     from skineval.report.tuning import table

@@ -82,7 +82,7 @@ def run_cell(
     strategy = catalog.imbalance[spec.imbalance.name]
     folder = workspace.folder.cell(spec.run_id)
     parts = workspace.parts[spec.fold]
-    notes: list[str] = []
+    notes = [note for note in (workspace.weights.lacking(architecture),) if note]
     stage = make_stage(spec, workspace, architecture, observer, notes.append)
 
     trained = train_shared(spec, workspace, architecture, strategy, stage, observer)
@@ -176,7 +176,7 @@ def train_shared(
     started = time.perf_counter()
     folder = workspace.folder.network(spec.network_id)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = Weights(spec.weights, workspace.weights_path if spec.weights.startswith("sha256:") else None)
+    weights = Weights(spec.weights, workspace.weights.path)
     with FileLock(folder / ".lock"):
         found = read_network(spec, workspace)
         initial = weights if found is None else Weights(NONE)
@@ -349,7 +349,11 @@ def write_model(
         spec.image_size,
         spec.fit,
         imbalance=str(spec.imbalance),
-        initial_weights={"source": spec.weights, "files": [asdict(one) for one in trained.loaded]},
+        initial_weights={
+            "source": spec.weights,
+            "files": [asdict(one) for one in trained.loaded],
+            "lacking": workspace.weights.lacking(architecture),
+        },
         best_epoch=trained.progress.best_epoch,
         notes=list(trained.progress.notes),
         precision=spec.precision,

@@ -21,7 +21,7 @@ class Facts:
     data: str  #: fingerprint of the data set
     split: str  #: fingerprint of the split
     classes: tuple[str, ...]
-    weights: str  #: as in `RunSpec.weights`
+    weights: Callable[[Architecture], str]  #: as in `RunSpec.weights`
     folds: int  #: in all, over every repetition
     precision: Callable[[Architecture], str]
     batch_size: Callable[[Selection], int]
@@ -41,12 +41,12 @@ def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
     return tuple(sorted(cells, key=lambda cell: cell.on_embeddings))
 
 
-def make_training(recipe: Recipe, batch_size: int) -> Training:
-    """How a recipe wants networks to be trained, `auto` resolved."""
+def make_training(recipe: Recipe, batch_size: int, weights: str) -> Training:
+    """How a recipe wants networks to be trained that begin with `weights`, `auto` resolved."""
     return Training(
         epochs=recipe.epochs,
         batch_size=batch_size,
-        learning_rate=peak_learning_rate(recipe),
+        learning_rate=peak_learning_rate(recipe, weights),
         optimizer=recipe.optimizer,
         weight_decay=recipe.weight_decay,
         schedule=recipe.schedule,
@@ -63,10 +63,10 @@ def make_training(recipe: Recipe, batch_size: int) -> Training:
     )
 
 
-def peak_learning_rate(recipe: Recipe) -> float:
+def peak_learning_rate(recipe: Recipe, weights: str) -> float:
     """`auto` made a number: pretrained weights are changed gently, random ones are not worth keeping."""
     if recipe.learning_rate == "auto":
-        return 1e-3 if recipe.weights == NONE else 3e-4
+        return 1e-3 if weights == NONE else 3e-4
     return recipe.learning_rate
 
 
@@ -93,6 +93,8 @@ def _package(providers: Sequence[Provider]) -> str:
 def _cell(
     recipe: Recipe, facts: Facts, catalog: Catalog, model: Selection, imbalance: Selection, fold: int, seed: int
 ) -> RunSpec:
+    architecture = catalog.architecture(model)
+    weights = facts.weights(architecture)
     return RunSpec(
         model=model,
         imbalance=imbalance,
@@ -104,9 +106,9 @@ def _cell(
         split=facts.split,
         image_size=recipe.image_size,
         fit=recipe.fit,
-        training=make_training(recipe, facts.batch_size(model)),
-        weights=facts.weights,
-        precision=facts.precision(catalog.architecture(model)),
+        training=make_training(recipe, facts.batch_size(model), weights),
+        weights=weights,
+        precision=facts.precision(architecture),
         tta=recipe.tta,
         model_package=_package(catalog.architectures.providers(model.name)),
         imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),

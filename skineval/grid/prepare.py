@@ -19,14 +19,14 @@ from skineval.data.splits import Split, check_parts, official_split, read_split,
 from skineval.errors import DataError, UsageError
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
-from skineval.grid.plan import Facts, peak_learning_rate, plan
+from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import absolute, load_table, read_data
 from skineval.grid.workspace import Rows
 from skineval.recipe import Recipe
 from skineval.runspec import RunSpec
 from skineval.specs import Architecture, Selection
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
-from skineval.train.weights import Weights, load_into, resolve_weights
+from skineval.train.weights import NONE, Weights, load_into, resolve_weights
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
@@ -36,14 +36,15 @@ PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn
 class Prepared:
     """A bench that is ready to run."""
 
-    recipe: Recipe  #: resolved: globs expanded, paths absolute, `auto` made a number where it is one for all cells
+    recipe: Recipe  #: resolved: globs expanded, paths absolute; what is `auto` for each network is in its cells
     table: LesionTable
     targets: NDArray[np.int64]  #: (N,) indices into `classes`
     classes: tuple[str, ...]
     split: Split
     device: Device
     threads: int
-    weights: Weights
+    weights: Weights  #: as asked for; what a network begins with is in its cells
+    lacking: tuple[str, ...]  #: sentences on what begins with random values although ImageNet weights were asked for
     externals: tuple[External, ...]
     cells: tuple[RunSpec, ...]
     precisions: Mapping[str, str]  #: architecture -> precision and why
@@ -74,6 +75,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
     externals, sources = _externals(recipe, catalog)
     weights = resolve_weights(recipe.weights, architectures)
+    _check_frozen(recipe, weights, architectures)
     if weights.path is not None:
         _check_fit(weights.path, models, architectures, len(classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
@@ -83,7 +85,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         split=parts.fingerprint,
         classes=tuple(classes),
         folds=parts.folds,
-        weights=weights.identity,
+        weights=weights.of,
         precision=lambda architecture: precisions[architecture.name][0],
         batch_size=lambda selection: sizes[str(selection)],
     )
@@ -102,7 +104,6 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "folds": parts.folds // parts.repeats,
             "repeats": parts.repeats,
             "weights": str(weights.path) if weights.path else recipe.weights,
-            "learning_rate": peak_learning_rate(recipe),
         }
     )
     return Prepared(
@@ -114,6 +115,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         device,
         cpu_threads(recipe.jobs),
         weights,
+        tuple(filter(None, dict.fromkeys(map(weights.lacking, architectures)))),
         externals,
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
@@ -218,6 +220,9 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
         },
         "threads": prepared.threads,
         "precision": dict(prepared.precisions),
+        "initial_weights": {str(cell.model): cell.weights for cell in prepared.cells},
+        "lacking_weights": list(prepared.lacking),
+        "learning_rate": {str(cell.model): cell.training.learning_rate for cell in prepared.cells},
         "data": {
             "name": prepared.table.name,
             "layout": prepared.table.layout,
@@ -246,6 +251,16 @@ def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Ar
     """Refuse a file of weights that fits none of a network before anything is trained; raises ModelFileError."""
     for selection, architecture in zip(models, architectures, strict=True):
         load_into(architecture.build(classes, weights=None, **selection.parameters), path)
+
+
+def _check_frozen(recipe: Recipe, weights: Weights, architectures: list[Architecture]) -> None:
+    for architecture in architectures:
+        if recipe.freeze == "backbone" and weights.of(architecture) == NONE:
+            raise UsageError(
+                f"--freeze is backbone, and there are no ImageNet weights of {architecture.name}: a backbone of random "
+                "weights would never learn.",
+                f"Leave out --freeze or {architecture.name}.",
+            )
 
 
 def _check_image_size(recipe: Recipe, architectures: list[Architecture]) -> None:

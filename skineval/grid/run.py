@@ -92,7 +92,7 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     write_cells_table(folder, prepared.cells)
     if missing or not all(external_stands(folder, external) for external in prepared.externals):
         pixels = open_pixels(prepared.table, prepared.recipe, display)
-        for note in (*prepared.table.notes, *pixels.notes):
+        for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
             display.note(note)
         externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
     if missing or not manifest_stands(folder, prepared):
@@ -131,7 +131,7 @@ def run_cells(
         parts=prepared.parts,
         device=prepared.device.name,
         threads=prepared.threads,
-        weights_path=prepared.weights.path,
+        weights=prepared.weights,
         externals=tuple(externals),
         deterministic=prepared.recipe.deterministic,
         stamps=stamps(prepared),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.grid.store import BenchFolder
+from skineval.train.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Workspace:
     parts: Mapping[int, Rows]  #: by fold
     device: str
     threads: int
-    weights_path: Path | None
+    weights: Weights  #: as asked for; what a cell begins with is in its specification
     externals: tuple[ExternalImages, ...] = ()
     deterministic: bool = False  #: also on a GPU
     stamps: tuple[str, ...] = ()  #: what every file of the bench says that can say it
@@ -99,7 +100,7 @@ class Workspace:
             },
             "device": self.device,
             "threads": self.threads,
-            "weights_path": str(self.weights_path) if self.weights_path else None,
+            "weights": [self.weights.identity, str(self.weights.path) if self.weights.path else None],
             "externals": [external.to_message() for external in self.externals],
             "deterministic": self.deterministic,
             "stamps": list(self.stamps),
@@ -108,7 +109,7 @@ class Workspace:
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Workspace:
         """The inverse of `to_message`."""
-        weights = message["weights_path"]
+        identity, path = message["weights"]
         return cls(
             folder=BenchFolder(Path(message["folder"])),
             store=_map(message["store"]),
@@ -122,7 +123,7 @@ class Workspace:
             },
             device=message["device"],
             threads=message["threads"],
-            weights_path=Path(weights) if weights else None,
+            weights=Weights(identity, Path(path) if path else None),
             externals=tuple(ExternalImages.from_message(external) for external in message["externals"]),
             deterministic=message["deterministic"],
             stamps=tuple(message["stamps"]),

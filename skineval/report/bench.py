@@ -9,7 +9,7 @@ from skineval.data import ham10000
 from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
 from skineval.grid.result import BenchResult, ExternalTest
-from skineval.report import rows, standings, text
+from skineval.report import notes, rows, standings, text
 from skineval.report.document import (
     Block,
     Bullets,
@@ -88,7 +88,7 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 
 def _comparison(bench: BenchResult) -> Table:
-    return standings.comparison(
+    table = standings.comparison(
         bench.results,
         bench.comparisons,
         bench.cells,
@@ -99,6 +99,7 @@ def _comparison(bench: BenchResult) -> Table:
         unranked=unranked(bench),
         sharing=bench.sharing,
     )
+    return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment)))
 
 
 def _externals(bench: BenchResult) -> Iterator[Block]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from skineval.report import rows, text
 from skineval.report.rows import PRIMARY, GridCell
@@ -43,6 +43,11 @@ def of_results(
     if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
         lines.append("An image counts as often as copies of it are tested.")
     return lines
+
+
+def of_weights(environment: Mapping[str, Any]) -> list[str]:
+    """What began with random values although ImageNet weights were asked for."""
+    return [text.plain(note) for note in environment.get("lacking_weights", ())]
 
 
 def of_interval(lesions_known: bool, replicates: int | None = None) -> str:

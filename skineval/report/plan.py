@@ -9,8 +9,8 @@ from skineval.report import text
 from skineval.report.tables import Column, Row, Table
 
 
-def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int) -> Table:
-    """One row a cell, and the sum in the footnotes."""
+def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequence[str] = ()) -> Table:
+    """One row a cell, and the sum in the footnotes, above `notes`."""
     columns = (
         Column("run_id", "Cell", priority=3),
         Column("model", "Model"),
@@ -45,5 +45,6 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int) -> Table:
             f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
         ),
         "Estimated from training steps measured just now, as if every cell ran to its last epoch.",
+        *notes,
     )
     return Table(text.stamped("What this bench would run", stamps), columns, tuple(rows), footnotes)

@@ -30,8 +30,21 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 class Weights:
     """Where initial weights come from."""
 
-    identity: str  #: "none", "imagenet" or "sha256:..."; part of what identifies a cell
+    identity: str  #: "none", "imagenet" or "sha256:..."
     path: Path | None = None
+
+    def of(self, architecture: Architecture) -> str:
+        """What a network of `architecture` begins with, as `RunSpec.weights`: of some there are no ImageNet weights."""
+        return NONE if self.identity == IMAGENET and not architecture.has_weights else self.identity
+
+    def lacking(self, architecture: Architecture) -> str:
+        """A sentence on what of a network begins with random values all the same; empty where nothing does."""
+        names = architecture.from_scratch if self.identity == IMAGENET else ()
+        if not names:
+            return ""
+        where = f"in {architecture.name} " if names != (architecture.name,) else ""
+        begins = "it begins with random values" if len(names) == 1 else "they begin with random values"
+        return f"There are no ImageNet weights of {' and '.join(names)}: {where}{begins}."
 
 
 @dataclass(frozen=True)
@@ -67,18 +80,16 @@ class Match:
 def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
     """Make sure that `text` (none, imagenet, or a file) can be had for all `architectures`, downloading if need be.
 
-    Of a hybrid, one part at least must have ImageNet weights; the others begin with random ones. Raises WeightsError
-    when weights cannot be had and ModelFileError for a file that is not one of tensors.
+    An architecture of which there are no ImageNet weights, or such a part of a hybrid, begins with random values: see
+    `Weights.of`. Raises WeightsError when weights cannot be had and ModelFileError for a file that is not one of
+    tensors.
     """
     if text == NONE:
         return Weights(NONE)
     if text == IMAGENET:
-        for architecture in architectures:
-            fetches = [part.fetch_weights for part in architecture.parts or (architecture,) if part.fetch_weights]
-            if not fetches:
-                raise WeightsError(f"{architecture.name} has no ImageNet weights.", "Use --weights none for it.")
-            for fetch in fetches:
-                fetch()
+        parts = [part for architecture in architectures for part in architecture.parts or (architecture,)]
+        for fetch in (part.fetch_weights for part in parts if part.fetch_weights):
+            fetch()
         return Weights(IMAGENET)
     path = Path(text).expanduser().resolve()
     if not path.is_file():

@@ -23,6 +23,7 @@ from skineval.train.checkpoint import EpochRecord
 from skineval.train.fit import train, validate
 from skineval.train.network import build_network
 from skineval.train.predict import Stage, put_on_device
+from skineval.train.weights import Weights
 from skineval.tuning.curves import curve
 from skineval.tuning.trials import DONE, PRUNED, Trial
 from skineval.tuning.visible import without_test
@@ -74,7 +75,7 @@ class Ground:
             parts={spec.fold: seen.parts},
             device=prepared.device.name,
             threads=prepared.threads,
-            weights_path=prepared.weights.path,
+            weights=prepared.weights,
         )
         stage = Stage(
             put_on_device(self.store, device, seen.rows),
@@ -180,7 +181,7 @@ def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Obs
         architecture,
         spec.model,
         len(spec.classes),
-        ground.prepared.weights,
+        Weights(spec.weights, workspace.weights.path),
         spec.image_size,
         derive_seed("initial weights", spec.model, spec.seed, spec.fold),
     )

@@ -17,6 +17,7 @@ from skineval.grid.sources import absolute
 from skineval.recipe import Recipe
 from skineval.runspec import RunSpec
 from skineval.specs import Selection, Value
+from skineval.train.weights import NONE
 from skineval.tuning.space import Space, applied, described, make_space, own_values
 from skineval.tuning.visible import seen_elsewhere
 
@@ -45,7 +46,7 @@ class Plan:
         """The cells of a trial."""
         recipe = self.with_values(parameters)
         assert recipe.batch_size != "auto"  # a plan's recipe is resolved
-        training = make_training(recipe, recipe.batch_size)
+        training = make_training(recipe, recipe.batch_size, self.prepared.cells[0].weights)
         return tuple(dataclasses.replace(cell, training=training) for cell in self.prepared.cells)
 
     @property
@@ -60,29 +61,39 @@ class Plan:
         return f"tune-{run_folder_name(self.recipe, self.prepared.cells)}-{digest}"
 
 
-def make_plan(recipe: Recipe, search: Sequence[str], catalog: Catalog) -> Plan:
+def make_plan(
+    recipe: Recipe, search: Sequence[str], catalog: Catalog, unasked: Mapping[str, str] | None = None
+) -> Plan:
     """Resolve the recipe and the space; what `prepare` raises, and UsageError unless there is one model and strategy.
 
-    External tests are not even opened: they are handed on to the winning recipe.
+    `unasked` are the keys that a file decided, with its name. External tests are not even opened: they are handed on
+    to the winning recipe.
     """
-    _only("models", "model", catalog.architectures.select(recipe.models))
-    _only("imbalance", "imbalance strategy", catalog.imbalance.select(recipe.imbalance))
+    sources = unasked or {}
+    _only("models", "models", catalog.architectures.select(recipe.models), sources)
+    _only("imbalance", "imbalance strategies", catalog.imbalance.select(recipe.imbalance), sources)
     # Trials come one after the other, but with the threads, and the memory, that each of a bench's jobs has.
     prepared = prepare(recipe.model_copy(update={"external": ()}), catalog)
+    cell = prepared.cells[0]
     resolved = prepared.recipe.model_copy(
         update={
             "external": tuple(_anywhere(source) for source in recipe.external),
-            "batch_size": prepared.cells[0].training.batch_size,
+            "batch_size": cell.training.batch_size,
+            "learning_rate": cell.training.learning_rate,
+            # With those that were asked for, the search would try to freeze a backbone of random values.
+            "weights": NONE if cell.weights == NONE else prepared.recipe.weights,
         }
     )
     return Plan(prepared, resolved, make_space(search, resolved))
 
 
-def _only(key: str, what: str, selected: Sequence[Selection]) -> None:
+def _only(key: str, what: str, selected: Sequence[Selection], sources: Mapping[str, str]) -> None:
     if len(selected) != 1:
         named = ", ".join(str(selection) for selection in selected)
+        who = f"the recipe {sources[key]} names" if key in sources else "there are"
         raise UsageError(
-            f"A search is for one {what}, and {len(selected)} are named: {named}.", f"Name one: --{key} {selected[0]}."
+            f"A search is for one of all {what}, and {who} {len(selected)}: {named}.",
+            f"Name one: --{key} {selected[0]}.",
         )
 
 

@@ -43,7 +43,7 @@ def run_trials(
         progress=display.images,
         on_wait=display.note,
     )
-    for note in (*plan.prepared.table.notes, *pixels.notes, plan.caveat):
+    for note in (*plan.prepared.table.notes, *pixels.notes, *plan.prepared.lacking, plan.caveat):
         if note:
             display.note(note)
     display.begin(wanted, len(trials))

@@ -101,5 +101,5 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         n_lesions=int(prepared.table.frame["lesion_id"].iloc[validation].nunique()),
         stamps=stamps(prepared),
         caveat=plan.caveat,
-        notes=tuple(note for note in (refits, shortage) if note),
+        notes=tuple(note for note in (*prepared.lacking, refits, shortage) if note),
     )

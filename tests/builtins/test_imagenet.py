@@ -134,6 +134,7 @@ def test_a_head_of_another_kind_leaves_the_backbone_as_it_is(published):
     assert all(name.startswith("features.") for name in record.loaded)
 
 
-def test_the_plain_network_has_none():
-    with pytest.raises(WeightsError, match="cnn has no ImageNet weights"):
-        resolve_weights("imagenet", [BY_NAME["cnn"]])
+def test_beside_one_that_has_none_weights_that_cannot_be_had_are_an_error_all_the_same():
+    assert [one.name for one in ARCHITECTURES if not one.has_weights] == ["cnn"]
+    with pytest.raises(WeightsError, match="resnet18-f37072fd"):
+        resolve_weights("imagenet", [BY_NAME["cnn"], BY_NAME["resnet18"]])

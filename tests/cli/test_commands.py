@@ -86,7 +86,7 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
         (["bench", "--models", "cnn", "--data", "./nowhere"], 3, "there is no such folder"),
         (["bench", "--models", "cnn", "--data", "synthtic"], 2, "Did you mean synthetic?"),
         (["bench", "--models", "cnn", "--data", "synthetic:images=3"], 2, "at least 70"),
-        (["bench", "--models", "cnn", "--weights", "imagenet"], 2, "cnn has no ImageNet weights"),
+        (["bench", "--models", "cnn", "--weights", "imagenet"], 2, "there are no ImageNet weights of cnn."),
         (["bench", "--models", "cnn", "--weights", "nowhere.safetensors"], 2, "there is no such file"),
         (["bench", "--models", "cnn", "--device", "cuda:77"], 2, "--device is cuda:77"),
         (["bench", "--models", "resnet18", "--image-size", "16"], 2, "resnet18 needs at least 32"),

@@ -13,7 +13,7 @@ def interrupted(*_, **__):
     ("arguments", "name"),
     [
         (("doctor",), "skineval.api.diagnosis"),
-        (("bench", "demo"), "skineval.api.recipe_values"),
+        (("bench", "demo"), "skineval.api.request"),
         (("list", "models"), "skineval.cli.listing.load_catalog"),
         (("evaluate", "no-file.csv"), "skineval.api.evaluation"),
     ],
@@ -30,6 +30,6 @@ def test_every_command_says_that_it_was_interrupted(arguments, name, monkeypatch
 
 @pytest.mark.parametrize("command", ["bench", "tune"])
 def test_after_a_fresh_start_what_was_saved_is_not_to_be_discarded(command, monkeypatch, skineval_program):
-    monkeypatch.setattr("skineval.api.recipe_values", interrupted)
+    monkeypatch.setattr("skineval.api.request", interrupted)
     done = skineval_program(command, "demo", "--fresh")
     assert "run the same command without --fresh to go on" in done.stderr

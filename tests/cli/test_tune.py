@@ -10,8 +10,9 @@ import pytest
 
 import skineval
 from skineval.cli import bench, tune
-from skineval.recipe import Recipe
+from skineval.recipe import Recipe, read_recipe
 from tests.conftest import install_plugin, run_program
+from tests.data.folders import lesion_folder
 
 TINY = ("--data=synthetic:images=140", "--image-size=16", "--models=cnn:width=4", "--epochs=1", "--precision=fp32")
 
@@ -36,10 +37,19 @@ def test_every_key_of_a_recipe_is_offered_as_bench_offers_it():
         (
             ["--models=cnn,resnet18"],
             2,
-            "A search is for one model, and 2 are named: cnn, resnet18. Name one: --models cnn.",
+            "A search is for one of all models, and there are 2: cnn, resnet18. Name one: --models cnn.",
         ),
-        (["--models=cnn", "--imbalance=none,smote"], 2, "A search is for one imbalance strategy, and 2 are named"),
-        ([], 2, "A search is for one model"),
+        (
+            ["--models=cnn", "--imbalance=none,smote"],
+            2,
+            "one of all imbalance strategies, and there are 2: none, smote",
+        ),
+        ([], 2, "and the recipe demo names 2: resnet18, cnn. Name one: --models resnet18."),
+        (
+            ["ham10000", "--models=cnn"],
+            2,
+            "the recipe ham10000 names 2: none, class-weights. Name one: --imbalance none.",
+        ),
         (["--models=cnn", "--search=learning_rte"], 2, "Did you mean learning_rate?"),
         (["--models=cnn", "--search=learning_rate=1..0.1"], 2, "where 1 is not below 0.1"),
         (["--models=cnn", "--search", "plateau_factor=0.1..0.5"], 2, "does nothing while schedule is 'cosine'"),
@@ -53,6 +63,18 @@ def test_errors_say_what_is_wrong_and_leave_nothing(arguments, code, message, tm
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_real_data_and_a_model_are_enough(tmp_path, skineval_program):
+    """The recipe for real data compares two strategies and wants ImageNet weights: the user has asked for neither."""
+    folder = lesion_folder(tmp_path / "DIR")
+    small = ("--image-size=16", "--epochs=1", "--precision=fp32", "--trials=1", "--search=learning_rate", "--out=out")
+    done = skineval_program("tune", f"--data={folder}", "--models=cnn:width=4", *small)
+    assert done.returncode == 0, done.stderr
+    assert "Search for cnn:width=4/none" in done.stdout
+    assert "There are no ImageNet weights of cnn: it begins with random values." in " ".join(done.stdout.split())
+    winner = read_recipe(str(tmp_path / "out/recipe.toml"))
+    assert (winner["imbalance"], winner["weights"], winner["learning_rate"]) == (["none"], "none", 1e-3)
 
 
 def test_without_optuna_it_says_how_to_get_it(tmp_path, skineval_program, monkeypatch):

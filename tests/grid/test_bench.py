@@ -14,6 +14,7 @@ from skineval.catalog import load_catalog
 from skineval.data import synthetic
 from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError, ModelFileError, UsageError
+from skineval.grid import store
 from skineval.grid.prepare import prepare
 from skineval.grid.run import Options, open_folder
 from skineval.grid.store import BenchFolder
@@ -135,7 +136,8 @@ def test_whoever_shares_a_network_is_charged_its_training_and_marked(bench):
 def test_the_recipe_repeats_the_bench(bench, skineval_program):
     recipe = make_recipe(read_recipe(str(bench.recipe)))
     assert recipe.models == ("cnn:width=4",)
-    assert recipe.learning_rate == 1e-3
+    assert recipe.learning_rate == "auto"
+    assert store.read_json(bench.environment)["learning_rate"] == {"cnn:width=4": 1e-3}
     again = skineval_program("bench", str(bench.recipe), "--out", str(bench.path))
     assert again.returncode == 0, again.stderr
     assert "done" not in again.stderr

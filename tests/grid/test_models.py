@@ -16,7 +16,7 @@ from tests.conftest import TINY
         (["--models=swin_t+vit_b_16", "--image-size=40"], ["swin_t+vit_b_16 needs a multiple of 16 pixels"]),
         (["--models=resnet50:head=foo"], ["resnet50:head is 'foo'", "linear, conv, mlp"]),
         (["--models=cnn+desnet121"], ["In the hybrid 'cnn+desnet121'", "Did you mean densenet121"]),
-        (["--weights=imagenet"], ["cnn has no ImageNet weights", "--weights none"]),
+        (["--weights=imagenet"], ["there are no ImageNet weights of cnn", "use --weights none"]),
     ],
     ids=lambda value: " ".join(value),
 )

@@ -291,8 +291,14 @@ class TestRecordOfWhatAnArchitectureLoadedItself:
 def test_weights_that_are_not_there(tmp_path):
     with pytest.raises(WeightsError, match="no such file"):
         resolve_weights(str(tmp_path / "none.safetensors"), [TOY])
-    with pytest.raises(WeightsError, match="toy has no ImageNet weights"):
-        resolve_weights("imagenet", [TOY])
+
+
+def test_of_what_there_are_no_imagenet_weights_begins_with_random_values():
+    asked = resolve_weights("imagenet", [TOY])
+    assert (asked.identity, asked.of(TOY)) == ("imagenet", "none")
+    assert asked.lacking(TOY) == "There are no ImageNet weights of toy: it begins with random values."
+    assert Weights("none").lacking(TOY) == Weights("sha256:0", Path("w.pt")).lacking(TOY) == ""
+    assert Weights("sha256:0", Path("w.pt")).of(TOY) == "sha256:0"
 
 
 def test_initial_weights_depend_on_the_seed_alone():
