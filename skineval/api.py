@@ -304,7 +304,7 @@ def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: N
     return conclude(bench_folder, catalog, on_phase, problems, table), problems
 
 
-def diagnosis() -> dict[str, str]:
+def diagnosis() -> dict[str, str | int]:
     """Versions, device, cache and plugins of this installation."""
     import platform
     from importlib.metadata import version
@@ -316,12 +316,12 @@ def diagnosis() -> dict[str, str]:
 
     catalog = load_catalog()
     device = choose_device("auto")
-    facts = {name: version(name) for name in PACKAGES}
+    facts: dict[str, str | int] = {name: version(name) for name in PACKAGES}
     facts |= {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": f"{device.name} ({device.description}): {device.reason}",
-        "threads": str(cpu_threads(1)),
+        "threads": cpu_threads(1),
         "cache": str(cache_folder()),
     }
     facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from skineval.catalog import Catalog, Shelf, load_catalog, select, written
+from skineval.catalog import Catalog, Shelf, load_catalog, select
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
 from skineval.cli.progress import counting
 from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import PluginError
-from skineval.specs import Architecture, Parameter, Parameters, Specification
+from skineval.specs import Architecture, Parameters, Specification, Value
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
@@ -51,7 +51,7 @@ def models(
     Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
     multiply-adds those of one image of that size.
     """
-    from skineval.report.tables import Column, Row, Table
+    from skineval.report.tables import Cell, Column, Row, Table
 
     catalog = _catalog(quiet)
     columns = [
@@ -62,7 +62,7 @@ def models(
         Column("n_parameters", "Weights", "count", priority=5),
         Column("package", "Package", priority=1),
     ]
-    rows: list[tuple[str | int | None, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     with counting("models", quiet or not details) as progress:
         for done, entry in enumerate(catalog.architectures.entries.values(), start=1):
             one = entry.specification
@@ -137,12 +137,10 @@ def _catalog(quiet: bool = False) -> Catalog:
     return catalog
 
 
-def _parameters(specification: Specification) -> str:
+def _parameters(specification: Specification) -> dict[str, Value | tuple[Value, ...]]:
+    """Each parameter with its default; where it can be chosen from a list, with the others behind that."""
     known: Parameters = getattr(specification, "parameters", {})
-    return " ".join(f"{key}={_values(known[key])}" for key in known)
-
-
-def _values(parameter: Parameter) -> str:
-    """The default, and what else can be chosen where that is a list."""
-    others = [value for value in parameter.choices if value != parameter.default]
-    return "|".join(map(written, (parameter.default, *others)))
+    return {
+        key: (one.default, *(value for value in one.choices if value != one.default)) if one.choices else one.default
+        for key, one in known.items()
+    }

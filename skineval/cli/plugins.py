@@ -44,7 +44,8 @@ def list_plugins(
         typer.echo(problem.details, err=True)
 
 
-def _offers(catalog: Catalog, plugin: str) -> str:
+def _offers(catalog: Catalog, plugin: str) -> dict[str, int]:
+    """How many it offers of each kind, as `skineval list` calls them."""
     shelves = (
         catalog.architectures,
         catalog.imbalance,
@@ -53,5 +54,5 @@ def _offers(catalog: Catalog, plugin: str) -> str:
         catalog.datasets,
         catalog.reporters,
     )
-    counts = ((shelf.kind, sum(entry.provider.name == plugin for entry in shelf.entries.values())) for shelf in shelves)
-    return ", ".join(f"{count} {kind}" for kind, count in counts if count) or "nothing"
+    counts = {shelf.kind: sum(entry.provider.name == plugin for entry in shelf.entries.values()) for shelf in shelves}
+    return {kind: count for kind, count in counts.items() if count}

@@ -86,7 +86,10 @@ def _lines(cell: str, console: Console, under: str = "") -> Text:
 
 
 def as_json(table: Table) -> str:
-    """Title, rows by column key, footnotes; a figure with an interval is an object, an undefined one null."""
+    """Title, rows by column key, footnotes; a figure with an interval is an object, an undefined one null.
+
+    Numbers are numbers, also where a person reads them with a unit or with their thousands set apart.
+    """
     content = {
         "title": text.plain(table.title),
         "columns": {column.key: text.plain(column.name) for column in table.columns},
@@ -126,7 +129,8 @@ def as_csv(table: Table) -> str:
 def _csv_cells(cell: Cell, interval: bool) -> list[object]:
     if isinstance(cell, Estimate):
         return [_number(cell.value), _number(cell.low), _number(cell.high)]
-    value = text.spreadsheet(cell) if isinstance(cell, str) else _number(cell)
+    words = isinstance(cell, str | tuple | Mapping)
+    value = text.spreadsheet(shown(cell, "text")) if words else _json(cell)
     return [value, None, None] if interval else [value]
 
 
@@ -139,11 +143,16 @@ def _fields(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
 def _json(cell: Cell) -> object:
     if isinstance(cell, Estimate):
         return {"value": _number(cell.value), "low": _number(cell.low), "high": _number(cell.high)}
+    if isinstance(cell, Shared):
+        return _number(cell.value)
+    if isinstance(cell, tuple):
+        return [_json(one) for one in cell]
+    if isinstance(cell, Mapping):
+        return {text.plain(key): _json(value) for key, value in cell.items()}
     return text.plain(cell) if isinstance(cell, str) else _number(cell)
 
 
-def _number(cell: float | Shared | None) -> float | None:
-    value = cell.value if isinstance(cell, Shared) else cell
+def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 

@@ -37,7 +37,7 @@ def findings_table(checked: Checked, name: str) -> Table:
 def all_findings(checked: Checked, name: str) -> Table:
     """For programs: every finding, with what to do about it and the images to leave out to be rid of it."""
     columns = (_SEVERITY, _CODE, _WHERE, _WHAT, Column("hint", "What to do"), Column("image_ids", "Images"))
-    rows = tuple(Row((*_row(finding), finding.hint, " ".join(finding.image_ids))) for finding in checked.findings)
+    rows = tuple(Row((*_row(finding), finding.hint, finding.image_ids)) for finding in checked.findings)
     return Table(_title(checked, name), columns, rows, (_decoded(checked),))
 
 

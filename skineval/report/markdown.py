@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -74,7 +74,7 @@ def _block(block: Block) -> Iterator[str]:
 
 def _cell(cell: Cell, word: str, kind: str) -> str:
     # Figures are ours: escaping their brackets would only make the file hard to read.
-    word = text.markdown(word) if isinstance(cell, str | Shared) else word
+    word = text.markdown(word) if isinstance(cell, str | Shared | tuple | Mapping) else word
     if kind == "best":
         return f"**{word}**"
     return f"*{word}*" if kind == "baseline" else word

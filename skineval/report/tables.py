@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from skineval.catalog import written
 from skineval.report import rows, text
 from skineval.report.rows import Estimate
+from skineval.specs import Value
 
-Cell: TypeAlias = "str | int | float | Estimate | Shared | None"
+#: What is listed in one cell: values, or settings, each with a value or with several of which the first holds.
+Listing: TypeAlias = "tuple[Value, ...] | Mapping[str, Value | tuple[Value, ...]]"
+Cell: TypeAlias = "str | int | float | Estimate | Shared | Listing | None"
 Kind: TypeAlias = Literal["text", "score", "p", "count", "percent", "seconds", "rate"]
 
 
@@ -71,6 +75,11 @@ def shown(cell: Cell, kind: Kind) -> str:
         return f"{shown(cell.value, kind)}*"
     if isinstance(cell, str):
         return text.plain(cell)
+    if isinstance(cell, tuple):
+        return text.plain(" ".join(map(written, cell)))
+    if isinstance(cell, Mapping):
+        values = {key: value if isinstance(value, tuple) else (value,) for key, value in cell.items()}
+        return text.plain(" ".join(f"{key}={'|'.join(map(written, several))}" for key, several in values.items()))
     return _WRITERS[kind](cell)
 
 
@@ -89,7 +98,7 @@ def glossary(columns: Iterable[Column]) -> tuple[str, ...]:
 
 
 _WRITERS: Mapping[Kind, Callable[[float], str]] = {
-    "text": str,
+    "text": lambda value: text.count(value) if type(value) is int else written(value),
     "score": text.decimal,
     "p": text.p_value,
     "count": text.count,

@@ -151,8 +151,14 @@ def test_a_dry_run_shows_the_cells_and_trains_nothing(tmp_path, skineval_program
 def test_doctor_names_versions_and_plugins(skineval_program):
     done = skineval_program("doctor", "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert "builtins" in done.stdout
-    assert "torch" in done.stdout
+    facts = {row["what"]: row["value"] for row in json.loads(done.stdout)["rows"]}
+    assert {"torch", "plugin builtins"} < facts.keys()
+    assert isinstance(facts["threads"], int)
+
+
+def test_what_plugins_offer_is_counted(skineval_program):
+    (row,) = json.loads(skineval_program("plugins", "list", "--format", "json").stdout)["rows"]
+    assert {"models": 22, "metrics": 16, "reporters": 2}.items() <= row["what"].items()
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):

@@ -49,7 +49,7 @@ def test_programs_get_every_finding_with_what_to_do(skineval_program: Skineval, 
         "where": f"images/{IDS[0]}.jpg",
         "what": rows[0]["what"],
         "hint": "Download or copy it again.",
-        "image_ids": IDS[0],
+        "image_ids": [IDS[0]],
     }
     lines = list(csv.DictReader(io.StringIO(skineval_program("data", "check", "data", "--format=csv").stdout)))
     assert [line["code"] for line in lines] == [row["code"] for row in rows]

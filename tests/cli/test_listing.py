@@ -29,8 +29,8 @@ def test_parameters_and_sizes_come_from_the_specifications(skineval_program):
     done = skineval_program("list", "models", "--format=json")
     rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
     assert len(rows) == 22
-    assert rows["resnet50"]["parameters"] == "head=linear|conv|mlp"
-    assert rows["cnn"]["parameters"] == "width=32 dropout=0.3"
+    assert rows["resnet50"]["parameters"] == {"head": ["linear", "conv", "mlp"]}
+    assert rows["cnn"]["parameters"] == {"width": 32, "dropout": 0.3}
     assert rows["efficientnet_b3"]["image_size"] == 300
     assert rows["resnet18"]["n_parameters"] == 11_180_103
     assert "multiply_adds" not in rows["cnn"]
@@ -48,6 +48,8 @@ def test_details(skineval_program, tmp_path, monkeypatch, format):
     if format == "csv":
         rows = {row["name"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
         assert rows["cnn"]["multiply_adds"] == "69601024"
+        assert rows["cnn"]["parameters"] == "width=32 dropout=0.3"
+        assert rows["resnet50"]["parameters"] == "head=linear|conv|mlp"
         assert (rows["cnn"]["imagenet"], rows["cnn"]["weights_path"]) == ("none", "")
         assert (rows["resnet34"]["imagenet"], rows["resnet34"]["weights_path"]) == ("here", str(path))
         assert rows["resnet18"]["imagenet"] == "not here"

@@ -102,6 +102,20 @@ def test_json_holds_intervals_as_objects_and_no_nan(table: Table) -> None:
     assert json.loads(render(undefined, "json"))["rows"] == [{"a": None}]
 
 
+def test_numbers_are_numbers_to_programs_and_words_to_people() -> None:
+    facts = {"images": 10_015, "rate": 0.5, "on": True, "all": (1, "a"), "k": {"width": 32, "head": ("a", "b|c")}}
+    columns = (Column("what", "What"), Column("value", "Value"))
+    table = Table("t", columns, tuple(map(Row, facts.items())))
+    read = {row["what"]: row["value"] for row in json.loads(render(table, "json"))["rows"]}
+    assert read == facts | {"all": [1, "a"], "k": {"width": 32, "head": ["a", "b|c"]}}
+    assert list(csv.reader(io.StringIO(render(table, "csv"))))[1:] == [
+        ["images", "10015"], ["rate", "0.5"], ["on", "True"], ["all", "1 a"], ["k", "width=32 head=a|b|c"]
+    ]  # fmt: skip
+    words = " ".join(render(table).split())
+    assert "images 10,015 rate 0.5 on true all 1 a k width=32 head=a|b|c" in words
+    assert r"head=a\|b\|c" in render(table, "markdown")
+
+
 def test_markdown_rows_keep_their_columns() -> None:
     lines = [line for line in render(hostile(), "markdown").splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(PAYLOADS)
