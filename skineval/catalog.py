@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from skineval import calls
+from skineval.calls import CALLS
 from skineval.errors import UsageError, hint_for
 from skineval.hybrids import PLUS, combine, resolved
 from skineval.plugins import Plugins, Problem, Provider, load_plugins, set_aside
@@ -251,15 +253,14 @@ def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) 
         return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
     if not isinstance(specification.summary, str) or not specification.summary.strip():
         return f"{name} has no summary"
-    for attribute in ("build", "attribute", "compute", "load", "write"):
-        if hasattr(specification, attribute) and not callable(getattr(specification, attribute)):
-            return f"{name}.{attribute} is not a function"
-    for attribute in ("resolve", "fetch_weights", "weights_path"):
-        if getattr(specification, attribute, None) is not None and not callable(getattr(specification, attribute)):
-            return f"{name}.{attribute} is neither a function nor None"
-    fault = _fault_in_parameters(getattr(specification, "parameters", {}))
+    parameters = getattr(specification, "parameters", {})
+    fault = _fault_in_parameters(parameters)
     if fault:
         return f"{name}.{fault}"
+    for attribute, call in CALLS[of].items():
+        fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
+        if fault:
+            return fault
     for attribute in ("image_size", "min_image_size", "n_parameters"):
         size: object = getattr(specification, attribute, None)
         if size is not None and (isinstance(size, bool) or not isinstance(size, int)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
+import inspect
 import os
 import sys
 import traceback
@@ -19,6 +20,7 @@ from typing import Any
 import pluggy
 
 from skineval import hookspecs
+from skineval.calls import refusal
 from skineval.errors import PluginError, nearest
 
 GROUP = "skineval"
@@ -77,7 +79,7 @@ class Plugins:
                 continue
             try:
                 with stdout_to_stderr():
-                    implementation(event)
+                    implementation(event=event)
             except (Exception, SystemExit) as error:
                 self.muted.add((name, hook))
                 problems.append(self.problem(self.providers[name], hook, error))
@@ -86,7 +88,8 @@ class Plugins:
     @staticmethod
     def problem(provider: Provider, stage: str, error: BaseException) -> Problem:
         """The problem that `error` is; raised instead where plugins are to be strict."""
-        cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        message = " ".join(str(error).split())
+        cause = f"{type(error).__name__}: {message}" if message else type(error).__name__
         return set_aside(Problem(provider, stage, cause, traceback.format_exc()), error)
 
     def _implementations(self, hook: str) -> Iterator[tuple[str, Any]]:
@@ -103,9 +106,9 @@ def load_plugins(entry_points: Iterable[importlib.metadata.EntryPoint] | None = 
     problems: list[Problem] = []
 
     def register(provider: Provider, module: object) -> None:
-        unknown = _unknown_hooks(module)
-        if unknown:
-            problems.append(set_aside(Problem(provider, "hooks", unknown)))
+        fault = _fault_in_hooks(module)
+        if fault:
+            problems.append(set_aside(Problem(provider, "hooks", fault)))
             return
         try:
             manager.register(module, name=provider.name)
@@ -155,8 +158,8 @@ def set_aside(problem: Problem, error: BaseException | None = None) -> Problem:
     return problem
 
 
-def _unknown_hooks(module: object) -> str:
-    """What is wrong with the hook names of `module`; empty if nothing is."""
+def _fault_in_hooks(module: object) -> str:
+    """What is wrong with the names of the hooks of `module`, or with what they take; empty if nothing is."""
     known = hook_names()
     for name in dir(module):
         value = getattr(module, name, None)
@@ -167,6 +170,10 @@ def _unknown_hooks(module: object) -> str:
             return f"{name} is not a hook" + (f"; did you mean {close[0]}?" if close else "")
         if not hasattr(value, "skineval_impl"):
             return f"{name} lacks the decorator @skineval.hookimpl"
+        given = tuple(inspect.signature(getattr(hookspecs, name)).parameters)
+        refused = refusal(value, (), given)
+        if refused:
+            return f"{name} is called as {name}({', '.join(given)}), but {refused}"
     return ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import sys
 import textwrap
 
 import pytest
 
+from skineval.calls import CALLS
 from skineval.catalog import load_catalog, select
 from skineval.errors import PluginError, UsageError
 from skineval.plugins import load_plugins
@@ -74,7 +76,7 @@ BROKEN = {
     "wrong-signature": (
         "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(a, b): return []",
         "hooks",
-        "Argument",
+        "called as skineval_register_architectures(), but takes (a, b): missing a required argument: 'a'",
     ),
     "hook-raises": (
         "import skineval\n@skineval.hookimpl\ndef skineval_register_architectures(): 1 / 0",
@@ -135,6 +137,135 @@ BROKEN = {
     ),
     "no-function": (GOOD.replace(", build,", ", None,"), "skineval_register_architectures", "not a function"),
 }
+
+
+def offering(kind, specification, functions):
+    """A plugin that offers one specification."""
+    return f"""
+import skineval
+
+{textwrap.dedent(functions)}
+
+@skineval.hookimpl
+def skineval_register_{kind}():
+    return [skineval.{specification}]
+"""
+
+
+K = 'parameters={"k": skineval.Parameter(1, "K.")}'
+MISCALLED = {
+    "build-without-weights": (
+        offering("architectures", 'Architecture("a", build, "A.")', "def build(num_classes): ..."),
+        "a.build is called as build(num_classes, *, weights), but takes (num_classes): got an unexpected keyword",
+    ),
+    "build-without-its-parameter": (
+        offering("architectures", f'Architecture("a", build, "A.", {K})', "def build(num_classes, *, weights): ..."),
+        "a.build is called as build(num_classes, *, weights, k), but takes (num_classes, *, weights): got an",
+    ),
+    "build-with-a-parameter-of-nobody": (
+        offering("architectures", 'Architecture("a", build, "A.")', "def build(num_classes, *, weights, depth): ..."),
+        "missing a required argument: 'depth'",
+    ),
+    "resolve": (
+        offering(
+            "architectures",
+            f'Architecture("a", build, "A.", {K}, resolve=resolve)',
+            "def build(num_classes, *, weights, k): ...\ndef resolve(architecture): ...",
+        ),
+        "a.resolve is called as resolve(architecture, *, k)",
+    ),
+    "fetch": (
+        offering(
+            "architectures",
+            'Architecture("a", build, "A.", fetch_weights=fetch)',
+            "def build(num_classes, *, weights): ...\ndef fetch(name): ...",
+        ),
+        "a.fetch_weights is called as fetch_weights(), but takes (name)",
+    ),
+    "loss": (
+        offering("imbalance", 'ImbalanceStrategy("s", "S.", loss=loss)', "def loss(logits, targets): ..."),
+        "s.loss is called as loss(counts), but takes (logits, targets): missing a required argument: 'targets'",
+    ),
+    "draw-weights": (
+        offering("imbalance", f'ImbalanceStrategy("s", "S.", draw_weights=draw, {K})', "def draw(labels): ..."),
+        "s.draw_weights is called as draw_weights(labels, *, k)",
+    ),
+    "resample": (
+        offering("imbalance", 'ImbalanceStrategy("s", "S.", resample=resample)', "def resample(X, y): ..."),
+        "s.resample is called as resample(embeddings, labels, *, seed), but takes (X, y)",
+    ),
+    "attribute": (
+        offering("explainers", 'Explainer("e", attribute, "E.")', "def attribute(model, images, targets): ..."),
+        "e.attribute is called as attribute(model, images, targets, *, architecture), but takes (model, images",
+    ),
+    "compute": (
+        offering("metrics", 'Metric("m", compute, "M.")', "def compute(targets, probabilities): ..."),
+        "m.compute is called as compute(targets, probabilities, weights, classes)",
+    ),
+    "load": (
+        offering("datasets", 'DatasetSource("d", load, "D.")', "def load(): ..."),
+        "d.load is called as load(path), but takes (): too many positional arguments",
+    ),
+    "recognise": (
+        offering(
+            "datasets",
+            'DatasetSource("d", load, "D.", recognise=recognise)',
+            "def load(path): ...\ndef recognise(): ...",
+        ),
+        "d.recognise is called as recognise(path)",
+    ),
+    "write": (
+        offering("reporters", 'Reporter("r", write, "R.")', "def write(bench, folder): ..."),
+        "r.write is called as write(bench), but takes (bench, folder)",
+    ),
+    "observer-of-nothing": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_on_epoch_end(): ...",
+        "skineval_on_epoch_end is called as skineval_on_epoch_end(event), but takes (): got an unexpected",
+    ),
+    "observer-of-more": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_on_cell_end(event, *, log): ...",
+        "but takes (event, *, log): missing a required argument: 'log'",
+    ),
+    "observer-of-another-name": (
+        "import skineval\n@skineval.hookimpl\ndef skineval_on_cell_start(cell): ...",
+        "called as skineval_on_cell_start(event), but takes (cell): missing a required argument: 'cell'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISCALLED)
+def test_a_function_that_cannot_be_called_as_it_will_be_is_told_before_anything_is_trained(plugin, name):
+    source, cause = MISCALLED[name]
+    catalog = load_catalog(load_plugins(plugin(name, source)))
+    (problem,) = catalog.problems
+    assert problem.provider.package == f"{name} 1.2"
+    assert cause in problem.cause
+    assert "\n" not in str(problem)
+
+
+def test_functions_may_take_more_than_they_are_called_with(plugin):
+    source = offering(
+        "architectures",
+        f'Architecture("a", functools.partial(build, depth=3), "A.", {K}), skineval.Architecture("b", Network, "B.")',
+        """
+        import functools
+        def build(classes, depth, *, weights=None, **others): ...
+        class Network:
+            def __init__(self, num_classes, weights): ...
+        """,
+    )
+    catalog = load_catalog(load_plugins(plugin("free", source)))
+    assert catalog.problems == ()
+    assert {"a", "b"} <= set(catalog.architectures.entries)
+
+
+def test_every_function_of_a_specification_has_its_call():
+    """A new field for a function needs one: else it would be checked by nobody."""
+    for of, known in CALLS.items():
+        functions = {field.name for field in dataclasses.fields(of) if "Callable" in str(field.type)}
+        aliases = {"Build", "LossFactory", "DrawWeights", "Resample", "Attribute", "Compute", "LoadTable"}
+        functions |= {field.name for field in dataclasses.fields(of) if aliases & set(str(field.type).split(" | "))}
+        assert functions == set(known), of
 
 
 @pytest.mark.parametrize("name", BROKEN)

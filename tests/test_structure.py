@@ -26,6 +26,7 @@ FLOORS = {
     "networks": 1,
     "runspec": 1,
     "recipe": 1,
+    "calls": 2,
     "hookspecs": 2,
     "plugins": 2,
     "hybrids": 2,
