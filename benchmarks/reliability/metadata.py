@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from benchmarks.reliability.samples import HEADER, image_id, jpeg, row, write_fo
 from skineval.data import layouts, quarantine
 from skineval.data.check import check
 from skineval.data.lesions import DIAGNOSES, LesionTable
-from skineval.data.splits import read_split, split
+from skineval.data.split_files import read_split
+from skineval.data.splits import split
 from skineval.errors import DataError
 
 ROW = 9
@@ -88,6 +90,9 @@ def _encodings(parent: Path, table: LesionTable) -> Outcome:
         "CRLF": text.replace("\n", "\r\n").encode(),
         "BOM and CRLF": b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
         "tabs": text.replace(",", "\t").encode(),
+        "semicolons and decimal commas": text.replace(",", ";").replace(".0;", ",0;").encode(),
+        "UTF-16": text.encode("utf-16"),
+        "file names for ids": re.sub(r"(ISIC_\d+)", r"images/\1.JPG", text).encode(),
         "quotes": "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.split()).encode(),
     }
     same = 0
@@ -125,7 +130,7 @@ def _parted_groups(frame: object) -> int:
 
 CASES = (
     Case("an image_id twice", lambda good: [*good, good[3]], "repeated-image-id"),
-    Case("unknown dx", lambda good: [row(0, dx="naevus"), *good[1:]], "unknown-dx"),
+    Case("unknown dx", lambda good: [row(0, dx="scc"), *good[1:]], "unknown-dx"),
     Case("empty dx", lambda good: [row(0, dx=""), *good[1:]], "unknown-dx"),
     Case("age that is none", lambda good: [row(0, dx="akiec", age="old"), *good[1:]], "unusable-age"),
     Case("negative age", lambda good: [row(0, dx="akiec", age="-5"), *good[1:]], "unusable-age"),

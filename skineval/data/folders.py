@@ -6,63 +6,20 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from skineval.data import pictures
 from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, LesionTable
 from skineval.data.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame
 from skineval.data.pictures import MASK, is_picture
+from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS, image_id, plain
 from skineval.data.stored import StoredFile, scan
 from skineval.errors import DataError, some
 
 LOOKED_FOR = f"folders of .jpg or .png files called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
 STEM = 48  #: characters that an id keeps of a file name which is none
-PARTS = MappingProxyType(
-    {
-        "train": "train", "training": "train",
-        "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-        "test": "test", "testing": "test",
-    }
-)  # fmt: skip
-#: What folders are called, in small letters with single blanks: codes, names, and the further names that the
-#: description of HAM10000 gives to what each class holds.
-CLASSES: Mapping[str, str] = MappingProxyType(
-    {dx: dx for dx in DIAGNOSES}
-    | {name: dx for dx, name in DIAGNOSIS_NAMES.items()}
-    | {
-        "actinic keratoses": "akiec",
-        "actinic keratoses and intraepithelial carcinoma": "akiec",
-        "actinic keratoses and intraepithelial carcinomae": "akiec",
-        "intraepithelial carcinoma": "akiec",
-        "bowen's disease": "akiec",
-        "bowens disease": "akiec",
-        "basal cell carcinomas": "bcc",
-        "benign keratoses": "bkl",
-        "benign keratosis like lesion": "bkl",
-        "benign keratosis like lesions": "bkl",
-        "pigmented benign keratosis": "bkl",
-        "seborrheic keratosis": "bkl",
-        "seborrhoeic keratosis": "bkl",
-        "solar lentigo": "bkl",
-        "lichen planus like keratosis": "bkl",
-        "dermatofibromas": "df",
-        "melanomas": "mel",
-        "nevus": "nv",
-        "nevi": "nv",
-        "naevus": "nv",
-        "naevi": "nv",
-        "melanocytic nevi": "nv",
-        "melanocytic naevus": "nv",
-        "melanocytic naevi": "nv",
-        "vascular": "vasc",
-        "vascular lesions": "vasc",
-        "vascular skin lesion": "vasc",
-        "vascular skin lesions": "vasc",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -117,15 +74,11 @@ def load(path: Path) -> LesionTable:
 
 def _folders(file: StoredFile, path: Path) -> tuple[str, ...]:
     """The names of the folders above a file, from the outermost below `path`, as they are compared."""
-    return tuple(map(_plain, file.below(path).parts[:-1]))
-
-
-def _plain(name: str) -> str:
-    return " ".join(re.sub(r"[-_]", " ", unicodedata.normalize("NFKC", name)).lower().split())
+    return tuple(map(plain, file.below(path).parts[:-1]))
 
 
 def _classes(file: StoredFile, path: Path) -> list[str]:
-    return [CLASSES[folder] for folder in _folders(file, path) if folder in CLASSES]
+    return [dx for folder in _folders(file, path) if (dx := DIAGNOSES_BY_NAME.get(folder))]
 
 
 def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
@@ -154,8 +107,8 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
 
 
 def _guess(folder: str) -> str:
-    close = difflib.get_close_matches(_plain(folder), CLASSES, n=1)
-    return f" (did you mean {CLASSES[close[0]]}?)" if close else ""
+    close = difflib.get_close_matches(plain(folder), DIAGNOSES_BY_NAME, n=1)
+    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
 
 
 def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
@@ -163,7 +116,7 @@ def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
     by_id: dict[str, _Placed] = {}
     repeated = []
     for one in placed:
-        id_ = identifier(one.file.inner.stem)
+        id_ = identifier(image_id(one.file.inner.name))
         if id_ in by_id:
             repeated.append(f"{by_id[id_].file.name} and {one.file.name}")
         by_id.setdefault(id_, one)

@@ -28,6 +28,7 @@ from skineval.data.metadata import (
 )
 from skineval.data.quarantine import require_known
 from skineval.data.stored import StoredFile, scan
+from skineval.data.tables import numbers
 from skineval.errors import DataError, some
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
     raw = read_table(found[0], _GROUPINGS).rename(columns={"image": "image_id"})
     check_identifiers(raw, found[0].name)
     check_repeats(raw, found[0].name)
-    confirmed = raw["diagnosis_confirm_type"].str.strip().str.lower()
+    confirmed = raw["diagnosis_confirm_type"].str.lower()
     raw["dx_type"] = [CONFIRMATIONS.get(text, text) for text in confirmed]
     return raw.set_index("image_id")[["lesion_id", "dx_type"]]
 
@@ -202,7 +203,7 @@ def _read_codes(file: StoredFile) -> pd.DataFrame:
     """Ground truth in the columns of HAM10000, of which only image_id and dx need be there; "" for what is not."""
     raw = read_table(file, ("image_id", "dx"))
     for column in REQUIRED:
-        raw[column] = raw[column].str.strip() if column in raw else ""
+        raw[column] = raw.get(column, "")
     return raw
 
 
@@ -217,7 +218,7 @@ def _read_one_hot(file: StoredFile) -> pd.DataFrame:
             f"{file.name} has the column{'s' * (len(surplus) > 1)} {some(surplus)}, which are not of ISIC 2018 Task 3.",
             f"It has: {', '.join(_ONE_HOT)}.",
         )
-    marks = raw[list(DIAGNOSES)].apply(pd.to_numeric, errors="coerce")
+    marks = raw[list(DIAGNOSES)].apply(numbers)
     bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
     if bad.any():
         examples = [f"row {row} has {_marked(raw.loc[row])}" for row in raw.index[bad]]
@@ -232,7 +233,7 @@ def _read_one_hot(file: StoredFile) -> pd.DataFrame:
 
 def _marked(row: pd.Series[str]) -> str:
     """What a row of ground truth marks, for a message."""
-    marked = [f"{dx.upper()} {row[dx]!r}" for dx in DIAGNOSES if row[dx].strip() not in ("0", "0.0")]
+    marked = [f"{dx.upper()} {row[dx]!r}" for dx in DIAGNOSES if row[dx] not in ("0", "0.0", "0,0")]
     return " and ".join(marked) or "none"
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import difflib
-import io
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skineval.data import tables
 from skineval.data.findings import Fault, FaultyRow, refuse
-from skineval.data.lesions import COLUMNS, DIAGNOSES, DIAGNOSIS_NAMES, make_groups
+from skineval.data.lesions import COLUMNS, DIAGNOSES, make_groups
 from skineval.data.quarantine import require_known
+from skineval.data.spellings import DIAGNOSES_BY_NAME, diagnosis, image_id
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError, some
 
@@ -72,8 +71,7 @@ def header(file: StoredFile) -> tuple[str, ...]:
                 start = opened.read(HEADER)
     except (OSError, DataError):
         return ()  # whoever needs the file says so
-    lines = start.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").splitlines()
-    return tuple(_names(lines[0].split(_delimiter(lines[0])))) if lines else ()
+    return tables.columns_of(start)
 
 
 def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
@@ -112,7 +110,7 @@ def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]
     Raises DataError for what is no table, or one without the columns `REQUIRED`.
     """
     raw, ragged = _parse_table(file, REQUIRED)
-    return raw, (ragged, *_faults(_trimmed(raw)))
+    return raw, (ragged, *_faults(raw))
 
 
 def leave_out(raw: pd.DataFrame, quarantined: Collection[str], name: str) -> pd.DataFrame:
@@ -126,16 +124,10 @@ def leave_out(raw: pd.DataFrame, quarantined: Collection[str], name: str) -> pd.
     return kept
 
 
-def _names(fields: Iterable[str]) -> list[str]:
-    return [field.strip().strip('"').lower() for field in fields]
-
-
-def _delimiter(line: str) -> str:
-    return "\t" if "\t" in line else ","
-
-
 def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
     """All cells as text, under lower-case column names, with the row number in the file as index (the header is 1).
+
+    Images are known by their ids and diagnoses by their codes, as far as they can be read.
 
     Raises DataError for what is no table, or one without the columns `required`, or with surplus or missing fields.
     """
@@ -145,59 +137,29 @@ def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataF
 
 
 def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
-    """The rows of a table that have as many fields as its header, and those that have not.
-
-    The standard library reads it, not pandas: it knows row numbers, and takes neither "NA" nor a surplus field for
-    something else.
-    """
-    import pandas as pd
-
-    content = file.read()
-    try:
-        text = content.decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
-        numbered = [(number, row) for number, row in enumerate(rows, start=1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file.name} is not a CSV file: {error}.", "Download it again, or save it as CSV.") from error
-    if not numbered:
-        raise DataError(f"{file.name} is empty.", "Download it again.")
-    columns = _names(numbered[0][1])
-    missing = [column for column in required if column not in columns]
-    if missing:
-        raise DataError(
-            f"{file.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {some(columns)}).",
-            f"It needs: {', '.join(required)}.",
-        )
-    if len(set(columns)) < len(columns):
-        raise DataError(f"{file.name} has two columns of one name: {', '.join(columns)}.", "Remove one of them.")
-    if len(numbered) == 1:
+    """The rows of a table that have as many fields as its header, and those that have not."""
+    raw, ragged = tables.parse(file.read(), file.name, "Download it again, or save it as CSV.")
+    raw = raw.rename(columns=str.lower)
+    tables.require(raw, required, file.name, f"It needs: {', '.join(required)}.")
+    if raw.empty and not ragged.rows:
         raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
-    whole = [(number, row) for number, row in numbered[1:] if len(row) == len(columns)]
-    ragged = Fault(
-        "ragged-row",
-        f"not the {len(columns)} fields of the header",
-        f"rows do not have the {len(columns)} fields of the header",
-        "Download it again, or put quotes around text that holds the delimiter.",
-        tuple(FaultyRow(number, f"has {len(row)}") for number, row in numbered[1:] if len(row) != len(columns)),
-    )
-    return pd.DataFrame([row for _, row in whole], columns=columns, index=[n for n, _ in whole]), ragged
+    readings = {"image_id": image_id, "image": image_id, "dx": lambda dx: diagnosis(dx) or dx.lower()}
+    return raw.assign(**{name: raw[name].map(read) for name, read in readings.items() if name in raw}), ragged
 
 
 def clean(raw: pd.DataFrame, name: str) -> Metadata:
-    """What the cells of a table mean, as they were written in the columns `REQUIRED` and perhaps `dataset`.
+    """What the cells of a table mean, as they were read in the columns `REQUIRED` and perhaps `dataset`.
 
     `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
     rows that cannot be meant.
     """
-    frame = _trimmed(raw)
-    refuse(_faults(frame), name)
-    age = frame["age"].map(_age).astype(np.float64)
+    refuse(_faults(raw), name)
+    age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
-    frame = frame.assign(age=age.mask(zero), group=make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist()))
+    frame = raw.assign(age=age.mask(zero), group=make_groups(raw["image_id"].tolist(), raw["lesion_id"].tolist()))
     for column in ("dx_type", "sex", "localization", "dataset"):
-        given = frame[column].str.strip() if column in frame else ""
-        frame[column] = given
+        frame[column] = frame.get(column, "")
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes = (f"{len(zeros)} ages of 0 taken as unknown",) if zeros else ()
@@ -220,7 +182,7 @@ def _age(text: str) -> float:
     """Years; NaN where unknown. Raises ValueError for what is no age."""
     if text.lower() in _UNKNOWN:
         return float("nan")
-    age = float(text)
+    age = float(text.replace(",", "."))
     if not 0 <= age <= MAX_AGE:
         raise ValueError
     return age
@@ -236,12 +198,8 @@ def check_repeats(frame: pd.DataFrame, name: str) -> None:
     refuse([_repeats(frame)], name)
 
 
-def _trimmed(raw: pd.DataFrame) -> pd.DataFrame:
-    return raw.assign(dx=raw["dx"].str.strip().str.lower(), age=raw["age"].str.strip())
-
-
 def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
-    """All that is wrong with trimmed cells."""
+    """All that is wrong with the cells."""
     return (
         _unusable(frame, "image_id"),
         _unusable(frame, "lesion_id"),
@@ -259,17 +217,23 @@ def _unusable(frame: pd.DataFrame, column: str) -> Fault:
         f"unusable {column}",
         f"rows with an unusable {column}",
         "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot.",
-        _rows(frame, [not IDENTIFIER.fullmatch(id_) for id_ in frame[column]], map(_short, frame[column])),
+        _rows(frame, [not _is_usable(id_) for id_ in frame[column]], map(_short, frame[column])),
     )
 
 
+def _is_usable(id_: str) -> bool:
+    # Lesions that are all called "nan" would be one.
+    return bool(IDENTIFIER.fullmatch(id_)) and not tables.is_missing(id_)
+
+
 def _repeats(frame: pd.DataFrame) -> Fault:
+    firsts = tables.first_rows(frame, frame["image_id"].tolist())
     return Fault(
         "repeated-image-id",
         "repeats an image_id",
         "rows repeat an image_id",
         "Each image has one row: remove the others.",
-        _rows(frame, frame["image_id"].duplicated(), (_as_known(id_) for id_ in frame["image_id"])),
+        _rows(frame, frame["image_id"].duplicated(), map(_repeated, frame["image_id"], firsts)),
     )
 
 
@@ -333,8 +297,8 @@ def _is_age(text: str) -> bool:
     return True
 
 
-def _as_known(id_: str) -> str:
-    return id_ if IDENTIFIER.fullmatch(id_) else _short(id_)
+def _repeated(id_: str, first: int) -> str:
+    return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first})"
 
 
 def _short(text: str) -> str:
@@ -343,6 +307,5 @@ def _short(text: str) -> str:
 
 def _guess(dx: str) -> str:
     """The diagnosis that a misspelt or written-out one may mean."""
-    codes = dict(zip(DIAGNOSES, DIAGNOSES, strict=True)) | {name: dx for dx, name in DIAGNOSIS_NAMES.items()}
-    close = difflib.get_close_matches(dx, codes, n=1)
-    return f" (did you mean {codes[close[0]]}?)" if close else ""
+    close = difflib.get_close_matches(dx, DIAGNOSES_BY_NAME, n=1)
+    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""

@@ -14,18 +14,21 @@ own, 98 % of the first 1,500 candidates have one lesion_id.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.data import tables
 from skineval.data.spectra import VIEWS, Descriptors, View, describe, relief, same_way_up, to_grey
-from skineval.errors import DataError, some
+from skineval.data.spellings import image_id
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Progress = Callable[[int, int], None]
 Rows = NDArray[np.int64]
@@ -223,28 +226,17 @@ def _upright(fixed: NDArray[np.uint8], moving: NDArray[np.uint8], view: View) ->
 
 
 def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
-    """Pairs of image ids in the CSV file at `path`: its columns `PAIR_COLUMNS`; further ones are ignored.
+    """Pairs of image ids in the table at `path`: its columns `PAIR_COLUMNS`; further ones are ignored.
 
     Raises DataError naming the row (the header is row 1) for a file that holds no such pairs.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        rows = [row for row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), start=1) if row[1]]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file: {error}.", _AGAIN) from error
-    header = [field.strip().lower() for field in rows[0][1]] if rows else []
-    for column in PAIR_COLUMNS:
-        if column not in header:
-            raise DataError(f"{path} has no column {column} (it has {some(header) or 'none'}).", _AGAIN)
-    pairs = []
-    for number, fields in rows[1:]:
-        named = dict(zip(header, fields, strict=False))
-        first, second = (named.get(column, "").strip() for column in PAIR_COLUMNS)
-        if not first or not second:
-            raise DataError(f"{path}, row {number} names fewer than two images.", "Complete or remove the row.")
-        if first == second:
-            raise DataError(f"{path}, row {number} pairs {first[:80]!r} with itself.", "Correct or remove the row.")
-        pairs.append((first, second))
-    return tuple(pairs)
+    frame = tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower)
+    tables.require(frame, PAIR_COLUMNS, str(path), _AGAIN)
+    firsts, seconds = (frame[column].map(image_id) for column in PAIR_COLUMNS)
+
+    def refuse(bad: pd.Series[bool], describe: Callable[[int], str]) -> None:
+        tables.refuse_rows(frame, bad.to_numpy(), str(path), describe, "Complete, correct or remove the row.")
+
+    refuse((firsts == "") | (seconds == ""), lambda row: "fewer than two images are named")
+    refuse(firsts == seconds, lambda row: f"{firsts.iloc[row][:80]!r} is paired with itself")
+    return tuple(zip(firsts, seconds, strict=True))

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from skineval.data import tables
 from skineval.data.findings import Finding
 from skineval.data.lesions import LesionTable, subset
+from skineval.data.spellings import image_id
 from skineval.errors import DataError, some
 from skineval.files import atomic_write
 
@@ -58,30 +60,14 @@ def write(path: Path, quarantine: Quarantine) -> None:
 
 
 def read(path: Path) -> Quarantine:
-    """The list in the CSV file at `path`: a column image_id, and perhaps reason; further columns are ignored.
+    """The list in the table at `path`: a column image_id, and perhaps reason; further columns are ignored.
 
     Raises DataError naming the row (the header is row 1) for a file that is no such list.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        rows = [row for row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), start=1) if row[1]]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file: {error}.", _AGAIN) from error
-    header = [field.strip().lower() for field in rows[0][1]] if rows else []
-    if "image_id" not in header:
-        raise DataError(f"{path} has no column image_id (it has {some(header) or 'none'}).", _AGAIN)
-    reasons: dict[str, str] = {}
-    for number, fields in rows[1:]:
-        named = dict(zip(header, fields, strict=False))
-        id_ = named.get("image_id", "").strip()
-        if not id_:
-            raise DataError(f"{path}, row {number} names no image.", "Remove the row.")
-        if id_ in reasons:
-            raise DataError(f"{path}, row {number} repeats {id_[:80]!r}.", "Remove the row.")
-        reasons[id_] = named.get("reason", "").strip()
-    return Quarantine(reasons)
+    frame = tables.identified(tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower), str(path), _AGAIN)
+    ids = frame["image_id"].tolist()
+    tables.refuse_repeats(frame, ids, str(path), "Remove the row.")
+    return Quarantine(dict(zip(ids, frame.get("reason", [""] * len(frame)), strict=True)))
 
 
 def load_without(load: Callable[..., LesionTable], path: Path, quarantine: Quarantine) -> LesionTable:
@@ -119,8 +105,9 @@ def apply(table: LesionTable, quarantine: Quarantine) -> LesionTable:
 def _reduced(table: LesionTable, ids: frozenset[str]) -> LesionTable:
     if not ids:
         return table
-    require_known(ids, table.frame["image_id"], table.name)
-    kept = np.flatnonzero(~table.frame["image_id"].isin(ids))
+    known = table.frame["image_id"].map(image_id)
+    require_known(ids, known, table.name)
+    kept = np.flatnonzero(~known.isin(ids))
     if not len(kept):
         raise DataError(f"All {len(table)} images of {table.name} are in quarantine.", "Restore the images.")
     return subset(table, kept)

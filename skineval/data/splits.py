@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,23 +190,6 @@ def official_split(table: LesionTable, *, protocol: str = LESION) -> Split:
         )
     frame = table.frame[["image_id"]].assign(part=list(table.official))
     return Split.from_frame(frame, table, protocol=protocol)
-
-
-def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeats: int | None = None) -> Split:
-    """Read a split.csv made of `table`; see `Split.from_frame`.
-
-    Raises DataError, naming the file, for what cannot be read or does not fit.
-    """
-    import pandas as pd
-
-    try:
-        text = {column: str for column in COLUMNS if column != "fold"}
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, encoding="utf-8-sig")
-        return Split.from_frame(frame, table, protocol=protocol, repeats=repeats)
-    except DataError as error:
-        raise DataError(f"{path}: {error.message}", error.hint) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a split: {error}", "It is a CSV file: split.csv.") from error
 
 
 def check_parts(made: Split, table: LesionTable, task: str) -> None:

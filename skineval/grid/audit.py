@@ -12,7 +12,8 @@ from skineval.data.lesions import LesionTable, regroup
 from skineval.data.near_duplicates import read_pairs
 from skineval.data.parting import Claims
 from skineval.data.pixels import cache_folder
-from skineval.data.splits import IMAGE, OVERSAMPLE_FIRST, Split, read_split
+from skineval.data.split_files import read_split
+from skineval.data.splits import IMAGE, OVERSAMPLE_FIRST, Split
 from skineval.errors import DataError, UsageError
 from skineval.grid.sources import read_data
 from skineval.grid.store import BenchFolder, read_json

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from skineval.catalog import Catalog
 from skineval.data.lesions import LesionTable, labels
-from skineval.data.splits import Split, check_parts, official_split, read_split, split
+from skineval.data.split_files import read_split
+from skineval.data.splits import Split, check_parts, official_split, split
 from skineval.errors import DataError, UsageError
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names

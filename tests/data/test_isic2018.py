@@ -169,7 +169,7 @@ BAD = {
     "missing image": ([HEADER, FIRST, "ISIC_9999999,1,0,0,0,0,0,0"], "1 images named in the metadata", "ISIC_9999999"),
     "no image at all": ([HEADER, "ISIC_9999999,1,0,0,0,0,0,0"], "holds none of the images", "GroundTruth.csv"),
     "empty": ([], "is empty", "GroundTruth.csv"),
-    "other codes": (["image_id,dx", "ISIC_0000000,melanoma"], "unknown dx", "did you mean mel?"),
+    "other codes": (["image_id,dx", "ISIC_0000000,melanomma"], "unknown dx", "did you mean mel?"),
 }
 
 

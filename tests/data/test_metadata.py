@@ -52,9 +52,12 @@ BAD_TABLES = {
     "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 rows do not have the 8 fields", "row 5 has 2"]),
     "long row": (metadata([f"{ROWS[0]},more"]), ["row 2 has 9"]),
     "open quote": (metadata([*REPLACED, '"HAM_1']), ["is not a CSV file"]),
-    "repeated id": (metadata([*ROWS, ROWS[0]]), ["1 rows repeat an image_id: row 6 ISIC_0000001"]),
+    "repeated id": (
+        metadata([*ROWS, ROWS[0].replace("ISIC_0000001", "b/ISIC_0000001.PNG")]),
+        ["1 rows repeat an image_id: row 6 ISIC_0000001 (that of row 2)"],
+    ),
+    "lesions called nan": (metadata([ROWS[0].replace("HAM_0000001", "NaN")]), ["unusable lesion_id: row 2 'NaN'"]),
     "unknown dx": (metadata([*REPLACED, ROWS[0].replace(",nv,", ",nvv,")]), ["row 5 'nvv' (did you mean nv?)"]),
-    "written-out dx": (metadata([ROWS[0].replace(",nv,", ",Melanoma,")]), ["row 2 'melanoma' (did you mean mel?)"]),
     "empty dx": (metadata([ROWS[0].replace(",nv,", ",,")]), ["row 2 ''"]),
     "age in words": (metadata([ROWS[0].replace("45.0", "old")]), ["1 rows with an unusable age: row 2 'old'"]),
     "age below 0": (metadata([ROWS[0].replace("45.0", "-5")]), ["row 2 '-5'"]),
@@ -79,7 +82,8 @@ def test_bad_metadata_is_refused(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize(
     "image_id",
     [
-        "../../etc/passwd", "/etc/passwd", "..", ".hidden", "a\0b", "a/b", "a\\b", "C:x", "", " ", "x" * 65, "x" * 300,
+        "../../etc/passwd", "/etc/passwd", "..", ".hidden", "a\0b", "a/../b", "\\\\host\\b", "C:x", "", " ",
+        "x" * 65, "x" * 300,
         "IS\u0406C_0000001", "ISIC_\u0660", "ISIC\u200b_1", "ISIC_1\u202e", "\u2024\u2024", "[/]", "=1+1", "a b",
         "ISIC_1\x1b",
     ],
@@ -103,6 +107,16 @@ def test_blank_lines_count_as_rows(tmp_path: Path) -> None:
     assert "row 4 'zz'" in refused(ham_folder(tmp_path, text))
 
 
-def test_binary_metadata_is_refused(tmp_path: Path) -> None:
-    folder = write_files(tmp_path, {"HAM10000_metadata.csv": metadata().encode("utf-16")})
-    assert "is not a CSV file" in refused(folder)
+def test_metadata_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    text = metadata().replace("male", "m\u00e4nnlich")
+    folder = write_files(tmp_path, {"HAM10000_metadata.csv": text.encode("cp1252")})
+    assert "is not a CSV file in UTF-8 or UTF-16: row 2 holds the byte 0xE4" in refused(folder)
+
+
+def test_metadata_is_the_same_table_however_it_is_written(tmp_path: Path) -> None:
+    ours = layouts.load(ham_folder(tmp_path / "ours"))
+    theirs = metadata().replace(",nv,", ",Melanocytic nevi,").replace(",mel,", ",MEL,").replace("45.0", "45#0")
+    theirs = theirs.replace(",ISIC", ",data\\ISIC").replace("02,Mel", "02.JPG,Mel").replace(",", ";").replace("#", ",")
+    folder = ham_folder(tmp_path / "theirs")
+    (folder / "HAM10000_metadata.csv").write_bytes(theirs.replace("\n", "\r\n").encode("utf-16"))
+    assert layouts.load(folder).fingerprint == ours.fingerprint

@@ -180,11 +180,11 @@ def test_pairs_are_read_whatever_stands_beside_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "has no column image_a (it has none)"),
-        (b"image_a,other\n", "has no column image_b (it has image_a, other)"),
-        (b"image_a,image_b\nI1,I2\nI3\n", "row 3 names fewer than two images"),
-        (b"image_a,image_b\n\nI1, \n", "row 3 names fewer than two images"),
-        (b"image_a,image_b\nI1,I1\n", "row 2 pairs 'I1' with itself"),
+        (b"", "is empty"),
+        (b"image_a,other\n", "lacks the column image_b (it has image_a, other)"),
+        (b"image_a,image_b\nI1,I2\nI3\n", "row 3: fewer than two images are named"),
+        (b"image_a,image_b\n\nI1, \n", "row 3: fewer than two images are named"),
+        (b"image_a,image_b\nI1,x/I1.jpg\n", "row 2: 'I1' is paired with itself"),
         (b'image_a,image_b\n"I1,I2\n', "is not a CSV file"),
         (b"image_a,image_b\n\xff\xfe,I1\n", "is not a CSV file"),
     ],

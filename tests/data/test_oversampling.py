@@ -16,7 +16,8 @@ from skineval.data.leakage import ALL, MINORITY, leaks
 from skineval.data.lesions import DIAGNOSES, LesionTable, diagnosis_codes, labels, subset
 from skineval.data.oversampling import occurrences, oversample
 from skineval.data.parting import Claims, examine, folds_apart, part_codes
-from skineval.data.splits import OVERSAMPLE_FIRST, Split, official_split, read_split, split
+from skineval.data.split_files import read_split
+from skineval.data.splits import OVERSAMPLE_FIRST, Split, official_split, split
 from skineval.errors import DataError
 from tests.data.folders import made_table
 

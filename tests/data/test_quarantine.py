@@ -29,10 +29,10 @@ def test_a_list_that_a_person_edited_is_read(tmp_path: Path) -> None:
 
 
 BAD = {
-    "empty": (b"", "no column image_id (it has none)"),
-    "other columns": (b"id,why\n1,2\n", "no column image_id (it has id, why)"),
-    "no id": (b"image_id,reason\nISIC_1,x\n,y\n", "row 3 names no image"),
-    "repeated": (b"image_id\nISIC_1\nISIC_2\nISIC_1\n", "row 4 repeats 'ISIC_1'"),
+    "empty": (b"", "is empty"),
+    "other columns": (b"id,why\n1,2\n", "lacks the column image_id (it has id, why)"),
+    "no id": (b"image_id,reason\nISIC_1,x\n,y\n", "row 3: image_id is empty"),
+    "repeated": (b"image_id\nISIC_1\nISIC_2\na/ISIC_1.jpg\n", "row 4: ISIC_1 is there a second time, after row 2"),
     "binary": (b"\xff\xfe\x00", "is not a CSV file"),
     "open quote": (b'image_id\n"ISIC_1\n', "is not a CSV file"),
 }

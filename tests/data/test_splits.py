@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.data.lesions import DIAGNOSES, LesionTable, labels, subset
-from skineval.data.splits import COLUMNS, PARTS, Split, official_split, read_split, split
+from skineval.data.split_files import read_split
+from skineval.data.splits import COLUMNS, PARTS, Split, official_split, split
 from skineval.errors import DataError, UsageError
 from tests.data.folders import made_table
 
@@ -240,11 +241,35 @@ def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"split\.csv cannot be read"):
         read_split(path, TABLE)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"split\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"split\.csv is not a CSV file"):
         read_split(path, TABLE)
-    path.write_text("image_id,set\na,b\n")
-    with pytest.raises(DataError, match=r"split\.csv: The split lacks the column 'part' \(it has image_id, set\)"):
-        read_split(path, TABLE)
+
+
+def test_a_split_of_others_is_read_as_they_write_it(tmp_path: Path) -> None:
+    made = split(TABLE, seed=1)
+    names = {"train": "training", "validation": "Val", "test": "Test"}
+    theirs = pd.DataFrame({"Image": "img/" + made.frame["image_id"] + ".jpg", "Part": made.frame["part"].map(names)})
+    path = tmp_path / "split.csv"
+    theirs.to_csv(path, sep=";", encoding="utf-16")  # with the index, too
+    assert read_split(path, TABLE).fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("part", None, r"split\.csv lacks the column part \(it has image_id, lesion_id, group, fold\)"),
+        ("part", "holdout", r"split\.csv, row 4: 'holdout' is no part"),
+        ("image_id", "x/ISIC_9.jpg", r"split\.csv, row 4: ISIC_9 is not in made"),
+        ("image_id", "I00001.jpg", r"split\.csv, row 4: I00001 is there a second time in its fold, after row 3"),
+    ],
+)
+def test_refusals_of_a_split_name_the_row(column: str, value: str | None, message: str, tmp_path: Path) -> None:
+    frame = split(TABLE, seed=0).frame.copy()
+    frame.loc[2, column] = value
+    frame = frame if value else frame.drop(columns=column)
+    frame.to_csv(tmp_path / "split.csv", index=False)
+    with pytest.raises(DataError, match=message):
+        read_split(tmp_path / "split.csv", TABLE)
 
 
 @pytest.mark.parametrize("folds", [1, 5])

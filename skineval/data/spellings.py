@@ -1,0 +1,104 @@
+"""What people write in many ways, read in one: image ids, classes and parts.
+
+Everything that names an image, a class or a part in a file of a user is read here, so that two files that mean the same
+meet: predictions, ground truth, metadata, splits, pairs, quarantine and class folders.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
+
+#: What the column of image ids is called, the first that is there.
+IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path")
+PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "train": "train", "training": "train",
+        "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+        "test": "test", "testing": "test",
+    }
+)  # fmt: skip
+#: What diagnoses are called, in small letters with single blanks: codes, names, and the further names that the
+#: description of HAM10000 gives to what each class holds. "ak" is what ISIC 2019 calls the class.
+DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
+    {dx: dx for dx in DIAGNOSES}
+    | {name: dx for dx, name in DIAGNOSIS_NAMES.items()}
+    | {
+        "ak": "akiec",
+        "actinic keratoses": "akiec",
+        "actinic keratoses and intraepithelial carcinoma": "akiec",
+        "actinic keratoses and intraepithelial carcinomae": "akiec",
+        "intraepithelial carcinoma": "akiec",
+        "bowen's disease": "akiec",
+        "bowens disease": "akiec",
+        "basal cell carcinomas": "bcc",
+        "benign keratoses": "bkl",
+        "benign keratosis like lesion": "bkl",
+        "benign keratosis like lesions": "bkl",
+        "pigmented benign keratosis": "bkl",
+        "seborrheic keratosis": "bkl",
+        "seborrhoeic keratosis": "bkl",
+        "solar lentigo": "bkl",
+        "lichen planus like keratosis": "bkl",
+        "dermatofibromas": "df",
+        "melanomas": "mel",
+        "nevus": "nv",
+        "nevi": "nv",
+        "naevus": "nv",
+        "naevi": "nv",
+        "melanocytic nevi": "nv",
+        "melanocytic naevus": "nv",
+        "melanocytic naevi": "nv",
+        "vascular": "vasc",
+        "vascular lesions": "vasc",
+        "vascular skin lesion": "vasc",
+        "vascular skin lesions": "vasc",
+    }
+)
+_CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in TASKS["malignant"]}})
+
+_SUFFIXES = re.compile(r"(\.(jpe?g|png|bmp|tiff?|webp|gif|dcm))+$", re.IGNORECASE)
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: in small letters, with single blanks for hyphens and underscores."""
+    return " ".join(re.sub(r"[-_]", " ", unicodedata.normalize("NFKC", name)).lower().split())
+
+
+def image_id(text: str) -> str:
+    """The id of the image that `text` names, of which neither a path in front nor an image suffix is a part.
+
+    A path that leads out of its folder is taken off only from what is called like an image file; other text that holds
+    one is no id, and stays as it is, for whoever checks ids to refuse it.
+    """
+    *folders, name = re.split(r"[/\\]", text.strip())
+    stem = _SUFFIXES.sub("", name)
+    if stem and stem != name:
+        return stem
+    leads_out = any(folder in ("", "..") or ":" in folder for folder in folders)
+    return text.strip() if leads_out else name
+
+
+def image_column(columns: Iterable[str]) -> str | None:
+    """Which of the columns holds image ids, as it is written; None where none is called so."""
+    written = {column.lower(): column for column in reversed(list(columns))}
+    return next((written[name] for name in IMAGE_COLUMNS if name in written), None)
+
+
+def diagnosis(text: str) -> str | None:
+    """The diagnosis that a code or a name means, whatever its letter case: one of `DIAGNOSES`, or None."""
+    return DIAGNOSES_BY_NAME.get(plain(text))
+
+
+def class_name(text: str) -> str | None:
+    """As `diagnosis`; also one of the two classes of the malignant task."""
+    return _CLASSES.get(plain(text))
+
+
+def part_name(text: str) -> str:
+    """The part that a name means, one of `PARTS`; any other name as it is."""
+    return PARTS.get(plain(text), text)

@@ -1,0 +1,60 @@
+"""One reading of image ids, class names and parts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.data.lesions import DIAGNOSES
+from skineval.data.spellings import class_name, diagnosis, image_column, image_id, part_name
+
+ID = "ISIC_0032867"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ID, f"{ID}.jpg", f"{ID}.JPG", f"{ID}.jpeg", f"{ID}.png", f"{ID}.jpg.jpg", f" {ID} ", f"a/{ID}.jpg", f"a/b/{ID}",
+        f"C:\\data\\{ID}.JPG", f"img\\{ID}", f"/data/{ID}.jpg", f"../input/part_1/{ID}.jpg", f"./{ID}",
+    ],
+)  # fmt: skip
+def test_a_path_and_a_suffix_are_no_part_of_an_id(text: str) -> None:
+    assert image_id(text) == ID
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "../x", "a/../b", "..", "C:\\x", ".jpg", "", "v1.2", "ISIC_1.csv"])
+def test_what_is_no_image_file_stays_as_it_is(text: str) -> None:
+    assert image_id(text) == text
+
+
+@given(st.text())
+def test_an_id_read_twice_is_the_same_id(text: str) -> None:
+    assert image_id(image_id(text)) == image_id(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "dx"),
+    [
+        ("MEL", "mel"), ("Melanoma", "mel"), ("Melanocytic nevi", "nv"), ("melanocytic_nevus", "nv"), ("NV", "nv"),
+        ("Basal cell carcinoma", "bcc"), ("Benign keratosis-like lesions ", "bkl"), ("Dermatofibroma", "df"),
+        ("Actinic keratoses", "akiec"), ("AK", "akiec"), ("Vascular lesions", "vasc"), ("SCC", None), ("", None),
+    ],
+)  # fmt: skip
+def test_diagnoses_are_known_by_code_and_by_name(text: str, dx: str | None) -> None:
+    assert diagnosis(text) == class_name(text) == dx
+
+
+def test_classes_of_the_malignant_task_are_no_diagnoses() -> None:
+    assert (class_name("Malignant"), class_name("BENIGN")) == ("malignant", "benign")
+    assert diagnosis("malignant") is None
+    assert [class_name(dx) for dx in DIAGNOSES] == list(DIAGNOSES)
+
+
+def test_parts_and_columns_have_many_names() -> None:
+    assert [part_name(name) for name in ("Train", "training", "val", "valid", "Validation", "TEST", "external")] == [
+        *["train"] * 2, *["validation"] * 3, "test", "external",
+    ]  # fmt: skip
+    assert image_column(["path", "Image", "image_id"]) == "image_id"
+    assert image_column(["a", "Filename"]) == "Filename"
+    assert image_column(["a"]) is None

@@ -1,0 +1,128 @@
+"""Small tables as people have them: the same cells whatever the separator, the encoding and the ends of lines."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.data import tables
+from skineval.errors import DataError
+
+NAMES = ["image_id", "mel", "Melanocytic nevi"]
+CELLS = [["ISIC_1", "0.25", "0.75"], ["ISIC_2", "1e-3", ""], ["ISIC_3", "1", "0"]]
+
+
+def written(rows: list[list[str]], separator: str = ",", end: str = "\n", quoting: int = csv.QUOTE_MINIMAL) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=quoting).writerows(rows)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("separator", tables.SEPARATORS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_separators_encodings_and_ends_of_lines_are_no_part_of_a_table(separator: str, encoding: str, end: str) -> None:
+    found = tables.read(written([NAMES, *CELLS], separator, end).encode(encoding), "t.csv")
+    assert list(found.columns) == NAMES
+    assert found.to_numpy().tolist() == CELLS
+    assert found.index.tolist() == [2, 3, 4]
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), max_size=8)
+
+
+@given(st.lists(st.tuples(words, words), min_size=1), st.sampled_from(tables.SEPARATORS), st.booleans())
+def test_any_cells_come_back(rows: list[tuple[str, str]], separator: str, quoted: bool) -> None:
+    text = written([["a", "b"], *map(list, rows)], separator, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+    found = tables.read(text.encode(), "t.csv")
+    assert [tuple(row) for row in found.to_numpy()] == [row for row in rows if any(row)]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_are_read_bit_for_bit_with_points_and_commas(values: list[float]) -> None:
+    for point in ".", ",":
+        column = pd.Series([repr(value).replace(".", point) for value in values])
+        np.testing.assert_array_equal(tables.numbers(column), values)
+
+
+def test_what_is_no_number_is_nan() -> None:
+    cells = pd.Series(["", "nan", "high", "1.234,5", "1 2", "1_0", "70%", "0x1"])
+    assert np.isnan(tables.numbers(cells)).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows"),
+    [
+        ('"image_id" , "mel"\n"a, b" , 0.5 \n', ["image_id", "mel"], {2: ["a, b", "0.5"]}),
+        ("a,b\n\n1,2\n,\n3,4\n\n", ["a", "b"], {3: ["1", "2"], 5: ["3", "4"]}),
+        (",a,b\n0,x,y\n1,z,w\n", ["a", "b"], {2: ["x", "y"], 3: ["z", "w"]}),
+        ("Unnamed: 0,a\n17,x\n", ["a"], {2: ["x"]}),
+        ("a;b;;\n1;2;;\n3;4\n", ["a", "b"], {2: ["1", "2"], 3: ["3", "4"]}),
+        ("sep=;\na;b\n1;2\n", ["a", "b"], {3: ["1", "2"]}),
+        ('"a;b",c\n1,2\n', ["a;b", "c"], {2: ["1", "2"]}),
+        ("\ufeff\ufeffa,b\n1,2\n", ["a", "b"], {2: ["1", "2"]}),
+    ],
+    ids=[
+        "blanks",
+        "empty rows",
+        "index",
+        "saved index",
+        "empty columns",
+        "declared",
+        "separator in a name",
+        "two marks",
+    ],
+)
+def test_what_programs_leave_around_cells_is_no_part_of_them(
+    text: str, columns: list[str], rows: dict[int, list[str]]
+) -> None:
+    found = tables.read(text.encode(), "t.csv")
+    assert list(found.columns) == columns
+    assert dict(zip(found.index, found.to_numpy().tolist(), strict=True)) == rows
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_header_is_known_by_its_first_bytes(encoding: str) -> None:
+    start = 'Image;"MEL";Melanocytic nevi\r\nISIC_1;0,'.encode(encoding)
+    assert tables.columns_of(start) == ("image", "mel", "melanocytic nevi")
+    assert tables.columns_of(start[:17])[0] in ("image", "imag", "im", "i")
+    assert tables.columns_of(b"") == tables.columns_of(b"\n\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"PK\x03\x04 workbook", "it is an Excel workbook"),
+        (gzip.compress(b"a,b\n1,2\n"), "it is compressed by gzip"),
+        (b"\n<!DOCTYPE html>", "it is a web page"),
+        (b'{"a": [1]}', "it is JSON"),
+        (b"\x80\x04\x95", "it is a Python pickle"),
+        ("a,b\n1,2\nL\u00e4sion,3\n".encode("cp1252"), "row 3 holds the byte 0xE4, which is not UTF-8"),
+        (b"\xff\xfe\x00", "which is not UTF-16"),
+        (b'a,b\n"1,2\n', "is not a CSV file: unexpected end of data"),
+        (b"a,b\n1,2,3\n4,5\n6\n", "2 rows do not have the 2 fields of the header: row 2 has 3, row 4 has 1"),
+        (b"image_id,mel\na,0,9\n", "row 2 has 3"),
+        (b"mel,MEL\n0,1\n", "has two columns of one name: mel, MEL"),
+        (b",mel\nISIC_1,0.5\n", "column 1 has no name, and 'ISIC_1' in row 2"),
+    ],
+)
+def test_what_is_no_table_is_named_as_what_it_is(content: bytes, words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        tables.read(content, "t.csv")
+    assert caught.value.message.startswith("t.csv")
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_list_may_leave_its_last_cells_out() -> None:
+    found = tables.read(b"image_id,reason\na\nb,hair\n", "t.csv", pad=True)
+    assert found.to_numpy().tolist() == [["a", ""], ["b", "hair"]]
