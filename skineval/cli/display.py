@@ -1,21 +1,22 @@
-"""How a bench goes, on standard error: bars on a terminal, a line a cell elsewhere."""
+"""How a bench goes, on standard error: rows on a terminal, a line an epoch and a line a cell elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as Remaining
-from rich.text import Text
-
-from skineval.cli.output import is_terminal, warn
+from skineval.cli.board import Board, Figures, Row
+from skineval.cli.forecast import Forecast
+from skineval.cli.output import warn
+from skineval.report import text
 
 if TYPE_CHECKING:
     from skineval.grid.engines import Message
     from skineval.runspec import RunSpec
+
+TRAINING = "training"  #: the phase in which there are epochs
 
 
 class Progressing:
@@ -23,95 +24,114 @@ class Progressing:
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False)
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            Remaining(compact=True),
-            console=self._console,
-            disable=quiet or not is_terminal(),
-        )
-        self._store: TaskID | None = None
-        self._all: TaskID | None = None
-        self._phase: TaskID | None = None
-        self._cells: dict[str, TaskID] = {}
-        self._scores: dict[str, float] = {}
+        self._board = Board(quiet)
+        self._all: Row | None = None
+        self._phase: Row | None = None
+        self._cells: dict[str, Row] = {}
+        self._forecast = Forecast(())
+        self._several: tuple[str, ...] = ()  # of folds and seeds, those of which there is more than one
 
     def __enter__(self) -> Progressing:
-        self._progress.start()
+        self._board.__enter__()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._progress.stop()
+        self._board.__exit__()
 
     def images(self, done: int, total: int) -> None:
         """Images decoded into the pixel store."""
-        if self._store is None:
-            self._store = self._progress.add_task("preparing images", total=total, note="")
-        self._progress.update(self._store, completed=done, total=total)
+        if self._phase is None:
+            self._phase = self._board.add(Row("preparing images", counted=True))
+        self._phase.count(done, total)
 
     def begin(self, cells: Sequence[RunSpec], finished: int) -> None:
         """Cells are about to run."""
+        self._end_phase()
         if finished:
-            self._say(f"{finished} of {finished + len(cells)} cells are done already")
-        self._all = self._progress.add_task("cells", total=len(cells), note="")
+            self._board.say(f"{finished} of {finished + len(cells)} cells are done already")
+        self._forecast = Forecast(cells)
+        self._several = tuple(key for key in ("fold", "seed") if len({getattr(cell, key) for cell in cells}) > 1)
+        self._board.expect(map(self._row, cells))
+        self._all = self._board.add(Row("cells", total=len(cells), counted=True))
 
     def cell(self, message: Message) -> None:
         """Something happened to a cell."""
         spec, fields = message.spec, message.fields
         if message.kind == "started":
-            self._cells[spec.run_id] = self._progress.add_task(
-                _title(spec), total=spec.training.epochs, note="starting"
-            )
+            self._start(spec)
         elif message.kind == "warning":
             self.warn(str(fields["text"]))
         elif message.kind in ("ended", "lost"):
             self._end(spec, fields, lost=message.kind == "lost")
         elif spec.run_id in self._cells:
             self._advance(message)
+        self._sum_up()
 
     def phase(self, text: str) -> None:
         """Something else takes its time."""
-        if self._phase is None:
-            self._phase = self._progress.add_task(text, total=None, note="")
-        self._progress.update(self._phase, description=text)
+        self._end_phase()
+        self._phase = self._board.add(Row(text))
 
     def note(self, text: str) -> None:
         """Something one should know of the data."""
-        self._say(text)
+        self._board.say(text)
 
     def warn(self, text: str) -> None:
         """Something was set aside."""
         if not self._quiet:
             warn(text)
 
+    def _end_phase(self) -> None:
+        if self._phase is not None:
+            self._board.remove(self._phase)
+            self._phase = None
+
+    def _start(self, spec: RunSpec) -> None:
+        self._forecast.started(spec)
+        self._cells[spec.run_id] = self._board.add(self._row(spec))
+
+    def _row(self, spec: RunSpec) -> Row:
+        epochs = spec.training.epochs
+        return Row(
+            f"{spec.model}/{spec.imbalance}",
+            " ".join(f"{key} {getattr(spec, key)}" for key in self._several),
+            " ".join(f"{key[0]}{getattr(spec, key)}" for key in self._several),
+            total=epochs,
+            figures=Figures(1, epochs),
+            phase="starting",
+        )
+
     def _advance(self, message: Message) -> None:
-        task, fields = self._cells[message.spec.run_id], message.fields
+        row, fields = self._cells[message.spec.run_id], message.fields
         if message.kind == "phase":
-            self._progress.update(task, note=fields["phase"])
-        elif message.kind == "step":
-            self._progress.update(task, completed=int(fields["done"]))
-        elif message.kind == "epoch":
-            note = f"validation balanced accuracy {fields['score']:.3f}"
-            self._progress.update(task, completed=fields["epoch"], note=note)
+            row.phase = "" if fields["phase"] == TRAINING else fields["phase"]
+        elif message.kind in ("step", "epoch"):
+            row.train(fields["done"], fields["loss"], fields["rate"], fields.get("score"))
+        if message.kind == "epoch" and not self._board.shown:
+            self._board.say(f"{_title(message.spec)}: {row.said()}{self._for_all()}")
 
-    def _end(self, spec: RunSpec, fields: object, lost: bool) -> None:
-        assert isinstance(fields, dict)
+    def _end(self, spec: RunSpec, fields: Mapping[str, Any], lost: bool) -> None:
+        done = not lost and fields["status"] == "done"
+        seconds = self._forecast.ended(spec, done)
         if spec.run_id in self._cells:
-            self._progress.remove_task(self._cells.pop(spec.run_id))
+            self._board.remove(self._cells.pop(spec.run_id))
         if self._all is not None:
-            self._progress.advance(self._all)
-        if lost or fields["status"] != "done":
-            self._say(f"failed {_title(spec)}: {fields['reason']}", style="red")
+            self._all.done += 1
+        if done:
+            self._board.say(f"done {_title(spec)} in {text.duration(seconds)}", style="green")
         else:
-            self._say(f"done {_title(spec)} in {fields['seconds']:.0f} s", style="green")
+            self._board.say(f"failed {_title(spec)}: {fields['reason']}", style="red")
 
-    def _say(self, text: str, style: str = "") -> None:
-        if not self._quiet:
-            self._progress.console.print(Text(text, style=style), soft_wrap=True)
+    def _sum_up(self) -> None:
+        if self._all is not None:
+            self._all.left = self._forecast.left({run_id: row.left for run_id, row in self._cells.items()})
+
+    def _for_all(self) -> str:
+        """The time left to all cells, where there are several."""
+        self._sum_up()
+        if self._all is None or not math.isfinite(self._all.left) or self._all.total == 1:
+            return ""
+        return f" (all cells: {text.duration(self._all.left)})"
 
 
 def _title(spec: RunSpec) -> str:

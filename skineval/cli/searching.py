@@ -1,18 +1,14 @@
-"""How a search goes, on standard error: bars on a terminal, a line a trial elsewhere."""
+"""How a search goes, on standard error: rows on a terminal, a line an epoch and a line a trial elsewhere."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as Remaining
-from rich.text import Text
-
-from skineval.cli.output import is_terminal
+from skineval.cli.board import Board, Figures, Row
 
 if TYPE_CHECKING:
+    from skineval.train.fit import Step
     from skineval.tuning.trials import Trial
 
 
@@ -20,72 +16,70 @@ class Searching:
     """Shows a search on standard error; use as a context manager."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            Remaining(compact=True),
-            console=Console(stderr=True, highlight=False),
-            disable=quiet or not is_terminal(),
-        )
-        self._store: TaskID | None = None
-        self._all: TaskID | None = None
-        self._trial: TaskID | None = None
+        self._board = Board(quiet)
+        self._store: Row | None = None
+        self._all: Row | None = None
+        self._trial: Row | None = None
 
     def __enter__(self) -> Searching:
-        self._progress.start()
+        self._board.__enter__()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._progress.stop()
+        self._board.__exit__()
 
     def images(self, done: int, total: int) -> None:
         """Images decoded into the pixel store."""
         if self._store is None:
-            self._store = self._progress.add_task("preparing images", total=total, note="")
-        self._progress.update(self._store, completed=done, total=total)
+            self._store = self._board.add(Row("preparing images", counted=True))
+        self._store.count(done, total)
 
     def note(self, text: str) -> None:
         """Something one should know."""
-        self._say(text)
+        self._board.say(text)
 
     def begin(self, trials: int, ended: int) -> None:
         """Trials are about to run."""
+        if self._store is not None:
+            self._board.remove(self._store)
         if ended:
-            self._say(f"{ended} of {trials} trials are over already")
-        self._all = self._progress.add_task("trials", total=trials, completed=ended, note="")
+            self._board.say(f"{ended} of {trials} trials are over already")
+        self._all = self._board.add(Row("trials", total=trials, done=ended, counted=True))
 
     def trial(self, trial: Trial, epochs: int) -> None:
         """A trial begins, or goes on."""
-        self._trial = self._progress.add_task(f"trial {trial.number}", total=epochs, note=_setting(trial))
+        self._trial = self._board.add(
+            Row(f"trial {trial.number}", _setting(trial), total=epochs, figures=Figures(1, epochs))
+        )
 
-    def step(self, done: float) -> None:
-        """Epochs of the trial that are done."""
-        if self._trial is not None:
-            self._progress.update(self._trial, completed=int(done))
+    def step(self, step: Step) -> None:
+        """Where the trial stands."""
+        self._train(step, None)
 
-    def epoch(self, best: float) -> None:
+    def epoch(self, step: Step, score: float) -> None:
         """An epoch is over."""
-        if self._trial is not None:
-            self._progress.update(self._trial, note=f"validation balanced accuracy {best:.3f}")
+        self._train(step, score)
+        if self._trial is not None and not self._board.shown:
+            self._board.say(f"{self._trial.name}: {self._trial.said()}")
 
     def ended(self, trial: Trial, best: Trial) -> None:
         """A trial is over."""
         if self._trial is not None:
-            self._progress.remove_task(self._trial)
+            self._board.remove(self._trial)
             self._trial = None
         if self._all is not None:
-            self._progress.update(self._all, advance=1, note=f"best {best.score:.3f} (trial {best.number})")
+            self._all.done += 1
+            self._all.mark = f"best {best.score:.3f} (trial {best.number})"
         outcome = trial.reason or f"{trial.score:.3f}"
         colour = {"done": "green", "failed": "red"}.get(trial.state, "")
-        self._say(f"{trial.state} trial {trial.number}: {outcome} ({_setting(trial)})", colour)
+        self._board.say(f"{trial.state} trial {trial.number}: {outcome} ({_setting(trial)})", colour)
 
-    def _say(self, text: str, style: str = "") -> None:
-        if not self._quiet:
-            self._progress.console.print(Text(text, style=style), soft_wrap=True)
+    def _train(self, step: Step, score: float | None) -> None:
+        if self._trial is None or self._all is None or self._trial.total is None or self._all.total is None:
+            return
+        self._trial.train(step.done, step.loss, step.images_per_second, score)
+        self._all.pace.at(self._all.done + min(step.done / self._trial.total, 0.999))
+        self._all.left = self._all.pace.left(self._all.total)
 
 
 def _setting(trial: Trial) -> str:

@@ -36,7 +36,7 @@ from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.classifier import describe
 from skineval.train.embeddings import fit_head, install_head
-from skineval.train.fit import Task, history_rows, images_per_second, train
+from skineval.train.fit import Step, Task, history_rows, images_per_second, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.memory import is_out_of_memory
@@ -52,7 +52,7 @@ class Observer:
     """Who is told how a cell goes, and who may stop it."""
 
     on_epoch: Callable[[EpochEnded], None]
-    on_step: Callable[[float], None]  #: epochs done, with the fraction of the current one
+    on_step: Callable[[Step], None]
     on_phase: Callable[[str], None]
     should_stop: Callable[[], bool]
 

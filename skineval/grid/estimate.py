@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from skineval.catalog import Catalog
+from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import Prepared
 from skineval.runspec import RunSpec
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
@@ -19,7 +20,6 @@ from skineval.train.weights import NONE, Weights
 
 STEPS = 2  #: measured ones, after one to warm up
 FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
-HEAD_SHARE = 0.1  #: of the network's time, for a strategy that only refits the head
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
 
 

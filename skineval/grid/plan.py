@@ -13,6 +13,8 @@ from skineval.runspec import RunSpec, Training
 from skineval.specs import Architecture, ImbalanceStrategy, Selection
 from skineval.train.weights import NONE
 
+HEAD_SHARE = 0.1  #: of the time of a cell that trains its network, for one that only refits the head of a trained one
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -25,6 +25,7 @@ from skineval.grid.workspace import Workspace
 from skineval.plugins import Problem
 from skineval.runspec import RunSpec
 from skineval.specs import CellEnded, CellStarted, EpochEnded
+from skineval.train.fit import Step
 from skineval.train.poisoned import is_poisoned
 
 HEARTBEAT = 0.25  #: seconds between messages on how far an epoch is
@@ -110,16 +111,22 @@ def one_line(error: BaseException) -> str:
 
 def _observer(spec: RunSpec, catalog: Catalog, channel: Channel, stop: threading.Event) -> Observer:
     def on_epoch(event: EpochEnded) -> None:
-        channel.send("epoch", run_id=spec.run_id, epoch=event.epoch, score=event.val_balanced_accuracy)
+        fields = {
+            "done": event.epoch,
+            "loss": event.train_loss,
+            "score": event.val_balanced_accuracy,
+            "rate": event.images_per_second,
+        }
+        channel.send("epoch", run_id=spec.run_id, **fields)
         _notify(catalog, channel, "skineval_on_epoch_end", event)
 
     last = [0.0]
 
-    def on_step(done: float) -> None:
+    def on_step(step: Step) -> None:
         now = time.monotonic()
         if now - last[0] >= HEARTBEAT:
             last[0] = now
-            channel.send("step", run_id=spec.run_id, done=done)
+            channel.send("step", run_id=spec.run_id, done=step.done, loss=step.loss, rate=step.images_per_second)
 
     def on_phase(phase: str) -> None:
         channel.send("phase", run_id=spec.run_id, phase=phase)

@@ -44,6 +44,15 @@ class Task:
     head: tuple[str, ...] | None = None  #: dotted paths of what is not backbone; needed where the two are told apart
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where training stands before a step."""
+
+    done: float  #: epochs, with the fraction of the current one
+    loss: float = math.nan  #: mean of the current epoch so far; NaN before its first step, and on a GPU
+    images_per_second: float = math.nan  #: of the current epoch so far; NaN before its first step
+
+
 @full_float32()
 def train(
     model: nn.Module,
@@ -52,7 +61,7 @@ def train(
     stage: Stage,
     folder: Path,
     on_epoch: Callable[[EpochRecord], None],
-    on_step: Callable[[float], None] = lambda done: None,
+    on_step: Callable[[Step], None] = lambda step: None,
 ) -> Progress:
     """Train `model` until the last epoch or until patience runs out; it holds the best epoch's weights afterwards.
 
@@ -97,7 +106,7 @@ def run_epoch(
     task: Task,
     stage: Stage,
     progress: Progress,
-    on_step: Callable[[float], None] = lambda done: None,
+    on_step: Callable[[Step], None] = lambda step: None,
 ) -> EpochRecord:
     """The epoch that comes after `progress`: one pass over the train part and one over the validation part.
 
@@ -120,7 +129,8 @@ def run_epoch(
     for step, (begin, end) in enumerate(steps):
         stage.stop_if_asked()
         done = epoch - 1 + step / len(steps)
-        on_step(done)
+        loss_so_far = float(lost[:step].mean()) if lost.device.type == "cpu" and step else math.nan
+        on_step(Step(done, loss_so_far, begin / (time.perf_counter() - started) if step else math.nan))
         for part_begin, part_end in parts_of(begin, end, progress.splits):
             part = slice(part_begin, part_end)
             batch = task.transform(stage.take(rows[part]), draws[part])

@@ -20,7 +20,7 @@ from skineval.runspec import RunSpec, derive_seed
 from skineval.train import checkpoint
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import EpochRecord
-from skineval.train.fit import train, validate
+from skineval.train.fit import Step, train, validate
 from skineval.train.network import build_network
 from skineval.train.predict import Stage, put_on_device
 from skineval.train.weights import Weights
@@ -37,8 +37,8 @@ class Pruned(Exception):  # noqa: N818 - not an error: the trial has been judged
 class Observer:
     """Who is told how a trial goes, and who judges it."""
 
-    on_step: Callable[[float], None]  #: epochs done, over all cells, with the fraction of the current one
-    on_epoch: Callable[[float], None]  #: the best validation score so far of the current cell, before any refit
+    on_step: Callable[[Step], None]  #: cells are counted as one training
+    on_epoch: Callable[[Step, float], None]  #: where it stands after an epoch, and the validation score of that
     is_hopeless: Callable[[Sequence[float]], bool]  #: from a curve; asked after every epoch or cell but the last
     should_stop: Callable[[], bool]
 
@@ -172,7 +172,11 @@ def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Obs
 
     def on_epoch(record: EpochRecord) -> None:
         log.add(record)
-        observer.on_epoch(log.best())
+        step = Step(before + record.epoch, record.train_loss, record.images / record.train_seconds)
+        observer.on_epoch(step, record.val_balanced_accuracy)
+
+    def on_step(step: Step) -> None:
+        observer.on_step(dataclasses.replace(step, done=before + step.done))
 
     workspace, stage = ground.staged(spec)
     architecture = ground.catalog.architecture(spec.model)
@@ -186,7 +190,7 @@ def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Obs
         derive_seed("initial weights", spec.model, spec.seed, spec.fold),
     )
     task = make_task(spec, workspace, architecture, strategy, network, stage.device)
-    progress = train(network, spec, task, stage, folder, on_epoch, lambda done: observer.on_step(before + done))
+    progress = train(network, spec, task, stage, folder, on_epoch, on_step)
     if strategy.resample is None:
         return progress.best_score
     refit_head(spec, workspace, architecture, strategy, stage, network)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skineval.tuning.trials import Trial
+
+if TYPE_CHECKING:
+    from skineval.train.fit import Step  # which imports torch
 
 
 class Display(Protocol):
@@ -22,11 +25,11 @@ class Display(Protocol):
     def trial(self, trial: Trial, epochs: int) -> None:
         """A trial begins, or goes on: at most `epochs` epochs over all of its cells."""
 
-    def step(self, done: float) -> None:
-        """Epochs of the trial that are done, with the fraction of the current one."""
+    def step(self, step: Step) -> None:
+        """Where the trial stands, its cells counted as one training."""
 
-    def epoch(self, best: float) -> None:
-        """An epoch is over; the best validation score so far of the cell."""
+    def epoch(self, step: Step, score: float) -> None:
+        """An epoch is over, with this loss, rate and validation score."""
 
     def ended(self, trial: Trial, best: Trial) -> None:
         """A trial is over, and which is now the best."""
@@ -39,6 +42,6 @@ class Silent:
     def note(self, text: str) -> None: ...
     def begin(self, trials: int, ended: int) -> None: ...
     def trial(self, trial: Trial, epochs: int) -> None: ...
-    def step(self, done: float) -> None: ...
-    def epoch(self, best: float) -> None: ...
+    def step(self, step: Step) -> None: ...
+    def epoch(self, step: Step, score: float) -> None: ...
     def ended(self, trial: Trial, best: Trial) -> None: ...

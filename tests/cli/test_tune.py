@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 
 import pytest
@@ -93,6 +94,11 @@ def test_results_go_to_standard_output_and_the_rest_does_not(tmp_path, skineval_
     rows = json.loads(done.stdout)["rows"]
     assert sorted(row["number"] for row in rows) == [0, 1]
     assert all(set(row) >= {"value", "gain", "learning_rate", "state", "seconds"} for row in rows)
+    epochs = [line for line in done.stderr.splitlines() if line.startswith("trial 1: epoch ")]
+    assert len(epochs) == int(epochs[0].split("/")[1].split(",")[0])
+    assert all(
+        re.search(r", loss \d\.\d+, validation balanced accuracy 0\.\d+, [\d,]+ images/s,", one) for one in epochs
+    )
     assert "done trial 1" in done.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("tune-synthetic-cnn-width-4")

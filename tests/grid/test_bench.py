@@ -32,6 +32,12 @@ def bench(tmp_path_factory):
     done = run_program("bench", *GRID, "--out=out", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "SYNTHETIC" in done.stdout
+    lines = [line for line in done.stderr.splitlines() if ": epoch " in line]
+    assert [line.partition(", loss ")[0] for line in lines] == [
+        f"cnn:width=4/{imbalance} fold 0 seed 0: epoch {epoch}/2"
+        for imbalance in ("none", "class-weights")
+        for epoch in (1, 2)
+    ]  # a log has a line an epoch of every network that is trained
     return BenchFolder(folder / "out")
 
 

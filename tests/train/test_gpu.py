@@ -70,8 +70,8 @@ def test_no_step_waits_for_the_gpu(model, monkeypatch):
     learner = make_learner(trial.network, trial.spec.training, GPU)
     look_at = fit.look_at
 
-    def on_step(done):
-        if done > 0:  # the first one may copy constants
+    def on_step(step):
+        if step.done > 0:  # the first one may copy constants
             torch.cuda.set_sync_debug_mode("error")
 
     def look(lost, step, epoch):

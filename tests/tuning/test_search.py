@@ -276,7 +276,7 @@ def test_strategies_on_embeddings_are_given_up_between_networks_by_their_new_hea
     made = plan(epochs=2, imbalance="smote")  # the first of the two networks alone
     store = open_store(made.prepared.table, 16, cache=cache_folder())
     ground = attempt.Ground(made.prepared, store.array, load_catalog(), lambda: False)
-    observer = attempt.Observer(lambda done: None, lambda best: None, lambda curve: False, lambda: False)
+    observer = attempt.Observer(lambda step: None, lambda step, score: None, lambda curve: False, lambda: False)
     with running._as_in_a_bench(made):
         alone = attempt.attempt(Trial(0, {}), made.cells(pruned.parameters), ground, tmp_path / "one", observer)
     assert pruned.value == alone.value
@@ -326,7 +326,7 @@ def test_an_epoch_saved_but_not_judged_is_judged_before_the_next(tmp_path, monke
         return False
 
     def observer(is_hopeless):
-        return attempt.Observer(lambda done: None, lambda best: None, is_hopeless, lambda: False)
+        return attempt.Observer(lambda step: None, lambda step, score: None, is_hopeless, lambda: False)
 
     with pytest.raises(Died):
         attempt.attempt(trial, made.cells(made.own), ground, tmp_path, observer(die))

@@ -1,0 +1,206 @@
+"""How work goes, on standard error: rows with bars, drawn again and again; lines alone where nobody would see rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from skineval.cli.forecast import Pace
+from skineval.cli.output import is_terminal
+from skineval.report import text
+
+EPOCH = 5  #: columns that `12/30` takes
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Where a training stands; NaN is what is not known yet."""
+
+    epoch: int  #: the current one, from 1
+    epochs: int
+    loss: float = math.nan
+    score: float = math.nan  #: validation balanced accuracy of the last epoch that is over
+    rate: float = math.nan  #: images per second
+
+    @property
+    def count(self) -> str:
+        """The epoch as `3/30`."""
+        return f"{self.epoch}/{self.epochs}"
+
+
+@dataclass(eq=False)
+class Row:
+    """One line of a board."""
+
+    name: str  #: cut where there is no room for it
+    mark: str = ""  #: what else it is called by where there is room, and in short, which is never cut
+    short: str = ""
+    total: float | None = None  #: None: nobody knows
+    done: float = 0.0
+    counted: bool = False  #: how much is done stands behind the name
+    figures: Figures | None = None  #: of a training, which is counted in epochs
+    left: float = math.nan  #: seconds
+    phase: str = ""  #: what it does, where that is not to train
+    pace: Pace = field(default_factory=Pace)
+    since: float = field(default_factory=time.monotonic)
+
+    def count(self, done: float, total: float) -> None:
+        """So much is done, of so much."""
+        self.pace.at(done / max(total, 1))
+        self.done, self.total, self.left = done, total, self.pace.left(1.0)
+
+    def train(self, done: float, loss: float, rate: float, score: float | None = None) -> None:
+        """So many epochs are done; with a score, one has just ended. What is NaN is as it was."""
+        assert self.figures is not None
+        before, epochs = self.figures, self.figures.epochs
+        self.pace.at(done)
+        self.done, self.left = done, self.pace.left(epochs)
+        self.figures = Figures(
+            min(math.floor(done) + (score is None), epochs),
+            epochs,
+            before.loss if math.isnan(loss) else loss,
+            before.score if score is None else score,
+            before.rate if math.isnan(rate) else rate,
+        )
+
+    def called(self, width: int) -> str:
+        """The name in at most `width` columns."""
+        name = text.plain(self.name)
+        if self.counted and self.total is not None:
+            name += f" {text.count(self.done)}/{text.count(self.total)}"
+        for mark in (self.mark, self.short):
+            whole = f"{name} {mark}".rstrip()
+            if cell_len(whole) <= width:
+                return whole
+        end = f"… {self.short}" if self.short else "…"
+        return set_cell_size(name, max(width - cell_len(end), 0)) + end
+
+    def said(self) -> str:
+        """An epoch that is over, as a line of a log says it."""
+        assert self.figures is not None
+        loss, score, rate = text.decimal(self.figures.loss), text.decimal(self.figures.score), self.figures.rate
+        return (
+            f"epoch {self.figures.count}, loss {loss}, validation balanced accuracy {score}, "
+            f"{text.count(rate)} images/s, {text.duration(self.left)} left"
+        )
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What of a row is shown in how many columns."""
+
+    bar: int
+    gap: int
+    heads: tuple[str, ...]  #: of epoch, loss, validation balanced accuracy, rate and time left; "": not shown
+    time: Callable[[float], str]  #: how a time is written, and how long that gets
+    longest: int
+
+    def widths(self, epoch: int) -> tuple[int, ...]:
+        """The columns of each figure, where the longest count of epochs takes so many."""
+        least = (epoch, 5, 5, 6, self.longest)
+        return tuple(max(len(head), n) if head else 0 for head, n in zip(self.heads, least, strict=True))
+
+    def line(self, words: tuple[str, ...], epoch: int) -> str:
+        """The figures of a row in their columns."""
+        placed = [word.rjust(width) for word, width in zip(words, self.widths(epoch), strict=True) if width]
+        return (" " * self.gap).join(placed)
+
+
+def _clock(seconds: float) -> str:
+    """A time in few columns, such as 1:02, 1:05:00 or 12 h."""
+    if not math.isfinite(seconds):
+        return text.MISSING
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours > 9:
+        return f"{hours} h"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+#: By the columns that a terminal has at least.
+_LAYOUTS = {
+    130: _Layout(24, 2, ("epoch", "loss", "validation balanced accuracy", "images/s", "time left"), text.duration, 12),
+    85: _Layout(16, 2, ("epoch", "loss", "bal. accuracy", "images/s", "time left"), text.duration, 12),
+    58: _Layout(6, 1, ("epoch", "loss", "b.acc", "im/s", "left"), _clock, 7),
+    0: _Layout(6, 1, ("epoch", "", "b.acc", "", "left"), _clock, 7),
+}
+
+
+class Board:
+    """Rows on a terminal; use as a context manager. Whatever is said stays above them."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self.shown = not quiet and is_terminal() and not self._console.is_dumb_terminal  #: whether rows are seen
+        self._rows: list[Row] = []
+        self._names = 0  # columns of the longest name so far: bars stay where they are
+        self._live = Live(
+            console=self._console, get_renderable=self._drawn, refresh_per_second=5, transient=True, auto_refresh=True
+        )
+
+    def __enter__(self) -> Board:
+        if self.shown:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._live.stop()
+
+    def add(self, row: Row) -> Row:
+        """Show one more row, below the others."""
+        self._rows = [*self._rows, row]
+        return row
+
+    def remove(self, row: Row) -> None:
+        """Show a row no longer."""
+        self._rows = [other for other in self._rows if other is not row]
+
+    def expect(self, rows: Iterable[Row]) -> None:
+        """Leave room for the names of these rows from now on, so that no bar has to move when they come."""
+        self._names = max([self._names, *(cell_len(row.called(self._console.width)) for row in rows)])
+
+    def say(self, words: str, style: str = "") -> None:
+        """One line that stays."""
+        if not self._quiet:
+            self._console.print(Text(text.plain(words), style=style), soft_wrap=not self.shown)
+
+    def _drawn(self) -> Table:
+        rows, width = self._rows, self._console.width
+        layout = next(layout for least, layout in _LAYOUTS.items() if width >= least)
+        counts = [row.figures.count for row in rows if row.figures]
+        epoch = max(EPOCH, *map(len, counts)) if counts else EPOCH
+        heads = layout.line(layout.heads, epoch)
+        self.expect(rows)
+        names = max(min(self._names, width - layout.bar - len(heads) - 2 * layout.gap), 8)
+        grid = Table(box=None, padding=(0, layout.gap, 0, 0), pad_edge=False, show_header=bool(counts))
+        grid.add_column(width=names, no_wrap=True)
+        grid.add_column(width=layout.bar, no_wrap=True)
+        grid.add_column(Text(heads, style="dim"), width=len(heads), no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            bar = ProgressBar(row.total or None, row.done, width=layout.bar)
+            grid.add_row(Text(row.called(names)), bar, Text(_told(row, layout, epoch)))
+        return grid
+
+
+def _told(row: Row, layout: _Layout, epoch: int) -> str:
+    """What stands behind the bar of a row."""
+    if row.phase:
+        return row.phase
+    if row.total is None:
+        return text.duration(time.monotonic() - row.since)
+    figures = ("", "", "", "")
+    if row.figures:
+        one = row.figures
+        figures = (one.count, text.decimal(one.loss), text.decimal(one.score), text.count(one.rate))
+    return layout.line((*figures, layout.time(row.left)), epoch)
