@@ -5,7 +5,8 @@ Importing this package does no work and loads neither torch nor numpy; the funct
 
 from __future__ import annotations
 
-from skineval.api import bench, evaluate, load_model, tune
+from skineval.api import bench, evaluate, load_model, open, tune
+from skineval.grid.result import BenchResult
 from skineval.hookspecs import hookimpl
 from skineval.specs import (
     Architecture,
@@ -22,6 +23,7 @@ from skineval.specs import (
 
 __all__ = [
     "Architecture",
+    "BenchResult",
     "CellEnded",
     "CellStarted",
     "DatasetSource",
@@ -35,5 +37,6 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "load_model",
+    "open",
     "tune",
 ]

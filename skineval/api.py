@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,28 @@ def bench(
 
     asked = request(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
-    return run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast)
+    return _shown(run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast))
+
+
+def open(folder: str | Path) -> BenchResult:
+    """Read the bench in `folder`, finished or not, as `bench` returns it; nothing is trained and nothing written.
+
+    Figures are those in its files, or are computed anew where cells, recipe or metrics are others than those that the
+    files were made from. `result.unfinished` are the cells that are missing. `result.pixels` looks for the data where
+    the recipe says when it is called, and raises DataError where it is no longer there. Raises DataError naming a file
+    of the bench that is missing or damaged.
+    """
+    from functools import cache
+
+    from skineval.catalog import load_catalog
+    from skineval.grid.outcome import open_bench, pictures
+    from skineval.grid.sources import load_table
+    from skineval.grid.store import BenchFolder
+
+    catalog = load_catalog()
+    result = open_bench(BenchFolder(Path(folder)), catalog)
+    found = cache(lambda: pictures(load_table(result.recipe.data, catalog)[0]))
+    return _shown(replace(result, pixels=lambda image_ids: found()(image_ids)))
 
 
 def tune(
@@ -188,10 +209,12 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     """A trained model: `load_model("runs/.../cells/RUN_ID").predict_proba(images)`.
 
     `path` is the folder of a cell or its model.safetensors. Raises ModelFileError where the files are missing, damaged
-    or of another architecture; nothing is ever unpickled.
+    or of another architecture, and where `path` is that of a bench, naming its cells; nothing is ever unpickled.
     """
+    from skineval.grid.store import refuse_bench
     from skineval.train.classifier import load_classifier
 
+    refuse_bench(Path(path))
     return load_classifier(path, device=device)
 
 
@@ -327,6 +350,12 @@ def diagnosis() -> dict[str, str | int]:
     facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}
     facts |= {f"set aside {i}": str(problem) for i, problem in enumerate(catalog.problems, start=1)}
     return facts
+
+
+def _shown(result: BenchResult) -> BenchResult:
+    from skineval.report.notebook import ShownBench
+
+    return ShownBench(**{field.name: getattr(result, field.name) for field in fields(result)})
 
 
 def _checked(asked: Request, catalog: Catalog) -> Recipe:

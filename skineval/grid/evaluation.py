@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,7 @@ from skineval.measure.predictions import from_submission, several
 class Evaluation:
     """Scores, and what has to be said of them."""
 
-    results: pd.DataFrame  #: one row a figure, in the columns of results.csv
+    results: pd.DataFrame = field(repr=False)  #: one row a figure, in the columns of results.csv
     lesions_known: bool  #: False where nobody said which images show one lesion, so that images were resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
 

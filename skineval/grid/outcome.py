@@ -59,19 +59,13 @@ def conclude(
     table: LesionTable | None = None,
 ) -> BenchResult:
     """Measure every finished cell, write results.csv and comparisons.csv, and let every reporter write its report."""
-    result = read_bench(folder, table)
-    metrics = [metric for metric in catalog.metrics if result.recipe.task in metric.tasks]
     on_phase("measuring")
-    tested = {cell.run_id: cell.predictions.select("test") for cell in result.finished}
-    averaged = [_selected(ensemble, "test") for ensemble in result.ensembles]
-    results, comparisons = measure(result, tested, averaged, metrics), compare(result, tested, averaged, metrics)
-    store.write_frame(folder.results, results)
-    store.write_frame(folder.comparisons, comparisons)
-    externals = [_measured(external, result, metrics) for external in result.externals]
-    for external in externals:
+    result = _measured(read_bench(folder, table), catalog)
+    store.write_frame(folder.results, result.results)
+    store.write_frame(folder.comparisons, result.comparisons)
+    for external in result.externals:
         store.write_frame(folder.external(external.name).results, external.results)
         store.write_frame(folder.external(external.name).comparisons, external.comparisons)
-    result = replace(result, results=results, comparisons=comparisons, externals=externals)
     for reporter in catalog.reporters:
         on_phase(f"writing the {reporter.name} report")
         try:
@@ -111,6 +105,17 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
     return digest.hexdigest() + "\n"
 
 
+def open_bench(folder: BenchFolder, catalog: Catalog) -> BenchResult:
+    """A bench, finished or not, with the measures of every finished cell; writes nothing.
+
+    Its measures are those on disk where these stand, or else are made now. Raises DataError naming a file that is
+    missing or damaged.
+    """
+    if conclusion_stands(folder, read_own_recipe(folder), catalog):
+        return load_bench(folder)
+    return _measured(read_bench(folder), catalog)
+
+
 def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
     """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
     result = read_bench(folder, table)
@@ -129,9 +134,7 @@ def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
 
 def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
     """Everything of a bench but its measures."""
-    if not folder.recipe.is_file():
-        raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
-    recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    recipe = read_own_recipe(folder)
     environment = store.read_json(folder.environment)
     split = store.read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
     cells = _cells(folder)
@@ -158,8 +161,15 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
             replace(one, ensembles=ensembles(recipe, finished, one.predictions, set(recipe.ensemble)))
             for one in externals
         ],
-        pixels=_pixels(table) if table is not None else None,
+        pixels=pictures(table) if table is not None else None,
     )
+
+
+def read_own_recipe(folder: BenchFolder) -> Recipe:
+    """The recipe of a bench; raises DataError where there is no bench."""
+    if not folder.recipe.is_file():
+        raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
+    return make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
 
 
 def measure(
@@ -224,11 +234,23 @@ def _products(folder: BenchFolder) -> list[Path]:
     return [*files, *sorted((folder.path / "figures").glob("*"))]
 
 
-def _measured(external: ExternalTest, result: BenchResult, metrics: Sequence[Metric]) -> ExternalTest:
+def _measured(result: BenchResult, catalog: Catalog) -> BenchResult:
+    """The bench with the measures of its finished cells, on the internal test and on every external one."""
+    metrics = [metric for metric in catalog.metrics if result.recipe.task in metric.tasks]
+    tested = {cell.run_id: cell.predictions.select("test") for cell in result.finished}
+    averaged = [_selected(ensemble, "test") for ensemble in result.ensembles]
     return replace(
-        external,
-        results=measure(result, external.predictions, external.ensembles, metrics),
-        comparisons=compare(result, external.predictions, external.ensembles, metrics),
+        result,
+        results=measure(result, tested, averaged, metrics),
+        comparisons=compare(result, tested, averaged, metrics),
+        externals=[
+            replace(
+                external,
+                results=measure(result, external.predictions, external.ensembles, metrics),
+                comparisons=compare(result, external.predictions, external.ensembles, metrics),
+            )
+            for external in result.externals
+        ],
     )
 
 
@@ -295,7 +317,7 @@ def _cell_result(
     )
 
 
-def _pixels(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], NDArray[np.uint8]]:
+def pictures(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], NDArray[np.uint8]]:
     """Pictures of images for the reports, from the data set itself: larger than what the networks see."""
     rows = dict(zip(table.frame["image_id"], range(len(table)), strict=True))
 

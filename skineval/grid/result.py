@@ -26,10 +26,12 @@ class CellResult:
     imbalance: str
     fold: int
     seed: int
-    predictions: Predictions  #: parts "validation" and "test"
-    history: pd.DataFrame  #: columns of history.csv
-    train_counts: tuple[int, ...]  #: images per class of the train part, in the order of `classes`
-    explanations: Mapping[str, Path] = field(default_factory=dict)  #: explainer -> folder of its panels
+    predictions: Predictions = field(repr=False)  #: parts "validation" and "test"
+    history: pd.DataFrame = field(repr=False)  #: columns of history.csv
+    #: images per class of the train part, in the order of `classes`
+    train_counts: tuple[int, ...] = field(repr=False)
+    #: explainer -> folder of its panels
+    explanations: Mapping[str, Path] = field(default_factory=dict, repr=False)
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
 
     @property
@@ -48,9 +50,9 @@ class EnsembleResult:
     model: str  #: as in results.csv, such as `ensemble(resnet18)`, or `ensemble(resnet18;folds)` over folds
     imbalance: str
     over: tuple[str, ...]  #: of "folds", "models" and "seeds"
-    members: tuple[str, ...]  #: run ids of the cells that were averaged
+    members: tuple[str, ...] = field(repr=False)  #: run ids of the cells that were averaged
     n_wanted: int  #: how many cells it would be made of, had all of them finished
-    predictions: tuple[Predictions, ...]  #: of the parts of its members
+    predictions: tuple[Predictions, ...] = field(repr=False)  #: of the parts of its members
 
     @property
     def system(self) -> str:
@@ -63,31 +65,32 @@ class ExternalTest:
     """A further data set that the cells have predicted, and the measures on it."""
 
     name: str
-    about: Mapping[str, Any]  #: about.json
-    results: pd.DataFrame
-    comparisons: pd.DataFrame
-    predictions: Mapping[str, Predictions]  #: run id -> predictions, part "external"
-    ensembles: Sequence[EnsembleResult] = ()  #: also those over folds, by names of their own: all predict these images
+    about: Mapping[str, Any] = field(repr=False)  #: about.json
+    results: pd.DataFrame = field(repr=False)
+    comparisons: pd.DataFrame = field(repr=False)
+    predictions: Mapping[str, Predictions] = field(repr=False)  #: run id -> predictions, part "external"
+    #: also those over folds, by names of their own: all predict these images
+    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BenchResult:
-    """Everything a finished bench left on disk, and its measures."""
+    """Everything a bench left on disk, finished or not, and its measures."""
 
     folder: Path
-    recipe: Recipe
-    environment: Mapping[str, Any]
+    recipe: Recipe = field(repr=False)
+    environment: Mapping[str, Any] = field(repr=False)
     classes: tuple[str, ...]
     warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
-    split: pd.DataFrame  #: split.csv
-    cells: pd.DataFrame  #: cells.csv
-    results: pd.DataFrame  #: results.csv
-    comparisons: pd.DataFrame  #: comparisons.csv
-    finished: Sequence[CellResult]
-    ensembles: Sequence[EnsembleResult] = ()
-    externals: Sequence[ExternalTest] = ()
+    split: pd.DataFrame = field(repr=False)  #: split.csv
+    cells: pd.DataFrame = field(repr=False)  #: cells.csv
+    results: pd.DataFrame = field(repr=False)  #: results.csv
+    comparisons: pd.DataFrame = field(repr=False)  #: comparisons.csv
+    finished: Sequence[CellResult] = field(repr=False)
+    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
+    externals: Sequence[ExternalTest] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
-    pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = None
+    pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
 
     @property
     def lesions_known(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from skineval.errors import DataError
+from skineval.errors import LISTED, DataError, ModelFileError
 from skineval.files import atomic_write
 from skineval.runspec import RunSpec
 
@@ -187,6 +187,18 @@ class BenchFolder:
     def network(self, network_id: str) -> Path:
         """Where a network is trained that several cells share."""
         return self.path / "networks" / network_id
+
+
+def refuse_bench(path: Path) -> None:
+    """Raises ModelFileError where `path` is a bench, or a place in one, instead of a trained cell of it."""
+    for bench in map(BenchFolder, (path, *path.parents[:2])):
+        cells = sorted(file.parent.name for file in bench.path.glob("cells/*/model.json"))
+        if bench.recipe.is_file() and not {path.name, path.parent.name} & set(cells):
+            names = ", ".join(cells[:LISTED]) + (f" and {len(cells) - LISTED} more" if len(cells) > LISTED else "")
+            raise ModelFileError(
+                f"{path} is no trained model. The cells of the bench {bench.path} are: {names or 'none yet'}.",
+                f"Name one: {bench.cell(cells[0]).path}." if cells else "Run the bench again to go on with it.",
+            )
 
 
 def csv_text(frame: pd.DataFrame) -> str:

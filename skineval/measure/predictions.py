@@ -57,6 +57,9 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def __repr__(self) -> str:
+        return f"<Predictions of {len(self)} images, {len(self.classes)} classes, fold {self.fold}, seed {self.seed}>"
+
     @property
     def normalised(self) -> bool:
         """Whether the probabilities of every image sum to 1; figures that need probabilities are NaN where not."""

@@ -47,6 +47,11 @@ class Classifier:
     tta: str  #: test-time augmentation, as the model's own predictions were made
     about: dict[str, Any]  #: model.json
 
+    def __repr__(self) -> str:
+        marks = f" [{'; '.join(self.stamps)}]" if self.stamps else ""
+        made = f"{self.architecture.name}{marks}: {len(self.classes)} classes ({', '.join(self.classes)})"
+        return f"<Classifier {made}, {self.image_size} pixels>"
+
     @property
     def stamps(self) -> tuple[str, ...]:
         """What was said of the bench that trained it: SYNTHETIC, LEAKY, NOT COMPARABLE; older models say nothing."""

@@ -57,6 +57,13 @@ class Search:
     caveat: str = ""  #: why the test part judges no winner fairly: a sentence, empty where it does
     notes: tuple[str, ...] = ()  #: how it was searched, where that is not as usual: sentences
 
+    def __repr__(self) -> str:
+        marks = f" [{'; '.join(self.stamps)}]" if self.stamps else ""
+        scores = f"best {self.best.score:.3f} (trial {self.best.number}), the recipe's own {self.own.score:.3f}"
+        return (
+            f"<Search for {self.system} in {self.folder}{marks}: {len(self.trials)} trials, validation part: {scores}>"
+        )
+
     @property
     def own(self) -> Trial:
         """The recipe's own setting."""

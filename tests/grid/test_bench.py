@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import skineval
+from skineval import api
 from skineval.catalog import load_catalog
 from skineval.data import synthetic
 from skineval.data.lesions import DIAGNOSES
@@ -43,6 +46,10 @@ def bench(tmp_path_factory):
 
 def cells(bench):
     return pd.read_csv(bench.cells, dtype={"reason": str})
+
+
+def frame_of(cell):
+    return cell.predictions.to_frame()
 
 
 def predictions(bench, imbalance):
@@ -211,6 +218,14 @@ def test_a_model_that_is_damaged_is_refused(bench, tmp_path):
         skineval.load_model(tmp_path)
 
 
+def test_a_bench_is_no_model_and_names_its_cells(bench):
+    for path in (bench.path, bench.path / "cells", bench.path / "cells" / "typo"):
+        with pytest.raises(ModelFileError) as error:
+            skineval.load_model(path)
+        for run_id in cells(bench)["run_id"]:
+            assert run_id in str(error.value)
+
+
 def test_evaluate_gives_the_figures_of_the_bench(bench):
     run_id = cells(bench).set_index("imbalance").loc["none", "run_id"]
     scored = skineval.evaluate(bench.cell(run_id).predictions, replicates=1000).set_index(["metric", "class"])["value"]
@@ -245,6 +260,49 @@ def test_the_python_function_returns_the_result(bench):
     best = result.results.query("metric == 'balanced_accuracy' and model != 'majority' and model != 'prior'")
     assert all(math.isfinite(value) for value in best["value"])
     assert result.warnings == ("SYNTHETIC",)
+    opened = skineval.open(bench.path)
+    pd.testing.assert_frame_equal(opened.results, result.results)
+    pd.testing.assert_frame_equal(opened.comparisons, result.comparisons)
+    np.testing.assert_array_equal(opened.pixels(["SYN_0000003"]), result.pixels(["SYN_0000003"]))
+    assert opened.unfinished == ()
+
+
+def test_what_python_is_handed_is_shown_in_a_few_lines(bench):
+    result = skineval.open(bench.path)
+    cell = result.finished[0]
+    model = skineval.load_model(bench.cell(cell.run_id).path, device="cpu")
+    for value in (result, replace(result), cell, cell.predictions, model, api.evaluation(frame_of(cell))):
+        assert len(repr(value)) < 400, repr(value)
+        assert "\n" not in repr(value)
+    assert "3 of 3 cells done" in repr(result)
+    assert "SYNTHETIC" in repr(result)
+    assert "cnn" in repr(model)
+
+
+def test_an_unfinished_bench_is_opened_as_it_is(bench, tmp_path):
+    """Killed while it ran: a cell is not done, nothing is measured, and the data is gone."""
+    folder = BenchFolder(tmp_path / "out")
+    shutil.copytree(bench.path, folder.path)
+    first, second, _ = cells(folder)["run_id"]
+    for file in (folder.receipt, folder.results, folder.comparisons, folder.cell(first).cell):
+        file.unlink()
+    recipe = folder.recipe.read_text().replace("synthetic:images=150", str(tmp_path / "gone"))
+    folder.recipe.write_text(recipe)
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    result = skineval.open(folder.path)
+    assert result.unfinished == (first,)
+    whole = skineval.open(bench.path).results.query("imbalance == 'class-weights'").reset_index(drop=True)
+    part = result.results.query("imbalance == 'class-weights'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, whole)
+    assert "2 of 3 cells done" in repr(result)
+    with pytest.raises(DataError, match="gone"):
+        result.pixels(["SYN_0000003"])
+    assert before == {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    folder.cell(second).predictions.write_text("image_id\n")
+    with pytest.raises(DataError, match=r"predictions\.csv"):
+        skineval.open(folder.path)
+    with pytest.raises(DataError, match=r"recipe\.toml is missing"):
+        skineval.open(tmp_path)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
