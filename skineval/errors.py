@@ -79,6 +79,14 @@ def some(examples: Sequence[str]) -> str:
     return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
 
 
+def one_line(error: BaseException) -> str:
+    """The reason of a failure as one line, such as those of cells.csv."""
+    text = " ".join(str(error).split())
+    if isinstance(error, SkinevalError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def hint_for(name: str, known: Collection[str], where: str = "") -> str:
     """The hint of an error for a `name` that is none of the `known`: which may be meant, which there are.
 

@@ -61,8 +61,8 @@ class Progressing:
             self._start(spec)
         elif message.kind == "warning":
             self.warn(str(fields["text"]))
-        elif message.kind in ("ended", "lost"):
-            self._end(spec, fields, lost=message.kind == "lost")
+        elif message.kind == "ended":
+            self._end(spec, fields)
         elif spec.run_id in self._cells:
             self._advance(message)
         self._sum_up()
@@ -110,8 +110,8 @@ class Progressing:
         if message.kind == "epoch" and not self._board.shown:
             self._board.say(f"{_title(message.spec)}: {row.said()}{self._for_all()}")
 
-    def _end(self, spec: RunSpec, fields: Mapping[str, Any], lost: bool) -> None:
-        done = not lost and fields["status"] == "done"
+    def _end(self, spec: RunSpec, fields: Mapping[str, Any]) -> None:
+        done = fields["status"] == "done"
         seconds = self._forecast.ended(spec, done)
         if spec.run_id in self._cells:
             self._board.remove(self._cells.pop(spec.run_id))
@@ -121,6 +121,8 @@ class Progressing:
             self._board.say(f"done {_title(spec)} in {text.duration(seconds)}", style="green")
         else:
             self._board.say(f"failed {_title(spec)}: {fields['reason']}", style="red")
+        if fields["lacking"]:
+            self._board.say(f"incomplete {_title(spec)}: {fields['lacking']}", style="red")
 
     def _sum_up(self) -> None:
         if self._all is not None:

@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,13 @@ from torch import Tensor, nn
 
 from skineval.catalog import Catalog
 from skineval.errors import DataError, ModelFileError
-from skineval.explain.panels import explain
 from skineval.files import atomic_link, atomic_rename
 from skineval.grid import store
+from skineval.grid.additions import complete
 from skineval.grid.store import CellFolder, CellRecord
-from skineval.grid.workspace import ExternalImages, Rows, Workspace
+from skineval.grid.workspace import Rows, Workspace
 from skineval.measure.metrics import balanced_accuracy
-from skineval.measure.predictions import Predictions, from_frame
+from skineval.measure.predictions import Predictions
 from skineval.networks import find_head
 from skineval.runspec import RunSpec, derive_seed
 from skineval.specs import Architecture, EpochEnded, ImbalanceStrategy, Selection
@@ -43,8 +42,6 @@ from skineval.train.memory import is_out_of_memory
 from skineval.train.network import build_network, classifier_paths
 from skineval.train.predict import Stage, embed, predict_probabilities, put_on_device
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors, write_tensors
-
-EXTERNAL = "external"  #: the part of the images of external tests
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,8 @@ def run_cell(
 ) -> CellRecord:
     """Do what is left to do of a cell and return its record, which the caller writes last.
 
-    Once it is trained and predicted it is done, and stays so whatever becomes of external tests and explanations.
+    Once it is trained and predicted it is done, and stays so whatever becomes of external tests and explanations: of
+    those that fail the record holds the reason.
 
     Raises CellError, or whatever a plugin raises, when the cell fails; Interrupted when the observer says stop. What
     is on disk then is complete files only, and running the cell again goes on from them.
@@ -112,42 +110,12 @@ def run_cell(
         )
         record = store.sealed(record, folder, *folder.essential)
         started = time.perf_counter()
-    for external in workspace.externals:
-        if external.key not in record.externals:
-            record = begin_addition(folder, record, f"predicting {external.name}", observer)
-            predictions = predict_external(spec, workspace, external, stage, trained.network)
-            store.write_frame(folder.external(external.name), predictions.to_frame())
-            record = store.sealed(record, folder, folder.external(external.name))
-            record = replace(record, externals=(*record.externals, external.key))
-    for selection in explainers:
-        if str(selection) not in record.explainers:
-            record = begin_addition(folder, record, f"explaining with {selection}", observer)
-            attribute = catalog.explainers[selection.name].attribute
-            explain(
-                folder.explanation(str(selection)),
-                partial(attribute, architecture=architecture, **selection.parameters),
-                trained.network,
-                stage,
-                read_predictions(folder, workspace.classes).select("test"),
-                parts.test,
-                workspace.stamps,
-            )
-            record = replace(record, explainers=(*record.explainers, str(selection)))
+    record = complete(record, workspace, catalog, explainers, stage, trained.network, observer.on_phase)
     return replace(
         record,
         reason=" ".join(filter(None, (record.reason, *(note for note in notes if note not in record.reason)))),
         seconds=round(record.seconds + time.perf_counter() - started, 3),
-        adding="",
-        failure="",
     )
-
-
-def begin_addition(folder: CellFolder, record: CellRecord, phase: str, observer: Observer) -> CellRecord:
-    """Write down that a cell is done but for what is now added to it, which may fail or take the process with it."""
-    observer.on_phase(phase)
-    record = replace(record, adding=phase, failure="")
-    store.write_cell(folder, record)
-    return record
 
 
 def make_stage(
@@ -319,24 +287,6 @@ def predict(spec: RunSpec, workspace: Workspace, stage: Stage, network: nn.Modul
     )
 
 
-def predict_external(
-    spec: RunSpec, workspace: Workspace, external: ExternalImages, stage: Stage, network: nn.Module
-) -> Predictions:
-    """Predictions for an external test."""
-    staged = replace(stage, images=put_on_device(external.store, stage.device))
-    return Predictions(
-        classes=workspace.classes,
-        image_ids=external.image_ids,
-        lesion_ids=external.lesion_ids,
-        groups=external.lesion_ids,
-        parts=np.full(len(external.rows), EXTERNAL),
-        targets=external.targets,
-        probabilities=predict_probabilities(network, staged, external.rows, spec.tta),
-        fold=spec.fold,
-        seed=spec.seed,
-    )
-
-
 def write_model(
     folder: CellFolder, spec: RunSpec, workspace: Workspace, architecture: Architecture, trained: Trained
 ) -> None:
@@ -364,12 +314,6 @@ def write_model(
     if spec.on_embeddings or not atomic_link(_network_file(spec, workspace), folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
     store.write_json(folder.model, about)
-
-
-def read_predictions(folder: CellFolder, classes: tuple[str, ...]) -> Predictions:
-    """predictions.csv of a cell; raises DataError naming file and row where it is damaged."""
-    frame = store.read_frame(folder.predictions, ("image_id", "lesion_id", "part", "target"))
-    return from_frame(frame, source=str(folder.predictions), classes=classes, copies=True)
 
 
 def score(targets: NDArray[np.int64], probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> float:

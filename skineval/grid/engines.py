@@ -98,7 +98,7 @@ class LocalEngine:
             on_message(Message("started", cell, {}))
 
     def _handle(self, worker: _Worker, message: dict[str, Any] | None, on_message: Callable[[Message], None]) -> bool:
-        """Take one message in; True if a cell failed by it."""
+        """Take one message in; True if a cell failed by it, or an addition to one."""
         cell = worker.busy
         if message is None:
             self._workers.remove(worker)
@@ -112,7 +112,7 @@ class LocalEngine:
             worker.busy, worker.spent = None, message.pop("spent")
         if kind != "ready":
             on_message(Message(kind, cell, message))
-        return bool(kind == "ended" and message["status"] != "done")
+        return bool(kind == "ended" and (message["status"] != "done" or message["lacking"]))
 
     def _start(self) -> _Worker:
         log = self.logs / f"worker-{len(list(self.logs.glob('worker-*.log')))}.log"

@@ -313,6 +313,7 @@ def _cell_result(
         history=store.read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
+        lacking=record.lacking,
         network=record.spec.network_id if record.spec.on_embeddings else "",
     )
 

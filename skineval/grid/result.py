@@ -32,6 +32,7 @@ class CellResult:
     train_counts: tuple[int, ...] = field(repr=False)
     #: explainer -> folder of its panels
     explanations: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    lacking: str = ""  #: explanations and external tests that could not be added, and why
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
 
     @property

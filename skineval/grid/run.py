@@ -142,7 +142,8 @@ def run_cells(
             cell = folder.cell(message.spec.run_id)
             record = store.failed(cell, message.spec, message.fields["reason"], 0.0, prepared.device.name)
             store.write_cell(cell, record)
-        if message.kind in ("ended", "lost"):
+            message = Message("ended", message.spec, record.ending())  # which may have been done before it was lost
+        if message.kind == "ended":
             write_cells_table(folder, prepared.cells)
         display.cell(message)
 

@@ -92,14 +92,28 @@ class CellRecord:
     torch: str = ""  #: the version that trained and predicted it
     threads: int | None = None  #: that it was trained and predicted with; results on a CPU depend on it
     files: Mapping[str, str] = field(default_factory=dict)  #: path in the folder -> `seal` of what was written there
-    adding: str = ""  #: what was being added to a cell that was done already, where it did not come about
-    failure: str = ""  #: why it did not; empty where it was interrupted
+    adding: str = ""  #: what is being added to a cell that is done already, or was when that was interrupted
+    failure: str = ""  #: what could not be added to it, and why
 
     @property
     def remarks(self) -> str:
         """The reason as people read it: also of what could not be added to a finished cell."""
-        parts = (self.adding, self.failure or "interrupted") if self.adding else (self.failure,)
-        return " ".join(filter(None, (self.reason, ": ".join(filter(None, parts)))))
+        return " ".join(filter(None, (self.reason, self.lacking)))
+
+    @property
+    def lacking(self) -> str:
+        """What a finished cell lacks that was to be added to it, and why."""
+        interrupted = f"{self.adding}: interrupted" if self.adding else ""
+        return "; ".join(filter(None, (self.failure, interrupted)))
+
+    def without_addition(self, reason: str) -> CellRecord:
+        """The record where what was being added did not come about."""
+        failure = f"{self.adding}: {reason}" if self.adding else reason
+        return replace(self, adding="", failure="; ".join(filter(None, (self.failure, failure))))
+
+    def ending(self) -> dict[str, str | float]:
+        """What is told when the cell has ended, by its columns of cells.csv, and what could not be added to it."""
+        return {"status": self.status, "reason": self.remarks, "seconds": self.seconds, "lacking": self.lacking}
 
     def row(self) -> dict[str, object]:
         """The cell's row of cells.csv."""
@@ -249,7 +263,7 @@ def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, devic
     """The record of a cell in which something failed: one that was done stays so, and lacks what was to be added."""
     present = standing(folder)
     if present is not None:
-        return replace(present, failure=reason)
+        return present.without_addition(reason)
     return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from skineval.catalog import Catalog, load_catalog
-from skineval.errors import Interrupted, SkinevalError
+from skineval.errors import Interrupted, SkinevalError, one_line
 from skineval.grid import store
 from skineval.grid.cell import Observer, run_cell
 from skineval.grid.workspace import Workspace
@@ -70,8 +70,6 @@ def serve(
     """Run one cell and say how it ended; its record is on disk before that is said.
 
     False if this process is of no use for another one.
-
-    What is said is of this run: "failed" also where the cell was done before and something could not be added to it.
     """
     spec = RunSpec.from_dict(request["spec"])
     folder = workspace.folder.cell(spec.run_id)
@@ -83,30 +81,20 @@ def serve(
     try:
         record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)
         store.write_cell(folder, record)
-        status = record.status
     except Interrupted:
         channel.send("interrupted", run_id=spec.run_id)
         return True
     except (Exception, SystemExit) as error:
         record = store.failed(folder, spec, one_line(error), time.perf_counter() - started, workspace.device)
-        status = store.FAILED
         spent = is_poisoned(error)
         details = traceback.format_exc()
         sys.stderr.write(f"{spec.run_id} failed\n{details}\n")
         with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
             store.write_cell(folder, record)
-    ended = CellEnded(spec.run_id, status, record.remarks, record.seconds)
+    ended = CellEnded(spec.run_id, record.status, record.remarks, record.seconds)
     _notify(catalog, channel, "skineval_on_cell_end", ended)
-    channel.send("ended", run_id=spec.run_id, status=status, reason=record.remarks, seconds=record.seconds, spent=spent)
+    channel.send("ended", run_id=spec.run_id, spent=spent, **record.ending())
     return not spent
-
-
-def one_line(error: BaseException) -> str:
-    """The reason of a failure as one line of `cells.csv`."""
-    text = " ".join(str(error).split())
-    if isinstance(error, SkinevalError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _observer(spec: RunSpec, catalog: Catalog, channel: Channel, stop: threading.Event) -> Observer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.data import ham10000
 from skineval.data.splits import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.grid.external import described
-from skineval.grid.result import BenchResult, ExternalTest
+from skineval.grid.result import BenchResult, CellResult, ExternalTest
 from skineval.report import notes, rows, standings, text
 from skineval.report.document import (
     Block,
@@ -107,6 +107,11 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
     best = [system.name for system in ranked(bench)[:1] if system.name not in unranked(bench)]
     for external in bench.externals:
         facts, name = external.about, external.name
+        yield from (
+            _lacking(cell, f"predictions for {name}")
+            for cell in bench.finished
+            if cell.run_id not in external.predictions
+        )
         yield Paragraph(
             f"{name} ({text.plain(facts['data'])}): "
             f"{text.sample(facts['tested_images'], facts['tested_lesions'], facts['lesions_known'])}, on which nothing "
@@ -193,6 +198,10 @@ def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
 
 def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
     """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
+    for cell in bench.finished:
+        missing = [text.plain(name) for name in bench.recipe.explainers if name not in cell.explanations]
+        if missing:
+            yield _lacking(cell, f"explanations by {text.listed(missing)}")
     folds: list[Fold] = []
     for system in ranked(bench):
         blocks: list[Block] = []
@@ -211,6 +220,12 @@ def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) ->
             "for any model, a good one or not."
         )
         yield from folds
+
+
+def _lacking(cell: CellResult, what: str) -> Paragraph:
+    """That a finished cell lacks something that was to be added to it, and why."""
+    where = f"{text.plain(cell.system)}, fold {cell.fold}, seed {cell.seed}"
+    return Paragraph(f"{where} has no {what}: {text.plain(cell.lacking) or 'not made yet'}.", weighty=True)
 
 
 def _flow(bench: BenchResult) -> Iterator[Block]:

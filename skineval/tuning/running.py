@@ -15,8 +15,7 @@ import torch
 
 from skineval.catalog import Catalog
 from skineval.data.pixels import cache_folder, open_store
-from skineval.errors import CellError, Interrupted, SkinevalError
-from skineval.grid.worker import one_line
+from skineval.errors import CellError, Interrupted, SkinevalError, one_line
 from skineval.train.determinism import make_deterministic
 from skineval.train.poisoned import is_poisoned
 from skineval.tuning.advice import Judge

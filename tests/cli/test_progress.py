@@ -208,7 +208,7 @@ def messages(display: Progressing, clock: Clock) -> None:
         display.cell(Message("step", CELL, {"done": epoch - 1.0, "loss": math.nan, "rate": math.nan}))
         clock.now += 10 if epoch > 1 else 60
         display.cell(Message("epoch", CELL, {"done": epoch, "loss": 2 / epoch, "score": epoch / 10, "rate": 100.0}))
-    display.cell(Message("ended", CELL, {"status": "done", "seconds": 1.0, "reason": ""}))
+    display.cell(Message("ended", CELL, {"status": "done", "seconds": 1.0, "reason": "", "lacking": ""}))
 
 
 def test_a_log_has_a_line_an_epoch_that_says_what_it_is_of(capsys, monkeypatch, clock):

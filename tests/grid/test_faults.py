@@ -132,7 +132,8 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
     for _ in range(2 if kind == "raise" else 1):  # it is tried again, and fails again
         done, reasons, measured = bench(explainer)
         assert done.returncode == 1
-        assert "failed cnn:width=4/none" in done.stderr
+        assert "failed" not in done.stderr  # the cell is done, and everybody says so
+        assert "incomplete cnn:width=4/none fold 0 seed 0: explaining with bad" in done.stderr
         assert all(reason.startswith("explaining with bad") and f": {why}" in reason for reason in reasons)
         assert measured == results
     if kind == "raise":
@@ -142,13 +143,26 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
     assert predictions(tmp_path / "out") == trained
 
 
-def test_a_new_cell_is_done_where_only_its_explainer_fails(tmp_path):
+@pytest.mark.parametrize(
+    ("explainers", "why"),
+    [
+        ("bad,gradcam", "explaining with bad: RuntimeError: no idea why"),
+        ("gradcam,bad:kind=die", "explaining with bad:kind=die: the worker process ended with exit code 7"),
+    ],
+)
+def test_console_cells_and_report_agree_on_a_cell_of_which_only_an_explanation_fails(tmp_path, explainers, why):
     env = install_plugin(tmp_path / "site", "bad", BAD_EXPLAINER)
-    arguments = (*TINY, "--epochs=1", "--explainers=gradcam,bad:kind=die", "--out=out")
-    done = run_program("bench", *arguments, cwd=tmp_path, env=env)
+    done = run_program("bench", *TINY, "--epochs=1", f"--explainers={explainers}", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1
-    assert list(pd.read_csv(tmp_path / "out/cells.csv")["status"]) == ["done"]
-    assert list(tmp_path.glob("out/cells/*/explanations/gradcam/*.jpg"))
+    assert f"incomplete cnn:width=4/none fold 0 seed 0: {why}" in done.stderr
+    cells = pd.read_csv(tmp_path / "out/cells.csv")
+    assert list(cells["status"]) == ["done"]
+    assert cells["reason"][0].startswith(why)
+    assert list(tmp_path.glob("out/cells/*/explanations/gradcam/*.jpg"))  # whichever comes first
+    section = (tmp_path / "out/report.md").read_text().partition("## Explanations")[2].partition("\n## ")[0]
+    words = why.split(":")[0].removeprefix("explaining with ")
+    assert f"cnn:width=4/none, fold 0, seed 0 has no explanations by {words}" in section.replace("\\", "")
+    assert why in section.replace("\\", "")
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):

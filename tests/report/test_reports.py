@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from skineval.builtins.reporters import REPORTERS
-from skineval.grid.result import BenchResult
+from skineval.grid.result import BenchResult, ExternalTest
 from skineval.report import bench as sections
 from skineval.report import document, html, markdown, prepare
 from skineval.report.document import Figure
@@ -250,3 +250,25 @@ def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_b
     assert [fold.title for fold in folds] == [f"model{place}/none" for place in range(4)]
     kinds = [[type(block).__name__ for block in fold.blocks] for fold in folds]
     assert kinds == [["Paragraph", "Figure", "Figure", "Figure", "Links"]] * 3 + [["Links", "Links"]]
+
+
+def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reason(
+    make_bench: Make, tmp_path: Path
+) -> None:
+    bench = make_bench(tmp_path, failed=None)
+    why = "predicting clinic: DiskError: No space; explaining with gradcam: interrupted"
+    lacking, *others = bench.finished
+    lacking = replace(lacking, explanations={}, lacking=why)
+    about = {"data": "clinic", "tested_images": 400, "tested_lesions": 300, "lesions_known": True, "synthetic": False}
+    about |= {"images": 400, "excluded": {}, "key": "clinic"}
+    known = {cell.run_id: cell.predictions for cell in others}
+    external = ExternalTest("clinic", about, bench.results, bench.comparisons, known)
+    bench = replace(bench, finished=[lacking, *others], externals=[external])
+    where = f"{lacking.system}, fold {lacking.fold}, seed {lacking.seed}"
+    for blocks, what in (
+        (sections._explanations(bench, {}), "explanations by gradcam"),
+        (sections._externals(bench), "predictions for clinic"),
+    ):
+        assert [block.words for block in blocks if isinstance(block, document.Paragraph) and block.weighty] == [
+            f"{where} has no {what}: {why}."
+        ]
