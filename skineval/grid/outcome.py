@@ -22,16 +22,16 @@ from skineval.grid.ensembles import FOLDS, ensembles
 from skineval.grid.result import BenchResult, CellResult, EnsembleResult, ExternalTest
 from skineval.grid.store import DONE, BenchFolder, CellRecord
 from skineval.measure.baselines import baselines
-from skineval.measure.comparisons import against_best
+from skineval.measure.comparisons import against, against_best
 from skineval.measure.intervals import estimate
-from skineval.measure.predictions import Predictions, from_frame
+from skineval.measure.predictions import BINARY, Predictions, from_frame
 from skineval.recipe import Recipe, make_recipe, read_recipe
 from skineval.specs import Metric
 
 Problems: TypeAlias = list[str]
 Tested: TypeAlias = Mapping[str, Predictions]  #: run id -> the predictions that are measured
 
-RULES = "2"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "3"  #: of measuring and reporting; with other ones finished benches are measured again
 RESULT_COLUMNS = (
     "model",
     "imbalance",
@@ -48,7 +48,8 @@ RESULT_COLUMNS = (
 )
 COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
 PREDICTION_TEXT = ("image_id", "lesion_id", "part", "target")
-COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1")
+COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll")
+FOUND = {"dx7": "mel", "malignant": BINARY[1]}  #: the class of each task whose recall is compared, as `recall_<class>`
 
 
 def conclude(
@@ -191,15 +192,24 @@ def compare(
     """comparisons.csv: the best system against every other one, paired on the same images."""
     named = {f"{model}/{imbalance}": found for (model, imbalance), found in systems(result, tested, averaged).items()}
     compared = [metric for metric in metrics if metric.name in COMPARED]
-    rows = (
-        against_best(named, compared, replicates=result.recipe.replicates, seed=result.recipe.split_seed)
-        if len(named) > 1
-        else []
-    )
+    replicates, seed = result.recipe.replicates, result.recipe.split_seed
+    rows = against_best(named, compared, replicates=replicates, seed=seed) if len(named) > 1 else []
+    label = FOUND[result.recipe.task]
+    of_class = {name: images for name, found in named.items() if (images := _images_of(label, found))}
+    if rows and rows[0].a in of_class:
+        # Of the images of one class, the share that is called right is the recall of the class.
+        recall = [replace(metric, name=f"recall_{label}") for metric in metrics if metric.name == "accuracy"]
+        rows += against(rows[0].a, of_class, recall, replicates=replicates, seed=seed)
     return pd.DataFrame(
         [(r.a, r.b, r.metric, r.difference, r.low, r.high, r.p, r.p_holm, r.n_images, r.n_lesions) for r in rows],
         columns=list(COMPARISON_COLUMNS),
     )
+
+
+def _images_of(label: str, cells: Sequence[Predictions]) -> list[Predictions]:
+    """The predictions of the images of one class, of the cells that have any."""
+    found = [cell.take(cell.targets == cell.classes.index(label)) for cell in cells]
+    return [cell for cell in found if len(cell)]
 
 
 def systems(

@@ -139,8 +139,8 @@ def against_best(
     (`best_first`); leave baselines out. One that lacks a fold (`missing_folds`) cannot be the best, for its figure is
     of other images: it is compared on the folds that it has. Where each lacks one, there is no best and no comparison.
 
-    Holm's correction is over the comparisons of one metric. The best was chosen on these very images, so its lead is
-    flattered a little: read the p-values as what does not differ, and confirm a winner on further images.
+    The best was chosen on these very images, so its lead is flattered a little: read the p-values as what does not
+    differ, and confirm a winner on further images.
 
     Raises what `differences` raises.
     """
@@ -149,6 +149,22 @@ def against_best(
     if not ranked:
         return []
     best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
+    return against(best, systems, metrics, replicates=replicates, seed=seed, confidence=confidence)
+
+
+def against(
+    best: str,
+    systems: Mapping[str, Sequence[Predictions]],
+    metrics: Sequence[Metric],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> list[Comparison]:
+    """Compares the system `best` with each other one: by metric, then in the order of `systems`.
+
+    Holm's correction is over the comparisons of one metric. Raises what `differences` raises.
+    """
     others = [name for name in systems if name != best]
     found = [
         differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed, confidence=confidence)

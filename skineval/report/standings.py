@@ -59,6 +59,9 @@ _PER_CLASS = (
 )
 _PLACED = {figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS)}
 
+#: What readers know the figures of the comparisons by.
+NAMES = {figure.column.key: figure.column.name for figure in (*_COMPARED, *_FURTHER)}
+
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
 _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 
 from skineval.builtins.reporters import REPORTERS
@@ -164,8 +165,14 @@ def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> No
             assert re.search(r"(?<!\\)`", line) is None
 
 
+def said(bench: BenchResult) -> str:
+    """The words of the verdict."""
+    lines = ([one.words] if isinstance(one, document.Paragraph) else one.items for one in verdict(bench))
+    return " ".join(line for several in lines for line in several)
+
+
 def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResult) -> None:
-    words = " ".join(one.words for one in verdict(bench))
+    words = said(bench)
     assert "resnet34/focal:gamma=1.5 is best: a balanced accuracy of 0.662 [0.609, 0.715]" in words
     assert "ahead of the next, densenet121/class_weights, by 0.051" in words
     assert "chance would rarely make (p = 0.008" in words
@@ -173,25 +180,49 @@ def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResul
     assert "trivial rule, which looks at no image, has 0.143" in words
 
 
-def test_the_verdict_does_not_claim_what_may_be_chance(bench: BenchResult) -> None:
-    unsure = replace(bench, comparisons=bench.comparisons.assign(p_holm=0.4))
-    words = " ".join(one.words for one in verdict(unsure))
-    assert "cannot be told apart" in words
-    assert "0 of the 2 other systems differ significantly" in words
+def test_the_verdict_names_the_systems_that_cannot_be_told_apart_from_the_best(bench: BenchResult) -> None:
+    words = said(replace(bench, comparisons=bench.comparisons.assign(p_holm=[0.4, 0.01])))
+    assert "by 0.051 [0.021, 0.081], which may be chance (p = 0.400" in words
+    assert "cannot be told apart from densenet121/class_weights; from the other one it can." in words
+    words = said(replace(bench, comparisons=bench.comparisons.assign(p_holm=[0.4, float("nan")])))
+    assert "cannot be told apart from densenet121/class_weights and resnet34/none." in words
+    assert "can be told apart from each of the 2 other systems" in said(bench)
+
+
+def test_the_verdict_says_on_which_metrics_others_are_ahead(bench: BenchResult) -> None:
+    def of(metric: str, differences: list[float], p_holm: list[float]) -> pd.DataFrame:
+        low, high = ([value + step for value in differences] for step in (-0.02, 0.04))
+        return bench.comparisons.assign(metric=metric, difference=differences, low=low, high=high, p_holm=p_holm)
+
+    added = [
+        of("macro_auc", [-0.03, -0.05], [0.01, 0.2]),  # who is ahead for certain is named before who may be by chance
+        of("nll", [0.25, 0.5], [0.0001, 0.0001]),  # of which less is better
+        of("recall_mel", [-0.02, 0.1], [0.3, 0.01]),
+        of("accuracy", [0.1, 0.0], [0.01, 1.0]),
+    ]
+    words = said(replace(bench, comparisons=pd.concat([bench.comparisons, *added])))
+    assert "Macro AUC: densenet121/class_weights by 0.030 [−0.010, 0.050] (p = 0.010)." in words
+    assert "NLL: resnet34/none by 0.500 [0.480, 0.540] (p <0.001)." in words
+    assert (
+        "Melanoma recall: densenet121/class_weights by 0.020 [−0.020, 0.040], which may be chance (p = 0.300)" in words
+    )
+    assert words.index("NLL:") < words.index("Macro AUC:") < words.index("Melanoma recall:")
+    assert "No other system is ahead of it on accuracy." in words
+    assert "ahead of it" not in said(bench)
 
 
 def test_the_verdict_doubts_what_is_too_good(bench: BenchResult) -> None:
     results = bench.results.copy()
     best = (results["metric"] == "balanced_accuracy") & (results["model"] == "densenet121")
     results.loc[best, ["value", "low", "high"]] = 0.93, 0.91, 0.95
-    words = " ".join(one.words for one in verdict(replace(bench, results=results)))
+    words = said(replace(bench, results=results))
     assert "audit the data" in words
 
 
 def test_the_verdict_says_when_nothing_beats_a_trivial_rule(bench: BenchResult) -> None:
     results = bench.results.copy()
     results.loc[results["imbalance"] != "", "low"] = 0.1
-    words = " ".join(one.words for one in verdict(replace(bench, results=results)))
+    words = said(replace(bench, results=results))
     assert "not shown to be better than a trivial rule" in words
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from skineval.grid.outcome import compare, measure
 from skineval.grid.result import BenchResult, CellResult, EnsembleResult
@@ -21,7 +22,7 @@ from skineval.report.parts import parts
 from skineval.report.style import Drawn
 from skineval.report.systems import members, ranked, unranked
 from skineval.report.tables import Row, Table
-from skineval.report.verdict import verdict
+from tests.report.test_reports import said as verdict_of
 
 SEEDS = "ensemble(resnet34)/focal:gamma=1.5"
 MODELS = "ensemble(resnet34,densenet121)/none"
@@ -108,7 +109,7 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
 
 
 def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: BenchResult) -> None:
-    words = " ".join(one.words for one in verdict(averaged))
+    words = verdict_of(averaged)
     best = rows.ranking(rows.scores(averaged.results))[0]
     assert best == MODELS
     assert f"{best} is best" in words
@@ -131,6 +132,18 @@ def measured(
     means = [replace(one, predictions=tuple(each.select("test") for each in one.predictions)) for one in averaged]
     frames = measure(whole, tested, means, METRICS), compare(whole, tested, means, METRICS)
     return replace(whole, results=frames[0], comparisons=frames[1])
+
+
+def test_every_difference_is_that_of_two_figures_on_as_many_images(bench: BenchResult) -> None:
+    whole = measured(bench, bench.finished)
+    figures = {(one.system, one.metric + f"_{one.label}" * bool(one.label)): one for one in rows.scores(whole.results)}
+    gaps = rows.gaps(whole.comparisons)
+    overall = {"balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll"}
+    assert {gap.metric for gap in gaps} == {*overall, "recall_mel"}
+    for gap in gaps:
+        ours, theirs = figures[gap.a, gap.metric], figures[gap.b, gap.metric]
+        assert gap.estimate.value == pytest.approx(ours.estimate.value - theirs.estimate.value, abs=1e-12)
+        assert (gap.n_images, gap.n_lesions) == (ours.n_images, ours.n_lesions)
 
 
 def lacking(bench: BenchResult, system: str) -> BenchResult:
@@ -156,7 +169,7 @@ def test_a_system_that_lacks_a_fold_stands_below_the_others_without_a_rank(bench
     for shown in (console.render(table, width=200), console.render(table, "markdown"), console.render(table, "json")):
         assert "Not ranked: it lacks fold 1" in shown
 
-    said = " ".join(one.words for one in verdict(lame))
+    said = verdict_of(lame)
     assert f"{best} (without fold 1)." in said
     assert f"{second} is best" in said
     assert f"It is ahead of the next, {third}, by 0." in said
@@ -176,7 +189,7 @@ def test_a_mean_in_each_fold_is_said_to_be_of_the_cells_of_that_fold(bench: Benc
     ensemble = EnsembleResult(f"ensemble({model})", strategy, ("seeds",), ids, 9, means)
     done = measured(bench, finished, [ensemble])
     assert ranked(done)[0].name == ensemble.system
-    said = " ".join(one.words for one in verdict(done))
+    said = verdict_of(done)
     assert "It averages the networks of 2 to 3 cells in each of 3 folds; the best system that is no ensemble" in said
     (shown, *_) = (item.figure for item in draw(done) if isinstance(item, Drawn) and item.figure.topic == "confusion")
     assert "of the mean of 2 to 3 cells in each of 3 folds by" in shown.caption
@@ -209,7 +222,7 @@ def test_where_every_system_lacks_a_fold_none_is_best(bench: BenchResult) -> Non
     assert [row.kind for row in table.rows[:3]] == ["unranked"] * 3
     overview = next(item.figure for item in draw(lame) if isinstance(item, Drawn))
     assert "none is ranked" in overview.alt
-    said = " ".join(one.words for one in verdict(lame))
+    said = verdict_of(lame)
     assert "Every system lacks a fold that another one has, so there is nothing to compare" in said
 
 
@@ -217,7 +230,7 @@ def test_nobody_is_said_to_be_ahead_who_is_not(bench: BenchResult) -> None:
     level = replace(bench, comparisons=bench.comparisons.assign(difference=0.0))
     behind = replace(bench, comparisons=bench.comparisons.assign(difference=-0.124))
     for one in (level, behind):
-        said = " ".join(paragraph.words for paragraph in verdict(one))
+        said = verdict_of(one)
         assert "ahead of the next" in said
         assert "is not ahead of the next, densenet121/class_weights, on the same images" in said
 
