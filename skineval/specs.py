@@ -74,6 +74,13 @@ Compute: TypeAlias = (
     "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
 )
 
+#: exchange(probabilities, classes): from one system's probabilities (N, C) what changes places with another system's in
+#: a randomisation test, (N, C), of which `compute` makes the same figure.
+Exchange: TypeAlias = "Callable[[NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
+
+#: share_of(targets, probabilities, classes): which images a figure is a share of, (N,) bool, or (N, C) where per class.
+ShareOf: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64], Sequence[str]], NDArray[np.bool_]]"
+
 #: load(path, **parameters): the lesion table; `path` is None where the data set was named.
 LoadTable: TypeAlias = "Callable[Concatenate[Path | None, ...], LesionTable]"
 
@@ -167,6 +174,16 @@ class Metric:
     weights (B, N) float64 >= 0 (row b holds how often each image occurs in bootstrap replicate b; a row of ones is the
     plain figure) and the C class names, and returns (B,), or (B, C) where `per_class`; NaN where undefined.
     `skineval.measure.metrics.from_plain` makes one from an ordinary function of targets and probabilities.
+
+    `exchange` says what of a system's answers to an image may change places with another system's in a randomisation
+    test: "answers", the probabilities as they are; "ranks", their mid-ranks among the answers of the same system, class
+    by class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
+    scale is none in quality; or a function of probabilities (N, C) and classes, for other orders.
+
+    The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
+    behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
+    interval, which has width where all are counted alike. `mean_of`: it is the mean over classes of this figure, whose
+    intervals are combined.
     """
 
     name: str
@@ -175,6 +192,9 @@ class Metric:
     per_class: bool = False
     higher_is_better: bool = True
     tasks: tuple[str, ...] = ("dx7", "malignant")
+    exchange: Literal["answers", "ranks"] | Exchange = "answers"
+    share_of: ShareOf | None = None
+    mean_of: Metric | None = None
 
 
 @dataclass(frozen=True)

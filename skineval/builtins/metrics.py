@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
-from skineval.measure.names import FIGURES, Figure
-from skineval.specs import Metric
-
-if TYPE_CHECKING:
-    from skineval.specs import Compute
+from skineval.measure.names import made_of_figures
 
 
-def _compute(name: str) -> Compute:
-    def compute(targets, probabilities, weights, classes):  # type: ignore[no-untyped-def]
+def _later(name: str) -> Callable[..., Any]:
+    def function(*arguments: Any) -> Any:
         from skineval.measure import metrics
 
-        return getattr(metrics, name)(targets, probabilities, weights, classes)
+        return getattr(metrics, name)(*arguments)
 
-    return compute
-
-
-def _metric(figure: Figure) -> Metric:
-    return Metric(
-        figure.name,
-        _compute(figure.name),
-        figure.summary,
-        per_class=figure.per_class,
-        higher_is_better=figure.higher_is_better,
-    )
+    return function
 
 
-METRICS = tuple(_metric(figure) for figure in FIGURES)
+METRICS = made_of_figures(_later)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -16,16 +16,21 @@ from skineval.measure.intervals import (
     MOST_UNDEFINED,
     REPLICATES,
     UnitCounts,
+    bootstrap,
+    by_metric,
     check,
     count_distinct,
     figures,
     mean_where,
     percentile_interval,
     resample,
+    share_intervals,
+    with_parts,
 )
-from skineval.measure.metrics import METRICS, Floats
+from skineval.measure.metrics import METRICS, Floats, ranks
 from skineval.measure.predictions import EVERY_FOLD, Predictions
 from skineval.measure.ranking import best_first
+from skineval.measure.shares import reach_of_difference
 from skineval.specs import Metric
 
 #: Differences closer than this are equal: the same images summed in another order differ by rounding.
@@ -86,11 +91,14 @@ def differences(
     difference of the means over seeds; the mean over the networks of all folds pairs with each fold. A pair where it is
     undefined is left out. Metrics per class cannot be compared here.
 
-    The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). The
+    The interval is a paired bootstrap: each replicate draws the same lesions for both systems (see `intervals`). Where
+    figures are shares, or means of shares, the replicates give their correlations only (see `shares`). The
     p-value is two-sided, of a randomisation test (Ernst, Statistical Science 19:676, 2004): if the systems are equally
-    good, nothing changes when their predictions for a lesion change places, so for each lesion a coin decides; p = (1
-    + the number of shuffles that differ at least as much) / (1 + shuffles) (Phipson and Smyth, Statistical
-    Applications in Genetics and Molecular Biology 9:39, 2010). It is 1/(1 + replicates) at least.
+    good, nothing changes when their answers to a lesion change places, so for each lesion a coin decides; p = (1 + the
+    number of shuffles that differ at least as much) / (1 + shuffles) (Phipson and Smyth, Statistical Applications in
+    Genetics and Molecular Biology 9:39, 2010). It is 1/(1 + replicates) at least. What changes places is what the
+    metric says: for areas under curves the mid-ranks among the system's own answers (Venkatraman and Begg, Biometrika
+    83:835, 1996), since systems whose scores differ in scale would lose the order of their images with the scores.
 
     Raises DataError where there is no common image, classes differ or an image has two targets, UsageError for a
     metric per class, PluginError for a metric that returns the wrong shape.
@@ -99,29 +107,37 @@ def differences(
         if metric.per_class:
             raise UsageError(f"{metric.name} is a metric per class", "Compare systems by an overall metric.")
     pairs = _paired(a, b)
-    groups = [one.groups for one, _ in pairs]
-    drawn = resample(groups, replicates, seed)
+    ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
+    drawn = resample(ours, replicates, seed)
     swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed))
 
+    every, classes = with_parts(metrics), pairs[0][0].classes
     folds = [other.fold if one.fold == EVERY_FOLD else one.fold for one, other in pairs]
-    gaps = np.vstack([_gap(one, other, metrics) for one, other in pairs])
-    used = ~np.isnan(gaps)
-    observed = mean_where(used, gaps, folds)
-    bootstrapped = mean_where(used, (_bootstrap(one, other, metrics, drawn) for one, other in pairs), folds)
-    shuffled = mean_where(used, (_shuffle(one, other, metrics, swapped) for one, other in pairs), folds)
+    plain = [np.vstack([figures(cell, every, np.ones((1, len(cell)))) for cell in cells]) for cells in (ours, theirs)]
+    used = ~np.isnan(plain[0] + plain[1])
 
-    n_images, n_lesions = count_distinct([one for one, _ in pairs])
-    return [
-        Difference(
-            metric.name,
-            float(observed[k]),
-            *percentile_interval(bootstrapped[:, k], confidence),
-            _p_value(float(observed[k]), shuffled[:, k]),
-            n_images,
-            n_lesions,
+    def means(of_cells: Iterable[Floats]) -> dict[str, Floats]:
+        return by_metric(every, classes, mean_where(used, of_cells, folds))
+
+    a_is, b_is = (
+        _System(cells, means(values), means(bootstrap(cell, every, drawn) for cell in cells))
+        for cells, values in zip((ours, theirs), plain, strict=True)
+    )
+    same = all(np.array_equal(one.probabilities, other.probabilities) for one, other in pairs)
+    is_used = by_metric(every, classes, used)
+
+    n_images, n_lesions = count_distinct(ours)
+    found = []
+    for metric in metrics:
+        observed = float((a_is.values[metric.name] - b_is.values[metric.name])[0])
+        shuffled = mean_where(
+            is_used[metric.name], (_shuffle(one, other, metric, swapped) for one, other in pairs), folds
         )
-        for k, metric in enumerate(metrics)
-    ]
+        interval = _percentiles(a_is, b_is, metric, confidence) if same else _interval(a_is, b_is, metric, confidence)
+        found.append(
+            Difference(metric.name, observed, *interval, _p_value(observed, shuffled[:, 0]), n_images, n_lesions)
+        )
+    return found
 
 
 def against_best(
@@ -224,7 +240,11 @@ def _paired(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
         )
     # A file without lesions counts each image as one; then the other side knows better what belongs together.
     finer = count_distinct([one for one, _ in pairs])[1] > count_distinct([other for _, other in pairs])[1]
-    return [(replace(one, groups=(other if finer else one).groups), other) for one, other in pairs]
+    groups = [(other if finer else one).groups for one, other in pairs]
+    return [
+        (replace(one, groups=of_pair), replace(other, groups=of_pair))
+        for (one, other), of_pair in zip(pairs, groups, strict=True)
+    ]
 
 
 def _partners(a: Sequence[Predictions], b: Sequence[Predictions]) -> list[Pair]:
@@ -276,33 +296,53 @@ def _numbered(one: NDArray[np.str_], other: NDArray[np.str_]) -> tuple[NDArray[n
     return mine * most + occurrences(mine), yours * most + occurrences(yours)
 
 
-def _gap(one: Predictions, other: Predictions, metrics: Sequence[Metric]) -> Floats:
-    """(K,): the difference of each metric on all images."""
-    everything = np.ones((1, len(one)))
-    gap: Floats = (figures(one, metrics, everything) - figures(other, metrics, everything))[0]
-    return gap
+@dataclass(frozen=True, eq=False)
+class _System:
+    """One side of a comparison on the common images: its figures and their replicates, by metric."""
+
+    cells: Sequence[Predictions]
+    values: Mapping[str, Floats]  #: (K,) each
+    replicates: Mapping[str, Floats]  #: (B, K) each
 
 
-def _bootstrap(one: Predictions, other: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> Floats:
-    """(B, K): the difference of each metric on the lesions of each replicate."""
-    return np.vstack(
-        [figures(one, metrics, weights) - figures(other, metrics, weights) for weights in drawn.weights(one.groups)]
+def _interval(a: _System, b: _System, metric: Metric, confidence: float) -> tuple[float, float]:
+    """Of the difference a - b: that of a difference of shares where both figures are made of such, else percentiles."""
+    part = metric.mean_of or metric
+    if part.share_of is None:
+        return _percentiles(a, b, metric, confidence)
+    ours, theirs = (
+        share_intervals(one.cells, part, one.values[part.name], one.replicates[part.name], confidence) for one in (a, b)
     )
+    below, above = reach_of_difference(ours, theirs)
+    difference = float((a.values[metric.name] - b.values[metric.name])[0])
+    return difference - below, difference + above
 
 
-def _shuffle(one: Predictions, other: Predictions, metrics: Sequence[Metric], swapped: UnitCounts) -> Floats:
-    """(B, K): the difference of each metric when the predictions for the swapped lesions change places.
+def _percentiles(a: _System, b: _System, metric: Metric, confidence: float) -> tuple[float, float]:
+    return percentile_interval((a.replicates[metric.name] - b.replicates[metric.name])[:, 0], confidence)
 
-    A shuffled system is a weighting, 0 or 1, of the predictions of both stacked, so that any metric can be shuffled.
+
+def _shuffle(one: Predictions, other: Predictions, metric: Metric, swapped: UnitCounts) -> Floats:
+    """(B, 1): the difference of a metric when what it says may be exchanged changes places for the swapped lesions.
+
+    A shuffled system is a weighting, 0 or 1, of the answers of both stacked, so that any metric can be shuffled.
     """
-    both = _stacked(one, other)
+    both = _stacked(_exchanged(one, metric), _exchanged(other, metric))
     gaps = []
     for swap in swapped.weights(one.groups):
         kept = 1 - swap
         # Stacked image by image, as `weights` lays them out in memory.
         ours, theirs = np.vstack([kept.T, swap.T]).T, np.vstack([swap.T, kept.T]).T
-        gaps.append(figures(both, metrics, ours) - figures(both, metrics, theirs))
+        gaps.append(figures(both, [metric], ours) - figures(both, [metric], theirs))
     return np.vstack(gaps)
+
+
+def _exchanged(system: Predictions, metric: Metric) -> Predictions:
+    """The answers of a system as they change places with another's: see `Metric.exchange`."""
+    if metric.exchange == "answers":
+        return system
+    exchange = ranks if metric.exchange == "ranks" else metric.exchange
+    return replace(system, probabilities=exchange(system.probabilities, system.classes))
 
 
 def _stacked(one: Predictions, other: Predictions) -> Predictions:

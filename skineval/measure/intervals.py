@@ -1,21 +1,23 @@
 """Intervals: what a figure could have been with other lesions.
 
 Images of one lesion resemble each other, so lesions are drawn, not images: a nonparametric cluster bootstrap (Field and
-Welsh, Journal of the Royal Statistical Society B 69:369, 2007) with percentile intervals (Efron, Annals of Statistics
-7:1, 1979). Training again, with other seeds or other folds, is not part of it: an interval says how sure the figure of
-these trained models is, not how far the next training run will land from it.
+Welsh, Journal of the Royal Statistical Society B 69:369, 2007). Lesions are drawn within their class: a replicate
+without dermatofibromas would say nothing of their recall, and average the others' in its place. Training again, with
+other seeds or other folds, is not part of it: an interval says how sure the figure of these trained models is on
+lesions of these classes, not how far the next training run will land from it.
 
-Percentile intervals were chosen over bias-corrected and accelerated ones (BCa) by simulation, with the class mix of
-HAM10000: of 400 samples of 300 / 1,000 lesions, 95 % intervals of balanced accuracy held the truth in 92 / 96 %
-(BCa 89 / 97), of macro AUC in 94 / 92 % (91 / 93), of macro F1 in 86 / 93 % (91 / 95). For the calibration error both
-fail: see `PIVOTAL`.
+Shares, and means of shares, have Wilson intervals with the design effect of the replicates (`skineval.measure.shares`);
+other figures percentile intervals (Efron, Annals of Statistics 7:1, 1979), but for `PIVOTAL`. They were chosen by
+simulation: see benchmarks/statistics.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,10 @@ from numpy.typing import NDArray
 from skineval.errors import DataError, PluginError
 from skineval.measure.metrics import Floats, Integers
 from skineval.measure.predictions import Predictions
+from skineval.measure.shares import Shares, centred, effective_size, quantiles, reach_of_mean, wilson
 from skineval.specs import Metric
+
+T = TypeVar("T", bound=np.generic)
 
 REPLICATES = 2000
 CONFIDENCE = 0.95
@@ -76,18 +81,44 @@ class UnitCounts:
             yield self.counts[start : start + size].T.astype(np.float64, order="C")[unit].T
 
 
-def resample(groups: Sequence[NDArray[np.str_]], replicates: int, seed: int) -> UnitCounts:
-    """Draws as many units as there are, with replacement, `replicates` times.
+def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCounts:
+    """Draws as many units of each class as it has, with replacement, `replicates` times.
 
-    `groups` holds the units (N,) of the images of each cell. The draw depends on the set of units, the number of
-    replicates and the seed alone: neither on the order of images or cells nor on how often a unit occurs.
+    A unit whose images are of several classes counts for the first of them by name. The draw depends on the set of
+    units, their classes, the number of replicates and the seed alone: neither on the order of images or cells nor on
+    how often a unit occurs.
     """
-    units = np.unique(np.concatenate(groups))
-    rng = np.random.default_rng(seed)
+    names = np.concatenate([np.array(cell.classes)[cell.targets] for cell in cells])
+    order = np.argsort(names, kind="stable")
+    units, first = np.unique(np.concatenate([cell.groups for cell in cells])[order], return_index=True)
+    class_of = names[order][first]
     counts = np.empty((replicates, len(units)), dtype=np.int32)
-    for row in counts:
-        row[:] = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
+    for name in np.unique(class_of):
+        members = np.flatnonzero(class_of == name)
+        rng = np.random.default_rng([seed, zlib.crc32(str(name).encode())])
+        counts[:, members] = _draw(len(members), replicates, rng)
     return UnitCounts(units, counts)
+
+
+def _draw(n: int, replicates: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """(replicates, n) int32: how often each of n units is drawn in n draws with replacement, a little unevenly.
+
+    The variance of a mean of n plain draws is too small by (n - 1)/n, which matters for a class of three lesions. Rao
+    and Wu (Journal of the American Statistical Association 83:231, 1988) draw n - 1 units and scale weights up; here,
+    to keep weights whole and classes as large as they are, the last of the n draws repeats another one with the
+    probability n/(2(n - 1)), which makes the variance of a mean exactly the unbiased one. A single unit always is.
+    """
+    if n == 1:
+        return np.ones((replicates, 1), dtype=np.int32)
+    counts = np.empty((replicates, n), dtype=np.int32)
+    size = max(1, _CHUNK // n)
+    for start in range(0, replicates, size):
+        drawn = rng.integers(n, size=(min(size, replicates - start), n))
+        repeats = np.flatnonzero(rng.random(len(drawn)) < n / (2 * (n - 1)))
+        drawn[repeats, -1] = drawn[repeats, rng.integers(n - 1, size=len(repeats))]
+        places = drawn + n * np.arange(len(drawn))[:, None]
+        counts[start : start + size] = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
+    return counts
 
 
 def estimate(
@@ -106,42 +137,109 @@ def estimate(
     cells. A cell where the figure is undefined is left out of it. Undefined replicates are left out of the interval;
     beyond `MOST_UNDEFINED` there is none.
 
-    Where every image of a small class is classified alike, every replicate agrees and the interval has no width: the
-    number of lesions beside it says how little that means.
+    An answer that is the same for every image is a rule, whose recalls are known and not estimated: its intervals are
+    the percentiles, which have no width.
 
     Raises DataError for no image at all, several parts in a cell or classes that differ between cells, PluginError
     for a metric that returns the wrong shape.
     """
     check(cells)
     classes = cells[0].classes
-    rows = [(metric.name, name) for metric in metrics for name in (classes if metric.per_class else ("",))]
+    every = with_parts(metrics)
     folds = [cell.fold for cell in cells]
-    values = np.vstack([figures(cell, metrics, np.ones((1, len(cell)))) for cell in cells])
+    values = np.vstack([figures(cell, every, np.ones((1, len(cell)))) for cell in cells])
     used = ~np.isnan(values)
-    means = mean_where(used, values, folds)
+    drawn = resample(cells, replicates, seed)
+    means = by_metric(every, classes, mean_where(used, values, folds))
+    replicated = by_metric(every, classes, mean_where(used, (bootstrap(cell, every, drawn) for cell in cells), folds))
+    is_used = by_metric(every, classes, used)
+    by_rule = all(is_rule(cell) for cell in cells)
 
-    drawn = resample([cell.groups for cell in cells], replicates, seed)
-    replicated = mean_where(
-        used,
-        (np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)]) for cell in cells),
-        folds,
-    )
+    def intervals(metric: Metric) -> tuple[Floats, Floats]:
+        part, value = metric.mean_of, means[metric.name]
+        if by_rule or (metric.share_of is None and part is None):
+            return percentile_intervals(metric, value, replicated[metric.name], confidence)
+        if part is None:
+            shares = share_intervals(cells, metric, value, replicated[metric.name], confidence)
+            return shares.lows, shares.highs
+        below, above = reach_of_mean(share_intervals(cells, part, means[part.name], replicated[part.name], confidence))
+        return value - below, value + above
 
     @cache
     def behind(class_: str, of_cells: tuple[bool, ...]) -> tuple[int, int]:
         return count_distinct([cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used], class_)
 
     estimates = []
-    for column, (name, class_) in enumerate(rows):
-        value = float(means[column])
-        low, high = percentile_interval(replicated[:, column], confidence)
-        if name in PIVOTAL:
-            low, high = pivoted(value, low, high)
-        of_cells = used[:, column]
-        n_images, n_lesions = behind(class_, tuple(of_cells.tolist()))
-        n_cells = sum(cell.n_cells for cell, is_used in zip(cells, of_cells, strict=True) if is_used)
-        estimates.append(Estimate(name, class_, value, low, high, n_images, n_lesions, n_cells))
+    for metric in metrics:
+        lows, highs = intervals(metric)
+        for k, class_ in enumerate(classes if metric.per_class else ("",)):
+            of_cells = is_used[metric.name][:, k]
+            n_images, n_lesions = behind(class_, tuple(of_cells.tolist()))
+            n_cells = sum(cell.n_cells for cell, counts in zip(cells, of_cells, strict=True) if counts)
+            interval = float(means[metric.name][k]), float(lows[k]), float(highs[k])
+            estimates.append(Estimate(metric.name, class_, *interval, n_images, n_lesions, n_cells))
     return estimates
+
+
+def with_parts(metrics: Sequence[Metric]) -> list[Metric]:
+    """`metrics`, and those that they are means of."""
+    parts = [metric.mean_of for metric in metrics if metric.mean_of]
+    return list({metric.name: metric for metric in (*metrics, *parts)}.values())
+
+
+def by_metric(metrics: Sequence[Metric], classes: Sequence[str], columns: NDArray[T]) -> dict[str, NDArray[T]]:
+    """The columns (..., K) of `figures`, those (..., 1) or (..., C) of each metric by its name."""
+    widths = [len(classes) if metric.per_class else 1 for metric in metrics]
+    parts = np.split(columns, np.cumsum(widths)[:-1], axis=-1)
+    return {metric.name: part for metric, part in zip(metrics, parts, strict=True)}
+
+
+def bootstrap(cell: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> Floats:
+    """(B, K): the figures of a cell on the units of each replicate."""
+    return np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)])
+
+
+def is_rule(cell: Predictions) -> bool:
+    """Whether every image got the same answer."""
+    return len(cell) == 0 or bool((cell.probabilities == cell.probabilities[0]).all())
+
+
+def percentile_intervals(
+    metric: Metric, values: Floats, replicates: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """(K,), (K,): the ends of the percentile intervals of `values` (K,), for which `replicates` (B, K) stand."""
+    ends = [percentile_interval(column, confidence) for column in replicates.T]
+    if metric.name in PIVOTAL:
+        ends = [pivoted(float(value), low, high) for value, (low, high) in zip(values, ends, strict=True)]
+    low, high = np.array(ends).T
+    return low, high
+
+
+def share_intervals(
+    cells: Sequence[Predictions], metric: Metric, values: Floats, replicates: Floats, confidence: float
+) -> Shares:
+    """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them."""
+    assert metric.share_of is not None
+    of_ranks = metric.exchange != "answers"
+    counted = [
+        metric.share_of(cell.targets, cell.probabilities, cell.classes).reshape(len(cell), len(values))
+        for cell in cells
+    ]
+    units, images = (
+        np.array([_n_distinct(names, [mask[:, k] for mask in counted]) for k in range(len(values))], dtype=np.float64)
+        for names in ([cell.groups for cell in cells], [cell.image_ids for cell in cells])
+    )
+    # An area is a share of pairs with images of the other side, too.
+    most = np.full(len(values), _n_distinct([cell.image_ids for cell in cells])) if of_ranks else images
+    sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), units, most)
+    lows, highs = wilson(values, sizes, quantiles(units, confidence, of_ranks=of_ranks))
+    return Shares(values, lows, highs, replicates)
+
+
+def _n_distinct(names: Sequence[NDArray[np.str_]], masks: Sequence[NDArray[np.bool_]] | None = None) -> int:
+    """How many different names there are, where the masks of the same lengths are True."""
+    chosen = names if masks is None else [one[mask] for one, mask in zip(names, masks, strict=True)]
+    return len(np.unique(np.concatenate(chosen)))
 
 
 def mean_where(used: NDArray[np.bool_], values: Iterable[Floats], folds: Sequence[int]) -> Floats:

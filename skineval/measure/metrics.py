@@ -15,19 +15,21 @@ float64, weights (B, N) float64 and the C class names, which returns (B,) float6
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.stats import rankdata
 
 from skineval.data.lesions import MALIGNANT
-from skineval.measure.names import FIGURES
+from skineval.measure.names import made_of_figures
 from skineval.measure.predictions import BINARY, sum_to_one
-from skineval.specs import Metric
+from skineval.specs import Exchange, Metric, ShareOf
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 ECE_BINS = 15  #: as in Guo et al. 2017, section 5
 #: Probabilities below it count as it in `nll`, which is therefore at most 36.04 for an image, as in scikit-learn.
@@ -121,7 +123,7 @@ def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, cl
 
     Malignant classes are `skineval.data.lesions.MALIGNANT`, or the class "malignant"; NaN where there is none.
     """
-    is_malignant = np.array([name in (*MALIGNANT, BINARY[1]) for name in classes])
+    is_malignant = _malignant(classes)
     return mann_whitney(is_malignant[targets], probabilities[:, is_malignant].sum(axis=1), weights)
 
 
@@ -178,7 +180,71 @@ def ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequ
     return _ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
 
 
-def mann_whitney(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
+def undecided(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the share of images whose largest probability is tied, which counts as wrong."""
+    return _weighted_mean((predicted(probabilities) == len(classes)).astype(np.float64), weights)
+
+
+def any_image(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N,): every image."""
+    return np.ones(len(targets), dtype=np.bool_)
+
+
+def of_class(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images of each class."""
+    mask: Mask = targets[:, None] == np.arange(len(classes))
+    return mask
+
+
+def of_other_classes(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images that are not of each class."""
+    return ~of_class(targets, probabilities, classes)
+
+
+def taken_for_class(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images that are predicted as each class."""
+    return of_class(predicted(probabilities), probabilities, classes)
+
+
+def of_class_or_taken_for_it(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images of each class, and those predicted as it."""
+    return of_class(targets, probabilities, classes) | taken_for_class(targets, probabilities, classes)
+
+
+def rarer_side(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images of each class, or those of all others where these are fewer."""
+    positive = of_class(targets, probabilities, classes)
+    rarer: Mask = np.where(2 * positive.sum(axis=0) <= len(positive), positive, ~positive)
+    return rarer
+
+
+def malignant_or_rarer(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N,): the malignant images, or the benign ones where these are fewer."""
+    positive: Mask = _malignant(classes)[targets]
+    return positive if 2 * positive.sum() <= len(positive) else ~positive
+
+
+def ranks(probabilities: Floats, classes: Sequence[str]) -> Floats:
+    """(N, C): the mid-ranks of each column, 1 to N: the order of the images, without the scale of the system."""
+    ranked: Floats = rankdata(probabilities, axis=0)
+    return ranked
+
+
+def malignancy_ranks(probabilities: Floats, classes: Sequence[str]) -> Floats:
+    """(N, C): the mid-ranks of the malignant classes' summed probability, in the column of the first of them."""
+    is_malignant = _malignant(classes)
+    ranked = np.zeros_like(probabilities)
+    if is_malignant.any():
+        ranked[:, is_malignant.argmax()] = rankdata(probabilities[:, is_malignant].sum(axis=1))
+    return ranked
+
+
+def _malignant(classes: Sequence[str]) -> Mask:
+    """(C,): which classes are malignant."""
+    return np.array([name in (*MALIGNANT, BINARY[1]) for name in classes])
+
+
+def mann_whitney(positive: Mask, scores: Floats, weights: Floats) -> Floats:
     """(B,): the probability that a positive image scores higher than a negative one, a tie counting one half.
 
     `positive` (N,), `scores` (N,), `weights` (B, N). It equals the area under the ROC curve (Hanley and McNeil,
@@ -206,6 +272,8 @@ def from_plain(
     per_class: bool = False,
     higher_is_better: bool = True,
     tasks: tuple[str, ...] = ("dx7", "malignant"),
+    exchange: Literal["answers", "ranks"] | Exchange = "answers",
+    share_of: ShareOf | None = None,
 ) -> Metric:
     """Makes a metric of `function(targets, probabilities, classes)`, which returns a number, or C of them if per class.
 
@@ -225,7 +293,7 @@ def from_plain(
                 values[replicate] = function(targets[rows], probabilities[rows], classes)
         return values
 
-    return Metric(name, compute, summary, per_class, higher_is_better, tasks)
+    return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, share_of)
 
 
 def _sums(
@@ -266,13 +334,4 @@ def _mean_where_defined(values: Floats) -> Floats:
 
 
 #: In the order of tables; the first is the primary one.
-METRICS = tuple(
-    Metric(
-        figure.name,
-        globals()[figure.name],
-        figure.summary,
-        per_class=figure.per_class,
-        higher_is_better=figure.higher_is_better,
-    )
-    for figure in FIGURES
-)
+METRICS = made_of_figures(globals().__getitem__)

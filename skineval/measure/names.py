@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from skineval.specs import Metric
 
 
 @dataclass(frozen=True)
@@ -14,28 +17,68 @@ class Figure:
     summary: str
     per_class: bool = False
     higher_is_better: bool = True
+    exchange: str = "answers"  #: "answers", "ranks", or the function of that name there
+    share_of: str = ""  #: the function of that name there
+    mean_of: str = ""  #: the figure of that name here
 
 
 FIGURES = (
-    Figure("balanced_accuracy", "mean recall over classes; the metric of ISIC 2018, ranks systems"),
-    Figure("macro_auc", "mean over classes of the one-vs-rest area under the ROC curve"),
-    Figure("macro_f1", "mean F1 over classes"),
-    Figure("malignancy_auc", "area under the ROC curve of malignant against benign"),
+    Figure("balanced_accuracy", "mean recall over classes; the metric of ISIC 2018, ranks systems", mean_of="recall"),
+    Figure(
+        "macro_auc", "mean over classes of the one-vs-rest area under the ROC curve", exchange="ranks", mean_of="auc"
+    ),
+    Figure("macro_f1", "mean F1 over classes", mean_of="f1"),
+    Figure(
+        "malignancy_auc",
+        "area under the ROC curve of malignant against benign",
+        exchange="malignancy_ranks",
+        share_of="malignant_or_rarer",
+    ),
     Figure("mcc", "Matthews' correlation coefficient over all classes"),
     Figure("kappa", "Cohen's kappa: agreement beyond chance"),
-    Figure("accuracy", "share of images classified right; never ranks, nevi dominate it"),
+    Figure("accuracy", "share of images classified right; never ranks, nevi dominate it", share_of="any_image"),
     Figure("weighted_f1", "mean F1 over classes, weighted by images"),
     Figure("nll", "negative log-likelihood, in nats", higher_is_better=False),
     Figure("brier", "Brier score summed over classes, 0 to 2", higher_is_better=False),
     Figure("ece", "expected calibration error in 15 bins; read nll and brier first", higher_is_better=False),
-    Figure("recall", "share of a class that is found (sensitivity)", per_class=True),
-    Figure("specificity", "share of the other classes that is not taken for the class", per_class=True),
-    Figure("precision", "share of a class's predictions that are right", per_class=True),
-    Figure("f1", "harmonic mean of precision and recall", per_class=True),
-    Figure("auc", "one-vs-rest area under the ROC curve", per_class=True),
+    Figure(
+        "undecided",
+        "share of images whose largest probability is tied, which counts as wrong",
+        higher_is_better=False,
+        share_of="any_image",
+    ),
+    Figure("recall", "share of a class that is found (sensitivity)", per_class=True, share_of="of_class"),
+    Figure(
+        "specificity",
+        "share of the other classes that is not taken for the class",
+        per_class=True,
+        share_of="of_other_classes",
+    ),
+    Figure("precision", "share of a class's predictions that are right", per_class=True, share_of="taken_for_class"),
+    Figure("f1", "harmonic mean of precision and recall", per_class=True, share_of="of_class_or_taken_for_it"),
+    Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
 )
 
+_WORDS = ("answers", "ranks")
 _ENSEMBLE = "ensemble("
+
+
+def made_of_figures(function: Callable[[str], Callable[..., Any]]) -> tuple[Metric, ...]:
+    """`FIGURES` as metrics; `function(name)` is what `skineval.measure.metrics` has under that name."""
+    made: dict[str, Metric] = {}
+    for figure in sorted(FIGURES, key=lambda figure: bool(figure.mean_of)):
+        exchange: Any = figure.exchange if figure.exchange in _WORDS else function(figure.exchange)
+        made[figure.name] = Metric(
+            figure.name,
+            function(figure.name),
+            figure.summary,
+            per_class=figure.per_class,
+            higher_is_better=figure.higher_is_better,
+            exchange=exchange,
+            share_of=function(figure.share_of) if figure.share_of else None,
+            mean_of=made[figure.mean_of] if figure.mean_of else None,
+        )
+    return tuple(made[figure.name] for figure in FIGURES)
 
 
 def ensemble_name(models: Sequence[str], *, over_folds: bool = False) -> str:

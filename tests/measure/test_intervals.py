@@ -38,48 +38,100 @@ def binary(right, groups):
     )
 
 
-def test_draws_as_many_units_as_there_are():
-    drawn = resample([np.array(["b", "a", "a"]), np.array(["c", "b"])], 500, seed=3)
-    assert drawn.units.tolist() == ["a", "b", "c"]
-    assert (drawn.counts.sum(axis=1) == 3).all()
-    assert drawn.counts.mean(axis=0) == pytest.approx([1, 1, 1], abs=0.15)
+def test_draws_as_many_units_of_each_class_as_there_are():
+    cell = classifier(60)
+    drawn = resample([cell], 500, seed=3)
+    assert drawn.units.tolist() == sorted(set(cell.groups.tolist()))
+    class_of = dict(zip(cell.groups, cell.targets, strict=True))
+    of_unit = np.array([class_of[unit] for unit in drawn.units])
+    for label in range(7):
+        of_class = drawn.counts[:, of_unit == label]
+        assert (of_class.sum(axis=1) == (of_unit == label).sum()).all()
+        assert of_class.mean(axis=0) == pytest.approx(np.ones(of_class.shape[1]), abs=0.2)
 
 
-def test_draw_depends_on_units_and_seed_alone():
-    first = resample([np.array(["b", "a", "c"])], 20, seed=3)
-    again = resample([np.array(["c", "c", "a"]), np.array(["b"])], 20, seed=3)
-    np.testing.assert_array_equal(first.counts, again.counts)
-    assert (first.counts != resample([first.units], 20, seed=4).counts).any()
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_the_variance_of_a_mean_is_unbiased_even_for_two_lesions(n):
+    values = np.random.default_rng(1).normal(size=n)
+    drawn = resample([binary(np.ones(n), range(n))], 20_000, seed=0)
+    means = drawn.counts @ values / n
+    assert means.var() == pytest.approx(values.var(ddof=1) / n, rel=0.05)
+
+
+def test_draw_depends_on_units_their_classes_and_seed_alone():
+    cell = classifier(30)
+    first = resample([cell], 20, seed=3)
+    shuffled = cell.take(np.random.default_rng(0).permutation(len(cell)))
+    order = [3, 1, 0, 2, 6, 5, 4]
+    renamed = replace(cell, classes=tuple(cell.classes[c] for c in order), targets=np.argsort(order)[cell.targets])
+    for again in ([shuffled, cell], [cell.take(cell.targets > 2), cell.take(cell.targets <= 2)], [renamed]):
+        np.testing.assert_array_equal(first.counts, resample(again, 20, seed=3).counts)
+    assert (first.counts != resample([cell], 20, seed=4).counts).any()
 
 
 def test_images_weigh_what_their_lesion_was_drawn():
-    groups = np.array(["b", "a", "b", "c"])
-    drawn = resample([groups], 20, seed=0)
-    weights = np.vstack(list(drawn.weights(groups)))
+    cell = binary(np.ones(4), ["b", "a", "b", "c"])
+    drawn = resample([cell], 20, seed=0)
+    weights = np.vstack(list(drawn.weights(cell.groups)))
     np.testing.assert_array_equal(weights, drawn.counts[:, [1, 0, 1, 2]])
 
 
 def test_interval_is_that_of_repeated_images():
     cell = classifier(30, skill=2)
-    drawn = resample([cell.groups], 300, seed=9)
+    drawn = resample([cell], 300, seed=9)
     unit = np.searchsorted(drawn.units, cell.groups)
     said = cell.probabilities.argmax(axis=1)
     replicates = []
     for counts in drawn.counts:
         rows = np.repeat(np.arange(len(cell)), counts[unit])
-        replicates.append(sk.f1_score(cell.targets[rows], said[rows], average="macro", zero_division=np.nan))
-    (found,) = estimate([cell], [BY_NAME["macro_f1"]], replicates=300, seed=9)
+        replicates.append(sk.matthews_corrcoef(cell.targets[rows], said[rows]))
+    (found,) = estimate([cell], [BY_NAME["mcc"]], replicates=300, seed=9)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(replicates, [0.025, 0.975])))
-    assert found.value == pytest.approx(sk.f1_score(cell.targets, said, average="macro"))
+    assert found.value == pytest.approx(sk.matthews_corrcoef(cell.targets, said))
 
 
 def test_agrees_with_scipy_where_each_lesion_has_one_image():
     right = np.random.default_rng(2).random(150) < 0.7
     (found,) = estimate([binary(right, range(150))], [ACCURACY], replicates=8000, confidence=0.9)
-    wanted = scipy.stats.bootstrap(
-        (right,), np.mean, n_resamples=8000, confidence_level=0.9, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.008)
+    wanted = scipy.stats.binomtest(int(right.sum()), 150).proportion_ci(0.9, method="wilson")
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.003)
+
+
+@pytest.mark.parametrize("hits", [0, 33])
+def test_a_share_of_none_or_all_has_the_interval_that_its_lesions_allow(hits):
+    wanted = scipy.stats.binomtest(hits, 33).proportion_ci(0.95, method="wilson")
+    unit = np.repeat(np.arange(33), 3)  # three images of a lesion say no more than one where all agree
+    cell = binary(np.full(99, hits > 0), unit)
+    cell = replace(cell, probabilities=cell.probabilities + [[0.0, 1e-9]] * np.linspace(0, 1, 99)[:, None])  # no rule
+    row = estimate([cell], [BY_NAME["recall"]], replicates=100)[1]
+    assert (row.value, row.low, row.high) == pytest.approx((hits / 33, wanted.low, wanted.high))
+
+
+def test_a_rule_is_known_and_not_estimated():
+    """On 40 images of which one class is missing from many plain replicates, always "nv" stays at 1/7."""
+    cell = classifier(20, images_per_lesion=2)
+    assert set(cell.targets.tolist()) == set(range(7))
+    for rule in baselines(HAM10000_COUNTS, cell).values():
+        (row,) = estimate([rule], METRICS[:1], replicates=200)
+        assert (row.value, row.low, row.high) == pytest.approx((1 / 7, 1 / 7, 1 / 7))
+
+
+def test_equal_train_counts_leave_the_prior_where_majority_is():
+    cell = classifier(40)
+    rows = {name: estimate([one], METRICS, replicates=2) for name, one in baselines([5] * 7, cell).items()}
+    wanted = {row.metric: row.value for row in rows["majority"] if row.metric in ("balanced_accuracy", "undecided")}
+    assert wanted == {"balanced_accuracy": pytest.approx(1 / 7), "undecided": 0}
+    assert {row.metric: row.value for row in rows["prior"] if row.metric in wanted} == wanted
+
+
+@pytest.mark.parametrize(("mean", "part"), [("balanced_accuracy", "recall"), ("macro_f1", "f1"), ("macro_auc", "auc")])
+def test_a_mean_over_classes_is_surer_than_its_classes_and_holds_its_figure(mean, part):
+    cell = classifier(80)
+    (whole,) = estimate([cell], [BY_NAME[mean]], replicates=300)
+    parts = estimate([cell], [BY_NAME[part]], replicates=300)
+    assert whole.low < whole.value < whole.high
+    assert whole.high - whole.low < np.mean([row.high - row.low for row in parts])
+    assert whole.value == pytest.approx(np.mean([row.value for row in parts]))
 
 
 def test_covers_the_truth_where_images_of_a_lesion_agree():
@@ -177,16 +229,13 @@ def test_a_class_that_nobody_has_has_no_figure():
     assert np.isnan([row.value, row.low, row.high]).all()
 
 
-def test_a_single_lesion_of_a_class_has_no_interval():
-    """It is missing from 1/e of the replicates."""
+def test_a_single_lesion_of_a_class_says_next_to_nothing():
     full = classifier(60, images_per_lesion=1)
     of_class = np.flatnonzero(full.targets == 3)
-    row = estimate([full.take(np.setdiff1d(np.arange(len(full)), of_class[1:]))], [BY_NAME["recall"]], replicates=200)[
-        3
-    ]
+    cell = full.take(np.setdiff1d(np.arange(len(full)), of_class[1:]))
+    row = estimate([cell], [BY_NAME["recall"]], replicates=200)[3]
     assert row.n_lesions == 1
-    assert not np.isnan(row.value)
-    assert np.isnan([row.low, row.high]).all()
+    assert row.high - row.low > 0.75
 
 
 def test_few_undefined_replicates_are_left_out():
@@ -202,7 +251,9 @@ def test_interval_of_the_calibration_error_is_reflected():
 
 
 def test_third_party_metrics_are_estimated():
-    mine = from_plain(lambda t, p, classes: float((p.argmax(axis=1) == t).mean()), name="mine", summary="")
+    mine = from_plain(
+        lambda t, p, classes: float((p.argmax(axis=1) == t).mean()), name="mine", summary="", share_of=ACCURACY.share_of
+    )
     cell = classifier(20)
     found, wanted = estimate([cell], [mine, ACCURACY], replicates=100)
     assert (found.value, found.low, found.high) == pytest.approx((wanted.value, wanted.low, wanted.high))

@@ -1,6 +1,7 @@
 """Every metric against an independent implementation, under weights, ties and missing classes."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ ORACLES = {
     "nll": lambda t, p, w: sk.log_loss(t, p, sample_weight=w, labels=LABELS),
     "brier": lambda t, p, w: sk.brier_score_loss(t, p, sample_weight=w, labels=LABELS, scale_by_half=False),
     "ece": lambda t, p, w: slow_ece(t, p, w),
+    "undecided": lambda t, p, w: np.average([sum(row == row.max()) > 1 for row in p], weights=w),
     "recall": label_metric(sk.recall_score, **PER_CLASS),
     "specificity": lambda t, p, w: [
         sk.recall_score(t != c, p.argmax(axis=1) != c, sample_weight=w, zero_division=np.nan) for c in LABELS
@@ -77,6 +79,8 @@ def test_every_metric_has_an_oracle():
 @pytest.mark.parametrize("skill", [0.2, 3])
 def test_agrees_with_the_oracle_under_weights(name, skill):
     cell = classifier(80, skill=skill)
+    if name == "undecided":
+        cell = replace(cell, probabilities=np.round(cell.probabilities, 1))
     weights = np.random.default_rng(5).integers(0, 4, size=(6, len(cell))).astype(float)
     found = BY_NAME[name].compute(cell.targets, cell.probabilities, weights, cell.classes)
     wanted = [ORACLES[name](cell.targets, cell.probabilities, row) for row in weights]

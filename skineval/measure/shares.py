@@ -1,0 +1,122 @@
+"""Intervals of shares, and of means and differences of shares: with width, however alike all replicates are.
+
+A percentile interval of a share has no width where all lesions are classified alike, and little where nearly all are
+or where a class has a handful of lesions. A Wilson interval knows how many lesions there are: 0 of 33 is 0 to .104.
+Images of one lesion are not so many observations: the share counts as one of so many independent images as would have
+the variance of the replicates, its design effect (Kish, "Survey Sampling", 1965, section 8.2); where all replicates
+agree this cannot be estimated, and each lesion counts as one.
+
+Intervals of shares are combined to those of their means and differences by MOVER, the method of variance estimates
+recovery, with the correlations of the replicates: Zou, Huang and Zhang, Computational Statistics and Data Analysis
+53:1080 (2009); Newcombe, Statistics in Medicine 17:873 (1998), for the difference of two paired shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, t
+
+from skineval.measure.metrics import Floats
+
+#: Replicates differ by rounding where they agree.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Shares with their intervals; NaN where undefined."""
+
+    values: Floats  #: (K,)
+    lows: Floats  #: (K,)
+    highs: Floats  #: (K,)
+    replicates: Floats  #: (B, K), for their correlations
+
+
+def effective_size(shares: Floats, variances: Floats, units: Floats, images: Floats) -> Floats:
+    """(K,): how many independent images `shares` (K,) behave as if they came from.
+
+    `variances` (K,) are those of the replicates, `units` and `images` (K,) how many lesions and images are behind each
+    share. At most `images`; `units` where the share is 0 or 1, or the replicates agree.
+    """
+    spread = shares * (1 - shares)
+    known = (spread > _ROUNDING) & (variances > _ROUNDING**2)
+    return np.where(known, np.minimum(spread / np.where(known, variances, 1), images), units)
+
+
+def wilson(shares: Floats, sizes: Floats, quantiles: Floats) -> tuple[Floats, Floats]:
+    """(K,), (K,): Wilson's intervals of `shares` (K,) of `sizes` (K,) images, with `quantiles` (K,) standard errors.
+
+    Wilson, Journal of the American Statistical Association 22:209 (1927). NaN where a share is, or its size is 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shrink = quantiles**2 / sizes
+        centre = shares + shrink / 2
+        half = quantiles * np.sqrt(shares * (1 - shares) / sizes + shrink / (4 * sizes))
+        low, high = (centre - half) / (1 + shrink), (centre + half) / (1 + shrink)
+    # At 0 and 1 a rounding error would leave the share outside.
+    return np.clip(np.minimum(low, shares), 0, 1), np.clip(np.maximum(high, shares), 0, 1)
+
+
+def quantiles(units: Floats, confidence: float, *, of_ranks: bool) -> Floats:
+    """(K,): how many standard errors an interval reaches.
+
+    The normal distribution's for plain shares. For areas under curves, whose variance a handful of lesions estimates
+    badly, Student's with one degree of freedom less than there are lesions on the smaller side.
+    """
+    tail = (1 + confidence) / 2
+    if not of_ranks:
+        return np.full(units.shape, norm.ppf(tail))
+    reach: Floats = t.ppf(tail, np.where(units > 1, units - 1, 1.0))
+    return reach
+
+
+def reach_of_mean(shares: Shares) -> tuple[float, float]:
+    """How far below and above the mean of the defined shares its interval reaches."""
+    return _reach(shares, _weights(~np.isnan(shares.values)))
+
+
+def reach_of_difference(ours: Shares, theirs: Shares) -> tuple[float, float]:
+    """The same for the mean of our shares minus that of theirs, over those that both have."""
+    weights = _weights(~np.isnan(ours.values + theirs.values))
+    both = zip(vars(ours).values(), vars(theirs).values(), strict=True)
+    return _reach(Shares(*(np.concatenate(pair, axis=-1) for pair in both)), np.concatenate([weights, -weights]))
+
+
+def _weights(defined: NDArray[np.bool_]) -> Floats:
+    """(K,): the same for each defined share, 0 for others, 1 in sum."""
+    weights: Floats = defined / max(1, defined.sum())
+    return weights
+
+
+def _reach(shares: Shares, weights: Floats) -> tuple[float, float]:
+    """How far the interval of the sum of `weights` (K,) × shares reaches below and above it; NaN where none counts."""
+    there = weights != 0
+    if not there.any():
+        return np.nan, np.nan
+    weight, value, low, high = weights[there], shares.values[there], shares.lows[there], shares.highs[there]
+    correlation = _correlation(shares.replicates[:, there])
+    below = weight * np.where(weight > 0, value - low, high - value)
+    above = weight * np.where(weight > 0, high - value, value - low)
+    return float(np.sqrt(max(0, below @ correlation @ below))), float(np.sqrt(max(0, above @ correlation @ above)))
+
+
+def centred(replicates: Floats) -> Floats:
+    """(B, K): how far replicates (B, K) are from their mean, 0 where undefined."""
+    defined = ~np.isnan(replicates)
+    means = np.where(defined, replicates, 0).sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
+    deviations: Floats = np.where(defined, replicates - means, 0)
+    return deviations
+
+
+def _correlation(replicates: Floats) -> Floats:
+    """(K, K): of the columns of `replicates` (B, K), NaN taken for their mean; a constant column has none."""
+    deviations = centred(replicates)
+    lengths = np.sqrt((deviations**2).sum(axis=0))
+    varies = lengths > _ROUNDING * np.sqrt(len(replicates))
+    unit = np.where(varies, deviations / np.where(varies, lengths, 1), 0)
+    correlation: Floats = unit.T @ unit
+    np.fill_diagonal(correlation, 1)
+    return correlation

@@ -1,0 +1,74 @@
+"""Intervals of shares, and how they are put together."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skineval.measure.shares import Shares, effective_size, quantiles, reach_of_difference, reach_of_mean, wilson
+
+
+def alone(*numbers):
+    return np.array(numbers, dtype=float)
+
+
+@given(st.integers(1, 500), st.floats(0, 1))
+def test_wilson_is_that_of_scipy(n, part):
+    hits = round(part * n)
+    wanted = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    reach = quantiles(alone(n), 0.95, of_ranks=False)
+    (low,), (high,) = wilson(alone(hits / n), alone(n), reach)
+    assert (low, high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    assert 0 <= low <= hits / n <= high <= 1
+
+
+def test_the_design_effect_of_lesions_whose_images_agree():
+    """40 lesions of 3 images each, alike: the variance of the share is that of 40 images, and so is its size."""
+    share, variance = 0.3, 0.3 * 0.7 / 40
+    assert effective_size(alone(share), alone(variance), alone(40), alone(120)) == pytest.approx([40])
+    # No more than there are images, and lesions where nothing can be estimated.
+    assert effective_size(alone(share), alone(variance / 9), alone(40), alone(120)) == pytest.approx([120])
+    assert effective_size(alone(0, 1, 0.3), np.zeros(3), np.full(3, 40.0), np.full(3, 120.0)).tolist() == [40] * 3
+
+
+def test_areas_of_few_lesions_reach_further():
+    few, many = quantiles(alone(3, 1000), 0.95, of_ranks=True)
+    assert few == pytest.approx(scipy.stats.t.ppf(0.975, 2))
+    assert many == pytest.approx(1.96, abs=0.003)
+
+
+def test_the_mean_of_independent_shares_is_as_sure_as_its_standard_error():
+    rng = np.random.default_rng(0)
+    values, errors = alone(0.4, 0.5, 0.6), alone(0.02, 0.03, 0.01)
+    replicates = values + rng.normal(size=(40_000, 3)) * errors
+    shares = Shares(values, values - 1.96 * errors, values + 1.96 * errors, replicates)
+    wanted = 1.96 * np.sqrt((errors**2).sum()) / 3
+    assert reach_of_mean(shares) == pytest.approx((wanted, wanted), rel=0.02)
+
+
+def test_newcombe_difference_of_paired_shares():
+    """Newcombe 1998 (Statistics in Medicine 17:2635), method 8, by its formula."""
+    a, b = (0.8, 0.71, 0.87), (0.7, 0.6, 0.78)
+    rng = np.random.default_rng(1)
+    common = rng.normal(size=200_000)
+    correlation = 0.5
+    sides = [np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.normal(size=200_000) for _ in range(2)]
+    ours, theirs = (
+        Shares(*(alone(end) for end in (value, low, high)), side[:, None])
+        for (value, low, high), side in zip((a, b), sides, strict=True)
+    )
+    down, up = a[0] - a[1], b[2] - b[0]
+    below = np.sqrt(down**2 - 2 * correlation * down * up + up**2)
+    assert reach_of_difference(ours, theirs)[0] == pytest.approx(below, rel=0.01)
+    assert reach_of_difference(ours, theirs) == pytest.approx(reach_of_difference(theirs, ours)[::-1])
+
+
+def test_undefined_shares_count_for_nothing():
+    replicates = np.random.default_rng(0).normal(size=(50, 2))
+    whole = Shares(alone(0.4, 0.5), alone(0.3, 0.4), alone(0.5, 0.6), replicates)
+    nan = alone(np.nan)
+    more = Shares(*(np.concatenate([of, nan]) for of in (whole.values, whole.lows, whole.highs)),
+                  np.hstack([replicates, np.full((50, 1), np.nan)]))  # fmt: skip
+    assert reach_of_mean(more) == reach_of_mean(whole)
+    assert np.isnan(reach_of_mean(Shares(nan, nan, nan, np.full((50, 1), np.nan)))).all()
