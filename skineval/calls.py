@@ -41,7 +41,11 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
             "resample": Call(("embeddings", "labels"), ("seed",), takes_parameters=True, required=False),
         },
         Explainer: {"attribute": Call(("model", "images", "targets"), ("architecture",), takes_parameters=True)},
-        Metric: {"compute": Call(("targets", "probabilities", "weights", "classes"))},
+        Metric: {
+            "compute": Call(("targets", "probabilities", "weights", "classes")),
+            "scores": Call(("probabilities", "classes"), required=False),
+            "share_of": Call(("targets", "probabilities", "classes"), required=False),
+        },
         DatasetSource: {
             "load": Call(("path",), takes_parameters=True),
             "recognise": Call(("path",), required=False),

@@ -74,9 +74,9 @@ Compute: TypeAlias = (
     "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
 )
 
-#: exchange(probabilities, classes): from one system's probabilities (N, C) what changes places with another system's in
-#: a randomisation test, (N, C), of which `compute` makes the same figure.
-Exchange: TypeAlias = "Callable[[NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
+#: scores(probabilities, classes): from probabilities (N, C) what images are ranked by, column by column, (N, C), of
+#: which `compute` makes the same figure.
+Scores: TypeAlias = "Callable[[NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
 
 #: share_of(targets, probabilities, classes): which images a figure is a share of, (N,) bool, or (N, C) where per class.
 ShareOf: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64], Sequence[str]], NDArray[np.bool_]]"
@@ -176,9 +176,9 @@ class Metric:
     `skineval.measure.metrics.from_plain` makes one from an ordinary function of targets and probabilities.
 
     `exchange` says what of a system's answers to an image may change places with another system's in a randomisation
-    test: "answers", the probabilities as they are; "ranks", their mid-ranks among the answers of the same system, class
-    by class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
-    scale is none in quality; or a function of probabilities (N, C) and classes, for other orders.
+    test: "answers", the probabilities as they are; or "ranks", their mid-ranks among the system's own answers, class by
+    class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
+    scale is none in quality. Where that order is of something else, such as a sum of columns, `scores` makes it.
 
     The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
     behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
@@ -192,7 +192,8 @@ class Metric:
     per_class: bool = False
     higher_is_better: bool = True
     tasks: tuple[str, ...] = ("dx7", "malignant")
-    exchange: Literal["answers", "ranks"] | Exchange = "answers"
+    exchange: Literal["answers", "ranks"] = "answers"
+    scores: Scores | None = None  #: None: the probabilities
     share_of: ShareOf | None = None
     mean_of: Metric | None = None
 

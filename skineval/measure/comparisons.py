@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from skineval.data.oversampling import occurrences
 from skineval.errors import DataError, UsageError
@@ -27,7 +28,7 @@ from skineval.measure.intervals import (
     share_intervals,
     with_parts,
 )
-from skineval.measure.metrics import METRICS, Floats, ranks
+from skineval.measure.metrics import METRICS, Floats
 from skineval.measure.predictions import EVERY_FOLD, Predictions
 from skineval.measure.ranking import best_first
 from skineval.measure.shares import reach_of_difference
@@ -341,8 +342,8 @@ def _exchanged(system: Predictions, metric: Metric) -> Predictions:
     """The answers of a system as they change places with another's: see `Metric.exchange`."""
     if metric.exchange == "answers":
         return system
-    exchange = ranks if metric.exchange == "ranks" else metric.exchange
-    return replace(system, probabilities=exchange(system.probabilities, system.classes))
+    scores = metric.scores(system.probabilities, system.classes) if metric.scores else system.probabilities
+    return replace(system, probabilities=rankdata(scores, axis=0))
 
 
 def _stacked(one: Predictions, other: Predictions) -> Predictions:

@@ -20,12 +20,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.stats import rankdata
 
 from skineval.data.lesions import MALIGNANT
 from skineval.measure.names import made_of_figures
 from skineval.measure.predictions import BINARY, sum_to_one
-from skineval.specs import Exchange, Metric, ShareOf
+from skineval.specs import Metric, Scores, ShareOf
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -224,19 +223,13 @@ def malignant_or_rarer(targets: Integers, probabilities: Floats, classes: Sequen
     return positive if 2 * positive.sum() <= len(positive) else ~positive
 
 
-def ranks(probabilities: Floats, classes: Sequence[str]) -> Floats:
-    """(N, C): the mid-ranks of each column, 1 to N: the order of the images, without the scale of the system."""
-    ranked: Floats = rankdata(probabilities, axis=0)
-    return ranked
-
-
-def malignancy_ranks(probabilities: Floats, classes: Sequence[str]) -> Floats:
-    """(N, C): the mid-ranks of the malignant classes' summed probability, in the column of the first of them."""
+def malignancy(probabilities: Floats, classes: Sequence[str]) -> Floats:
+    """(N, C): the malignant classes' summed probability in the column of the first of them, 0 in the others."""
     is_malignant = _malignant(classes)
-    ranked = np.zeros_like(probabilities)
+    scores = np.zeros_like(probabilities)
     if is_malignant.any():
-        ranked[:, is_malignant.argmax()] = rankdata(probabilities[:, is_malignant].sum(axis=1))
-    return ranked
+        scores[:, is_malignant.argmax()] = probabilities[:, is_malignant].sum(axis=1)
+    return scores
 
 
 def _malignant(classes: Sequence[str]) -> Mask:
@@ -272,7 +265,8 @@ def from_plain(
     per_class: bool = False,
     higher_is_better: bool = True,
     tasks: tuple[str, ...] = ("dx7", "malignant"),
-    exchange: Literal["answers", "ranks"] | Exchange = "answers",
+    exchange: Literal["answers", "ranks"] = "answers",
+    scores: Scores | None = None,
     share_of: ShareOf | None = None,
 ) -> Metric:
     """Makes a metric of `function(targets, probabilities, classes)`, which returns a number, or C of them if per class.
@@ -293,7 +287,7 @@ def from_plain(
                 values[replicate] = function(targets[rows], probabilities[rows], classes)
         return values
 
-    return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, share_of)
+    return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, scores, share_of)
 
 
 def _sums(

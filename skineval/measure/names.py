@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from skineval.specs import Metric
 
@@ -17,7 +17,8 @@ class Figure:
     summary: str
     per_class: bool = False
     higher_is_better: bool = True
-    exchange: str = "answers"  #: "answers", "ranks", or the function of that name there
+    exchange: Literal["answers", "ranks"] = "answers"
+    scores: str = ""  #: the function of that name there
     share_of: str = ""  #: the function of that name there
     mean_of: str = ""  #: the figure of that name here
 
@@ -31,7 +32,8 @@ FIGURES = (
     Figure(
         "malignancy_auc",
         "area under the ROC curve of malignant against benign",
-        exchange="malignancy_ranks",
+        exchange="ranks",
+        scores="malignancy",
         share_of="malignant_or_rarer",
     ),
     Figure("mcc", "Matthews' correlation coefficient over all classes"),
@@ -59,7 +61,6 @@ FIGURES = (
     Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
 )
 
-_WORDS = ("answers", "ranks")
 _ENSEMBLE = "ensemble("
 
 
@@ -67,14 +68,14 @@ def made_of_figures(function: Callable[[str], Callable[..., Any]]) -> tuple[Metr
     """`FIGURES` as metrics; `function(name)` is what `skineval.measure.metrics` has under that name."""
     made: dict[str, Metric] = {}
     for figure in sorted(FIGURES, key=lambda figure: bool(figure.mean_of)):
-        exchange: Any = figure.exchange if figure.exchange in _WORDS else function(figure.exchange)
         made[figure.name] = Metric(
             figure.name,
             function(figure.name),
             figure.summary,
             per_class=figure.per_class,
             higher_is_better=figure.higher_is_better,
-            exchange=exchange,
+            exchange=figure.exchange,
+            scores=function(figure.scores) if figure.scores else None,
             share_of=function(figure.share_of) if figure.share_of else None,
             mean_of=made[figure.mean_of] if figure.mean_of else None,
         )

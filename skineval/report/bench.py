@@ -255,9 +255,9 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
     unit = _DEALT_OUT[recipe.protocol]
     yield Paragraph(
         f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
-        "The primary metric, declared beforehand, is balanced accuracy. Intervals are 95 % percentile bootstrap over "
-        f"{'lesions' if bench.lesions_known else 'images'}, differences are paired on the same images and corrected "
-        "after Holm."
+        "The primary metric, declared beforehand, is balanced accuracy. For intervals "
+        f"{'lesions' if bench.lesions_known else 'images'} are resampled within their class, differences are paired on "
+        "the same images and corrected after Holm."
     )
     yield _CHOICES
     if bench.ensembles:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skineval.report import rows, text
-from skineval.report.rows import PRIMARY, GridCell
+from skineval.report.rows import PRIMARY, UNDECIDED, GridCell, Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,16 @@ def of_results(
         lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
     if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
         lines.append("An image counts as often as copies of it are tested.")
-    return lines
+    return lines + of_ties(rows.scores(results))
+
+
+def of_ties(scores: Iterable[Score]) -> list[str]:
+    """Whose images were undecided, and how many; nothing where none was."""
+    tied = [one for one in scores if one.metric == UNDECIDED and one.estimate.value > 0]
+    if not tied:
+        return []
+    shares = text.listed(f"{text.percent(one.estimate.value)} of {text.plain(one.system)}" for one in tied)
+    return [f"Undecided images, whose largest probability is tied, count as wrong: {shares}."]
 
 
 def of_weights(environment: Mapping[str, Any]) -> list[str]:
@@ -51,11 +60,14 @@ def of_weights(environment: Mapping[str, Any]) -> list[str]:
 
 
 def of_interval(lesions_known: bool, replicates: int | None = None) -> str:
-    """What is resampled for an interval."""
-    resampled = "lesions are resampled, with all of their images" if lesions_known else "images are resampled"
+    """What is resampled for an interval, and what is made of it."""
+    what = "lesions, with all of their images," if lesions_known else "images"
     times = f" ({text.count(replicates)} replicates)" if replicates else ""
     doubt = "" if lesions_known else "; which of them show one lesion is not known, so intervals may be too narrow"
-    return f"Brackets: 95 % percentile bootstrap interval; {resampled}{times}{doubt}."
+    return (
+        f"Brackets: 95 % interval; {what} are resampled within their class{times}, for Wilson intervals of shares and "
+        f"of their means, and percentile intervals of other figures{doubt}."
+    )
 
 
 def of_test(lesions_known: bool) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skineval.grid.result import EnsembleResult
 
 PRIMARY = "balanced_accuracy"
+UNDECIDED = "undecided"  #: not in a table but in a note, and only where it is not 0
 BASELINES = ("majority", "prior")
 DONE = "done"
 

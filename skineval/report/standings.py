@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skineval.report import notes, rows, text
-from skineval.report.rows import ALL_RANKED, PRIMARY, Gap, GridCell, Score, Unranked
+from skineval.report.rows import ALL_RANKED, PRIMARY, UNDECIDED, Gap, GridCell, Score, Unranked
 from skineval.report.tables import Cell, Column, Row, Shared, Table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _PER_CLASS = (
     _figure("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
     _figure("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
 )
-_PLACED = {figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS)}
+_PLACED = {UNDECIDED, *(figure.metric for figure in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS))}
 
 #: What readers know the figures of the comparisons by.
 NAMES = {figure.column.key: figure.column.name for figure in (*_COMPARED, *_FURTHER)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from skineval.errors import DataError, UsageError
 from skineval.measure.comparisons import Comparison, against_best, difference, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
-from skineval.measure.metrics import METRICS, from_plain, ranks
+from skineval.measure.metrics import METRICS, from_plain
 from skineval.measure.predictions import EVERY_FOLD
 from skineval.report.rows import Estimate, Score, ranking
 from tests.measure.samples import classifier
@@ -112,8 +112,8 @@ def test_what_is_exchanged_makes_the_same_figure():
     weights = weights[:, np.arange(len(cell)) % 96]
     for name in ("auc", "macro_auc", "malignancy_auc"):
         metric = BY_NAME[name]
-        exchange = ranks if metric.exchange == "ranks" else metric.exchange
-        exchanged = exchange(cell.probabilities, cell.classes)
+        scores = metric.scores(cell.probabilities, cell.classes) if metric.scores else cell.probabilities
+        exchanged = scipy.stats.rankdata(scores, axis=0)
         np.testing.assert_allclose(
             metric.compute(cell.targets, exchanged, weights, cell.classes),
             metric.compute(cell.targets, cell.probabilities, weights, cell.classes),

@@ -79,8 +79,8 @@ def test_title_and_footnotes_say_what_a_reader_must_know(table: Table) -> None:
     assert table.title == "Comparison [SYNTHETIC: made-up images, the figures mean nothing clinically]"
     notes = " ".join(table.footnotes)
     for words in (
-        "95 % percentile bootstrap",
-        "lesions are resampled",
+        "95 % interval",
+        "lesions, with all of their images, are resampled within their class",
         "2,000 replicates",
         "400 images",
         "359 lesions",
@@ -157,7 +157,7 @@ def test_every_table_says_what_is_resampled(bench: BenchResult, known: bool) -> 
     for table in made:
         assert table is not None
         notes = " ".join(table.footnotes)
-        assert ("lesions are resampled, with all of their images" in notes) == known
+        assert ("lesions, with all of their images, are resampled" in notes) == known
         assert ("images are resampled" in notes) == (doubt in notes) == (not known)
         assert (" lesions;" in notes or "lesion randomisation test" in notes) <= known
         for row in table.rows:
