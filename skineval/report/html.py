@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -58,7 +57,7 @@ def _is(kind: type) -> Callable[[object], bool]:
 
 def _breakable(name: str) -> Markup:
     """A name that a narrow column may break where its parts meet."""
-    return Markup("<wbr>").join(re.split(r"(?<=[/:,_])", text.plain(name)))
+    return Markup("<wbr>").join(text.JOINT.split(text.plain(name)))
 
 
 def _data_uri(file: str, content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -18,8 +17,6 @@ GAP = 2  #: blanks between columns
 _WORDS = 30  # of room that a column of words is granted before others are dropped for it
 _NAME = 12  # the same for the first column, whose names may be broken
 _INDENT = "  "  # before all but the first line of a name, so that rows can be told apart
-# Where a word that is longer than its line may be broken: `ensemble(resnet18,cnn)/class-weights`, but not `10,015`.
-_JOINT = re.compile(r"(?<=[/,;:+_(])(?=[^\W\d])")
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def wrapped(words: str, width: int, indent: str = "") -> str:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    return [piece for part in _JOINT.split(word) for piece in chop_cells(part, max(width, 1))]
+    return [piece for part in text.JOINT.split(word) for piece in chop_cells(part, max(width, 1))]
 
 
 def _drafts(table: Table, width: int, *, folded: bool) -> list[_Draft]:
@@ -140,7 +137,7 @@ def _longest(words: Iterable[str]) -> int:
 
 
 def _longest_piece(cells: Cells) -> int:
-    return _longest(piece for cell in cells for word in cell.split(" ") for piece in _JOINT.split(word))
+    return _longest(piece for cell in cells for word in cell.split(" ") for piece in text.JOINT.split(word))
 
 
 def _needed(drafts: Sequence[_Draft]) -> int:

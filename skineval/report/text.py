@@ -17,6 +17,9 @@ STAMPS = {
     "NOT COMPARABLE": "a sample of the data, not to be set beside figures on all of it",
 }
 
+#: Where the parts of a long name meet: `ensemble(resnet18,cnn)/class-weights` may be broken, `10,015` may not.
+JOINT = re.compile(r"(?:(?<=[/,;:+_])|(?<=\w\())(?=[^\W\d])")
+
 # C0 and C1 controls, line separators, and the marks that reorder, join or hide text.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")

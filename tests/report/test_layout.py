@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from skineval.grid.result import BenchResult
-from skineval.report import standings
+from skineval.report import html, standings
 from skineval.report.layout import GAP, fitted, wrapped
 from skineval.report.rows import Estimate
 from skineval.report.tables import Column, Row, Table, texts
@@ -85,6 +85,12 @@ def test_folded_words_are_the_same_words(words: str, width: int, indent: str) ->
     assert max(map(cell_len, lines)) <= width
     assert all(line.startswith(indent) for line in lines[1:])
     assert "".join("".join(lines).split()) == words.replace(" ", "")
+
+
+def test_a_page_breaks_names_where_the_console_does() -> None:
+    name = "ensemble(resnet18,cnn;folds)/class-weights (10,015)"
+    assert html._breakable(name) == "ensemble(<wbr>resnet18,<wbr>cnn;<wbr>folds)/<wbr>class-weights (10,015)"
+    assert "majority (baseline)" in html._breakable("majority (baseline)")
 
 
 def test_a_name_is_broken_where_its_parts_meet_and_a_number_nowhere() -> None:
