@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -18,9 +20,14 @@ from skineval.train.learner import make_learner
 from skineval.train.network import build_network
 from skineval.train.weights import NONE, Weights
 
-STEPS = 2  #: measured ones, after one to warm up
+BUDGET = 5.0  #: seconds for the steps of all models together
+FEW, MORE = 2, 4  #: images that every model is measured with, whatever that takes
+BUSY = 0.5  #: of the cores, from which on the machine is called busy
 FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -37,57 +44,87 @@ class Cost:
 class _Step:
     """One training step as measured."""
 
-    seconds: float
-    activations: float  #: bytes kept for the backward pass
+    an_image: float  #: seconds, of a batch
+    activations: float  #: bytes kept for the backward pass of a batch
     weights: float  #: bytes of the network
 
 
 def estimate_cells(prepared: Prepared, catalog: Catalog) -> list[Cost]:
     """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same."""
     torch.set_num_threads(prepared.threads)
-    steps: dict[str, _Step] = {}
-    costs = []
+    models = dict.fromkeys(str(cell.model) for cell in prepared.cells)
+    first = {str(cell.model): cell for cell in reversed(prepared.cells)}
+    left, steps = BUDGET, {}
+    for place, model in enumerate(models):
+        steps[model], spent = _measure(first[model], prepared, catalog, left / (len(models) - place))
+        left = max(left - spent, 0.0)
+    costs: list[Cost] = []
+    trained: set[str] = set()
     for cell in prepared.cells:
-        if str(cell.model) not in steps:
-            steps[str(cell.model)] = _measure(cell, prepared, catalog)
-        costs.append(_cost(cell, steps[str(cell.model)], prepared))
+        costs.append(_cost(cell, steps[str(cell.model)], prepared, shared=cell.network_id in trained))
+        trained.add(cell.network_id)
     return costs
 
 
-def _cost(cell: RunSpec, step: _Step, prepared: Prepared) -> Cost:
+def busy() -> str:
+    """A sentence on other work of this machine, which makes times too long; empty where there is little, or unknown."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load < BUSY * cores:
+        return ""
+    return f"The machine is busy (load average {load:.1f}, {cores} cores): these times are too long."
+
+
+def _cost(cell: RunSpec, step: _Step, prepared: Prepared, shared: bool) -> Cost:
     rows = prepared.parts[cell.fold]
-    per_image = step.seconds / cell.training.batch_size
-    training = cell.training.epochs * per_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
-    predicting = FORWARD_SHARE * per_image * (len(rows.validation) + len(rows.test))
-    shared = HEAD_SHARE if cell.on_embeddings and _network_in_grid(cell, prepared.cells) else 1.0
+    training = cell.training.epochs * step.an_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
+    predicting = FORWARD_SHARE * step.an_image * (len(rows.validation) + len(rows.test))
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
         cell,
-        training * shared + predicting,
+        training * (HEAD_SHARE if shared else 1.0) + predicting,
         step.weights * 2,
         BASE_MEMORY + 4 * step.weights + step.activations,
     )
 
 
-def _network_in_grid(cell: RunSpec, cells: Sequence[RunSpec]) -> bool:
-    return any(other.run_id == cell.network_id for other in cells)
+def _measure(cell: RunSpec, prepared: Prepared, catalog: Catalog, seconds: float) -> tuple[_Step, float]:
+    """One training step, measured within about so many seconds, and how many it took; building the network is free.
 
-
-def _measure(cell: RunSpec, prepared: Prepared, catalog: Catalog) -> _Step:
-    architecture, training = catalog.architecture(cell.model), cell.training
-    device = prepared.device.torch
+    First on a few images, and forward alone; then whole steps of twice as many each, as far as time allows, since
+    larger batches take less time for an image.
+    """
+    architecture, training, device = catalog.architecture(cell.model), cell.training, prepared.device.torch
     network, _ = build_network(architecture, cell.model, len(cell.classes), Weights(NONE), cell.image_size, seed=0)
     learner = make_learner(network, training, device)
-    stage = empty_stage(architecture, cell.image_size, training.batch_size, device, cell.precision)
-    step = bare_step(learner, stage, training.batch_size, len(cell.classes), training.learning_rate)
-    images = stage.normalise(stage.take(torch.arange(training.batch_size, device=device)))
-    activations = kept_for_backward(network, images, stage)
-    step()
+    learner.prepare(frozen=False)
+    batch, started = max(training.batch_size, FEW), time.perf_counter()
+    stage = empty_stage(architecture, cell.image_size, max(batch, MORE), device, cell.precision)
+    images = stage.normalise(stage.take(torch.arange(MORE, device=device)))
+    few = kept_for_backward(network, images[:FEW], stage)
+    more, forward = _timed(lambda: kept_for_backward(network, images, stage), device)
+    an_image = forward / FORWARD_SHARE / MORE
+    for n in _sizes(batch):
+        if time.perf_counter() - started + n * an_image > seconds:
+            break
+        step = bare_step(learner, stage, n, len(cell.classes), training.learning_rate)
+        an_image = _timed(step, device)[1] / n
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    activations = more + (more - few) / (MORE - FEW) * (batch - MORE)
+    return _Step(an_image, activations, float(weights)), time.perf_counter() - started
+
+
+def _sizes(batch: int) -> list[int]:
+    """Batches to try, from a few images to a whole one, and that once more when everything is warm."""
+    smaller = [MORE << doubled for doubled in range(batch.bit_length()) if MORE << doubled < batch]
+    return [*smaller, batch, batch]
+
+
+def _timed(work: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
+    """What `work` returns, and the seconds it took."""
     synchronise(device)
     started = time.perf_counter()
-    for _ in range(STEPS):
-        step()
+    result = work()
     synchronise(device)
-    seconds = (time.perf_counter() - started) / STEPS
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    return _Step(seconds, float(activations), float(weights))
+    return result, time.perf_counter() - started

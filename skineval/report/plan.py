@@ -44,7 +44,7 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
             f"{text.plural(len(costs), 'cell')}, about {text.duration(seconds)} in all with {jobs} at a time, "
             f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
         ),
-        "Estimated from training steps measured just now, as if every cell ran to its last epoch.",
+        "Estimated from a few seconds of training steps just now, as if every cell ran to its last epoch.",
         *notes,
     )
     return Table(text.stamped("What this bench would run", stamps), columns, tuple(rows), footnotes)

@@ -1,0 +1,57 @@
+"""What a bench will cost is said within seconds, and with a word on a machine that has other work."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from skineval.catalog import load_catalog
+from skineval.grid import estimate
+from skineval.grid.plan import HEAD_SHARE
+from skineval.grid.prepare import prepare
+from skineval.recipe import make_recipe
+
+KEYS = {
+    "models": "cnn:width=4,cnn:width=8",
+    "data": "synthetic:images=140",
+    "image_size": 32,
+    "batch_size": 64,
+    "weights": "none",
+    "imbalance": "smote,smote:k=3",
+}
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return dataclasses.replace(prepare(make_recipe(KEYS), load_catalog()), threads=1)
+
+
+def test_without_time_no_step_is_measured_and_with_time_a_whole_batch_is(prepared, monkeypatch):
+    tried: list[int] = []
+    original = estimate.bare_step
+    monkeypatch.setattr(estimate, "bare_step", lambda *args: (tried.append(args[2]), original(*args))[1])
+    monkeypatch.setattr(estimate, "BUDGET", 0.0)
+    costs = estimate.estimate_cells(prepared, load_catalog())
+    assert tried == []
+    assert all(cost.seconds > 0 and cost.memory > estimate.BASE_MEMORY for cost in costs)
+    monkeypatch.setattr(estimate, "BUDGET", 1e9)
+    again = estimate.estimate_cells(prepared, load_catalog())
+    assert tried == [4, 8, 16, 32, 64, 64] * 2
+    assert [cost.memory for cost in again] == [cost.memory for cost in costs]
+
+
+def test_a_network_that_cells_share_is_charged_once(prepared):
+    costs = estimate.estimate_cells(prepared, load_catalog())
+    first, other = (cost for cost in costs if cost.cell.model.parameters["width"] == 4)
+    assert first.cell.network_id == other.cell.network_id
+    assert HEAD_SHARE * first.seconds < other.seconds < first.seconds / 2
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.2, ""), (1.9, ""), (2.1, "The machine is busy (load average 2.1, 4 co")])
+def test_a_busy_machine_is_said_to_be_busy(monkeypatch, load, said):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 9.0, 9.0), raising=False)
+    assert estimate.busy().startswith(said)
+    assert bool(estimate.busy()) == bool(said)
