@@ -40,43 +40,44 @@ def _tables(found: Inventory) -> Iterator[Table]:
 
 def _overview(found: Inventory) -> Table:
     stamps = ["SYNTHETIC"] if found.synthetic else []
-    facts = {
+    facts: dict[str, Cell] = {
         "data set": found.name,
         "layout": found.layout or None,
         "licence": found.licence or "not known",
-        "images": text.count(found.everything.images),
-        "lesions": text.count(found.everything.lesions) if found.lesions_known else "not known",
-        "groups": text.count(found.everything.groups) + _joined(found),
-        "image ids": f"{found.first_id} to {found.last_id}",
-        "image sizes": _largest_size(found),
-        "lesion masks": text.count(found.headers.masks) if found.headers else None,
-        "ages": _ages(found),
+        "images": found.everything.images,
+        "lesions": found.everything.lesions if found.lesions_known else "not known",
+        "groups": found.everything.groups,
+        "known pairs of images with two lesion ids of one lesion": found.joined or None,
+        "first image id": found.first_id,
+        "last image id": found.last_id,
+        **_headers(found),
+        **_ages(found),
         "fingerprint": found.fingerprint[:16],
     }
     rows = tuple(Row((what, value)) for what, value in facts.items() if value is not None)
     return Table(text.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, found.notes)
 
 
-def _joined(found: Inventory) -> str:
-    if not found.joined:
-        return ""
-    return f", after {text.plural(found.joined, 'known pair')} of images with two lesion ids of one lesion"
-
-
-def _largest_size(found: Inventory) -> str | None:
+def _headers(found: Inventory) -> dict[str, Cell]:
+    """The size that most images have, and how many are others; all of them have a table of their own."""
     if found.headers is None:
-        return None
-    sizes = [f"{one.width} × {one.height} {one.mode} {one.format} ({text.count(n)})" for one, n in found.headers.counts]
-    more = [f"{text.plural(len(sizes) - 1, 'other size or kind', 'other sizes or kinds')}"] if len(sizes) > 1 else []
+        return {}
+    facts: dict[str, Cell] = {}
+    for one, n in found.headers.counts[:1]:
+        facts = {"image size": f"{one.width} × {one.height} {one.mode} {one.format}", "images of that size": n}
+    others = len(found.headers.counts) - 1
     unreadable = len(found.headers.unreadable)
-    bad = [f"{text.plural(unreadable, 'unreadable header')}: skineval data check names them"] if unreadable else []
-    return ", ".join([*sizes[:1], *more, *bad])
+    return facts | {
+        "other sizes or kinds": others if others > 0 else None,
+        "unreadable headers, which skineval data check names": unreadable or None,
+        "lesion masks": found.headers.masks,
+    }
 
 
-def _ages(found: Inventory) -> str | None:
+def _ages(found: Inventory) -> dict[str, Cell]:
     if found.ages is None:
-        return None
-    return f"{found.ages.lowest} to {found.ages.highest} years, in steps of {found.ages.step}"
+        return {}
+    return {"lowest age": found.ages.lowest, "highest age": found.ages.highest, "step between ages": found.ages.step}
 
 
 def _classes(found: Inventory) -> Table:

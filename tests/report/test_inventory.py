@@ -57,10 +57,11 @@ def test_unknown_lesions_are_not_counted(tmp_path: Path) -> None:
 def test_image_sizes(n: int) -> None:
     counts = tuple((Header(600 + place, 450, "RGB", "JPEG"), n - place) for place in range(n))
     shown = tables(inventory(made_table(LESIONS), Headers(counts, ("x.jpg is empty.",), masks=0)))
-    line = cell(shown["Data set"], "image sizes", "value")
-    assert isinstance(line, str)
-    assert line.startswith(f"600 × 450 RGB JPEG ({n})")
-    assert line.endswith("1 unreadable header: skineval data check names them")
+    facts = {row.cells[0]: row.cells[1] for row in shown["Data set"].rows}
+    assert facts["image size"] == "600 × 450 RGB JPEG"
+    assert facts["images of that size"] == n
+    assert facts.get("other sizes or kinds", 0) == n - 1
+    assert facts["unreadable headers, which skineval data check names"] == 1
     assert ("Image sizes" in shown) == (n > 1)
     if n > 10:
         assert len(shown["Image sizes"].rows) == 10
