@@ -21,6 +21,7 @@ FLOORS = {
     "errors": 0,
     "files": 0,
     "options": 0,
+    "scheme": 0,
     "augmentations": 1,
     "specs": 1,
     "networks": 1,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from skineval.report import text
-from skineval.report.style import INK, MUTED
+from skineval.scheme import INK, MUTED
 
 SIDE = 224  #: pixels of one photograph
 COLUMNS = 3

@@ -21,6 +21,9 @@ Topic: TypeAlias = Literal[
 ]
 
 
+NARROW_PAGE = "(max-width: 40rem)"  #: where figures are shown as they were drawn for narrow pages
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """Plain words; whatever they hold is shown literally. `weighty` ones should not be missed."""
@@ -53,6 +56,7 @@ class Figure:
     alt: str
     topic: Topic
     system: str = ""  #: empty where it shows several
+    narrow: str = ""  #: the file to show on narrow pages; empty where one serves all
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""Test images with what the best system says of them, as PNG: a sample of each class, and the worst mistakes."""
+"""Test images with what the best system says of them: a sample of each class, and the worst mistakes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from skineval.errors import SkinevalError
@@ -14,15 +16,17 @@ from skineval.measure.metrics import predicted
 from skineval.measure.predictions import Predictions
 from skineval.report import style, text
 from skineval.report.document import Figure, LeftOut, Topic
-from skineval.report.style import FOLDER, GREEN, VERMILLION, Drawn, filled
+from skineval.report.style import FOLDER, NARROW, Drawn, Page
 from skineval.report.systems import System
+from skineval.scheme import FAINT, INK, WARNING
 
 UNDECIDED = "undecided"
 
 _SAMPLES_A_CLASS = 6
 _MISTAKES = 12
-_COLUMNS = 4
 _RIGHT, _WRONG = "✓", "✗"
+
+Pictures = Mapping[int, NDArray[np.uint8]]  #: by place among the predictions
 
 
 def photographs(system: System, bench: BenchResult) -> Iterator[Drawn | LeftOut]:
@@ -45,80 +49,99 @@ def _samples(
     chosen = []
     for place in range(len(test.classes)):
         mine = np.flatnonzero(test.targets == place)
-        chosen.append(np.sort(draws.choice(mine, min(_SAMPLES_A_CLASS, len(mine)), replace=False)))
-    chosen = [places for places in chosen if len(places)]
-    everything = np.concatenate(chosen)
-    pictures = dict(zip(everything.tolist(), pixels(test.image_ids[everything].tolist()), strict=True))
-    names, calls = [*test.classes, UNDECIDED], predicted(test.probabilities)
-    figure = style.canvas(1.35 * _SAMPLES_A_CLASS + 0.8, 0.8 + 1.5 * len(chosen), "Sample predictions", stamps)
-    axes = figure.subplots(len(chosen), _SAMPLES_A_CLASS, squeeze=False)
-    for line, places in zip(axes, chosen, strict=True):
-        for panel, image in filled(line[None, :], places.tolist()):
-            right = calls[image] == test.targets[image]
-            probability = text.decimal(test.probabilities[image].max(), 2)
-            panel.imshow(pictures[image])
-            style.framed(panel, GREEN if right else VERMILLION)
-            called = style.shortened(style.drawable(names[calls[image]]), 10)
-            panel.set_title(
-                f"{_RIGHT if right else _WRONG} {called} {probability}",
-                color="#00704f" if right else "#b04a00",
-                fontsize=8,
-                loc="center",
-            )
-        label = style.shortened(style.drawable(test.classes[test.targets[places[0]]]), 12)
-        line[0].set_ylabel(label, fontsize=10, weight="bold", labelpad=8)
-    return Drawn(
-        Figure(
-            f"{FOLDER}/samples.png",
-            f"Sample predictions of {text.plain(system.name)}",
-            f"Test images drawn at random from each class of the reference standard (rows), with the class predicted "
-            f"and its probability; {_RIGHT} and green: right, {_WRONG} and orange: wrong.",
-            f"{text.plural(len(everything), 'test image')} with predictions, "
-            f"{np.count_nonzero(calls[everything] == test.targets[everything])} of them right.",
-            "samples",
-            system.name,
-        ),
-        style.encoded(figure, "png"),
+        chosen.append(draws.permutation(mine)[:_SAMPLES_A_CLASS].tolist())
+    chosen = [places for places in chosen if places]
+    everything = [place for places in chosen for place in places]
+    pictures = dict(zip(everything, pixels(test.image_ids[everything].tolist()), strict=True))
+    right = np.count_nonzero(predicted(test.probabilities)[everything] == test.targets[everything])
+    figure = Figure(
+        f"{FOLDER}/samples.svg",
+        f"Sample predictions of {text.plain(system.name)}",
+        f"What {text.plain(system.name)}, the best system, says of test images drawn at random from each class of the "
+        f"reference standard (rows): the class predicted and its probability; {_RIGHT}: right, {_WRONG} in a red "
+        "frame: wrong.",
+        f"{text.plural(len(everything), 'test image')} with predictions, {right} of them right.",
+        "samples",
+        system.name,
     )
+    return style.drawn(figure, partial(_paint_samples, system, test, chosen, pictures, stamps))
+
+
+def _paint_samples(
+    system: System,
+    test: Predictions,
+    chosen: Sequence[Sequence[int]],
+    pictures: Pictures,
+    stamps: Sequence[str],
+    page: Page,
+) -> Canvas:
+    columns = _SAMPLES_A_CLASS // 2 if page is NARROW else _SAMPLES_A_CLASS
+    side = (page.width - 0.4) / columns
+    figure = style.canvas(
+        page, len(chosen) * (side + 2.0 * page.letters / 72), f"Sample predictions of {system.name}", stamps
+    )
+    axes = figure.subplots(len(chosen), columns, squeeze=False)
+    for line, places in zip(axes, chosen, strict=True):
+        for panel, image in style.filled(line[None, :], places[:columns]):
+            _show(panel, test, image, pictures[image])
+        label = style.shortened(style.drawable(test.classes[test.targets[places[0]]]), 12)
+        line[0].set_ylabel(label, weight="bold")
+    return figure
 
 
 def _mistakes(
     system: System, pixels: Callable[[Sequence[str]], NDArray[np.uint8]], stamps: Sequence[str]
 ) -> Drawn | LeftOut:
     test = system.first_seed
-    chosen = _worst(test)
-    if not len(chosen):
+    chosen = _worst(test).tolist()
+    if not chosen:
         return LeftOut("mistakes", "The most confident mistakes", "No test image was called wrong.")
-    names, calls = [*test.classes, UNDECIDED], predicted(test.probabilities)
-    lines = math.ceil(len(chosen) / _COLUMNS)
-    figure = style.canvas(2.0 * _COLUMNS, 0.8 + 2.45 * lines, "The most confident mistakes", stamps)
-    axes = figure.subplots(lines, _COLUMNS, squeeze=False)
-    pictures = pixels(test.image_ids[chosen].tolist())
-    for (panel, image), picture in zip(filled(axes, chosen.tolist()), pictures, strict=True):
-        panel.imshow(picture)
-        style.framed(panel, VERMILLION)
-        probability = text.decimal(test.probabilities[image].max())
-        panel.set_title(style.shortened(style.drawable(test.image_ids[image]), 20), fontsize=8)
-        reference, called = (style.shortened(style.drawable(names[i]), 12) for i in (test.targets[image], calls[image]))
-        panel.set_xlabel(f"{_WRONG} {called} {probability}\nreference: {reference}", fontsize=8, loc="left")
-    return Drawn(
-        Figure(
-            f"{FOLDER}/mistakes.png",
-            f"The most confident mistakes of {text.plain(system.name)}",
-            "Test images with the highest probability for a wrong class, one image a lesion: what was predicted, how "
-            "confidently, and the reference standard.",
-            f"{text.plural(len(chosen), 'misclassified test image')}, the most confident first.",
-            "mistakes",
-            system.name,
-        ),
-        style.encoded(figure, "png"),
+    pictures = dict(zip(chosen, pixels(test.image_ids[chosen].tolist()), strict=True))
+    figure = Figure(
+        f"{FOLDER}/mistakes.svg",
+        f"The most confident mistakes of {text.plain(system.name)}",
+        f"Test images for which {text.plain(system.name)}, the best system, gives the highest probabilities to a wrong "
+        "class, one image a lesion: what was predicted, how confidently, and the reference standard.",
+        f"{text.plural(len(chosen), 'misclassified test image')}, the most confident first.",
+        "mistakes",
+        system.name,
     )
+    return style.drawn(figure, partial(_paint_mistakes, system, test, chosen, pictures, stamps))
+
+
+def _paint_mistakes(
+    system: System, test: Predictions, chosen: Sequence[int], pictures: Pictures, stamps: Sequence[str], page: Page
+) -> Canvas:
+    columns = 2 if page is NARROW else 4
+    lines = -(-len(chosen) // columns)
+    side = (page.width - 0.2) / columns
+    title = f"The most confident mistakes of {system.name}"
+    figure = style.canvas(page, lines * (side + 4.6 * page.letters / 72), title, stamps)
+    axes = figure.subplots(lines, columns, squeeze=False)
+    for panel, image in style.filled(axes, chosen):
+        _show(panel, test, image, pictures[image])
+        reference = style.shortened(style.drawable(test.classes[test.targets[image]]), 12)
+        name = style.shortened(style.drawable(test.image_ids[image]), page.name)
+        panel.set_xlabel(f"reference: {reference}\n{name}", loc="left")
+    return figure
 
 
 _OF_IMAGES: Mapping[Topic, tuple[str, Callable[..., Drawn | LeftOut]]] = {
     "samples": ("Sample predictions", _samples),
     "mistakes": ("The most confident mistakes", _mistakes),
 }
+
+
+def _show(panel: Axes, test: Predictions, image: int, picture: NDArray[np.uint8]) -> None:
+    """A photograph with what is said of it."""
+    call = predicted(test.probabilities[[image]])[0]
+    right = call == test.targets[image]
+    style.photograph(panel, picture, FAINT if right else WARNING, 0.8 if right else 2.2)
+    called = style.shortened(style.drawable([*test.classes, UNDECIDED][call]), 10)
+    probability = text.decimal(test.probabilities[image].max(), 2)
+    panel.set_title(
+        f"{_RIGHT if right else _WRONG} {called} {probability}", color=INK if right else WARNING, loc="center"
+    )
 
 
 def _worst(test: Predictions) -> NDArray[np.int64]:

@@ -48,6 +48,7 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
         shown=shown,
         glossary=glossary,
         picture=lambda file: _data_uri(file, read(file)),
+        narrow_page=parts.NARROW_PAGE,
     )
 
 

@@ -47,7 +47,7 @@ def _parts(report: Report) -> Iterator[str]:
 
 def _block(block: Block) -> Iterator[str]:
     # Imported late: the console renders tables by this module, and a document brings pandas with it.
-    from skineval.report.document import Bullets, Facts, Figure, Fold, Links, Paragraph
+    from skineval.report.document import NARROW_PAGE, Bullets, Facts, Figure, Fold, Links, Paragraph
 
     match block:
         case Paragraph(words, weighty):
@@ -58,7 +58,10 @@ def _block(block: Block) -> Iterator[str]:
             lines = [_line([text.markdown(name), text.markdown(value)]) for name, value in items]
             yield "\n".join(["| | |", "| :-- | :-- |", *lines])
         case Figure():
-            yield f"![{text.markdown(block.alt)}]({quote(block.file)})"
+            picture = f"![{text.markdown(block.alt)}]({quote(block.file)})"
+            if block.narrow:  # what shows no HTML shows the picture inside
+                picture = f'<picture><source media="{NARROW_PAGE}" srcset="{quote(block.narrow)}">{picture}</picture>'
+            yield picture
             yield f"*{text.markdown(block.caption)}*"
         case Links(words, files):
             links = (f"[{text.markdown(file.rpartition('/')[2])}]({quote(file)})" for file in files)

@@ -45,7 +45,7 @@ def _prepare(bench: BenchResult) -> Prepared:
     items = list(draw(bench))
     figures = [item.figure if isinstance(item, Drawn) else item for item in items]
     panels = {cell.run_id: _panels(bench.folder, cell, bench.warnings) for cell in bench.finished}
-    drawn = {item.figure.file: item.data for item in items if isinstance(item, Drawn)}
+    drawn = {file: data for item in items if isinstance(item, Drawn) for file, data in item.files.items()}
     return Prepared(build(bench, figures, panels), drawn, bench.folder)
 
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from skineval.report import style, text
-from skineval.report.style import BLUE, INK, MUTED, VERMILLION
+from skineval.report.style import WIDE
 from skineval.report.tables import Cell, Column, Row, Table
+from skineval.scheme import BLUE, INK, MUTED, PAPER, VERMILLION
 from skineval.tuning.search import Search
 from skineval.tuning.space import Choices, Dimension, Range
 from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
@@ -23,7 +24,7 @@ _STAR: dict[str, Any] = {
     "color": INK,
     "marker": "*",
     "markersize": 12,
-    "markeredgecolor": "white",
+    "markeredgecolor": PAPER,
     "linestyle": "none",
 }
 
@@ -53,8 +54,8 @@ def draw(search: Search) -> bytes:
     """The search as SVG, the same bytes every time: the score trial by trial, and against each dimension."""
     with style.styled():
         lines = -(-len(search.space) // _COLUMNS)
-        height = 3.1 + 2.3 * lines + 0.2 * len(search.stamps)
-        figure = style.canvas(9, height, f"Search for {style.shortened(search.system, 60)}", search.stamps)
+        height = 2.8 + 2.3 * lines
+        figure = style.canvas(WIDE, height, f"Search for {style.shortened(search.system, 60)}", search.stamps)
         grid = figure.add_gridspec(lines + 1, _COLUMNS, height_ratios=[1.25, *[1.0] * lines])
         first = figure.add_subplot(grid[0, :])
         _by_trial(first, search)
@@ -65,7 +66,7 @@ def draw(search: Search) -> bytes:
                 panel.set_ylabel("balanced accuracy")
             else:
                 panel.tick_params(labelleft=False)
-        return style.encoded(figure, "svg")
+        return style.encoded(figure)
 
 
 def _row(trial: Trial, search: Search) -> Row:

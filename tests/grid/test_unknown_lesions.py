@@ -83,7 +83,7 @@ def test_every_file_says_leaky(bench):
         return "LEAKY" in text or 'protocol = "image"' in text
 
     files = [file for file in folder.path.rglob("*") if file.is_file()]
-    assert {".jpg", ".png", ".svg", ".md", ".html", ".json", ".toml", ".csv"} <= {file.suffix for file in files}
+    assert {".jpg", ".svg", ".md", ".html", ".json", ".toml", ".csv"} <= {file.suffix for file in files}
     silent = {file.name if file.suffix == ".json" else file.suffix or file.name for file in files if not says(file)}
     assert silent <= {".csv", ".safetensors", "cell.json", ".measured", ".lock", ".log"}
     assert set(pd.read_csv(folder.results)["protocol"]) == {"image"}

@@ -1,0 +1,29 @@
+"""Every figure of a report, drawn from a bench as SVG, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skineval.grid.result import BenchResult
+from skineval.report.document import LeftOut
+from skineval.report.figures import confusion, forest, reliability, roc, training
+from skineval.report.figures.scene import scene_of
+from skineval.report.galleries import photographs
+from skineval.report.style import Drawn
+
+
+def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
+    """Every figure of the bench, in the order of the report; and what could not be drawn."""
+    scene = scene_of(bench)
+    if scene.names:
+        yield forest.overview(scene)
+        yield forest.recall(scene)
+    if scene.systems:
+        yield roc.draw(scene)
+        yield reliability.draw(scene)
+    for system in scene.systems:
+        yield confusion.draw(system, scene)
+        if system.cells:
+            yield training.draw(system, scene)
+    if scene.systems:
+        yield from photographs(scene.systems[0], bench)

@@ -1,0 +1,160 @@
+"""Estimates with their intervals, one line a system: of all classes together, and of each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from skineval.data.lesions import DIAGNOSIS_NAMES
+from skineval.report import rows, style, text
+from skineval.report.document import Figure
+from skineval.report.figures.scene import Scene, file_of, grid
+from skineval.report.rows import PRIMARY, Estimate
+from skineval.report.style import NARROW, Drawn, Page
+from skineval.scheme import INK, MUTED
+
+_PANELS = ((PRIMARY, "balanced accuracy"), ("macro_auc", "macro AUC"))
+_UNKNOWN = "no interval"
+
+
+def overview(scene: Scene) -> Drawn:
+    """The primary metric and macro AUC of every system, beside what looks at no image."""
+    best = scene.names[0]
+    first = text.decimal(rows.of(scene.scores, PRIMARY)[best].value)
+    ahead = f"{text.plain(best)} leads with a balanced accuracy of {first}"
+    figure = Figure(
+        file_of("overview"),
+        "Systems compared",
+        "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
+        f"baselines. A system has the same colour and marker in every figure.{scene.not_ranked}",
+        f"Forest plot of {text.plural(len(scene.names), 'system')}; "
+        f"{'none is ranked' if best in scene.beside else ahead}.",
+        "overview",
+    )
+    return style.drawn(figure, partial(_overview, scene))
+
+
+def recall(scene: Scene) -> Drawn:
+    """The recall of each class, with how many images and lesions that is of."""
+    figure = Figure(
+        file_of("recall"),
+        "Recall of each class",
+        "Share of the test images of each class that are called right, with 95 % intervals. "
+        f"{_meanings(scene.classes)}{scene.not_ranked}",
+        f"Recall with intervals of {text.plural(len(scene.names), 'system')} "
+        f"for {text.listed(map(text.plain, scene.classes))}.",
+        "recall",
+    )
+    return style.drawn(figure, partial(_recall, scene))
+
+
+def _overview(scene: Scene, page: Page) -> Canvas:
+    n = len(_PANELS)
+    lines, columns = (n, 1) if page is NARROW else (1, n)
+    height = lines * (0.75 + _height(scene.names, page))
+    figure = style.canvas(page, height, "Systems compared", scene.stamps)
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for panel, (metric, name) in zip(axes, _PANELS, strict=True):
+        estimates = rows.of(scene.scores, metric)
+        trivial = list(_same(rows.of(scene.scores, metric, baseline=True)))
+        _forest(panel, scene, estimates, page)
+        for place, system in enumerate(scene.names):
+            if system in estimates:
+                panel.text(
+                    1.03,
+                    place,
+                    rows.said(estimates[system]),
+                    transform=panel.get_yaxis_transform(),
+                    va="center",
+                )
+        for value, names in trivial:
+            panel.axvline(value, color=MUTED, linestyle=(0, (4, 2)), linewidth=1)
+            # In points above the axes, below the title, however many systems make them tall.
+            panel.annotate(
+                style.drawable(", ".join(names)),
+                (value, 1),
+                xycoords=panel.get_xaxis_transform(),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="left",
+                color=MUTED,
+            )
+        values = [*estimates.values(), *(Estimate(value) for value, _ in trivial)]
+        known = [x for one in values for x in (one.value, one.low, one.high) if not math.isnan(x)]
+        panel.set_xlim(style.round_limits(min(known, default=0), max(known, default=1), 4))
+        style.round_ticks(panel.xaxis, 4)
+        panel.set_xlabel(name)
+    return figure
+
+
+def _recall(scene: Scene, page: Page) -> Canvas:
+    lines, columns = grid(len(scene.classes), 2 if page is NARROW else 4)
+    height = 0.2 + lines * ((0.78 if page is NARROW else 0.65) + _height(scene.names, page))
+    figure = style.canvas(page, height, "Recall of each class", scene.stamps)
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
+    for panel, label in style.filled(axes, scene.classes):
+        of_class = [one for one in scene.scores if (one.metric, one.label) == ("recall", label)]
+        _forest(panel, scene, rows.of(of_class, "recall", label), page, said=True)
+        panel.set_title(style.drawable(label))
+        panel.set_xlim(-0.03, 1.03)
+        style.unit_axis(panel.xaxis)
+        sizes = {(one.n_images, one.n_lesions) for one in of_class}
+        of_what = text.sample(*sizes.pop(), scene.lesions_known) if len(sizes) == 1 else ""
+        panel.set_xlabel("recall\n" + style.wrapped(of_what, page.width / (columns + 1), page.letters))
+    return figure
+
+
+def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: Page, *, said: bool = False) -> None:
+    """One point with its interval for each system, the first on top; where one of them is missing, `said` says so."""
+    for place, name in enumerate(scene.names):
+        one = estimates.get(name)
+        if one is None or math.isnan(one.value):
+            if said:
+                panel.text(0, place, "not known", va="center", color=MUTED)
+            continue
+        look = scene.looks[name]
+        alone = math.isnan(one.low) or one.low == one.high
+        if not alone:
+            panel.plot([one.low, one.high], [place, place], color=look.color, linewidth=2, solid_capstyle="butt")
+        elif said:
+            right = one.value < 0.5
+            panel.annotate(
+                _UNKNOWN,
+                (one.value, place),
+                xytext=(6 if right else -6, 0),
+                textcoords="offset points",
+                ha="left" if right else "right",
+                va="center",
+                color=MUTED,
+            )
+        panel.plot(one.value, place, markersize=4.8, linestyle="none", clip_on=False, **look.point)
+    panel.set_ylim(len(scene.names) - 0.5, -0.5)
+    panel.set_yticks(range(len(scene.names)), [style.name_lines(name, page.name) for name in scene.names])
+    for tick, name in zip(panel.yaxis.get_major_ticks(), scene.names, strict=True):
+        tick.label1.set_color(MUTED if name in scene.beside else INK)
+    panel.spines["left"].set_visible(False)
+    panel.tick_params(axis="y", length=0)
+
+
+def _height(names: Sequence[str], page: Page) -> float:
+    """Inches that so many systems take, some of which have two lines of a name."""
+    lines = 2 if any("\n" in style.name_lines(name, page.name) for name in names) else 1
+    return len(names) * max(0.26, lines * page.letters * 1.35 / 72 + 0.06)
+
+
+def _same(estimates: Mapping[str, Estimate]) -> Iterator[tuple[float, list[str]]]:
+    """The names that share a value to three decimals, by value."""
+    found: dict[float, list[str]] = {}
+    for name, one in estimates.items():
+        if not math.isnan(one.value):
+            found.setdefault(round(one.value, 3), []).append(name)
+    yield from found.items()
+
+
+def _meanings(classes: Sequence[str]) -> str:
+    known = [f"{label}: {DIAGNOSIS_NAMES[label]}" for label in classes if label in DIAGNOSIS_NAMES]
+    return f"{'; '.join(known)}." if known else ""

@@ -1,0 +1,125 @@
+"""ROC curves of each class: the best few systems by their looks, the others grey."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
+
+from skineval.measure import curves
+from skineval.measure.predictions import Predictions
+from skineval.report import rows, style, text
+from skineval.report.document import Figure
+from skineval.report.figures.scene import Scene, file_of, grid
+from skineval.report.rows import Estimate
+from skineval.report.style import NARROW, Drawn, Page
+from skineval.report.systems import System
+from skineval.scheme import FAINT, MUTED
+
+NAMED = 4  #: systems whose curves can be told apart in a panel
+_MACRO = "macro"
+
+_Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def draw(scene: Scene) -> Drawn:
+    """A panel for each class against the rest, and one for their mean."""
+    # With two classes the curve of one is that of the other, seen from the corner opposite.
+    n = len(scene.classes)
+    shown = list(range(n)) if n > 2 else [n - 1]
+    panels = [*(scene.classes[place] for place in shown), *([_MACRO] if len(shown) > 1 else [])]
+    others = len(scene.systems) - NAMED
+    named = f" Coloured: the {NAMED} best in balanced accuracy; the areas of the others are in the tables."
+    figure = Figure(
+        file_of("roc"),
+        "ROC curves",
+        "Curves over the test images of all folds and seeds; areas under them as in the tables, the mean over cells, "
+        "with 95 % intervals. The marker on a curve: where sensitivity and specificity have the largest sum."
+        f"{named * (others > 0)}",
+        f"ROC curves of {text.plural(len(scene.systems), 'system')}, one panel for each of "
+        f"{text.listed(map(text.plain, panels))}.",
+        "roc",
+    )
+    lines = [_curves(system.test, shown) for system in scene.systems]
+    return style.drawn(figure, partial(_paint, scene, panels, lines))
+
+
+def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]], page: Page) -> Canvas:
+    named = scene.systems[:NAMED]
+    rows_, columns = grid(len(panels), 2 if page is NARROW else 4)
+    side = min(3.4, (page.width - 0.5) / columns - 0.12)
+    areas = (len(named) + 1) * page.letters * 1.45 / 72
+    legend = math.ceil((len(named) + (len(scene.systems) > NAMED)) / _columns(page)) * page.letters * 1.5 / 72 + 0.1
+    panes = rows_ * (side + 0.8 + areas)
+    gap = 0.12  # above the stamps, for which subfigures leave none
+    figure = style.canvas(page, legend + panes + gap, "ROC curves, one class against the rest", scene.stamps)
+    stacked: Any = figure.subfigures(3, 1, height_ratios=[legend, panes, gap])
+    top, bottom, _ = stacked
+    axes = bottom.subplots(rows_, columns, sharex=True, sharey=True, squeeze=False)
+    for place, (panel, label) in enumerate(style.filled(axes, panels)):
+        panel.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+        for curve in lines[NAMED:]:
+            panel.plot(*curve[place], color=MUTED, alpha=0.4, linewidth=0.8)
+        # The best one last, on top of the others.
+        for system, curve in reversed(list(zip(named, lines, strict=False))):
+            false, true = curve[place]
+            look, best = scene.looks[system.name], [int(np.argmax(true - false))]
+            panel.plot(false, true, linewidth=1.3, markevery=best, markersize=4.5, **(look.point | look.line))
+        metric = ("macro_auc", "") if label == _MACRO and len(panels) > 1 else ("auc", label)
+        _name_areas(panel, scene, named, rows.of(scene.scores, *metric), page)
+        panel.set(title=style.drawable(label), aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        panel.tick_params(labelbottom=True)
+        style.unit_axis(panel.xaxis)
+        style.unit_axis(panel.yaxis)
+        panel.set_xlabel("1 − specificity")
+        if place % columns == 0:
+            panel.set_ylabel("sensitivity")
+    letters = style.fitting(page.width / _columns(page) - 0.6, page.letters)
+    handles = [style.handle(scene.looks[system.name]) for system in named]
+    names = [style.shortened(style.drawable(system.name), letters) for system in named]
+    if len(scene.systems) > NAMED:
+        handles.append(Line2D([], [], color=MUTED, alpha=0.4))
+        names.append(text.plural(len(scene.systems) - NAMED, "other system"))
+    top.legend(handles, names, loc="center left", bbox_to_anchor=(0.01, 0.5), ncols=_columns(page), handlelength=2.6)
+    return figure
+
+
+def _columns(page: Page) -> int:
+    """Of the legend."""
+    return 1 if page is NARROW else 2
+
+
+def _name_areas(panel: Axes, scene: Scene, named: Sequence[System], areas: Mapping[str, Estimate], page: Page) -> None:
+    """The area of each named system with its interval, below the axis and its title."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    below = ScaledTranslation(0, -(2.7 * page.letters + 9) / 72, figure.dpi_scale_trans)
+    panel.legend(
+        [style.handle(scene.looks[system.name]) for system in named],
+        [rows.said(areas[system.name]) if system.name in areas else text.MISSING for system in named],
+        title="AUC",
+        alignment="left",
+        loc="upper left",
+        bbox_to_anchor=(-0.05, 0),
+        bbox_transform=panel.transAxes + below,
+        handlelength=1.8,
+    )
+
+
+def _curves(test: Predictions, shown: Sequence[int]) -> list[_Curve]:
+    """False and true positive rates of each class against the rest, and of their mean if they are several."""
+    found = [curves.roc(test.targets == place, test.probabilities[:, place]) for place in shown]
+    defined = [curve for curve in found if not np.isnan(curve).any()]
+    if len(shown) > 1:
+        rates = np.linspace(0, 1, 201)
+        mean = np.mean([np.interp(rates, *curve) for curve in defined], axis=0) if defined else np.full(201, np.nan)
+        found.append((np.append(0, rates), np.append(0, mean)))
+    return found
