@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skineval.errors import DataError, UsageError
 
@@ -108,18 +109,29 @@ def evaluate(
     *,
     truth: str | Path | pd.DataFrame | None = None,
     part: str = "test",
+    classes: str | Sequence[str] = (),
     protocol: str = "",
     replicates: int = 2000,
 ) -> pd.DataFrame:
     """Score predictions of any origin: one row a figure, in the columns of results.csv.
 
-    `predictions` has the columns of predictions.csv (`fold`, `seed`, `part` and `lesion_id` may be missing), or those
-    of an ISIC 2018 submission, for which `truth` holds the reference labels. Intervals resample lesions, or images
-    where no lesion is known. `protocol` says how the parts were made, where that is known: as for `bench`; only
-    "oversample-first" lets an image be tested several times. Raises DataError naming file and row of what is wrong,
-    UsageError for an unknown protocol.
+    `predictions` has an image id, a column of probabilities for each class, and `target`, the class; `fold`, `seed`,
+    `part` and `lesion_id` where they are known, as predictions.csv. Where `target` is missing, `truth` holds the
+    reference labels: one-hot as in ISIC 2018, or with `dx` as the metadata of HAM10000. With `truth`, scores need not
+    sum to 1, as in a submission to ISIC 2018. Files may be separated by commas, semicolons or tabs. Columns, classes
+    and parts are read as people call them ("MEL", "Melanoma", "val"), and of an image id neither path nor suffix
+    counts; `classes` names those that the file only numbers, in their order. A class that the reference standard does
+    not know stays, and a warning says so: an answer of it is wrong.
+
+    Intervals resample lesions, or images where no lesion is known. `protocol` says how the parts were made, where that
+    is known: as for `bench`; only "oversample-first" lets an image be tested several times. Raises DataError naming
+    file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
+    protocol.
     """
-    return evaluation(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates).results
+    found = evaluation(predictions, truth=truth, part=part, classes=classes, protocol=protocol, replicates=replicates)
+    for remark in found.remarks:
+        warnings.warn(remark, stacklevel=2)
+    return found.results
 
 
 def evaluation(
@@ -127,19 +139,28 @@ def evaluation(
     *,
     truth: str | Path | pd.DataFrame | None = None,
     part: str = "test",
+    classes: str | Sequence[str] = (),
     protocol: str = "",
     replicates: int = 2000,
+    catalog: Catalog | None = None,
 ) -> Evaluation:
     """As `evaluate`; with what has to be said of the scores, also by the bench in whose folder a file lies."""
     from skineval.catalog import load_catalog
     from skineval.data.splits import PROTOCOLS
-    from skineval.grid.evaluation import Origin, origin, score
+    from skineval.grid.evaluation import Origin, origin, read_cells, score
 
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
-    given, reference = _frame(predictions), None if truth is None else _frame(truth)
+    texts = classes.split(",") if isinstance(classes, str) else classes
+    names = tuple(name.strip() for name in texts if name.strip())
     around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
-    return score(given, reference, load_catalog(), part=part, protocol=protocol, replicates=replicates, origin=around)
+    return score(
+        read_cells(_frame(predictions), None if truth is None else _frame(truth), part, names, protocol),
+        catalog or load_catalog(),
+        protocol=protocol,
+        replicates=replicates,
+        origin=around,
+    )
 
 
 def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:
@@ -378,12 +399,10 @@ def _checked(asked: Request, catalog: Catalog) -> Recipe:
 
 
 def _frame(source: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    import pandas as pd
+    """A table, and what to call it in errors."""
+    from skineval.data.tables import read_file
 
-    if isinstance(source, pd.DataFrame):
-        return source, "the data frame"
-    text: dict[str, Any] = dict.fromkeys(("image_id", "image", "lesion_id", "part", "target", "dx"), "str")
-    try:
-        return pd.read_csv(source, dtype=text, encoding="utf-8-sig"), str(source)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{source} cannot be read as CSV: {error}.", "Give a CSV file with a header line.") from error
+    if isinstance(source, str | Path):
+        return read_file(Path(source).expanduser()), str(source)
+    index = source.index.name
+    return source.reset_index(drop=index is None or index in source), "the data frame"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from skineval.cli.output import Format, FormatOption, print_table
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table
 
 EXAMPLE = "Example: skineval doctor"
 
 
-def doctor(format: FormatOption = Format.TABLE) -> None:
+def doctor(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Show versions, device, cache and plugins."""
     from skineval import api
     from skineval.report.tables import Column, Row, Table

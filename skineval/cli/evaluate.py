@@ -7,27 +7,53 @@ from typing import Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, print_table
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
 from skineval.options import HELP
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="A CSV file: predictions.csv, or the ISIC submission format.")],
+    predictions: Annotated[
+        Path, typer.Argument(help="A CSV file: predictions.csv, the ISIC submission format, or alike.")
+    ],
     truth: Annotated[
-        Path | None, typer.Option("--truth", help="Reference labels, for predictions that do not hold them.")
+        Path | None, typer.Option("--truth", help="Reference labels: metadata or one-hot; they may be in PREDICTIONS.")
     ] = None,
     part: Annotated[str, typer.Option("--part", help="Which part is scored, where the file names parts.")] = "test",
+    classes: Annotated[
+        str,
+        typer.Option(
+            "--classes",
+            help="The classes in order, where the file numbers them.",
+            metavar="A,B",
+            show_default=False,
+        ),
+    ] = "",
     protocol: Annotated[
         str, typer.Option("--protocol", help="How the parts were made; all but lesion are LEAKY.", show_default=False)
     ] = "",
     replicates: Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])] = 2000,
     format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
+    from skineval.catalog import load_catalog
     from skineval.report import standings
 
-    found = api.evaluation(predictions, truth=truth, part=part, protocol=protocol, replicates=replicates)
-    print_table(standings.scores(found.results, found.stamps, replicates, found.lesions_known), format)
+    catalog = load_catalog()
+    found = api.evaluation(
+        predictions,
+        truth=truth,
+        part=part,
+        classes=classes,
+        protocol=protocol,
+        replicates=replicates,
+        catalog=catalog,
+    )
+    if not quiet:
+        lost = found.remarks if format is Format.CSV else ()  # a CSV file has no footnotes
+        for text in (*(f"{problem}." for problem in catalog.problems), *lost):
+            warn(text)
+    print_table(standings.scores(found.results, found.stamps, replicates, found.lesions_known, found.remarks), format)

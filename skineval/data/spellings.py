@@ -15,6 +15,8 @@ from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
 
 #: What the column of image ids is called, the first that is there.
 IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path")
+PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
+PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
 PARTS: Mapping[str, str] = MappingProxyType(
     {
         "train": "train", "training": "train",
@@ -83,10 +85,10 @@ def image_id(text: str) -> str:
     return text.strip() if leads_out else name
 
 
-def image_column(columns: Iterable[str]) -> str | None:
-    """Which of the columns holds image ids, as it is written; None where none is called so."""
-    written = {column.lower(): column for column in reversed(list(columns))}
-    return next((written[name] for name in IMAGE_COLUMNS if name in written), None)
+def first_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
+    """The column that is called like the first of `names` that is there, as it is written; None where none is."""
+    written = {column.lower(): column for column in columns}
+    return next((written[name] for name in names if name in written), None)
 
 
 def diagnosis(text: str) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from skineval.data import tables
 from skineval.data.lesions import LesionTable
-from skineval.data.spellings import image_id, part_name
+from skineval.data.spellings import PART_COLUMNS, first_column, image_id, part_name
 from skineval.data.splits import LESION, OVERSAMPLE_FIRST, PARTS, Split
 from skineval.errors import DataError
 
@@ -22,6 +22,8 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     name = str(path)
     frame = tables.read_file(path, _WANTED).rename(columns=str.lower)
     frame = tables.identified(frame, name, _WANTED)
+    frame = frame.rename(columns={first_column(tables.names(frame), PART_COLUMNS): "part"})
+    frame = frame.rename(columns={first_column(tables.names(frame), PART_COLUMNS): "part"})
     tables.require(frame, ("part",), name, _WANTED)
     ids = {image_id(id_): id_ for id_ in table.frame["image_id"]}  # those of a plugin's data may end like a file
     unknown, parts = ~frame["image_id"].isin(ids).to_numpy(), frame["part"].map(part_name)

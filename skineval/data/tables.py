@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.findings import Fault, FaultyRow, refuse
-from skineval.data.spellings import image_column, image_id
+from skineval.data.spellings import IMAGE_COLUMNS, first_column, image_id
 from skineval.errors import DataError
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ def require(frame: pd.DataFrame, columns: Sequence[str], name: str, hint: str) -
         raise _lacking(frame, missing, name, hint)
 
 
+def names(frame: pd.DataFrame) -> list[str]:
+    """What the columns are called."""
+    return [str(column) for column in frame.columns]
+
+
 def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """(n,) what the cells say, with a decimal point or a decimal comma; NaN for what is no number."""
     import pandas as pd
@@ -167,7 +172,7 @@ def identified(frame: pd.DataFrame, name: str, hint: str) -> pd.DataFrame:
 
     Raises DataError where no column is called like one of images, and for rows that name none.
     """
-    column = image_column(map(str, frame.columns))
+    column = first_column(names(frame), IMAGE_COLUMNS)
     if column is None:
         raise _lacking(frame, ("image_id",), name, hint)
     ids = frame[column].map(lambda cell: "" if is_missing(cell) else image_id(str(cell)))
@@ -183,7 +188,7 @@ def refuse_repeats(frame: pd.DataFrame, keys: Sequence[Hashable], name: str, hin
         frame,
         repeated,
         name,
-        lambda row: f"{ids[row][:80]} is there a second time{where}, after row {firsts[row]}",
+        lambda row: f"{str(ids[row])[:80]} is there a second time{where}, after row {firsts[row]}",
         hint,
     )
 
@@ -194,7 +199,7 @@ def is_missing(cell: object) -> bool:
 
 
 def _lacking(frame: pd.DataFrame, missing: Sequence[str], name: str, hint: str) -> DataError:
-    has = ", ".join(map(str, frame.columns))
+    has = ", ".join(names(frame))
     return DataError(f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {has}).", hint)
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from skineval.catalog import Catalog
+from skineval.data.isic2018 import UNSCORED
+from skineval.data.lesions import MALIGNANT, make_groups
+from skineval.data.spellings import part_name
 from skineval.data.splits import LESION, OVERSAMPLE_FIRST
 from skineval.errors import DataError
 from skineval.grid.outcome import RESULT_COLUMNS
 from skineval.grid.store import BenchFolder, read_json
 from skineval.measure.intervals import estimate
-from skineval.measure.predictions import from_submission, several
+from skineval.measure.metrics import predicted
+from skineval.measure.predictions import BINARY, SUM_TOLERANCE, Predictions, several
+from skineval.measure.submissions import Submission, is_binary, read_reference, read_submission, refer
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +30,17 @@ class Evaluation:
     results: pd.DataFrame = field(repr=False)  #: one row a figure, in the columns of results.csv
     lesions_known: bool  #: False where nobody said which images show one lesion, so that images were resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
+    remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What is scored: the folds and seeds of one system."""
+
+    name: str
+    cells: tuple[Predictions, ...]
+    lesions_known: bool  #: whether the files say which images show one lesion
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -51,41 +69,86 @@ def origin(predictions: Path) -> Origin:
     return Origin()
 
 
-def score(
+def read_cells(
     predictions: tuple[pd.DataFrame, str],
     truth: tuple[pd.DataFrame, str] | None,
-    catalog: Catalog,
-    *,
     part: str,
+    classes: Sequence[str],
     protocol: str,
-    replicates: int,
-    origin: Origin,
-) -> Evaluation:
-    """Score the rows of one part; `predictions` and `truth` are a table each, and what to call it in errors.
+) -> Scored:
+    """The predictions of one part, with their truth; both are a table each, and what to call it in errors.
 
-    `protocol` is "" where it is not known; all others but `lesion` leak, and are stamped. Raises DataError naming file
-    and row of what is wrong, or where there are no rows of that part.
+    `classes` names those that the tables only number. Raises DataError naming file and row of what is wrong, or where
+    there are no rows of that part.
     """
-    frame, source = predictions
-    if truth is None:
-        read = several(frame, source=source, copies=protocol == OVERSAMPLE_FIRST)
-        cells = [one.select(part) for one in read]
-    else:
-        reference, reference_source = truth
-        cells = [from_submission(frame, reference, source=source, truth_source=reference_source)]
-    cells = [cell for cell in cells if len(cell)]
+    submission = read_submission(*predictions, classes).select(part_name(part))
+    if truth is not None:
+        submission = refer(submission, read_reference(*truth, classes))
+    cells = several(
+        submission.frame,
+        source=submission.source,
+        classes=submission.classes,
+        groups=_groups(submission.frame),
+        copies=protocol == OVERSAMPLE_FIRST,
+        scores=truth is not None,
+    )
     if not cells:
-        raise DataError(f"{source} holds no rows of part {part!r}.", "Name another part with --part.")
-    task = "malignant" if "malignant" in cells[0].classes else "dx7"
+        raise DataError(f"{submission.source} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
+    name, lesions_known = Path(submission.source).stem, "lesion_id" in submission.frame
+    return Scored(name, tuple(cells), lesions_known, tuple(_remarks(submission, cells)))
+
+
+def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
+    """The lesion of each lesion id, several of which are known to be of one."""
+    if "lesion_id" not in frame or frame["lesion_id"].isna().any():
+        return None
+    ids, lesion_ids = (frame[column].tolist() for column in ("image_id", "lesion_id"))
+    return dict(zip(lesion_ids, make_groups(ids, lesion_ids), strict=True))
+
+
+def score(scored: Scored, catalog: Catalog, *, protocol: str, replicates: int, origin: Origin) -> Evaluation:
+    """Every figure of the predictions with its interval.
+
+    `protocol` is "" where it is not known; all others but `lesion` leak, and are stamped.
+    """
+    task = "malignant" if is_binary(scored.cells[0].classes) else "dx7"
     metrics = [metric for metric in catalog.metrics if task in metric.tasks]
-    named = (Path(source).stem, "", task, protocol)
+    named = (scored.name, "", task, protocol)
     rows = [
         (*named, one.metric, one.class_, one.value, one.low, one.high, one.n_images, one.n_lesions, one.n_cells)
-        for one in estimate(cells, metrics, replicates=replicates)
+        for one in estimate(scored.cells, metrics, replicates=replicates)
     ]
-    of_lesions = frame if truth is None else truth[0]
     return Evaluation(
         pd.DataFrame(rows, columns=list(RESULT_COLUMNS)),
-        "lesion_id" in of_lesions and origin.lesions_known,
+        scored.lesions_known and origin.lesions_known,
         tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else ["LEAKY"])])),
+        scored.remarks,
     )
+
+
+def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[str]:
+    """What was read otherwise than a reader might think."""
+    foreign, classes = submission.foreign, submission.classes
+    total = sum(map(len, cells))
+    if foreign:
+        places = [classes.index(name) for name in foreign]
+        answers = sum(int(np.isin(predicted(cell.probabilities), places).sum()) for cell in cells)
+        yield (
+            f"{', '.join(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
+            f"{answers} of {total} images have their largest score there. Malignancy AUC takes it for benign."
+        )
+    if submission.aside:
+        yield f"Not read, as no scores of a class: {', '.join(submission.aside)}."
+    off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
+    if not all(cell.normalised for cell in cells):
+        yield (
+            f"Scores of {(off > SUM_TOLERANCE).sum()} of {total} images do not sum to 1: NLL, Brier score and ECE need "
+            "probabilities and are left out."
+        )
+    elif off.max() > SUM_TOLERANCE:
+        yield (
+            f"Probabilities are rounded, so that those of an image sum to 1 within {off.max():.2g} only; of all "
+            "figures NLL depends most on what is gone."
+        )
+    if not {*MALIGNANT, BINARY[1]} & set(classes):
+        yield f"No malignancy AUC: none of {', '.join(classes)} is known to be malignant."

@@ -179,9 +179,16 @@ def per_class(
 
 
 def scores(
-    results: pd.DataFrame, stamps: Sequence[str] = (), replicates: int | None = None, lesions_known: bool = True
+    results: pd.DataFrame,
+    stamps: Sequence[str] = (),
+    replicates: int | None = None,
+    lesions_known: bool = True,
+    remarks: Sequence[str] = (),
 ) -> Table:
-    """Every figure there is, one a row; nothing is taken for granted of the images that were scored."""
+    """Every figure there is, one a row; nothing is taken for granted of the images that were scored.
+
+    `remarks` are on what was scored.
+    """
     columns = (
         _SYSTEM,
         Column("metric", "Metric"),
@@ -198,7 +205,7 @@ def scores(
         for one in rows.scores(results)
     )
     below = notes.of_results(results, replicates, test="Scored", lesions_known=lesions_known)
-    return Table(text.stamped("Scores", stamps), columns, found, tuple(below))
+    return Table(text.stamped("Scores", stamps), columns, found, (*map(text.plain, remarks), *below))
 
 
 def differences(comparisons: pd.DataFrame, stamps: Sequence[str] = (), lesions_known: bool = True) -> Table:

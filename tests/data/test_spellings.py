@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.data.lesions import DIAGNOSES
-from skineval.data.spellings import class_name, diagnosis, image_column, image_id, part_name
+from skineval.data.spellings import IMAGE_COLUMNS, class_name, diagnosis, first_column, image_id, part_name
 
 ID = "ISIC_0032867"
 
@@ -55,6 +55,6 @@ def test_parts_and_columns_have_many_names() -> None:
     assert [part_name(name) for name in ("Train", "training", "val", "valid", "Validation", "TEST", "external")] == [
         *["train"] * 2, *["validation"] * 3, "test", "external",
     ]  # fmt: skip
-    assert image_column(["path", "Image", "image_id"]) == "image_id"
-    assert image_column(["a", "Filename"]) == "Filename"
-    assert image_column(["a"]) is None
+    assert first_column(["path", "Image", "image_id"], IMAGE_COLUMNS) == "image_id"
+    assert first_column(["a", "Filename"], IMAGE_COLUMNS) == "Filename"
+    assert first_column(["a"], IMAGE_COLUMNS) is None

@@ -248,7 +248,7 @@ def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
 def test_a_split_of_others_is_read_as_they_write_it(tmp_path: Path) -> None:
     made = split(TABLE, seed=1)
     names = {"train": "training", "validation": "Val", "test": "Test"}
-    theirs = pd.DataFrame({"Image": "img/" + made.frame["image_id"] + ".jpg", "Part": made.frame["part"].map(names)})
+    theirs = pd.DataFrame({"Image": "img/" + made.frame["image_id"] + ".jpg", "Split": made.frame["part"].map(names)})
     path = tmp_path / "split.csv"
     theirs.to_csv(path, sep=";", encoding="utf-16")  # with the index, too
     assert read_split(path, TABLE).fingerprint == made.fingerprint

@@ -1,5 +1,6 @@
 """Reading predictions of any origin: what is kept, what is refused, and how the refusal reads."""
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -7,11 +8,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError
-from skineval.measure.predictions import Predictions, from_frame, from_submission, malignant, several
-from tests.measure.samples import classifier
+from skineval.measure.predictions import Predictions, from_frame, several, sum_to_one, sum_tolerance
+from tests.measure.samples import classifier, softmax
 
 
 def table(text):
@@ -89,7 +91,7 @@ def test_folds_and_seeds_come_apart():
 
 def test_copies_are_read_where_they_are_meant_and_refused_where_not():
     frame = small().iloc[[0, 1, 0, 2]]
-    with pytest.raises(DataError, match=r"row 4: a is there a second time in its part") as caught:
+    with pytest.raises(DataError, match=r"row 4: a is there a second time in its part, after row 2") as caught:
         from_frame(frame, source="p.csv")
     assert "--protocol oversample-first" in caught.value.hint
     found = from_frame(frame, source="p.csv", copies=True)
@@ -98,7 +100,7 @@ def test_copies_are_read_where_they_are_meant_and_refused_where_not():
     for column, value in (("target", "nv"), ("lesion_id", "L9")):
         other = frame.assign(lesion_id="L1").reset_index(drop=True)
         other.loc[2, column] = value
-        with pytest.raises(DataError, match=r"p.csv, row 4: a has another lesion or target"):
+        with pytest.raises(DataError, match=r"p.csv, row 4: a has another lesion or target than in row 2"):
             from_frame(other, source="p.csv", copies=True)
 
 
@@ -120,7 +122,7 @@ def test_an_empty_file_holds_no_cell():
         ("nv", 1, 3.5, "p.csv, row 3: nv is 3.5, not a number"),
         ("nv", 1, 0.7, r"p.csv, row 3: the probabilities of b sum to 0.95, not 1"),
         ("fold", 2, 0.5, "p.csv, row 4: fold is 0.5"),
-        ("part", 2, "test", "p.csv, row 4: a is there a second time in its part"),
+        ("part", 2, "test", "p.csv, row 4: a is there a second time in its part, after row 2"),
     ],
 )
 def test_refusals_name_file_row_and_value(column, row, value, message):
@@ -138,7 +140,7 @@ def test_refusals_count_further_rows():
 
 @pytest.mark.parametrize("column", ["image_id", "target"])
 def test_missing_columns_are_named(column):
-    with pytest.raises(DataError, match=f"p.csv: no column {column}"):
+    with pytest.raises(DataError, match=f"p.csv lacks the column {column}"):
         from_frame(small().drop(columns=column), source="p.csv")
 
 
@@ -152,86 +154,43 @@ def test_rounded_probabilities_are_kept_as_written():
     assert from_frame(frame, source="p.csv").probabilities[0].tolist() == [0.9004, 0.1]
 
 
-SUBMISSION = """
-    image,MEL,NV,BCC,AKIEC,BKL,DF,VASC
-    i1,1.0,0.0,0.9,0.0,0.0,0.0,0.0
-    i2,0.0,0.5,0.0,0.25,0.25,0.0,0.0
-"""
-ONE_HOT = """
-    image,VASC,DF,BKL,AKIEC,BCC,NV,MEL
-    i2,0,0,0,0,0,1,0
-    i1,0,0,0,0,0,0,1
-"""
-METADATA = """
-    lesion_id,image_id,dx,age
-    L1,i1,mel,50
-    L1,i2,nv,50
-    L9,i9,df,20
-"""
+@given(st.integers(2, 9), st.sampled_from([2, 3, 4]), st.integers(0, 2**32 - 1))
+def test_whatever_rounding_to_two_decimals_or_more_does_to_sums_is_accepted(n_classes, decimals, seed):
+    exact = softmax(2 * np.random.default_rng(seed).normal(size=(50, n_classes)))
+    rounded = np.round(exact, decimals)
+    assert np.abs(rounded.sum(axis=1) - 1).max() <= sum_tolerance(rounded) + 1e-12
+    assert sum_to_one(rounded)
+    assert sum_to_one(rounded.astype(np.float32).astype(np.float64))
 
 
-def submission(scores=SUBMISSION, truth=ONE_HOT, **options):
-    return from_submission(table(scores), table(truth), source="s.csv", truth_source="t.csv", **options)
-
-
-def test_submissions_join_the_reference_standard():
-    found = submission()
-    assert found.classes == DIAGNOSES
-    assert [DIAGNOSES[t] for t in found.targets] == ["mel", "nv"]
-    assert found.probabilities[0].tolist() == [0, 0.9, 0, 0, 1, 0, 0]
-    assert found.groups.tolist() == ["i1", "i2"]
-    assert not found.normalised
-    assert found.take(np.array([1])).normalised
-
-
-def test_metadata_gives_lesions_and_may_hold_more_images():
-    found = submission(truth=METADATA, groups={"L1": "L0"})
-    assert [DIAGNOSES[t] for t in found.targets] == ["mel", "nv"]
-    assert found.lesion_ids.tolist() == ["L1", "L1"]
-    assert found.groups.tolist() == ["L0", "L0"]
-
-
-def test_a_ground_truth_is_covered_in_full():
-    with pytest.raises(DataError, match=r"s.csv: no scores for i1 \(1 of 2 images of t.csv missing\)"):
-        from_submission(table(SUBMISSION).tail(1), table(ONE_HOT), source="s.csv", truth_source="t.csv")
-
-
-def test_every_image_needs_its_reference_standard():
-    with pytest.raises(DataError, match=r"s.csv, row 3: i3 is not in t.csv"):
-        submission(SUBMISSION.replace("i2", "i3"))
-
-
-def test_the_image_that_isic_excludes_is_not_scored():
-    found = submission(SUBMISSION + "    ISIC_0035068,0,1,0,0,0,0,0\n")
-    assert found.image_ids.tolist() == ["i1", "i2"]
-    found = submission(SUBMISSION, ONE_HOT + "    ISIC_0035068,0,0,0,0,0,1,0\n")
-    assert found.image_ids.tolist() == ["i1", "i2"]
+@pytest.mark.parametrize("far", [-0.04, -0.005, 0.005, 0.04])
+def test_what_rounding_does_not_explain_is_refused(far):
+    written_in_full = np.array([[0.123456, 0.5 + far, 0.376544], [0.2, 0.3, 0.5]])
+    assert not sum_to_one(written_in_full)
+    two_decimals = np.array([[0.12, 0.5 + far, 0.38], [0.2, 0.3, 0.5]])
+    assert sum_to_one(two_decimals) == (abs(far) < 0.015 and round(far, 2) == far)
+    frame = pd.DataFrame(two_decimals, columns=["bcc", "mel", "nv"]).assign(image_id=["a", "b"], target="nv")
+    if abs(far) > 0.015:
+        with pytest.raises(DataError, match=r"row 2: the probabilities of a sum to .*, not 1 within 0.015"):
+            from_frame(frame, source="p.csv")
 
 
 @pytest.mark.parametrize(
-    ("scores", "truth", "message"),
+    ("change", "advice"),
     [
-        (SUBMISSION.replace("1.0", "1.5"), ONE_HOT, "s.csv, row 2: mel is 1.5, not a number from 0 to 1"),
-        (SUBMISSION.replace("MEL", "MELANOMA"), ONE_HOT, "s.csv: no column mel"),
-        (SUBMISSION.replace("i2", "i1"), ONE_HOT, "s.csv, row 3: i1 is there a second time"),
-        (SUBMISSION, ONE_HOT.replace("0,1,0", "0,1,1"), "t.csv, row 2: i2 has not exactly one class"),
-        (SUBMISSION, METADATA.replace("df", "scc"), "t.csv, row 4: 'scc' is not a class"),
+        (lambda p: np.log(p), "their softmax"),
+        (lambda p: 8 * p - 2, "their softmax"),
+        (lambda p: 100 * p, "percentages: divide them by 100"),
+        (lambda p: np.round(100 * p), "percentages: divide them by 100"),
+        (lambda p: np.where(p == p.max(), np.nan, p), "a number from 0 to 1 for every class"),
     ],
 )
-def test_submission_refusals(scores, truth, message):
-    with pytest.raises(DataError, match=message):
-        submission(scores, truth)
-
-
-def test_collapses_to_malignant():
-    cell = classifier()
-    found = malignant(cell)
-    assert found.classes == ("benign", "malignant")
-    np.testing.assert_array_equal(found.targets, np.isin(cell.targets, (0, 1, 4)))
-    np.testing.assert_allclose(found.probabilities[:, 1], cell.probabilities[:, [0, 1, 4]].sum(axis=1))
-    assert malignant(found) is found
-    with pytest.raises(DataError, match="whether 'scc' is malignant"):
-        malignant(from_frame(small().rename(columns={"mel": "scc"}).replace("mel", "scc"), source="p.csv"))
+def test_what_is_no_probability_is_called_what_it_is(change, advice):
+    cell = classifier(20)
+    changed = dataclasses.replace(cell, probabilities=change(cell.probabilities))
+    with pytest.raises(DataError, match="not a number from 0 to 1") as caught:
+        from_frame(changed.to_frame(), source="p.csv")
+    assert advice in caught.value.hint
 
 
 def test_columns_of_different_length_are_a_mistake():

@@ -1,0 +1,313 @@
+"""Predictions of any origin, and reference standards, brought into the columns of predictions.csv.
+
+What people call images, classes and parts is read as everywhere (`skineval.data.spellings`); nothing is judged here but
+what would otherwise be scored for something else: `skineval.measure.predictions.several` checks the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from skineval.data import tables
+from skineval.data.isic2018 import UNSCORED
+from skineval.data.lesions import DIAGNOSES, MALIGNANT
+from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
+from skineval.errors import DataError, some
+from skineval.measure.predictions import BINARY, COLUMNS
+
+#: What the column of the reference standard is called, the first that is there.
+TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
+#: The same in a file that holds nothing but the truth; beside predictions it could be either.
+LABELS = (*TARGETS, "label", "class")
+#: Columns beside predictions that hold no scores of a class: what is known of images, and answers without scores.
+ASIDE = frozenset(
+    (
+        "dx_type", "age", "sex", "localization", "dataset", "group", "diagnosis_confirm_type",
+        "predicted_label", "predicted_class", "predicted", "prediction", "pred", "pred_label", "y_pred", "confidence",
+        "correct", *IMAGE_COLUMNS[1:],
+    )
+)  # fmt: skip
+
+_AROUND = frozenset(("prob", "proba", "probability", "p", "score", "softmax", "pred", "class"))  # a class in a header
+_NUMBERED = re.compile(r"(.*?)(\d+)")
+_NUMBER = re.compile(r"(\d+)(\.0+)?")
+_WANTED = "Predictions have a row an image: image_id, a column of probabilities a class, and target or a truth file."
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """Predictions in the columns of predictions.csv, as text, with the row numbers of their file as index."""
+
+    frame: pd.DataFrame
+    source: str  #: what to call it in errors
+    classes: tuple[str, ...]  #: the class columns; diagnoses first, in their order
+    aside: tuple[str, ...] = ()  #: columns that say nothing that is measured
+    foreign: tuple[str, ...] = ()  #: classes that the reference standard does not know: an answer of them is wrong
+
+    def select(self, part: str) -> Submission:
+        """The rows of one part; all of a file that names no parts are test. Raises DataError where there are none."""
+        parts = self.frame["part"] if "part" in self.frame else pd.Series("test", self.frame.index)
+        if not (parts == part).any():
+            has = ", ".join(map(str, dict.fromkeys(parts.dropna()))) or "no rows at all"
+            raise DataError(
+                f"{self.source} holds no rows of part {part!r} (it has {has}).", "Name another part with --part."
+            )
+        return replace(self, frame=self.frame[parts == part])
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The reference standard: `target`, and perhaps `lesion_id`, indexed by image id."""
+
+    frame: pd.DataFrame
+    source: str
+    classes: frozenset[str]  #: that it tells apart, whether there is an image of each or not
+    exhaustive: bool  #: lists what is to be scored, as a one-hot ground truth; else what is known
+
+
+def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Submission:
+    """Reads the columns of `frame`, a table of `skineval.data.tables` or any frame of its kind.
+
+    `numbered` names the classes in the order in which columns or targets number them. Columns that are called like
+    nothing else are classes. Raises DataError naming `source`: no column of images, two of one class, classes that
+    are numbered and not named, and the row of a target that is a number.
+    """
+    frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, _WANTED))
+    written = tables.names(frame)
+    named = {column: column.lower() for column in written if column.lower() in COLUMNS}
+    for name, meant in (("target", TARGETS), ("part", PART_COLUMNS)):
+        column = first_column(written, meant)
+        named |= {column: name} if column else {}
+    frame = frame.rename(columns=named)
+    aside = tuple(column for column in tables.names(frame) if column.lower() in ASIDE)
+    columns = [column for column in tables.names(frame) if column not in (*COLUMNS, *aside)]
+    targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
+    found, base = _class_columns(columns, targets, source, numbered)
+    frame = frame.drop(columns=list(aside)).rename(columns=found)
+    classes = tuple(sorted(found.values(), key=_place))
+    if set(BINARY) & set(classes) and set(DIAGNOSES) & set(classes):
+        raise DataError(
+            f"{source} has classes of two tasks: {', '.join(classes)}.",
+            f"Leave {' and '.join(BINARY)} out, or the diagnoses.",
+        )
+    for column in ("lesion_id", "part", "target"):
+        if column in frame:
+            frame[column] = frame[column].where(~frame[column].map(tables.is_missing), None)
+    if "part" in frame:
+        frame["part"] = frame["part"].map(part_name, na_action="ignore")
+    if "target" in frame:
+        frame["target"] = _class_names(frame, "target", classes, source, numbered, base)
+    known = (*frame.get("target", ()), *DIAGNOSES, *BINARY)
+    return Submission(frame, source, classes, aside, tuple(name for name in classes if name not in known))
+
+
+def read_reference(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Reference:
+    """Reads a truth file: one-hot, as in ISIC 2018 Task 3, or with a column of `LABELS`, as the metadata of HAM10000.
+
+    One-hot, columns that hold nothing but 0 and 1 are classes, too, if they are called like none. Raises DataError
+    naming `source` and the row: an image twice, no class or several, a column without a name that could be meant.
+    """
+    wanted = "A truth file has image_id and dx, or one column a class of which each row marks one by 1."
+    frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, wanted))
+    frame = frame.rename(columns={first_column(tables.names(frame), ("lesion_id",)) or "": "lesion_id"})
+    tables.refuse_repeats(frame, frame["image_id"].tolist(), source, "Each image has one row: remove the others.")
+    label = first_column(tables.names(frame), LABELS)
+    if label is None:
+        targets, classes = _marked(frame, source, wanted)
+    else:
+        empty = frame[label].map(tables.is_missing).to_numpy()
+        hint = "Remove the row, or complete it."
+        tables.refuse_rows(frame, empty, source, lambda row: f"{label} is empty", hint)
+        targets = _class_names(frame, label, (), source, numbered, 0)
+        classes = {*targets, *(BINARY if set(targets) <= set(BINARY) else DIAGNOSES)}
+    known = pd.DataFrame({"target": targets.to_numpy()}, index=pd.Index(frame["image_id"].to_numpy(dtype=object)))
+    if "lesion_id" in frame:
+        empty = frame["lesion_id"].map(tables.is_missing).to_numpy()
+        hint = "Give every row its lesion_id, or remove the column."
+        tables.refuse_rows(frame, empty, source, lambda row: "lesion_id is empty", hint)
+        known["lesion_id"] = frame["lesion_id"].to_numpy()
+    return Reference(known, source, frozenset(classes), label is None)
+
+
+def refer(submission: Submission, reference: Reference) -> Submission:
+    """The submission with the targets and the lesions of the reference standard.
+
+    Where predictions name no parts and the reference standard is exhaustive, it must be covered, as in the challenge,
+    but for the image that ISIC 2018 leaves out. Raises DataError naming the row of an image that is not in it, whose
+    class has no scores, or of which the predictions say another target or lesion themselves; or the image not scored.
+    """
+    frame, source, truth = submission.frame, submission.source, reference.source
+    frame = frame[frame["image_id"] != UNSCORED]
+    ids = frame["image_id"]
+    unknown = ~ids.isin(reference.frame.index).to_numpy()
+    hint = "Every image needs its reference standard: give the truth file that belongs to these predictions."
+    tables.refuse_rows(frame, unknown, source, lambda row: f"{ids.iloc[row]} is not in {truth}", hint)
+    if reference.exhaustive and "part" not in frame:
+        _require_all(ids, reference, source)
+    known = reference.frame.loc[ids].set_index(frame.index)
+    known["target"] = [_as_class(target, submission.classes) for target in known["target"]]
+    targets = known["target"]
+    if reference.classes == set(BINARY):
+        sums = f"scores of {', '.join(MALIGNANT)} to malignant, those of others to benign"
+        hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."
+    else:
+        hint = "Add the column; if the model does not know the class, one of zeros."
+    absent = ~targets.isin(submission.classes).to_numpy()
+    has = f"and no column has its scores (classes: {', '.join(submission.classes)})"
+    tables.refuse_rows(
+        frame, absent, source, lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}", hint
+    )
+    for column in tables.names(known):
+        if column in frame:
+            _refuse_contradictions(frame, known, column, source, truth)
+    classes = {_as_class(name, submission.classes) for name in reference.classes}
+    return replace(
+        submission,
+        frame=frame.assign(**{column: known[column] for column in tables.names(known)}),
+        foreign=tuple(name for name in submission.classes if name not in classes),
+    )
+
+
+def is_binary(classes: Collection[str]) -> bool:
+    """Whether classes are those of the malignant task, perhaps with some that no reference standard knows."""
+    return set(BINARY) <= set(classes)
+
+
+def _require_all(ids: Collection[str], reference: Reference, source: str) -> None:
+    must_have = reference.frame.index.drop(UNSCORED, errors="ignore")
+    absent = must_have.difference(pd.Index(ids))
+    if len(absent):
+        missing = f"{len(absent)} of {len(must_have)} images of {reference.source} missing"
+        raise DataError(
+            f"{source}: no scores for {absent[0]} ({missing})",
+            "Score every image of the ground truth, or give metadata (image_id, dx) as truth to score a selection.",
+        )
+
+
+def _refuse_contradictions(frame: pd.DataFrame, known: pd.DataFrame, column: str, source: str, truth: str) -> None:
+    said, true = frame[column], known[column]
+    tables.refuse_rows(
+        frame,
+        (said.notna() & true.notna() & (said != true)).to_numpy(dtype=bool),
+        source,
+        lambda row: f"{column} of {frame['image_id'].iloc[row]} is {said.iloc[row]}, and {true.iloc[row]} in {truth}",
+        f"One of them is wrong: correct it, or the order of --classes, or leave {column} out of the predictions.",
+    )
+
+
+def _numbered_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_index(pd.Index(tables.row_numbers(frame), name=tables.ROW))
+
+
+def _place(name: str) -> int:
+    order = (*DIAGNOSES, *BINARY)
+    return order.index(name) if name in order else len(order)
+
+
+def _class_columns(
+    columns: Sequence[str], targets: Collection[str], source: str, numbered: Sequence[str]
+) -> tuple[dict[str, str], int]:
+    """The class of each column, and the number of the first where they are numbered, else 0."""
+    names = [_of_header(name) for name in numbered]
+    numbers = _numbers(columns)
+    if numbers and not (targets and set(targets) <= set(columns)):
+        base = min(numbers.values())
+        if len(names) != len(columns):
+            what = f"{len(names)} are named: {', '.join(names)}" if names else "nothing says which number means which"
+            raise DataError(
+                f"{source} numbers its classes ({some(columns)}), and {what}.",
+                f"Name all {len(columns)} in their order, such as --classes {','.join(DIAGNOSES)}, if it is that.",
+            )
+        return {column: names[number - base] for column, number in numbers.items()}, base
+    found = {column: _of_header(column) for column in columns}
+    first: dict[str, str] = {}
+    for column, name in found.items():
+        if plain(name) in first:
+            raise DataError(
+                f"{source} has two columns of the class {name}: {first[plain(name)]!r} and {column!r}.",
+                "Remove one of them.",
+            )
+        first[plain(name)] = column
+    if names and set(names) != set(found.values()):
+        raise DataError(
+            f"{source} has the classes {', '.join(found.values())}, and --classes names {', '.join(names)}.",
+            "Name the classes of the file, in the order in which it numbers them.",
+        )
+    return found, 0
+
+
+def _numbers(columns: Sequence[str]) -> dict[str, int]:
+    """The number of each column, where all are one word with 0, 1, 2 ... or 1, 2, 3 ... behind it; else nothing."""
+    matches = {column: match for column in columns if (match := _NUMBERED.fullmatch(column))}
+    numbers = {column: int(match[2]) for column, match in matches.items()}
+    counted = [list(range(base, base + len(columns))) for base in (0, 1)]
+    of_one_kind = len({match[1] for match in matches.values()}) == 1
+    return numbers if of_one_kind and len(columns) > 1 and sorted(numbers.values()) in counted else {}
+
+
+def _of_header(column: str) -> str:
+    """The class that the header of a column means: `prob_mel` and `Melanoma` are mel, and SCC stays as it is."""
+    words = plain(column).split()
+    while len(words) > 1 and words[0] in _AROUND:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in _AROUND:
+        words = words[:-1]
+    return class_name(column) or class_name(" ".join(words)) or column
+
+
+def _class_names(
+    frame: pd.DataFrame, column: str, classes: Sequence[str], source: str, numbered: Sequence[str], base: int
+) -> pd.Series[str]:
+    """The classes that the cells of a column mean, spelt as in `classes`; what means none of them stays as it is."""
+    spelt = {plain(name): name for name in classes}
+    names = dict(enumerate(map(_of_header, numbered), start=base))
+    read: dict[object, str | None] = {}
+    for cell in frame[column].dropna().unique():
+        text = str(cell)
+        number = _NUMBER.fullmatch(text)
+        if number and plain(text) not in spelt:
+            read[cell] = names.get(int(number[1]))
+        else:
+            read[cell] = _as_class(class_name(text) or spelt.get(plain(text), text), classes)
+    unread = [cell for cell, name in read.items() if name is None]
+    what = f"and {len(names)} classes are named" if names else "and nothing says which class it means"
+    tables.refuse_rows(
+        frame,
+        frame[column].isin(unread).to_numpy(),
+        source,
+        lambda row: f"{column} is the number {frame[column].iloc[row]}, {what}",
+        f"Name the classes in the order in which they are numbered, such as --classes {','.join(DIAGNOSES)}.",
+    )
+    return frame[column].map(read, na_action="ignore")
+
+
+def _as_class(name: str, classes: Collection[str]) -> str:
+    """A diagnosis as one of the two classes of the malignant task, where `classes` are these; else the name itself."""
+    return BINARY[name in MALIGNANT] if name in DIAGNOSES and is_binary(classes) else name
+
+
+def _marked(frame: pd.DataFrame, source: str, wanted: str) -> tuple[pd.Series[str], set[str]]:
+    """What each row of a one-hot truth marks, and the classes that there are."""
+    found = {
+        column: class_name(column) or column
+        for column in tables.names(frame)
+        if column not in ("image_id", "lesion_id")
+        and (class_name(column) or np.isin(tables.numbers(frame[column]), (0, 1)).all())
+    }
+    if len(found) < 2:
+        raise DataError(f"{source} says no classes (it has {', '.join(tables.names(frame))}).", wanted)
+    marks = np.column_stack([tables.numbers(frame[column]) for column in found])
+    tables.refuse_rows(
+        frame,
+        ~(np.isin(marks, (0, 1)).all(axis=1) & (marks.sum(axis=1) == 1)),
+        source,
+        lambda row: f"{frame['image_id'].iloc[row]} has not exactly one class",
+        f"A one-hot ground truth has a single 1 a row. These columns were taken for classes: {', '.join(found)}.",
+    )
+    names = np.array(list(found.values()), dtype=object)
+    return pd.Series(names[marks.argmax(axis=1)], frame.index), set(names)
