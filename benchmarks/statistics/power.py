@@ -1,0 +1,66 @@
+"""How often the randomisation test calls two systems different: where they are not (its size), and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.statistics.world import System, World, answers
+from skineval.measure.comparisons import differences
+from skineval.measure.metrics import METRICS
+from skineval.report.tables import Column, Row, Table
+
+ALPHA = 0.05
+#: 60 malignant lesions of 300, one image each, and the same with up to four images of a lesion.
+WORLDS = (
+    World("one image a lesion", ("benign", "malignant"), (240, 60), (1.0,)),
+    World("lesions of several images", ("benign", "malignant"), (240, 60), (0.25, 0.25, 0.25, 0.25)),
+)
+GOOD, WORSE = System((1.2, 1.2), (0.0, 0.0)), System((0.85, 0.85), (0.0, 0.0))
+#: What a strategy for imbalance does to scores: squeezed and moved, in the same order.
+RESCALED = {"equal scales": (1.0, 0.0), "scale × 0.3, shifted": (0.3, 1.0)}
+FAMILIES = {
+    "ranks": ("malignancy_auc", "macro_auc"),
+    "thresholds": ("balanced_accuracy", "macro_f1", "accuracy", "mcc"),
+    "probabilities": ("nll", "brier"),
+}
+
+
+def of_tests(samples: int, replicates: int) -> Iterator[Table]:
+    """One table a world; figures that a change of scale changes itself are compared on equal scales only."""
+    by_name = {metric.name: metric for metric in METRICS}
+    raw = replace(by_name["malignancy_auc"], name="malignancy_auc, raw scores exchanged", exchange="answers")
+    families = {name: family for family, names in FAMILIES.items() for name in names} | {raw.name: "ranks"}
+    metrics = [*(by_name[name] for names in FAMILIES.values() for name in names), raw]
+    for world in WORLDS:
+        called: dict[tuple[str, str, str], list[bool]] = {}
+        for scale, (factor, shift) in RESCALED.items():
+            used = [one for one in metrics if scale == "equal scales" or families[one.name] == "ranks"]
+            for question, other in {"size": GOOD, "power": WORSE}.items():
+                moved = replace(other, scale=factor, shift=shift)
+                for sample in range(samples):
+                    rng = np.random.default_rng([9, sample])
+                    a, b = answers(world, world.sample(rng), [GOOD, moved], rng, common=0.5)
+                    for row in differences([a], [b], used, replicates=replicates):
+                        called.setdefault((row.metric, scale, question), []).append(row.p <= ALPHA)
+        yield _table(world, called, families, samples)
+
+
+def _table(
+    world: World, called: dict[tuple[str, str, str], list[bool]], families: dict[str, str], samples: int
+) -> Table:
+    heads = [(scale, question) for scale in RESCALED for question in ("size", "power")]
+    columns = (
+        Column("family", "Family"),
+        Column("metric", "Metric"),
+        *(Column(f"{scale} {question}", f"{question}, {scale}") for scale, question in heads),
+    )
+    rows = []
+    for metric, family in families.items():
+        found = [called.get((metric, *head)) for head in heads]
+        rows.append(Row((family, metric, *(f"{np.mean(one):.3f}" if one else None for one in found))))
+    errors = [np.sqrt(share * (1 - share) / samples) for share in (ALPHA, 0.5)]
+    note = f"{samples} samples each: Monte Carlo error {errors[0]:.3f} at {ALPHA}, at most {errors[1]:.3f} elsewhere."
+    return Table(f"Size and power at {ALPHA}: {world.name}, 60 malignant of 300", columns, tuple(rows), (note,))

@@ -1,0 +1,101 @@
+"""A world in which the true figures are known: lesions of each class, their images, and systems that look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.data.lesions import DIAGNOSES
+from skineval.measure.predictions import Predictions
+from skineval.specs import Metric
+
+Floats = NDArray[np.float64]
+
+#: Share of lesions with 1, 2, 3, ... images (Tschandl, Rosendahl and Kittler 2018, the whole of HAM10000).
+IMAGES = np.array([5514, 1423, 490, 34, 5, 4]) / 7470
+#: How much of a system's error is the same for all images of a lesion, and how much differs between them.
+OF_LESION, OF_IMAGE = 1.0, 0.7
+
+
+@dataclass(frozen=True)
+class World:
+    """Classes, and how many lesions of each a sample has."""
+
+    name: str
+    classes: tuple[str, ...]
+    lesions: tuple[int, ...]  #: of each class
+    images: tuple[float, ...] = tuple(IMAGES)  #: shares of lesions with 1, 2, ... images
+
+    def sample(self, rng: np.random.Generator, lesions: Sequence[int] | None = None) -> tuple[NDArray, NDArray]:
+        """The class of each lesion (G,) and the lesion of each image (N,)."""
+        of_class = np.repeat(np.arange(len(self.classes)), self.lesions if lesions is None else lesions)
+        n_images = rng.choice(len(self.images), size=len(of_class), p=self.images) + 1
+        return of_class, np.repeat(np.arange(len(of_class)), n_images)
+
+
+@dataclass(frozen=True)
+class System:
+    """How well a system tells each class, how it leans to each, and the scale and shift of what it says."""
+
+    skill: tuple[float, ...]
+    leaning: tuple[float, ...]
+    scale: float = 1.0
+    shift: float = 0.0  #: of the last class
+
+
+#: The test part of a lesion-grouped hold-out of HAM10000: a fifth of the lesions; then with few dermatofibromas.
+HOLD_OUT = World("test part, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20))
+FEW = World("test part, 3 df", DIAGNOSES, (46, 65, 145, 3, 123, 1081, 20))
+SMALL = World("300 lesions, 3 df", DIAGNOSES, (9, 13, 29, 3, 25, 217, 4))
+PLAIN = System((1.8, 2.2, 1.9, 1.6, 1.9, 2.6, 3.0), (-1.2, -1.0, -0.7, -1.6, -0.8, -0.1, -1.5))
+WEIGHED = System((2.2, 2.5, 2.1, 2.2, 2.3, 2.1, 3.2), (-0.6, -0.5, -0.35, -0.8, -0.4, -0.05, -0.75))
+
+
+def answers(
+    world: World,
+    drawn: tuple[NDArray, NDArray],
+    systems: Sequence[System],
+    rng: np.random.Generator,
+    common: float = 0.7,
+) -> list[Predictions]:
+    """What each system says of the same images; `common` is the correlation of their errors."""
+    of_class, unit = drawn
+    n_classes = len(world.classes)
+
+    def noise() -> Floats:
+        return OF_LESION * rng.normal(size=(len(of_class), n_classes))[unit] + OF_IMAGE * rng.normal(
+            size=(len(unit), n_classes)
+        )
+
+    shared, targets = noise(), of_class[unit]
+    images = np.array([f"I{k:07d}" for k in range(len(unit))])
+    lesions = np.array([f"L{k:07d}" for k in unit])
+    found = []
+    for system in systems:
+        logits = np.sqrt(common) * shared + np.sqrt(1 - common) * noise() + np.array(system.leaning)
+        logits[np.arange(len(unit)), targets] += np.array(system.skill)[targets]
+        logits *= system.scale
+        logits[:, -1] += system.shift
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        parts = np.full(len(unit), "test")
+        shares /= shares.sum(axis=1, keepdims=True)
+        found.append(Predictions(world.classes, images, lesions, lesions, parts, targets, shares))
+    return found
+
+
+def truth(
+    world: World, systems: Sequence[System], metrics: Sequence[Metric], per_class: int
+) -> list[dict[str, Floats]]:
+    """The figures of each system on `per_class` lesions of each class, weighted to the mix of the world's samples."""
+    rng = np.random.default_rng(99)
+    drawn = world.sample(rng, [per_class] * len(world.classes))
+    of_image = drawn[0][drawn[1]]
+    weights = (np.array(world.lesions) / np.bincount(of_image))[of_image][None]
+    said = answers(world, drawn, systems, rng)
+    return [
+        {one.name: np.atleast_1d(one.compute(of.targets, of.probabilities, weights, of.classes)[0]) for one in metrics}
+        for of in said
+    ]

@@ -1,0 +1,27 @@
+"""The simulations of intervals and tests run, and their truth is that of their samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.statistics.__main__ import tables
+from benchmarks.statistics.world import HOLD_OUT, PLAIN, World, answers, truth
+from skineval.measure.metrics import METRICS
+
+
+def test_quick_runs_have_every_table_with_figures():
+    found = list(tables(quick=True))
+    assert len(found) == 8
+    assert all(row.cells[2] is not None for table in found for row in table.rows)
+
+
+def test_the_truth_is_what_samples_scatter_about():
+    metrics = [metric for metric in METRICS if metric.name in ("recall", "accuracy", "nll")]
+    world = World("even", HOLD_OUT.classes, (40,) * 7)
+    (true,) = truth(world, [PLAIN], metrics, 3000)
+    rng = np.random.default_rng(0)
+    (cell,) = answers(world, world.sample(rng, [2000] * 7), [PLAIN], rng)
+    for metric in metrics:
+        found = metric.compute(cell.targets, cell.probabilities, np.ones((1, len(cell))), cell.classes)[0]
+        assert found == pytest.approx(true[metric.name] if metric.per_class else true[metric.name][0], abs=0.03)
