@@ -19,9 +19,9 @@ def test_quick_runs_have_every_table_with_figures():
 def test_the_truth_is_what_samples_scatter_about():
     metrics = [metric for metric in METRICS if metric.name in ("recall", "accuracy", "nll")]
     world = World("even", HOLD_OUT.classes, (40,) * 7)
-    (true,) = truth(world, [PLAIN], metrics, 3000)
+    (true,) = truth(world, [PLAIN], metrics, 10_000)
     rng = np.random.default_rng(0)
-    (cell,) = answers(world, world.sample(rng, [2000] * 7), [PLAIN], rng)
+    (cell,) = answers(world, world.sample(rng, [10_000] * 7), [PLAIN], rng)
     for metric in metrics:
         found = metric.compute(cell.targets, cell.probabilities, np.ones((1, len(cell))), cell.classes)[0]
         assert found == pytest.approx(true[metric.name] if metric.per_class else true[metric.name][0], abs=0.03)
