@@ -13,8 +13,14 @@ from skineval.data.lesions import DIAGNOSES
 
 TURN = 5.0  #: seconds that a turn of the bare step should take where the number of images is free
 FEWEST = 8  #: batches in such a turn
-#: What the loop of skineval should reach of it, with which augmentation and on which kind of device.
-WANTED = {("basic", "cpu"): 0.95, ("strong", "cpu"): 0.85, ("basic", "cuda"): 0.90}
+#: What the loop of skineval should reach of it, by augmentation, kind of device and precision.
+WANTED = {
+    ("basic", "cpu", "bf16"): 0.95,
+    ("strong", "cpu", "bf16"): 0.85,
+    ("basic", "cpu", "fp32"): 0.92,
+    ("strong", "cpu", "fp32"): 0.85,
+    ("basic", "cuda", "bf16"): 0.90,
+}
 
 
 def make_bare(setting: Setting) -> Side:
@@ -41,7 +47,7 @@ def make_bare(setting: Setting) -> Side:
         synchronise(setting.device)
         return Turn(setting.images, time.perf_counter() - started)
 
-    wanted = WANTED.get((setting.case.augment, setting.device.type))
+    wanted = WANTED.get((setting.case.augment, setting.device.type, setting.precision))
     return Side("bare step", precision_words(setting.precision), "none", turn, wanted)
 
 

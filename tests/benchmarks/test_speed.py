@@ -60,6 +60,8 @@ def test_a_run_has_every_side_in_every_round(tmp_path, capsys, monkeypatch):
         names = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
         assert names[2:] == [*OWN, "nobody_has_this"]
         assert re.search(r"^Not in these figures: skineval decoded 32 images in [\d.]+ s, once", section, re.MULTILINE)
+        assert "| tutorial loop | float32" in section
+        assert "at least 1.25: " in section  # float32 has targets of its own
         assert "| nobody_has_this | skipped | the package nobody_has_this is not installed |" in section
     assert (tmp_path / "speed.svg").read_bytes().startswith(b"<?xml")
 
