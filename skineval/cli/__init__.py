@@ -14,6 +14,7 @@ from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report
 from skineval.cli.output import complain
 from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import ExitCode, Interrupted, SkinevalError
+from skineval.train.waiting import waiting_briefly
 
 
 class Program(QuickGroup):
@@ -70,6 +71,7 @@ def main() -> None:
     """Run the program; every error ends in a message and its exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    os.environ.update(waiting_briefly(os.environ))  # torch is not loaded yet
     if sys.stdout is None:  # it was closed before the start: nobody wants to read anything
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import IO, Any
 
 from skineval.errors import Interrupted
 from skineval.runspec import RunSpec
+from skineval.train.waiting import waiting_briefly
 
 GRACE = 60.0  #: seconds an interrupted worker has for its current step before it is killed
 
@@ -122,6 +124,7 @@ class LocalEngine:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env={**os.environ, **waiting_briefly(os.environ)},
                 text=True,
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C goes to the parent alone, which tells the workers
