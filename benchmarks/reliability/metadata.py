@@ -106,7 +106,7 @@ def _encodings(parent: Path, table: LesionTable) -> Outcome:
 def _parted(parent: Path, table: LesionTable) -> Outcome:
     """A lesion in two parts: none where the program makes the split, refused where somebody else did."""
     made = split(table)
-    leaks = _parted_groups(made.frame)
+    leaks = _parted_lesions(made.frame)
     path = parent / "split.csv"
     spoiled = made.frame.copy()
     train = spoiled.index[spoiled["part"] == "train"][0]
@@ -117,11 +117,13 @@ def _parted(parent: Path, table: LesionTable) -> Outcome:
         refused = False
     except DataError as error:
         refused = "lesion" in str(error) or "group" in str(error)
-    figure = f"{leaks} groups parted by the split made here; a split that parts one {'refused' if refused else 'taken'}"
+    figure = (
+        f"{leaks} lesions parted by the split made here; a split that parts one {'refused' if refused else 'taken'}"
+    )
     return Outcome(ROW, "a lesion across parts", figure, refused and not leaks)
 
 
-def _parted_groups(frame: object) -> int:
+def _parted_lesions(frame: object) -> int:
     import pandas as pd
 
     assert isinstance(frame, pd.DataFrame)

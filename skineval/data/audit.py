@@ -49,7 +49,7 @@ class Pair:
 
     image_a: str
     image_b: str
-    lesion_a: str
+    lesion_a: str  #: its lesion id; "" where none is known
     lesion_b: str
     dx_a: str
     dx_b: str
@@ -86,11 +86,11 @@ class Audit:
     lesions_known: bool
     notes: tuple[str, ...]
     images: int
-    lesions: int
-    groups: int
+    lesions: int | None  #: None where nobody knows which images show one
+    lesion_ids: int | None  #: as the data set lists them; of those known to be of one lesion, each is counted
     settings: Settings
-    siblings_by_lesion: tuple[Leak, ...]
-    siblings_by_group: tuple[Leak, ...]
+    siblings_by_lesion_id: tuple[Leak, ...]  #: () where no two images are known to show one lesion
+    siblings_by_lesion: tuple[Leak, ...]  #: the same for lesions: those of several ids too
     oversampled: tuple[Leak, ...]  #: test rows of which a copy is in train, where classes are evened out first
     lesion_level: LesionLevel
     actual: Parting | None  #: the split of a bench, or the data set's own
@@ -117,7 +117,9 @@ def audit(
     codes = diagnosis_codes(table)
     frame = table.frame
     experiment = partial(leaks, codes, test=settings.test, draws=settings.draws, seed=settings.seed)
-    by_lesion, by_group = (experiment(frame[column].tolist()) for column in ("lesion_id", "group"))
+    by_lesion_id, by_lesion = (
+        experiment(frame[column].tolist()) if table.siblings_known else () for column in ("lesion_id", "group")
+    )
     report = progress or (lambda done, total: None)
     n = len(table)
     pixels = open_store(table, SIDE, cache=cache, progress=lambda done, _: report(done, 3 * n)).array
@@ -140,11 +142,11 @@ def audit(
         lesions_known=table.lesions_known,
         notes=table.notes,
         images=n,
-        lesions=int(frame["lesion_id"].nunique()),
-        groups=int(frame["group"].nunique()),
+        lesions=int(frame["group"].nunique()) if table.lesions_known else None,
+        lesion_ids=int(frame["lesion_id"].nunique()) if table.lesions_known else None,
         settings=settings,
+        siblings_by_lesion_id=by_lesion_id,
         siblings_by_lesion=by_lesion,
-        siblings_by_group=by_group,
         oversampled=experiment(contents, oversample=True),
         lesion_level=_lesion_level(table, settings, contents),
         actual=None if actual is None else examine(table, actual, claims, contents),
@@ -156,7 +158,8 @@ def audit(
 
 def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.int64]) -> LesionLevel:
     if not table.lesions_known:
-        return LesionLevel(None, "Which images show one lesion is not known of all of them.")
+        known = " of all of them" if table.siblings_known else ""
+        return LesionLevel(None, f"Which images show one lesion is not known{known}.")
     try:
         made = split(table, test=settings.test, seed=settings.seed)
     except DataError as error:
@@ -175,7 +178,10 @@ class _Dealt:
 def _pair(table: LesionTable, match: Match, dealt: _Dealt | None) -> Pair:
     rows = [match.first, match.second]
     known = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
-    (image_a, image_b), (lesion_a, lesion_b), (dx_a, dx_b) = known
+    (image_a, image_b), lesion_ids, (dx_a, dx_b) = known
+    if not table.lesions_known:  # an image without a lesion id has its own id for one
+        lesion_ids = [id_ if id_ != image else "" for id_, image in zip(lesion_ids, (image_a, image_b), strict=True)]
+    lesion_a, lesion_b = lesion_ids
     return Pair(
         image_a,
         image_b,

@@ -34,13 +34,21 @@ SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """How many files of a kind there are."""
+
+    files: int
+    whole: int  #: of them decoded in full, every pixel
+
+
 @dataclass(frozen=True, eq=False)
 class Checked:
     """What a data set was found to be."""
 
     findings: tuple[Finding, ...]  #: errors first, those of one code together
-    n_images: int  #: files that were decoded in full, damaged or not
-    n_masks: int
+    images: Decoded
+    masks: Decoded
     checksums: Mapping[str, str]  #: SHA-256 by name of the file, where they were asked for
 
     @property
@@ -92,9 +100,9 @@ def check(
     if promised is not None:
         differences = manifest.verify(promised, sums)
         findings += [replace(finding, image_ids=owners.get(finding.where, ())) for finding in differences]
-    n_masks = sum(map(_is_mask, (content.file for content in contents)))
     ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
-    return Checked(tuple(ordered), len(contents) - n_masks, n_masks, sums)
+    images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
+    return Checked(tuple(ordered), images, masks, sums)
 
 
 def _read(
@@ -120,6 +128,11 @@ def _read(
     if checksums:
         sums |= {content.file.listed(path): content.sha256 for content in contents}
     return contents, sums
+
+
+def _decoded(contents: Iterable[Content], *, masks: bool) -> Decoded:
+    mine = [content for content in contents if _is_mask(content.file) == masks]
+    return Decoded(len(mine), sum(content.problem is None for content in mine))
 
 
 def _load(load: Callable[[Path], LesionTable], path: Path) -> tuple[LesionTable | None, list[Finding]]:

@@ -26,6 +26,7 @@ class Copies:
     groups: tuple[str, ...]
     dx: tuple[str, ...]
     same: Literal["bytes", "pixels"]  #: "bytes": the files are identical; "pixels": only the pictures in them
+    lesions_known: bool = True  #: False where two lesions may be one that nobody knows of
 
     @property
     def where(self) -> str:
@@ -33,8 +34,8 @@ class Copies:
         if len(set(self.dx)) > 1:
             return "across classes"
         if len(set(self.groups)) > 1:
-            return "across lesions"
-        return "across joined lesions" if len(set(self.lesion_ids)) > 1 else "inside one lesion"
+            return "across lesions" if self.lesions_known else "not known"
+        return "inside one lesion, under several lesion ids" if len(set(self.lesion_ids)) > 1 else "inside one lesion"
 
 
 def find_copies(table: LesionTable, pixels: NDArray[np.uint8]) -> tuple[Copies, ...]:
@@ -63,7 +64,8 @@ def _describe(table: LesionTable, rows: Sequence[int]) -> Copies:
     image_ids, lesion_ids, groups, dx = (
         tuple(table.frame[column].iloc[list(rows)]) for column in ("image_id", "lesion_id", "group", "dx")
     )
-    return Copies(tuple(rows), image_ids, lesion_ids, groups, dx, "bytes" if _same_files(table, rows) else "pixels")
+    same: Literal["bytes", "pixels"] = "bytes" if _same_files(table, rows) else "pixels"
+    return Copies(tuple(rows), image_ids, lesion_ids, groups, dx, same, table.lesions_known)
 
 
 def _same_files(table: LesionTable, rows: Iterable[int]) -> bool:

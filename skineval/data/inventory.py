@@ -1,4 +1,7 @@
-"""What a lesion table holds, counted: all that `skineval data info` says of a data set."""
+"""What a lesion table holds, counted: all that `skineval data info` says of a data set.
+
+A lesion is a group of the table: the images of one lesion id, or of several that are known to be of one lesion.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skineval.data.headers import Headers
-from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES, MALIGNANT, LesionTable
+from skineval.data.lesions import DIAGNOSES, MALIGNANT, LesionTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +38,7 @@ class ClassCounts:
     dx: str  #: "" for all
     images: int
     lesions: int
-    groups: int
+    lesion_ids: int  #: as the data set lists them; of those known to be of one lesion, each is counted
     repeated: int  #: images of lesions with several images
     clustering: float  #: sum(m^2) / sum(m) over lesions of m images; resampling images makes intervals too narrow by it
     dx_types: Counts
@@ -75,7 +78,6 @@ class Inventory:
     everything: ClassCounts
     classes: tuple[ClassCounts, ...]  #: of each diagnosis, also of absent ones
     lesions_by_images: tuple[tuple[int, int], ...]  #: how many lesions have 1, 2, 3 ... images
-    joined: int  #: pairs of images known to show one lesion although they bear two lesion ids
     ages: Ages | None  #: None where no age is known
     age_missing: int
     age_zero: int  #: written as 0, which is taken as unknown
@@ -106,7 +108,7 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
     frame = table.frame
     by_class = {dx: frame[frame["dx"] == dx] for dx in DIAGNOSES}
     classes = tuple(_class_counts(dx, mine) for dx, mine in by_class.items())
-    sizes, lesions = np.unique(frame["lesion_id"].value_counts().to_numpy(), return_counts=True)
+    sizes, lesions = np.unique(frame["group"].value_counts().to_numpy(), return_counts=True)
     zero = int(frame["image_id"].isin(table.zero_ages).sum())
     return Inventory(
         name=table.name,
@@ -120,7 +122,6 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         everything=_class_counts("", frame),
         classes=classes,
         lesions_by_images=tuple(zip(sizes.tolist(), lesions.tolist(), strict=True)),
-        joined=_joined(frame),
         ages=_ages(frame["age"]),
         age_missing=int(frame["age"].isna().sum()) - zero,
         age_zero=zero,
@@ -138,12 +139,12 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
 
 
 def _class_counts(dx: str, frame: pd.DataFrame) -> ClassCounts:
-    sizes = frame["lesion_id"].value_counts().to_numpy()
+    sizes = frame["group"].value_counts().to_numpy()
     return ClassCounts(
         dx=dx,
         images=len(frame),
         lesions=len(sizes),
-        groups=int(frame["group"].nunique()),
+        lesion_ids=int(frame["lesion_id"].nunique()),
         repeated=int(sizes[sizes > 1].sum()),
         clustering=float((sizes**2).sum() / sizes.sum()) if len(sizes) else float("nan"),
         dx_types=_counts(frame["dx_type"]),
@@ -156,12 +157,6 @@ def _counts(column: pd.Series[str]) -> Counts:
     return tuple(sorted(((str(name), int(n)) for name, n in counts.items()), key=lambda one: (-one[1], one[0])))
 
 
-def _joined(frame: pd.DataFrame) -> int:
-    lesion_of = dict(zip(frame["image_id"], frame["lesion_id"], strict=True))
-    present = [pair for pair in KNOWN_DUPLICATES if set(pair) <= lesion_of.keys()]
-    return sum(lesion_of[first] != lesion_of[second] for first, second in present)
-
-
 def _ages(column: pd.Series[float]) -> Ages | None:
     known = column.dropna().to_numpy()
     if not len(known):
@@ -170,7 +165,7 @@ def _ages(column: pd.Series[float]) -> Ages | None:
 
 
 def _varying(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
-    values = frame.groupby("lesion_id")[column].nunique(dropna=False)
+    values = frame.groupby("group")[column].nunique(dropna=False)
     return tuple(sorted(map(str, values.index[values > 1])))
 
 

@@ -95,7 +95,8 @@ class LesionTable:
     """A data set: what is known of each image, and how to get at its pixels.
 
     `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `DIAGNOSES`, `age` is float years (NaN where
-    unknown), other text columns hold "unknown" where nothing is known; `group` joins lesions known to be the same.
+    unknown), other text columns hold "unknown" where nothing is known. `lesion_id` is what the data set says, and
+    `group` the lesion: its lesion id, or the first of several that are known to be of one lesion.
     `fingerprint` is a hash of everything above and of the content of every image.
     """
 
@@ -114,6 +115,14 @@ class LesionTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def siblings_known(self) -> bool:
+        """Whether any images are known to show one lesion: all that do, or where lesions are not known, at least some.
+
+        Where it is False, no count of siblings says anything.
+        """
+        return self.lesions_known or bool(self.frame["group"].duplicated().any())
 
 
 def labels(table: LesionTable, task: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -175,7 +184,7 @@ def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable
     before = table.frame["group"]
     groups = make_groups(ids, before.tolist(), pairs)
     joined = before.nunique() - len(set(groups))
-    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} groups to others"] if pairs else []
+    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} lesions to others"] if pairs else []
     torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
     if torn:
         notes.append(f"confirmed pairs with two diagnoses, of which one must be wrong: {len(torn)}, {some(torn)}")
@@ -195,7 +204,7 @@ def content(images: Images, row: int) -> bytes | None:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is kept whole when images are dealt out: lesion groups, or single images."""
+    """What is kept whole when images are dealt out: lesions, or single images."""
 
     names: tuple[str, ...]
     of: NDArray[np.int64]  #: (n,) the unit of each image

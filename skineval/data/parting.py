@@ -25,8 +25,8 @@ class Crossing:
     part: str  #: "validation", whose images are compared with train, or "test": with train and validation
     label: str  #: a diagnosis, or `skineval.data.leakage.ALL`
     images: int
-    by_lesion: int  #: of which an image with the same lesion_id is in a part before
-    by_group: int  #: the same for groups, in which lesions that are known to be one are joined
+    by_lesion_id: int | None  #: of which an image with the same lesion_id is in a part before; None where not known
+    by_lesion: int | None  #: the same for lesions: those of several ids too
     copies: int  #: of which an image with the same content is
 
 
@@ -38,24 +38,25 @@ class Parting:
     protocol: str  #: what it claims to be: one of `skineval.data.splits.PROTOCOLS`, or "official"
     folds: int
     fingerprint: str  #: of the split as it is; "" where it breaks the rule of its protocol
-    parted_lesions: int  #: with images in several parts of a fold, counted in every fold
-    parted_groups: int
+    parted_lesion_ids: int | None  #: with images in several parts of a fold, counted in every fold; None: not known
+    parted_lesions: int | None
     crossings: tuple[Crossing, ...]
+    lesions_known: bool = True  #: False where counts of lesions are of those that are known, so that there may be more
     recorded: str | None = None  #: the fingerprint that was written down when it was made
     data: str = ""  #: the fingerprint of the data now
     recorded_data: str | None = None  #: that of the data it was made of
 
     @property
     def leaky(self) -> bool:
-        """Whether a lesion is on both sides of a border."""
-        return self.parted_groups > 0
+        """Whether a lesion is known to be on both sides of a border."""
+        return bool(self.parted_lesions)
 
     @property
     def contradictions(self) -> tuple[str, ...]:
         """What is not as it was claimed or recorded."""
         found = []
         if self.protocol == LESION and self.leaky:
-            found.append(f"It claims to keep lesions together, and {self.parted_groups} groups are parted.")
+            found.append(f"It claims to keep lesions together, and {self.parted_lesions} lesions are parted.")
         if self.recorded is not None and self.fingerprint and self.recorded != self.fingerprint:
             found.append(
                 f"The fingerprint of the split is {self.fingerprint[:16]}, and {self.recorded[:16]} was recorded: it "
@@ -87,23 +88,32 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
     "oversample-first" if it holds copies; the fingerprint is that under the protocol that is claimed.
     """
     parts = part_codes(split)
-    lesions, groups = (table.frame[column].to_numpy(dtype=str)[split.rows] for column in ("lesion_id", "group"))
+    frame = table.frame.iloc[split.rows]
+    lesion_ids, lesions = (frame[column].to_numpy(dtype=str) for column in ("lesion_id", "group"))
     try:
         fingerprint = replace(split, protocol=LESION if claims.protocol == LESION else split.protocol).fingerprint
-    except DataError:  # its groups are parted: counted below
+    except DataError:  # its lesions are parted: counted below
         fingerprint = ""
-    return Parting(
+    found = Parting(
         name=claims.name,
         protocol=claims.protocol,
         folds=split.folds,
         fingerprint=fingerprint,
+        parted_lesion_ids=_parted(parts, lesion_ids),
         parted_lesions=_parted(parts, lesions),
-        parted_groups=_parted(parts, groups),
-        crossings=_crossings(parts, table.frame["dx"].to_numpy()[split.rows], lesions, groups, contents[split.rows]),
+        crossings=_crossings(parts, frame["dx"].to_numpy(), lesion_ids, lesions, contents[split.rows]),
+        lesions_known=table.lesions_known,
         recorded=claims.fingerprint,
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,
     )
+    return found if table.siblings_known else _silent(found)
+
+
+def _silent(found: Parting) -> Parting:
+    """Without the zeros that are counted of lesions where no two images are known to show one."""
+    crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
+    return replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
 
 
 def part_codes(split: Split) -> NDArray[np.int64]:

@@ -352,8 +352,8 @@ def _check_groups(frame: pd.DataFrame) -> None:
     if len(leaking):
         fold, group = leaking.index[0]
         raise DataError(
-            f"{len(leaking)} groups are in several parts of a fold, such as {group} in fold {fold}: it leaks.",
-            "Keep the images of a lesion, and of its known duplicates, in one part.",
+            f"{len(leaking)} lesions are in several parts of a fold, such as {group} in fold {fold}: it leaks.",
+            "Keep the images of a lesion, and of other lesion ids that are known to be of it, in one part.",
         )
 
 
@@ -373,7 +373,7 @@ def _check_classes(
         absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
         if len(absent):
             fold, part = absent[0]
-            unit = {LESION: "lesion groups", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
+            unit = {LESION: "lesions", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(
                 f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
                 f"fold {fold} has none to put into {PARTS[part]}.",

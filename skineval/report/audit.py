@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from skineval.data.audit import Audit
 from skineval.data.leakage import ALL, Leak
@@ -17,6 +17,9 @@ LISTED = 20  #: pairs in a table on the console; the files have all
 
 _LEAKY = ("LEAKY",)
 _APART_WORDS = ("across lesions", "across classes")
+_UNKNOWN = "not known"
+_LEAST = "Which images show one lesion is not known of all of them: what is counted of lesions may be more."
+_FIELDS = ("images", "by_lesion", "by_lesion_id", "copies")  #: of a crossing, in the order of their columns
 _CLASS = Column("class", "Class")
 
 
@@ -64,82 +67,122 @@ def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterat
 def _verdict(found: Audit) -> Iterator[Paragraph]:
     if found.actual is not None:
         yield from _judged(found.actual)
-    siblings, copies = found.siblings_by_group[0], found.oversampled[0]
-    if found.lesions_known:
-        yield Paragraph(
-            f"When single images are dealt out, {text.percent(siblings.expected)} of the test images have an image of "
-            "their lesion in train."
-        )
-    else:
-        yield Paragraph(
-            f"Which images show one lesion is not known of all of them: at least {text.percent(siblings.expected)} of "
-            "the test images have an image of their lesion in train when single images are dealt out, and nobody can "
-            "say how many more.",
-            weighty=True,
-        )
+    yield _siblings(found)
+    copies = found.oversampled[0]
     yield Paragraph(
         f"When classes are evened out by copies before single images are dealt out, {text.percent(copies.expected)} of "
         "the test images are in train as well, pixel by pixel."
     )
     across = [one for one in found.doubled if one.copies.where in _APART_WORDS]
     if across:
-        yield Paragraph(
-            f"{text.plural(len(across), 'set')} of images with the same content: under lesions that are not joined.",
-            weighty=True,
-        )
+        sets = text.plural(len(across), "set")
+        yield Paragraph(f"{sets} of images with the same content count as different lesions.", weighty=True)
     if found.candidates:
+        pairs = text.plural(len(found.candidates), "pair")
         yield Paragraph(
-            f"{text.plural(len(found.candidates), 'pair')} of images of different lesions are listed because they look "
-            "alike. They are candidates: look at them, keep the rows of pairs.csv that show one lesion, and give the "
-            "file to --groups."
+            f"{pairs} of images{_of_different(found)} are listed because they look alike. They are candidates: look at "
+            "them, keep the rows of pairs.csv that show one lesion, and give the file to --groups."
         )
+
+
+def _siblings(found: Audit) -> Paragraph:
+    """What is known of the leak of an image-level split."""
+    dealt = "have an image of their lesion in train when single images are dealt out"
+    if not found.siblings_by_lesion:
+        return Paragraph(f"Which images show one lesion is not known, nor how many test images {dealt}.", weighty=True)
+    share = text.percent(found.siblings_by_lesion[0].expected)
+    if found.lesions_known:
+        return Paragraph(f"{share} of the test images {dealt}.")
+    return Paragraph(
+        f"Which images show one lesion is not known of all of them: at least {share} of the test images {dealt}, and "
+        "nobody can say how many more.",
+        weighty=True,
+    )
+
+
+def _of_different(found: Audit) -> str:
+    return " of different lesions" if found.lesions_known else ""
+
+
+def _count(n: int | None, lesions_known: bool) -> str:
+    """A number of lesions, or of images by their lesions, as far as it is known."""
+    if n is None:
+        return _UNKNOWN
+    return text.count(n) if lesions_known else f"at least {text.count(n)}"
 
 
 def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     """The figures that matter, on one screen."""
-    facts = [("images", f"{text.count(found.images)} of {text.plural(found.groups, 'group')} (lesions)")]
+    facts = [("images", text.count(found.images)), *_sizes(found)]
     if found.actual is not None:
         mark = ", LEAKY" if found.actual.leaky else ""
         facts.append(
             (f"test images with a sibling in train or validation: {found.actual.name}{mark}", _seen(found.actual))
         )
-    drawn = "{} expected, {} in one split"
-    for name, leak in (
-        ("test images with a sibling in train: single images dealt out, LEAKY", found.siblings_by_group[0]),
-        ("test rows with a copy in train: oversampled, then dealt out, LEAKY", found.oversampled[0]),
-    ):
-        facts.append((name, drawn.format(text.percent(leak.expected), text.percent(leak.drawn))))
+    least = "" if found.lesions_known else "at least "
+    siblings = least + _drawn(found.siblings_by_lesion[0]) if found.siblings_by_lesion else _UNKNOWN
+    facts.append(("test images with a sibling in train: single images dealt out, LEAKY", siblings))
+    facts.append(("test rows with a copy in train: oversampled, then dealt out, LEAKY", _drawn(found.oversampled[0])))
     parting = found.lesion_level.parting
     value = "not made" if parting is None else _seen(parting)
     facts.append(("test images with a sibling in train or validation: whole lesions dealt out", value))
     apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
-    facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} across lesions"))
-    facts.append(("pairs of similar images of different lesions, to be looked at", str(len(found.candidates))))
+    across = "across lesions" if found.lesions_known else "across classes"
+    facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
+    facts.append((f"pairs of similar images{_of_different(found)}, to be looked at", str(len(found.candidates))))
     return _facts_table(f"Audit of {text.plain(found.data)}", facts, stamps)
 
 
+def _sizes(found: Audit) -> Iterator[tuple[str, str]]:
+    """How many lesions there are."""
+    if found.lesions is None or found.lesion_ids is None:
+        yield "lesions", _UNKNOWN
+        return
+    yield "lesions", text.count(found.lesions)
+    if found.lesion_ids != found.lesions:
+        yield "lesion ids", text.count(found.lesion_ids)
+
+
+def _drawn(leak: Leak) -> str:
+    return f"{text.percent(leak.expected)} expected, {text.percent(leak.drawn)} in one split"
+
+
 def _seen(parting: Parting) -> str:
-    """How many test images of an actual split have an image of their group before them."""
+    """How many test images of an actual split have an image of their lesion before them."""
+    images, seen = _tested(parting)
+    return _UNKNOWN if seen is None else f"{_count(seen, parting.lesions_known)} of {text.count(images)}"
+
+
+def _tested(parting: Parting) -> tuple[int, int | None]:
+    """The test images of all folds, and those of which an image of their lesion is in a part before."""
     tested = [one for one in parting.crossings if one.part == "test" and one.label == ALL]
-    return f"{text.count(sum(one.by_group for one in tested))} of {text.count(sum(one.images for one in tested))}"
+    return sum(one.images for one in tested), _total(one.by_lesion for one in tested)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum of counts; None where they are not known."""
+    known = list(counts)
+    return None if None in known else sum(n for n in known if n is not None)
 
 
 def _judged(parting: Parting) -> Iterator[Paragraph]:
     """What is to be said of an actual split."""
-    tested = [one for one in parting.crossings if one.part == "test" and one.label == ALL]
-    crossing = sum(one.by_group for one in tested)
-    images = sum(one.images for one in tested)
+    images, seen = _tested(parting)
     for contradiction in parting.contradictions:
         yield Paragraph(contradiction, weighty=True)
     if parting.leaky:
+        share = text.percent((seen or 0) / images if images else math.nan)
         yield Paragraph(
-            f"LEAKY: in {parting.name}, {text.count(crossing)} of {text.plural(images, 'test image')} "
-            f"({text.percent(crossing / images if images else math.nan)}) have an image of their lesion in the train "
-            "or validation part.",
+            f"LEAKY: in {parting.name}, {_count(seen, parting.lesions_known)} of {text.plural(images, 'test image')} "
+            f"({share}) have an image of their lesion in the train or validation part.",
             weighty=True,
         )
+    elif parting.lesions_known:
+        yield Paragraph(f"In {parting.name}, no lesion has images in more than one part.")
     else:
-        yield Paragraph(f"In {parting.name}, no group of images of one lesion is in more than one part.")
+        yield Paragraph(
+            f"Whether a lesion has images in more than one part of {parting.name} is not known.", weighty=True
+        )
 
 
 def _actual(parting: Parting, stamps: Sequence[str]) -> Iterator[Block]:
@@ -166,11 +209,11 @@ def _crossings(
     columns = (
         _CLASS if title == "By class" else Column("fold", "Fold"),
         Column("test_images", "Test images", "count"),
-        Column("test_by_group", "Lesion seen", "count", "of which an image of the group is in train or validation"),
-        Column("test_by_lesion", "by lesion_id", "count", "the same without joining lesions known to be one", 2),
+        Column("test_by_lesion", "Lesion seen", "count", "of which an image of the lesion is in train or validation"),
+        Column("test_by_lesion_id", "by lesion_id", "count", "of which one of the lesion id is", 2),
         Column("test_copies", "Copy seen", "count", "of which a copy is in train or validation"),
         Column("validation_images", "Validation images", "count", priority=3),
-        Column("validation_by_group", "Lesion in train", "count", "validation images whose group is in train", 3),
+        Column("validation_by_lesion", "Lesion in train", "count", "validation images whose lesion is in train", 3),
         Column("validation_copies", "Copy in train", "count", priority=4),
     )
 
@@ -178,21 +221,22 @@ def _crossings(
         test, validation = ([one for one in mine if one.part == part] for part in ("test", "validation"))
         cells: tuple[Cell, ...] = (
             name,
-            *(sum(getattr(one, field) for one in test) for field in ("images", "by_group", "by_lesion", "copies")),
-            *(sum(getattr(one, field) for one in validation) for field in ("images", "by_group", "copies")),
+            *(_total(getattr(one, field) for one in test) for field in _FIELDS),
+            *(_total(getattr(one, field) for one in validation) for field in _FIELDS if field != "by_lesion_id"),
         )
         return Row(cells)
 
     folds = f", summed over {parting.folds} folds" if parting.folds > 1 and title == "By class" else ""
     name = f"{title}: what crosses from part to part in {parting.name}{folds}"
-    return Table(text.stamped(name, stamps), columns, tuple(row(name, mine) for name, mine in rows))
+    notes = () if parting.lesions_known else (_LEAST,)
+    return Table(text.stamped(name, stamps), columns, tuple(row(name, mine) for name, mine in rows), notes)
 
 
 def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
     yield "protocol", parting.protocol
     yield "folds", text.count(parting.folds)
-    yield "groups in more than one part", text.count(parting.parted_groups)
-    yield "lesion ids in more than one part", text.count(parting.parted_lesions)
+    yield "lesions in more than one part", _count(parting.parted_lesions, parting.lesions_known)
+    yield "lesion ids in more than one part", _count(parting.parted_lesion_ids, parting.lesions_known)
     yield "fingerprint of the split", parting.fingerprint or "none: it breaks the rule of its protocol"
     if parting.recorded is not None:
         yield "fingerprint that was recorded", parting.recorded
@@ -202,8 +246,10 @@ def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
 
 
 def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
+    if not found.siblings_by_lesion:
+        return
     settings = found.settings
-    by_lesion = {one.label: one for one in found.siblings_by_lesion}
+    by_lesion_id = {one.label: one for one in found.siblings_by_lesion_id}
     columns = (
         _CLASS,
         Column("images", "Images", "count", priority=3),
@@ -212,11 +258,11 @@ def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
         Column("mean", f"Mean of {settings.draws}", "percent", "over draws", 1),
         Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
         Column("drawn", "One split", "percent", "the first draw"),
-        Column("expected_by_lesion", "by lesion_id", "percent", "expected, without joining lesions known to be one", 1),
+        Column("expected_by_lesion_id", "by lesion_id", "percent", "expected, of test images by their lesion id", 1),
     )
-    rows = tuple(Row((*_leak_cells(one), by_lesion[one.label].expected)) for one in found.siblings_by_group)
+    rows = tuple(Row((*_leak_cells(one), by_lesion_id[one.label].expected)) for one in found.siblings_by_lesion)
     title = f"Test images with an image of their lesion in train: single images dealt out, {_share(settings.test)}"
-    notes = () if found.lesions_known else ("Lesions are not known of every image: the shares are at least these.",)
+    notes = () if found.lesions_known else (_LEAST,)
     yield Table(text.stamped(title, dict.fromkeys([*stamps, *_LEAKY])), columns, rows, notes)
 
 
@@ -257,9 +303,9 @@ def _lesion_level(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
     tested = next(one for one in parting.crossings if one.part == "test" and one.label == ALL)
     facts = [
         ("images", text.count(found.images)),
-        ("groups dealt out", text.count(found.groups)),
+        *_sizes(found),
         ("test images", text.count(tested.images)),
-        ("of them with an image of their lesion in train or validation", text.count(tested.by_group)),
+        ("of them with an image of their lesion in train or validation", _count(tested.by_lesion, found.lesions_known)),
         ("of them with a copy in train or validation", text.count(tested.copies)),
         *((name, value) for name, value in _proof(parting) if name not in ("protocol", "folds")),
     ]
@@ -280,8 +326,7 @@ def _data(found: Audit) -> Iterator[Block]:
             ("data set", found.data),
             ("fingerprint", found.fingerprint),
             ("images", text.count(found.images)),
-            ("lesions", text.count(found.lesions) if found.lesions_known else "not known"),
-            ("groups", text.count(found.groups)),
+            *_sizes(found),
             ("test share", text.percent(settings.test)),
             ("seed", str(settings.seed)),
             ("draws", text.count(settings.draws)),

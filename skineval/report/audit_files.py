@@ -31,7 +31,8 @@ def as_json(found: Audit, stamps: Sequence[str] = ()) -> str:
     for parting, name in ((found.actual, "actual"), (found.lesion_level.parting, "lesion_level")):
         if parting is not None:
             place = fields[name] if name == "actual" else fields[name]["parting"]
-            place |= {"leaky": parting.leaky, "contradictions": list(parting.contradictions)}
+            leaky = parting.leaky or (False if parting.lesions_known else None)
+            place |= {"leaky": leaky, "contradictions": list(parting.contradictions)}
     for one, doubled in zip(fields["doubled"], found.doubled, strict=True):
         one["where"] = doubled.copies.where
     return json.dumps({"stamps": list(stamps), **_plain(fields)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

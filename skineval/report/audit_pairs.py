@@ -20,8 +20,8 @@ _TABLE_OF_PAIRS = (
     Column("image_b", "Image B"),
     Column("dx_a", "A is"),
     Column("dx_b", "B is"),
-    Column("lesion_a", "Lesion A", priority=4),
-    Column("lesion_b", "Lesion B", priority=4),
+    Column("lesion_a", "Lesion id A", priority=4),
+    Column("lesion_b", "Lesion id B", priority=4),
     Column("contrast", "Contrast", "score", "how much more alike than is usual around the two images"),
     Column("distance", "Distance", "score", "0 for the same picture, about 1 for two with nothing in common", 2),
     Column("transform", "B becomes A by", priority=3),
@@ -39,7 +39,7 @@ def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
         Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them"),
         Column("where", "Where"),
         Column("dx", "Diagnoses", priority=1),
-        Column("lesions", "Lesions", priority=2),
+        Column("lesion_ids", "Lesion ids", priority=2),
         *((_APART,) if found.actual is not None else ()),
     )
 
@@ -62,14 +62,15 @@ def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
 
 def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
     """The contact sheet, the first `listed` candidates (all of them, folded, where that is None), and known pairs."""
+    different = " of different lesions" if found.lesions_known else ""
     if found.candidates:
         shown = found.candidates[:listed]
         yield Figure(
             SHEET,
-            "Similar images of different lesions",
-            f"The {text.plural(min(PICTURED, len(found.candidates)), 'pair')} of images of different lesions that "
-            "stand out most; zoomed, turned and mirrored copies are found too. Only a person can say which of them "
-            "show one lesion.",
+            f"Similar images{different}",
+            f"The {text.plural(min(PICTURED, len(found.candidates)), 'pair')} of images{different} that stand out "
+            "most; zoomed, turned and mirrored copies are found too. Only a person can say which of them show one "
+            "lesion.",
             "Pairs of dermatoscopic images side by side, with their ids, diagnoses and distance.",
             "duplicates",
         )
@@ -78,7 +79,7 @@ def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator
         notes = (f"{text.plural(left_out, 'further pair')} in pairs.csv, which --out writes.",) if left_out else ()
         yield _foldable(
             Table(
-                text.stamped("Candidates: images of different lesions that look like one", stamps),
+                text.stamped(f"Candidates: images{different} that look like one lesion", stamps),
                 columns,
                 tuple(Row(_pair_cells(pair)[: len(columns)]) for pair in shown),
                 notes,
@@ -101,13 +102,13 @@ def _joined(joined: Sequence[JoinedPair], stamps: Sequence[str]) -> Table:
         *_TABLE_OF_PAIRS,
     )
     rows = tuple(Row((one.rank, one.random, *_pair_cells(one.pair)[: len(_TABLE_OF_PAIRS)])) for one in joined)
-    early = sum(one.rank <= FIRST for one in joined)
+    early, median = sum(one.rank <= FIRST for one in joined), float(np.median([one.rank for one in joined]))
     note = (
-        f"The most similar images of each two lesions that are joined. {early} of {len(joined)} stand among the first "
-        f"{FIRST}, the median rank is {text.count(float(np.median([one.rank for one in joined])))}: so good is the "
-        "search where the answer is known."
+        f"The most similar images of each two lesion ids that are known to be of one lesion. {early} of {len(joined)} "
+        f"stand among the first {FIRST}, the median rank is {text.count(median)}: so good is the search where the "
+        "answer is known."
     )
-    return Table(text.stamped("Already joined: lesions known to be one", stamps), columns, rows, (note,))
+    return Table(text.stamped("Already joined: lesion ids known to be of one lesion", stamps), columns, rows, (note,))
 
 
 def _pair_cells(pair: Pair) -> tuple[Cell, ...]:

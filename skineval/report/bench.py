@@ -23,7 +23,7 @@ from skineval.report.document import (
     Section,
     Topic,
 )
-from skineval.report.parts import groups_parted, parts
+from skineval.report.parts import lesions_parted, parts
 from skineval.report.rows import PRIMARY
 from skineval.report.systems import ranked, unranked
 from skineval.report.tables import Table
@@ -229,7 +229,7 @@ def _lacking(cell: CellResult, what: str) -> Paragraph:
 
 
 def _flow(bench: BenchResult) -> Iterator[Block]:
-    """Images and lesions of each part, with the proof that no group is in two of them."""
+    """Images and lesions of each part, with the proof that no lesion is in two of them."""
     split = bench.split
     if split.empty:
         return
@@ -240,14 +240,14 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
     yield parts(split, counts, bench.classes, bench.warnings, bench.lesions_known)
-    shared = groups_parted(split)
+    shared = lesions_parted(split)
     if shared:
-        groups = text.plural(shared, "group")
-        yield Paragraph(f"LEAKY: {groups} (the images of one lesion) in more than one part.", weighty=True)
+        lesions = text.plural(shared, "lesion")
+        yield Paragraph(f"LEAKY: {lesions} with images in more than one part.", weighty=True)
     elif not bench.lesions_known:
         yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
     else:
-        yield Paragraph("No group (the images of one lesion) stands in more than one part: counted from split.csv.")
+        yield Paragraph("No lesion has images in more than one part: counted from split.csv.")
 
 
 def _methods(bench: BenchResult) -> Iterator[Block]:

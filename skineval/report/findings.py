@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from skineval.data.check import Checked
+from skineval.data.check import Checked, Decoded
 from skineval.data.findings import Finding
 from skineval.report import text
 from skineval.report.tables import Column, Row, Table
@@ -53,4 +53,9 @@ def _title(checked: Checked, name: str) -> str:
 
 def _decoded(checked: Checked) -> str:
     sums = f"; {text.plural(len(checked.checksums), 'checksum')} computed" if checked.checksums else ""
-    return f"{text.plural(checked.n_images, 'image')} and {text.plural(checked.n_masks, 'mask')} decoded in full{sums}."
+    return f"{_of(checked.images, 'image')} and {_of(checked.masks, 'mask')} decoded in full{sums}."
+
+
+def _of(decoded: Decoded, noun: str) -> str:
+    some = "" if decoded.whole == decoded.files else f"{text.count(decoded.whole)} of "
+    return some + text.plural(decoded.files, noun)

@@ -46,8 +46,7 @@ def _overview(found: Inventory) -> Table:
         "licence": found.licence or "not known",
         "images": found.everything.images,
         "lesions": found.everything.lesions if found.lesions_known else "not known",
-        "groups": found.everything.groups,
-        "known pairs of images with two lesion ids of one lesion": found.joined or None,
+        "lesion ids": found.everything.lesion_ids if found.lesions_known else None,
         "first image id": found.first_id,
         "last image id": found.last_id,
         **_headers(found),
@@ -55,7 +54,8 @@ def _overview(found: Inventory) -> Table:
         "fingerprint": found.fingerprint[:16],
     }
     rows = tuple(Row((what, value)) for what, value in facts.items() if value is not None)
-    return Table(text.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, found.notes)
+    joined = text.joined(found.everything.lesion_ids, found.everything.lesions) if found.lesions_known else ()
+    return Table(text.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, (*joined, *found.notes))
 
 
 def _headers(found: Inventory) -> dict[str, Cell]:
@@ -89,7 +89,7 @@ def _classes(found: Inventory) -> Table:
     )
     of_lesions = (
         Column("lesions", "Lesions", "count"),
-        Column("groups", "Groups", "count", "lesions, those known to be the same joined", 2),
+        Column("lesion_ids", "Lesion ids", "count", "of those known to be of one lesion, each is counted", 2),
         Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1),
         Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1),
     )
@@ -99,7 +99,7 @@ def _classes(found: Inventory) -> Table:
         repeated = one.repeated / one.images if one.images else None
         clustering = one.clustering if one.images else None
         images: tuple[Cell, ...] = (one.dx or "all", DIAGNOSIS_NAMES.get(one.dx), one.images, share)
-        return Row((*images, one.lesions, one.groups, repeated, clustering)[: len(columns)])
+        return Row((*images, one.lesions, one.lesion_ids, repeated, clustering)[: len(columns)])
 
     columns = (*of_images, *of_lesions) if found.lesions_known else of_images
     return Table("Classes", columns, tuple(map(row, (*found.classes, found.everything))))

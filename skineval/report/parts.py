@@ -46,13 +46,14 @@ def parts(
             mine = of_fold[of_fold["part"] == part]
             of_class = counts.get((fold, part), [None] * len(classes))
             n_rows = (len(mine),) if copied else ()
-            lesions = mine["lesion_id"].nunique() if lesions_known else None
+            lesions = mine["group"].nunique() if lesions_known else None
             body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), lesions, *of_class)))
-    return Table(text.stamped("Images of each part", stamps), columns, tuple(body))
+    joined = text.joined(split["lesion_id"].nunique(), split["group"].nunique()) if lesions_known else ()
+    return Table(text.stamped("Images of each part", stamps), columns, tuple(body), joined)
 
 
 def split_table(table: LesionTable, split: Split) -> Table:
-    """The parts of a split with their diagnoses, and the proof that no group is in two of them."""
+    """The parts of a split with their diagnoses, and the proof that no lesion is in two of them."""
     codes = diagnosis_codes(table)
     counts = {}
     for fold in range(split.folds):
@@ -60,16 +61,16 @@ def split_table(table: LesionTable, split: Split) -> Table:
         for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
             counts[fold, part] = np.bincount(codes[mine], minlength=len(DIAGNOSES)).tolist()
     stamps = (*(("SYNTHETIC",) if table.synthetic else ()), *(("LEAKY",) if split.leaky else ()))
-    parted = groups_parted(split.frame)
-    proof = f"Groups (the images of one lesion) in more than one part of a fold: {parted}."
+    parted = lesions_parted(split.frame)
+    proof = f"Lesions in more than one part of a fold: {parted}."
     if not table.lesions_known:
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    footnotes = (f"Protocol {split.protocol}. {proof}", prints)
-    return replace(parts(split.frame, counts, DIAGNOSES, stamps, table.lesions_known), footnotes=footnotes)
+    made = parts(split.frame, counts, DIAGNOSES, stamps, table.lesions_known)
+    return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 
-def groups_parted(split: pd.DataFrame) -> int:
-    """How many groups have images in more than one part of a fold, counted in every fold."""
+def lesions_parted(split: pd.DataFrame) -> int:
+    """How many lesions have images in more than one part of a fold, counted in every fold."""
     n_parts = split.groupby(["fold", "group"])["part"].nunique()
     return int((n_parts > 1).sum())

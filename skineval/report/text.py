@@ -117,6 +117,13 @@ def sample(images: int, lesions: int, lesions_known: bool) -> str:
     return plural(images, "image") + (f" of {plural(lesions, 'lesion')}" if lesions_known else "")
 
 
+def joined(lesion_ids: int, lesions: int) -> tuple[str, ...]:
+    """A sentence on what is counted as a lesion, where that is not each lesion id."""
+    if lesion_ids == lesions:
+        return ()
+    return (f"{count(lesion_ids)} lesion ids are {plural(lesions, 'lesion')}: several are known to be of one.",)
+
+
 def numbered(noun: str, numbers: Sequence[int]) -> str:
     """`fold 1`, `folds 0 and 2`."""
     return f"{noun if len(numbers) == 1 else noun + 's'} {listed(map(str, numbers))}"

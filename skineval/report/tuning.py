@@ -89,7 +89,8 @@ def _notes(search: Search) -> Iterator[str]:
         )
     )
     over = "" if search.cells == 1 else f"; each value is the mean over {search.cells} networks"
-    yield f"Validation part: {text.count(search.n_images)} images of {text.plural(search.n_lesions, 'lesion')}{over}."
+    sample = text.sample(search.n_images, search.n_lesions or 0, search.n_lesions is not None)
+    yield f"Validation part: {sample}{over}."
     bench = f"`skineval bench {text.plain(search.folder / 'recipe.toml')}"
     yield "The best of many trials on the same images is optimistic, and no figure to report. " + (
         f"{search.caveat} {bench} --external DATA` makes an external test."

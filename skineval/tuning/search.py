@@ -52,7 +52,7 @@ class Search:
     system: str  #: the model and its imbalance strategy, as `model/imbalance`
     cells: int  #: networks behind every value, one for each fold and seed
     n_images: int  #: of the validation parts
-    n_lesions: int
+    n_lesions: int | None  #: None where nobody knows which images show one
     stamps: tuple[str, ...]
     caveat: str = ""  #: why the test part judges no winner fairly: a sentence, empty where it does
     notes: tuple[str, ...] = ()  #: how it was searched, where that is not as usual: sentences
@@ -93,7 +93,7 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
 
             shortage = run_trials(trials, plan, options.trials, folder, catalog, display)
         conclude(folder, plan, trials)
-    prepared = plan.prepared
+    prepared, frame = plan.prepared, plan.prepared.table.frame
     cell = prepared.cells[0]
     refits = _REFITS if catalog.imbalance[cell.imbalance.name].resample is not None else ""
     validation = np.unique(np.concatenate([parts.validation for parts in prepared.parts.values()]))
@@ -105,7 +105,7 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         system=f"{cell.model}/{cell.imbalance}",
         cells=len(prepared.cells),
         n_images=len(validation),
-        n_lesions=int(prepared.table.frame["lesion_id"].iloc[validation].nunique()),
+        n_lesions=int(frame["group"].iloc[validation].nunique()) if prepared.table.lesions_known else None,
         stamps=stamps(prepared),
         caveat=plan.caveat,
         notes=tuple(note for note in (*prepared.lacking, refits, shortage) if note),

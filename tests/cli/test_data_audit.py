@@ -49,8 +49,8 @@ def test_json_is_the_document_that_is_written(tmp_path, skineval_program):
     assert done.stdout == (tmp_path / "a" / "audit.json").read_text()
     document = json.loads(done.stdout)
     assert document["images"] == 150
-    assert document["lesion_level"]["parting"]["parted_groups"] == 0
-    assert 0.2 < document["siblings_by_group"][0]["expected"] < 0.7
+    assert document["lesion_level"]["parting"]["parted_lesions"] == 0
+    assert 0.2 < document["siblings_by_lesion"][0]["expected"] < 0.7
     assert "audit.html" in done.stderr
 
 
@@ -65,7 +65,7 @@ def test_csv_is_what_groups_takes(tmp_path, skineval_program):
     joined = {(one["pair"]["lesion_a"], one["pair"]["lesion_b"]) for one in document["joined"]}
     assert {(row["lesion_a"], row["lesion_b"]) for row in rows} <= joined
     assert "confirmed pairs of images: 4" in " ".join(document["notes"])
-    assert document["groups"] < document["lesions"]
+    assert document["lesions"] < document["lesion_ids"]
 
 
 def test_a_bench_is_what_it_claims(bench, skineval_program, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_bench_whose_split_was_made_to_leak_is_found_out(copy, skineval_progra
         writer.writerows(rows)
     done = skineval_program("data", "audit", str(copy), *FEW)
     assert done.returncode == 3
-    assert "claims to keep lesions together, and 1 groups are parted" in " ".join(done.stderr.split())
+    assert "claims to keep lesions together, and 1 lesions are parted" in " ".join(done.stderr.split())
     assert "LEAKY" in (copy / "audit.md").read_text().partition("\n")[0]
 
 
@@ -124,7 +124,7 @@ def test_confirmed_pairs_show_that_a_bench_leaked(bench, tmp_path, skineval_prog
     (tmp_path / "pairs.csv").write_text(f"image_a,image_b\n{test['image_id']},{train['image_id']}\n")
     done = skineval_program("data", "audit", str(bench), *FEW, "--groups=pairs.csv", "--out=a")
     assert done.returncode == 3
-    assert "groups are parted" in done.stderr
+    assert "lesions are parted" in done.stderr
     document = json.loads((tmp_path / "a" / "audit.json").read_text())
     assert document["actual"]["leaky"]
     assert len(document["actual"]["contradictions"]) == 1

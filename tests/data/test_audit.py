@@ -35,7 +35,7 @@ def found(table: LesionTable, cache: Path) -> Audit:
 
 def test_counts_and_settings(table: LesionTable, found: Audit) -> None:
     assert (found.images, found.data, found.synthetic) == (210, "twins", True)
-    assert found.lesions == found.groups == table.frame["lesion_id"].nunique()
+    assert found.lesions == found.lesion_ids == table.frame["lesion_id"].nunique()
     assert found.settings == FEW
     assert found.fingerprint == table.fingerprint
     assert found.actual is None
@@ -75,15 +75,15 @@ def test_a_split_of_whole_lesions_has_no_siblings_and_confirmed_pairs_heal_it(
     assert not parting.leaky
     assert parting.fingerprint == split(table).fingerprint
     tested = [one for one in parting.crossings if one.part == "test" and one.label == ALL]
-    assert [one.by_group for one in tested] == [0]
+    assert [one.by_lesion for one in tested] == [0]
     joined = regroup(table, [(pair.image_a, pair.image_b) for pair in found.candidates[:3]])
     healed = audit(joined, FEW, cache=cache)
-    assert healed.groups == found.groups - 3
+    assert healed.lesions == healed.lesion_ids - 3 == found.lesions - 3
     assert {one.pair.image_b for one in healed.joined} == {pair.image_b for pair in found.candidates[:3]}
     assert not {pair.image_b for pair in healed.candidates} & {one.pair.image_b for one in healed.joined}
-    assert sum(one.copies.where == "across joined lesions" for one in healed.doubled) == 3
-    assert healed.siblings_by_group[0].expected > healed.siblings_by_lesion[0].expected
-    assert healed.siblings_by_lesion == found.siblings_by_lesion
+    assert sum(one.copies.where == "inside one lesion, under several lesion ids" for one in healed.doubled) == 3
+    assert healed.siblings_by_lesion[0].expected > healed.siblings_by_lesion_id[0].expected
+    assert healed.siblings_by_lesion_id == found.siblings_by_lesion_id
 
 
 def test_an_actual_split_is_examined(table: LesionTable, cache: Path) -> None:
@@ -117,10 +117,31 @@ def test_the_data_set_s_own_parts_are_examined_where_it_has_all_three(table: Les
     assert audit(dataclasses.replace(table, official=two), FEW, cache=cache).actual is None
 
 
-def test_nothing_is_proved_where_lesions_are_unknown_or_too_few(table: LesionTable, cache: Path) -> None:
+def test_nothing_is_proved_where_lesions_are_not_known_of_all_images(table: LesionTable, cache: Path) -> None:
     unknown = audit(dataclasses.replace(table, lesions_known=False), FEW, cache=cache)
     assert unknown.lesion_level.parting is None
-    assert "not known" in unknown.lesion_level.refused
+    assert "not known of all of them" in unknown.lesion_level.refused
+    assert unknown.lesions is unknown.lesion_ids is None
+    assert unknown.siblings_by_lesion[0].expected > 0
+    assert {one.copies.where for one in unknown.doubled} == {"not known"}
+
+
+def test_nothing_is_counted_of_lesions_where_no_two_images_are_known_to_show_one(
+    table: LesionTable, cache: Path
+) -> None:
+    frame = table.frame.assign(lesion_id=table.frame["image_id"], group=table.frame["image_id"])
+    parts = tuple(("train", "test", "validation")[row % 3] for row in range(len(table)))
+    found = audit(dataclasses.replace(table, frame=frame, lesions_known=False, official=parts), FEW, cache=cache)
+    assert found.siblings_by_lesion == found.siblings_by_lesion_id == ()
+    assert found.lesion_level.refused == "Which images show one lesion is not known."
+    assert found.actual is not None
+    assert found.actual.parted_lesions is found.actual.parted_lesion_ids is None
+    assert {(one.by_lesion, one.by_lesion_id) for one in found.actual.crossings} == {(None, None)}
+    assert sum(one.copies for one in found.actual.crossings) > 0
+    assert {(pair.lesion_a, pair.lesion_b) for pair in found.candidates} == {("", "")}
+
+
+def test_too_few_lesions_make_no_split(table: LesionTable, cache: Path) -> None:
     few = subset(table, [0, 1, 2, 3])
     assert "too few" in audit(few, FEW, cache=cache).lesion_level.refused
 

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.reliability import corrupt_images, header_bomb, identifiers
 from benchmarks.reliability import metadata as rows_benchmark
 from skineval.data import layouts, quarantine
-from skineval.data.check import Checked, check
+from skineval.data.check import Checked, Decoded, check
 from skineval.data.contents import examine
 from skineval.data.decoding import decode_bytes
 from skineval.data.stored import StoredFile
@@ -47,7 +47,7 @@ def test_nothing_is_wrong_with_a_sound_folder(tmp_path: Path) -> None:
     result = checked(masked(tmp_path))
     assert [one.code for one in result.findings] == ["absent-class"]
     assert result.errors == ()
-    assert (result.n_images, result.n_masks) == (4, 4)
+    assert result.images == result.masks == Decoded(4, whole=4)
     assert result.checksums == {}
 
 
@@ -351,7 +351,7 @@ def test_promises_hold(module: object) -> None:
 def test_real_data_has_two_masks_that_mark_everything(real_folder: Path) -> None:
     result = checked(real_folder)
     assert result.errors == ()
-    assert (result.n_images, result.n_masks) == (10_015, 10_015)
+    assert result.images == result.masks == Decoded(10_015, whole=10_015)
     assert [(one.code, one.severity, Path(one.where).stem) for one in result.findings] == [
         ("full-mask", "remark", "ISIC_0026042_segmentation"),
         ("full-mask", "remark", "ISIC_0029819_segmentation"),

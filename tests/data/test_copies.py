@@ -40,7 +40,7 @@ def test_where_copies_lie() -> None:
         return found.where
 
     assert where(0, 1) == "inside one lesion"
-    assert where(0, 2) == "across joined lesions"
+    assert where(0, 2) == "inside one lesion, under several lesion ids"
     assert where(0, 1, 3) == "across lesions"
     assert where(0, 1, 4) == "across classes"
 

@@ -115,7 +115,7 @@ def test_confirmed_pairs_join_groups() -> None:
     joined = regroup(table, [("I00000", "I00003"), ("I00003", "I00001"), ("I00004", "I00006")])
     assert joined.frame["group"].tolist() == ["L00000", "L00000", "L00001", "L00000", *["L00003"] * 3]
     assert joined.frame["lesion_id"].tolist() == table.frame["lesion_id"].tolist()
-    assert joined.notes[-1] == "confirmed pairs of images: 3, which join 2 groups to others"
+    assert joined.notes[-1] == "confirmed pairs of images: 3, which join 2 lesions to others"
     assert joined.fingerprint != table.fingerprint
     assert regroup(table, [("I00001", "I00003"), ("I00005", "I00004")]).fingerprint == joined.fingerprint
     assert len(joined.images.pixels([0], 4)) == 1
@@ -126,7 +126,7 @@ def test_pairs_that_join_nothing_change_nothing_but_the_notes() -> None:
     same = regroup(table, [("I00000", "I00001")])
     assert same.fingerprint == table.fingerprint
     assert same.frame.equals(table.frame)
-    assert same.notes[-1] == "confirmed pairs of images: 1, which join 0 groups to others"
+    assert same.notes[-1] == "confirmed pairs of images: 1, which join 0 lesions to others"
     assert regroup(table, []).notes == table.notes
 
 

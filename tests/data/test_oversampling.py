@@ -124,7 +124,7 @@ def test_the_split_of_a_bench_is_read_back_and_audited(tmp_path: Path) -> None:
         (everything,) = [one for one in found.crossings if (one.fold, one.part, one.label) == (fold, "test", ALL)]
         seen = seen_elsewhere(made, fold)
         assert (everything.images, everything.copies) == (len(seen), seen.sum())
-        assert everything.by_group >= everything.copies
+        assert everything.by_lesion >= everything.copies
     (image,) = np.flatnonzero(np.bincount(made.rows) == 1)[:1]
     assert folds_apart(part_codes(made), np.flatnonzero(made.rows == image)) == 0
     most = int(np.bincount(made.rows).argmax())

@@ -29,7 +29,7 @@ def contents(table: LesionTable) -> np.ndarray:
 
 def one(found: Parting, part: str, label: str = ALL, fold: int = 0) -> tuple[int, int, int, int]:
     (mine,) = (x for x in found.crossings if (x.part, x.label, x.fold) == (part, label, fold))
-    return mine.images, mine.by_lesion, mine.by_group, mine.copies
+    return mine.images, mine.by_lesion_id, mine.by_lesion, mine.copies
 
 
 def test_mates_are_counted_image_by_image() -> None:
@@ -41,7 +41,7 @@ def test_mates_are_counted_image_by_image() -> None:
     assert one(found, "test", "nv") == (3, 2, 3, 0)
     assert one(found, "test", "mel") == (2, 0, 0, 1)
     assert one(found, "validation") == (1, 1, 1, 0)
-    assert (found.parted_lesions, found.parted_groups) == (1, 2)
+    assert (found.parted_lesion_ids, found.parted_lesions) == (1, 2)
     assert found.leaky
     assert found.contradictions == ()
     assert found.fingerprint == made.fingerprint
@@ -67,7 +67,7 @@ def test_counts_are_those_of_looking_at_every_image(seed: int, folds: int) -> No
             known = {lesion for lesion, other in zip(lesions, part_of, strict=True) if other in before}
             expected = sum(lesion in known for lesion, mine in zip(lesions, part_of, strict=True) if mine == part)
             assert one(found, part, fold=fold)[1:3] == (expected, expected)
-    assert found.parted_groups == sum(
+    assert found.parted_lesions == sum(
         len({part for lesion, part in zip(lesions, part_of, strict=True) if lesion == each}) > 1
         for part_of in parts
         for each in set(lesions)
@@ -80,8 +80,8 @@ def test_a_split_of_whole_lesions_is_proved(folds: int) -> None:
     made = split(table, folds=folds)
     found = examine(table, replace(made, protocol="image"), Claims("it", "lesion", made.fingerprint), contents(table))
     assert not found.leaky
-    assert found.parted_groups == found.parted_lesions == 0
-    assert all(x.by_group == x.by_lesion == x.copies == 0 for x in found.crossings)
+    assert found.parted_lesions == found.parted_lesion_ids == 0
+    assert all(x.by_lesion == x.by_lesion_id == x.copies == 0 for x in found.crossings)
     assert sum(x.images for x in found.crossings if x.part == "test" and x.label == ALL) >= len(table) // 6
     assert found.fingerprint == made.fingerprint
     assert found.contradictions == ()
@@ -100,9 +100,9 @@ def test_what_is_not_as_claimed_is_said() -> None:
     claims = Claims("it", "lesion", made.fingerprint, "as it was", "as it is")
     found = examine(table, Split.from_frame(frame, table, protocol="image"), claims, contents(table))
     assert found.fingerprint == ""
-    assert found.parted_groups == 1
+    assert found.parted_lesions == 1
     leaks, data = found.contradictions
-    assert "claims to keep lesions together, and 1 groups are parted" in leaks
+    assert "claims to keep lesions together, and 1 lesions are parted" in leaks
     assert "not the data that was benched" in data
 
 

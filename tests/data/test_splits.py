@@ -112,7 +112,7 @@ def test_image_protocol_parts_lesions() -> None:
 
 def test_too_few_groups_names_class_and_count() -> None:
     few = made_table([(dx, 1) for dx in DIAGNOSES for _ in range(2 if dx == "df" else 9)])
-    with pytest.raises(DataError, match=r"'df' has 2 lesion groups .* 5 fold") as caught:
+    with pytest.raises(DataError, match=r"'df' has 2 lesions .* 5 fold") as caught:
         split(few, folds=5)
     assert "malignant" in caught.value.hint
     assert split(few, folds=5, task="malignant").folds == 5
@@ -120,7 +120,7 @@ def test_too_few_groups_names_class_and_count() -> None:
 
 def test_class_without_images_is_refused_unless_the_task_does_without() -> None:
     absent = made_table([(dx, 1) for dx in ("nv", "mel") for _ in range(9)])
-    with pytest.raises(DataError, match="'akiec' has 0 lesion groups"):
+    with pytest.raises(DataError, match="'akiec' has 0 lesions"):
         split(absent)
     assert len(split(absent, task="malignant").frame) == 18
 

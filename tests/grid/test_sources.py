@@ -117,6 +117,6 @@ def test_data_without_lesions_has_no_lesion_level_parts(folder, skineval_program
     assert leaky.returncode == 0, leaky.stderr
     assert "LEAKY" in leaky.stdout
     assert "Which images show one lesion is not known" in leaky.stdout
-    assert "Groups" not in leaky.stdout
+    assert "in more than one part" not in leaky.stdout
     again = skineval_program("data", "split", str(sorted_into_classes), "--protocol=image", "--format=json")
     assert all(row["images"] > 0 and row["lesions"] is None for row in json.loads(again.stdout)["rows"])

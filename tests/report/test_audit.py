@@ -24,17 +24,17 @@ from skineval.report.console import render
 EVIL = "ISIC_[/]<img src=x onerror=alert(1)>"
 
 
-def crossings(by_group: int) -> tuple[Crossing, ...]:
+def crossings(by_lesion: int) -> tuple[Crossing, ...]:
     return tuple(
-        Crossing(fold, part, label, 20, by_group, by_group, 0)
+        Crossing(fold, part, label, 20, by_lesion, by_lesion, 0)
         for fold in (0, 1)
         for part in ("validation", "test")
         for label in (ALL, "mel", "nv")
     )
 
 
-def parting(by_group: int, **changes: object) -> Parting:
-    made = Parting("the split of x", "lesion", 2, "f" * 64, by_group, by_group, crossings(by_group))
+def parting(by_lesion: int, **changes: object) -> Parting:
+    made = Parting("the split of x", "lesion", 2, "f" * 64, by_lesion, by_lesion, crossings(by_lesion))
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -54,11 +54,11 @@ def found() -> Audit:
         lesions_known=True,
         notes=("a note.",),
         images=150,
-        lesions=110,
-        groups=109,
+        lesions=109,
+        lesion_ids=110,
         settings=Settings(),
-        siblings_by_lesion=(dataclasses.replace(leak, expected=0.3), rare),
-        siblings_by_group=(leak, rare),
+        siblings_by_lesion_id=(dataclasses.replace(leak, expected=0.3), rare),
+        siblings_by_lesion=(leak, rare),
         oversampled=(leak, dataclasses.replace(leak, label=MINORITY), dataclasses.replace(leak, label="nv")),
         lesion_level=LesionLevel(parting(0)),
         actual=None,
@@ -98,15 +98,15 @@ def test_a_leaking_split_is_stamped_and_the_others_are_not(found: Audit) -> None
     page = report.report(leaking, stamps)
     words = " ".join(block.words for block in page.sections[0].blocks if hasattr(block, "words"))
     assert "LEAKY: in the split of x, 14 of 40 test images (35.0 %)" in words
-    assert "It claims to keep lesions together, and 7 groups are parted." in words
+    assert "It claims to keep lesions together, and 7 lesions are parted." in words
     assert "it was changed" in words
 
 
 def test_json_is_one_document_with_null_for_what_is_undefined(found: Audit) -> None:
     document = json.loads(audit_files.as_json(dataclasses.replace(found, actual=parting(1)), ("LEAKY",)))
     assert document["stamps"] == ["LEAKY"]
-    assert document["siblings_by_group"][0]["expected"] == 0.4
-    assert document["siblings_by_group"][1]["expected"] is None
+    assert document["siblings_by_lesion"][0]["expected"] == 0.4
+    assert document["siblings_by_lesion"][1]["expected"] is None
     assert document["actual"]["leaky"] is True
     assert len(document["actual"]["contradictions"]) == 1
     assert document["lesion_level"]["parting"]["leaky"] is False
@@ -125,17 +125,22 @@ def test_pairs_are_what_groups_takes(found: Audit, tmp_path: Path) -> None:
     assert audit_files.pairs_csv(()).startswith("image_a,image_b,")
 
 
-def test_what_is_unknown_or_was_not_made_is_said(found: Audit) -> None:
+def test_what_is_known_of_some_lesions_only_is_at_least_so_much(found: Audit) -> None:
     unknown = dataclasses.replace(
         found,
         lesions_known=False,
+        lesions=None,
+        lesion_ids=None,
+        actual=parting(7, lesions_known=False),
         lesion_level=LesionLevel(None, "Which images show one lesion is not known of all of them."),
         doubled=(),
         candidates=(),
         joined=(),
     )
     text = shown(unknown)
-    assert "the shares are at least these" in text
+    assert "at least 40.0 % expected" in text
+    assert "at least 14 of 40" in text
+    assert "not known of all of them: what is counted of lesions may be more" in " ".join(text.split())
     assert "not made" in text
     page = report.report(unknown)
     blocks = [block for section in page.sections for block in section.blocks]
@@ -143,6 +148,33 @@ def test_what_is_unknown_or_was_not_made_is_said(found: Audit) -> None:
     assert "at least 40.0 %" in words
     assert "No two images have the same content." in words
     assert "Similar images" not in [section.title for section in page.sections]
+
+
+def test_where_no_lesion_is_known_nothing_is_counted_of_lesions(found: Audit) -> None:
+    silent = tuple(dataclasses.replace(one, by_lesion=None, by_lesion_id=None) for one in crossings(0))
+    unknown = dataclasses.replace(
+        found,
+        lesions_known=False,
+        lesions=None,
+        lesion_ids=None,
+        siblings_by_lesion=(),
+        siblings_by_lesion_id=(),
+        lesion_level=LesionLevel(None, "Which images show one lesion is not known."),
+        joined=(),
+        actual=parting(0, lesions_known=False, parted_lesions=None, parted_lesion_ids=None, crossings=silent),
+    )
+    facts = dict(row.cells for row in report.tables(unknown)[0].rows)
+    assert facts["lesions"] == "not known"
+    siblings = [value for what, value in facts.items() if "sibling in train" in str(what)]
+    assert siblings == ["not known", "not known", "not made"]
+    page = report.report(unknown)
+    assert "Image-level split" not in [section.title for section in page.sections]
+    words = " ".join(getattr(block, "words", "") for section in page.sections for block in section.blocks)
+    assert "Whether a lesion has images in more than one part of the split of x is not known." in words
+    assert "different lesions" not in words + shown(unknown)
+    document = json.loads(audit_files.as_json(unknown))
+    assert document["lesions"] is document["actual"]["leaky"] is document["actual"]["parted_lesions"] is None
+    assert document["siblings_by_lesion"] == []
 
 
 def test_every_file_is_written_and_complete(found: Audit, tmp_path: Path) -> None:

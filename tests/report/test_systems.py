@@ -265,3 +265,13 @@ def test_parts_with_copies_count_rows_and_images() -> None:
     assert [row.cells[1:5] for row in table.rows] == [("train", 2, 1, 1), ("test", 3, 3, 2)]
     once = parts(split.drop_duplicates("image_id"), {}, ("mel",))
     assert "rows" not in [column.key for column in once.columns]
+
+
+def test_parts_count_lesions_as_results_do() -> None:
+    split = pd.DataFrame(
+        [("a", "L1", "L1"), ("b", "L2", "L1"), ("c", "L3", "L3")], columns=["image_id", "lesion_id", "group"]
+    ).assign(fold=0, part="test")
+    table = parts(split, {}, ("mel",))
+    assert table.rows[0].cells[2:4] == (3, 2)
+    assert table.footnotes == ("3 lesion ids are 2 lesions: several are known to be of one.",)
+    assert parts(split, {}, ("mel",), lesions_known=False).rows[0].cells[3] is None
