@@ -40,7 +40,7 @@ HELP = {
     "folds (on external tests only); comma-separated, several are averaged together.",
     "image_size": "Pixels a side of what the network sees.",
     "fit": "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black.",
-    "weights": "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth).",
+    "weights": "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt).",
     "precision": "auto goes by the architecture and the device and says why; it is part of what identifies a cell.",
     "limit": "Use about so many images, whole lesions, stratified; every output then says NOT COMPARABLE.",
     "replicates": "Bootstrap replicates behind every interval, at least 1000.",

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NONE, IMAGENET = "none", "imagenet"
-SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth")
-WRAPPERS = ("state_dict", "model")  #: under which training programs keep the tensors in a .pt or .pth file
+SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth", ".ckpt")
+#: Under which training programs keep the tensors in a file, the first that is there.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "ema")
 
 #: torchvision's files of DenseNets are older than its names of modules.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
@@ -99,7 +100,7 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pt or .pth file that holds them alone or under "state_dict"/"model".
+    """The tensors of a .safetensors file, or of a .pt, .pth or .ckpt file, where they may lie under one of `WRAPPERS`.
 
     Raises ModelFileError naming a file that is damaged or something else; nothing that a file holds is run.
     """
@@ -132,7 +133,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # of many kinds, for what is damaged and for what would run code
         raise ModelFileError(
             f"{path} is damaged, or holds more than tensors and plain values ({type(error).__name__}).",
-            "What would run code is refused. Save a plain state dict with torch.save, or a .safetensors file.",
+            "What would run code is refused. Where you trust the file, convert it: "
+            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pt').",
         ) from error
     if isinstance(content, dict):
         content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)

@@ -102,7 +102,7 @@ class TestTorchFiles:
         torch.manual_seed(5)
         return build(3, weights=None).state_dict()
 
-    @pytest.mark.parametrize("suffix", [".pt", ".pth"])
+    @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
     @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
     @pytest.mark.parametrize(
         "wrap",
@@ -110,9 +110,12 @@ class TestTorchFiles:
             dict,
             lambda state: {"state_dict": state, "epoch": 3, "arch": "toy"},
             lambda state: {"model": state, "optimizer": {"lr": 0.1, "state": {}}},
+            lambda state: {"model_state_dict": state, "epoch": 3, "loss": 0.5},
+            lambda state: {"net": state, "acc": 80.0},
+            lambda state: {"ema": state},
             lambda state: nn.ParameterDict({"a": torch.ones(2)}).state_dict() | state,
         ],
-        ids=["plain", "state_dict", "model", "more"],
+        ids=["plain", "state_dict", "model", "model_state_dict", "net", "ema", "more"],
     )
     def test_a_state_dict_is_read(self, state, tmp_path, suffix, zipped, wrap):
         path = tmp_path / f"weights{suffix}"
