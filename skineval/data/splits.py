@@ -373,9 +373,12 @@ def _check_classes(
         absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
         if len(absent):
             fold, part = absent[0]
+            remedies = ["use fewer folds"] if n_units and len(parts) > 1 else []
+            remedies += ["use the task that joins classes, --task malignant,"] if task != "malignant" else []
+            text = " or ".join([*remedies, "add images of this class"])
             unit = {LESION: "lesions", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(
                 f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
                 f"fold {fold} has none to put into {PARTS[part]}.",
-                "Use fewer folds or more data" + (", or the task that joins classes: malignant." if n_units else "."),
+                f"{text[:1].upper()}{text[1:]}.",
             )

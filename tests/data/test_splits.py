@@ -120,8 +120,10 @@ def test_too_few_groups_names_class_and_count() -> None:
 
 def test_class_without_images_is_refused_unless_the_task_does_without() -> None:
     absent = made_table([(dx, 1) for dx in ("nv", "mel") for _ in range(9)])
-    with pytest.raises(DataError, match="'akiec' has 0 lesions"):
+    with pytest.raises(DataError, match="'akiec' has 0 lesions") as caught:
         split(absent)
+    assert "--task malignant" in caught.value.hint
+    assert "fold" not in caught.value.hint
     assert len(split(absent, task="malignant").frame) == 18
 
 
