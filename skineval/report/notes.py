@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from skineval.grid.result import EnsembleResult
 
+OF_OVERLAP = (
+    "Each interval is of one system: whether two of them differ is said by their paired difference, "
+    "not by whether intervals overlap."
+)
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
 
 

@@ -65,6 +65,12 @@ def test_the_html_report_loads_nothing(written: tuple[str, str]) -> None:
     assert re.search(r"https?://", re.sub(r"data:[^\"]+", "", written[1])) is None
 
 
+def test_the_words_under_every_comparison_say_what_an_interval_does_not(written: tuple[str, str]) -> None:
+    for words in (written[0], "".join(Page(written[1]).words)):
+        assert words.count("so that they may disagree") == 2  # the comparison and the paired differences
+        assert "whether two of them differ is said by their paired difference" in words
+
+
 def test_the_policy_names_the_script_and_style_that_are_there(written: tuple[str, str]) -> None:
     (policy,) = [
         str(attributes["content"])

@@ -98,6 +98,11 @@ def test_programs_get_numbers_and_no_formulas():
     assert "'=out of luck" in console.render(table(SEARCH), "csv")
 
 
+def test_python_is_shown_a_search_in_a_line():
+    assert "best 0.610 (trial 2), the recipe's own" in repr(SEARCH)
+    assert len(repr(SEARCH)) < 300
+
+
 @pytest.mark.parametrize("trials", [SEARCH.trials, SEARCH.trials[:1]], ids=["five", "one"])
 def test_the_picture_is_the_same_every_time_and_shows_every_dimension(trials):
     search = dataclasses.replace(SEARCH, trials=trials)

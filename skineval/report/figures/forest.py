@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from skineval.data.lesions import DIAGNOSIS_NAMES
-from skineval.report import rows, style, text
+from skineval.report import notes, rows, style, text
 from skineval.report.document import Figure
 from skineval.report.figures.scene import Scene, file_of, grid
 from skineval.report.rows import PRIMARY, Estimate
@@ -30,7 +30,7 @@ def overview(scene: Scene) -> Drawn:
         file_of("overview"),
         "Systems compared",
         "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
-        f"baselines. A system has the same colour and marker in every figure.{scene.not_ranked}",
+        f"baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure.{scene.not_ranked}",
         f"Forest plot of {text.plural(len(scene.names), 'system')}; "
         f"{'none is ranked' if best in scene.beside else ahead}.",
         "overview",
