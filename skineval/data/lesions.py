@@ -262,7 +262,10 @@ def sample(table: LesionTable, limit: int, seed: int) -> LesionTable:
         unit for members, quota in zip(present, quotas, strict=True) for unit in _fill(members, units.sizes, int(quota))
     ]
     drawn = subset(table, np.flatnonzero(np.isin(units.of, kept)))
-    return replace(drawn, notes=(*table.notes, f"not comparable: a sample of {len(drawn)} of {len(table)} images"))
+    note = f"not comparable: a sample of {len(drawn)} of {len(table)} images"
+    if least.sum() > limit:
+        note += f"; {limit} were asked for, but {KEPT_GROUPS} lesions of each diagnosis are kept, to be split"
+    return replace(drawn, notes=(*table.notes, note))
 
 
 def _quotas(images: NDArray[np.int64], least: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

@@ -94,6 +94,7 @@ def test_sample_is_stratified_and_of_whole_groups(limit: int) -> None:
 def test_sample_keeps_some_groups_even_below_its_limit() -> None:
     drawn = sample(made_table(MIXED), 1, seed=0)
     assert drawn.frame.groupby("dx")["group"].nunique().tolist() == [5] * 7
+    assert "1 were asked for, but 5 lesions of each diagnosis are kept" in drawn.notes[-1]
 
 
 def test_sample_of_everything_is_the_table() -> None:
