@@ -74,6 +74,7 @@ _STYLE = {
 }
 _LETTER, _BOLD = 0.0083, 0.0115  # inches a letter of one point takes, on average and with some to spare
 _LINE = 1.25 / 72  # inches a line of one point takes
+_CLIP = rb'(?<=[#"])p[0-9a-f]{10}(?=[)"])'
 _QUALITY = 88  # of the JPEG that photographs become
 
 
@@ -222,6 +223,9 @@ def encoded(figure: Canvas) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "skineval"})
     svg = re.sub(rb"data:image/png;base64,\s*([\w+/=\s]+)", _as_jpeg, buffer.getvalue())
+    # The layout's last bits depend on where things lie in memory; what is drawn is rounded, but clips are named by them.
+    clips: dict[bytes, bytes] = {}
+    svg = re.sub(_CLIP, lambda found: clips.setdefault(found[0], b"clip%d" % len(clips)), svg)
     return svg.replace(b"</defs>", dark_rules().encode() + b"</defs>", 1)
 
 
