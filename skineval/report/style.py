@@ -223,7 +223,7 @@ def encoded(figure: Canvas) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "skineval"})
     svg = re.sub(rb"data:image/png;base64,\s*([\w+/=\s]+)", _as_jpeg, buffer.getvalue())
-    # The layout's last bits depend on where things lie in memory; what is drawn is rounded, but clips are named by them.
+    # The last bits of a layout depend on where things lie in memory: drawings are rounded, but clips are named by them.
     clips: dict[bytes, bytes] = {}
     svg = re.sub(_CLIP, lambda found: clips.setdefault(found[0], b"clip%d" % len(clips)), svg)
     return svg.replace(b"</defs>", dark_rules().encode() + b"</defs>", 1)

@@ -95,7 +95,7 @@ def test_the_last_bit_of_a_layout_changes_no_byte() -> None:
     """It is not the same every time: the solver's sums depend on where things lie in memory."""
 
     def picture(left: float) -> bytes:
-        figure = style.Canvas()
+        figure = style.Canvas(layout="none")
         figure.add_axes((left, 0.1, 0.5, 0.5)).plot([0, 1])
         return style.encoded(figure)
 
