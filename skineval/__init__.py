@@ -1,25 +1,29 @@
 """skineval: the benchmark for skin-lesion classifiers that can be believed.
 
-Importing this package does no work and loads neither torch nor numpy; the functions load what they need.
+Importing this package loads nothing: each name is loaded when it is asked for, and torch and numpy when they are used.
 """
 
 from __future__ import annotations
 
-from skineval.api import bench, evaluate, load_model, open, tune
-from skineval.grid.result import BenchResult
-from skineval.hookspecs import hookimpl
-from skineval.specs import (
-    Architecture,
-    CellEnded,
-    CellStarted,
-    DatasetSource,
-    EpochEnded,
-    Explainer,
-    ImbalanceStrategy,
-    Metric,
-    Parameter,
-    Reporter,
-)
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skineval.api import bench, evaluate, load_model, open, tune
+    from skineval.grid.result import BenchResult
+    from skineval.hookspecs import hookimpl
+    from skineval.specs import (
+        Architecture,
+        CellEnded,
+        CellStarted,
+        DatasetSource,
+        EpochEnded,
+        Explainer,
+        ImbalanceStrategy,
+        Metric,
+        Parameter,
+        Reporter,
+    )
 
 __all__ = [
     "Architecture",
@@ -40,3 +44,17 @@ __all__ = [
     "open",
     "tune",
 ]
+
+#: Where what is not one of `skineval.specs` is from.
+_HOMES = dict.fromkeys(("bench", "evaluate", "load_model", "open", "tune"), "api")
+_HOMES |= {"BenchResult": "grid.result", "hookimpl": "hookspecs"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'specs')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -6,8 +6,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +24,7 @@ from pydantic import (
 
 from skineval.augmentations import canonical
 from skineval.errors import UsageError, hint_for
-from skineval.options import HELP
+from skineval.options import KEYS, shipped_recipes
 from skineval.specs import Fit
 
 
@@ -75,7 +73,7 @@ Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_sequ
 
 
 def _key(name: str, **constraints: Any) -> Any:
-    return Field(description=HELP[name], **constraints)
+    return Field(default=KEYS[name].default, description=KEYS[name].help, **constraints)
 
 
 class Recipe(BaseModel):
@@ -84,47 +82,47 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     models: Names = _key("models", min_length=1)
-    imbalance: Names = _key("imbalance", min_length=1, default=("none",))
-    explainers: Names = _key("explainers", default=("gradcam",))
+    imbalance: Names = _key("imbalance", min_length=1)
+    explainers: Names = _key("explainers")
     data: Place = _key("data", min_length=1)
-    external: Names = _key("external", default=())
-    groups: Place | None = _key("groups", default=None, min_length=1)
-    quarantine: Place | None = _key("quarantine", default=None, min_length=1)
-    task: Literal["dx7", "malignant"] = _key("task", default="dx7")
-    protocol: Literal["lesion", "image", "oversample-first"] = _key("protocol", default="lesion")
-    split: Place | None = _key("split", default=None, min_length=1)
-    folds: int = _key("folds", default=1, ge=1, le=100)
-    repeats: int = _key("repeats", default=1, ge=1, le=100)
-    seeds: Seeds = _key("seeds", min_length=1, default=(0,))
-    split_seed: int = _key("split_seed", default=0, ge=0)
-    epochs: int = _key("epochs", default=30, ge=1)
-    batch_size: Literal["auto"] | Annotated[int, Field(ge=2)] = _key("batch_size", default=64)
-    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=10)] = _key("learning_rate", default="auto")
-    weight_decay: float = _key("weight_decay", default=0.05, ge=0)
-    optimizer: Literal["adam", "adamw", "sgd"] = _key("optimizer", default="adamw")
-    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = _key("schedule", default="cosine")
-    warmup: float = _key("warmup", default=1.0, ge=0)
-    plateau_factor: float = _key("plateau_factor", default=0.5, gt=0, lt=1)
-    plateau_patience: int = _key("plateau_patience", default=3, ge=0)
-    patience: int = _key("patience", default=10, ge=1)
-    label_smoothing: float = _key("label_smoothing", default=0.0, ge=0, lt=1)
-    gradient_clip: float = _key("gradient_clip", default=0.0, ge=0)
-    ema: float = _key("ema", default=0.0, ge=0, lt=1)
-    freeze: Literal["none", "backbone"] = _key("freeze", default="none")
-    freeze_epochs: int = _key("freeze_epochs", default=1, ge=1)
-    backbone_rate: float = _key("backbone_rate", default=1.0, gt=0, le=1)
-    augment: Augment = _key("augment", default="basic")
-    tta: Literal["none", "d4"] = _key("tta", default="none")
-    ensemble: Averaged = _key("ensemble", default=())
-    image_size: int = _key("image_size", default=224, ge=16, le=1024)
-    fit: Fit = _key("fit", default="squash")
-    weights: Place = _key("weights", min_length=1, default="imagenet")
-    precision: Literal["auto", "fp32", "bf16"] = _key("precision", default="auto")
-    limit: Annotated[int, Field(ge=1)] | None = _key("limit", default=None)
-    replicates: int = _key("replicates", default=2000, ge=1000, le=100_000)
-    device: str = _key("device", default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    deterministic: bool = _key("deterministic", default=False)
-    jobs: int = _key("jobs", default=1, ge=1, le=256)
+    external: Names = _key("external")
+    groups: Place | None = _key("groups", min_length=1)
+    quarantine: Place | None = _key("quarantine", min_length=1)
+    task: Literal["dx7", "malignant"] = _key("task")
+    protocol: Literal["lesion", "image", "oversample-first"] = _key("protocol")
+    split: Place | None = _key("split", min_length=1)
+    folds: int = _key("folds", ge=1, le=100)
+    repeats: int = _key("repeats", ge=1, le=100)
+    seeds: Seeds = _key("seeds", min_length=1)
+    split_seed: int = _key("split_seed", ge=0)
+    epochs: int = _key("epochs", ge=1)
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=2)] = _key("batch_size")
+    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=10)] = _key("learning_rate")
+    weight_decay: float = _key("weight_decay", ge=0)
+    optimizer: Literal["adam", "adamw", "sgd"] = _key("optimizer")
+    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = _key("schedule")
+    warmup: float = _key("warmup", ge=0)
+    plateau_factor: float = _key("plateau_factor", gt=0, lt=1)
+    plateau_patience: int = _key("plateau_patience", ge=0)
+    patience: int = _key("patience", ge=1)
+    label_smoothing: float = _key("label_smoothing", ge=0, lt=1)
+    gradient_clip: float = _key("gradient_clip", ge=0)
+    ema: float = _key("ema", ge=0, lt=1)
+    freeze: Literal["none", "backbone"] = _key("freeze")
+    freeze_epochs: int = _key("freeze_epochs", ge=1)
+    backbone_rate: float = _key("backbone_rate", gt=0, le=1)
+    augment: Augment = _key("augment")
+    tta: Literal["none", "d4"] = _key("tta")
+    ensemble: Averaged = _key("ensemble")
+    image_size: int = _key("image_size", ge=16, le=1024)
+    fit: Fit = _key("fit")
+    weights: Place = _key("weights", min_length=1)
+    precision: Literal["auto", "fp32", "bf16"] = _key("precision")
+    limit: Annotated[int, Field(ge=1)] | None = _key("limit")
+    replicates: int = _key("replicates", ge=1000, le=100_000)
+    device: str = _key("device", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    deterministic: bool = _key("deterministic")
+    jobs: int = _key("jobs", ge=1, le=256)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -228,18 +226,6 @@ def read_recipe(name_or_path: str) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name_or_path} is not valid TOML: {error}.", "Correct that line.") from error
-
-
-def shipped_recipes() -> dict[str, Traversable]:
-    """The recipes that come with skineval, by name."""
-    folder = resources.files("skineval").joinpath("recipes")
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): file for file in files if file.name.endswith(".toml")}
-
-
-def recipe_summary(file: Traversable) -> str:
-    """The first comment line of a shipped recipe."""
-    return file.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
 
 
 #: What pydantic says of texts and lists, in words that are not of its own trade.

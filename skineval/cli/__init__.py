@@ -12,7 +12,7 @@ import typer
 
 from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report, tune
 from skineval.cli.output import complain
-from skineval.cli.quick import QuickCommand, QuickGroup
+from skineval.cli.quick import QuickCommand, QuickGroup, RecipeCommand
 from skineval.errors import ExitCode, Interrupted, SkinevalError
 from skineval.train.waiting import waiting_briefly
 
@@ -34,13 +34,13 @@ app = typer.Typer(
     epilog="Example: skineval bench --models resnet34,densenet121",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich help takes three times as long to import as all the rest of `--help`
+    rich_markup_mode=None,  # help is our own: see `skineval.cli.help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("bench", cls=QuickCommand, epilog=bench.EXAMPLE)(bench.bench)
+app.command("bench", cls=RecipeCommand, epilog=bench.EXAMPLE)(bench.bench)
 app.command("evaluate", cls=QuickCommand, epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("report", cls=QuickCommand, epilog=report.EXAMPLE)(report.report)
-app.command("tune", cls=QuickCommand, epilog=tune.EXAMPLE)(tune.tune)
+app.command("tune", cls=RecipeCommand, epilog=tune.EXAMPLE)(tune.tune)
 app.add_typer(data.app, name="data")
 app.add_typer(listing.app, name="list")
 app.add_typer(plugins.app, name="plugins")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.catalog import Catalog, Shelf, load_catalog, select
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
 from skineval.cli.progress import counting
 from skineval.cli.quick import QuickCommand, QuickGroup
 from skineval.errors import PluginError
-from skineval.specs import Architecture, Parameters, Specification, Value
+
+if TYPE_CHECKING:
+    from skineval.catalog import Catalog, Shelf
+    from skineval.specs import Architecture, Parameters, Specification, Value
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
@@ -80,6 +82,7 @@ def models(
 
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
     """Multiply-adds, the state of the ImageNet weights, and their place."""
+    from skineval.catalog import select
     from skineval.train.multiply_adds import multiply_adds
 
     try:
@@ -123,7 +126,7 @@ def datasets(format: FormatOption = Format.TABLE) -> None:
 @app.command("recipes", cls=QuickCommand, epilog="Example: skineval list recipes")
 def recipes(format: FormatOption = Format.TABLE) -> None:
     """Recipes that come with skineval."""
-    from skineval.recipe import recipe_summary, shipped_recipes
+    from skineval.options import recipe_summary, shipped_recipes
     from skineval.report.tables import Column, Row, Table
 
     rows = [Row((name, recipe_summary(file))) for name, file in shipped_recipes().items()]
@@ -131,6 +134,8 @@ def recipes(format: FormatOption = Format.TABLE) -> None:
 
 
 def _catalog(quiet: bool = False) -> Catalog:
+    from skineval.catalog import load_catalog
+
     catalog = load_catalog()
     for problem in () if quiet else catalog.problems:
         warn(f"{problem}.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.catalog import Catalog, load_catalog
 from skineval.cli.output import Format, FormatOption, print_table
 from skineval.cli.quick import QuickCommand, QuickGroup
+
+if TYPE_CHECKING:
+    from skineval.catalog import Catalog
 
 app = typer.Typer(
     cls=QuickGroup,
@@ -24,6 +26,7 @@ def list_plugins(
     details: Annotated[bool, typer.Option("--details", help="Show the traceback of what was set aside.")] = False,
 ) -> None:
     """Every plugin with what it offers, and every plugin that was set aside with the reason."""
+    from skineval.catalog import load_catalog
     from skineval.report.tables import Column, Row, Table
 
     catalog = load_catalog()

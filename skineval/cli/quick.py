@@ -28,7 +28,14 @@ class _QuickOption(TyperOption):
 
 
 class QuickCommand(TyperCommand):
-    """A command whose options load pydantic only when they are given."""
+    """A command whose options load pydantic only when they are given, and whose help is loaded when it is asked for."""
+
+    def defaults(self, context: Any) -> dict[str, str]:
+        """What is said of options that have no default of their own, by name."""
+        return {}
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(_help(self, ctx, self.defaults(ctx)))
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_quick(parameter) for parameter in super().get_params(ctx)]
@@ -41,8 +48,20 @@ class QuickCommand(TyperCommand):
             raise _explained(error, self, ctx, given) from None
 
 
+class RecipeCommand(QuickCommand):
+    """One whose options are keys of a recipe, too: of those, help says what they are by default and in which recipe."""
+
+    def defaults(self, context: Any) -> dict[str, str]:
+        from skineval.options import KEYS, defaults
+
+        return defaults(name for parameter in self.get_params(context) if (name := parameter.name) in KEYS)
+
+
 class QuickGroup(TyperGroup):
     """The same for a group of commands and its own options."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(_help(self, ctx, {}))
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_quick(parameter) for parameter in super().get_params(ctx)]
@@ -61,6 +80,18 @@ class QuickGroup(TyperGroup):
                 f"There is no command '{ctx.command_path} {args[0]}'.", hint_for(args[0], self.list_commands(ctx), told)
             )
         return super().resolve_command(ctx, args)
+
+
+def _help(command: Any, ctx: Any, defaults: dict[str, str]) -> str:
+    """The help of a command, in colour where standard output shows any."""
+    from rich.console import Console  # which takes longer to import than typer
+
+    from skineval.cli.help import show
+
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        show(command, ctx, console, defaults)
+    return captured.get()
 
 
 def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import sys
@@ -10,24 +9,11 @@ import sys
 import pytest
 
 import skineval
-from skineval.cli import bench, tune
-from skineval.recipe import Recipe, read_recipe
+from skineval.recipe import read_recipe
 from tests.conftest import install_plugin, run_program
 from tests.data.folders import lesion_folder
 
 TINY = ("--data=synthetic:images=140", "--image-size=16", "--models=cnn:width=4", "--epochs=1", "--precision=fp32")
-
-#: What a search hands on to the winning recipe, or has no use for.
-NOT_OFFERED = {"explainers", "external", "ensemble", "replicates", "jobs", "tta"}
-
-
-def test_every_key_of_a_recipe_is_offered_as_bench_offers_it():
-    options, others = (inspect.signature(command).parameters for command in (tune.tune, bench.bench))
-    assert {name for name in options if name in Recipe.model_fields} == set(Recipe.model_fields) - NOT_OFFERED
-    for name in set(options) & set(Recipe.model_fields) - {"deterministic"}:
-        ours, theirs = (parameters[name].annotation for parameters in (options, others))
-        # Both are texts: the same name, metavar and panel but for the name of the helper.
-        assert ours.partition('("')[2].removesuffix(")]") == theirs.partition('("')[2].removesuffix(")]")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from skineval.cli.data import audit, cache, check, fetch, info, split
-from skineval.cli.quick import QuickCommand, QuickGroup
+from skineval.cli.quick import QuickCommand, QuickGroup, RecipeCommand
 
 app = typer.Typer(
     cls=QuickGroup,
@@ -18,4 +18,4 @@ app.command("cache", cls=QuickCommand, epilog=cache.EXAMPLE)(cache.cache)
 app.command("check", cls=QuickCommand, epilog=check.EXAMPLE)(check.check)
 app.command("fetch", cls=QuickCommand, epilog=fetch.EXAMPLE)(fetch.fetch)
 app.command("info", cls=QuickCommand, epilog=info.EXAMPLE)(info.info)
-app.command("split", cls=QuickCommand, epilog=split.EXAMPLE)(split.split)
+app.command("split", cls=RecipeCommand, epilog=split.EXAMPLE)(split.split)

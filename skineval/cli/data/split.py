@@ -7,40 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
+from skineval.cli.flags import takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table
 from skineval.options import HELP
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
+KEYS = ("groups", "quarantine", "limit", "task", "protocol", "split", "folds", "repeats", "split_seed")
 
 
-def _key(name: str, metavar: str) -> Any:
-    return typer.Option(f"--{name.replace('_', '-')}", help=HELP[name], metavar=metavar)
-
-
+@takes_keys(KEYS)
 def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
+    *,
     out: Annotated[Path | None, typer.Option("--out", help="The CSV file to write.", show_default=False)] = None,
-    split: Annotated[str | None, _key("split", "FILE|official")] = None,
-    task: Annotated[str | None, _key("task", "dx7|malignant")] = None,
-    protocol: Annotated[str | None, _key("protocol", "lesion|image|oversample-first")] = None,
-    folds: Annotated[str | None, _key("folds", "N")] = None,
-    repeats: Annotated[str | None, _key("repeats", "N")] = None,
-    split_seed: Annotated[str | None, _key("split_seed", "N")] = None,
-    groups: Annotated[str | None, _key("groups", "FILE")] = None,
-    quarantine: Annotated[str | None, _key("quarantine", "FILE")] = None,
-    limit: Annotated[str | None, _key("limit", "IMAGES")] = None,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    **keys: Any,
 ) -> None:
     """Deal images out to train, validation and test, whole lesions together, as `skineval bench` does.
 
     The parts stand in the file that --out names, which `skineval bench --split` takes. With --split the parts are not
     made but read, and refused where they leak, or where a part lacks a class of --task.
     """
-    keys = {key: value for key, value in locals().items() if key in HELP and value is not None}
     from skineval import api
 
-    table, made = api.split(keys.pop("data"), **keys)
+    table, made = api.split(data, **keys)
     from skineval.grid.store import write_frame
     from skineval.report.parts import split_table
 

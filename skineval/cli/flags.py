@@ -1,0 +1,58 @@
+"""The keys of a recipe as flags of a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any
+
+import typer
+
+from skineval.options import KEYS, Key
+
+RecipeArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="A shipped recipe or a TOML file; by default demo, with --data ham10000. Flags override its keys.",
+        metavar="RECIPE",
+        show_default=False,
+    ),
+]
+
+
+def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, which takes `**keys`, a flag for each of these; those that are given reach it.
+
+    They are taken as text: the recipe checks them as it checks a file, and names the value that is wrong.
+    """
+    keys = {name: KEYS[name] for name in names}
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**values: Any) -> None:
+            given = {name: values.pop(name) for name in keys}
+            command(**values, **{name: value for name, value in given.items() if value not in (None, [], False)})
+
+        own = [one for one in _parameters(command) if one.kind is not Parameter.VAR_KEYWORD]
+        flags = [_flag(name, key) for name, key in keys.items()]
+        first = [one for one in own if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
+        signature = inspect.Signature([*first, *flags, *own[len(first) :]])
+        run.__signature__ = signature  # type: ignore[attr-defined]  # which typer reads
+        return run
+
+    return give
+
+
+def _parameters(command: Callable[..., None]) -> list[Parameter]:
+    return list(inspect.signature(command, eval_str=True).parameters.values())
+
+
+def _flag(name: str, key: Key) -> Parameter:
+    kind: Any = list[str] | None if key.repeated else str | None if key.metavar else bool
+    option = typer.Option(
+        f"--{name.replace('_', '-')}", help=key.help, metavar=key.metavar or None, rich_help_panel=key.panel
+    )
+    default = None if key.metavar else False
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
