@@ -133,8 +133,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # of many kinds, for what is damaged and for what would run code
         raise ModelFileError(
             f"{path} is damaged, or holds more than tensors and plain values ({type(error).__name__}).",
-            "What would run code is refused. Where you trust the file, load it with what wrote it, and save the network "
-            "alone: torch.save(network.state_dict(), 'weights.pt').",
+            "What would run code is refused. Where you trust the file, load it with what wrote it, and save only the "
+            "network: torch.save(network.state_dict(), 'weights.pt').",
         ) from error
     if isinstance(content, dict):
         content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
