@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +47,11 @@ def bench(
     """
     from skineval.catalog import load_catalog
     from skineval.grid.run import Silent
+    from skineval.report.notebook import shown
 
     asked = request(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
-    return _shown(run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast))
+    return shown(run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast))
 
 
 def open(folder: str | Path) -> BenchResult:
@@ -61,17 +62,12 @@ def open(folder: str | Path) -> BenchResult:
     the recipe says when it is called, and raises DataError where it is no longer there. Raises DataError naming a file
     of the bench that is missing or damaged.
     """
-    from functools import cache
-
     from skineval.catalog import load_catalog
-    from skineval.grid.outcome import open_bench, pictures
-    from skineval.grid.sources import load_table
+    from skineval.grid.outcome import open_bench
     from skineval.grid.store import BenchFolder
+    from skineval.report.notebook import shown
 
-    catalog = load_catalog()
-    result = open_bench(BenchFolder(Path(folder)), catalog)
-    found = cache(lambda: pictures(load_table(result.recipe.data, catalog)[0]))
-    return _shown(replace(result, pixels=lambda image_ids: found()(image_ids)))
+    return shown(open_bench(BenchFolder(Path(folder)), load_catalog()))
 
 
 def tune(
@@ -373,12 +369,6 @@ def diagnosis() -> dict[str, str | int]:
     facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}
     facts |= {f"set aside {i}": str(problem) for i, problem in enumerate(catalog.problems, start=1)}
     return facts
-
-
-def _shown(result: BenchResult) -> BenchResult:
-    from skineval.report.notebook import ShownBench
-
-    return ShownBench(**{field.name: getattr(result, field.name) for field in fields(result)})
 
 
 def _checked(asked: Request, catalog: Catalog) -> Recipe:

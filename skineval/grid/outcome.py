@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from skineval.files import atomic_write
 from skineval.grid import store
 from skineval.grid.ensembles import FOLDS, ensembles
 from skineval.grid.result import BenchResult, CellResult, EnsembleResult, ExternalTest
+from skineval.grid.sources import load_table
 from skineval.grid.store import DONE, BenchFolder, CellRecord
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best
@@ -109,12 +111,13 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
 def open_bench(folder: BenchFolder, catalog: Catalog) -> BenchResult:
     """A bench, finished or not, with the measures of every finished cell; writes nothing.
 
-    Its measures are those on disk where these stand, or else are made now. Raises DataError naming a file that is
-    missing or damaged.
+    Its measures are those on disk where these stand, or else are made now; its data is looked for when pictures are
+    asked for. Raises DataError naming a file that is missing or damaged.
     """
-    if conclusion_stands(folder, read_own_recipe(folder), catalog):
-        return load_bench(folder)
-    return _measured(read_bench(folder), catalog)
+    stands = conclusion_stands(folder, read_own_recipe(folder), catalog)
+    result = load_bench(folder) if stands else _measured(read_bench(folder), catalog)
+    found = cache(lambda: pictures(load_table(result.recipe.data, catalog)[0]))
+    return replace(result, pixels=lambda image_ids: found()(image_ids))
 
 
 def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:

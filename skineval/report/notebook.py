@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from skineval.grid.result import BenchResult
 from skineval.report import rows, text
@@ -31,6 +31,11 @@ class ShownBench(BenchResult):
 
     def _repr_html_(self) -> str:
         return "".join(map(fragment, comparisons(self)))
+
+
+def shown(bench: BenchResult) -> ShownBench:
+    """The same bench, as Python shows it."""
+    return ShownBench(**{field.name: getattr(bench, field.name) for field in fields(bench)})
 
 
 def fragment(table: Table) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from skineval.grid.result import BenchResult
 from skineval.report.bench import comparisons
-from skineval.report.notebook import ShownBench
+from skineval.report.notebook import shown
 from tests.report.test_reports import HOSTILE, Page
-
-
-def shown(bench: BenchResult) -> ShownBench:
-    return ShownBench(**{field.name: getattr(bench, field.name) for field in fields(bench)})
 
 
 def test_a_notebook_shows_the_comparison(bench: BenchResult) -> None:
