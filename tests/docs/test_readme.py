@@ -9,9 +9,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from skineval.calls import CALLS
+from skineval.catalog import select
 from skineval.cli import app
 from skineval.data import layouts
 from skineval.hookspecs import __dict__ as hookspecs
@@ -34,9 +38,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 def commands(text: str = README) -> list[str]:
-    """Every `$ skineval ...` line of the console blocks."""
-    lines = [line for block in blocks("console", text) for line in block.splitlines()]
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ skineval")]
+    """Every command of the console blocks that runs skineval, however it is started, without what stands before it."""
+    lines = [line for block in blocks("console", text) for line in block.replace("\\\n", "").splitlines()]
+    return [found[0] for line in lines if (found := re.search(r"(?<=[ $])skineval .*", line))]
 
 
 def examples() -> list[str]:
@@ -57,6 +61,7 @@ def workplace(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     for name in ("DIR", "HAM10000"):
         lesion_folder(folder / name)
+    (folder / "unusable.csv").write_text("image_id,reason\n")
     ids = [image.stem for image in sorted((folder / "HAM10000").rglob("*.jpg"))]
     scores = "".join(f"img/{id_}.jpg,0.4{',0.1' * 6}\n" for id_ in ids)
     (folder / "theirs.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
@@ -92,6 +97,19 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not os.environ.get("SKINEVAL_TEST_DATA"), reason="SKINEVAL_TEST_DATA does not name a folder")
+def test_the_command_with_the_real_thing_runs_on_it(tmp_path):
+    """As printed, downloads included, of which it needs none; smaller in images, epochs and replicates alone."""
+    (line,) = [line for line in commands() if "--data HAM10000 --models" in line]
+    data = str(Path(os.environ["SKINEVAL_TEST_DATA"]).resolve())
+    arguments = [data if argument == "HAM10000" else argument for argument in shlex.split(line)[1:]]
+    small = ("--limit=300", "--epochs=1", "--image-size=32", "--replicates=1000")
+    done = run_program(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    systems = {f"{model}/{remedy}" for model in ("resnet18", "cnn") for remedy in ("none", "class-weights", "smote")}
+    assert systems <= {row.split(",")[0] for row in done.stdout.splitlines()}
+
+
 def test_every_command_of_the_readme_exists_and_every_command_is_in_it():
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     documented = set(re.findall(r"^\| `skineval (\w+)", README, flags=re.MULTILINE))
@@ -101,6 +119,25 @@ def test_every_command_of_the_readme_exists_and_every_command_is_in_it():
 def test_every_hook_is_documented():
     hooks = {name for name in hookspecs if name.startswith("skineval_")}
     assert set(re.findall(r"`(skineval_(?:register|on)_\w+)`", README)) == hooks
+
+
+def test_the_signature_of_every_function_that_a_plugin_hands_in_is_documented():
+    rows = " ".join(line for line in README.splitlines() if line.startswith("| `skineval_"))
+    for of, known in CALLS.items():
+        assert f"`{of.__name__}(" in rows
+        for name, call in known.items():
+            assert f"`{call.written(name)}`" in rows
+
+
+def test_the_strategy_of_the_readme_is_one_and_takes_its_parameter():
+    code = next(block for block in blocks("python") if "power_draws" in block)
+    names: dict[str, Any] = {}
+    exec("import skineval\n" + code, names)
+    (strategy,) = names["skineval_register_imbalance"]()
+    selection = select(strategy, ["power=0.3"])
+    assert str(selection) == "power-draws:power=0.3"
+    drawn = strategy.draw_weights(np.array([0, 0, 0, 1]), **selection.parameters)
+    assert drawn[0] == pytest.approx(3**-0.3)
 
 
 def test_the_python_of_the_readme_runs(tmp_path):
