@@ -30,7 +30,7 @@ def require_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError:
         raise UsageError(
-            "skineval tune needs optuna, which is not installed.", "Install it: pip install 'skineval[tune]'"
+            "skineval tune needs optuna, which is not installed.", "Install it: pip install optuna"
         ) from None
 
 
