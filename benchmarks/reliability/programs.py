@@ -244,6 +244,7 @@ class Worker:
         text: bool,
         encoding: str,
         start_new_session: bool,
+        env: Mapping[str, str] | None = None,  # a fork has the environment of its parent
     ) -> None:
         assert command[1:] == ["-m", "skineval.grid.worker"]
         (requests, own_requests), (own_messages, messages) = os.pipe(), os.pipe()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-import statistics
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -85,15 +83,3 @@ def test_it_is_coloured_in_a_terminal_unless_nobody_wants_that(plain, tmp_path):
     os.close(ours)
     assert "--format" in shown
     assert ("\x1b[1;36m" in shown) is not plain
-
-
-def test_it_is_quick():
-    """Under three times what typer and rich take by themselves, whole processes, in turn."""
-    programs = {"bare": ["-c", "import typer, rich"], "help": ["-m", "skineval", "bench", "--help"]}
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(7):
-        for name, arguments in programs.items():
-            started = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
-            seconds[name].append(time.perf_counter() - started)
-    assert statistics.median(seconds["help"]) < 3 * statistics.median(seconds["bare"])
