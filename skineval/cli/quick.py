@@ -27,8 +27,8 @@ class _QuickOption(TyperOption):
         return value if self.callback is None else self.callback(ctx, self, value)
 
 
-class QuickCommand(TyperCommand):
-    """A command whose options load pydantic only when they are given, and whose help is loaded when it is asked for."""
+class _Quick:
+    """What a command and a group of commands have in common; it stands before typer's class."""
 
     def defaults(self, context: Any) -> dict[str, str]:
         """What is said of options that have no default of their own, by name."""
@@ -38,14 +38,19 @@ class QuickCommand(TyperCommand):
         formatter.write(_help(self, ctx, self.defaults(ctx)))
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [_quick(parameter) for parameter in super().get_params(ctx)]
+        return [_quick(parameter) for parameter in super().get_params(ctx)]  # type: ignore[misc]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         except _ParserError as error:
             raise _explained(error, self, ctx, given) from None
+        return parsed
+
+
+class QuickCommand(_Quick, TyperCommand):
+    """A command whose options load pydantic only when they are given, and whose help is loaded when it is asked for."""
 
 
 class RecipeCommand(QuickCommand):
@@ -57,21 +62,8 @@ class RecipeCommand(QuickCommand):
         return defaults(name for parameter in self.get_params(context) if (name := parameter.name) in KEYS)
 
 
-class QuickGroup(TyperGroup):
+class QuickGroup(_Quick, TyperGroup):
     """The same for a group of commands and its own options."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(_help(self, ctx, {}))
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return [_quick(parameter) for parameter in super().get_params(ctx)]
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except _ParserError as error:
-            raise _explained(error, self, ctx, given) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:
