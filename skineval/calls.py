@@ -40,7 +40,10 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
             "draw_weights": Call(("labels",), takes_parameters=True, required=False),
             "resample": Call(("embeddings", "labels"), ("seed",), takes_parameters=True, required=False),
         },
-        Explainer: {"attribute": Call(("model", "images", "targets"), ("architecture",), takes_parameters=True)},
+        Explainer: {
+            "attribute": Call(("model", "images", "targets"), ("architecture",), takes_parameters=True),
+            "resolution": Call(("model", "images"), ("architecture",), takes_parameters=True, required=False),
+        },
         Metric: {
             "compute": Call(("targets", "probabilities", "weights", "classes")),
             "scores": Call(("probabilities", "classes"), required=False),

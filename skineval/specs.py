@@ -69,6 +69,9 @@ Resample: TypeAlias = (
 #: classes (N,), relevance maps (N, H, W) float >= 0.
 Attribute: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, Tensor, ...], Tensor]"
 
+#: resolution(model, images, *, architecture, **parameters): rows and columns of the maps before they are enlarged.
+Resolution: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, ...], tuple[int, int]]"
+
 #: compute(targets, probabilities, weights, classes): see `Metric`.
 Compute: TypeAlias = (
     "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
@@ -158,12 +161,15 @@ class Explainer:
     """A method that says where a model looked.
 
     `attribute(model, images, targets, *, architecture)` returns maps (N, H, W) >= 0, each at the size of the images.
+    Where they are enlarged, `resolution(model, images, *, architecture)` returns the rows and columns that they had:
+    galleries say so. None where each pixel has a value of its own.
     """
 
     name: str
     attribute: Attribute
     summary: str
     parameters: Parameters = field(default_factory=dict)
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True)

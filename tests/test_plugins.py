@@ -269,6 +269,7 @@ def test_every_function_of_a_specification_has_its_call():
             "DrawWeights",
             "Resample",
             "Attribute",
+            "Resolution",
             "Compute",
             "Scores",
             "ShareOf",

@@ -17,4 +17,18 @@ def gradcam(model: nn.Module, images: Tensor, targets: Tensor, *, architecture: 
     return gradcam(model, cam_layers(model, architecture), images, targets)
 
 
-EXPLAINERS = (Explainer("gradcam", gradcam, "Gradient-weighted activations of the last feature map (Grad-CAM)."),)
+def gradcam_resolution(model: nn.Module, images: Tensor, *, architecture: Architecture) -> tuple[int, int]:
+    """Rows and columns of the last feature map."""
+    from skineval.explain.heatmaps import cam_layers, resolution
+
+    return resolution(model, cam_layers(model, architecture), images)
+
+
+EXPLAINERS = (
+    Explainer(
+        "gradcam",
+        gradcam,
+        "Gradient-weighted activations of the last feature map (Grad-CAM).",
+        resolution=gradcam_resolution,
+    ),
+)

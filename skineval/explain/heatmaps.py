@@ -45,6 +45,16 @@ def gradcam(model: nn.Module, layers: nn.Module | Sequence[nn.Module], images: T
     return F.relu(torch.stack(shares).sum(dim=0))
 
 
+def resolution(model: nn.Module, layers: Sequence[nn.Module], images: Tensor) -> tuple[int, int]:
+    """Rows and columns of the maps at the finest of the `layers`, for images (N, 3, H, W); 1 x 1 points nowhere."""
+    with ExitStack() as stack, torch.no_grad():
+        caught = [stack.enter_context(_Activations(layer)) for layer in layers]
+        model.eval()
+        model(images[:1])
+        rows, columns = max((one.maps().shape[-2:] for one in caught), key=lambda shape: shape.numel())
+    return rows, columns
+
+
 def cam_layers(model: nn.Module, architecture: Architecture) -> tuple[nn.Module, ...]:
     """What Grad-CAM of `architecture` reads: one layer, or one of each part of a hybrid.
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from skineval.catalog import Catalog
-from skineval.errors import Interrupted, one_line
+from skineval.errors import DataError, Interrupted, one_line
 from skineval.explain.panels import explain
 from skineval.grid import store
 from skineval.grid.store import CellFolder, CellRecord
@@ -48,14 +49,18 @@ def complete(
         return replace(store.sealed(record, folder, file), externals=(*record.externals, external.key))
 
     def explanation(selection: Selection, record: CellRecord) -> CellRecord:
-        attribute = catalog.explainers[selection.name].attribute
+        explainer = catalog.explainers[selection.name]
+        given = {"architecture": catalog.architecture(spec.model), **selection.parameters}
         explain(
             folder.explanation(str(selection)),
-            partial(attribute, architecture=catalog.architecture(spec.model), **selection.parameters),
+            f"{selection} of {spec.model}/{spec.imbalance}, fold {spec.fold}, seed {spec.seed}",
+            partial(explainer.attribute, **given),
+            partial(explainer.resolution, **given) if explainer.resolution else None,
             network,
             stage,
             read_predictions(folder, workspace.classes).select("test"),
             workspace.parts[spec.fold].test,
+            partial(outlines, workspace, stage.on_note),
             workspace.stamps,
         )
         return replace(record, explainers=(*record.explainers, str(selection)))
@@ -67,6 +72,17 @@ def complete(
         if str(selection) not in record.explainers:
             record = _added(folder, record, f"explaining with {selection}", partial(explanation, selection), on_phase)
     return record
+
+
+def outlines(
+    workspace: Workspace, on_note: Callable[[str], None], rows: NDArray[np.int64], side: int
+) -> NDArray[np.bool_] | None:
+    """The lesion masks of some images; where they cannot be read, none, and a note says so."""
+    try:
+        return workspace.masks(rows, side)
+    except DataError as error:
+        on_note(f"Explanations lack the outlines of lesions: {error.message}")
+        return None
 
 
 def _added(

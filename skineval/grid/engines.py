@@ -56,6 +56,8 @@ class LocalEngine:
     jobs: int
     logs: Path  #: folder for what workers print
     fail_fast: bool = False
+    #: (rows, side) -> `workspace.masks_to_message` of these images
+    masks: Callable[[Sequence[int], int], Mapping[str, Any]] = lambda rows, side: {"masks": None}
     _inbox: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _workers: list[_Worker] = field(default_factory=list)
 
@@ -110,6 +112,9 @@ class LocalEngine:
         if cell is None:
             return False
         kind = message.pop("kind")
+        if kind == "masks":
+            worker.send("masks", **self.masks(message["rows"], message["side"]))
+            return False
         if kind == "ended":
             worker.busy, worker.spent = None, message.pop("spent")
         if kind != "ready":

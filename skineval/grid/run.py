@@ -6,16 +6,17 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from skineval.catalog import Catalog
-from skineval.data.lesions import LesionTable
+from skineval.data.lesions import LesionTable, fit_keyword
 from skineval.data.pixels import PixelStore, cache_folder, open_store
-from skineval.errors import DataError, UsageError
+from skineval.errors import DataError, SkinevalError, UsageError, one_line
 from skineval.files import atomic_write, is_temporary, remove_abandoned
 from skineval.grid import store
 from skineval.grid.engines import LocalEngine, Message
@@ -25,9 +26,10 @@ from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment, stamps
 from skineval.grid.result import BenchResult
 from skineval.grid.store import BenchFolder
-from skineval.grid.workspace import ExternalImages, Workspace
+from skineval.grid.workspace import ExternalImages, Workspace, masks_to_message
 from skineval.recipe import Recipe, make_recipe, read_recipe
 from skineval.runspec import RunSpec
+from skineval.specs import Fit
 
 RUNS = Path("runs")
 _OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
@@ -152,11 +154,23 @@ def run_cells(
         explainers=prepared.recipe.explainers,
         jobs=prepared.recipe.jobs,
         logs=folder.path,
+        masks=partial(answer_for_masks, prepared.table, prepared.recipe.fit),
         fail_fast=options.fail_fast,
     )
     engine.run(cells, on_message)
     if options.fail_fast:
         write_cells_table(folder, prepared.cells, STOPPED)
+
+
+def answer_for_masks(table: LesionTable, fit: Fit, rows: Sequence[int], side: int) -> dict[str, Any]:
+    """The lesion masks of a few images, for a worker that shows them; or the reason why they cannot be had."""
+    masks = table.images.masks
+    try:
+        return masks_to_message(masks(rows, side, **fit_keyword(masks, fit)))
+    except SkinevalError as error:
+        return {"reason": error.message}
+    except Exception as error:  # of a plugin's data set: it must not end the bench
+        return {"reason": one_line(error)}
 
 
 def open_folder(prepared: Prepared, options: Options) -> BenchFolder:

@@ -343,7 +343,7 @@ def standing(folder: CellFolder) -> CellRecord | None:
         return None
     return replace(
         record,
-        explainers=tuple(name for name in record.explainers if any(folder.explanation(name).glob("*.jpg"))),
+        explainers=tuple(name for name in record.explainers if any(folder.explanation(name).glob("*.svg"))),
         externals=tuple(
             key for key in record.externals if _stands(record, folder, folder.external(key.partition(":")[0]))
         ),

@@ -15,13 +15,18 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from skineval.catalog import Catalog, load_catalog
 from skineval.errors import Interrupted, SkinevalError, one_line
 from skineval.grid import store
 from skineval.grid.cell import Observer, run_cell
-from skineval.grid.workspace import Workspace
+from skineval.grid.workspace import Workspace, masks_from_message
 from skineval.plugins import Problem
 from skineval.runspec import RunSpec
 from skineval.specs import CellEnded, CellStarted, EpochEnded
@@ -55,7 +60,7 @@ def main() -> None:
     setup = requests.get()
     if setup is None:
         return
-    workspace = Workspace.from_message(setup)
+    workspace = replace(Workspace.from_message(setup), masks=partial(_ask_for_masks, channel, requests))
     _set_up_torch(workspace)
     catalog = load_catalog()
     channel.send("ready")
@@ -95,6 +100,18 @@ def serve(
     _notify(catalog, channel, "skineval_on_cell_end", ended)
     channel.send("ended", run_id=spec.run_id, spent=spent, **record.ending())
     return not spent
+
+
+def _ask_for_masks(
+    channel: Channel, requests: queue.Queue[dict[str, Any] | None], rows: NDArray[np.int64], side: int
+) -> NDArray[np.bool_] | None:
+    """Masks of the few images that are shown, from the parent, which knows the data; a busy worker is told no more."""
+    channel.send("masks", rows=rows.tolist(), side=side)
+    answer = requests.get()
+    if answer is None:
+        requests.put(None)  # for the loop that serves: there is nothing more to come
+        raise Interrupted
+    return masks_from_message(answer)
 
 
 def _observer(spec: RunSpec, catalog: Catalog, channel: Channel, stop: threading.Event) -> Observer:

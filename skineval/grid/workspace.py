@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.errors import DataError
 from skineval.grid.store import BenchFolder
 from skineval.train.weights import Weights
 
@@ -63,6 +65,28 @@ class ExternalImages:
         )
 
 
+def no_masks(rows: NDArray[np.int64], side: int) -> None:
+    """Of data without masks."""
+
+
+def masks_to_message(masks: NDArray[np.bool_] | None) -> dict[str, Any]:
+    """JSON of masks (n, side, side)."""
+    if masks is None:
+        return {"masks": None}
+    return {"masks": base64.b64encode(np.packbits(masks).tobytes()).decode("ascii"), "shape": list(masks.shape)}
+
+
+def masks_from_message(message: Mapping[str, Any]) -> NDArray[np.bool_] | None:
+    """The inverse of `masks_to_message`; raises DataError where a reason is there in their place."""
+    if "reason" in message:
+        raise DataError(message["reason"])
+    if message["masks"] is None:
+        return None
+    bits = np.frombuffer(base64.b64decode(message["masks"]), dtype=np.uint8)
+    shape = tuple(message["shape"])
+    return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(np.bool_)
+
+
 def _map(store: Mapping[str, Any]) -> NDArray[np.uint8]:
     return np.memmap(store["path"], dtype=np.uint8, mode="r", shape=tuple(store["shape"]))
 
@@ -84,6 +108,8 @@ class Workspace:
     externals: tuple[ExternalImages, ...] = ()
     deterministic: bool = False  #: also on a GPU
     stamps: tuple[str, ...] = ()  #: what every file of the bench says that can say it
+    #: (rows, side) -> the lesion masks (n, side, side) of these images, None where none has one; raises DataError
+    masks: Callable[[NDArray[np.int64], int], NDArray[np.bool_] | None] = no_masks
 
     def to_message(self, store_path: Path) -> dict[str, Any]:
         """JSON for a worker process; the images stay where they are, in the file at `store_path`."""

@@ -62,5 +62,5 @@ def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figur
             cell.system,
         )
         for explainer, place in cell.explanations.items()
-        for file in sorted(place.glob("*.jpg"))
+        for file in sorted(place.glob("*.svg"))
     ]

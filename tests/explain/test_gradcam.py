@@ -11,8 +11,8 @@ from torch import nn
 from skineval.builtins.architectures import ARCHITECTURES
 from skineval.catalog import load_catalog, select
 from skineval.errors import CellError
-from skineval.explain.heatmaps import cam_layer, cam_layers, gradcam
-from skineval.explain.panels import SIDE, checked_maps, examples, gallery
+from skineval.explain.heatmaps import cam_layer, cam_layers, gradcam, resolution
+from skineval.explain.panels import checked_maps, examples
 from skineval.measure.predictions import Predictions
 from skineval.plugins import load_plugins
 
@@ -175,6 +175,18 @@ def test_densenet_reads_what_is_pooled_and_classified():
     torch.testing.assert_close(seen[0].mean(dim=(2, 3)), seen[1])
 
 
+def test_the_resolution_is_that_of_the_finest_layer_that_is_read():
+    images = torch.rand(2, 3, 64, 64)
+    alone = next(a for a in ARCHITECTURES if a.name == "resnet18")
+    model = network(alone)
+    assert resolution(model, cam_layers(model, alone), images) == (2, 2)
+    assert resolution(model, cam_layers(model, alone), images[:, :, :32, :32]) == (1, 1)
+    hybrid, model = TestHybrids.pair("resnet18", "cnn:width=4")
+    explainer = load_catalog(load_plugins([])).explainers["gradcam"]
+    assert explainer.resolution(model, images, architecture=hybrid) == (4, 4)
+    assert not any(module._forward_hooks for module in model.modules())
+
+
 def test_a_layer_that_is_not_there_is_named():
     with pytest.raises(CellError, match="'layer9' names no module"):
         cam_layer(network(ARCHITECTURES[0]), "layer9")
@@ -208,15 +220,3 @@ def test_examples_are_chosen_by_rank_from_the_surest_to_the_worst():
     )
     assert list(examples(test, 0)) == [0, 16, 33, 49]
     assert len(examples(test, 1)) == 0
-
-
-def test_a_gallery_shows_three_panels_an_image():
-    images = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    maps = np.zeros((2, 32, 32), dtype=np.float32)
-    maps[0, :8] = 1.0
-    sheet = np.asarray(gallery(images, maps, [("first, right", True), ("second, wrong", False)]))
-    assert sheet.shape[1] == 3 * SIDE + 4 * 8
-    # The map of zeros leaves its overlay as the photograph.
-    top = 26 + SIDE + 34
-    original, overlay = (sheet[top : top + SIDE, x : x + SIDE] for x in (8, 8 + 2 * (SIDE + 8)))
-    assert np.abs(original.astype(int) - overlay.astype(int)).max() <= 1

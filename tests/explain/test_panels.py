@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skineval.explain.panels import HEADER, WARNING, examples, gallery
+from skineval.explain.panels import examples
 from tests.measure.samples import classifier
 
 
@@ -32,20 +32,6 @@ def test_copies_of_an_image_are_shown_once():
         shown = copied.image_ids[examples(copied, label)].tolist()
         assert len(shown) == len(set(shown))
         assert shown == once.image_ids[examples(once, label)].tolist()
-
-
-def test_stamps_stand_above_a_gallery_in_red():
-    images, maps = np.zeros((1, 32, 32, 3), dtype=np.uint8), np.ones((1, 32, 32), dtype=np.float32)
-    plain, stamped = (gallery(images, maps, [("x", True)], stamps) for stamps in ((), ("SYNTHETIC", "LEAKY")))
-    red = tuple(int(WARNING[place : place + 2], 16) for place in (1, 3, 5))
-
-    def letters(sheet):
-        return (np.asarray(sheet)[:HEADER] == red).all(axis=2).sum()
-
-    assert stamped.height == plain.height + HEADER
-    assert letters(plain) == 0
-    assert letters(stamped) > 50
-    assert np.array_equal(np.asarray(stamped)[HEADER:], plain)
 
 
 def test_a_class_without_images_has_no_example():

@@ -74,7 +74,9 @@ def test_every_file_of_the_contract_is_there(bench):
         folder = bench.path / "cells" / run_id
         for name in ("cell.json", "history.csv", "predictions.csv", "model.safetensors", "model.json"):
             assert (folder / name).is_file(), name
-        assert list((folder / "explanations" / "gradcam").glob("*.jpg"))
+        galleries = list((folder / "explanations" / "gradcam").glob("*.svg"))
+        assert galleries
+        assert all("outline of the lesion" in file.read_text() for file in galleries)
 
 
 def test_columns_are_those_of_the_contract(bench):

@@ -158,7 +158,7 @@ def test_console_cells_and_report_agree_on_a_cell_of_which_only_an_explanation_f
     cells = pd.read_csv(tmp_path / "out/cells.csv")
     assert list(cells["status"]) == ["done"]
     assert cells["reason"][0].startswith(why)
-    assert list(tmp_path.glob("out/cells/*/explanations/gradcam/*.jpg"))  # whichever comes first
+    assert list(tmp_path.glob("out/cells/*/explanations/gradcam/*.svg"))  # whichever comes first
     section = (tmp_path / "out/report.md").read_text().partition("## Explanations")[2].partition("\n## ")[0]
     words = why.split(":")[0].removeprefix("explaining with ")
     assert f"cnn:width=4/none, fold 0, seed 0 has no explanations by {words}" in section.replace("\\", "")
