@@ -318,13 +318,13 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
     """The cells of a bench with estimated time, disk and memory; trains nothing."""
     recipe = _checked(asked, catalog)
     from skineval.grid.estimate import busy, estimate_cells
-    from skineval.grid.prepare import prepare, stamps
+    from skineval.grid.prepare import prepare
     from skineval.report.plan import plan
 
     others = busy()  # asked first: what is measured is work, too
     prepared = prepare(recipe, catalog)
     notes = (*filter(None, [others]), *prepared.lacking)
-    return plan(estimate_cells(prepared, catalog), stamps(prepared), prepared.recipe.jobs, notes)
+    return plan(estimate_cells(prepared, catalog), prepared.stamps, prepared.recipe.jobs, notes)
 
 
 def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from skineval.errors import SkinevalError
+from skineval.errors import SkinevalError, UsageError
 
 if sys.platform != "win32":
     import fcntl
@@ -45,6 +45,17 @@ def atomic_write(path: Path, data: bytes | str) -> None:
             os.close(descriptor)
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, data: bytes | str, *, replace: bool) -> None:
+    """`atomic_write` for a file that a person names, and may have edited since.
+
+    Raises UsageError, and writes nothing, where another content is there already, unless `replace`.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    if not replace and path.is_file() and path.read_bytes() != content:
+        raise UsageError(f"{path} is there already, with another content.", "Name another file, or add --force.")
+    atomic_write(path, content)
 
 
 def is_temporary(path: Path) -> bool:

@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 import pytest
 
-from skineval.files import atomic_link, atomic_write, remove_abandoned
+from skineval.errors import UsageError
+from skineval.files import atomic_link, atomic_write, remove_abandoned, write_new
 
 WRITER = """
 import sys, time
@@ -84,6 +85,17 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         atomic_write(target, "new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_another_content_is_replaced_only_where_that_is_meant(tmp_path):
+    target = tmp_path / "file.txt"
+    write_new(target, "mine", replace=False)
+    write_new(target, b"mine", replace=False)
+    with pytest.raises(UsageError, match=r"file\.txt is there already"):
+        write_new(target, "yours", replace=False)
+    assert target.read_text() == "mine"
+    write_new(target, "yours", replace=True)
+    assert target.read_text() == "yours"
 
 
 def test_a_link_takes_the_place_of_a_file_and_of_itself(tmp_path):

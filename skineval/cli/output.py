@@ -30,6 +30,7 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How results are written to standard output.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there with another content.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 
 

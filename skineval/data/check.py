@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from skineval.data import ham10000, manifest, pictures
+from skineval.data import formats, ham10000, manifest, pictures
 from skineval.data.archives import CODES as ZIP
 from skineval.data.contents import UNREADABLE, Content, examine
 from skineval.data.findings import Finding
@@ -26,10 +26,7 @@ NEARLY_ALL = 0.95  #: share of the images that must have one size for another on
 ENOUGH = 20  #: images from which on there is a usual size
 THRESHOLD = 128  #: grey level from which on a mask marks the lesion
 MAX_THREADS = 8  #: that decode at a time: each may hold one image of the largest size allowed
-#: Files that show an image to a person and that no loader reads.
-UNREAD = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".avif", ".jp2", ".dcm")
 IGNORED = "It is ignored; nothing needs be done if that is meant."
-SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 
 Progress = Callable[[int, int], None]
 
@@ -181,7 +178,7 @@ def _match(
     for id_, number in rows.numbers.items():
         where = f"{rows.name}, row {number}"
         if id_ not in images and id_ not in unreadable:
-            hint = f"Put it there, as a {' or '.join(pictures.PICTURES)} file or in a zip archive."
+            hint = f"Put it there, as a {' or '.join(formats.SUFFIXES)} file or in a zip archive."
             yield Finding("missing-image", where, f"there is no image {id_}", hint, image_ids=(id_,))
         elif masks and id_ not in masks:
             hint = "Its explanations cannot be scored; nothing else needs it."
@@ -242,12 +239,12 @@ def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Fin
         problem = content.problem
         yield Finding(problem.code, where, problem.what, problem.hint, image_ids=owner)
         return
-    suffix = content.file.inner.suffix.lower()
-    if suffix not in SUFFIXES[content.format]:
+    assert content.format is not None  # of what was decoded
+    if content.file.inner.suffix.lower() not in content.format.suffixes:
         hint = "It is read as what it is; rename it."
-        yield Finding("wrong-suffix", where, f"is a {content.format} image", hint, "remark")
+        yield Finding("wrong-suffix", where, f"is a {content.format.name} image", hint, "remark")
     if not content.ended:
-        what = f"does not end like a {content.format} image: a few bytes are missing, or something follows"
+        what = f"does not end like a {content.format.name} image: a few bytes are missing, or something follows"
         yield Finding("unended", where, what, "Compare it with the original.", "remark")
     if content.orientation != 1:
         what = f"is to be turned, says its EXIF orientation {content.orientation}"
@@ -306,9 +303,9 @@ def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]
 
 def _unread(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
     for file in files:
-        if file.inner.suffix.lower() in UNREAD:
+        if file.inner.suffix.lower() in formats.UNREAD:
             what = f"is a {file.inner.suffix} file, which is not read"
-            yield Finding("unread-format", file.listed(path), what, "Save it as a JPEG or PNG image.", "remark")
+            yield Finding("unread-format", file.listed(path), what, f"Save it as a {formats.NAMES} image.", "remark")
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -8,22 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import ExifTags, Image
 
-from skineval.data.decoding import MAX_PIXELS, MODES, open_image
+from skineval.data.formats import NAMES, Format, Problem, format_of, problem_of
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
 
 UNREADABLE = "unreadable"  #: code of a file of which no byte can be trusted
-#: What a JPEG and a PNG file begin with, and what the last bytes of a whole one are.
-ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 _RESTORE = "Download or copy it again."
-_CONVERT = "Save it as an 8-bit JPEG or PNG image."
 #: What other files begin with that are found under the name of an image.
 _FOREIGN = (
     (b"GIF8", "a GIF image"),
-    (b"BM", "a BMP image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"RIFF", "a WebP image or other RIFF file"),
+    (b"RIFF", "a RIFF file"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive"),
     (b"version https://git-lfs", "a pointer to a file that was not fetched"),
@@ -34,22 +28,13 @@ _FOREIGN = (
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why a file is not an image that can be used."""
-
-    code: str
-    what: str
-    hint: str
-
-
-@dataclass(frozen=True)
 class Content:
     """A file that is called like an image; the fields after `sha256` are what is known of it as an image."""
 
     file: StoredFile
     sha256: str = ""  #: of the bytes; "" where they cannot be read
     problem: Problem | None = None
-    format: str = ""  #: JPEG or PNG
+    format: Format | None = None
     width: int = 0
     height: int = 0
     mode: str = ""  #: Pillow's name for the kind of its pixels
@@ -71,32 +56,31 @@ def examine(file: StoredFile) -> Content:
     except DataError as error:
         what = error.message.removeprefix(file.name).strip().rstrip(".")
         return Content(file, problem=Problem(UNREADABLE, what, _RESTORE))
-    content = Content(file, hashlib.sha256(data).hexdigest(), ended=_is_ended(data))
+    found = format_of(data)
+    ended = found is not None and found.is_ended(data)
+    content = Content(file, hashlib.sha256(data).hexdigest(), format=found, ended=ended)
     if not data:
         return replace(content, problem=Problem("empty", "is empty", _RESTORE))
+    if found is None:
+        what = f"is not a {NAMES} image but {_name(data)}"
+        return replace(content, problem=Problem("not-an-image", what, _RESTORE))
     try:
-        image = open_image(data, file.name)
-    except DataError:
-        return replace(
-            content, problem=Problem("not-an-image", f"is not a JPEG or PNG image but {_name(data)}", _RESTORE)
-        )
+        image = found.open(data)
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
-        return replace(content, problem=_damage(error, content.ended))
+        return replace(content, problem=_damage(error, ended))
     with image:
         return _decode(image, content)
 
 
 def _decode(image: Image.Image, content: Content) -> Content:
-    content = replace(content, format=image.format or "", width=image.width, height=image.height, mode=image.mode)
-    if image.width * image.height > MAX_PIXELS:
-        what = f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
-        return replace(content, problem=Problem("too-many-pixels", what, "Remove it, or scale it down."))
-    if image.mode not in MODES:
-        return replace(content, problem=Problem("pixel-mode", f"has pixels of mode {image.mode}", _CONVERT))
+    content = replace(content, width=image.width, height=image.height, mode=image.mode)
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        problem = problem_of(image)
+        if problem is not None:
+            return replace(content, problem=problem)
         image.info.pop("transparency", None)  # Pillow would warn that it is dropped
         grey = np.asarray(image.convert("L"))
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)  # afterwards: a TIFF is turned as it is loaded
     except MemoryError:
         raise
     except Exception as error:
@@ -112,10 +96,6 @@ def _decode(image: Image.Image, content: Content) -> Content:
 def _damage(error: Exception, ended: bool) -> Problem:
     code, what = ("undecodable", "cannot be decoded") if ended else ("truncated", "ends before the image does")
     return Problem(code, f"{what}: {error}", _RESTORE)
-
-
-def _is_ended(data: bytes) -> bool:
-    return any(data.startswith(start) and data.rstrip(b"\x00").endswith(end) for start, end in ENDS.items())
 
 
 def _name(data: bytes) -> str:

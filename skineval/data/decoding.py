@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,42 +10,43 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
 from skineval.data.accelerator import decode_jpeg, is_accelerated, resize
+from skineval.data.findings import LEAVE_OUT
+from skineval.data.formats import NAMES, format_of, problem_of
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
 from skineval.specs import Fit
 
-MAX_PIXELS = 50_000_000
-
-MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
 _SCAN = 0xDA  #: the marker of JPEG after which pixels follow
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  #: markers of JPEG that tell the size
 _SEGMENTS = frozenset({0xC4, 0xC8, 0xCC, *range(0xDB, 0xFF)})  #: markers that a length follows, and no size
-_RESTORE = "Restore the file, or remove its row from the metadata."
+_RESTORE = f"Restore the file. {LEAVE_OUT}"
 
 
 def decode(path: Path, size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
-    """The image in a JPEG or PNG file as (size, size, 3) RGB. Raises DataError naming the file."""
+    """The image in a file of one of `formats.FORMATS` as (size, size, 3) RGB. Raises DataError naming the file."""
     return decode_bytes(StoredFile(path, "", 0, None).read(), size, str(path), fit=fit)
 
 
 def decode_bytes(
     content: bytes, size: int, name: str, mode: Literal["RGB", "L"] = "RGB", fit: Fit = "squash"
 ) -> NDArray[np.uint8]:
-    """The image in the content of a JPEG or PNG file as (size, size, 3) RGB or (size, size) L, resized by `fit_array`.
+    """The image in the content of a file as (size, size, 3) RGB or (size, size) L, resized by `fit_array`.
 
     EXIF orientation is applied, transparency dropped. Raises DataError, calling the file `name`, for content that is
-    of another format, damaged, or of more than `MAX_PIXELS` pixels (known before anything is decoded). Within
-    `accelerator.accelerated` the usual kinds of JPEG are decoded by torchvision, and torch makes images smaller: the
-    same files are refused, and values differ by one grey level at most (`accelerator.resize` says how surely).
+    of a format that is not read, damaged, of several images, or of more than `formats.MAX_PIXELS` pixels (known before
+    anything is decoded). Within `accelerator.accelerated` the usual kinds of JPEG are decoded by torchvision, and torch
+    makes images smaller: the same files are refused, and values differ by one grey level at most (`accelerator.resize`
+    says how surely).
     """
     if not content:
         raise DataError(f"{name} is empty.", _RESTORE)
     try:
         with open_image(content, name) as image:
-            _check_header(image, name)
+            problem = problem_of(image)
+            if problem is not None:
+                raise DataError(f"{name} {problem.what}.", f"{problem.hint} {LEAVE_OUT}")
             array = _by_torchvision(image, content) if mode == "RGB" and is_accelerated() else None
             if array is None:
                 ImageOps.exif_transpose(image, in_place=True)
@@ -133,25 +133,12 @@ def _scaled(shape: Sequence[int], size: int) -> tuple[int, int]:
 
 
 def open_image(content: bytes, name: str) -> Image.Image:
-    """Read the header of a JPEG or PNG file, and no pixel; raises DataError for any other format.
+    """Read the header of an image file, and no pixel; raises DataError for a format that is not read.
 
     Pillow raises whatever it likes for a damaged header. Not by `Image.open`: it would try every format, and warn of
     large images on stderr.
     """
-    formats: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
-        b"\xff\xd8\xff": JpegImageFile,
-        b"\x89PNG\r\n\x1a\n": PngImageFile,
-    }
-    for magic, reader in formats.items():
-        if content.startswith(magic):
-            return reader(io.BytesIO(content))
-    raise DataError(f"{name} is neither a JPEG nor a PNG file (it begins with {content[:8]!r}).", _RESTORE)
-
-
-def _check_header(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise DataError(
-            f"{name} has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million.", _RESTORE
-        )
-    if image.mode not in MODES:
-        raise DataError(f"{name} has pixels of mode {image.mode}, not 8 bits a channel.", "Save it as an 8-bit image.")
+    found = format_of(content)
+    if found is None:
+        raise DataError(f"{name} is not a {NAMES} image (it begins with {content[:8]!r}).", _RESTORE)
+    return found.open(content)

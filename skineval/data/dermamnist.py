@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from skineval.data import npz
 from skineval.data.arrays import ArrayImages
-from skineval.data.decoding import MAX_PIXELS
+from skineval.data.formats import MAX_PIXELS
 from skineval.data.lesions import DIAGNOSES, LesionTable
 from skineval.data.metadata import LESIONS_UNKNOWN, bare_frame
 from skineval.data.npz import Member

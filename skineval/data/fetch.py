@@ -94,7 +94,7 @@ def _write_manifest(folder: Path, digests: Mapping[str, str]) -> None:
     path = folder / MANIFEST
     try:
         with FileLock(folder / f".{MANIFEST}.lock"):
-            manifest.write(path, {**_known(folder), **digests})
+            manifest.write(path, {**_known(folder), **digests}, replace=True)
     except OSError as error:
         raise disk_error(path, error) from error
 

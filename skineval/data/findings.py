@@ -10,6 +10,12 @@ from skineval.errors import DataError, some
 
 Severity = Literal["error", "remark"]
 
+#: What there is besides mending an image, for whoever has no better copy of it.
+LEAVE_OUT = (
+    "To go on without: `skineval data check DIR --quarantine FILE` lists what cannot be used, and with "
+    "`--quarantine FILE` it is left out."
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -64,4 +70,6 @@ def refuse(faults: Iterable[Fault], name: str) -> None:
     for fault in faults:
         if fault.rows:
             examples = [str(row) for row in fault.rows]
-            raise DataError(f"{name}: {len(examples)} {fault.many}: {some(examples)}.", fault.hint)
+            out = any(row.image_ids for row in fault.rows)
+            hint = f"{fault.hint} {LEAVE_OUT}" if out else fault.hint
+            raise DataError(f"{name}: {len(examples)} {fault.many}: {some(examples)}.", hint)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skineval.data import pictures
+from skineval.data.formats import NAMES
 from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, LesionTable
 from skineval.data.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame
 from skineval.data.pictures import MASK, is_picture
@@ -18,7 +19,7 @@ from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS, image_id, plain
 from skineval.data.stored import StoredFile, scan
 from skineval.errors import DataError, some
 
-LOOKED_FOR = f"folders of .jpg or .png files called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
+LOOKED_FOR = f"folders of {NAMES} images called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
 STEM = 48  #: characters that an id keeps of a file name which is none
 
 

@@ -19,7 +19,7 @@ class Header:
     width: int
     height: int
     mode: str  #: as Pillow calls it: RGB, L, CMYK, ...
-    format: str  #: JPEG, PNG, or array
+    format: str  #: JPEG, PNG, ..., or array
 
 
 @runtime_checkable

@@ -105,6 +105,7 @@ class LesionTable:
     images: Images
     fingerprint: str
     synthetic: bool = False
+    sampled: bool = False  #: whether it is a part of a larger data set, drawn by chance
     notes: tuple[str, ...] = ()  #: what a reader of any result must know about this data
     layout: str = ""  #: how the folder or file was laid out, in words
     licence: str = ""  #: "" where nothing is known of it
@@ -265,7 +266,7 @@ def sample(table: LesionTable, limit: int, seed: int) -> LesionTable:
     note = f"not comparable: a sample of {len(drawn)} of {len(table)} images"
     if least.sum() > limit:
         note += f"; {limit} were asked for, but {KEPT_GROUPS} lesions of each diagnosis are kept, to be split"
-    return replace(drawn, notes=(*table.notes, note))
+    return replace(drawn, sampled=True, notes=(*table.notes, note))
 
 
 def _quotas(images: NDArray[np.int64], least: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from skineval.data.findings import Finding
 from skineval.data.stored import StoredFile
 from skineval.errors import DataError
-from skineval.files import atomic_write
+from skineval.files import write_new
 
 UNREADABLE = ""  #: in place of the checksum of a file that is there and cannot be read
 
@@ -38,14 +38,14 @@ def checksum(file: StoredFile) -> str:
         return UNREADABLE
 
 
-def write(path: Path, checksums: Mapping[str, str]) -> int:
-    """Write the checksums by name to `path`, sorted by name; how many there are.
+def write(path: Path, checksums: Mapping[str, str], *, replace: bool) -> int:
+    """Write the checksums by name to `path`, sorted by name, as `write_new` does; how many there are.
 
     Files that cannot be read are left out. Raises DiskError where the file cannot be written.
     """
     readable = sorted((name, digest) for name, digest in checksums.items() if digest != UNREADABLE)
     text = "".join(_line(name, digest) for name, digest in readable)
-    atomic_write(path, text.encode("utf-8", "surrogateescape"))
+    write_new(path, text.encode("utf-8", "surrogateescape"), replace=replace)
     return len(readable)
 
 

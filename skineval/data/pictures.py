@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.decoding import decode_bytes, open_image
+from skineval.data.findings import LEAVE_OUT
+from skineval.data.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.headers import Header
 from skineval.data.lesions import DIAGNOSES
 from skineval.data.stored import StoredFile
@@ -28,7 +30,6 @@ from skineval.specs import Fit
 if TYPE_CHECKING:
     import pandas as pd
 
-PICTURES = (".jpg", ".jpeg", ".png")
 MASK = "_segmentation"  #: what follows the image id in the name of a mask
 
 
@@ -93,8 +94,9 @@ def collect(
     """
     files = list(files)
     images, _ = find(files)
+    unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
     ids = frame["image_id"].tolist()
-    collected = attach(frame, _match(ids, images, path), files)
+    collected = attach(frame, _match(ids, images, unread, path), files)
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
@@ -124,7 +126,7 @@ def folder_of(path: Path) -> Path:
 
 def is_picture(file: StoredFile) -> bool:
     """Whether a file is called like an image."""
-    return file.inner.suffix.lower() in PICTURES
+    return file.inner.suffix.lower() in SUFFIXES
 
 
 def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
@@ -161,13 +163,20 @@ def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
         yield f"no images of {', '.join(absent)}"
 
 
-def _match(ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], path: Path) -> list[StoredFile]:
-    """The file of each image."""
+def _match(
+    ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], unread: Mapping[str, str], path: Path
+) -> list[StoredFile]:
+    """The file of each image; `unread` are files, by image id, of formats that are not read."""
     missing = [id_ for id_ in ids if id_ not in images]
+    if missing and set(missing) <= set(unread):
+        raise DataError(
+            f"{len(missing)} images are of a format that is not read: {some([unread[id_] for id_ in missing])}.",
+            f"Save them as {NAMES} images. {LEAVE_OUT}",
+        )
     if missing:
         raise DataError(
             f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
-            f"Put them there, as {' or '.join(PICTURES)} files or in zip archives.",
+            f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
         )
     for id_ in ids:
         # Copies of different size are different images; copies of equal size are taken to be equal.

@@ -17,7 +17,7 @@ from skineval.data.findings import Finding
 from skineval.data.lesions import LesionTable, subset
 from skineval.data.spellings import image_id
 from skineval.errors import DataError, some
-from skineval.files import atomic_write
+from skineval.files import write_new
 
 COLUMNS = ("image_id", "reason")
 KEYWORD = "quarantined"  #: by which a loader takes the ids that it is to pass over
@@ -51,12 +51,12 @@ def collect(findings: Iterable[Finding]) -> Quarantine:
     return Quarantine({id_: "; ".join(dict.fromkeys(codes[id_])) for id_ in sorted(codes)})
 
 
-def write(path: Path, quarantine: Quarantine) -> None:
-    """Write a CSV file with the columns `COLUMNS`. Raises DiskError where it cannot be written."""
+def write(path: Path, quarantine: Quarantine, *, replace: bool) -> None:
+    """Write a CSV file with the columns `COLUMNS`, as `write_new` does. Raises DiskError where it cannot be written."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerows([COLUMNS, *quarantine.reasons.items()])
-    atomic_write(path, buffer.getvalue())
+    write_new(path, buffer.getvalue(), replace=replace)
 
 
 def read(path: Path) -> Quarantine:

@@ -64,6 +64,14 @@ class Split:
         """Whether images of one lesion may lie in different parts."""
         return self.protocol != LESION
 
+    def stamps(self, table: LesionTable) -> tuple[str, ...]:
+        """What every table, figure and file says of results on these parts of `table`."""
+        return (
+            *(("SYNTHETIC",) if table.synthetic else ()),
+            *(("LEAKY",) if self.leaky else ()),
+            *(("NOT COMPARABLE",) if table.sampled else ()),
+        )
+
     @property
     def fingerprint(self) -> str:
         """A hash of the protocol and of every row, whatever their order."""

@@ -51,6 +51,11 @@ class Prepared:
     precisions: Mapping[str, str]  #: architecture -> precision and why
 
     @property
+    def stamps(self) -> tuple[str, ...]:
+        """What every table, figure and file says of this bench."""
+        return self.split.stamps(self.table)
+
+    @property
     def parts(self) -> dict[int, Rows]:
         """The parts of every fold as rows of the table."""
         folds = range(self.split.folds)
@@ -197,15 +202,6 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
     ), sources
 
 
-def stamps(prepared: Prepared) -> tuple[str, ...]:
-    """What every table, figure and file says of this bench."""
-    return (
-        *(("SYNTHETIC",) if prepared.table.synthetic else ()),
-        *(("LEAKY",) if prepared.split.leaky else ()),
-        *(("NOT COMPARABLE",) if prepared.recipe.limit is not None else ()),
-    )
-
-
 def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dict[str, Any]:
     """environment.json: what one needs to know to repeat the bench, or to doubt it."""
     return {
@@ -241,7 +237,7 @@ def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dic
         },
         "external": [external.name for external in prepared.externals],
         "classes": list(prepared.classes),
-        "stamps": list(stamps(prepared)),
+        "stamps": list(prepared.stamps),
         "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
         "set_aside": [str(problem) for problem in catalog.problems],
     }

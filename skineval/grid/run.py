@@ -23,7 +23,7 @@ from skineval.grid.engines import LocalEngine, Message
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
 from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_bench
 from skineval.grid.plan import run_folder_name
-from skineval.grid.prepare import Prepared, environment, stamps
+from skineval.grid.prepare import Prepared, environment
 from skineval.grid.result import BenchResult
 from skineval.grid.store import BenchFolder
 from skineval.grid.workspace import ExternalImages, Workspace, masks_to_message
@@ -136,7 +136,7 @@ def run_cells(
         weights=prepared.weights,
         externals=tuple(externals),
         deterministic=prepared.recipe.deterministic,
-        stamps=stamps(prepared),
+        stamps=prepared.stamps,
     )
 
     def on_message(message: Message) -> None:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from skineval.data.audit import Audit, Pair
 from skineval.data.lesions import LesionTable
-from skineval.files import atomic_write
+from skineval.files import atomic_write, write_new
 from skineval.report import html, markdown, text
 from skineval.report.audit import report
 from skineval.report.audit_pairs import PICTURED, SHEET
 from skineval.report.contact_sheet import SIDE, Pictured, contact_sheet
 
+PAIRS = "pairs.csv"
 PAIR_COLUMNS = tuple(field.name for field in dataclasses.fields(Pair))
 
 
@@ -47,8 +48,12 @@ def pairs_csv(pairs: Sequence[Pair]) -> str:
     return buffer.getvalue()
 
 
-def write(found: Audit, table: LesionTable, folder: Path, stamps: Sequence[str] = ()) -> tuple[Path, ...]:
+def write(
+    found: Audit, table: LesionTable, folder: Path, stamps: Sequence[str] = (), *, replace: bool = False
+) -> tuple[Path, ...]:
     """Write audit.json, audit.md, audit.html, pairs.csv and the contact sheet into `folder`; returns their paths.
+
+    pairs.csv comes first, as `write_new` writes it: a person may have removed rows of one that is there.
 
     Raises DiskError where a file cannot be written, DataError where an image cannot be decoded.
     """
@@ -57,14 +62,14 @@ def write(found: Audit, table: LesionTable, folder: Path, stamps: Sequence[str] 
     page = report(found, stamps)
     files: dict[str, bytes | str] = {
         "audit.json": as_json(found, stamps),
-        "pairs.csv": pairs_csv(found.candidates),
         **({SHEET: sheet} if shown else {}),
         "audit.md": markdown.document(page),
         "audit.html": html.document(page, lambda file: {SHEET: sheet}[file]),
     }
+    write_new(folder / PAIRS, pairs_csv(found.candidates), replace=replace)
     for name, content in files.items():
         atomic_write(folder / name, content)
-    return tuple(folder / name for name in files)
+    return tuple(folder / name for name in (PAIRS, *files))
 
 
 def draw_sheet(pairs: Sequence[Pair], table: LesionTable) -> bytes:

@@ -60,13 +60,12 @@ def split_table(table: LesionTable, split: Split) -> Table:
         rows = split.parts(fold)
         for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
             counts[fold, part] = np.bincount(codes[mine], minlength=len(DIAGNOSES)).tolist()
-    stamps = (*(("SYNTHETIC",) if table.synthetic else ()), *(("LEAKY",) if split.leaky else ()))
     parted = lesions_parted(split.frame)
     proof = f"Lesions in more than one part of a fold: {parted}."
     if not table.lesions_known:
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    made = parts(split.frame, counts, DIAGNOSES, stamps, table.lesions_known)
+    made = parts(split.frame, counts, DIAGNOSES, split.stamps(table), table.lesions_known)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 

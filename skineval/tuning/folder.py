@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from skineval.catalog import Catalog
 from skineval.errors import DataError, UsageError
 from skineval.files import atomic_write
-from skineval.grid.prepare import environment, stamps
+from skineval.grid.prepare import environment
 from skineval.grid.store import read_json, write_frame, write_json
 from skineval.recipe import make_recipe
 from skineval.tuning.plan import HANDED_ON, Plan
@@ -113,7 +113,8 @@ def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
     write_table(folder, trials, [one.key for one in plan.space])
     best = winner(trials)
     done = sum(trial.state == DONE for trial in trials)
-    marks = f" [{'; '.join(stamps(plan.prepared))}]" if stamps(plan.prepared) else ""
+    stamps = plan.prepared.stamps
+    marks = f" [{'; '.join(stamps)}]" if stamps else ""
     text = (
         f"Trial {best.number} of `skineval tune`{marks}, the best of {done} that reached their end. "
         f"Its validation balanced accuracy is {best.score:.3f}, which is optimistic for that reason. "

@@ -10,7 +10,6 @@ import numpy as np
 
 from skineval.catalog import Catalog
 from skineval.errors import UsageError
-from skineval.grid.prepare import stamps
 from skineval.grid.run import RUNS
 from skineval.recipe import Recipe
 from skineval.tuning.display import Display
@@ -106,7 +105,7 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         cells=len(prepared.cells),
         n_images=len(validation),
         n_lesions=int(frame["group"].iloc[validation].nunique()) if prepared.table.lesions_known else None,
-        stamps=stamps(prepared),
+        stamps=prepared.stamps,
         caveat=plan.caveat,
         notes=tuple(note for note in (*prepared.lacking, refits, shortage) if note),
     )

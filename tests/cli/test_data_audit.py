@@ -52,6 +52,12 @@ def test_json_is_the_document_that_is_written(tmp_path, skineval_program):
     assert document["lesion_level"]["parting"]["parted_lesions"] == 0
     assert 0.2 < document["siblings_by_lesion"][0]["expected"] < 0.7
     assert "audit.html" in done.stderr
+    # A person has taken out the pairs that are none.
+    (tmp_path / "a" / "pairs.csv").write_text("image_a,image_b\n")
+    done = skineval_program("data", "audit", "synthetic:images=150", *FEW, "--out=a", "--format=json")
+    assert done.returncode == 2
+    assert "a/pairs.csv is there already, with another content." in done.stderr
+    assert done.stdout == (tmp_path / "a" / "audit.json").read_text()
 
 
 def test_csv_is_what_groups_takes(tmp_path, skineval_program):

@@ -71,7 +71,7 @@ def test_the_quarantine_list_names_images_with_errors(skineval_program: Skineval
     assert "Quarantine: 1 images in out/q.csv" in done.stderr
     assert "no list helps" not in done.stderr
     write_files(folder, {"HAM10000_metadata.csv": metadata(["a b,c d,nv,histo,1,male,back,x"]).encode()})
-    done = skineval_program("data", "check", "data", "--quarantine=out/q.csv")
+    done = skineval_program("data", "check", "data", "--quarantine=out/q.csv", "--force")
     assert "3 further errors are not of images of the data set: no list helps, mend them." in done.stderr
 
 
@@ -91,6 +91,11 @@ def test_a_manifest_is_written_and_notices_what_decoders_do_not(skineval_program
     done = skineval_program("data", "check", "data", "--manifest=data/SHA256SUMS", "--format=csv")
     assert done.returncode == 3
     assert f"error,manifest-changed,images/{IDS[2]}.jpg," in done.stdout
+    # A second manifest would hide the change.
+    promised = (folder / "SHA256SUMS").read_text()
+    done = skineval_program("data", "check", "data", "--write-manifest=data/SHA256SUMS")
+    assert done.returncode == 2
+    assert (folder / "SHA256SUMS").read_text() == promised
 
 
 def test_quiet_says_nothing_but_results(skineval_program: Skineval, folder: Path) -> None:

@@ -67,6 +67,8 @@ FILES = {
     "gif": (IMAGE, encoded(picture(0), "GIF"), "not-an-image", True),
     "16 bits": (IMAGE, SIXTEEN, "pixel-mode", True),
     "bomb": (IMAGE, header_bomb.bomb("JPEG"), "too-many-pixels", True),
+    "pages": (IMAGE, encoded(picture(0), "TIFF", save_all=True, append_images=[picture(1)]), "several-frames", True),
+    "tiff": (IMAGE, encoded(picture(0), "TIFF"), "wrong-suffix", False),
     "one colour": (IMAGE, encoded(Image.new("RGB", (20, 15), (90, 20, 20))), "blank", True),
     "png": (IMAGE, encoded(picture(0), "PNG"), "wrong-suffix", False),
     "grey": (IMAGE, encoded(picture(0, mode="L")), "colours", False),

@@ -47,6 +47,29 @@ def test_exif_orientation_is_applied() -> None:
     assert (pixels[2:] > 191).all()
 
 
+#: Formats besides JPEG that keep every pixel, and how they are written.
+LOSSLESS = {
+    "PNG": {},
+    "BMP": {},
+    "TIFF": {},
+    "TIFF of LZW": {"compression": "tiff_lzw"},
+    "WEBP": {"lossless": True},
+}
+
+
+@pytest.mark.parametrize("how", LOSSLESS)
+def test_the_same_pixels_are_the_same_image_in_every_format(how: str) -> None:
+    content = encoded(picture(5), how.split()[0], **LOSSLESS[how])
+    np.testing.assert_array_equal(decode_bytes(content, 8, "x"), decode_bytes(encoded(picture(5), "PNG"), 8, "x"))
+
+
+def test_a_turned_tiff_is_turned_once() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    turned, expected = (decode_bytes(encoded(picture(5), kind, exif=exif), 8, "x") for kind in ("TIFF", "PNG"))
+    np.testing.assert_array_equal(turned, expected)
+
+
 def test_png_called_jpg_is_decoded(tmp_path: Path) -> None:
     path = write_files(tmp_path, {"a.jpg": encoded(picture(0), "PNG")}) / "a.jpg"
     assert decode(path, 4).shape == (4, 4, 3)
@@ -57,8 +80,15 @@ def test_png_called_jpg_is_decoded(tmp_path: Path) -> None:
 JPEG = encoded(picture(0, (64, 48)))
 WHOLE = {
     "empty": (b"", "is empty"),
-    "web page": (b"<html>", "neither a JPEG nor a PNG"),
-    "bmp": (encoded(picture(0), "BMP"), "neither a JPEG nor a PNG"),
+    "web page": (b"<html>", "is not a JPEG, PNG, BMP, TIFF or WEBP image"),
+    "gif": (encoded(picture(0), "GIF"), "is not a JPEG, PNG, BMP, TIFF or WEBP image"),
+    "sound": (b"RIFF\x24\x00\x00\x00WAVEfmt ", "is not a JPEG"),
+    "pages": (encoded(picture(0), "TIFF", save_all=True, append_images=[picture(1)]), "holds 2 images"),
+    "animation": (encoded(picture(0), "WEBP", save_all=True, append_images=[picture(1)]), "holds 2 images"),
+    "cut bmp": (encoded(picture(0), "BMP")[:-40], "cannot be decoded"),
+    "cut tiff": (encoded(picture(0), "TIFF", compression="tiff_lzw")[:300], "cannot be decoded"),
+    "cut webp": (encoded(picture(0), "WEBP")[:-40], "cannot be decoded"),
+    "16 bits of a tiff": (encoded(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "TIFF"), "mode I;16"),
     "magic only": (JPEG[:3], "cannot be decoded"),
     "cut png": (encoded(picture(0), "PNG")[:-40], "cannot be decoded"),
     "16 bits": (encoded(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "PNG"), "mode I;16"),
@@ -94,10 +124,12 @@ def bombs() -> dict[str, bytes]:
     png = bytearray(encoded(picture(0), "PNG"))
     png[16:24] = struct.pack(">II", 60_000, 60_000)
     png[29:33] = struct.pack(">I", zipfile.crc32(bytes(png[12:29])))
-    return {"jpeg": bytes(jpeg), "png": bytes(png)}
+    bmp = bytearray(encoded(picture(0), "BMP"))
+    bmp[18:26] = struct.pack("<ii", 60_000, 60_000)
+    return {"jpeg": bytes(jpeg), "png": bytes(png), "bmp": bytes(bmp)}
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "png"])
+@pytest.mark.parametrize("kind", bombs())
 def test_header_bomb_is_refused_before_decoding(kind: str) -> None:
     started = time.perf_counter()
     with pytest.raises(DataError, match=r"bomb has 60000 x 60000 pixels, more than 50 million"):

@@ -105,7 +105,7 @@ def test_headers_are_counted_and_bad_ones_named(tmp_path: Path) -> None:
         Header(20, 15, "RGB", "JPEG"): 2, Header(8, 9, "L", "JPEG"): 1, Header(20, 15, "RGB", "PNG"): 1,
     }  # fmt: skip
     (bad,) = headers.unreadable
-    assert "A5.jpg is neither a JPEG nor a PNG file" in bad
+    assert "A5.jpg is not a JPEG, PNG, BMP, TIFF or WEBP image" in bad
     assert headers.masks == 1
     assert told == [(done, 5) for done in range(1, 6)]
 

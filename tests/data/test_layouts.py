@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from skineval.data import layouts
+from skineval.data.decoding import decode_bytes
 from skineval.data.lesions import COLUMNS, LesionTable
 from skineval.errors import DataError
 from tests.data.folders import (
@@ -206,6 +207,30 @@ def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:
     message = refused(ham_folder(tmp_path, images={IDS[0]: JPEGS[IDS[0]]}))
     assert "3 images named in the metadata are not in" in message
     assert ", ".join(IDS[1:]) in message
+
+
+def test_images_of_any_format_that_is_read_make_the_same_table(tmp_path: Path) -> None:
+    kinds = (("PNG", ".png"), ("BMP", ".BMP"), ("TIFF", ".tif"), ("TIFF", ".tiff"))
+    folder = ham_folder(tmp_path, images={})
+    write_files(
+        folder,
+        {
+            f"images/{id_}{suffix}": encoded(picture(seed), kind)
+            for seed, (id_, (kind, suffix)) in enumerate(zip(IDS, kinds, strict=True))
+        },
+    )
+    pixels = layouts.load(folder).images.pixels(range(4), 8)
+    expected = [decode_bytes(encoded(picture(seed), "PNG"), 8, "x") for seed in range(4)]
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_images_that_are_there_in_a_format_that_is_not_read_are_not_called_missing(tmp_path: Path) -> None:
+    folder = ham_folder(tmp_path, images={id_: JPEGS[id_] for id_ in IDS[1:]})
+    write_files(folder, {f"images/{IDS[0]}.heic": b"\0\0\0\x18ftypheic"})
+    with pytest.raises(DataError) as caught:
+        layouts.load(folder)
+    assert f"1 images are of a format that is not read: {folder}/images/{IDS[0]}.heic" in caught.value.message
+    assert "JPEG, PNG, BMP, TIFF or WEBP" in caught.value.hint
 
 
 def test_two_versions_of_an_image_are_refused(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ needs_sha256sum = pytest.mark.skipif(shutil.which("sha256sum") is None, reason="
 @needs_sha256sum
 def test_sha256sum_verifies_what_was_written(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "data", FILES)
-    assert manifest.write(tmp_path / "SHA256SUMS", checksums(folder)) == len(FILES)
+    assert manifest.write(tmp_path / "SHA256SUMS", checksums(folder), replace=False) == len(FILES)
     command = ["sha256sum", "--check", "--strict", str(tmp_path / "SHA256SUMS")]
     assert subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
     (folder / "plain.txt").write_bytes(b"on3")
@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_read_has_no_checksum(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"some text", b"same text"))
     found = checksums(tmp_path)
     assert found == {"a.zip/x": manifest.UNREADABLE}
-    assert manifest.write(tmp_path / "sums", {**found, "y": DIGEST}) == 1
+    assert manifest.write(tmp_path / "sums", {**found, "y": DIGEST}, replace=False) == 1
     assert manifest.read(tmp_path / "sums") == {"y": DIGEST}
     (finding,) = manifest.verify({"a.zip/x": DIGEST}, found)
     assert finding.code == "manifest-changed"
@@ -122,7 +122,7 @@ def test_no_such_manifest(tmp_path: Path) -> None:
 def test_a_manifest_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DiskError, match="Cannot write"):
-        manifest.write(tmp_path / "file" / "sums", {"a": DIGEST})
+        manifest.write(tmp_path / "file" / "sums", {"a": DIGEST}, replace=False)
 
 
 # Names as the file system may hold them: also bytes that are no UTF-8, which Python shows as lone surrogates.
@@ -133,7 +133,7 @@ names = st.lists(parts.filter(lambda part: part not in (".", "..")), min_size=1,
 @given(st.dictionaries(names, st.binary(min_size=32, max_size=32).map(bytes.hex), min_size=1))
 def test_every_name_comes_back(tmp_path_factory: pytest.TempPathFactory, known: dict[str, str]) -> None:
     path = tmp_path_factory.mktemp("sums") / "sums"
-    assert manifest.write(path, known) == len(known)
+    assert manifest.write(path, known, replace=False) == len(known)
     assert manifest.read(path) == known
     lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
     assert len(lines) == len(known)

@@ -189,6 +189,8 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
         open_store(layouts.load(ham_folder(tmp_path / "data", images=images)), 8, cache=tmp_path / "cache")
     assert caught.value.message.startswith("3 of 4 images cannot be decoded")
     assert all(f"{id_}.jpg" in caught.value.message for id_ in IDS[1:])
+    # What to do where there is no better copy.
+    assert "skineval data check DIR --quarantine FILE" in caught.value.hint
 
 
 FILL = f"""

@@ -16,7 +16,7 @@ TABLE = made_table([("mel", 2), ("nv", 3), ("bkl", 1)])
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     listed = Quarantine({"ISIC_1": "truncated; mask-shape", "ISIC_2": ""})
-    quarantine.write(tmp_path / "q.csv", listed)
+    quarantine.write(tmp_path / "q.csv", listed, replace=False)
     assert (tmp_path / "q.csv").read_text() == "image_id,reason\nISIC_1,truncated; mask-shape\nISIC_2,\n"
     assert quarantine.read(tmp_path / "q.csv") == listed
 

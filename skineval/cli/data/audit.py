@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, warn
 from skineval.errors import ExitCode
 from skineval.options import HELP
 
@@ -30,6 +30,7 @@ def audit(
     pairs: Annotated[int, typer.Option("--pairs", min=0, help="Pairs of similar images that are listed.")] = 100,
     groups: Annotated[str | None, typer.Option("--groups", help=HELP["groups"], metavar="FILE")] = None,
     quarantine: Annotated[str | None, typer.Option("--quarantine", help=HELP["quarantine"], metavar="FILE")] = None,
+    force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:
@@ -60,16 +61,16 @@ def audit(
     found, subject = audited.audit, audited.subject
     stamps = report.stamps_of(found, subject.stamps)
     folder = out or subject.folder
-    if folder is not None:
-        files = audit_files.write(found, subject.table, folder, stamps)
-        if not quiet:
-            typer.echo(f"Written: {', '.join(map(str, files))}", err=True)
     if format is Format.JSON:
         typer.echo(audit_files.as_json(found, stamps), nl=False)
     elif format is Format.CSV:
         typer.echo(audit_files.pairs_csv(found.candidates), nl=False)
     else:
         print_tables(report.tables(found, stamps), format)
+    if folder is not None:
+        files = audit_files.write(found, subject.table, folder, stamps, replace=force)
+        if not quiet:
+            typer.echo(f"Written: {', '.join(map(str, files))}", err=True)
     contradictions = found.actual.contradictions if found.actual is not None else ()
     for contradiction in contradictions:
         warn(contradiction)

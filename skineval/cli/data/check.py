@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, QuietOption, print_table
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
 from skineval.cli.progress import counting
 from skineval.errors import ExitCode
 
@@ -30,6 +30,7 @@ def check(
         Path | None,
         typer.Option("--quarantine", help="Write a list of the unusable images here: bench --quarantine takes it."),
     ] = None,
+    force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:
@@ -52,13 +53,13 @@ def check(
             aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
             progress=progress,
         )
-    if write_manifest is not None:
-        n = manifests.write(write_manifest, checked.checksums)
-        _say(f"Manifest: {n} checksums in {write_manifest}", quiet)
-    if quarantine is not None:
-        _write_quarantine(quarantine, checked, quiet)
     people = format in (Format.TABLE, Format.MARKDOWN)
     print_table(findings_table(checked, str(path)) if people else all_findings(checked, str(path)), format)
+    if write_manifest is not None:
+        n = manifests.write(write_manifest, checked.checksums, replace=force)
+        _say(f"Manifest: {n} checksums in {write_manifest}", quiet)
+    if quarantine is not None:
+        _write_quarantine(quarantine, checked, force, quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)
 
@@ -70,11 +71,11 @@ def _load(path: Path) -> LesionTable:
     return load_table(str(path), load_catalog())[0]
 
 
-def _write_quarantine(path: Path, checked: Checked, quiet: bool) -> None:
+def _write_quarantine(path: Path, checked: Checked, force: bool, quiet: bool) -> None:
     from skineval.data import quarantine
 
     listed = quarantine.collect(checked.findings)
-    quarantine.write(path, listed)
+    quarantine.write(path, listed, replace=force)
     _say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
     others = sum(not finding.image_ids for finding in checked.errors)
     if others:

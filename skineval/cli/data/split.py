@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, print_table
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
 from skineval.options import HELP
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
@@ -20,6 +20,7 @@ def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
     *,
     out: Annotated[Path | None, typer.Option("--out", help="The CSV file to write.", show_default=False)] = None,
+    force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     **keys: Any,
@@ -32,11 +33,15 @@ def split(
     from skineval import api
 
     table, made = api.split(data, **keys)
-    from skineval.grid.store import write_frame
+    from skineval.files import write_new
+    from skineval.grid.store import csv_text
     from skineval.report.parts import split_table
 
-    if out is not None:
-        write_frame(out, made.frame)
+    if not quiet:
+        for note in table.notes:
+            typer.echo(note, err=True)
     print_table(split_table(table, made), format)
-    if out is not None and not quiet:
-        typer.echo(f"Split: {out}", err=True)
+    if out is not None:
+        write_new(out, csv_text(made.frame), replace=force)
+        if not quiet:
+            typer.echo(f"Split: {out}", err=True)

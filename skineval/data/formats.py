@@ -1,0 +1,77 @@
+"""The formats of image files that are read, each by its reader of Pillow, and what their files look like."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+MAX_PIXELS = 50_000_000
+MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of image file."""
+
+    name: str  #: as Pillow calls it
+    suffixes: tuple[str, ...]
+    start: re.Pattern[bytes]  #: what a file begins with
+    reader: Callable[[io.BytesIO], Image.Image]
+    end: bytes = b""  #: the last bytes of a whole file, where all whole files have the same
+
+    def open(self, content: bytes) -> Image.Image:
+        """Read the header, and no pixel. Pillow raises whatever it likes for a damaged one."""
+        return self.reader(io.BytesIO(content))
+
+    def is_ended(self, content: bytes) -> bool:
+        """Whether these are the last bytes of a whole file, but for zeros that a disk put behind them."""
+        return content.rstrip(b"\x00").endswith(self.end)
+
+
+FORMATS = (
+    Format("JPEG", (".jpg", ".jpeg"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
+    Format("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, b"IEND\xaeB`\x82"),
+    Format("BMP", (".bmp",), re.compile(rb"BM"), BmpImageFile),
+    Format("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), TiffImageFile),
+    Format("WEBP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+)
+SUFFIXES = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
+NAMES = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"  #: in a sentence
+#: Files that show an image to a person and that no loader reads.
+UNREAD = (".gif", ".heic", ".heif", ".avif", ".jp2", ".dcm")
+
+
+def format_of(content: bytes) -> Format | None:
+    """The format that a file begins like; None for any that is not read."""
+    return next((one for one in FORMATS if one.start.match(content)), None)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file is not an image that can be used."""
+
+    code: str
+    what: str
+    hint: str
+
+
+def problem_of(image: Image.Image) -> Problem | None:
+    """What its header, before any pixel is decoded, has against an image; None where there is nothing."""
+    if image.width * image.height > MAX_PIXELS:
+        what = f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
+        return Problem("too-many-pixels", what, "Scale it down.")
+    if image.mode not in MODES:
+        return Problem("pixel-mode", f"has pixels of mode {image.mode}, not 8 bits a channel", "Save it with 8.")
+    frames = int(getattr(image, "n_frames", 1))  # pages of a TIFF, or frames of an animation
+    if frames > 1:
+        return Problem("several-frames", f"holds {frames} images", "Save the one that is meant as a file of its own.")
+    return None
