@@ -6,7 +6,7 @@ import hashlib
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NONE, IMAGENET = "none", "imagenet"
-SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth", ".ckpt")
+SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth", ".ckpt", ".tar", ".bin")
 #: Under which training programs keep the tensors in a file, the first that is there.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "ema")
 
@@ -100,9 +100,10 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pt, .pth or .ckpt file, where they may lie under one of `WRAPPERS`.
+    """The tensors of a .safetensors file, or of one that torch wrote (`TORCH`), where they may lie under one of `WRAPPERS`.
 
-    Raises ModelFileError naming a file that is damaged or something else; nothing that a file holds is run.
+    Other dictionaries of tensors beside those, such as an average, keep their key in front of their names. Raises
+    ModelFileError naming a file that is damaged or something else; nothing that a file holds is run.
     """
     if path.suffix in SAFETENSORS:
         return _read_safetensors(path)
@@ -129,23 +130,67 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
 
     try:
         _refuse_compressed(path)
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_stand_ins(path)):
+            content: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of many kinds, for what is damaged and for what would run code
         raise ModelFileError(
             f"{path} is damaged, or holds more than tensors and plain values ({type(error).__name__}).",
             "What would run code is refused. Where you trust the file, load it with what wrote it, and save only the "
             "network: torch.save(network.state_dict(), 'weights.pt').",
         ) from error
-    if isinstance(content, dict):
-        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
+    beside: dict[str, Tensor] = {}
+    if isinstance(content, dict) and (found := [key for key in WRAPPERS if isinstance(content.get(key), dict)]):
+        beside = _beside(content, found[0])
+        content = content[found[0]]
     if not isinstance(content, dict) or not content:
         raise ModelFileError(f"{path} holds {type(content).__name__}, not a dictionary of tensors.", _PLAIN)
     others = [str(name) for name, value in content.items() if not _is_named_tensor(name, value)]
     if others:
         raise ModelFileError(f"{path} holds more than tensors: {some(others)}.", _PLAIN)
-    return {name: tensor.detach() for name, tensor in content.items()}
+    return {name: tensor.detach() for name, tensor in {**beside, **content}.items()}
 
 
+class _PassedOver:
+    """Stands for an object of a class that is not looked up: takes all that a file says of it, and does nothing."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __setstate__(self, _: object) -> None: ...
+
+    def __setitem__(self, _: object, __: object) -> None: ...
+
+    def append(self, _: object) -> None: ...
+
+    def extend(self, _: object) -> None: ...
+
+
+def _stand_ins(path: Path) -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
+    """A class that does nothing for each name in a file that torch does not read as a plain value.
+
+    Checkpoints hold the settings of those who trained: paths, numpy's numbers, classes of their own. No such name is
+    looked up, so that nothing of it is run. What Python itself or the operating system can do is no setting, and is
+    left for torch to refuse, as are files from before torch 1.6.
+    """
+    import torch
+
+    if not zipfile.is_zipfile(path):
+        return []
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    settings = [name for name in names if name.partition(".")[0] not in _PYTHON]
+    return [(type(name.rpartition(".")[2], (_PassedOver,), {}), name) for name in settings]
+
+
+def _beside(content: Mapping[str, object], chosen: str) -> dict[str, Tensor]:
+    """The tensors of the dictionaries of nothing else that lie beside the `chosen` one, with their key in front."""
+    return {
+        f"{key}.{name}": tensor
+        for key, value in content.items()
+        if key != chosen and isinstance(value, dict) and all(_is_named_tensor(*item) for item in value.items())
+        for name, tensor in value.items()
+    }
+
+
+_PYTHON = frozenset({"builtins", "os", "posix", "nt", "sys", "subprocess"})
 _PLAIN = f"Save a plain state dict, or one under {' or '.join(map(repr, WRAPPERS))}."
 
 

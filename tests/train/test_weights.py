@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import struct
+import sys
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, UserDict
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -96,13 +100,24 @@ class Bomb:
         return os.system, (f"touch {self.flag}",)
 
 
+class Evaluation(Bomb):
+    """The same by a function of Python itself."""
+
+    def __reduce__(self):
+        return eval, (f"__import__('os').system('touch {self.flag}')",)
+
+
+class Settings(UserDict):
+    """A class of those who trained."""
+
+
 class TestTorchFiles:
     @pytest.fixture
     def state(self):
         torch.manual_seed(5)
         return build(3, weights=None).state_dict()
 
-    @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
+    @pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".pth.tar"])
     @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
     @pytest.mark.parametrize(
         "wrap",
@@ -128,9 +143,10 @@ class TestTorchFiles:
 
     @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
     @pytest.mark.parametrize("place", ["whole", "beside", "within"])
-    def test_code_in_a_file_is_not_run(self, state, tmp_path, zipped, place):
+    @pytest.mark.parametrize("kind", [Bomb, Evaluation])
+    def test_code_in_a_file_is_not_run(self, state, tmp_path, zipped, place, kind):
         flag = tmp_path / "flag"
-        bomb = Bomb(flag)
+        bomb = kind(flag)
         content = {"whole": bomb, "beside": {"state_dict": state, "args": bomb}, "within": {**state, "x": bomb}}[place]
         path = tmp_path / "evil.pth"
         torch.save(content, path, _use_new_zipfile_serialization=zipped)
@@ -168,11 +184,51 @@ class TestTorchFiles:
         with pytest.raises(ModelFileError, match=reason):
             read_tensors(path)
 
-    def test_a_whole_model_is_refused(self, tmp_path):
+    @pytest.mark.parametrize(("zipped", "reason"), [(True, "holds Sequential, not a dict"), (False, "holds more than")])
+    def test_a_whole_model_is_refused(self, tmp_path, zipped, reason):
         path = tmp_path / "model.pt"
-        torch.save(build(3, weights=None), path)
-        with pytest.raises(ModelFileError, match="damaged, or holds more than tensors"):
+        torch.save(build(3, weights=None), path, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ModelFileError, match=reason):
             read_tensors(path)
+
+    def test_settings_of_any_class_are_passed_over(self, state, tmp_path, monkeypatch):
+        """What Lightning keeps beside a network; the class may be one that nobody here has."""
+        path = tmp_path / "last.ckpt"
+        # As its LightningModule wrote it: a prefix, the weights of the loss, half precision.
+        tensors = {f"net.{name}": tensor.half() for name, tensor in state.items()} | {"loss.weight": torch.ones(3)}
+        settings = Settings()
+        settings["lr"] = Path("data")
+        parameters = {"cfg": settings, "loss": nn.CrossEntropyLoss(), "best": np.float64(0.5), "w": np.ones(3)}
+        content = {
+            "epoch": 4,
+            "pytorch-lightning_version": "2.6.0",
+            "state_dict": tensors,
+            "callbacks": {"ModelCheckpoint{'monitor': None}": {"best_model_score": torch.tensor(0.5)}},
+            "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}],
+            "hyper_parameters": parameters | {"build": functools.partial(build, 3), "when": datetime.now(UTC)},
+        }
+        torch.save(content, path)
+        monkeypatch.delattr(sys.modules[__name__], "Settings")
+        model = build(3, weights=None)
+        loaded = load_into(model, path)
+        assert (loaded.prefix, loaded.missing, loaded.unused) == ("net.", (), ("loss.weight",))
+        expected = {name: tensor.half().to(tensor.dtype) for name, tensor in state.items()}
+        assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in expected.items())
+
+    def test_an_object_among_the_tensors_is_refused(self, state, tmp_path):
+        path = tmp_path / "odd.pt"
+        torch.save({"state_dict": {**state, "x": nn.ReLU()}}, path)
+        with pytest.raises(ModelFileError, match="holds more than tensors: x"):
+            read_tensors(path)
+
+    def test_of_a_network_and_its_average_the_network_is_taken_and_both_are_recorded(self, state, tmp_path):
+        path = tmp_path / "timm.pth.tar"
+        average = {name: tensor + 1 for name, tensor in state.items()}
+        torch.save({"state_dict": state, "state_dict_ema": average, "optimizer": {"state": {}, "lr": 0.1}}, path)
+        model = build(3, weights=None)
+        loaded = load_into(model, path)
+        assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in state.items())
+        assert loaded.unused == tuple(sorted(f"state_dict_ema.{name}" for name in average))
 
     @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
     def test_a_file_that_was_cut_anywhere_is_refused(self, state, tmp_path, zipped):
@@ -207,7 +263,7 @@ class TestPrefixes:
         torch.manual_seed(5)
         return build(3, weights=None).state_dict()
 
-    @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "0."])
+    @pytest.mark.parametrize("prefix", ["module.", "backbone.", "encoder.", "_orig_mod.module.", "0."])
     def test_a_prefix_is_taken_off(self, state, tmp_path, prefix):
         path = tmp_path / "prefixed.safetensors"
         save_file({f"{prefix}{name}": tensor for name, tensor in state.items()} | {"loss.weight": torch.ones(9)}, path)
