@@ -120,7 +120,7 @@ KEYS: Mapping[str, Key] = {
         "Test-time augmentation: none, or d4, the mean over the eight turns and mirrorings.", IMAGES, "NAME", "none"
     ),
     "weights": Key(
-        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .pth.tar, .ckpt, .bin).",
+        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin).",
         IMAGES,
         "NAME|FILE",
         "imagenet",

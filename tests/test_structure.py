@@ -22,6 +22,7 @@ FLOORS = {
     "files": 0,
     "options": 0,
     "scheme": 0,
+    "svg": 1,
     "augmentations": 1,
     "specs": 1,
     "networks": 1,

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from skineval.scheme import FAINT, INK, MUTED, PAPER, WARNING, dark_rules
+from skineval.scheme import FAINT, INK, MUTED, WARNING
+from skineval.svg import LETTERS, LINE, document, photograph, shortened, words
 
-#: CSS pixels. On a page of 400 pixels the gallery is shown at 0.7 of its size, where letters of 13 have 9.
+#: CSS pixels.
 PANEL, GAP, MARGIN = 160, 10, 10
 WIDTH = 3 * PANEL + 2 * GAP + 2 * MARGIN
-LETTERS = 13.5
-_LINE = 18  # pixels of a line of text
 _OPACITY = 0.45  # of the overlay where relevance is largest: the lesion stays visible
 _FLAT = 1e-3  # of the maximum; what varies by less is rounding
 _COARSE = 4  # positions a side up to which a map cannot follow a lesion's outline
@@ -73,30 +69,18 @@ def gallery(
     """
     parts: list[str] = []
     y = _MARGIN_TOP
-    for words, color, weight in _heading(title, examples, resolution, stamps):
-        parts.append(_text(MARGIN, y, words, color, weight))
-        y += _LINE
+    for line, color, weight in _heading(title, examples, resolution, stamps):
+        parts.append(words(MARGIN, y, line, color, weight=weight))
+        y += LINE
     for column, name in enumerate(("original", "heatmap", "overlay")):
-        parts.append(_text(_left(column) + PANEL / 2, y + 4, name, MUTED, anchor="middle"))
+        parts.append(words(_left(column) + PANEL / 2, y + 4, name, MUTED, anchor="middle"))
     y += 12
     for example in examples:
         parts += _block(example, y)
-        y += PANEL + 2 * _LINE + 18
+        y += PANEL + 2 * LINE + 18
     y += 6
     parts += _legend(y, any(not one.silence for one in examples), any(one.mask is not None for one in examples))
-    height = y + 2 * _LINE + 4
-    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    letters = f'font-family="system-ui, sans-serif" font-size="{LETTERS}"'
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} {letters}>',
-            f"<title>{_plain(title)}</title>",
-            dark_rules(),
-            f'<rect width="{WIDTH}" height="{height}" style="fill: {PAPER}"/>',
-            *parts,
-            "</svg>\n",
-        ]
-    ).encode()
+    return document(title, WIDTH, y + 2 * LINE + 4, parts)
 
 
 _MARGIN_TOP = 22
@@ -105,45 +89,45 @@ _MARGIN_TOP = 22
 def _heading(
     title: str, examples: Sequence[Example], resolution: tuple[int, int] | None, stamps: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Lines above the images: words, colour, weight."""
+    """Lines above the images: text, colour, weight."""
     if stamps:
         yield " ".join(f"[{stamp}]" for stamp in stamps), WARNING, "bold"
-    yield _shortened(title, 62), INK, "bold"
+    yield shortened(title, 62), INK, "bold"
     if resolution is None or not examples:
         return
     height, width = examples[0].values.shape
     if resolution == (1, 1):
-        words = "The network's last map has a single position: it cannot say where it looked."
+        text = "The network's last map has a single position: it cannot say where it looked."
     else:
         rows, columns = resolution
         coarse = ", too coarse to follow a lesion's outline" if min(resolution) <= _COARSE else ""
-        words = f"Maps of {rows} × {columns} positions, enlarged to {height} × {width} pixels{coarse}."
-    for line in textwrap.wrap(words, 74):
+        text = f"Maps of {rows} × {columns} positions, enlarged to {height} × {width} pixels{coarse}."
+    for line in textwrap.wrap(text, 74):
         yield line, MUTED, "normal"
 
 
 def _block(example: Example, y: int) -> Iterator[str]:
     """The panels of one image, and below them what was said of it."""
-    photograph = f'<use href="#at{y}" x="{_left(2) - _left(0)}"/>'
-    yield _picture(0, y, _embedded(Image.fromarray(example.image), "JPEG"), f'id="at{y}" ')
+    original = f'<use href="#at{y}" x="{_left(2) - _left(0)}"/>'
+    yield photograph(_left(0), y, PANEL, Image.fromarray(example.image), name=f"at{y}")
     if example.silence:
         yield f'<rect x="{_left(1)}" y="{y}" width="{PANEL}" height="{PANEL}" style="fill: none; stroke: {FAINT}"/>'
-        lines = textwrap.wrap(_plain(example.silence), 20, break_long_words=True)
-        top = y + (PANEL - _LINE * len(lines)) / 2 + LETTERS
+        lines = textwrap.wrap(example.silence, 20, break_long_words=True)
+        top = y + (PANEL - LINE * len(lines)) / 2 + LETTERS
         for place, line in enumerate(lines):
-            yield _text(_left(1) + PANEL / 2, top + _LINE * place, line, INK, anchor="middle", ready=True)
-        yield photograph
+            yield words(_left(1) + PANEL / 2, top + LINE * place, line, anchor="middle")
+        yield original
     else:
-        yield _picture(1, y, _embedded(_heat(example.values), "PNG"))
-        yield photograph
-        yield _picture(2, y, _embedded(_heat(example.values, _OPACITY), "PNG"))
+        yield photograph(_left(1), y, PANEL, _heat(example.values), "PNG")
+        yield original
+        yield photograph(_left(2), y, PANEL, _heat(example.values, _OPACITY), "PNG")
     if example.mask is not None:
         outline = _outline(example.mask)
         for column in (2,) if example.silence else (1, 2):
             yield _line_of(f'transform="translate({_left(column)} {y})" d="{outline}"')
     color = INK if example.right else WARNING
-    yield _text(MARGIN, y + PANEL + _LINE, _shortened(example.words, 62), color, "bold")
-    yield _text(MARGIN, y + PANEL + 2 * _LINE, _shortened(example.image_id, 62), MUTED)
+    yield words(MARGIN, y + PANEL + LINE, shortened(example.words, 62), color, weight="bold")
+    yield words(MARGIN, y + PANEL + 2 * LINE, shortened(example.image_id, 62), MUTED)
 
 
 def _legend(y: int, heat: bool, outline: bool) -> Iterator[str]:
@@ -155,13 +139,13 @@ def _legend(y: int, heat: bool, outline: bool) -> Iterator[str]:
             for red, green, blue in [viridis()[int(255 * share)]]
         )
         yield f'<linearGradient id="heat">{stops}</linearGradient>'
-        yield _text(MARGIN, y, "relevance for the predicted class:", MUTED)
-        yield _text(_left(1) + 108, y, "none", MUTED, anchor="end")
+        yield words(MARGIN, y, "relevance for the predicted class:", MUTED)
+        yield words(_left(1) + 108, y, "none", MUTED, anchor="end")
         yield f'<rect x="{_left(1) + 114}" y="{y - 10}" width="86" height="11" fill="url(#heat)"/>'
-        yield _text(_left(2) + PANEL, y, "most in the image", MUTED, anchor="end")
+        yield words(_left(2) + PANEL, y, "most in the image", MUTED, anchor="end")
     if outline:
-        yield _line_of(f'd="M{MARGIN} {y + _LINE - 4.5}h24"')
-        yield _text(MARGIN + 32, y + _LINE, "outline of the lesion, from its mask", MUTED)
+        yield _line_of(f'd="M{MARGIN} {y + LINE - 4.5}h24"')
+        yield words(MARGIN + 32, y + LINE, "outline of the lesion, from its mask", MUTED)
 
 
 def _heat(values: NDArray[np.float32], opacity: float | None = None) -> Image.Image:
@@ -195,19 +179,6 @@ def _outline(mask: NDArray[np.bool_]) -> str:
     return "".join(path)
 
 
-def _embedded(picture: Image.Image, kind: str) -> str:
-    """A picture as a data URI."""
-    buffer = io.BytesIO()
-    options = {"quality": 90, "subsampling": 0} if kind == "JPEG" else {"optimize": True}
-    picture.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def _picture(column: int, y: int, uri: str, name: str = "") -> str:
-    place = f'x="{_left(column)}" y="{y}" width="{PANEL}" height="{PANEL}"'
-    return f'<image {name}{place} preserveAspectRatio="none" href="{uri}"/>'
-
-
 def _line_of(path: str) -> str:
     """A line that is light on dark, so that it is seen on any skin and in any map."""
     both = ('stroke="#000000" stroke-opacity="0.6" stroke-width="3.2"', 'stroke="#ffffff" stroke-width="1.4"')
@@ -216,21 +187,3 @@ def _line_of(path: str) -> str:
 
 def _left(column: int) -> int:
     return MARGIN + column * (PANEL + GAP)
-
-
-def _text(
-    x: float, y: float, words: str, color: str, weight: str = "normal", anchor: str = "start", *, ready: bool = False
-) -> str:
-    shown = words if ready else _plain(words)
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-weight="{weight}" style="fill: {color}">{shown}</text>'
-
-
-def _plain(words: str) -> str:
-    """Words as XML that shows them literally, without control characters, which it cannot hold."""
-    return escape("".join(letter if letter.isprintable() else " " for letter in words))
-
-
-def _shortened(words: str, most: int) -> str:
-    """Words with their middle left out where there are too many letters."""
-    half = (most - 1) // 2
-    return words if len(words) <= most else f"{words[: most - 1 - half]}…{words[-half:]}"

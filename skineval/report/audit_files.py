@@ -19,7 +19,7 @@ from skineval.data.lesions import LesionTable
 from skineval.files import atomic_write, write_new
 from skineval.report import html, markdown, text
 from skineval.report.audit import report
-from skineval.report.audit_pairs import PICTURED, SHEET
+from skineval.report.audit_pairs import NARROW_SHEET, PICTURED, SHEET
 from skineval.report.contact_sheet import SIDE, Pictured, contact_sheet
 
 PAIRS = "pairs.csv"
@@ -57,14 +57,13 @@ def write(
 
     Raises DiskError where a file cannot be written, DataError where an image cannot be decoded.
     """
-    shown = found.candidates[:PICTURED]
-    sheet = draw_sheet(shown, table) if shown else b""
+    sheets = draw_sheets(found.candidates[:PICTURED], table) if found.candidates else {}
     page = report(found, stamps)
     files: dict[str, bytes | str] = {
         "audit.json": as_json(found, stamps),
-        **({SHEET: sheet} if shown else {}),
+        **sheets,
         "audit.md": markdown.document(page),
-        "audit.html": html.document(page, lambda file: {SHEET: sheet}[file]),
+        "audit.html": html.document(page, sheets.__getitem__),
     }
     write_new(folder / PAIRS, pairs_csv(found.candidates), replace=replace)
     for name, content in files.items():
@@ -72,23 +71,23 @@ def write(
     return tuple(folder / name for name in (PAIRS, *files))
 
 
-def draw_sheet(pairs: Sequence[Pair], table: LesionTable) -> bytes:
-    """The contact sheet of `pairs`, as JPEG; images are shown as squares, as they are compared."""
+def draw_sheets(pairs: Sequence[Pair], table: LesionTable) -> dict[str, bytes]:
+    """The contact sheet of `pairs` for wide and for narrow pages; images are shown as squares, as they are compared."""
     row_of = {id_: row for row, id_ in enumerate(table.frame["image_id"])}
 
     def picture(id_: str) -> NDArray[np.uint8]:
         return np.squeeze(table.images.pixels([row_of[id_]], SIDE), axis=0)
 
-    return contact_sheet(
-        [
-            Pictured(
-                (picture(pair.image_a), picture(pair.image_b)),
-                (f"{pair.image_a} {pair.dx_a}", f"{pair.image_b} {pair.dx_b}"),
-                f"contrast {text.decimal(pair.contrast)}, distance {text.decimal(pair.distance)}, {pair.transform}",
-            )
-            for pair in pairs
-        ]
-    )
+    pictured = [
+        Pictured(
+            (picture(pair.image_a), picture(pair.image_b)),
+            (f"{pair.image_a} {pair.dx_a}", f"{pair.image_b} {pair.dx_b}"),
+            f"contrast {text.decimal(pair.contrast)}, distance {text.decimal(pair.distance)}, {pair.transform}",
+        )
+        for pair in pairs
+    ]
+    title = f"Similar images of {table.name}"
+    return {SHEET: contact_sheet(title, pictured), NARROW_SHEET: contact_sheet(title, pictured, columns=1)}
 
 
 def _plain(value: Any) -> Any:

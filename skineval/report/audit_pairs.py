@@ -11,7 +11,7 @@ from skineval.report import text
 from skineval.report.document import Block, Figure, Fold, Paragraph
 from skineval.report.tables import Cell, Column, Row, Table
 
-SHEET = "figures/near-duplicates.jpg"
+SHEET, NARROW_SHEET = "figures/near-duplicates.svg", "figures/near-duplicates-narrow.svg"
 PICTURED = 30  #: pairs on the contact sheet
 FIRST = 100  #: candidates within which known pairs are counted
 
@@ -73,6 +73,7 @@ def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator
             "lesion.",
             "Pairs of dermatoscopic images side by side, with their ids, diagnoses and distance.",
             "duplicates",
+            narrow=NARROW_SHEET,
         )
         columns = (*_TABLE_OF_PAIRS, *((_APART,) if found.actual is not None else ()))
         left_out = len(found.candidates) - len(shown)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from skineval.report import text
-from skineval.scheme import INK, MUTED
+from skineval.scheme import MUTED
+from skineval.svg import LINE, document, photograph, shortened, words
 
 SIDE = 224  #: pixels of one photograph
-COLUMNS = 3
-GAP, MARGIN, LINE = 4, 14, 19
-FONT_SIZE = 14
+COLUMNS = 3  #: of a wide page; a narrow one has a single column
+GAP, MARGIN = 4, 14
+WIDTH, HEIGHT = 2 * SIDE + GAP + 2 * MARGIN, SIDE + 2 * LINE + 2 * MARGIN  #: of a pair
+_OF_ONE, _OF_BOTH = 32, 66  # letters that fit below one photograph, and below both
 
 
 @dataclass(frozen=True)
@@ -28,34 +28,20 @@ class Pictured:
     words: str
 
 
-def contact_sheet(pairs: Sequence[Pictured]) -> bytes:
-    """A JPEG file with all pairs, numbered, from left to right and then from top to bottom."""
-    columns = min(COLUMNS, len(pairs))
-    width, height = 2 * SIDE + GAP + 2 * MARGIN, SIDE + 2 * LINE + 2 * MARGIN
-    sheet = Image.new("RGB", (columns * width, -(-len(pairs) // columns) * height), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=FONT_SIZE)
-    for place, pair in enumerate(pairs):
-        left, top = place % columns * width + MARGIN, place // columns * height + MARGIN
-        for side, (picture, name) in enumerate(zip(pair.pictures, pair.names, strict=True)):
-            x = left + side * (SIDE + GAP)
-            shown = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-            sheet.paste(shown, (x, top + LINE))
-            draw.text((x, top), fitted(text.plain(name), lambda words: draw.textlength(words, font), SIDE), INK, font)
-        words = fitted(
-            f"{place + 1}.  {text.plain(pair.words)}", lambda words: draw.textlength(words, font), 2 * SIDE + GAP
-        )
-        draw.text((left, top + LINE + SIDE + 2), words, MUTED, font)
-    buffer = io.BytesIO()
-    sheet.save(buffer, format="JPEG", quality=88)
-    return buffer.getvalue()
+def contact_sheet(title: str, pairs: Sequence[Pictured], columns: int = COLUMNS) -> bytes:
+    """An SVG with all pairs, numbered, from left to right and then from top to bottom."""
+    columns = min(columns, len(pairs))
+    parts = (
+        part
+        for place, pair in enumerate(pairs)
+        for part in _pair(pair, place + 1, place % columns * WIDTH + MARGIN, place // columns * HEIGHT + MARGIN + LINE)
+    )
+    return document(title, columns * WIDTH, -(-len(pairs) // columns) * HEIGHT, parts)
 
 
-def fitted(words: str, length: Callable[[str], float], width: float) -> str:
-    """`words`, with their middle left out where they are longer than `width`."""
-    kept = len(words)
-    shown = words
-    while length(shown) > width and kept > 2:
-        kept -= 1
-        shown = f"{words[: (kept + 1) // 2]}...{words[len(words) - kept // 2 :]}"
-    return shown
+def _pair(pair: Pictured, number: int, left: int, top: int) -> Iterator[str]:
+    for place, (picture, name) in enumerate(zip(pair.pictures, pair.names, strict=True)):
+        x = left + place * (SIDE + GAP)
+        yield words(x, top - 5, shortened(name, _OF_ONE))
+        yield photograph(x, top, SIDE, Image.fromarray(picture))
+    yield words(left, top + SIDE + LINE - 3, shortened(f"{number}.  {pair.words}", _OF_BOTH), MUTED)

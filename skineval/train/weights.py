@@ -100,7 +100,7 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that torch wrote (`TORCH`), where they may lie under one of `WRAPPERS`.
+    """The tensors of a file of safetensors, or of torch, where they may lie under one of `WRAPPERS`.
 
     Other dictionaries of tensors beside those, such as an average, keep their key in front of their names. Raises
     ModelFileError naming a file that is damaged or something else; nothing that a file holds is run.

@@ -81,7 +81,7 @@ def test_a_bench_is_what_it_claims(bench, skineval_program, monkeypatch):
     assert "By fold: what crosses from part to part in the split of b" in done.stdout
     assert "Folds apart" in done.stdout
     assert re.search(r"the split of b\s+0 of 150", done.stdout)
-    for name in ("audit.json", "audit.md", "audit.html", "pairs.csv", "figures/near-duplicates.jpg"):
+    for name in ("audit.json", "audit.md", "audit.html", "pairs.csv", "figures/near-duplicates.svg"):
         assert (bench / name).is_file()
     document = json.loads((bench / "audit.json").read_text())
     assert document["actual"]["recorded"] == document["actual"]["fingerprint"]

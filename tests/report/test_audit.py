@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
 import io
 import json
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,8 +21,11 @@ from skineval.data.near_duplicates import read_pairs
 from skineval.data.parting import Crossing, Parting
 from skineval.report import audit as report
 from skineval.report import audit_files, contact_sheet
+from skineval.report.audit_pairs import NARROW_SHEET, SHEET
 from skineval.report.console import render
+from skineval.svg import LETTERS, shortened
 
+SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "ISIC_[/]<img src=x onerror=alert(1)>"
 
 
@@ -181,13 +186,13 @@ def test_every_file_is_written_and_complete(found: Audit, tmp_path: Path) -> Non
     table = synthetic.load(images=70)
     files = audit_files.write(found, table, tmp_path / "audit", ("SYNTHETIC",))
     names = {file.relative_to(tmp_path / "audit").as_posix() for file in files}
-    assert names == {"audit.json", "audit.md", "audit.html", "pairs.csv", "figures/near-duplicates.jpg"}
+    assert names == {"audit.json", "audit.md", "audit.html", "pairs.csv", SHEET, NARROW_SHEET}
     assert all(file.stat().st_size for file in files)
     page = (tmp_path / "audit" / "audit.html").read_text()
-    assert "data:image/jpeg;base64," in page
+    assert page.count("data:image/svg+xml;base64,") == 2
     assert "SYNTHETIC" in page
     markdown = (tmp_path / "audit" / "audit.md").read_text()
-    assert "(figures/near-duplicates.jpg)" in markdown
+    assert "(figures/near-duplicates.svg)" in markdown
     assert markdown.count("mirror, zoom 0.85") == 42  # candidates and joined pairs
     assert "a note." in markdown
     assert "a note.." not in markdown
@@ -204,27 +209,31 @@ def test_names_are_shown_literally(found: Audit) -> None:
     assert "<img src=x" not in html.document(report.report(evil), lambda file: b"")
 
 
-def test_the_sheet_shows_both_images_and_no_label_leaves_its_place() -> None:
+@pytest.mark.parametrize("columns", [3, 1])
+def test_the_sheet_shows_both_images_and_no_label_leaves_its_place(columns: int) -> None:
     red, blue = (np.full((9, 9, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
-    long = "ISIC_" + "x" * 100
-    one = contact_sheet.Pictured((red, blue), ("A nv", "B mel"), "contrast 0.300")
-    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet.contact_sheet([one] * 4))).convert("RGB")).astype(int)
-    width = 2 * contact_sheet.SIDE + contact_sheet.GAP + 2 * contact_sheet.MARGIN
-    assert sheet.shape[1] == contact_sheet.COLUMNS * width
-    middle = contact_sheet.MARGIN + contact_sheet.LINE + contact_sheet.SIDE // 2
-    left = sheet[middle, contact_sheet.MARGIN + 50]
-    right = sheet[middle, width - contact_sheet.MARGIN - 50]
-    assert left[0] > 150 > left[2]
-    assert right[2] > 150 > right[0]
-    assert (sheet[sheet.shape[0] // 2 + 40 :, width:] > 240).all()  # the second line holds one pair
-    wide = contact_sheet.contact_sheet([contact_sheet.Pictured((red, blue), (long, long), long * 5)])
-    pixels = np.asarray(Image.open(io.BytesIO(wide)).convert("L")).astype(int)
-    assert (pixels[:, : contact_sheet.MARGIN - 3] > 230).all()
-    assert (pixels[:, -contact_sheet.MARGIN + 3 :] > 230).all()
+    one = contact_sheet.Pictured((red, blue), ("A nv", "ISIC_" + "x" * 100), "contrast 0.300 " + "x" * 100)
+    sheet = ElementTree.fromstring(contact_sheet.contact_sheet(EVIL, [one] * 4, columns))
+    assert float(sheet.get("width", 0)) == columns * contact_sheet.WIDTH
+    assert float(sheet.get("height", 0)) == -(-4 // columns) * contact_sheet.HEIGHT
+    assert sheet.findtext(f"{SVG}title") == EVIL
+    pictures = list(sheet.iter(f"{SVG}image"))
+    colours = [
+        Image.open(io.BytesIO(base64.b64decode(picture.get("href", "").split(",")[1]))).getpixel((4, 4))
+        for picture in pictures
+    ]
+    assert [colour.index(max(colour)) for colour in colours] == [0, 2] * 4
+    assert float(pictures[2].get("x", 0)) == contact_sheet.MARGIN + (columns > 1) * contact_sheet.WIDTH
+    labels = [label.text or "" for label in sheet.iter(f"{SVG}text")]
+    assert labels[0] == "A nv"
+    assert labels[2].startswith("1.  contrast 0.300")
+    # Letters of a wide font are half as wide as they are high, on average.
+    assert all(0.5 * LETTERS * len(label) <= contact_sheet.SIDE for label in labels[1::3])
+    assert all(0.5 * LETTERS * len(label) <= 2 * contact_sheet.SIDE + contact_sheet.GAP for label in labels[2::3])
 
 
-@pytest.mark.parametrize("words", ["", "a", "abc", "a rather long name", "x" * 300])
-def test_names_are_shortened_in_their_middle(words: str) -> None:
-    shown = contact_sheet.fitted(words, len, 12)
+@pytest.mark.parametrize("text", ["", "a", "abc", "a rather long name", "x" * 300])
+def test_names_are_shortened_in_their_middle(text: str) -> None:
+    shown = shortened(text, 12)
     assert len(shown) <= 12
-    assert shown == words or (len(words) > 12 and shown[0] == words[0] and shown[-1] == words[-1] and "..." in shown)
+    assert shown == text or (len(text) > 12 and shown[0] == text[0] and shown[-1] == text[-1] and "…" in shown)
