@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.statistics.world import FEW, HOLD_OUT, PLAIN, SMALL, WEIGHED, answers, truth
+from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PLAIN, SMALL, WEIGHED, answers, truth
 from skineval.measure.comparisons import differences
-from skineval.measure.intervals import UnitCounts, estimate, figures, percentile_interval, resample
+from skineval.measure.intervals import estimate, figures, percentile_interval
 from skineval.measure.metrics import METRICS
 from skineval.measure.predictions import Predictions
+from skineval.measure.resampling import UnitCounts, resample
 from skineval.report.tables import Column, Row, Table
 
-WORLDS = (HOLD_OUT, FEW, SMALL)
+WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS)
 OVERALL = ("balanced_accuracy", "macro_auc", "macro_f1", "malignancy_auc", "accuracy", "mcc", "nll", "brier")
 OF_CLASS = ("recall", "precision", "auc")
 RAREST = 3  #: place of dermatofibroma
@@ -31,11 +32,12 @@ def plain_draw(cell: Predictions, replicates: int, seed: int) -> UnitCounts:
     """Lesions of all classes drawn together, as most bootstraps do."""
     units = np.unique(cell.groups)
     counts = np.random.default_rng(seed).multinomial(len(units), np.full(len(units), 1 / len(units)), size=replicates)
-    return UnitCounts(units, counts.astype(np.int32))
+    return UnitCounts(units, counts.astype(np.int32), np.zeros(len(units), dtype=np.int64))
 
 
 def _percentiles(draw: Callable[[Predictions, int, int], UnitCounts]) -> Callable[..., list[NDArray]]:
-    def intervals(cell: Predictions, metrics: list, replicates: int) -> list[NDArray]:
+    def intervals(cells: Sequence[Predictions], metrics: list, replicates: int) -> list[NDArray]:
+        (cell,) = cells
         drawn = draw(cell, replicates, 0)
         columns = np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)])
         ends = np.array([percentile_interval(column) for column in columns.T])
@@ -45,8 +47,8 @@ def _percentiles(draw: Callable[[Predictions, int, int], UnitCounts]) -> Callabl
     return intervals
 
 
-def _own(cell: Predictions, metrics: list, replicates: int) -> list[NDArray]:
-    rows = estimate([cell], metrics, replicates=replicates)
+def _own(cells: Sequence[Predictions], metrics: list, replicates: int) -> list[NDArray]:
+    rows = estimate(cells, metrics, replicates=replicates)
     return [np.array([(row.low, row.high) for row in rows if row.metric == metric.name]) for metric in metrics]
 
 
@@ -55,9 +57,6 @@ WAYS = {
     "within classes, percentiles": _percentiles(lambda cell, replicates, seed: resample([cell], replicates, seed)),
     "skineval": _own,
 }
-
-
-DIFFERENCE_WAYS = ("all lesions together, percentiles", "skineval")
 
 
 def of_figures(samples: int, replicates: int, per_class: int) -> Iterator[Table]:
@@ -69,8 +68,8 @@ def of_figures(samples: int, replicates: int, per_class: int) -> Iterator[Table]
         for sample in range(samples):
             rng = np.random.default_rng([7, sample])
             (cell,) = answers(world, world.sample(rng), [PLAIN], rng)
-            for way, intervals in WAYS.items():
-                for metric, ends in zip(metrics, intervals(cell, metrics, replicates), strict=True):
+            for way, intervals in (WAYS if world.folds == 1 else {"skineval": _own}).items():
+                for metric, ends in zip(metrics, intervals(world.dealt(cell), metrics, replicates), strict=True):
                     place = RAREST if metric.per_class else 0
                     name = f"{metric.name} of {world.classes[RAREST]}" if metric.per_class else metric.name
                     low, high = ends[place]
@@ -90,11 +89,13 @@ def of_differences(samples: int, replicates: int, per_class: int) -> Iterator[Ta
             a, b = answers(world, world.sample(rng), [PLAIN, WEIGHED], rng)
             drawn = plain_draw(a, replicates, 0)
             gaps = np.vstack([figures(a, metrics, w) - figures(b, metrics, w) for w in drawn.weights(a.groups)])
-            found = differences([a], [b], metrics, replicates=replicates)
+            found = differences(world.dealt(a), world.dealt(b), metrics, replicates=replicates)
             for k, (metric, row) in enumerate(zip(metrics, found, strict=True)):
                 value = float((ours[metric.name] - theirs[metric.name])[0])
-                ends = zip(DIFFERENCE_WAYS, (percentile_interval(gaps[:, k]), (row.low, row.high)), strict=True)
-                for way, (low, high) in ends:
+                ends = {"skineval": (row.low, row.high)}
+                if world.folds == 1:
+                    ends = {"all lesions together, percentiles": percentile_interval(gaps[:, k])} | ends
+                for way, (low, high) in ends.items():
                     held.setdefault((metric.name, way), []).append((low <= value <= high, high - low))
         yield _table(f"Coverage of 95 % intervals of paired differences: {world.name}", held, samples)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,23 @@ class World:
     classes: tuple[str, ...]
     lesions: tuple[int, ...]  #: of each class
     images: tuple[float, ...] = tuple(IMAGES)  #: shares of lesions with 1, 2, ... images
+    folds: int = 1  #: over which the lesions of each class are dealt out, one by one
 
     def sample(self, rng: np.random.Generator, lesions: Sequence[int] | None = None) -> tuple[NDArray, NDArray]:
         """The class of each lesion (G,) and the lesion of each image (N,)."""
         of_class = np.repeat(np.arange(len(self.classes)), self.lesions if lesions is None else lesions)
         n_images = rng.choice(len(self.images), size=len(of_class), p=self.images) + 1
         return of_class, np.repeat(np.arange(len(of_class)), n_images)
+
+    def dealt(self, cell: Predictions) -> list[Predictions]:
+        """The answers, a cell for each fold."""
+        lesions, first = np.unique(cell.groups, return_index=True)
+        place = np.zeros(len(lesions), dtype=np.int64)
+        for class_ in np.unique(cell.targets):
+            members = cell.targets[first] == class_
+            place[members] = np.arange(members.sum()) % self.folds
+        fold_of = place[np.searchsorted(lesions, cell.groups)]
+        return [replace(cell.take(fold_of == fold), fold=fold) for fold in range(self.folds)]
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class System:
 #: The test part of a lesion-grouped hold-out of HAM10000: a fifth of the lesions; then with few dermatofibromas.
 HOLD_OUT = World("test part, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20))
 FEW = World("test part, 3 df", DIAGNOSES, (46, 65, 145, 3, 123, 1081, 20))
+FOLDS = World("5 folds, 7 df of 3 images each", DIAGNOSES, (46, 65, 145, 7, 123, 540, 20), (0.0, 0.0, 1.0), folds=5)
 SMALL = World("300 lesions, 3 df", DIAGNOSES, (9, 13, 29, 3, 25, 217, 4))
 PLAIN = System((1.8, 2.2, 1.9, 1.6, 1.9, 2.6, 3.0), (-1.2, -1.0, -0.7, -1.6, -0.8, -0.1, -1.5))
 WEIGHED = System((2.2, 2.5, 2.1, 2.2, 2.3, 2.1, 3.2), (-0.6, -0.5, -0.35, -0.8, -0.4, -0.05, -0.75))

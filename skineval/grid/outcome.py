@@ -33,7 +33,7 @@ from skineval.specs import Metric
 Problems: TypeAlias = list[str]
 Tested: TypeAlias = Mapping[str, Predictions]  #: run id -> the predictions that are measured
 
-RULES = "3"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "4"  #: of measuring and reporting; with other ones finished benches are measured again
 RESULT_COLUMNS = (
     "model",
     "imbalance",

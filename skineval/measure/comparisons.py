@@ -16,7 +16,6 @@ from skineval.measure.intervals import (
     CONFIDENCE,
     MOST_UNDEFINED,
     REPLICATES,
-    UnitCounts,
     bootstrap,
     by_metric,
     check,
@@ -24,13 +23,14 @@ from skineval.measure.intervals import (
     figures,
     mean_where,
     percentile_interval,
-    resample,
+    same_classes,
     share_intervals,
     with_parts,
 )
 from skineval.measure.metrics import METRICS, Floats
 from skineval.measure.predictions import EVERY_FOLD, Predictions
 from skineval.measure.ranking import best_first
+from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import reach_of_difference
 from skineval.specs import Metric
 
@@ -110,7 +110,7 @@ def differences(
     pairs = _paired(a, b)
     ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
     drawn = resample(ours, replicates, seed)
-    swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed))
+    swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed), drawn.strata)
 
     every, classes = with_parts(metrics), pairs[0][0].classes
     folds = [other.fold if one.fold == EVERY_FOLD else one.fold for one, other in pairs]
@@ -124,7 +124,6 @@ def differences(
         _System(cells, means(values), means(bootstrap(cell, every, drawn) for cell in cells))
         for cells, values in zip((ours, theirs), plain, strict=True)
     )
-    same = all(np.array_equal(one.probabilities, other.probabilities) for one, other in pairs)
     is_used = by_metric(every, classes, used)
 
     n_images, n_lesions = count_distinct(ours)
@@ -134,7 +133,7 @@ def differences(
         shuffled = mean_where(
             is_used[metric.name], (_shuffle(one, other, metric, swapped) for one, other in pairs), folds
         )
-        interval = _percentiles(a_is, b_is, metric, confidence) if same else _interval(a_is, b_is, metric, confidence)
+        interval = _interval(a_is, b_is, metric, is_used, folds, drawn, confidence)
         found.append(
             Difference(metric.name, observed, *interval, _p_value(observed, shuffled[:, 0]), n_images, n_lesions)
         )
@@ -306,21 +305,32 @@ class _System:
     replicates: Mapping[str, Floats]  #: (B, K) each
 
 
-def _interval(a: _System, b: _System, metric: Metric, confidence: float) -> tuple[float, float]:
-    """Of the difference a - b: that of a difference of shares where both figures are made of such, else percentiles."""
+def _interval(
+    a: _System,
+    b: _System,
+    metric: Metric,
+    is_used: Mapping[str, NDArray[np.bool_]],
+    folds: Sequence[int],
+    drawn: UnitCounts,
+    confidence: float,
+) -> tuple[float, float]:
+    """Of the difference a - b: that of a difference of shares where both figures are made of such, else percentiles.
+
+    Where no replicate tells the systems apart, nothing that the metric looks at differs: the difference is 0.
+    """
+    gaps = (a.replicates[metric.name] - b.replicates[metric.name])[:, 0]
+    if (np.abs(gaps[~np.isnan(gaps)]) <= _ROUNDING).all() and not np.isnan(gaps).all():
+        return 0.0, 0.0
     part = metric.mean_of or metric
-    if part.share_of is None:
-        return _percentiles(a, b, metric, confidence)
+    if part.share_of is None or not same_classes(is_used[part.name]):
+        return percentile_interval(gaps, confidence)
     ours, theirs = (
-        share_intervals(one.cells, part, one.values[part.name], one.replicates[part.name], confidence) for one in (a, b)
+        share_intervals(one.cells, folds, drawn, part, one.values[part.name], one.replicates[part.name], confidence)
+        for one in (a, b)
     )
     below, above = reach_of_difference(ours, theirs)
     difference = float((a.values[metric.name] - b.values[metric.name])[0])
     return difference - below, difference + above
-
-
-def _percentiles(a: _System, b: _System, metric: Metric, confidence: float) -> tuple[float, float]:
-    return percentile_interval((a.replicates[metric.name] - b.replicates[metric.name])[:, 0], confidence)
 
 
 def _shuffle(one: Predictions, other: Predictions, metric: Metric, swapped: UnitCounts) -> Floats:

@@ -13,10 +13,8 @@ simulation: see benchmarks/statistics.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +23,8 @@ from numpy.typing import NDArray
 from skineval.errors import DataError, PluginError
 from skineval.measure.metrics import Floats, Integers
 from skineval.measure.predictions import Predictions
-from skineval.measure.shares import Shares, centred, effective_size, quantiles, reach_of_mean, wilson
+from skineval.measure.resampling import UnitCounts, resample
+from skineval.measure.shares import Behind, Shares, centred, effective_size, quantiles, reach_of_mean, wilson
 from skineval.specs import Metric
 
 T = TypeVar("T", bound=np.generic)
@@ -40,16 +39,17 @@ MOST_UNDEFINED = 0.05
 #: 1 / 62 / 91 % of samples, pivotal intervals in 90 / 86 / 87 %.
 PIVOTAL = frozenset({"ece"})
 
-_CHUNK = 2**21  # weights in memory at a time: 16 MB; larger gains little, smaller costs time
+_ROUNDING = 1e-12  # by which figures differ that are equal
+_TINY = 1e-300  # keeps a division by nothing from being one by zero
 
 
 @dataclass(frozen=True)
 class Estimate:
     """One figure of a system. `class_` is "" for overall figures; `low` and `high` are NaN where there is no interval.
 
-    `n_images` and `n_lesions` count the distinct images and resampling units behind it: in a row of a class those of
-    the class, otherwise all. `n_cells` counts the cells it is the mean of, or
-    those whose mean was measured.
+    `n_images` and `n_lesions` count the distinct images and resampling units behind it: of a share those that it is a
+    share of, so that precision has those that were taken for the class; else in a row of a class those of the class,
+    otherwise all. `n_cells` counts the cells it is the mean of, or those whose mean was measured.
     """
 
     metric: str
@@ -60,65 +60,6 @@ class Estimate:
     n_images: int
     n_lesions: int
     n_cells: int
-
-
-@dataclass(frozen=True, eq=False)
-class UnitCounts:
-    """How often each unit counts in each replicate: `units` (G,) sorted names, `counts` (B, G) int32."""
-
-    units: NDArray[np.str_]
-    counts: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-    def weights(self, groups: NDArray[np.str_]) -> Iterator[Floats]:
-        """Weights (b, N) of images whose units are `groups` (N,), for a few replicates at a time, in order."""
-        unit = np.searchsorted(self.units, groups)
-        size = max(1, _CHUNK // max(1, len(groups)))
-        for start in range(0, len(self), size):
-            # Gathered by whole rows of (G, b): an image is one contiguous copy.
-            yield self.counts[start : start + size].T.astype(np.float64, order="C")[unit].T
-
-
-def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCounts:
-    """Draws as many units of each class as it has, with replacement, `replicates` times.
-
-    A unit whose images are of several classes counts for the first of them by name. The draw depends on the set of
-    units, their classes, the number of replicates and the seed alone: neither on the order of images or cells nor on
-    how often a unit occurs.
-    """
-    names = np.concatenate([np.array(cell.classes)[cell.targets] for cell in cells])
-    order = np.argsort(names, kind="stable")
-    units, first = np.unique(np.concatenate([cell.groups for cell in cells])[order], return_index=True)
-    class_of = names[order][first]
-    counts = np.empty((replicates, len(units)), dtype=np.int32)
-    for name in np.unique(class_of):
-        members = np.flatnonzero(class_of == name)
-        rng = np.random.default_rng([seed, zlib.crc32(str(name).encode())])
-        counts[:, members] = _draw(len(members), replicates, rng)
-    return UnitCounts(units, counts)
-
-
-def _draw(n: int, replicates: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """(replicates, n) int32: how often each of n units is drawn in n draws with replacement, a little unevenly.
-
-    The variance of a mean of n plain draws is too small by (n - 1)/n, which matters for a class of three lesions. Rao
-    and Wu (Journal of the American Statistical Association 83:231, 1988) draw n - 1 units and scale weights up; here,
-    to keep weights whole and classes as large as they are, the last of the n draws repeats another one with the
-    probability n/(2(n - 1)), which makes the variance of a mean exactly the unbiased one. A single unit always is.
-    """
-    if n == 1:
-        return np.ones((replicates, 1), dtype=np.int32)
-    counts = np.empty((replicates, n), dtype=np.int32)
-    size = max(1, _CHUNK // n)
-    for start in range(0, replicates, size):
-        drawn = rng.integers(n, size=(min(size, replicates - start), n))
-        repeats = np.flatnonzero(rng.random(len(drawn)) < n / (2 * (n - 1)))
-        drawn[repeats, -1] = drawn[repeats, rng.integers(n - 1, size=len(repeats))]
-        places = drawn + n * np.arange(len(drawn))[:, None]
-        counts[start : start + size] = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
-    return counts
 
 
 def estimate(
@@ -137,8 +78,9 @@ def estimate(
     cells. A cell where the figure is undefined is left out of it. Undefined replicates are left out of the interval;
     beyond `MOST_UNDEFINED` there is none.
 
-    An answer that is the same for every image is a rule, whose recalls are known and not estimated: its intervals are
-    the percentiles, which have no width.
+    An answer that is the same for every image is a rule, whose recalls are known and not estimated: their intervals
+    have no width, as those of any figure of a rule that does not depend on how frequent classes are. Elsewhere
+    replicates that all agree know nothing, and there is no interval.
 
     Raises DataError for no image at all, several parts in a cell or classes that differ between cells, PluginError
     for a metric that returns the wrong shape.
@@ -153,28 +95,38 @@ def estimate(
     means = by_metric(every, classes, mean_where(used, values, folds))
     replicated = by_metric(every, classes, mean_where(used, (bootstrap(cell, every, drawn) for cell in cells), folds))
     is_used = by_metric(every, classes, used)
-    by_rule = all(is_rule(cell) for cell in cells)
+    exact = by_metric(every, classes, exact_of_rule(cells, every))
+
+    def shares(metric: Metric) -> Shares:
+        name = metric.name
+        return share_intervals(cells, folds, drawn, metric, means[name], replicated[name], confidence)
 
     def intervals(metric: Metric) -> tuple[Floats, Floats]:
         part, value = metric.mean_of, means[metric.name]
-        if by_rule or (metric.share_of is None and part is None):
-            return percentile_intervals(metric, value, replicated[metric.name], confidence)
-        if part is None:
-            shares = share_intervals(cells, metric, value, replicated[metric.name], confidence)
-            return shares.lows, shares.highs
-        below, above = reach_of_mean(share_intervals(cells, part, means[part.name], replicated[part.name], confidence))
-        return value - below, value + above
+        if metric.share_of is not None:
+            found = shares(metric)
+            lows, highs = found.lows, found.highs
+        elif part is not None and same_classes(is_used[part.name]):
+            below, above = reach_of_mean(shares(part))
+            lows, highs = value - below, value + above
+        else:
+            lows, highs = percentile_intervals(metric, value, replicated[metric.name], confidence)
+        known = exact[metric.name]
+        return np.where(known, value, lows), np.where(known, value, highs)
 
-    @cache
-    def behind(class_: str, of_cells: tuple[bool, ...]) -> tuple[int, int]:
-        return count_distinct([cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used], class_)
+    def behind(metric: Metric, k: int, of_cells: NDArray[np.bool_]) -> tuple[int, int]:
+        there = [cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used]
+        if metric.share_of is None or metric.exchange != "answers":
+            return count_distinct(there, classes[k] if metric.per_class else "")
+        masks = [metric.share_of(cell.targets, cell.probabilities, cell.classes) for cell in there]
+        return _count([cell.take(mask.reshape(len(cell), -1)[:, k]) for cell, mask in zip(there, masks, strict=True)])
 
     estimates = []
     for metric in metrics:
         lows, highs = intervals(metric)
         for k, class_ in enumerate(classes if metric.per_class else ("",)):
             of_cells = is_used[metric.name][:, k]
-            n_images, n_lesions = behind(class_, tuple(of_cells.tolist()))
+            n_images, n_lesions = behind(metric, k, of_cells)
             n_cells = sum(cell.n_cells for cell, counts in zip(cells, of_cells, strict=True) if counts)
             interval = float(means[metric.name][k]), float(lows[k]), float(highs[k])
             estimates.append(Estimate(metric.name, class_, *interval, n_images, n_lesions, n_cells))
@@ -195,13 +147,46 @@ def by_metric(metrics: Sequence[Metric], classes: Sequence[str], columns: NDArra
 
 
 def bootstrap(cell: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> Floats:
-    """(B, K): the figures of a cell on the units of each replicate."""
-    return np.vstack([figures(cell, metrics, weights) for weights in drawn.weights(cell.groups)])
+    """(B, K): the figures of a cell on the units of each replicate; NaN where one lacks a class that the cell has.
+
+    A mean over the classes that are left would be another figure. Only in the further folds of repeated ones can a
+    replicate lack one.
+    """
+    is_of = (cell.targets[:, None] == np.unique(cell.targets)).astype(np.float64)
+    replicates = []
+    for weights in drawn.weights(cell.groups):
+        figure = figures(cell, metrics, weights)
+        figure[(weights @ is_of == 0).any(axis=1)] = np.nan
+        replicates.append(figure)
+    return np.vstack(replicates)
+
+
+def exact_of_rule(cells: Sequence[Predictions], metrics: Sequence[Metric]) -> NDArray[np.bool_]:
+    """(K,): the figures that are known, and not estimated: of a rule, and whatever the frequencies of classes are.
+
+    A rule gives images of different classes the same answer: it was not told apart from one by a single image.
+    """
+    if not all(is_rule(cell) for cell in cells if len(cell)):
+        return np.zeros(sum(len(cells[0].classes) if metric.per_class else 1 for metric in metrics), dtype=np.bool_)
+    known: list[NDArray[np.bool_]] = []
+    for cell in (cell for cell in cells if len(cell)):
+        doubled = 1.0 + (cell.targets == np.unique(cell.targets)[:, None])
+        changed, plain = figures(cell, metrics, doubled), figures(cell, metrics, np.ones((1, len(cell))))
+        alike = np.isclose(changed, plain, rtol=0, atol=_ROUNDING, equal_nan=True)
+        known.append(np.asarray(alike.all(axis=0), dtype=np.bool_))
+    exact: NDArray[np.bool_] = np.all(known, axis=0)
+    return exact
 
 
 def is_rule(cell: Predictions) -> bool:
-    """Whether every image got the same answer."""
-    return len(cell) == 0 or bool((cell.probabilities == cell.probabilities[0]).all())
+    """Whether images of different classes all got the same answer."""
+    return len(np.unique(cell.targets)) > 1 and bool((cell.probabilities == cell.probabilities[0]).all())
+
+
+def same_classes(used: NDArray[np.bool_]) -> bool:
+    """Whether the cells (cells, K) have the same classes; where not, a mean over classes is not one of their means."""
+    there = used[used.any(axis=1)]
+    return bool((there == there[:1]).all())
 
 
 def percentile_intervals(
@@ -216,44 +201,79 @@ def percentile_intervals(
 
 
 def share_intervals(
-    cells: Sequence[Predictions], metric: Metric, values: Floats, replicates: Floats, confidence: float
+    cells: Sequence[Predictions],
+    folds: Sequence[int],
+    drawn: UnitCounts,
+    metric: Metric,
+    values: Floats,
+    replicates: Floats,
+    confidence: float,
 ) -> Shares:
     """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them."""
     assert metric.share_of is not None
     of_ranks = metric.exchange != "answers"
-    counted = [
+    masks = [
         metric.share_of(cell.targets, cell.probabilities, cell.classes).reshape(len(cell), len(values))
         for cell in cells
     ]
-    units, images = (
-        np.array([_n_distinct(names, [mask[:, k] for mask in counted]) for k in range(len(values))], dtype=np.float64)
-        for names in ([cell.groups for cell in cells], [cell.image_ids for cell in cells])
-    )
-    # An area is a share of pairs with images of the other side, too.
-    most = np.full(len(values), _n_distinct([cell.image_ids for cell in cells])) if of_ranks else images
-    sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), units, most)
-    lows, highs = wilson(values, sizes, quantiles(units, confidence, of_ranks=of_ranks))
+    behind = _behind(cells, folds, drawn, masks)
+    if of_ranks:  # an area is a share of pairs with images of the other side, too
+        behind = replace(behind, images=np.full(len(values), count_distinct(cells)[0], dtype=np.float64))
+    sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), behind, of_ranks=of_ranks)
+    lows, highs = wilson(values, sizes, quantiles(behind.freedom, confidence, of_ranks=of_ranks))
     return Shares(values, lows, highs, replicates)
 
 
-def _n_distinct(names: Sequence[NDArray[np.str_]], masks: Sequence[NDArray[np.bool_]] | None = None) -> int:
-    """How many different names there are, where the masks of the same lengths are True."""
-    chosen = names if masks is None else [one[mask] for one, mask in zip(names, masks, strict=True)]
-    return len(np.unique(np.concatenate(chosen)))
+def _behind(
+    cells: Sequence[Predictions], folds: Sequence[int], drawn: UnitCounts, masks: Sequence[NDArray[np.bool_]]
+) -> Behind:
+    """What is behind means over cells of the shares of the images where `masks` (N, K), one a cell, are True."""
+    counted = np.vstack([mask.sum(axis=0) for mask in masks])
+    of_image = cell_weights(counted > 0, folds) / np.maximum(1, counted)
+    weights = np.vstack([mask * of_cell for mask, of_cell in zip(masks, of_image, strict=True)])
+    units = np.searchsorted(drawn.units, np.concatenate([cell.groups for cell in cells]))
+    _, images = np.unique(np.concatenate([cell.image_ids for cell in cells]), return_inverse=True)
+    of_unit = _summed(weights, units, len(drawn.units))
+    squares, varies = of_unit**2, np.bincount(drawn.strata)[drawn.strata] > 1
+    all_squares = np.where(of_unit.any(axis=0), squares.sum(axis=0), np.nan)
+    there = (of_unit > 0) & varies[:, None]
+    strata = _summed(there.astype(np.float64), drawn.strata, int(drawn.strata.max()) + 1) > 0
+    return Behind(
+        images=1 / (_summed(weights, images.ravel(), int(images.max()) + 1) ** 2).sum(axis=0).clip(_TINY),
+        lesions=1 / all_squares,
+        drawn=np.nan_to_num(squares[varies].sum(axis=0) / all_squares),
+        freedom=(there.sum(axis=0) - strata.sum(axis=0)).astype(np.float64),
+    )
+
+
+def _summed(values: Floats, places: NDArray[np.int64], n: int) -> Floats:
+    """(n, K): the sum of the rows of `values` (N, K) that belong to each of `n` places."""
+    sums = np.zeros((n, values.shape[1]))
+    np.add.at(sums, places, values)
+    return sums
 
 
 def mean_where(used: NDArray[np.bool_], values: Iterable[Floats], folds: Sequence[int]) -> Floats:
-    """(..., K): the mean of `values`, one array (..., K) a cell, over the cells of each fold and then over the folds.
+    """(..., K): the mean of `values`, one array (..., K) a cell, weighed by `cell_weights`.
 
-    Only cells where `used` (cells, K) says so count; `folds` says which one each cell is of. A fold weighs the same
-    however many of its seeds count. NaN where no cell is used, and where one that is used is NaN.
+    NaN where no cell is used, and where one that is used is NaN.
+    """
+    weights = cell_weights(used, folds)
+    total = sum(np.where(of_cell > 0, value, 0) * of_cell for of_cell, value in zip(weights, values, strict=True))
+    mean: Floats = np.where(used.any(axis=0), total, np.nan)
+    return mean
+
+
+def cell_weights(used: NDArray[np.bool_], folds: Sequence[int]) -> Floats:
+    """(cells, K): of a mean over the cells of each fold and then over the folds; `folds` says which one each is of.
+
+    Only cells where `used` (cells, K) says so count, and a fold weighs the same however many of its seeds count.
     """
     same_fold = np.equal.outer(folds, folds)
-    n_beside = np.maximum(1, same_fold @ used.astype(np.int64))  # the used cells of the fold of each cell
+    beside = np.maximum(1, same_fold @ used.astype(np.int64))  # the used cells of the fold of each cell
     n_folds = sum(used[np.equal(folds, fold)].any(axis=0).astype(np.int64) for fold in set(folds))
-    total = sum(np.where(of_cell, value, 0) / n for of_cell, value, n in zip(used, values, n_beside, strict=True))
-    mean: Floats = total / np.where(n_folds > 0, n_folds, np.nan)
-    return mean
+    weights: Floats = used / (beside * np.maximum(1, n_folds))
+    return weights
 
 
 def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Floats:
@@ -278,9 +298,12 @@ def _columns(
 
 
 def percentile_interval(replicates: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The middle `confidence` of `replicates` (B,), leaving NaN out; NaN where more than `MOST_UNDEFINED` are."""
+    """The middle `confidence` of `replicates` (B,), leaving NaN out.
+
+    NaN where more than `MOST_UNDEFINED` are NaN, or all agree: nothing is known of how far others would lie.
+    """
     defined = replicates[~np.isnan(replicates)]
-    if len(defined) < (1 - MOST_UNDEFINED) * len(replicates):
+    if len(defined) < (1 - MOST_UNDEFINED) * len(replicates) or np.ptp(defined) <= _ROUNDING:
         return np.nan, np.nan
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
@@ -298,13 +321,14 @@ def pivoted(value: float, low: float, high: float) -> tuple[float, float]:
 
 def count_distinct(cells: Sequence[Predictions], class_: str = "") -> tuple[int, int]:
     """How many distinct images and units the cells hold, of one class where it is named."""
-    images: set[str] = set()
-    units: set[str] = set()
-    for cell in cells:
-        counted = cell.targets == cell.classes.index(class_) if class_ else np.ones(len(cell), dtype=bool)
-        images.update(cell.image_ids[counted].tolist())
-        units.update(cell.groups[counted].tolist())
-    return len(images), len(units)
+    return _count([cell.take(cell.targets == cell.classes.index(class_)) if class_ else cell for cell in cells])
+
+
+def _count(cells: Sequence[Predictions]) -> tuple[int, int]:
+    """How many distinct images and units the cells hold."""
+    names = ([cell.image_ids for cell in cells], [cell.groups for cell in cells])
+    images, units = (len(np.unique(np.concatenate(one))) if one else 0 for one in names)
+    return images, units
 
 
 def check(cells: Sequence[Predictions]) -> None:

@@ -35,6 +35,9 @@ ECE_BINS = 15  #: as in Guo et al. 2017, section 5
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 
+_DECIMALS = 12  # of sums of probabilities, which differ by rounding where they are equal: .1 + .2 is not .3
+
+
 def predicted(probabilities: Floats) -> Integers:
     """(N,) int64: the index of the largest of each row of `probabilities` (N, C), or C where it is tied: undecided."""
     largest = probabilities.max(axis=1, keepdims=True)
@@ -123,20 +126,21 @@ def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, cl
     Malignant classes are `skineval.data.lesions.MALIGNANT`, or the class "malignant"; NaN where there is none.
     """
     is_malignant = _malignant(classes)
-    return mann_whitney(is_malignant[targets], probabilities[:, is_malignant].sum(axis=1), weights)
+    return mann_whitney(is_malignant[targets], _summed(probabilities, is_malignant), weights)
 
 
 def mcc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): Matthews' correlation coefficient for several classes, R_K, from -1 to 1.
 
     Gorodkin, Computational Biology and Chemistry 28:367 (2004), equation 8; undecided is a prediction of its own.
-    NaN where all images are of one class or all predictions the same.
+    0 where all predictions are the same, as in scikit-learn; NaN where all images are of one class.
     """
     matrix = confusion(targets, probabilities, weights)
     of_class, as_class, total = matrix.sum(axis=2), matrix.sum(axis=1), matrix.sum(axis=(1, 2))
     covariance = _hits(matrix).sum(axis=1) * total - (of_class * as_class[:, :-1]).sum(axis=1)
     variances = (total**2 - (of_class**2).sum(axis=1)) * (total**2 - (as_class**2).sum(axis=1))
-    return _ratio(covariance, np.sqrt(variances))
+    constant = (as_class == total[:, None]).any(axis=1) & (of_class < total[:, None]).all(axis=1)
+    return np.where(constant, 0.0, _ratio(covariance, np.sqrt(variances)))
 
 
 def kappa(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -228,8 +232,14 @@ def malignancy(probabilities: Floats, classes: Sequence[str]) -> Floats:
     is_malignant = _malignant(classes)
     scores = np.zeros_like(probabilities)
     if is_malignant.any():
-        scores[:, is_malignant.argmax()] = probabilities[:, is_malignant].sum(axis=1)
+        scores[:, is_malignant.argmax()] = _summed(probabilities, is_malignant)
     return scores
+
+
+def _summed(probabilities: Floats, chosen: Mask) -> Floats:
+    """(N,): the sum of the `chosen` (C,) columns of probabilities (N, C); equal sums are equal to the last bit."""
+    sums: Floats = np.round(probabilities[:, chosen].sum(axis=1), _DECIMALS)
+    return sums
 
 
 def _malignant(classes: Sequence[str]) -> Mask:

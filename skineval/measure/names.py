@@ -39,7 +39,7 @@ FIGURES = (
     Figure("mcc", "Matthews' correlation coefficient over all classes"),
     Figure("kappa", "Cohen's kappa: agreement beyond chance"),
     Figure("accuracy", "share of images classified right; never ranks, nevi dominate it", share_of="any_image"),
-    Figure("weighted_f1", "mean F1 over classes, weighted by images"),
+    Figure("weighted_f1", "mean F1 over classes, weighted by images", share_of="any_image"),
     Figure("nll", "negative log-likelihood, in nats", higher_is_better=False),
     Figure("brier", "Brier score summed over classes, 0 to 2", higher_is_better=False),
     Figure("ece", "expected calibration error in 15 bins; read nll and brier first", higher_is_better=False),

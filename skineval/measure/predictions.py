@@ -151,8 +151,8 @@ def several(
 
     Raises DataError naming `source` and the row (see `skineval.data.tables.row_numbers`): a missing column or value, an
     unknown target, a probability that is no number from 0 to 1, probabilities that do not sum to 1 within
-    `sum_tolerance` (they are kept as written), an image twice in the same part; of copies, those that differ in lesion
-    or target.
+    `sum_tolerance` (they are kept as written), an image twice in the same part, or with two lesions or targets in
+    different ones.
     """
     if classes is None:
         classes = [str(column) for column in frame.columns if column not in COLUMNS]
@@ -171,9 +171,8 @@ def several(
     probabilities = _scores(frame, classes, source)
     if not scores:
         _refuse_other_sums(frame, probabilities, classes, source)
-    if copies:
-        _refuse_differing(frame, image_ids, zip(lesion_ids, targets, strict=True), source)
-    else:
+    _refuse_differing(frame, image_ids, zip(lesion_ids, targets, strict=True), source)
+    if not copies:
         keys = list(zip(image_ids, folds, seeds, parts, strict=True))
         tables.refuse_repeats(frame, keys, source, _AVERAGE, " in its part" if "part" in frame else "")
 
@@ -274,5 +273,5 @@ def _refuse_differing(
         np.array(differing, dtype=bool),
         source,
         lambda row: f"{image_ids[row]} has another lesion or target than in row {firsts[row]}",
-        "Copies of an image have its lesion_id and its target.",
+        "An image has one lesion_id and one target, in whatever part, fold, seed or copy.",
     )

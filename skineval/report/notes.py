@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from skineval.report import rows, text
@@ -40,13 +41,20 @@ def of_results(
         images = _span(one.n_images for one in primary)
         lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if lesions_known else ""
         averaged = _span(one.n_cells for one in primary if not one.ensemble)
-        over = "comes from one cell" if averaged == "1" else f"is the mean over {averaged} cells"
+        over = (
+            "comes from one cell"
+            if averaged == "1"
+            else f"is the mean over {averaged} cells, or those where it is defined"
+        )
         test = f"External test {text.plain(external)}" if external else test
         each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
         lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
     if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
         lines.append("An image counts as often as copies of it are tested.")
-    return lines + of_ties(rows.scores(results))
+    scores = rows.scores(results)
+    if any(isnan(one.estimate.low) and not isnan(one.estimate.value) for one in scores):
+        lines.append("A figure without brackets has no interval: a class has a single lesion, or all replicates agree.")
+    return lines + of_ties(scores)
 
 
 def of_ties(scores: Iterable[Score]) -> list[str]:
@@ -69,8 +77,8 @@ def of_interval(lesions_known: bool, replicates: int | None = None) -> str:
     times = f" ({text.count(replicates)} replicates)" if replicates else ""
     doubt = "" if lesions_known else "; which of them show one lesion is not known, so intervals may be too narrow"
     return (
-        f"Brackets: 95 % interval; {what} are resampled within their class{times}, for Wilson intervals of shares and "
-        f"of their means, and percentile intervals of other figures{doubt}."
+        f"Brackets: 95 % interval; {what} are resampled within their class and fold{times}. Shares (accuracy, recalls, "
+        f"areas under curves and their means) have Wilson intervals, all else percentile intervals{doubt}."
     )
 
 
@@ -78,8 +86,9 @@ def of_test(lesions_known: bool) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
     unit = "lesion" if lesions_known else "image"
     return (
-        f"Differences are paired on the same images; p: {unit} randomisation test. An interval is for one comparison "
-        "by itself, Holm's p for all comparisons of its metric together, so that they may disagree."
+        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for all comparisons "
+        "of its metric together. An interval is for one comparison by itself and of another method, so that near 0 they "
+        "may disagree."
     )
 
 

@@ -43,9 +43,9 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph | Bullets]:
     estimate = primary[best]
     sample = next(one for one in found if one.system == best and one.metric == PRIMARY)
     only = " with every fold" if beside else " that finished" if failed else ""
-    place = "best" if len(systems) > 1 else f"the only system{only}"
+    place = "ranks first" if len(systems) > 1 else f"is the only system{only}"
     yield Paragraph(
-        f"{best} is {place}: a balanced accuracy of {rows.said(estimate)} on the internal test "
+        f"{best} {place}: a balanced accuracy of {rows.said(estimate)} on the internal test "
         f"({text.sample(sample.n_images, sample.n_lesions, bench.lesions_known)})."
     )
     if sample.ensemble:

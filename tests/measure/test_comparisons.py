@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,10 +163,23 @@ def test_metrics_per_class_are_refused():
         difference([classifier()], [classifier()], BY_NAME["recall"])
 
 
+def test_systems_that_a_metric_cannot_tell_apart_differ_by_nothing():
+    """The same order of images, and the same decisions, by other probabilities."""
+    a = classifier(40, seed=1)
+    logits = np.log(a.probabilities[:, :2])
+    binary = {"classes": ("benign", "malignant"), "targets": a.targets % 2}
+    one, other = (replace(a, **binary, probabilities=scipy.special.softmax(k * logits, axis=1)) for k in (1, 3))
+    found = differences([one], [other], OVERALL, replicates=200)
+    gaps = {row.metric: (row.difference, row.low, row.high) for row in found}
+    for name in ("malignancy_auc", "macro_auc", "accuracy", "balanced_accuracy", "macro_f1", "mcc"):
+        assert gaps[name] == (0, 0, 0)
+    assert gaps["nll"][1] < gaps["nll"][2]
+
+
 def test_an_undefined_difference_has_no_p():
-    constant = classifier(20)
-    constant = replace(constant, probabilities=np.tile(np.eye(7)[0], (len(constant), 1)))
-    found = difference([constant], [classifier(20)], BY_NAME["mcc"], replicates=20)
+    one, other = (classifier(20, seed=seed) for seed in (1, 2))
+    sole = one.targets == one.targets[0]
+    found = difference([one.take(sole)], [other.take(sole)], BY_NAME["mcc"], replicates=20)
     assert np.isnan([found.difference, found.low, found.high, found.p]).all()
 
 

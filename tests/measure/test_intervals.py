@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import scipy.stats
 import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError, PluginError
 from skineval.measure.baselines import baselines
-from skineval.measure.intervals import estimate, percentile_interval, pivoted, resample
+from skineval.measure.intervals import bootstrap, estimate, percentile_interval, pivoted
 from skineval.measure.metrics import METRICS, from_plain
 from skineval.measure.predictions import Predictions
+from skineval.measure.resampling import resample
+from skineval.measure.shares import wilson
 from skineval.specs import Metric
 from tests.measure.samples import HAM10000_COUNTS, classifier
 
@@ -48,6 +52,137 @@ def test_draws_as_many_units_of_each_class_as_there_are():
         of_class = drawn.counts[:, of_unit == label]
         assert (of_class.sum(axis=1) == (of_unit == label).sum()).all()
         assert of_class.mean(axis=0) == pytest.approx(np.ones(of_class.shape[1]), abs=0.2)
+
+
+def test_folds_keep_their_lesions_of_each_class():
+    """Two lesions of a class in each of three folds, and in other company in two more of a second repetition."""
+    two = binary(np.ones(2), ["L0", "L1"])
+    first = [replace(two, groups=np.array([f"L{2 * fold}", f"L{2 * fold + 1}"]), fold=fold) for fold in range(3)]
+    again = [
+        replace(binary(np.ones(3), range(3)), groups=np.array([f"L{k}", f"L{k + 2}", f"L{k + 4}"]), fold=3 + k)
+        for k in (0, 1)
+    ]
+    counts = resample([*again, *first], 200, seed=0).counts
+    assert all((counts[:, [k, k + 1]].sum(axis=1) == 2).all() for k in (0, 2, 4))
+    assert (counts == 2).any()
+
+
+def test_the_majority_rule_keeps_its_balanced_accuracy_over_folds():
+    """Folds of two lesions of a class: a replicate without them averaged over the others, up from 1/7 to 1/5."""
+    targets = np.repeat(np.arange(7), [2, 2, 2, 1, 2, 20, 1])
+    probabilities = np.tile(np.eye(7)[5], (len(targets), 1))
+    cells = []
+    for fold in range(5):
+        names = np.array([f"{fold}-{k}" for k in range(len(targets))])
+        test = np.full(len(targets), "test")
+        cells.append(Predictions(DIAGNOSES, names, names, names, test, targets, probabilities, fold))
+    (row,) = estimate(cells, METRICS[:1], replicates=500)
+    assert (row.value, row.low, row.high) == pytest.approx((1 / 7, 1 / 7, 1 / 7))
+
+
+def of_two(right, targets, groups=None, fold=0):
+    """Two classes, each image called right where `right` says so; each its own lesion without `groups`."""
+    right, targets = np.asarray(right, dtype=bool), np.asarray(targets)
+    names = np.array([f"{fold}-{k:03d}" for k in range(len(right))])
+    groups = names if groups is None else np.array([f"{fold}-L{group}" for group in groups])
+    answers = np.eye(2)[np.where(right, targets, 1 - targets)]
+    return Predictions(("df", "nv"), names, groups, groups, np.full(len(right), "test"), targets, answers, fold)
+
+
+def interval(cells, name, class_=""):
+    (row,) = (one for one in estimate(cells, [BY_NAME[name]], replicates=500) if one.class_ == class_)
+    return row.value, row.low, row.high
+
+
+def wilson_of(share, size):
+    (low,), (high,) = wilson(np.array([share]), np.array([size]), np.array([1.959964]))
+    return pytest.approx((share, low, high), abs=1e-6)
+
+
+def test_lesions_of_a_small_fold_weigh_more():
+    """Five folds with 2, 2, 1, 1 and 1 lesions of four images: as sure as 6.25 lesions, 1 / (2/100 · 2 + 3/25 ...)."""
+    right, cells = [[1, 0], [1, 0], [1], [1], [0]], []
+    for fold, lesions in enumerate(right):
+        groups = [*np.repeat(range(len(lesions)), 4), *range(10, 30)]
+        targets = [*[0] * 4 * len(lesions), *[1] * 20]
+        cells.append(of_two([*np.repeat(lesions, 4), *[1] * 20], targets, groups, fold))
+    assert interval(cells, "recall", "df") == wilson_of(0.6, 6.25)
+
+
+def test_what_a_rule_makes_certain_and_what_not():
+    """The same answer for all: recalls are known, but not how frequent the classes are."""
+    cells = [of_two([0, 1, 1, 1], [0, 1, 1, 1], fold=fold) for fold in range(2)]
+    for name, value in (("balanced_accuracy", 0.5), ("macro_auc", 0.5), ("mcc", 0), ("kappa", 0)):
+        assert interval(cells, name) == (value, value, value)
+    assert interval(cells, "recall", "df") == (0, 0, 0)
+    assert interval(cells, "accuracy") == wilson_of(0.75, 8)
+    assert interval(cells, "precision", "nv") == wilson_of(0.75, 8)
+    # A single answer is no rule.
+    assert interval([of_two([1], [0])], "accuracy") == wilson_of(1, 1)
+
+
+def test_replicates_that_all_agree_know_nothing():
+    perfect = of_two(np.ones(20), [0, 1] * 10)
+    assert interval([perfect], "accuracy") == interval([perfect], "weighted_f1") == wilson_of(1, 20)
+    for name in ("mcc", "kappa", "nll", "ece"):
+        value, low, high = interval([perfect], name)
+        assert value in (0, 1)
+        assert np.isnan([low, high]).all()
+    one_each = classifier(7, images_per_lesion=1).take(np.arange(7))
+    one_each = replace(one_each, targets=np.arange(7))
+    assert all(np.isnan(interval([one_each], name)[1:]).all() for name in ("nll", "brier", "macro_auc"))
+
+
+def test_a_network_that_collapsed_counts():
+    """Three of four seeds answer nevus always: a mean over those where the coefficient is defined would be 0.816."""
+    sound = of_two([0, *[1] * 9], [0] * 3 + [1] * 7)
+    collapsed = of_two([0] * 3 + [1] * 7, [0] * 3 + [1] * 7)
+    cells = [sound, *(replace(collapsed, seed=seed) for seed in (1, 2, 3))]
+    wanted = sk.matthews_corrcoef(sound.targets, sound.probabilities.argmax(axis=1)) / 4
+    assert interval(cells, "mcc")[0] == pytest.approx(wanted)
+
+
+def test_a_mean_over_other_classes_in_each_fold_has_the_interval_of_its_replicates():
+    """Half of balanced accuracy is the one class of the second fold: its interval is wider than that of two recalls."""
+    rng = np.random.default_rng(0)
+    first = of_two(rng.random(120) < 0.6, [0] * 20 + [1] * 100)
+    second = of_two(rng.random(20) < 0.6, [0] * 20, fold=1)
+    value, low, high = interval([first, second], "balanced_accuracy")
+    recalls = [(first.probabilities.argmax(axis=1) == first.targets)[first.targets == k].mean() for k in (0, 1)]
+    alone = (second.probabilities[:, 0] > 0.5).mean()
+    assert value == pytest.approx(np.mean([np.mean(recalls), alone]))
+    shares, sizes = np.array([*recalls, alone]), np.array([20, 100, 20])
+    error = np.sqrt((np.array([0.25, 0.25, 0.5]) ** 2 * shares * (1 - shares) / sizes).sum())
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.15)
+
+
+def test_shares_count_what_they_are_a_share_of():
+    cell = of_two([1, 0, 1, 1, 1], [0, 0, 1, 1, 1])
+    found = {(row.metric, row.class_): row.n_images for row in estimate([cell], METRICS, replicates=50)}
+    assert (found["recall", "df"], found["specificity", "df"], found["precision", "df"]) == (2, 3, 1)
+    assert found["precision", "nv"] == 4
+    assert found["accuracy", ""] == 5
+
+
+def test_a_replicate_that_lacks_a_class_is_not_the_mean_over_the_others():
+    """Two lesions of different folds meet in one fold of a second repetition."""
+    full = classifier(60, images_per_lesion=1, skill=2)
+    rare, others = np.flatnonzero(full.targets == 3)[:4], np.flatnonzero(full.targets != 3)
+    cells = [replace(full.take(np.r_[rare[k : k + 2], others]), fold=fold) for fold, k in enumerate((0, 2))]
+    cells += [replace(full.take(np.r_[rare[k::2], others]), fold=2 + k) for k in (0, 1)]
+    drawn = resample(cells, 200, seed=0)
+    lacking = np.vstack(list(drawn.weights(cells[2].groups)))[:, :2].sum(axis=1) == 0
+    assert 0.1 < lacking.mean() < 0.5
+    np.testing.assert_array_equal(np.isnan(bootstrap(cells[2], METRICS[:1], drawn)[:, 0]), lacking)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=1, max_size=25), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_no_replicate_lacks_a_class_whatever_the_targets_within_lesions(rows, seed):
+    targets, groups = np.array(rows).T
+    cell = replace(classifier(60).take(np.arange(len(targets))), targets=targets, groups=groups.astype(str))
+    for weights in resample([cell], 30, seed).weights(cell.groups):
+        assert all((weights[:, targets == target].sum(axis=1) > 0).all() for target in set(targets.tolist()))
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

@@ -75,9 +75,18 @@ def test_numbers_may_be_ids():
 
 
 def test_joined_lesions_share_a_group():
-    found = from_frame(small().assign(lesion_id=["L1", "L2", "L3"]), source="p.csv", groups={"L2": "L1"})
-    assert found.groups.tolist() == ["L1", "L1", "L3"]
-    assert found.lesion_ids.tolist() == ["L1", "L2", "L3"]
+    found = from_frame(small().assign(lesion_id=["L1", "L2", "L1"]), source="p.csv", groups={"L2": "L0"})
+    assert found.groups.tolist() == ["L1", "L0", "L1"]
+    assert found.lesion_ids.tolist() == ["L1", "L2", "L1"]
+
+
+@pytest.mark.parametrize(("column", "other"), [("target", "nv"), ("lesion_id", "L9")])
+def test_an_image_that_is_two_things_is_refused(column, other):
+    """Over parts, folds and seeds: it would count as two lesions, or be right and wrong at once."""
+    frame = small()
+    frame.loc[frame.index[-1], column] = other
+    with pytest.raises(DataError, match="row 4: a has another lesion or target than in row 2"):
+        from_frame(frame, source="p.csv")
 
 
 def test_folds_and_seeds_come_apart():

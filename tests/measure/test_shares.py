@@ -1,12 +1,23 @@
 """Intervals of shares, and how they are put together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.measure.shares import Shares, effective_size, quantiles, reach_of_difference, reach_of_mean, wilson
+from skineval.measure.shares import (
+    FEW,
+    Behind,
+    Shares,
+    effective_size,
+    quantiles,
+    reach_of_difference,
+    reach_of_mean,
+    wilson,
+)
 
 
 def alone(*numbers):
@@ -26,14 +37,22 @@ def test_wilson_is_that_of_scipy(n, part):
 def test_the_design_effect_of_lesions_whose_images_agree():
     """40 lesions of 3 images each, alike: the variance of the share is that of 40 images, and so is its size."""
     share, variance = 0.3, 0.3 * 0.7 / 40
-    assert effective_size(alone(share), alone(variance), alone(40), alone(120)) == pytest.approx([40])
+    behind = Behind(images=alone(120), lesions=alone(40), drawn=alone(1), freedom=alone(39))
+    assert effective_size(alone(share), alone(variance), behind, of_ranks=False) == pytest.approx([40])
     # No more than there are images, and lesions where nothing can be estimated.
-    assert effective_size(alone(share), alone(variance / 9), alone(40), alone(120)) == pytest.approx([120])
-    assert effective_size(alone(0, 1, 0.3), np.zeros(3), np.full(3, 40.0), np.full(3, 120.0)).tolist() == [40] * 3
+    assert effective_size(alone(share), alone(variance / 9), behind, of_ranks=False) == pytest.approx([120])
+    assert all(effective_size(alone(share), alone(0), behind, of_ranks=False) == 40 for share in (0, 1, 0.3))
+    few = replace(behind, freedom=alone(FEW - 1))
+    assert effective_size(alone(share), alone(variance / 9), few, of_ranks=False) == pytest.approx([40])
+    assert effective_size(alone(share), alone(variance / 9), few, of_ranks=True) == pytest.approx([120])
+    # Replicates that vary lesions with a half of the squared weights show a half of the variance.
+    half = replace(behind, drawn=alone(0.5))
+    assert effective_size(alone(share), alone(variance / 2), half, of_ranks=False) == pytest.approx([40])
 
 
 def test_areas_of_few_lesions_reach_further():
-    few, many = quantiles(alone(3, 1000), 0.95, of_ranks=True)
+    none, few, many = quantiles(alone(0, 2, 999), 0.95, of_ranks=True)
+    assert np.isnan(none)
     assert few == pytest.approx(scipy.stats.t.ppf(0.975, 2))
     assert many == pytest.approx(1.96, abs=0.003)
 

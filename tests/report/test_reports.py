@@ -67,7 +67,7 @@ def test_the_html_report_loads_nothing(written: tuple[str, str]) -> None:
 
 def test_the_words_under_every_comparison_say_what_an_interval_does_not(written: tuple[str, str]) -> None:
     for words in (written[0], "".join(Page(written[1]).words)):
-        assert words.count("so that they may disagree") == 2  # the comparison and the paired differences
+        assert words.count("so that near 0 they may disagree") == 2  # the comparison and the paired differences
         assert "whether two of them differ is said by their paired difference" in words
 
 
@@ -179,7 +179,7 @@ def said(bench: BenchResult) -> str:
 
 def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResult) -> None:
     words = said(bench)
-    assert "resnet34/focal:gamma=1.5 is best: a balanced accuracy of 0.662 [0.609, 0.715]" in words
+    assert "resnet34/focal:gamma=1.5 ranks first: a balanced accuracy of 0.662 [0.609, 0.715]" in words
     assert "ahead of the next, densenet121/class_weights, by 0.051" in words
     assert "chance would rarely make (p = 0.008" in words
     assert "2 of 8 cells did not finish" in words

@@ -80,14 +80,14 @@ def test_title_and_footnotes_say_what_a_reader_must_know(table: Table) -> None:
     notes = " ".join(table.footnotes)
     for words in (
         "95 % interval",
-        "lesions, with all of their images, are resampled within their class",
+        "lesions, with all of their images, are resampled within their class and fold",
         "2,000 replicates",
         "400 images",
         "359 lesions",
     ):
         assert words in notes
     assert "mean over 2 cells" in notes
-    assert "Holm's p for all comparisons of its metric together, so that they may disagree" in notes
+    assert "of another method, so that near 0 they may disagree" in notes
     assert "One seed" not in notes
 
 

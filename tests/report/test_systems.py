@@ -112,7 +112,7 @@ def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: B
     words = verdict_of(averaged)
     best = rows.ranking(rows.scores(averaged.results))[0]
     assert best == MODELS
-    assert f"{best} is best" in words
+    assert f"{best} ranks first" in words
     assert (
         "It averages the networks of 5 cells; the best system that is no ensemble, resnet34/focal:gamma=1.5," in words
     )
@@ -171,7 +171,7 @@ def test_a_system_that_lacks_a_fold_stands_below_the_others_without_a_rank(bench
 
     said = verdict_of(lame)
     assert f"{best} (without fold 1)." in said
-    assert f"{second} is best" in said
+    assert f"{second} ranks first" in said
     assert f"It is ahead of the next, {third}, by 0." in said
     overview = next(item.figure for item in draw(lame) if isinstance(item, Drawn))
     assert f"{second} leads" in overview.alt
