@@ -16,7 +16,6 @@ from pathlib import Path
 
 from skineval.data.findings import Finding
 
-CODES = "zip-"  #: what the codes of all findings on archives begin with
 MAX_BYTES = 256_000_000  #: of one file that is read as a whole
 MAX_MEMBERS = 200_000
 MAX_DIRECTORY = 32_000_000  #: bytes of the list of members

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.accelerator import accelerated
+from skineval.data.findings import LEAVE_OUT
 from skineval.data.lesions import Images, fit_keyword
 from skineval.data.pool import in_order
 from skineval.data.storefile import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
@@ -122,7 +123,10 @@ def _decode(
     if bad:
         named = "; ".join(error.message.rstrip(".") for error in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", bad[0].hint)
+        hints = {error.hint for error in bad}
+        # What mends one image is wrong for another; to leave them out is right for all.
+        hint = hints.pop() if len(hints) == 1 else LEAVE_OUT
+        raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", hint)
 
 
 def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np.uint8] | list[DataError]:

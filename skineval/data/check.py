@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from skineval.data import formats, ham10000, manifest, pictures
-from skineval.data.archives import CODES as ZIP
 from skineval.data.contents import UNREADABLE, Content, examine
 from skineval.data.findings import Finding
 from skineval.data.lesions import DIAGNOSES, LesionTable
@@ -79,16 +78,18 @@ def check(
     """
     if not path.exists():
         raise DataError(f"There is no folder or file {path}.", "Check the path.")
-    files, findings = survey(path)
+    files, unreached = survey(path)
     resolved = {file.resolve() for file in aside}
     files = [file for file in files if file.path.resolve() not in resolved]
     contents, sums = _read(path, files, promised or {}, checksums or promised is not None, progress)
     rows: _Rows | None = None
+    findings: list[Finding] = []
     if ham10000.has_metadata(files, path):
-        rows, faults = _read_rows(path, files)
-        findings += faults
+        rows, findings = _read_rows(path, files)
     if rows is not None:
-        findings = [*_attributed(findings, rows), *_match(path, rows, files, contents, findings)]
+        unreached = list(_attributed(unreached, rows))
+        findings += _match(path, rows, files, contents, unreached)
+    findings += unreached
     table, refusal = _load(load, path)
     if not _explained(findings, contents):
         findings += refusal
@@ -108,7 +109,7 @@ def _read(
     """What is in the image files, and the checksum of every file where they are wanted."""
     others = [file for file in files if not is_picture(file)] if checksums else []
     # A manifest may list an archive as the file that it is.
-    others += [file for file in walk(path) if is_archive(file) and file.listed(path) in promised]
+    others += [file for file in walk(path)[0] if is_archive(file) and file.listed(path) in promised]
     images = [file for file in files if is_picture(file)]
     total = len(images) + len(others)
     threads = min(MAX_THREADS, cores())
@@ -169,12 +170,15 @@ def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, l
 
 
 def _match(
-    path: Path, rows: _Rows, files: Sequence[StoredFile], contents: Sequence[Content], known: Sequence[Finding]
+    path: Path, rows: _Rows, files: Sequence[StoredFile], contents: Sequence[Content], unreached: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """Rows without image or mask, images and masks without row, and images that are there in several versions."""
+    """Rows without image or mask, images and masks without row, and images that are there in several versions.
+
+    Images that are there and cannot be reached are not missing.
+    """
     images, masks = pictures.find(files)
     digests = {content.file: content.sha256 for content in contents}
-    unreadable = {_image_id(PurePath(finding.where)) for finding in known if finding.code.startswith(ZIP)}
+    unreadable = {id_ for finding in unreached for id_ in finding.image_ids}
     for id_, number in rows.numbers.items():
         where = f"{rows.name}, row {number}"
         if id_ not in images and id_ not in unreadable:
@@ -226,11 +230,10 @@ def _judge_files(
 
 
 def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
-    """Findings on members of archives with the image that they are about."""
+    """Findings on files and members of archives with the image that they are about."""
     for finding in findings:
         id_ = _image_id(PurePath(finding.where))
-        in_archive = finding.code.startswith(ZIP) and id_ in rows.numbers
-        yield replace(finding, image_ids=(id_,)) if in_archive else finding
+        yield replace(finding, image_ids=(id_,)) if id_ in rows.numbers else finding
 
 
 def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Finding]:

@@ -71,10 +71,14 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
     """
     if not path.exists():
         return DataError(f"There is no folder or file {path}.", "Check the path.")
+    try:
+        files = scan(path)
+    except DataError as error:
+        return error  # what cannot be read may be what is looked for
     known = {layout.name: layout.looked_for for layout in reversed(LAYOUTS)}  # the first of a name stays
     looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
-        f"{path} holds no data set that skineval recognises: {_seen(_look(path), path)}.", f"Looked for\n{looked_for}"
+        f"{path} holds no data set that skineval recognises: {_seen(files, path)}.", f"Looked for\n{looked_for}"
     )
 
 
@@ -82,7 +86,7 @@ def _look(path: Path) -> list[StoredFile]:
     try:
         return scan(path)
     except DataError:
-        return list(walk(path))  # whoever reads the archive says what is wrong with it
+        return walk(path)[0]  # whoever reads the archive says what is wrong with it
 
 
 def _seen(files: Sequence[StoredFile], path: Path) -> str:

@@ -35,6 +35,7 @@ LESIONS_UNKNOWN = (
 )
 
 _UNKNOWN = ("", "na", "nan", "none", "null", "unknown")
+_NO_LESION = ("unknown", "unk", "undefined", "missing", "nil")  #: what is written besides for a lesion nobody knows
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,18 +213,26 @@ def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
 
 def _unusable(frame: pd.DataFrame, column: str) -> Fault:
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
+    is_usable, hint = _is_usable, "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
+    if column == "lesion_id":
+        is_usable = _is_usable_lesion
+        hint += " Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
     return Fault(
         f"unusable-{column.replace('_', '-')}",
         f"unusable {column}",
         f"rows with an unusable {column}",
-        "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot.",
-        _rows(frame, [not _is_usable(id_) for id_ in frame[column]], map(_short, frame[column])),
+        hint,
+        _rows(frame, [not is_usable(id_) for id_ in frame[column]], map(_short, frame[column])),
     )
 
 
 def _is_usable(id_: str) -> bool:
-    # Lesions that are all called "nan" would be one.
     return bool(IDENTIFIER.fullmatch(id_)) and not tables.is_missing(id_)
+
+
+def _is_usable_lesion(id_: str) -> bool:
+    # Lesions that are all called "unknown", "0" or "-" would be one, and no split would part them.
+    return _is_usable(id_) and id_.lower() not in _NO_LESION and bool(id_.strip("0._-"))
 
 
 def _repeats(frame: pd.DataFrame) -> Fault:

@@ -110,7 +110,9 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[St
     """
     _, masks = find(files)
     known = _checksummed(chosen)
-    segmentations = tuple(masks[file.inner.stem][0] if file.inner.stem in masks else None for file in known)
+    mine = [file.inner.stem for file in known if file.inner.stem in masks]
+    of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
+    segmentations = tuple(of_image.get(file.inner.stem) for file in known)
     return Collected(
         StoredImages(known, segmentations),
         fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
@@ -178,14 +180,22 @@ def _match(
             f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
             f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
         )
-    for id_ in ids:
-        # Copies of different size are different images; copies of equal size are taken to be equal.
-        if len({file.size for file in images[id_]}) > 1:
-            raise DataError(
-                f"{id_} is there in several versions: {some([file.name for file in images[id_]])}.",
-                "Keep one version of each image in the folder.",
-            )
-    return [images[id_][0] for id_ in ids]
+    return _one_version(ids, images)
+
+
+def _one_version(ids: Sequence[str], found: Mapping[str, Sequence[StoredFile]], what: str = "") -> list[StoredFile]:
+    """The first file of each id; `what` stands before an id in the message of those that differ."""
+    several = [file for id_ in ids if len(found[id_]) > 1 for file in found[id_]]
+    known = dict(zip(several, _checksummed(several), strict=True))
+    copies = {id_: [known.get(file, file) for file in found[id_]] for id_ in ids}
+    differing = [id_ for id_ in ids if len({(file.size, file.crc) for file in copies[id_]}) > 1]
+    if differing:
+        id_, more = differing[0], f", and {len(differing) - 1} others" if len(differing) > 1 else ""
+        raise DataError(
+            f"{what}{id_} is there in several versions: {some([file.name for file in copies[id_]])}{more}.",
+            "Keep one version of each in the folder.",
+        )
+    return [copies[id_][0] for id_ in ids]
 
 
 def _checksummed(files: Sequence[StoredFile]) -> tuple[StoredFile, ...]:

@@ -9,14 +9,17 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from skineval.data.archives import LOCAL_HEADER, MAX_BYTES, ignored, list_members
 from skineval.data.findings import Finding
+from skineval.data.formats import SUFFIXES, UNREAD
 from skineval.errors import DataError
 
+#: What a link to nowhere is called that may have led to images, a table, or a folder of them.
+_MISSED = (*SUFFIXES, *UNREAD, ".zip", ".npz", ".csv", ".tab", ".tsv", "")
 _MAGIC = b"PK\x03\x04"  #: what the header before each member of a zip archive begins with
 
 
@@ -90,8 +93,9 @@ class StoredFile:
 def scan(path: Path, without: Collection[str] = ()) -> list[StoredFile]:
     """Every file below the folder `path`, or the file `path`, and every member of the zip archives among them.
 
-    They are in the order of their names. Raises DataError for an archive, or a member of one, that cannot be read in
-    place or that nobody in good faith would pack, unless its name without suffix is among `without`.
+    They are in the order of their names. Raises DataError for a folder or link that leads nowhere, and for an archive,
+    or a member of one, that cannot be read in place or that nobody in good faith would pack, unless its name without
+    suffix is among `without`.
     """
     files, findings = survey(path)
     errors = [
@@ -107,10 +111,10 @@ def scan(path: Path, without: Collection[str] = ()) -> list[StoredFile]:
 
 
 def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
-    """What `scan` finds, without whatever is wrong with an archive, and a finding for each of those."""
+    """What `scan` finds, without whatever cannot be read, and a finding for each of those."""
     files: list[StoredFile] = []
-    findings: list[Finding] = []
-    for file in walk(path):
+    plain, findings = walk(path)
+    for file in plain:
         if is_archive(file):
             infos, problems = list_members(file.path, file.listed(path))
             files += [_member(file.path, info) for info in infos]
@@ -125,27 +129,45 @@ def is_archive(file: StoredFile) -> bool:
     return not file.member and file.path.suffix.lower() == ".zip"
 
 
-def walk(path: Path) -> Iterator[StoredFile]:
-    """Every plain file below the folder `path`, also through links, except what is hidden; or the file `path`."""
+def walk(path: Path) -> tuple[list[StoredFile], list[Finding]]:
+    """Every plain file below the folder `path`, also through links, except what is hidden; or the file `path`.
+
+    With them a finding for each folder that cannot be entered, file that cannot be looked at, and link that leads
+    nowhere, where it is called like something that a data set is made of.
+    """
     if path.is_file():
-        yield StoredFile(path, "", path.stat().st_size, None)
-    seen = set()
-    for folder, folders, names in os.walk(path, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else [name for name in folders if not ignored(name)]
-        if real in seen:
+        return [StoredFile(path, "", path.stat().st_size, None)], []
+    files: list[StoredFile] = []
+    errors: list[OSError] = []
+    above: dict[Path, frozenset[str]] = {}  # where each folder that is still to be entered lies, links resolved
+    for folder, folders, names in os.walk(path, onerror=errors.append, followlinks=True):
+        real, outer = os.path.realpath(folder), above.pop(Path(folder), frozenset())
+        if real in outer:  # a link led back: what lies here is known
+            folders.clear()
             continue
-        seen.add(real)
-        for name in names:
-            file = Path(folder, name)
-            if ignored(name):
-                continue
+        folders[:] = [name for name in folders if not ignored(name)]
+        above |= dict.fromkeys((Path(folder, name) for name in folders), outer | {real})
+        for file in (Path(folder, name) for name in names if not ignored(name)):
             try:
                 known = file.stat()
-            except OSError:
-                continue  # a link to nowhere is no file
+            except OSError as error:
+                if not file.is_symlink() or file.suffix.lower() in _MISSED:
+                    errors.append(error)
+                continue
             if stat.S_ISREG(known.st_mode):
-                yield StoredFile(file, "", known.st_size, None)
+                files.append(StoredFile(file, "", known.st_size, None))
+    return files, [_unreachable(path, error) for error in errors]
+
+
+def _unreachable(root: Path, error: OSError) -> Finding:
+    """What is wrong with a file or folder below `root` that the system would not show."""
+    path = Path(os.fsdecode(error.filename or root))
+    where = path.relative_to(root).as_posix()
+    if path.is_symlink():
+        what = f"is a link to {path.readlink()}, which cannot be reached: {error.strerror}"
+        return Finding("broken-link", where, what, "Put there what it should lead to, or remove the link.")
+    what = f"cannot be entered or looked at: {error.strerror}"
+    return Finding("unreadable-path", where, what, "Give yourself the right to read it, or move it away.")
 
 
 def _member(path: Path, info: zipfile.ZipInfo) -> StoredFile:

@@ -11,7 +11,7 @@ from skineval.data.layouts import unrecognised
 from skineval.data.lesions import LesionTable, regroup, sample
 from skineval.data.near_duplicates import read_pairs
 from skineval.data.quarantine import Quarantine
-from skineval.errors import DataError, UsageError
+from skineval.errors import DataError, UsageError, hint_for
 from skineval.recipe import Recipe
 
 NOTHING = Quarantine({})
@@ -37,11 +37,17 @@ def load_table(data: str, catalog: Catalog, left_out: Quarantine = NOTHING) -> t
     if path.exists():
         return quarantine.load_without(_reader(path, catalog), path, left_out), str(path.resolve())
     if any(character in data for character in "/\\~") or data in (".", ".."):
-        raise DataError(f"--data is {data!r}: there is no such folder ({path.absolute()}).", "Check the path.")
+        raise DataError(f"There is no folder or file {data} ({path.absolute()}).", "Check the path.")
+    name, known = data.partition(":")[0], catalog.datasets.entries
+    if name not in known:
+        hint = hint_for(name, known, "`skineval list datasets` says what each is.")
+        raise UsageError(f"There is no folder or file {data}, nor a data set of that name.", hint)
     (selection,) = catalog.datasets.select([data])
     source = catalog.datasets[selection.name]
     if source.recognise is not None:
-        raise UsageError(f"--data is {data!r}, a data set that has to lie in a folder.", "Give the folder: --data DIR.")
+        raise UsageError(
+            f"{data!r} is a data set that has to lie in a folder.", "Give the folder in place of its name."
+        )
     return quarantine.apply(source.load(None, **selection.parameters), left_out), str(selection)
 
 

@@ -142,7 +142,7 @@ def test_confirmed_pairs_show_that_a_bench_leaked(bench, tmp_path, skineval_prog
         (["synthetic:images=150", "--test=0"], 2, "A test share of 0.0"),
         (["synthetic:images=150", "--draws=0"], 2, "draws"),
         (["synthtic"], 2, "Did you mean synthetic?"),
-        (["./nowhere"], 3, "there is no such folder"),
+        (["./nowhere"], 3, "There is no folder or file ./nowhere"),
         (["synthetic:images=150", "--groups=nowhere.csv"], 3, "nowhere.csv cannot be read"),
     ],
 )

@@ -40,7 +40,7 @@ TINY = ("--data=synthetic:images=140", "--image-size=16", "--models=cnn:width=4"
         (["--models=cnn", "--search=learning_rte"], 2, "Did you mean learning_rate?"),
         (["--models=cnn", "--search=learning_rate=1..0.1"], 2, "where 1 is not below 0.1"),
         (["--models=cnn", "--search", "plateau_factor=0.1..0.5"], 2, "does nothing while schedule is 'cosine'"),
-        (["--models=cnn", "--imbalance=none", "--data=./nowhere"], 3, "there is no such folder"),
+        (["--models=cnn", "--imbalance=none", "--data=./nowhere"], 3, "There is no folder or file ./nowhere"),
         (["--models=resnet81"], 2, "There is no model 'resnet81'."),
     ],
 )

@@ -113,6 +113,12 @@ def test_images_outside_of_the_parts_are_refused(tmp_path: Path) -> None:
     assert str(tmp_path / "mel/b.jpg") in message
 
 
+def test_two_class_folders_that_are_one_are_refused(tmp_path: Path) -> None:
+    folder = images(tmp_path, "nv/a.jpg", "mel/b.jpg")
+    (folder / "df").symlink_to(folder / "nv")
+    assert f"1 images have the name of another one: {folder}/df/a.jpg and {folder}/nv/a.jpg" in refused(folder)
+
+
 def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> None:
     read = layouts.load(images(tmp_path, "nv/a.jpg", "preview.jpg"))
     assert len(read) == 1

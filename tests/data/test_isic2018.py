@@ -218,6 +218,7 @@ def test_equal_copies_of_the_ground_truth_are_one(tmp_path: Path, table: LesionT
 BAD_GROUPINGS = {
     "repeated": (lambda text: text + text.splitlines()[1] + "\n", "repeat an image_id: row 30"),
     "bad lesion": (lambda text: text.replace("HAM_0000000", "=cmd()"), "unusable lesion_id: row 2 '=cmd()'"),
+    "unknown": (lambda text: text.replace("HAM_0000000", "unknown"), "unusable lesion_id: row 2 'unknown'"),
     "columns": (lambda text: text.replace("lesion_id", "lesion"), "lacks the column lesion_id"),
     "contradiction": (lambda text: text.replace("HAM_0000003", "HAM_0000000"), "lesions have several diagnoses"),
 }

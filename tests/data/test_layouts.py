@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from skineval.data import layouts
+from skineval.data.check import check
 from skineval.data.decoding import decode_bytes
 from skineval.data.lesions import COLUMNS, LesionTable
 from skineval.errors import DataError
@@ -88,13 +91,44 @@ def test_fingerprint_sees_labels_and_pixels(tmp_path: Path, reference: LesionTab
     assert len({reference.fingerprint, layouts.load(other).fingerprint, layouts.load(changed).fingerprint}) == 3
 
 
-def test_linked_folders_are_followed_once(tmp_path: Path, reference: LesionTable) -> None:
+def test_linked_folders_are_followed_once(
+    tmp_path: Path, reference: LesionTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     elsewhere = write_files(tmp_path / "elsewhere", {f"{id_}.jpg": content for id_, content in JPEGS.items()})
     folder = write_files(tmp_path / "data", {"HAM10000_metadata.csv": metadata().encode()})
     (folder / "part_1").symlink_to(elsewhere)
     (folder / "loop").symlink_to(folder)
-    (folder / "nowhere.jpg").symlink_to(folder / "absent")
-    assert layouts.load(folder).fingerprint == reference.fingerprint
+    (folder / "nowhere.txt").symlink_to(folder / "absent")
+    table = layouts.load(folder)
+    assert table.fingerprint == reference.fingerprint
+    assert "more than once" not in table.layout
+    monkeypatch.chdir(folder)
+    assert layouts.load(Path()).layout == table.layout
+
+
+@pytest.mark.parametrize("name", ["images/ISIC_0000001.jpg", "images/more"])
+def test_links_that_lead_nowhere_are_refused(tmp_path: Path, name: str) -> None:
+    folder = ham_folder(tmp_path / "data")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("/absent/images")
+    assert f"{folder / name} is a link to /absent/images, which cannot be reached" in refused(folder)
+    (error,) = check(folder, layouts.load).errors
+    assert (error.code, error.where) == ("broken-link", name)
+
+
+def test_a_folder_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_files(tmp_path, {"nv/a.jpg": JPEGS[IDS[0]], "mel/b.jpg": JPEGS[IDS[1]]})
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "mel":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert f"{folder / 'mel'} cannot be entered or looked at: Permission denied" in refused(folder)
+    (error,) = check(folder, layouts.load).errors
+    assert (error.code, error.where) == ("unreadable-path", "mel")
 
 
 def test_extra_images_are_counted(tmp_path: Path) -> None:
@@ -237,6 +271,20 @@ def test_two_versions_of_an_image_are_refused(tmp_path: Path) -> None:
     folder = ham_folder(tmp_path)
     write_files(folder, {f"small/{IDS[0]}.jpg": encoded(picture(0, (8, 6)))})
     assert f"{IDS[0]} is there in several versions" in refused(folder)
+    changed = bytearray(JPEGS[IDS[0]])
+    changed[-20] ^= 1
+    write_files(folder, {f"small/{IDS[0]}.jpg": bytes(changed)})  # of the same size
+    assert f"{IDS[0]} is there in several versions" in refused(folder)
+
+
+def test_two_versions_of_a_mask_are_refused(tmp_path: Path) -> None:
+    black, white = (encoded(Image.new("L", (20, 15), grey), "BMP") for grey in (0, 255))
+    assert len(black) == len(white)
+    mask = f"{IDS[0]}_segmentation.bmp"
+    folder = write_files(ham_folder(tmp_path), {f"a/{mask}": black, f"b/{mask}": black})
+    assert layouts.load(folder).images.masks([0], 4) is not None
+    write_files(folder, {f"b/{mask}": white})
+    assert f"The mask of {IDS[0]} is there in several versions" in refused(folder)
 
 
 def test_real_data_is_complete(real_folder: Path, real_table: LesionTable) -> None:

@@ -57,6 +57,13 @@ BAD_TABLES = {
         ["1 rows repeat an image_id: row 6 ISIC_0000001 (that of row 2)"],
     ),
     "lesions called nan": (metadata([ROWS[0].replace("HAM_0000001", "NaN")]), ["unusable lesion_id: row 2 'NaN'"]),
+    **{
+        f"lesions called {word}": (
+            metadata([ROWS[0].replace("HAM_0000001", word)]),
+            [f"1 rows with an unusable lesion_id: row 2 '{word}'"],
+        )
+        for word in ("Unknown", "0", "0.0", "-", "n/a", "none", "unk")
+    },
     "unknown dx": (metadata([*REPLACED, ROWS[0].replace(",nv,", ",nvv,")]), ["row 5 'nvv' (did you mean nv?)"]),
     "empty dx": (metadata([ROWS[0].replace(",nv,", ",,")]), ["row 2 ''"]),
     "age in words": (metadata([ROWS[0].replace("45.0", "old")]), ["1 rows with an unusable age: row 2 'old'"]),
