@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from skineval.data import formats, ham10000, manifest, pictures
+from skineval.data import folders, formats, ham10000, manifest, pictures
 from skineval.data.contents import UNREADABLE, Content, examine
 from skineval.data.findings import Finding
 from skineval.data.lesions import DIAGNOSES, LesionTable
@@ -59,6 +59,7 @@ class _Rows:
 
     name: str  #: of the metadata
     numbers: Mapping[str, int]  #: row in the file, by those image ids that can be used
+    diagnoses: Mapping[str, str]  #: dx, by those of them that have one
 
 
 def check(
@@ -165,8 +166,10 @@ def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, l
     if absent:
         hint = "Nothing can be learned of them: nothing needs be done if that is meant."
         findings.append(Finding("absent-class", name, f"no images of {', '.join(absent)}", hint, "remark"))
-    numbers = zip(raw["image_id"], raw.index.tolist(), strict=True)
-    return _Rows(name, {id_: number for id_, number in numbers if IDENTIFIER.fullmatch(id_)}), findings
+    usable = raw[raw["image_id"].map(lambda id_: bool(IDENTIFIER.fullmatch(id_)))]
+    numbers = dict(zip(usable["image_id"], usable.index.tolist(), strict=True))
+    known = usable[usable["dx"].isin(DIAGNOSES)]
+    return _Rows(name, numbers, dict(zip(known["image_id"], known["dx"], strict=True))), findings
 
 
 def _match(
@@ -190,6 +193,9 @@ def _match(
     for id_ in images.keys() - rows.numbers.keys():
         what = f"{rows.name} has no row of it"
         yield Finding("orphaned-image", images[id_][0].listed(path), what, IGNORED, "remark")
+    for file, id_, dx in folders.misplaced(rows.diagnoses, files, path):
+        what = f"lies in a folder of {dx}, and is {rows.diagnoses[id_]} in row {rows.numbers[id_]} of {rows.name}"
+        yield Finding("class-folder", file.listed(path), what, folders.MOVE, image_ids=(id_,))
     for code, found in (("several-images", images), ("several-masks", masks)):
         for id_ in found.keys() & rows.numbers.keys():
             if len({digests[file] for file in found[id_]}) > 1:

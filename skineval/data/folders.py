@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from skineval.data.stored import StoredFile, scan
 from skineval.errors import DataError, some
 
 LOOKED_FOR = f"folders of {NAMES} images called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
+MOVE = "Move it into the folder of its class, or correct its dx."  #: what to do with an image that is misplaced
 STEM = 48  #: characters that an id keeps of a file name which is none
 
 
@@ -71,6 +72,19 @@ def load(path: Path) -> LesionTable:
         lesions_known=False,
         official=official if all(official) else None,
     )
+
+
+def misplaced(
+    diagnoses: Mapping[str, str], files: Iterable[StoredFile], path: Path
+) -> Iterator[tuple[StoredFile, str, str]]:
+    """Image files below a folder of another class than their diagnosis, which is given by image id.
+
+    Each with its image id and that class.
+    """
+    for file in files:
+        id_ = file.inner.stem
+        if id_ in diagnoses and is_picture(file):
+            yield from ((file, id_, dx) for dx in _classes(file, path) if dx != diagnoses[id_])
 
 
 def _folders(file: StoredFile, path: Path) -> tuple[str, ...]:

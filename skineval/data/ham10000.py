@@ -8,11 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from skineval.data import isic2018, pictures
+from skineval.data import folders, isic2018, pictures
+from skineval.data.findings import LEAVE_OUT
 from skineval.data.lesions import LesionTable
 from skineval.data.metadata import REQUIRED, find_metadata, is_metadata, is_named_metadata, read_metadata
 from skineval.data.stored import StoredFile, scan
+from skineval.errors import DataError, some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAME = "HAM10000"
 LICENCE = "CC BY-NC 4.0"
@@ -44,6 +50,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     given = [file for file in files if file.path == path and not file.member]
     metadata = read_metadata(find_metadata(path, given or own(files)), quarantined)
     collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined)
+    _check_folders(metadata.frame, files, folder)
     original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
     return LesionTable(
         name=NAME if original else folder.resolve().name,
@@ -55,6 +62,17 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         licence=LICENCE if original else "",
         zero_ages=metadata.zero_ages,
     )
+
+
+def _check_folders(frame: pd.DataFrame, files: Sequence[StoredFile], folder: Path) -> None:
+    """Refuse images that lie in the folder of another class than that of their row."""
+    diagnoses = dict(zip(frame["image_id"], frame["dx"], strict=True))
+    wrong = [f"{file.name} is {diagnoses[id_]}" for file, id_, _ in folders.misplaced(diagnoses, files, folder)]
+    if wrong:
+        raise DataError(
+            f"{len(wrong)} images lie in another class's folder than their dx: {some(wrong)}.",
+            f"{folders.MOVE} {LEAVE_OUT}",
+        )
 
 
 def own(files: Sequence[StoredFile]) -> list[StoredFile]:

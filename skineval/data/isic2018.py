@@ -17,7 +17,6 @@ from skineval.data import pictures
 from skineval.data.lesions import DIAGNOSES, LesionTable, make_groups
 from skineval.data.metadata import (
     LESIONS_UNKNOWN,
-    REQUIRED,
     Metadata,
     check_identifiers,
     check_repeats,
@@ -202,9 +201,7 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
 def _read_codes(file: StoredFile) -> pd.DataFrame:
     """Ground truth in the columns of HAM10000, of which only image_id and dx need be there; "" for what is not."""
     raw = read_table(file, ("image_id", "dx"))
-    for column in REQUIRED:
-        raw[column] = raw.get(column, "")
-    return raw
+    return raw.assign(**{column: raw.get(column, "") for column in ("lesion_id", "dx_type")})
 
 
 def _read_one_hot(file: StoredFile) -> pd.DataFrame:
@@ -226,9 +223,8 @@ def _read_one_hot(file: StoredFile) -> pd.DataFrame:
             f"{file.name}: {len(examples)} rows do not mark one diagnosis by 1 and the others by 0: {some(examples)}.",
             "Ground truth is no prediction: download it again.",
         )
-    return pd.DataFrame({"image_id": raw["image"], "dx": marks.idxmax(axis=1)}).assign(
-        **dict.fromkeys(set(REQUIRED) - {"image_id", "dx"}, "")
-    )
+    known = {"image_id": raw["image"], "dx": marks.idxmax(axis=1)}
+    return pd.DataFrame(known).assign(lesion_id="", dx_type="")
 
 
 def _marked(row: pd.Series[str]) -> str:

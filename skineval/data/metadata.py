@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in lower case
 TABLES = (".csv", ".tab", ".tsv", "")  #: suffixes of metadata files; the best first
-REQUIRED = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+REQUIRED = ("lesion_id", "image_id", "dx")
+DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
@@ -76,20 +77,24 @@ def header(file: StoredFile) -> tuple[str, ...]:
 
 
 def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
-    """The metadata file: by its name, or the only table that has the columns."""
+    """The metadata file: by its name, by all columns of HAM10000, or by those that are needed.
+
+    Raises DataError where there is none, or where several differ.
+    """
     named = [file for file in files if is_named_metadata(file)]
-    if named:
-        return min(named, key=lambda file: TABLES.index(file.inner.suffix.lower()))
-    tables = [file for file in files if is_table(file)]
-    fitting = [file for file in tables if is_metadata(file)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+    fitting = named or [file for file in files if is_metadata(file)]
+    full = [file for file in fitting if set(DESCRIBED) <= set(header(file))]
+    found = sorted(named or full or fitting, key=lambda file: TABLES.index(file.inner.suffix.lower()))
+    differing = [file for file in found[1:] if not _say_the_same(found[0], file)]
+    if differing:
         raise DataError(
-            f"{path} holds several files that could be the metadata: {some([file.name for file in fitting])}.",
-            "Name the right one HAM10000_metadata.csv.",
+            f"{path} holds several files that could be the metadata: "
+            f"{some([file.name for file in (found[0], *differing)])}.",
+            "Make one table of them, or remove all but one." if named else "Name the right one HAM10000_metadata.csv.",
         )
-    seen = [file.name for file in tables]
+    if found:
+        return found[0]
+    seen = [file.name for file in files if is_table(file)]
     raise DataError(
         f"No metadata in {path}: neither HAM10000_metadata (.csv, .tab) nor another .csv, .tab or .tsv file with the "
         f"columns {', '.join(REQUIRED)}" + (f" (looked into {some(seen)})." if seen else "."),
@@ -97,12 +102,27 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     )
 
 
+def _say_the_same(one: StoredFile, other: StoredFile) -> bool:
+    """Whether two tables have the same rows, in any order, in the columns that both have."""
+    if one.read() == other.read():
+        return True
+    raws = [read_table(file) for file in (one, other)]
+    shared = [column for column in (*REQUIRED, *DESCRIBED, "dataset") if all(column in raw for raw in raws)]
+    rows = [raw.assign(age=tables.numbers(raw["age"]) if "age" in raw else "")[shared].astype("str") for raw in raws]
+    first, second = (sorted(cells.itertuples(index=False, name=None)) for cells in rows)
+    return first == second
+
+
 def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) -> Metadata:
     """What the metadata file says. Raises DataError naming the row (the header is row 1) that cannot be meant.
 
     Rows of images in `quarantined` are left out before they are looked at; DataError for those that have no row.
     """
-    return clean(leave_out(read_table(file), quarantined, file.name), file.name)
+    raw = leave_out(read_table(file), quarantined, file.name)
+    metadata = clean(raw, file.name)
+    silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
+    notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
+    return replace(metadata, notes=(*metadata.notes, *notes))
 
 
 def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
@@ -111,6 +131,7 @@ def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]
     Raises DataError for what is no table, or one without the columns `REQUIRED`.
     """
     raw, ragged = _parse_table(file, REQUIRED)
+    raw = _completed(raw)
     return raw, (ragged, *_faults(raw))
 
 
@@ -149,11 +170,12 @@ def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFram
 
 
 def clean(raw: pd.DataFrame, name: str) -> Metadata:
-    """What the cells of a table mean, as they were read in the columns `REQUIRED` and perhaps `dataset`.
+    """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
 
     `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
     rows that cannot be meant.
     """
+    raw = _completed(raw)
     refuse(_faults(raw), name)
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
@@ -177,6 +199,11 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
         if column not in frame:
             frame[column] = "unknown"
     return frame[list(COLUMNS)]
+
+
+def _completed(raw: pd.DataFrame) -> pd.DataFrame:
+    """The table with empty cells in those of the columns `DESCRIBED` that it lacks."""
+    return raw.assign(**{column: "" for column in DESCRIBED if column not in raw})
 
 
 def _age(text: str) -> float:

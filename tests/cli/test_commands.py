@@ -84,6 +84,7 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
         (["bench", "--models", "cnn", "--epochs", "0"], 2, "epochs is 0"),
         (["bench", "dmeo"], 2, "Did you mean demo?"),
         (["bench", "--models", "cnn", "--data", "./nowhere"], 3, "There is no folder or file ./nowhere"),
+        (["bench", "--models", "cnn", "--data", "synthetic:images=70", "--external", "NOPE"], 2, "file NOPE, nor"),
         (["bench", "--models", "cnn", "--data", "synthtic"], 2, "Did you mean synthetic?"),
         (["bench", "--models", "cnn", "--data", "synthetic:images=3"], 2, "at least 70"),
         (["bench", "--models", "cnn", "--weights", "imagenet"], 2, "there are no ImageNet weights of cnn."),

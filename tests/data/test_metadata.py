@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from skineval.data import layouts
-from tests.data.folders import HEADER, ROWS, ham_folder, metadata, refused, write_files
+from skineval.data.check import check
+from tests.data.folders import HEADER, JPEGS, ROWS, ham_folder, metadata, refused, write_files
 
 SEVEN = HEADER.removesuffix(",dataset")
 
@@ -34,9 +35,38 @@ def test_no_metadata_says_what_was_looked_for(tmp_path: Path) -> None:
 
 
 def test_two_metadata_files_are_ambiguous(tmp_path: Path) -> None:
-    message = refused(write_files(tmp_path, {"a.csv": metadata().encode(), "b.csv": metadata().encode()}))
-    assert "a.csv" in message
-    assert "b.csv" in message
+    message = refused(write_files(tmp_path, {"a.csv": metadata().encode(), "b.csv": metadata(ROWS[:2]).encode()}))
+    assert f"several files that could be the metadata: {tmp_path}/a.csv, {tmp_path}/b.csv" in message
+
+
+@pytest.mark.parametrize("name", ["HAM10000_metadata.tab", "b/HAM10000_metadata.csv"])
+def test_a_second_metadata_file_must_say_the_same(tmp_path: Path, name: str) -> None:
+    folder = ham_folder(tmp_path)
+    same = metadata([row.replace("45.0", "45") for row in reversed(ROWS)])
+    first = layouts.load(write_files(folder, {name: same.replace(",", "\t").encode()}))
+    assert len(first) == len(ROWS)
+    write_files(folder, {name: same.replace(",mel,", ",bkl,").encode()})
+    assert f"several files that could be the metadata: {folder}/HAM10000_metadata.csv, {folder / name}" in refused(
+        folder
+    )
+
+
+def test_three_columns_under_any_name_make_lesions_known(tmp_path: Path) -> None:
+    rows = ["ISIC_0000001,nv,A", "ISIC_0000002,nv,A", "ISIC_0000003,mel,B", "ISIC_0000004,bkl,C"]
+    text = metadata(rows, "image_id,dx,lesion_id").encode()
+    images = {f"{dx}/{id_}.jpg": JPEGS[id_] for id_, dx, _ in (row.split(",") for row in rows)}
+    folder = write_files(tmp_path, images | {"labels.csv": text})
+    table = layouts.load(folder)
+    assert table.lesions_known
+    assert table.frame["lesion_id"].tolist() == ["A", "A", "B", "C"]
+    assert "unknown of all images: dx_type, age, sex, localization" in table.notes
+    assert {one.code for one in check(folder, layouts.load).findings} == {"absent-class"}
+
+    (folder / "mel/ISIC_0000003.jpg").rename(folder / "nv/ISIC_0000003.jpg")
+    assert "1 images lie in another class's folder than their dx" in refused(folder)
+    (error,) = check(folder, layouts.load).errors
+    assert (error.code, error.where, error.image_ids) == ("class-folder", "nv/ISIC_0000003.jpg", ("ISIC_0000003",))
+    assert len(layouts.load(folder, frozenset(error.image_ids))) == 3
 
 
 REPLACED = ROWS[1:]
@@ -45,8 +75,8 @@ BAD_TABLES = {
     "blank lines": ("\n\n", ["is empty"]),
     "no rows": (metadata(()), ["no rows"]),
     "missing columns": (
-        metadata(header="lesion_id,image_id,dx,dx_type,age,sex,where,dataset"),
-        ["lacks the column local"],
+        metadata(header="lesion,image_id,dx,dx_type,age,sex,localization,dataset"),
+        ["lacks the column lesion_id"],
     ),
     "twice the same column": (metadata(header=f"{SEVEN},dx"), ["two columns of one name"]),
     "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 rows do not have the 8 fields", "row 5 has 2"]),
