@@ -16,6 +16,7 @@ from pathlib import Path
 
 from skineval.data.findings import Finding
 
+OTHERS = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")  #: suffixes of archives that are not read
 MAX_BYTES = 256_000_000  #: of one file that is read as a whole
 MAX_MEMBERS = 200_000
 MAX_DIRECTORY = 32_000_000  #: bytes of the list of members

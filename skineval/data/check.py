@@ -18,7 +18,7 @@ from skineval.data.lesions import DIAGNOSES, LesionTable
 from skineval.data.metadata import IDENTIFIER, examine_metadata, find_metadata
 from skineval.data.pictures import MASK, StoredImages, is_picture
 from skineval.data.pool import cores, in_order
-from skineval.data.stored import StoredFile, is_archive, survey, walk
+from skineval.data.stored import StoredFile, is_archive, is_unread_archive, survey, walk
 from skineval.errors import DataError
 
 NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
@@ -82,15 +82,17 @@ def check(
     files, unreached = survey(path)
     resolved = {file.resolve() for file in aside}
     files = [file for file in files if file.path.resolve() not in resolved]
-    contents, sums = _read(path, files, promised or {}, checksums or promised is not None, progress)
     rows: _Rows | None = None
     findings: list[Finding] = []
     if ham10000.has_metadata(files, path):
         rows, findings = _read_rows(path, files)
+    unused = {file for file in pictures.look_like_masks(files) if rows is None or file.inner.stem not in rows.numbers}
+    used = [file for file in files if file not in unused]
+    contents, sums = _read(path, files, unused, promised or {}, checksums or promised is not None, progress)
     if rows is not None:
         unreached = list(_attributed(unreached, rows))
-        findings += _match(path, rows, files, contents, unreached)
-    findings += unreached
+        findings += _match(path, rows, used, contents, unreached)
+    findings += [*unreached, *_unused(path, unused)]
     table, refusal = _load(load, path)
     if not _explained(findings, contents):
         findings += refusal
@@ -105,13 +107,18 @@ def check(
 
 
 def _read(
-    path: Path, files: Sequence[StoredFile], promised: Mapping[str, str], checksums: bool, progress: Progress | None
+    path: Path,
+    files: Sequence[StoredFile],
+    unused: Collection[StoredFile],
+    promised: Mapping[str, str],
+    checksums: bool,
+    progress: Progress | None,
 ) -> tuple[list[Content], dict[str, str]]:
-    """What is in the image files, and the checksum of every file where they are wanted."""
-    others = [file for file in files if not is_picture(file)] if checksums else []
+    """What is in the image files that are not `unused`, and the checksum of every file where they are wanted."""
+    images = [file for file in files if is_picture(file) and file not in unused]
+    others = [file for file in files if not is_picture(file) or file in unused] if checksums else []
     # A manifest may list an archive as the file that it is.
     others += [file for file in walk(path)[0] if is_archive(file) and file.listed(path) in promised]
-    images = [file for file in files if is_picture(file)]
     total = len(images) + len(others)
     threads = min(MAX_THREADS, cores())
     contents: list[Content] = []
@@ -315,6 +322,16 @@ def _unread(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
         if file.inner.suffix.lower() in formats.UNREAD:
             what = f"is a {file.inner.suffix} file, which is not read"
             yield Finding("unread-format", file.listed(path), what, f"Save it as a {formats.NAMES} image.", "remark")
+        elif is_unread_archive(file):
+            what = "is an archive that is not read: only zip files are"
+            yield Finding("unread-archive", file.listed(path), what, "Extract it if images are missing.", "remark")
+
+
+def _unused(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
+    for file in files:
+        hint = f"Nothing needs be done, unless it is meant: masks are called ID{MASK}.png."
+        what = "is called like a mask of another image, and is used neither as image nor as mask"
+        yield Finding("suspected-mask", file.listed(path), what, hint, "remark")
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:

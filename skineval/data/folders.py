@@ -45,7 +45,8 @@ def load(path: Path) -> LesionTable:
     Raises DataError for folders of other names, for files of one name, and where some images alone lie below parts.
     """
     files = scan(path)
-    images = [file for file in files if is_picture(file) and not file.inner.stem.endswith(MASK)]
+    unused = pictures.look_like_masks(files)
+    images = [file for file in files if is_picture(file) and file not in unused and not file.inner.stem.endswith(MASK)]
     loose = [file for file in images if not _folders(file, path)]
     placed = _place([file for file in images if file not in set(loose)], path)
     by_id = dict(sorted(_identified(placed).items()))
@@ -65,6 +66,7 @@ def load(path: Path) -> LesionTable:
         fingerprint=collected.fingerprint,
         notes=(
             LESIONS_UNKNOWN,
+            *([f"{len(unused)} images called like masks of others are ignored"] if unused else []),
             *([f"{len(loose)} images outside of class folders are ignored"] if loose else []),
             *collected.notes,
         ),

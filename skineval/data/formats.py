@@ -38,7 +38,7 @@ class Format:
 
 
 FORMATS = (
-    Format("JPEG", (".jpg", ".jpeg"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
     Format("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, b"IEND\xaeB`\x82"),
     Format("BMP", (".bmp",), re.compile(rb"BM"), BmpImageFile),
     Format("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), TiffImageFile),

@@ -101,7 +101,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         named = some([truth.file.name for truth in absent])
         raise DataError(
             f"{folder} holds none of the images that {named} names.",
-            "Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
+            f"{pictures.unpack(files)}Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
         )
     _check_overlaps(present)
     frame = pd.concat([truth.metadata.frame for truth in present])

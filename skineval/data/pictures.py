@@ -23,7 +23,7 @@ from skineval.data.findings import LEAVE_OUT
 from skineval.data.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.headers import Header
 from skineval.data.lesions import DIAGNOSES
-from skineval.data.stored import StoredFile
+from skineval.data.stored import StoredFile, is_unread_archive
 from skineval.errors import DataError, some
 from skineval.specs import Fit
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MASK = "_segmentation"  #: what follows the image id in the name of a mask
+LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follows it where others name one
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +95,8 @@ def collect(
     """
     files = list(files)
     images, _ = find(files)
-    unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
     ids = frame["image_id"].tolist()
-    collected = attach(frame, _match(ids, images, unread, path), files)
+    collected = attach(frame, _match(ids, images, files, path), files)
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
@@ -108,6 +108,7 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[St
 
     The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
     """
+    files = list(files)
     _, masks = find(files)
     known = _checksummed(chosen)
     mine = [file.inner.stem for file in known if file.inner.stem in masks]
@@ -117,7 +118,7 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[St
         StoredImages(known, segmentations),
         fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
         _whereabouts(known),
-        (*_unmasked(segmentations), *absent_classes(frame)),
+        (*_unmasked(segmentations), *absent_classes(frame), *_packed(files)),
     )
 
 
@@ -145,6 +146,20 @@ def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict
     return images, masks
 
 
+def look_like_masks(files: Iterable[StoredFile]) -> frozenset[StoredFile]:
+    """Pictures called like another one with one of `LIKE_MASKS` behind it: no photographs, and not `MASK` either."""
+    shown = [(file, file.inner.stem) for file in files if is_picture(file)]
+    known = {stem for _, stem in shown}
+    ends = [(file, stem, end) for file, stem in shown for end in LIKE_MASKS if stem.lower().endswith(end)]
+    return frozenset(file for file, stem, end in ends if stem[: -len(end)] in known)
+
+
+def unpack(files: Iterable[StoredFile]) -> str:
+    """The sentence that tells a person to extract those archives that are not read; "" where none is there."""
+    packed = [file.name for file in files if is_unread_archive(file)]
+    return f"Extract {some(packed)}: archives are read where they are zip files. " if packed else ""
+
+
 def stems(image_ids: Iterable[str]) -> frozenset[str]:
     """What the files of these images and of their masks are called, without suffix."""
     return frozenset(name for id_ in image_ids for name in (id_, id_ + MASK))
@@ -166,10 +181,11 @@ def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _match(
-    ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], unread: Mapping[str, str], path: Path
+    ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], files: Sequence[StoredFile], path: Path
 ) -> list[StoredFile]:
-    """The file of each image; `unread` are files, by image id, of formats that are not read."""
+    """The file of each image."""
     missing = [id_ for id_ in ids if id_ not in images]
+    unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if missing and set(missing) <= set(unread):
         raise DataError(
             f"{len(missing)} images are of a format that is not read: {some([unread[id_] for id_ in missing])}.",
@@ -178,7 +194,7 @@ def _match(
     if missing:
         raise DataError(
             f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
-            f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
+            f"{unpack(files)}Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
         )
     return _one_version(ids, images)
 
@@ -221,3 +237,9 @@ def _unmasked(segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
     count = segmentations.count(None)
     if 0 < count < len(segmentations):
         yield f"{count} images have no lesion mask"
+
+
+def _packed(files: Iterable[StoredFile]) -> Iterator[str]:
+    packed = [file.inner.name for file in files if is_unread_archive(file)]
+    if packed:
+        yield f"archives that are no zip files are not read: {some(packed)}"

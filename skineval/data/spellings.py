@@ -63,7 +63,7 @@ DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
 )
 _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in TASKS["malignant"]}})
 
-_SUFFIXES = re.compile(r"(\.(jpe?g|png|bmp|tiff?|webp|gif|dcm))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(r"(\.(jpe?g|jpe|jfif|png|bmp|tiff?|webp|gif|hei[cf]|avif|jp2|dcm))+$", re.IGNORECASE)
 
 
 def plain(name: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from skineval.data.archives import LOCAL_HEADER, MAX_BYTES, ignored, list_members
+from skineval.data.archives import LOCAL_HEADER, MAX_BYTES, OTHERS, ignored, list_members
 from skineval.data.findings import Finding
 from skineval.data.formats import SUFFIXES, UNREAD
 from skineval.errors import DataError
@@ -127,6 +127,11 @@ def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
 def is_archive(file: StoredFile) -> bool:
     """Whether a plain file is called like a zip archive, so that its members count and not itself."""
     return not file.member and file.path.suffix.lower() == ".zip"
+
+
+def is_unread_archive(file: StoredFile) -> bool:
+    """Whether a file is called like an archive of another kind, of which nothing is read."""
+    return file.inner.suffix.lower() in OTHERS
 
 
 def walk(path: Path) -> tuple[list[StoredFile], list[Finding]]:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from skineval.data import layouts
+from skineval.data.check import check
 from skineval.data.folders import identifier
 from skineval.data.lesions import LesionTable
 from skineval.data.metadata import IDENTIFIER
@@ -133,6 +135,20 @@ def test_masks_lie_beside_images(tmp_path: Path) -> None:
     assert masks is not None
     assert masks.all(axis=(1, 2)).tolist() == [True, False]
     assert "1 images have no lesion mask" in read.notes
+
+
+@pytest.mark.parametrize("end", ["_mask", "-mask", "_SEG"])
+def test_masks_of_other_names_are_no_images(tmp_path: Path, end: str) -> None:
+    folder = images(tmp_path, "nv/a.jpg", "nv/b_mask.jpg", "mel/c.jpg", "mel.7z")
+    write_files(folder, {f"nv/a{end}.png": encoded(Image.new("L", (9, 9)), "PNG")})
+    read = layouts.load(folder)
+    assert read.frame["image_id"].tolist() == ["a", "b_mask", "c"]
+    assert "1 images called like masks of others are ignored" in read.notes
+    assert "archives that are no zip files are not read: mel.7z" in read.notes
+    checked = check(folder, layouts.load)
+    assert checked.errors == ()
+    assert checked.images.files == 3
+    assert ("suspected-mask", f"nv/a{end}.png") in {(one.code, one.where) for one in checked.findings}
 
 
 def test_metadata_is_believed_rather_than_folders(tmp_path: Path) -> None:

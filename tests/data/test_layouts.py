@@ -238,13 +238,21 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 
 def test_missing_images_are_counted_and_named(tmp_path: Path) -> None:
-    message = refused(ham_folder(tmp_path, images={IDS[0]: JPEGS[IDS[0]]}))
-    assert "3 images named in the metadata are not in" in message
-    assert ", ".join(IDS[1:]) in message
+    folder = ham_folder(tmp_path, images={IDS[0]: JPEGS[IDS[0]]})
+    with pytest.raises(DataError) as caught:
+        layouts.load(folder)
+    assert "3 images named in the metadata are not in" in caught.value.message
+    assert ", ".join(IDS[1:]) in caught.value.message
+    assert "Extract" not in caught.value.hint
+    write_files(folder, {"rest.tar.gz": b""})
+    with pytest.raises(DataError) as caught:
+        layouts.load(folder)
+    assert f"Extract {folder}/rest.tar.gz" in caught.value.hint
+    assert ("unread-archive", "rest.tar.gz") in {(one.code, one.where) for one in check(folder, layouts.load).findings}
 
 
 def test_images_of_any_format_that_is_read_make_the_same_table(tmp_path: Path) -> None:
-    kinds = (("PNG", ".png"), ("BMP", ".BMP"), ("TIFF", ".tif"), ("TIFF", ".tiff"))
+    kinds = (("PNG", ".png"), ("BMP", ".BMP"), ("TIFF", ".tif"), ("PNG", ".jfif"))
     folder = ham_folder(tmp_path, images={})
     write_files(
         folder,

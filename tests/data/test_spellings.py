@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skineval.data.formats import SUFFIXES, UNREAD
 from skineval.data.lesions import DIAGNOSES
 from skineval.data.spellings import IMAGE_COLUMNS, class_name, diagnosis, first_column, image_id, part_name
 
@@ -21,6 +22,11 @@ ID = "ISIC_0032867"
 )  # fmt: skip
 def test_a_path_and_a_suffix_are_no_part_of_an_id(text: str) -> None:
     assert image_id(text) == ID
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, *UNREAD])
+def test_every_suffix_of_images_is_known(suffix: str) -> None:
+    assert image_id(ID + suffix) == ID
 
 
 @pytest.mark.parametrize("text", ["/etc/passwd", "../x", "a/../b", "..", "C:\\x", ".jpg", "", "v1.2", "ISIC_1.csv"])
