@@ -14,8 +14,10 @@ from types import MappingProxyType
 from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
 
 #: What the column of image ids is called, the first that is there.
-IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path")
-PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
+IMAGE_COLUMNS = (
+    "image_id", "imageid", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path",
+    "id",
+)  # fmt: skip
 PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
 PARTS: Mapping[str, str] = MappingProxyType(
     {
@@ -63,7 +65,7 @@ DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
 )
 _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in TASKS["malignant"]}})
 
-_SUFFIXES = re.compile(r"(\.(jpe?g|jpe|jfif|png|bmp|tiff?|webp|gif|hei[cf]|avif|jp2|dcm))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(r"(\.(jpe?g|jpe|jfif|png|bmp|tiff?|webp|gif|hei[cf]|avif|jp2|dcm|npy))+$", re.IGNORECASE)
 
 
 def plain(name: str) -> str:
@@ -77,7 +79,7 @@ def image_id(text: str) -> str:
     A path that leads out of its folder is taken off only from what is called like an image file; other text that holds
     one is no id, and stays as it is, for whoever checks ids to refuse it.
     """
-    *folders, name = re.split(r"[/\\]", text.strip())
+    *folders, name = (part.strip() for part in re.split(r"[/\\]", text))
     stem = _SUFFIXES.sub("", name)
     if stem and stem != name:
         return stem
@@ -86,9 +88,12 @@ def image_id(text: str) -> str:
 
 
 def first_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
-    """The column that is called like the first of `names` that is there, as it is written; None where none is."""
-    written = {column.lower(): column for column in columns}
-    return next((written[name] for name in names if name in written), None)
+    """The column that is called like the first of `names` that is there, as it is written; None where none is.
+
+    `Image ID` and `image-id` are called like `image_id`.
+    """
+    written = {plain(column): column for column in columns}
+    return next((written[plain(name)] for name in names if plain(name) in written), None)
 
 
 def diagnosis(text: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from skineval.data import tables
 from skineval.data.lesions import LesionTable
 from skineval.data.spellings import PART_COLUMNS, first_column, image_id, part_name
@@ -23,7 +25,6 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     frame = tables.read_file(path, _WANTED).rename(columns=str.lower)
     frame = tables.identified(frame, name, _WANTED)
     frame = frame.rename(columns={first_column(tables.names(frame), PART_COLUMNS): "part"})
-    frame = frame.rename(columns={first_column(tables.names(frame), PART_COLUMNS): "part"})
     tables.require(frame, ("part",), name, _WANTED)
     ids = {image_id(id_): id_ for id_ in table.frame["image_id"]}  # those of a plugin's data may end like a file
     unknown, parts = ~frame["image_id"].isin(ids).to_numpy(), frame["part"].map(part_name)
@@ -33,6 +34,9 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     strange = ~parts.isin(PARTS).to_numpy()
     hint = f"Parts are: {', '.join(PARTS)}."
     tables.refuse_rows(frame, strange, name, lambda row: f"{parts.iloc[row]!r} is no part", hint)
+    folds = tables.numbers(frame["fold"]) if "fold" in frame else np.zeros(1)
+    if folds.min(initial=0) > 0 or not len(frame):
+        raise DataError(f"{path} has no row of fold 0.", "Folds are counted from 0: 0, 1, ...")
     frame = frame.assign(image_id=frame["image_id"].map(ids), part=parts)
     if protocol != OVERSAMPLE_FIRST:
         keys = [tuple(key) for key in frame[["image_id", *(["fold"] if "fold" in frame else [])]].to_numpy()]

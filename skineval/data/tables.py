@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,7 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
         raise DataError(f"{name} is empty.", hint)
     columns = _without_end(numbered[0][1], 0)
     rows = [(number, _without_end(row, len(columns))) for number, row in numbered[1:]]
+    _require_header(columns, numbered[0][0], [len(row) for _, row in rows], name)
     if pad:
         rows = [(number, row + [""] * (len(columns) - len(row))) for number, row in rows]
     ragged = Fault(
@@ -115,6 +116,17 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     index = pd.Index(list(whole), name=ROW, dtype="int64")
     frame = pd.DataFrame(list(whole.values()), index=index, columns=columns, dtype="str")
     return frame.iloc[:, _named(columns, whole, name)], ragged
+
+
+def _require_header(columns: Sequence[str], number: int, lengths: Collection[int], name: str) -> None:
+    """Raise DataError where every row has as many fields as the others, and all of them more than the header."""
+    if len(lengths) > 1 and min(lengths) == max(lengths) > len(columns):
+        named = f"names {len(columns)} column{'s' * (len(columns) != 1)}"
+        raise DataError(
+            f"{name}: row {number} {named}, and each row below has {max(lengths)} fields.",
+            "Begin with the names of all columns, without a title above; numbers with a decimal comma need another "
+            "separator than the comma, such as the semicolon.",
+        )
 
 
 def columns_of(start: bytes) -> tuple[str, ...]:

@@ -137,8 +137,7 @@ def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[s
             f"{', '.join(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
             f"{answers} of {total} images have their largest score there. Malignancy AUC takes it for benign."
         )
-    if submission.aside:
-        yield f"Not read, as no scores of a class: {', '.join(submission.aside)}."
+    yield from submission.remarks
     off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
     if not all(cell.normalised for cell in cells):
         yield (

@@ -18,7 +18,7 @@ from skineval.data.isic2018 import UNSCORED
 from skineval.data.lesions import DIAGNOSES, MALIGNANT
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.errors import DataError, some
-from skineval.measure.predictions import BINARY, COLUMNS
+from skineval.measure.predictions import BINARY, COLUMNS, sum_to_one
 
 #: What the column of the reference standard is called, the first that is there.
 TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
@@ -27,13 +27,17 @@ LABELS = (*TARGETS, "label", "class")
 #: Columns beside predictions that hold no scores of a class: what is known of images, and answers without scores.
 ASIDE = frozenset(
     (
-        "dx_type", "age", "sex", "localization", "dataset", "group", "diagnosis_confirm_type",
-        "predicted_label", "predicted_class", "predicted", "prediction", "pred", "pred_label", "y_pred", "confidence",
-        "correct", *IMAGE_COLUMNS[1:],
+        "dx type", "age", "age approx", "sex", "localization", "anatom site general", "dataset", "group", "patient id",
+        "diagnosis confirm type", "benign malignant", "index",
+        "predicted label", "predicted class", "predicted", "prediction", "pred", "pred label", "pred class", "y pred",
+        "confidence", "max prob", "max probability", "uncertainty", "entropy", "margin", "loss", "correct",
+        *map(plain, IMAGE_COLUMNS[1:]),
     )
 )  # fmt: skip
 
-_AROUND = frozenset(("prob", "proba", "probability", "p", "score", "softmax", "pred", "class"))  # a class in a header
+#: What stands around a class in a header.
+_AROUND = frozenset(("prob", "proba", "probability", "p", "score", "softmax", "pred", "class", "output"))
+_BRACKETS = re.compile(r"[()\[\]{}]")
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 _NUMBER = re.compile(r"(\d+)(\.0+)?")
 _WANTED = "Predictions have a row an image: image_id, a column of probabilities a class, and target or a truth file."
@@ -46,12 +50,18 @@ class Submission:
     frame: pd.DataFrame
     source: str  #: what to call it in errors
     classes: tuple[str, ...]  #: the class columns; diagnoses first, in their order
-    aside: tuple[str, ...] = ()  #: columns that say nothing that is measured
+    remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
     foreign: tuple[str, ...] = ()  #: classes that the reference standard does not know: an answer of them is wrong
 
     def select(self, part: str) -> Submission:
         """The rows of one part; all of a file that names no parts are test. Raises DataError where there are none."""
         parts = self.frame["part"] if "part" in self.frame else pd.Series("test", self.frame.index)
+        unnamed = parts.isna().to_numpy()
+        if not unnamed.all():
+            hint = "Name the part of every row, or leave the column out."
+            tables.refuse_rows(self.frame, unnamed, self.source, lambda row: "part is empty", hint)
+        if self.frame.empty:
+            raise DataError(f"{self.source} has a header and no rows.", _WANTED)
         if not (parts == part).any():
             has = ", ".join(map(str, dict.fromkeys(parts.dropna()))) or "no rows at all"
             raise DataError(
@@ -68,6 +78,7 @@ class Reference:
     source: str
     classes: frozenset[str]  #: that it tells apart, whether there is an image of each or not
     exhaustive: bool  #: lists what is to be scored, as a one-hot ground truth; else what is known
+    remarks: tuple[str, ...] = ()  #: as those of a submission
 
 
 def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Submission:
@@ -79,15 +90,19 @@ def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = 
     """
     frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, _WANTED))
     written = tables.names(frame)
-    named = {column: column.lower() for column in written if column.lower() in COLUMNS}
+    spelt = {plain(name): name for name in COLUMNS}
+    named = {column: spelt[plain(column)] for column in written if plain(column) in spelt}
     for name, meant in (("target", TARGETS), ("part", PART_COLUMNS)):
         column = first_column(written, meant)
         named |= {column: name} if column else {}
     frame = frame.rename(columns=named)
-    aside = tuple(column for column in tables.names(frame) if column.lower() in ASIDE)
+    aside = tuple(column for column in tables.names(frame) if plain(column) in ASIDE)
     columns = [column for column in tables.names(frame) if column not in (*COLUMNS, *aside)]
     targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
     found, base = _class_columns(columns, targets, source, numbered)
+    if len(found) < 2:
+        has = f"only {', '.join(found)}" if found else f"none (it has {', '.join(written)})"
+        raise DataError(f"{source} wants columns of probabilities, one a class, and has {has}.", _WANTED)
     frame = frame.drop(columns=list(aside)).rename(columns=found)
     classes = tuple(sorted(found.values(), key=_place))
     if set(BINARY) & set(classes) and set(DIAGNOSES) & set(classes):
@@ -100,10 +115,15 @@ def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = 
             frame[column] = frame[column].where(~frame[column].map(tables.is_missing), None)
     if "part" in frame:
         frame["part"] = frame["part"].map(part_name, na_action="ignore")
+    remarks = [f"Not read, as no scores of a class: {', '.join(aside)}."] if aside else []
+    if base is not None:
+        remarks.append(_said(numbered, base, source))
     if "target" in frame:
-        frame["target"] = _class_names(frame, "target", classes, source, numbered, base)
+        frame["target"], counted = _class_names(frame, "target", classes, source, numbered, base)
+        remarks += [] if counted is None or base is not None else [_said(numbered, counted, source)]
     known = (*frame.get("target", ()), *DIAGNOSES, *BINARY)
-    return Submission(frame, source, classes, aside, tuple(name for name in classes if name not in known))
+    foreign = tuple(name for name in classes if name not in known)
+    return Submission(frame, source, classes, tuple(remarks), foreign)
 
 
 def read_reference(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Reference:
@@ -116,14 +136,14 @@ def read_reference(frame: pd.DataFrame, source: str, numbered: Sequence[str] = (
     frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, wanted))
     frame = frame.rename(columns={first_column(tables.names(frame), ("lesion_id",)) or "": "lesion_id"})
     tables.refuse_repeats(frame, frame["image_id"].tolist(), source, "Each image has one row: remove the others.")
-    label = first_column(tables.names(frame), LABELS)
+    label, counted = first_column(tables.names(frame), LABELS), None
     if label is None:
         targets, classes = _marked(frame, source, wanted)
     else:
         empty = frame[label].map(tables.is_missing).to_numpy()
         hint = "Remove the row, or complete it."
         tables.refuse_rows(frame, empty, source, lambda row: f"{label} is empty", hint)
-        targets = _class_names(frame, label, (), source, numbered, 0)
+        targets, counted = _class_names(frame, label, (), source, numbered, None)
         classes = {*targets, *(BINARY if set(targets) <= set(BINARY) else DIAGNOSES)}
     known = pd.DataFrame({"target": targets.to_numpy()}, index=pd.Index(frame["image_id"].to_numpy(dtype=object)))
     if "lesion_id" in frame:
@@ -131,7 +151,8 @@ def read_reference(frame: pd.DataFrame, source: str, numbered: Sequence[str] = (
         hint = "Give every row its lesion_id, or remove the column."
         tables.refuse_rows(frame, empty, source, lambda row: "lesion_id is empty", hint)
         known["lesion_id"] = frame["lesion_id"].to_numpy()
-    return Reference(known, source, frozenset(classes), label is None)
+    remarks = () if counted is None else (_said(numbered, counted, source),)
+    return Reference(known, source, frozenset(classes), label is None, remarks)
 
 
 def refer(submission: Submission, reference: Reference) -> Submission:
@@ -142,13 +163,24 @@ def refer(submission: Submission, reference: Reference) -> Submission:
     class has no scores, or of which the predictions say another target or lesion themselves; or the image not scored.
     """
     frame, source, truth = submission.frame, submission.source, reference.source
-    frame = frame[frame["image_id"] != UNSCORED]
+    remarks = [*submission.remarks, *reference.remarks]
+    if (frame["image_id"] == UNSCORED).any():
+        remarks.append(f"{UNSCORED} is left out, as in ISIC 2018.")
+        frame = frame[frame["image_id"] != UNSCORED]
     ids = frame["image_id"]
     unknown = ~ids.isin(reference.frame.index).to_numpy()
     hint = "Every image needs its reference standard: give the truth file that belongs to these predictions."
     tables.refuse_rows(frame, unknown, source, lambda row: f"{ids.iloc[row]} is not in {truth}", hint)
-    if reference.exhaustive and "part" not in frame:
-        _require_all(ids, reference, source)
+    wanted = reference.frame.index.drop(UNSCORED, errors="ignore")
+    absent = wanted.difference(pd.Index(ids))
+    if len(absent) and "part" not in frame:
+        of_all = f"{len(absent)} of {len(wanted)} images of {truth}"
+        if reference.exhaustive:
+            raise DataError(
+                f"{source}: no scores for {absent[0]} ({of_all} missing)",
+                "Score every image of the ground truth, or give metadata (image_id, dx) as truth to score a selection.",
+            )
+        remarks.append(f"{of_all} have no scores, and are not in any figure.")
     known = reference.frame.loc[ids].set_index(frame.index)
     known["target"] = [_as_class(target, submission.classes) for target in known["target"]]
     targets = known["target"]
@@ -157,19 +189,22 @@ def refer(submission: Submission, reference: Reference) -> Submission:
         hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."
     else:
         hint = "Add the column; if the model does not know the class, one of zeros."
-    absent = ~targets.isin(submission.classes).to_numpy()
+    unscored = ~targets.isin(submission.classes).to_numpy()
     has = f"and no column has its scores (classes: {', '.join(submission.classes)})"
     tables.refuse_rows(
-        frame, absent, source, lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}", hint
+        frame, unscored, source, lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}", hint
     )
     for column in tables.names(known):
         if column in frame:
             _refuse_contradictions(frame, known, column, source, truth)
     classes = {_as_class(name, submission.classes) for name in reference.classes}
+    foreign = tuple(name for name in submission.classes if name not in classes)
+    _refuse_no_classes(submission, foreign)
     return replace(
         submission,
         frame=frame.assign(**{column: known[column] for column in tables.names(known)}),
-        foreign=tuple(name for name in submission.classes if name not in classes),
+        remarks=tuple(remarks),
+        foreign=foreign,
     )
 
 
@@ -178,14 +213,15 @@ def is_binary(classes: Collection[str]) -> bool:
     return set(BINARY) <= set(classes)
 
 
-def _require_all(ids: Collection[str], reference: Reference, source: str) -> None:
-    must_have = reference.frame.index.drop(UNSCORED, errors="ignore")
-    absent = must_have.difference(pd.Index(ids))
-    if len(absent):
-        missing = f"{len(absent)} of {len(must_have)} images of {reference.source} missing"
+def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
+    """Raise DataError where the scores of the known classes sum to 1 by themselves, and with `foreign` ones do not."""
+    scores = {name: tables.numbers(submission.frame[name]) for name in submission.classes}
+    known = np.column_stack([scores[name] for name in submission.classes if name not in foreign] or [np.zeros(0)])
+    everything = np.column_stack(list(scores.values()))
+    if foreign and known.size and np.isfinite(everything).all() and sum_to_one(known) and not sum_to_one(everything):
         raise DataError(
-            f"{source}: no scores for {absent[0]} ({missing})",
-            "Score every image of the ground truth, or give metadata (image_id, dx) as truth to score a selection.",
+            f"{submission.source}: {', '.join(foreign)} cannot be scores of a class: without, probabilities sum to 1.",
+            "Remove the column, or correct the scores.",
         )
 
 
@@ -211,8 +247,8 @@ def _place(name: str) -> int:
 
 def _class_columns(
     columns: Sequence[str], targets: Collection[str], source: str, numbered: Sequence[str]
-) -> tuple[dict[str, str], int]:
-    """The class of each column, and the number of the first where they are numbered, else 0."""
+) -> tuple[dict[str, str], int | None]:
+    """The class of each column, and the number of the first where they are numbered, else None."""
     names = [_of_header(name) for name in numbered]
     numbers = _numbers(columns)
     if numbers and not (targets and set(targets) <= set(columns)):
@@ -238,7 +274,7 @@ def _class_columns(
             f"{source} has the classes {', '.join(found.values())}, and --classes names {', '.join(names)}.",
             "Name the classes of the file, in the order in which it numbers them.",
         )
-    return found, 0
+    return found, None
 
 
 def _numbers(columns: Sequence[str]) -> dict[str, int]:
@@ -252,7 +288,7 @@ def _numbers(columns: Sequence[str]) -> dict[str, int]:
 
 def _of_header(column: str) -> str:
     """The class that the header of a column means: `prob_mel` and `Melanoma` are mel, and SCC stays as it is."""
-    words = plain(column).split()
+    words = plain(_BRACKETS.sub(" ", column)).split()
     while len(words) > 1 and words[0] in _AROUND:
         words = words[1:]
     while len(words) > 1 and words[-1] in _AROUND:
@@ -261,29 +297,51 @@ def _of_header(column: str) -> str:
 
 
 def _class_names(
-    frame: pd.DataFrame, column: str, classes: Sequence[str], source: str, numbered: Sequence[str], base: int
-) -> pd.Series[str]:
-    """The classes that the cells of a column mean, spelt as in `classes`; what means none of them stays as it is."""
+    frame: pd.DataFrame, column: str, classes: Sequence[str], source: str, numbered: Sequence[str], base: int | None
+) -> tuple[pd.Series[str], int | None]:
+    """The classes that the cells of a column mean, and the number of the first where cells are numbers, else None.
+
+    Names are spelt as in `classes`; what means none of them stays as it is. `base` is what columns count from, None
+    where they say nothing: then the numbers themselves must.
+    """
     spelt = {plain(name): name for name in classes}
-    names = dict(enumerate(map(_of_header, numbered), start=base))
-    read: dict[object, str | None] = {}
-    for cell in frame[column].dropna().unique():
-        text = str(cell)
-        number = _NUMBER.fullmatch(text)
-        if number and plain(text) not in spelt:
-            read[cell] = names.get(int(number[1]))
-        else:
-            read[cell] = _as_class(class_name(text) or spelt.get(plain(text), text), classes)
+    cells = [str(cell) for cell in frame[column].dropna().unique()]
+    numbers = {cell: int(match[1]) for cell in cells if (match := _NUMBER.fullmatch(cell)) and plain(cell) not in spelt}
+    counted = (_base(numbers.values(), len(numbered), column, source) if base is None else base) if numbers else None
+    names = dict(enumerate(map(_of_header, numbered), start=counted or 0))
+    read = {
+        cell: names.get(numbers[cell])
+        if cell in numbers
+        else _as_class(class_name(cell) or spelt.get(plain(cell), cell), classes)
+        for cell in cells
+    }
     unread = [cell for cell, name in read.items() if name is None]
     what = f"and {len(names)} classes are named" if names else "and nothing says which class it means"
     tables.refuse_rows(
         frame,
-        frame[column].isin(unread).to_numpy(),
+        frame[column].astype("str").isin(unread).to_numpy(),
         source,
         lambda row: f"{column} is the number {frame[column].iloc[row]}, {what}",
         f"Name the classes in the order in which they are numbered, such as --classes {','.join(DIAGNOSES)}.",
     )
-    return frame[column].map(read, na_action="ignore")
+    return frame[column].map(lambda cell: read[str(cell)], na_action="ignore"), counted
+
+
+def _base(numbers: Collection[int], n: int, column: str, source: str) -> int:
+    """Whether numbers of `n` classes count from 0 or from 1; raises DataError where they could do both."""
+    if n and min(numbers) > 0 and max(numbers) < n:
+        raise DataError(
+            f"{source}: {column} holds numbers from {min(numbers)} to {max(numbers)} of {n} classes, counted from 0 or "
+            "from 1.",
+            "Write the names of the classes in their place.",
+        )
+    return int(bool(n) and max(numbers) == n and min(numbers) > 0)
+
+
+def _said(numbered: Sequence[str], base: int, source: str) -> str:
+    """Which class each number was taken for."""
+    pairs = (f"{number} is {_of_header(name)}" for number, name in enumerate(numbered, start=base))
+    return f"Classes by number in {source}: {', '.join(pairs)}."
 
 
 def _as_class(name: str, classes: Collection[str]) -> str:

@@ -41,11 +41,8 @@ def of_results(
         images = _span(one.n_images for one in primary)
         lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if lesions_known else ""
         averaged = _span(one.n_cells for one in primary if not one.ensemble)
-        over = (
-            "comes from one cell"
-            if averaged == "1"
-            else f"is the mean over {averaged} cells, or those where it is defined"
-        )
+        several = f"is the mean over {averaged} cells, or those where it is defined"
+        over = "comes from one cell" if averaged == "1" else several
         test = f"External test {text.plain(external)}" if external else test
         each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
         lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
@@ -86,9 +83,9 @@ def of_test(lesions_known: bool) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
     unit = "lesion" if lesions_known else "image"
     return (
-        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for all comparisons "
-        "of its metric together. An interval is for one comparison by itself and of another method, so that near 0 they "
-        "may disagree."
+        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for all "
+        "comparisons of its metric together. An interval is for one comparison by itself and of another method, so "
+        "that near 0 they may disagree."
     )
 
 

@@ -80,7 +80,7 @@ BAD_TABLES = {
     ),
     "twice the same column": (metadata(header=f"{SEVEN},dx"), ["two columns of one name"]),
     "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 rows do not have the 8 fields", "row 5 has 2"]),
-    "long row": (metadata([f"{ROWS[0]},more"]), ["row 2 has 9"]),
+    "long row": (metadata([f"{ROWS[0]},more", ROWS[1]]), ["row 2 has 9"]),
     "open quote": (metadata([*REPLACED, '"HAM_1']), ["is not a CSV file"]),
     "repeated id": (
         metadata([*ROWS, ROWS[0].replace("ISIC_0000001", "b/ISIC_0000001.PNG")]),

@@ -109,6 +109,7 @@ def test_a_header_is_known_by_its_first_bytes(encoding: str) -> None:
         ("a,b\n1,2\nL\u00e4sion,3\n".encode("cp1252"), "row 3 holds the byte 0xE4, which is not UTF-8"),
         (b"\xff\xfe\x00", "which is not UTF-16"),
         (b'a,b\n"1,2\n', "is not a CSV file: unexpected end of data"),
+        (b"Results of x\nimage_id,mel\na,1\nb,0\n", "row 1 names 1 column, and each row below has 2 fields"),
         (b"a,b\n1,2,3\n4,5\n6\n", "2 rows do not have the 2 fields of the header: row 2 has 3, row 4 has 1"),
         (b"image_id,mel\na,0,9\n", "row 2 has 3"),
         (b"mel,MEL\n0,1\n", "has two columns of one name: mel, MEL"),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from skineval.data import tables
+from skineval.data.isic2018 import UNSCORED
 from skineval.data.lesions import DIAGNOSES
 from skineval.errors import DataError
 from skineval.measure.predictions import several
@@ -195,17 +196,65 @@ def test_numbers_that_targets_bear_too_are_names():
 
 
 def test_numbered_targets_beside_named_classes_are_known_once_the_order_is():
-    text = "image,target,nv,mel\na,1,0.9,0.1"
+    text = "image,target,nv,mel\na,1,0.9,0.1\nb,0,0.9,0.1"
     with pytest.raises(DataError, match="row 2: target is the number 1, and nothing says which class it means"):
         read(text)
-    assert (
-        read(text, ("nv", "mel")).targets.tolist() == read(text.replace(",1,", ",1.0,"), ("nv", "mel")).targets.tolist()
-    )
-    assert read(text, ("nv", "mel")).classes[read(text, ("nv", "mel")).targets[0]] == "mel"
+    for written in (text, text.replace(",1,", ",1.0,")):
+        found = read(written, ("nv", "mel"))
+        assert [found.classes[target] for target in found.targets] == ["mel", "nv"]
     with pytest.raises(DataError, match="row 2: target is the number 2, and 2 classes are named"):
         read(text.replace("a,1", "a,2"), ("nv", "mel"))
     with pytest.raises(DataError, match="has the classes nv, mel, and --classes names nv, bcc"):
         read(text, ("nv", "bcc"))
+
+
+THREE = ("akiec", "bcc", "bkl")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wanted"), [((0, 1, 1), (0, 1, 1)), ((1, 2, 3), (0, 1, 2)), ((1, 2, 1), None), ((1, 1, 1), None)]
+)
+def test_numbers_that_do_not_say_whether_they_count_from_0_or_1_are_refused(numbers, wanted):
+    rows = "".join(f"{'abc'[k]},{number},0.2,0.3,0.5\n" for k, number in enumerate(numbers))
+    truth = pd.DataFrame({"image_id": list("abc"), "label": [str(number) for number in numbers]})
+    if wanted is None:
+        with pytest.raises(DataError, match=r"target holds numbers from 1 to \d of 3 classes, counted from 0"):
+            read(f"image,target,akiec,bcc,bkl\n{rows}", THREE)
+        with pytest.raises(DataError, match="label holds numbers from 1 to"):
+            read_reference(truth, "t.csv", THREE)
+        return
+    found = read_submission(table(f"image,target,akiec,bcc,bkl\n{rows}"), "p.csv", THREE)
+    assert [THREE.index(name) for name in found.frame["target"]] == list(wanted)
+    assert found.remarks == (
+        f"Classes by number in p.csv: {', '.join(f'{k + min(numbers)} is {name}' for k, name in enumerate(THREE))}.",
+    )
+    assert read_reference(truth, "t.csv", THREE).frame["target"].tolist() == found.frame["target"].tolist()
+
+
+@pytest.mark.parametrize("name", ["max_score", "mel.1", "is_malignant"])
+def test_a_column_without_which_probabilities_sum_to_one_is_no_class(name):
+    submission = read_submission(table(f"image,mel,nv,{name}\na,0.3,0.7,0.9\nb,0.6,0.4,1"), "p.csv")
+    reference = read_reference(pd.DataFrame({"image_id": ["a", "b"], "dx": ["nv", "mel"]}), "t.csv")
+    with pytest.raises(DataError, match=f"p.csv: {name} cannot be scores of a class"):
+        refer(submission, reference)
+
+
+def test_what_is_not_scored_is_said():
+    rows = f"image,mel,nv,Max Prob\na,0.3,0.7,0.7\n{UNSCORED},0.6,0.4,0.6"
+    reference = read_reference(pd.DataFrame({"image_id": ["a", "b", UNSCORED], "dx": ["nv", "mel", "nv"]}), "t.csv")
+    found = refer(read_submission(table(rows), "p.csv"), reference)
+    assert found.remarks == (
+        "Not read, as no scores of a class: Max Prob.",
+        f"{UNSCORED} is left out, as in ISIC 2018.",
+        "1 of 2 images of t.csv have no scores, and are not in any figure.",
+    )
+
+
+@pytest.mark.parametrize("header", ["Image ID", "image-id", "Image_Name", "id"])
+def test_headers_are_read_however_they_are_spelt(header):
+    found = read_submission(table(f"{header},True Label,P(mel),output_nv\na,nv,0.3,0.7"), "p.csv")
+    assert found.frame[["image_id", "target"]].to_numpy().tolist() == [["a", "nv"]]
+    assert found.classes == ("mel", "nv")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +269,10 @@ def test_numbered_targets_beside_named_classes_are_known_once_the_order_is():
         ("image,target,mel,nv\na,xyz,0,1", r"p.csv, row 2: 'xyz' is not a class"),
         ("image,target,mel,nv\n,nv,0,1", "p.csv, row 2: image is empty"),
         ("image,part,target,mel,nv\na,Val,nv,0,1", r"p.csv holds no rows of part 'test' \(it has validation\)"),
-        ("image,target,mel,nv", r"p.csv holds no rows of part 'test' \(it has no rows at all\)"),
+        ("image,target,mel,nv", "p.csv has a header and no rows"),
+        ("image,prediction\na,mel", "p.csv wants columns of probabilities, one a class, and has none"),
+        ("image,malignant\na,0.3", "p.csv wants columns of probabilities, one a class, and has only malignant"),
+        ("image,part,target,mel,nv\na,test,nv,0,1\nb,,nv,0,1", "p.csv, row 3: part is empty"),
         ("image,target,mel,nv\n\nb.jpg,nv,0,1\n\nb.JPG,nv,0,1", "row 5: b is there a second time, after row 3"),
     ],
 )  # fmt: skip
