@@ -51,7 +51,7 @@ def tune(
     quiet: QuietOption = False,
     **keys: Any,
 ) -> None:
-    """Search the hyper-parameters of one model by balanced accuracy on the validation part.
+    """Search the hyper-parameters of one model, which is to be named, by balanced accuracy on the validation part.
 
     The first trial is the recipe's own setting; hopeless trials are given up early. With one fold the test part is
     never read: `skineval bench` with the recipe that is written measures the winner on it. With several folds or
@@ -78,7 +78,8 @@ def tune(
 
     print_table(table(found), format)
     if not quiet:
-        typer.echo(f"Winner: {found.folder / 'recipe.toml'}; plot: {found.folder / 'search.svg'}", err=True)
+        what = "Recipe, your own" if found.best is found.own else "Winning recipe"
+        typer.echo(f"{what}: {found.folder / 'recipe.toml'}; plot: {found.folder / 'search.svg'}", err=True)
 
 
 def _whole(trials: str) -> int:

@@ -23,6 +23,9 @@ SAFETENSORS, TORCH = (".safetensors",), (".pt", ".pth", ".ckpt", ".tar", ".bin")
 #: Under which training programs keep the tensors in a file, the first that is there.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "ema")
 
+#: Of a network's numbers, from which on a file is taken to be of it: all but a large head.
+LEAST = 0.5
+
 #: torchvision's files of DenseNets are older than its names of modules.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
@@ -248,11 +251,18 @@ def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
 
 
 def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
-    """Raises ModelFileError where nothing of a file fits, or two things of it fit alike."""
+    """Raises ModelFileError where nothing of a file fits, too little, or two things of it alike."""
     if all(tensor.ndim == 0 for tensor in found.fitting.values()):  # counters of batches say nothing
         raise ModelFileError(
             f"No tensor of {path} fits the network. Did not fit: {_listed(tuple(sorted(tensors)), tensors)}.",
             f"The network has, for example: {_listed(tuple(sorted(state)), state)}.",
+        )
+    given, needed = (sum(state[name].numel() for name in names) for names in (found.fitting, state))
+    if given < LEAST * needed:
+        raise ModelFileError(
+            f"Only {given:,} of the network's {needed:,} numbers are in {path}, which is of another network. It lacks: "
+            f"{_listed(found.missing, state)}.",
+            "Name the network that the file is of, with its parameters, such as cnn:width=16.",
         )
     if found.others:
         raise ModelFileError(

@@ -92,7 +92,7 @@ def _only(key: str, what: str, selected: Sequence[Selection], sources: Mapping[s
         named = ", ".join(str(selection) for selection in selected)
         who = f"the recipe {sources[key]} names" if key in sources else "there are"
         raise UsageError(
-            f"A search is for one of all {what}, and {who} {len(selected)}: {named}.",
+            f"A search is for a single one of the {what}, and {who} {len(selected)}: {named}.",
             f"Name one: --{key} {selected[0]}.",
         )
 

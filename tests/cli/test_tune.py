@@ -24,12 +24,12 @@ TINY = ("--data=synthetic:images=140", "--image-size=16", "--models=cnn:width=4"
         (
             ["--models=cnn,resnet18"],
             2,
-            "A search is for one of all models, and there are 2: cnn, resnet18. Name one: --models cnn.",
+            "A search is for a single one of the models, and there are 2: cnn, resnet18. Name one: --models cnn.",
         ),
         (
             ["--models=cnn", "--imbalance=none,smote"],
             2,
-            "one of all imbalance strategies, and there are 2: none, smote",
+            "a single one of the imbalance strategies, and there are 2: none, smote",
         ),
         ([], 2, "and the recipe demo names 2: resnet18, cnn. Name one: --models resnet18."),
         (

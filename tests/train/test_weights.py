@@ -327,6 +327,18 @@ def test_counters_alone_do_not_make_a_file_fit(tmp_path):
         load_into(build(3, weights=None), path)
 
 
+def test_a_file_of_which_hardly_anything_fits_is_of_another_network(tmp_path):
+    """A wider network of the same kind shares a few biases with this one."""
+    state = build(3, weights=None).state_dict()
+    path = tmp_path / "wider.safetensors"
+    save_file(
+        {name: tensor if tensor.ndim < 2 else tensor.repeat(2, 1) for name, tensor in state.items() if tensor.ndim},
+        path,
+    )
+    with pytest.raises(ModelFileError, match=r"Only [\d,]+ of the network's [\d,]+ numbers are in .*wider"):
+        load_into(build(3, weights=None), path)
+
+
 class TestRecordOfWhatAnArchitectureLoadedItself:
     def test_only_what_is_equal_counts(self, tmp_path):
         model = build(3, weights=None)
