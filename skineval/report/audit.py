@@ -129,7 +129,8 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
     across = "across lesions" if found.lesions_known else "across classes"
     facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
-    facts.append((f"most similar pairs of images{_of_different(found)}, listed to be looked at", str(len(found.candidates))))
+    listed = f"most similar pairs of images{_of_different(found)}, listed to be looked at"
+    facts.append((listed, str(len(found.candidates))))
     return _facts_table(f"Audit of {text.plain(found.data)}", facts, stamps)
 
 

@@ -165,7 +165,7 @@ def test_all_that_is_wrong_with_rows_is_found_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", "is empty"), (metadata(header="a,b"), "lacks the column"), (metadata(()), "no rows")]
+    ("text", "words"), [("", "is empty"), (metadata(header="a,b"), "row 1 names 2 columns"), (metadata(()), "no rows")]
 )
 def test_unreadable_metadata_does_not_stop_the_images_from_being_checked(tmp_path: Path, text: str, words: str) -> None:
     folder = write_files(ham_folder(tmp_path, text), {IMAGE: b""})

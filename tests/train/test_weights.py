@@ -332,7 +332,11 @@ def test_a_file_of_which_hardly_anything_fits_is_of_another_network(tmp_path):
     state = build(3, weights=None).state_dict()
     path = tmp_path / "wider.safetensors"
     save_file(
-        {name: tensor if tensor.ndim < 2 else tensor.repeat(2, 1) for name, tensor in state.items() if tensor.ndim},
+        {
+            name: tensor if tensor.ndim < 2 else tensor.repeat(2, *[1] * (tensor.ndim - 1))
+            for name, tensor in state.items()
+            if tensor.ndim
+        },
         path,
     )
     with pytest.raises(ModelFileError, match=r"Only [\d,]+ of the network's [\d,]+ numbers are in .*wider"):
