@@ -25,6 +25,8 @@ HARMLESS = 10_000_000  #: bytes up to which a member may be packed as tightly as
 LOCAL_HEADER = 30  #: bytes before the name in the header that stands before each member
 
 _ENTRY = b"PK\x01\x02"  #: what each entry in the list of members begins with
+#: By the Finder of macOS in archives, and by Linux and Windows at the top of a disk, where nobody else may look.
+_SYSTEM = ("__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN")
 _ENCRYPTED = 0x1
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -61,8 +63,8 @@ def list_members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[Fin
 
 
 def ignored(name: str) -> bool:
-    """Whether the name of a file or folder says that it is hidden, or was made by the Finder of macOS."""
-    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
+    """Whether the name of a file or folder says that it is hidden, or was made by a system for itself."""
+    return (name.startswith(".") and name not in (".", "..")) or name in _SYSTEM
 
 
 class _TooManyMembersError(Exception):

@@ -5,6 +5,7 @@ What is known of a file is all that reading it takes: nothing stays open, so thr
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import zipfile
@@ -18,6 +19,7 @@ from skineval.data.findings import Finding
 from skineval.data.formats import SUFFIXES, UNREAD
 from skineval.errors import DataError
 
+_NOWHERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)  #: errors of a link of which the target is not there
 #: What a link to nowhere is called that may have led to images, a table, or a folder of them.
 _MISSED = (*SUFFIXES, *UNREAD, ".zip", ".npz", ".csv", ".tab", ".tsv", "")
 _MAGIC = b"PK\x03\x04"  #: what the header before each member of a zip archive begins with
@@ -156,7 +158,7 @@ def walk(path: Path) -> tuple[list[StoredFile], list[Finding]]:
             try:
                 known = file.stat()
             except OSError as error:
-                if not file.is_symlink() or file.suffix.lower() in _MISSED:
+                if error.errno not in _NOWHERE or file.suffix.lower() in _MISSED:
                     errors.append(error)
                 continue
             if stat.S_ISREG(known.st_mode):
@@ -168,8 +170,8 @@ def _unreachable(root: Path, error: OSError) -> Finding:
     """What is wrong with a file or folder below `root` that the system would not show."""
     path = Path(os.fsdecode(error.filename or root))
     where = path.relative_to(root).as_posix()
-    if path.is_symlink():
-        what = f"is a link to {path.readlink()}, which cannot be reached: {error.strerror}"
+    if error.errno in _NOWHERE:
+        what = f"is a link to {os.path.realpath(path)}, where nothing is"
         return Finding("broken-link", where, what, "Put there what it should lead to, or remove the link.")
     what = f"cannot be entered or looked at: {error.strerror}"
     return Finding("unreadable-path", where, what, "Give yourself the right to read it, or move it away.")

@@ -301,15 +301,23 @@ SPOILERS: dict[str, Callable[[Path, str], object]] = {
     "cut": lambda folder, id_: (folder / f"images/{id_}.jpg").write_bytes(JPEG[:200]),
     "empty": lambda folder, id_: (folder / f"images/{id_}.jpg").write_bytes(b""),
     "missing": lambda folder, id_: (folder / f"images/{id_}.jpg").unlink(),
+    "link": lambda folder, id_: relink(folder / f"images/{id_}.jpg"),
     "web page": lambda folder, id_: (folder / f"images/{id_}.jpg").write_bytes(b"<html>"),
     "blank": lambda folder, id_: (folder / f"images/{id_}.jpg").write_bytes(encoded(Image.new("RGB", (20, 15)))),
     "version": lambda folder, id_: write_files(folder, {f"other/{id_}.jpg": JPEG}),
+    "mask version": lambda folder, id_: write_files(folder, {f"other/{id_}_segmentation.png": mask(marked=254)}),
+    "class": lambda folder, id_: write_files(folder, {f"mel/{id_}.jpg": JPEGS[IDS[1]]}),
     "cut mask": lambda folder, id_: (folder / f"masks/{id_}_segmentation.png").write_bytes(mask()[:50]),
     "wide mask": lambda folder, id_: (folder / f"masks/{id_}_segmentation.png").write_bytes(mask(size=(90, 9))),
     "dx": lambda folder, id_: respell(folder, id_, "histo", "histo", ",nv,", ",what,"),
     "age": lambda folder, id_: respell(folder, id_, ",45.0,", ",-1,"),
     "remark": lambda folder, id_: (folder / f"masks/{id_}_segmentation.png").write_bytes(mask(marked=3)),
 }
+
+
+def relink(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/absent/" + path.name)
 
 
 def respell(folder: Path, id_: str, *changes: str) -> None:

@@ -106,22 +106,23 @@ def test_linked_folders_are_followed_once(
     assert layouts.load(Path()).layout == table.layout
 
 
-@pytest.mark.parametrize("name", ["images/ISIC_0000001.jpg", "images/more"])
-def test_links_that_lead_nowhere_are_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "left_out"), [("images/ISIC_0000001.jpg", IDS[:1]), ("images/more", ())])
+def test_links_that_lead_nowhere_are_refused(tmp_path: Path, name: str, left_out: tuple[str, ...]) -> None:
     folder = ham_folder(tmp_path / "data")
     (folder / name).unlink(missing_ok=True)
     (folder / name).symlink_to("/absent/images")
-    assert f"{folder / name} is a link to /absent/images, which cannot be reached" in refused(folder)
+    assert f"{folder / name} is a link to /absent/images, where nothing is" in refused(folder)
     (error,) = check(folder, layouts.load).errors
-    assert (error.code, error.where) == ("broken-link", name)
+    assert (error.code, error.where, error.image_ids) == ("broken-link", name, left_out)
 
 
 def test_a_folder_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_files(tmp_path, {"nv/a.jpg": JPEGS[IDS[0]], "mel/b.jpg": JPEGS[IDS[1]]})
+    files = {"nv/a.jpg": JPEGS[IDS[0]], "mel/b.jpg": JPEGS[IDS[1]], "lost+found/x": b""}
+    folder = write_files(tmp_path, files)
     scandir = os.scandir
 
     def guarded(path: str) -> object:
-        if Path(path).name == "mel":
+        if Path(path).name in ("mel", "lost+found"):
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return scandir(path)
 
@@ -129,6 +130,8 @@ def test_a_folder_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypatch:
     assert f"{folder / 'mel'} cannot be entered or looked at: Permission denied" in refused(folder)
     (error,) = check(folder, layouts.load).errors
     assert (error.code, error.where) == ("unreadable-path", "mel")
+    (folder / "mel").rename(folder / ".mel")
+    assert len(layouts.load(folder)) == 1
 
 
 def test_extra_images_are_counted(tmp_path: Path) -> None:
