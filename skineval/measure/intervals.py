@@ -99,7 +99,9 @@ def estimate(
 
     def shares(metric: Metric) -> Shares:
         name = metric.name
-        return share_intervals(cells, folds, drawn, metric, means[name], replicated[name], confidence)
+        found = share_intervals(cells, folds, drawn, metric, means[name], replicated[name], confidence)
+        lows, highs = (np.where(exact[name], means[name], ends) for ends in (found.lows, found.highs))
+        return replace(found, lows=lows, highs=highs)
 
     def intervals(metric: Metric) -> tuple[Floats, Floats]:
         part, value = metric.mean_of, means[metric.name]

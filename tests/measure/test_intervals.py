@@ -117,6 +117,9 @@ def test_what_a_rule_makes_certain_and_what_not():
     assert interval(cells, "recall", "df") == (0, 0, 0)
     assert interval(cells, "accuracy") == wilson_of(0.75, 8)
     assert interval(cells, "precision", "nv") == wilson_of(0.75, 8)
+    # What is never answered has an F1 of exactly 0: the mean over classes is as sure as that of nevi.
+    nevi, mean = interval(cells, "f1", "nv"), interval(cells, "macro_f1")
+    assert mean == pytest.approx([end / 2 for end in nevi])
     # A single answer is no rule.
     assert interval([of_two([1], [0])], "accuracy") == wilson_of(1, 1)
 
