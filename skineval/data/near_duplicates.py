@@ -232,6 +232,7 @@ def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
     """
     frame = tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower)
     tables.require(frame, PAIR_COLUMNS, str(path), _AGAIN)
+    tables.refuse_denials(frame, str(path), known=("folds_apart",))
     firsts, seconds = (frame[column].map(image_id) for column in PAIR_COLUMNS)
 
     def refuse(bad: pd.Series[bool], describe: Callable[[int], str]) -> None:

@@ -65,6 +65,7 @@ def read(path: Path) -> Quarantine:
     Raises DataError naming the row (the header is row 1) for a file that is no such list.
     """
     frame = tables.identified(tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower), str(path), _AGAIN)
+    tables.refuse_denials(frame, str(path))
     ids = frame["image_id"].tolist()
     tables.refuse_repeats(frame, ids, str(path), "Remove the row.")
     return Quarantine(dict(zip(ids, frame.get("reason", [""] * len(frame)), strict=True)))

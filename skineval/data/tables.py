@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROW = "row"  #: name of the index of a table that was read: the number of each row in its file (the header is 1)
 SEPARATORS = (",", ";", "\t", "|")  #: of equally good ones, the first
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  #: cells that say nothing, in lower case
+_YES, _NO = ("yes", "y", "true", "1", "1.0"), ("no", "n", "false", "0", "0.0")
 SAVE = 'Save it as CSV, in Excel as "CSV UTF-8".'
 
 _BOMS = (
@@ -203,6 +204,16 @@ def refuse_repeats(frame: pd.DataFrame, keys: Sequence[Hashable], name: str, hin
         lambda row: f"{str(ids[row])[:80]} is there a second time{where}, after row {firsts[row]}",
         hint,
     )
+
+
+def refuse_denials(frame: pd.DataFrame, name: str, known: Collection[str] = ()) -> None:
+    """Raise DataError for the first row of a list that says no in a column of yes and no besides the `known` ones."""
+    for column in set(names(frame)) - set(known):
+        cells = frame[column].astype("str").str.lower()
+        if cells.isin((*_YES, *_NO)).all():
+            what = f"{column} says no, and every row of the list counts"
+            hint = "Remove the rows that are not meant, or the column."
+            refuse_rows(frame, cells.isin(_NO).to_numpy(), name, lambda _, what=what: what, hint)  # type: ignore[misc]
 
 
 def is_missing(cell: object) -> bool:

@@ -171,6 +171,8 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
 
 def read_own_recipe(folder: BenchFolder) -> Recipe:
     """The recipe of a bench; raises DataError where there is no bench."""
+    if not folder.path.is_dir():
+        raise DataError(f"There is no folder {folder.path}.", "Give the folder `bench` wrote to; it says which.")
     if not folder.recipe.is_file():
         raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
     return make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))

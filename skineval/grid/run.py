@@ -88,9 +88,11 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
         for cell in prepared.cells
         if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
     ]
-    for cell in prepared.cells:
-        if cell not in missing:
-            store.forget_failure(folder.cell(cell.run_id))
+    there = [cell for cell in prepared.cells if cell not in missing]
+    if there:
+        display.note(f"{len(there)} of {len(prepared.cells)} cells are there already")
+    for cell in there:
+        store.forget_failure(folder.cell(cell.run_id))
     write_cells_table(folder, prepared.cells)
     if missing or not all(external_stands(folder, external) for external in prepared.externals):
         pixels = open_pixels(prepared.table, prepared.recipe, display)
@@ -100,7 +102,7 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     if missing or not manifest_stands(folder, prepared):
         write_manifest(folder, prepared, catalog)
     if missing:
-        display.begin(missing, len(prepared.cells) - len(missing))
+        display.begin(missing, len(there))
         run_cells(missing, prepared, pixels, externals, folder, options, display)
     problems: Problems = []
     if missing or not conclusion_stands(folder, prepared.recipe, catalog):

@@ -94,6 +94,7 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
         (["bench", "--models", "cnn", "--data", "synthetic:images=150", "--folds", "50"], 3, "fold"),
         (["evaluate", "nowhere.csv"], 3, "nowhere.csv"),
         (["report", "."], 3, "holds no bench"),
+        (["report", "runs/nowhere"], 3, "There is no folder runs/nowhere"),
         (["nonsense"], 2, "nonsense"),
     ],
 )

@@ -181,6 +181,7 @@ def test_pairs_are_read_whatever_stands_beside_them(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b"", "is empty"),
+        (b"image_a,image_b,folds_apart,confirmed\nI1,I2,0,yes\nI1,I3,1,no\n", "row 3: confirmed says no"),
         (b"image_a,other\n", "lacks the column image_b (it has image_a, other)"),
         (b"image_a,image_b\nI1,I2\nI3\n", "row 3: fewer than two images are named"),
         (b"image_a,image_b\n\nI1, \n", "row 3: fewer than two images are named"),

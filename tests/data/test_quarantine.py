@@ -31,6 +31,7 @@ def test_a_list_that_a_person_edited_is_read(tmp_path: Path) -> None:
 BAD = {
     "empty": (b"", "is empty"),
     "other columns": (b"key,why\n1,2\n", "lacks the column image_id (it has key, why)"),
+    "denied": (b"image_id,exclude\nISIC_1,1\nISIC_2,0\n", "row 3: exclude says no"),
     "no id": (b"image_id,reason\nISIC_1,x\n,y\n", "row 3: image_id is empty"),
     "repeated": (b"image_id\nISIC_1\nISIC_2\na/ISIC_1.jpg\n", "row 4: ISIC_1 is there a second time, after row 2"),
     "binary": (b"\xff\xfe\x00", "is not a CSV file"),

@@ -157,6 +157,7 @@ def test_the_recipe_repeats_the_bench(bench, skineval_program):
     again = skineval_program("bench", str(bench.recipe), "--out", str(bench.path))
     assert again.returncode == 0, again.stderr
     assert "done" not in again.stderr
+    assert "3 of 3 cells are there already" in again.stderr
 
 
 def test_the_same_command_again_trains_nothing_and_leaves_every_file(bench, skineval_program):
