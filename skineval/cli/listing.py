@@ -26,10 +26,10 @@ app = typer.Typer(
 )
 
 
-def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format) -> None:
+def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format, quiet: bool) -> None:
     from skineval.report.tables import Column, Row, Table
 
-    catalog = _catalog()
+    catalog = _catalog(quiet)
     columns = [Column("name", "Name"), Column("summary", "What it is"), Column("parameters", "Parameters", priority=2)]
     columns.append(Column("package", "Package", priority=1))
     rows = [
@@ -100,31 +100,31 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
 
 
 @app.command("imbalance", cls=QuickCommand, epilog="Example: skineval list imbalance")
-def imbalance(format: FormatOption = Format.TABLE) -> None:
+def imbalance(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Strategies for --imbalance."""
-    _show(lambda catalog: catalog.imbalance, "Imbalance strategies", format)  # type: ignore[arg-type, return-value]
+    _show(lambda catalog: catalog.imbalance, "Imbalance strategies", format, quiet)  # type: ignore[arg-type, return-value]
 
 
 @app.command("explainers", cls=QuickCommand, epilog="Example: skineval list explainers")
-def explainers(format: FormatOption = Format.TABLE) -> None:
+def explainers(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Explainers for --explainers."""
-    _show(lambda catalog: catalog.explainers, "Explainers", format)  # type: ignore[arg-type, return-value]
+    _show(lambda catalog: catalog.explainers, "Explainers", format, quiet)  # type: ignore[arg-type, return-value]
 
 
 @app.command("metrics", cls=QuickCommand, epilog="Example: skineval list metrics")
-def metrics(format: FormatOption = Format.TABLE) -> None:
+def metrics(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Figures in every results.csv."""
-    _show(lambda catalog: catalog.metrics, "Metrics", format)  # type: ignore[arg-type, return-value]
+    _show(lambda catalog: catalog.metrics, "Metrics", format, quiet)  # type: ignore[arg-type, return-value]
 
 
 @app.command("datasets", cls=QuickCommand, epilog="Example: skineval list datasets")
-def datasets(format: FormatOption = Format.TABLE) -> None:
+def datasets(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Data sets and folder layouts for --data."""
-    _show(lambda catalog: catalog.datasets, "Data sets", format)  # type: ignore[arg-type, return-value]
+    _show(lambda catalog: catalog.datasets, "Data sets", format, quiet)  # type: ignore[arg-type, return-value]
 
 
 @app.command("recipes", cls=QuickCommand, epilog="Example: skineval list recipes")
-def recipes(format: FormatOption = Format.TABLE) -> None:
+def recipes(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Recipes that come with skineval."""
     from skineval.options import recipe_summary, shipped_recipes
     from skineval.report.tables import Column, Row, Table
@@ -133,7 +133,7 @@ def recipes(format: FormatOption = Format.TABLE) -> None:
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)
 
 
-def _catalog(quiet: bool = False) -> Catalog:
+def _catalog(quiet: bool) -> Catalog:
     from skineval.catalog import load_catalog
 
     catalog = load_catalog()

@@ -44,6 +44,8 @@ def test_help_has_an_example(command, skineval_program):
     done = skineval_program(*command, "--help")
     assert done.returncode == 0
     assert "Example: skineval" in done.stdout
+    # Whatever prints a result can be told to print nothing else; `plugins list` prints all there is to say.
+    assert ("--quiet" in done.stdout) == ("--format" in done.stdout and command != ["plugins", "list"])
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])
