@@ -27,7 +27,7 @@ KINDS = (
     "out/split.csv",
     "out/networks/*/network.safetensors",
     "out/cells/*-none-*/predictions.csv",
-    "out/cells/*-none-*/explanations/*/*.jpg",
+    "out/cells/*-none-*/explanations/*/*.svg",
     "out/cells/*-smote-*/model.safetensors",
     "out/results.csv",
     "out/figures/*.svg",

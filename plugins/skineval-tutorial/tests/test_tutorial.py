@@ -60,5 +60,5 @@ def test_it_is_benched_and_appears_in_the_report(tmp_path):
     report = (tmp_path / "runs/tutorial/report.md").read_text()
     assert "tutorial-cnn:width=4" in report
     assert "sqrt-oversample" in report
-    panels = list((tmp_path / "runs/tutorial/cells").glob("*/explanations/saliency/*.jpg"))
+    panels = list((tmp_path / "runs/tutorial/cells").glob("*/explanations/saliency/*.svg"))
     assert panels
