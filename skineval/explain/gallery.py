@@ -15,7 +15,7 @@ from skineval.scheme import FAINT, INK, MUTED, WARNING
 from skineval.svg import LETTERS, LINE, document, photograph, shortened, words
 
 #: CSS pixels.
-PANEL, GAP, MARGIN = 160, 10, 10
+PANEL, GAP, MARGIN, TOP = 160, 10, 10, 22
 WIDTH = 3 * PANEL + 2 * GAP + 2 * MARGIN
 _OPACITY = 0.45  # of the overlay where relevance is largest: the lesion stays visible
 _FLAT = 1e-3  # of the maximum; what varies by less is rounding
@@ -68,7 +68,7 @@ def gallery(
     above, in red: a gallery says them wherever it is copied to.
     """
     parts: list[str] = []
-    y = _MARGIN_TOP
+    y = TOP
     for line, color, weight in _heading(title, examples, resolution, stamps):
         parts.append(words(MARGIN, y, line, color, weight=weight))
         y += LINE
@@ -81,9 +81,6 @@ def gallery(
     y += 6
     parts += _legend(y, any(not one.silence for one in examples), any(one.mask is not None for one in examples))
     return document(title, WIDTH, y + 2 * LINE + 4, parts)
-
-
-_MARGIN_TOP = 22
 
 
 def _heading(
