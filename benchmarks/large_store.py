@@ -24,15 +24,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.machine import Watch, description
-from skineval.catalog import Catalog, Entry, Shelf, load_catalog
-from skineval.data.lesions import DIAGNOSES, LesionTable
-from skineval.data.pixels import open_store
-from skineval.files import atomic_write
-from skineval.grid import run, store
+from skineval.base.files import atomic_write
+from skineval.base.terms import DIAGNOSES, DONE, Fit
+from skineval.catalog.catalog import Catalog, Entry, Shelf, load_catalog
+from skineval.catalog.loading import Provider
+from skineval.catalog.specs import DatasetSource
+from skineval.data.pixels.store import open_store
+from skineval.grid import run
+from skineval.grid.cell.record import read_cell
 from skineval.grid.prepare import prepare
-from skineval.plugins import Provider
-from skineval.recipe import make_recipe
-from skineval.specs import DatasetSource, Fit
+from skineval.values.lesion_table import LesionTable
+from skineval.values.recipe import make_recipe
 
 SHARES = (0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014)  #: of the diagnoses, about those of HAM10000
 REPEATS = (0.74, 0.19, 0.07)  #: lesions with one, two and three images, as in HAM10000
@@ -131,8 +133,8 @@ def main() -> None:
         bench = run.open_folder(prepared, run.Options(out=Path(folder) / "bench"))
         run.run_cells(prepared.cells, prepared, pixels, [], bench, run.Options(), clock)
         ended = time.perf_counter()
-        record = store.read_cell(bench.cell(prepared.cells[0].run_id))
-        if record is None or record.status != store.DONE:
+        record = read_cell(bench.cell(prepared.cells[0].run_id))
+        if record is None or record.status != DONE:
             raise SystemExit(f"the cell failed: {record.reason if record else 'no record'}")
         megabytes = pixels.path.stat().st_size / 1e6
     parts = prepared.parts[0]

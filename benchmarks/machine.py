@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from skineval.data.pool import cores
+from skineval.data.pixels.threads import cores
 
 _STATUS = Path("/proc/self/status")
 _CPUS = Path("/proc/cpuinfo")

@@ -28,16 +28,16 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.machine import description, peak_memory
-from skineval.data import synthetic
-from skineval.data.accelerator import accelerated
-from skineval.data.decoding import decode_bytes
-from skineval.data.ham10000 import load as load_ham10000
-from skineval.data.lesions import COLUMNS, LesionTable
-from skineval.data.pictures import StoredImages
-from skineval.data.pixels import open_store
-from skineval.data.pool import cores, in_order
-from skineval.data.stored import StoredFile
-from skineval.files import atomic_write
+from skineval.base.files import atomic_write
+from skineval.data.files.stored_files import StoredFile
+from skineval.data.layouts.ham10000 import load as load_ham10000
+from skineval.data.layouts.pictures import StoredImages
+from skineval.data.pixels.decoding import decode_bytes
+from skineval.data.pixels.store import open_store
+from skineval.data.pixels.threads import cores, in_order
+from skineval.data.pixels.torch_decoding import accelerated
+from skineval.data.synthetic import synthetic
+from skineval.values.lesion_table import COLUMNS, LesionTable
 
 WIDTH, HEIGHT, QUALITY = 600, 450, 90  #: as HAM10000, but for the quality
 TARGET = 1.8

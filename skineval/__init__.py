@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skineval.api import bench, evaluate, load_model, open, tune
-    from skineval.grid.result import BenchResult
-    from skineval.hookspecs import hookimpl
-    from skineval.specs import (
+    from skineval.catalog.hooks import hookimpl
+    from skineval.catalog.specs import (
         Architecture,
         CellEnded,
         CellStarted,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Parameter,
         Reporter,
     )
+    from skineval.values.result import BenchResult
 
 __all__ = [
     "Architecture",
@@ -45,15 +45,15 @@ __all__ = [
     "tune",
 ]
 
-#: Where what is not one of `skineval.specs` is from.
+#: Where what is not one of `skineval.catalog.specs` is from.
 _HOMES = dict.fromkeys(("bench", "evaluate", "load_model", "open", "tune"), "api")
-_HOMES |= {"BenchResult": "grid.result", "hookimpl": "hookspecs"}
+_HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'specs')}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'catalog.specs')}"), name)
 
 
 def __dir__() -> list[str]:

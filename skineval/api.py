@@ -8,24 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from skineval.catalog import Catalog
-    from skineval.data.inventory import Inventory
-    from skineval.data.lesions import LesionTable
-    from skineval.data.splits import Split
+    from skineval.catalog.catalog import Catalog
+    from skineval.data.quality.inventory import Inventory
+    from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
     from skineval.grid.evaluation import Evaluation
-    from skineval.grid.result import BenchResult
     from skineval.grid.run import Display
-    from skineval.recipe import Recipe
-    from skineval.report.tables import Table
+    from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.display import Display as SearchDisplay
     from skineval.tuning.search import Search
+    from skineval.values.lesion_table import LesionTable
+    from skineval.values.recipe import Recipe
+    from skineval.values.result import BenchResult
 
 
 def bench(
@@ -45,9 +45,9 @@ def bench(
     Raises UsageError, DataError or PluginError before anything is trained; a cell that fails is a row of
     `result.cells` with its reason. Raises Interrupted on Ctrl-C, with everything finished on disk.
     """
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
     from skineval.grid.run import Silent
-    from skineval.report.notebook import shown
+    from skineval.report.bench.notebook import shown
 
     asked = request(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
@@ -62,10 +62,10 @@ def open(folder: str | Path) -> BenchResult:
     the recipe says when it is called, and raises DataError where it is no longer there. Raises DataError naming a file
     of the bench that is missing or damaged.
     """
-    from skineval.catalog import load_catalog
-    from skineval.grid.outcome import open_bench
-    from skineval.grid.store import BenchFolder
-    from skineval.report.notebook import shown
+    from skineval.catalog.catalog import load_catalog
+    from skineval.grid.conclude import open_bench
+    from skineval.grid.folder import BenchFolder
+    from skineval.report.bench.notebook import shown
 
     return shown(open_bench(BenchFolder(Path(folder)), load_catalog()))
 
@@ -91,7 +91,7 @@ def tune(
     before anything is trained, CellError where the recipe's own setting cannot be trained, and Interrupted on Ctrl-C,
     with every finished trial on disk.
     """
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
     from skineval.tuning.display import Silent
 
     asked = request(None if recipe is None else str(recipe), keys)
@@ -141,8 +141,8 @@ def evaluation(
     catalog: Catalog | None = None,
 ) -> Evaluation:
     """As `evaluate`; with what has to be said of the scores, also by the bench in whose folder a file lies."""
-    from skineval.catalog import load_catalog
-    from skineval.data.splits import PROTOCOLS
+    from skineval.base.terms import PROTOCOLS
+    from skineval.catalog.catalog import load_catalog
     from skineval.grid.evaluation import Origin, origin, read_cells, score
 
     if protocol not in ("", *PROTOCOLS):
@@ -165,9 +165,9 @@ def inventory(data: str | Path, progress: Callable[[int, int], None] | None = No
     `data` is a folder, a file or a name, as for `bench`. `progress(done, total)` is called with numbers of images whose
     headers were read. Raises DataError for data that is not what it should be.
     """
-    from skineval.catalog import load_catalog
-    from skineval.data.headers import read_headers
-    from skineval.data.inventory import inventory as count
+    from skineval.catalog.catalog import load_catalog
+    from skineval.data.layouts.headers import read_headers
+    from skineval.data.quality.inventory import inventory as count
     from skineval.grid.sources import load_table
 
     table, _ = load_table(str(data), load_catalog())
@@ -180,10 +180,10 @@ def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
     `keys` are the recipe keys that say how: `protocol`, `folds`, `repeats`, `split_seed`, `split`, `groups`,
     `quarantine`, `limit`. Raises DataError for data that is not what it should be and for a split that leaks.
     """
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
     from skineval.grid.prepare import make_split
     from skineval.grid.sources import read_data
-    from skineval.recipe import make_recipe
+    from skineval.values.recipe import make_recipe
 
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": str(data)})
@@ -208,8 +208,8 @@ def audit(
     many pairs of similar images are listed. `progress(done, total)` is called with steps of work.
     Raises DataError for data that is not what it should be, UsageError for settings out of range.
     """
-    from skineval.catalog import load_catalog
-    from skineval.data.audit import Settings
+    from skineval.catalog.catalog import load_catalog
+    from skineval.data.quality.audit import Settings
     from skineval.grid.audit import run_audit
 
     return run_audit(
@@ -228,7 +228,7 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     `path` is the folder of a cell or its model.safetensors. Raises ModelFileError where the files are missing, damaged
     or of another architecture, and where `path` is that of a bench, naming its cells; nothing is ever unpickled.
     """
-    from skineval.grid.store import refuse_bench
+    from skineval.grid.folder import refuse_bench
     from skineval.train.classifier import load_classifier
 
     refuse_bench(Path(path))
@@ -252,7 +252,7 @@ class Request:
 
 def request(recipe: str | None, keys: Mapping[str, object]) -> Request:
     """The keys of a recipe, by default that for the data, and `keys`; raises UsageError for a recipe that is wrong."""
-    from skineval.recipe import check_keys, read_recipe
+    from skineval.values.recipe import check_keys, read_recipe
 
     name = recipe or ("ham10000" if "data" in keys else "demo")
     if recipe is None and name == "ham10000" and str(keys["data"]).partition(":")[0] == "synthetic":
@@ -300,7 +300,7 @@ def run_search(
     if asked.implied:
         asked = replace(asked, given={"imbalance": ("none",), **asked.given})
     recipe = _checked(asked, catalog)
-    from skineval.files import atomic_write
+    from skineval.base.files import atomic_write
     from skineval.report.tuning import draw
     from skineval.tuning.folder import SearchFolder
     from skineval.tuning.plan import make_plan
@@ -329,10 +329,10 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
 
 def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:
     """Measure the bench in `folder` again and rewrite its reports; returns it, and what was set aside."""
-    from skineval.catalog import load_catalog
-    from skineval.grid.outcome import conclude, read_bench
+    from skineval.catalog.catalog import load_catalog
+    from skineval.grid.conclude import conclude, read_bench
+    from skineval.grid.folder import BenchFolder
     from skineval.grid.sources import load_table
-    from skineval.grid.store import BenchFolder
 
     catalog = load_catalog()
     bench_folder = BenchFolder(Path(folder))
@@ -351,8 +351,8 @@ def diagnosis() -> dict[str, str | int]:
     import platform
     from importlib.metadata import version
 
-    from skineval.catalog import load_catalog
-    from skineval.data.pixels import cache_folder
+    from skineval.base.places import cache_folder
+    from skineval.catalog.catalog import load_catalog
     from skineval.grid.prepare import PACKAGES
     from skineval.train.device import choose_device, cpu_threads
 
@@ -373,7 +373,7 @@ def diagnosis() -> dict[str, str | int]:
 
 def _checked(asked: Request, catalog: Catalog) -> Recipe:
     """The recipe, once every name in it is known: a typing error is told before torch is imported."""
-    from skineval.recipe import make_recipe
+    from skineval.values.recipe import make_recipe
 
     recipe = make_recipe(asked.values)
     architectures = [catalog.architecture(model) for model in catalog.architectures.select(recipe.models)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -12,26 +11,17 @@ from pathlib import Path
 import pytest
 
 import skineval
+from tests.structure import circles, folders, imports, modules, rooms
 
 ROOT = Path(skineval.__file__).parent
+MODULES = modules(ROOT)
+IMPORTS = imports(ROOT)
 
-#: A module imports from its own folder and from floors below its own; `api` is the roof that the command line and
-#: `skineval` itself stand on. Imports inside functions count like any other.
+#: A module imports from its own room and from floors below its own; `api` is the roof that the command line and
+#: `skineval` itself stand on. Imports inside functions count like any other, and so do those for type checkers.
 FLOORS = {
-    "errors": 0,
-    "files": 0,
-    "options": 0,
-    "scheme": 0,
-    "svg": 1,
-    "augmentations": 1,
-    "specs": 1,
-    "networks": 1,
-    "runspec": 1,
-    "recipe": 1,
-    "calls": 2,
-    "hookspecs": 2,
-    "plugins": 2,
-    "hybrids": 2,
+    "base": 0,
+    "values": 1,
     "catalog": 2,
     "data": 3,
     "measure": 4,
@@ -46,53 +36,35 @@ FLOORS = {
     "__init__": 11,
     "__main__": 12,
 }
+LONGEST = 400  #: lines of a file: a longer one has a second noun
 HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna")
 SLOW = "pydantic"  # a fifth of a second that typer spends on options which were given
 
 
-def modules() -> list[Path]:
-    return sorted(ROOT.rglob("*.py"))
+def test_every_room_imports_only_from_floors_below_its_own():
+    arrows = rooms(IMPORTS, "skineval")
+    assert set(arrows) == set(FLOORS)
+    upwards = [f"{room} -> {other}" for room in arrows for other in arrows[room] if FLOORS[other] >= FLOORS[room]]
+    assert upwards == []
 
 
-def floor_name(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+@pytest.mark.parametrize("folder", folders(IMPORTS))
+def test_no_folder_has_a_circle_of_rooms(folder):
+    assert circles(rooms(IMPORTS, folder)) == []
 
 
-def imported(path: Path) -> set[str]:
-    """The first part below `skineval` of everything a module imports, leaving out what only type checkers see."""
-    found = set()
-    tree = ast.parse(path.read_text())
-    unseen = {
-        id(node)
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and isinstance(test.test, ast.Name) and test.test.id == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if id(node) in unseen:
-            continue
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            package, *rest = name.split(".")
-            if package == "skineval" and rest:
-                found.add(rest[0] if rest[0] in FLOORS else "__init__")
-    return found
+def test_no_file_imports_itself_by_way_of_others():
+    assert circles(IMPORTS) == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_import_from_their_own_floor_or_below(path):
-    own = floor_name(path)
-    for other in imported(path):
-        assert FLOORS[other] < FLOORS[own] or other == own or FLOORS[other] == FLOORS[own] < 3, f"{own} -> {other}"
+def test_no_file_is_long():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
 def test_nobody_imports_the_builtins():
-    importers = {floor_name(path) for path in modules() if "builtins" in imported(path)}
-    assert importers <= {"builtins"}
+    arrows = rooms(IMPORTS, "skineval")
+    assert [room for room in arrows if "builtins" in arrows[room]] == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +103,7 @@ print([name for name in {(*HEAVY, SLOW)!r} if name in sys.modules], file=sys.std
 
 
 def test_nothing_is_unpickled():
-    for path in modules():
+    for path in MODULES.values():
         text = path.read_text()
         assert "import pickle" not in text
         assert "weights_only=False" not in text

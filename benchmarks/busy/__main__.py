@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.machine import description
-from skineval.data.pool import cores
-from skineval.files import atomic_write
+from skineval.base.files import atomic_write
+from skineval.data.pixels.threads import cores
 from skineval.train.waiting import BRIEFLY, POLICY
 
 COUNT = "GOMP_SPINCOUNT"

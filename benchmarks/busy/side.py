@@ -12,14 +12,14 @@ import time
 
 import torch
 
-from skineval.catalog import load_catalog
-from skineval.data.pool import cores
-from skineval.runspec import Training
+from skineval.catalog.catalog import load_catalog
+from skineval.data.pixels.threads import cores
 from skineval.train.bare_step import bare_step, empty_stage
 from skineval.train.device import choose_device, choose_precision
 from skineval.train.learner import make_learner
 from skineval.train.network import build_network
 from skineval.train.weights import NONE, Weights
+from skineval.values.runspec import Training
 
 CLASSES, RATE = 7, 1e-3
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from skineval.files import atomic_write
-from skineval.grid.outcome import load_bench
-from skineval.grid.store import BenchFolder
-from skineval.recipe import make_recipe, read_recipe
-from skineval.report import text
+from skineval.base.files import atomic_write
+from skineval.grid.conclude import load_bench
+from skineval.grid.folder import BenchFolder
+from skineval.report.document import formatting
+from skineval.values.recipe import make_recipe, read_recipe
 
 FOLDER = Path(__file__).parent
 HONEST = "lesion"
@@ -96,14 +96,14 @@ def _row(bench: Bench) -> list[str]:
     trained = overall[overall["model"].isin(result.cells["model"])].set_index("metric")
     trivial = overall[overall["model"] == TRIVIAL].set_index("metric")
     figures = [_figure(trained.loc[metric]) for metric in (*METRICS, AUC[bench.task])]
-    sizes = [text.count(int(trained.loc["accuracy", key])) for key in ("n_images", "n_lesions")]
-    marks = "".join(f" **{text.stamp_word(stamp)}**" for stamp in result.warnings)
-    share = text.decimal(float(trivial.loc["accuracy", "value"]))
+    sizes = [formatting.count(int(trained.loc["accuracy", key])) for key in ("n_images", "n_lesions")]
+    marks = "".join(f" **{formatting.stamp_word(stamp)}**" for stamp in result.warnings)
+    share = formatting.decimal(float(trivial.loc["accuracy", "value"]))
     return [bench.name, bench.reported, bench.protocol + marks, *figures, share, *sizes]
 
 
 def _figure(row: pd.Series) -> str:
-    return text.estimate(float(row["value"]), float(row["low"]), float(row["high"]))
+    return formatting.estimate(float(row["value"]), float(row["low"]), float(row["high"]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

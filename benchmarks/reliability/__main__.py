@@ -19,8 +19,8 @@ from types import ModuleType
 
 from benchmarks import reliability
 from benchmarks.reliability.outcome import Outcome
-from skineval.report.console import render
-from skineval.report.tables import Column, Row, Table
+from skineval.report.document.console import render
+from skineval.report.document.tables import Column, Row, Table
 
 BROKEN = 0  #: row of a module that ended with an exception
 

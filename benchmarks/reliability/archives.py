@@ -17,10 +17,10 @@ from unittest.mock import patch
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import HEADER, jpeg, row
-from skineval.data import layouts
-from skineval.data.archives import MAX_BYTES, MAX_MEMBERS
-from skineval.data.check import check
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.data.files.zip_archives import MAX_BYTES, MAX_MEMBERS
+from skineval.data.layouts import recognise
+from skineval.data.quality.check import check
 
 ROW = 7
 NAME = "ISIC_0000000.jpg"
@@ -59,7 +59,7 @@ def outcome(case: Case, folder: Path) -> Outcome:
     case.make(data / "images.zip")
     before = _everything(folder)
     with _watched() as unpacked:
-        checked = check(data, layouts.load)
+        checked = check(data, recognise.load)
         loaded = _loads(data)
     outside = len(_everything(folder) - before)
     named = any(finding.code == case.code for finding in checked.errors)
@@ -87,7 +87,7 @@ def _everything(folder: Path) -> set[Path]:
 def _loads(data: Path) -> bool:
     """Whether the data set is read, pixels included."""
     try:
-        layouts.load(data).images.pixels([0], 8)
+        recognise.load(data).images.pixels([0], 8)
     except DataError:
         return False
     return True
@@ -108,7 +108,7 @@ def _watched() -> Iterator[Unpacked]:
             unpacked.most = max(unpacked.most, len(result))
             return result
 
-    with patch("skineval.data.stored.zlib.decompressobj", Counting):
+    with patch("skineval.data.files.stored_files.zlib.decompressobj", Counting):
         yield unpacked
 
 
@@ -232,7 +232,7 @@ def crowded(folder: Path) -> Outcome:
         data = _folder(folder / str(members))
         crowd(data / "images.zip", members)
         tracemalloc.start()
-        findings = check(data, layouts.load).errors
+        findings = check(data, recognise.load).errors
         most = max(most, tracemalloc.get_traced_memory()[1] / 1e6)
         tracemalloc.stop()
         found.append(any(finding.code == "zip-too-many" for finding in findings))
@@ -255,7 +255,7 @@ def legitimate(folder: Path) -> Outcome:
         with archive.open(zipfile.ZipInfo(f"./part/{NAME}"), "w", force_zip64=True) as member:
             member.write(jpeg())
     path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
-    checked = check(data, layouts.load)
+    checked = check(data, recognise.load)
     loaded = _loads(data)
     figure = f"{len(checked.errors)} errors, {'loaded' if loaded else 'not loaded'}"
     return Outcome(

@@ -20,11 +20,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.reliability.outcome import Outcome
-from skineval.data.lesions import COLUMNS, LesionTable
-from skineval.data.pixels import open_store
-from skineval.data.pool import cores
-from skineval.data.storefile import CHUNK_ROWS
-from skineval.specs import Fit
+from skineval.base.terms import Fit
+from skineval.data.pixels.store import open_store
+from skineval.data.pixels.store_file import CHUNK_ROWS
+from skineval.data.pixels.threads import cores
+from skineval.values.lesion_table import COLUMNS, LesionTable
 
 ROW = 15
 PROCESSES = 8

@@ -10,10 +10,11 @@ from PIL import Image
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import encoded, image_id, jpeg, photograph, row, write_folder
-from skineval.data import layouts, quarantine
-from skineval.data.check import check
-from skineval.data.pixels import open_store
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.data import quarantine
+from skineval.data.layouts import recognise
+from skineval.data.pixels.store import open_store
+from skineval.data.quality.check import check
 
 CUTS, FLIPS, WHOLE = 50, 200, 50
 ROW = 5
@@ -28,11 +29,11 @@ def measure() -> list[Outcome]:
 def _damaged(folder: Path) -> list[Outcome]:
     whole = {f"{image_id(n)}.jpg": jpeg() for n in range(CUTS + FLIPS + WHOLE)}
     write_folder(folder, [row(n) for n in range(len(whole))], whole)
-    promised = check(folder, layouts.load, checksums=True).checksums
+    promised = check(folder, recognise.load, checksums=True).checksums
     contents = [*_cuts(), *_flips()]
     for number, content in enumerate(contents):
         (folder / f"{image_id(number)}.jpg").write_bytes(content)
-    checked = check(folder, layouts.load, promised=promised)
+    checked = check(folder, recognise.load, promised=promised)
     decoded = {one.image_ids[0] for one in checked.errors if one.code != "manifest-changed"}
     cut = sum(image_id(number) in decoded for number in range(CUTS))
     changed = sum(finding.code == "manifest-changed" for finding in checked.errors)
@@ -67,11 +68,11 @@ def _training(folder: Path, listed: quarantine.Quarantine) -> Outcome:
     """Without a list the pixels are refused; with the list that the check makes, all others are used."""
     cache = folder.parent / "cache"
     try:
-        open_store(layouts.load(folder), 32, cache=cache)
+        open_store(recognise.load(folder), 32, cache=cache)
         refused = False
     except DataError:
         refused = True
-    table = quarantine.load_without(layouts.load, folder, listed)
+    table = quarantine.load_without(recognise.load, folder, listed)
     used = len(open_store(table, 32, cache=cache).array)
     left = CUTS + FLIPS + WHOLE - len(listed.ids)
     return Outcome(
@@ -102,10 +103,10 @@ def _foreign(folder: Path) -> list[Outcome]:
     }
     whole = {f"{image_id(n)}.jpg": jpeg() for n in range(len(cases))}
     write_folder(folder, [row(n) for n in range(len(cases))], whole)
-    promised = check(folder, layouts.load, checksums=True).checksums
+    promised = check(folder, recognise.load, checksums=True).checksums
     for number, (content, _) in enumerate(cases.values()):
         (folder / f"{image_id(number)}.jpg").write_bytes(content)
-    findings = check(folder, layouts.load, promised=promised).findings
+    findings = check(folder, recognise.load, promised=promised).findings
     found = {(finding.where, finding.code) for finding in findings}
     named = [(f"{image_id(number)}.jpg", code) in found for number, (_, code) in enumerate(cases.values())]
     return [Outcome(ROW, ", ".join(cases), f"{sum(named)}/{len(cases)} named as what they are", all(named))]

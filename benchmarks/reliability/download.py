@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.reliability.outcome import Outcome
-from skineval.data.download import DownloadError, RemoteFile, download
-from skineval.data.transport import Patience
-from skineval.data.verification import Checksum, Promise
-from tests.data import fault_server as faults
-from tests.data.fault_server import Fault, FaultServer, archive, cut, md5
+from skineval.data.fetch.download import DownloadError, RemoteFile, download
+from skineval.data.fetch.transport import Patience
+from skineval.data.fetch.verification import Checksum, Promise
+from tests.data.fetch import fault_server as faults
+from tests.data.fetch.fault_server import Fault, FaultServer, archive, cut, md5
 
 ROW = 16
 CUTS, KILLS = 200, 20
@@ -33,8 +33,8 @@ _OTHER = archive(SIZE, seed=1)
 _CHILD = f"""
 import sys
 from pathlib import Path
-from skineval.data.download import RemoteFile, download
-from skineval.data.verification import Checksum, Promise
+from skineval.data.fetch.download import RemoteFile, download
+from skineval.data.fetch.verification import Checksum, Promise
 promise = Promise("zip", {len(_CONTENT)}, (Checksum("md5", "{md5(_CONTENT)}"),))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -23,10 +23,10 @@ _PROGRAM = """
 import json, re, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
 from pathlib import Path
-from skineval.data.contents import examine
-from skineval.data.decoding import decode
-from skineval.data.stored import StoredFile
-from skineval.errors import DataError
+from skineval.data.quality.image_files import examine
+from skineval.data.pixels.decoding import decode
+from skineval.data.files.stored_files import StoredFile
+from skineval.base.errors import DataError
 # Not getrusage: its peak is that of the process which started this one, if that was larger.
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1000
 path = Path(sys.argv[1])

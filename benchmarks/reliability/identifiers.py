@@ -7,9 +7,10 @@ from pathlib import Path
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import image_id, jpeg, row, write_folder
-from skineval.data import layouts, quarantine
-from skineval.data.check import check
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.data import quarantine
+from skineval.data.layouts import recognise
+from skineval.data.quality.check import check
 
 ROW = 8
 KINDS = {
@@ -38,11 +39,11 @@ def is_refused(id_: str, column: str) -> bool:
     with tempfile.TemporaryDirectory() as parent:
         rows = [row(0), row(1, **{column: id_}), row(2)]
         folder = write_folder(Path(parent, "data"), rows, {f"{image_id(n)}.jpg": jpeg() for n in range(3)})
-        findings = check(folder, layouts.load).errors
+        findings = check(folder, recognise.load).errors
         named = [one for one in findings if one.code == f"unusable-{column.replace('_', '-')}"]
         listed = quarantine.collect(findings).ids
         try:
-            layouts.load(folder)
+            recognise.load(folder)
             return False
         except DataError as error:
             message = error.message

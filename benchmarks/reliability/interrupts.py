@@ -15,8 +15,8 @@ from benchmarks.reliability import toy
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.programs import Program, Surroundings, ready, run
 from tests.conftest import install_plugin
-from tests.data import fault_server as faults
-from tests.data.fault_server import archive, dataverse
+from tests.data.fetch import fault_server as faults
+from tests.data.fetch.fault_server import archive, dataverse
 
 ROW = 4
 MOMENTS, SEED = 20, 0

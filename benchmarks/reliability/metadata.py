@@ -10,12 +10,14 @@ from pathlib import Path
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import HEADER, image_id, jpeg, row, write_folder
-from skineval.data import layouts, quarantine
-from skineval.data.check import check
-from skineval.data.lesions import DIAGNOSES, LesionTable
-from skineval.data.split_files import read_split
-from skineval.data.splits import split
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.base.terms import DIAGNOSES
+from skineval.data import quarantine
+from skineval.data.layouts import recognise
+from skineval.data.quality.check import check
+from skineval.data.splits.dealing import split
+from skineval.data.splits.split_files import read_split
+from skineval.values.lesion_table import LesionTable
 
 ROW = 9
 LESIONS = 10  #: of each diagnosis, two images each
@@ -35,7 +37,7 @@ def measure() -> list[Outcome]:
     """Each fault by itself, then what only the bytes of the file differ in, then a split that parts a lesion."""
     with tempfile.TemporaryDirectory() as parent:
         outcomes = [_outcome(case, Path(parent, f"case{number}")) for number, case in enumerate(CASES)]
-        table = layouts.load(_write(Path(parent, "good"), rows()))
+        table = recognise.load(_write(Path(parent, "good"), rows()))
         return [*outcomes, _encodings(Path(parent), table), _parted(Path(parent), table)]
 
 
@@ -53,7 +55,7 @@ def _write(folder: Path, lines: Sequence[str], missing: frozenset[str] = frozens
 def _outcome(case: Case, parent: Path) -> Outcome:
     """Whether the fault is reported, refused, and gone once the images are left out that the check lists."""
     folder = _write(parent, case.spoil(rows()), case.missing)
-    checked = check(folder, layouts.load)
+    checked = check(folder, recognise.load)
     named = any(finding.code == case.code for finding in checked.findings)
     refused = _refusal(folder)
     listed = quarantine.collect(checked.findings)
@@ -68,7 +70,7 @@ def _outcome(case: Case, parent: Path) -> Outcome:
 
 def _refusal(folder: Path) -> bool:
     try:
-        layouts.load(folder)
+        recognise.load(folder)
     except DataError:
         return True
     return False
@@ -76,7 +78,7 @@ def _refusal(folder: Path) -> bool:
 
 def _mended(folder: Path, listed: quarantine.Quarantine) -> bool:
     try:
-        table = quarantine.load_without(layouts.load, folder, listed)
+        table = quarantine.load_without(recognise.load, folder, listed)
     except DataError:
         return False
     return listed.ids.isdisjoint(table.frame["image_id"])
@@ -99,7 +101,7 @@ def _encodings(parent: Path, table: LesionTable) -> Outcome:
     for name, content in forms.items():
         folder = _write(parent / name, rows())
         (folder / "HAM10000_metadata.csv").write_bytes(content)
-        same += layouts.load(folder).fingerprint == table.fingerprint
+        same += recognise.load(folder).fingerprint == table.fingerprint
     return Outcome(ROW, ", ".join(forms), f"{same}/{len(forms)} the same table", same == len(forms))
 
 

@@ -19,10 +19,8 @@ from torch import Tensor, nn
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.programs import apart
-from skineval.errors import CellError, Interrupted
+from skineval.base.errors import CellError, Interrupted
 from skineval.measure.metrics import balanced_accuracy
-from skineval.runspec import RunSpec, Training
-from skineval.specs import Selection
 from skineval.train import checkpoint
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
@@ -30,6 +28,7 @@ from skineval.train.fit import Task, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage, predict_logits
+from skineval.values.runspec import RunSpec, Selection, Training
 
 ROW = 13
 CPU = torch.device("cpu")

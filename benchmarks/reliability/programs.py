@@ -39,9 +39,9 @@ IMPORTED = (
     "skineval.api",
     "skineval.builtins.cnn",
     "skineval.cli",
-    "skineval.cli.display",
+    "skineval.cli.bench_progress",
     "skineval.grid.run",
-    "skineval.grid.worker",
+    "skineval.grid.workers.worker",
     "skineval.report.prepare",
 )
 PATIENCE = 120.0  #: seconds after which a program counts as hung
@@ -217,7 +217,7 @@ def _run(arguments: tuple[str, ...], surroundings: Surroundings) -> None:
     sys.argv = ["skineval", *arguments]
     forking = SimpleNamespace(**{**vars(subprocess), "Popen": Worker})
     with ExitStack() as patches:
-        patches.enter_context(patch("skineval.grid.engines.subprocess", forking))
+        patches.enter_context(patch("skineval.grid.workers.engine.subprocess", forking))
         patches.enter_context(patch("skineval.train.fit.run_epoch", _noted))
         if not surroundings.reports:
             patches.enter_context(patch("skineval.builtins.REPORTERS", ()))
@@ -246,7 +246,7 @@ class Worker:
         start_new_session: bool,
         env: Mapping[str, str] | None = None,  # a fork has the environment of its parent
     ) -> None:
-        assert command[1:] == ["-m", "skineval.grid.worker"]
+        assert command[1:] == ["-m", "skineval.grid.workers.worker"]
         (requests, own_requests), (own_messages, messages) = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
@@ -285,7 +285,7 @@ def _become_worker(requests: int, messages: int, errors: int) -> NoReturn:
             os.dup2(descriptor, place)
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # as a process of its own has none of these
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
-        from skineval.grid.worker import main
+        from skineval.grid.workers.worker import main
 
         main()
         code = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from skineval.data import synthetic
+from skineval.data.synthetic import synthetic
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
 SIDE = 160  #: pixels

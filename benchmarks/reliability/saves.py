@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from benchmarks.reliability import tracing
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.programs import apart
-from skineval.runspec import Training
 from skineval.train import checkpoint
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.learner import Learner, make_learner
+from skineval.values.runspec import Training
 
 ROW = 2
 CPU = torch.device("cpu")

@@ -27,13 +27,13 @@ from benchmarks.speed.own import make_own
 from benchmarks.speed.pictures import describe, write_pictures
 from benchmarks.speed.rounds import Result, measure
 from benchmarks.speed.tutorial import make_tutorial
-from skineval.catalog import Catalog, load_catalog
-from skineval.data.lesions import LesionTable
-from skineval.data.pool import cores
-from skineval.errors import SkinevalError, UsageError
-from skineval.files import atomic_write
+from skineval.base.errors import SkinevalError, UsageError
+from skineval.base.files import atomic_write
+from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.data.pixels.threads import cores
 from skineval.grid.sources import load_table
 from skineval.train.device import Device, choose_device, choose_precision
+from skineval.values.lesion_table import LesionTable
 
 CASES = ("resnet18@64:basic", "resnet50@128:basic", "resnet18@64:strong")
 RESULTS = Path(__file__).parents[1] / "results"

@@ -9,13 +9,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from skineval.augmentations import canonical, components
-from skineval.catalog import Catalog
-from skineval.data.lesions import DIAGNOSES, LesionTable
-from skineval.errors import UsageError
-from skineval.specs import Architecture, Selection
+from skineval.base.errors import UsageError
+from skineval.base.terms import DIAGNOSES
+from skineval.catalog.catalog import Catalog
+from skineval.catalog.specs import Architecture
 from skineval.train.network import build_network
 from skineval.train.weights import NONE, Weights
+from skineval.values.augmentations import canonical, components
+from skineval.values.lesion_table import LesionTable
+from skineval.values.runspec import Selection
 
 FORM = "Write MODEL@SIZE:AUGMENT, for example resnet18@64:basic."
 
@@ -50,7 +52,7 @@ class Setting:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """What is done to images, by the names of `skineval.augmentations`."""
+        """What is done to images, by the names of `skineval.values.augmentations`."""
         return components(self.case.augment)
 
     @property

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from benchmarks.speed.rounds import Result, ratios
-from skineval.report import style
-from skineval.scheme import BLUE, MUTED, VERMILLION
+from skineval.base.scheme import BLUE, MUTED, VERMILLION
+from skineval.report.figures import style
 
 LIMIT = "bare step"
 

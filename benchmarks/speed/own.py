@@ -10,16 +10,15 @@ import numpy as np
 
 from benchmarks.speed.case import Setting
 from benchmarks.speed.side import Side, Turn, precision_words
-from skineval.data.lesions import labels
-from skineval.data.pixels import open_store
-from skineval.runspec import RunSpec, Training, derive_seed
-from skineval.specs import Selection
+from skineval.data.pixels.store import open_store
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.fit import Task, run_epoch
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage, put_on_device
+from skineval.values.lesion_table import labels
+from skineval.values.runspec import RunSpec, Selection, Training, derive_seed
 
 NAME = "skineval"
 EPOCHS = 1000  #: more than any measurement has: the schedule must not end

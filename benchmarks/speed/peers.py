@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from benchmarks.speed.case import Setting
 from benchmarks.speed.side import Side
-from skineval.errors import UsageError
+from skineval.base.errors import UsageError
 
 #: The package of each peer, and the module here that runs it.
 PEERS = {"timm": "benchmarks.speed.timm_side", "lightning": "benchmarks.speed.lightning_side"}

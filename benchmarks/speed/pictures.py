@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from skineval.data import folders
-from skineval.data.lesions import LesionTable, content
-from skineval.data.pool import in_order
+from skineval.data.layouts import class_folders
+from skineval.data.lesions import content
+from skineval.data.pixels.threads import in_order
+from skineval.values.lesion_table import LesionTable
 
 JPEG = b"\xff\xd8\xff"
 SIDE, QUALITY = 300, 90  #: of the JPEG files that are made where a data set has none
@@ -31,7 +32,7 @@ def write_pictures(table: LesionTable, count: int, folder: Path) -> tuple[Path, 
 
     for _ in in_order(write, range(count)):
         pass
-    return folder, folders.load(folder)
+    return folder, class_folders.load(folder)
 
 
 def describe(files: Path) -> str:

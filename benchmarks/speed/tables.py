@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from benchmarks.speed.rounds import EPOCHS, HAM10000, Measured, Result, ratios
-from skineval.report import text
+from skineval.report.document import formatting
 
 CSV_COLUMNS = ("case", "side", "precision", "round", "images", "seconds", "peak_gpu_bytes")
 
@@ -56,7 +56,8 @@ def _section(result: Result) -> str:
     rule = ["---"] * 3 + ["---:"] * 2 + ["---"] + (["---:"] * 2 if on_gpu else [])
     lines = [heads, rule, *(_row(one, result.sides[-1], on_gpu) for one in result.sides)]
     lines += [
-        [skipped.name, "skipped", text.markdown(skipped.reason), *[""] * (len(heads) - 3)] for skipped in result.skipped
+        [skipped.name, "skipped", formatting.markdown(skipped.reason), *[""] * (len(heads) - 3)]
+        for skipped in result.skipped
     ]
     about = (
         f"## {result.case.model}, {result.case.image_size} px, augmentation {result.case.augment}\n\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.statistics.coverage import of_differences, of_figures
 from benchmarks.statistics.power import of_tests
-from skineval.report.console import render
-from skineval.report.tables import Table
+from skineval.report.document.console import render
+from skineval.report.document.tables import Table
 
 
 def tables(quick: bool) -> Iterator[Table]:

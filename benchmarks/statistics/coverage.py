@@ -11,9 +11,9 @@ from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PLAIN, SMALL, WEIG
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, figures, percentile_interval
 from skineval.measure.metrics import METRICS
-from skineval.measure.predictions import Predictions
 from skineval.measure.resampling import UnitCounts, resample
-from skineval.report.tables import Column, Row, Table
+from skineval.report.document.tables import Column, Row, Table
+from skineval.values.predictions import Predictions
 
 WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS)
 OVERALL = ("balanced_accuracy", "macro_auc", "macro_f1", "malignancy_auc", "accuracy", "mcc", "nll", "brier")

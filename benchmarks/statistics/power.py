@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.statistics.world import System, World, answers
 from skineval.measure.comparisons import differences
 from skineval.measure.metrics import METRICS
-from skineval.report.tables import Column, Row, Table
+from skineval.report.document.tables import Column, Row, Table
 
 ALPHA = 0.05
 #: 60 malignant lesions of 300, one image each, and the same with up to four images of a lesion.

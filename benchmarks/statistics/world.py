@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.lesions import DIAGNOSES
-from skineval.measure.predictions import Predictions
-from skineval.specs import Metric
+from skineval.base.terms import DIAGNOSES
+from skineval.catalog.specs import Metric
+from skineval.values.predictions import Predictions
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from skineval.builtins.explainers import EXPLAINERS
 from skineval.builtins.imbalance import STRATEGIES
 from skineval.builtins.metrics import METRICS
 from skineval.builtins.reporters import REPORTERS
-from skineval.hookspecs import hookimpl
-from skineval.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
+from skineval.catalog.hooks import hookimpl
+from skineval.catalog.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
 
 
 @hookimpl

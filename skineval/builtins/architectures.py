@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from skineval.builtins.imagenet import fetch, weights_path
-from skineval.specs import Architecture, Parameter
+from skineval.catalog.specs import Architecture, Parameter
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,27 +7,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from skineval.specs import DatasetSource, Parameter
+from skineval.catalog.specs import DatasetSource, Parameter
 
 if TYPE_CHECKING:
-    from skineval.data.lesions import LesionTable
+    from skineval.values.lesion_table import LesionTable
 
 
 def _is_layout(name: str, path: Path) -> bool:
-    from skineval.data import layouts
+    from skineval.data.layouts import recognise
 
-    found = layouts.recognise(path)
+    found = recognise.recognise(path)
     return found is not None and found.name == name
 
 
 def _load_layout(name: str, path: Path | None, quarantined: frozenset[str] = frozenset()) -> LesionTable:
-    from skineval.data import layouts
+    from skineval.base.errors import UsageError
+    from skineval.data.layouts import recognise
     from skineval.data.quarantine import load_leaving_out
-    from skineval.errors import UsageError
 
     if path is None:
         raise UsageError(f"{name} is a data set that lies in a folder.", "Give the folder: --data DIR.")
-    return load_leaving_out(layouts.named(name).load, path, quarantined)
+    return load_leaving_out(recognise.named(name).load, path, quarantined)
 
 
 def _layout(name: str, summary: str) -> DatasetSource:
@@ -37,7 +37,7 @@ def _layout(name: str, summary: str) -> DatasetSource:
 
 
 def _load_synthetic(path: Path | None, *, images: int, seed: int) -> LesionTable:
-    from skineval.data.synthetic import load
+    from skineval.data.synthetic.synthetic import load
 
     return load(images=images, seed=seed)
 

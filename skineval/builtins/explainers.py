@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skineval.specs import Architecture, Explainer
+from skineval.catalog.specs import Architecture, Explainer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

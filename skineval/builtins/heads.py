@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skineval.networks import linear
+from skineval.catalog.networks import linear
 
 DROPOUT = 0.4
 FILTERS, GRID, DENSE = 64, 7, 128  #: of the conv head; its dense layer sees the grid, halved

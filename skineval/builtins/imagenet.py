@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from skineval.data.download import DownloadError, RemoteFile, download
-from skineval.data.transport import Patience
-from skineval.data.verification import OURS, Checksum, Promise
-from skineval.errors import WeightsError
+from skineval.base.errors import WeightsError
+from skineval.data.fetch.download import DownloadError, RemoteFile, download
+from skineval.data.fetch.transport import Patience
+from skineval.data.fetch.verification import OURS, Checksum, Promise
 
 PATIENCE = Patience(attempts=3)  # who has no network should not wait for it long
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.")

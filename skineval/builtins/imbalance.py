@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from skineval.specs import ImbalanceStrategy, Parameter
+from skineval.catalog.specs import ImbalanceStrategy, Parameter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ def smote(
     import numpy as np
     from imblearn.over_sampling import SMOTE
 
-    from skineval.errors import CellError
+    from skineval.base.errors import CellError
 
     counts = np.bincount(labels)
     smallest = int(counts[counts > 0].min())

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.specs import Reporter
+from skineval.catalog.specs import Reporter
 
 if TYPE_CHECKING:
-    from skineval.grid.result import BenchResult
+    from skineval.values.result import BenchResult
 
 
 def write_markdown(bench: BenchResult) -> Iterator[Path]:
@@ -17,10 +17,10 @@ def write_markdown(bench: BenchResult) -> Iterator[Path]:
 
     Figures of an earlier report that this one does not show are removed.
     """
-    from skineval.files import atomic_write
-    from skineval.report import markdown
+    from skineval.base.files import atomic_write
+    from skineval.report.document import markdown
+    from skineval.report.figures.style import FOLDER
     from skineval.report.prepare import prepared
-    from skineval.report.style import FOLDER
 
     found = prepared(bench)
     for file, data in found.drawn.items():
@@ -33,8 +33,8 @@ def write_markdown(bench: BenchResult) -> Iterator[Path]:
 
 def write_html(bench: BenchResult) -> Iterator[Path]:
     """Write the report with everything inside; yields its one file."""
-    from skineval.files import atomic_write
-    from skineval.report import html
+    from skineval.base.files import atomic_write
+    from skineval.report.document import html
     from skineval.report.prepare import prepared
 
     found = prepared(bench)
@@ -44,7 +44,7 @@ def write_html(bench: BenchResult) -> Iterator[Path]:
 
 def _remove_others(folder: Path, kept: Set[str]) -> None:
     """Remove the SVG and PNG files that lie in `folder` itself, except those of these names; nothing behind links."""
-    from skineval.files import disk_error
+    from skineval.base.files import disk_error
 
     if folder.is_symlink() or not folder.is_dir():
         return

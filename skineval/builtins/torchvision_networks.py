@@ -16,7 +16,7 @@ from torchvision import models
 
 from skineval.builtins.heads import convolutional, perceptron
 from skineval.builtins.vision_transformer import ClassToken, PatchMaps, VisionTransformer
-from skineval.networks import linear
+from skineval.catalog.networks import linear
 
 
 @dataclass(frozen=True, eq=False)

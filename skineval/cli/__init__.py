@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from skineval.base.errors import ExitCode, Interrupted, SkinevalError
 from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report, tune
+from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
-from skineval.cli.quick import QuickCommand, QuickGroup, RecipeCommand
-from skineval.errors import ExitCode, Interrupted, SkinevalError
 from skineval.train.waiting import waiting_briefly
 
 

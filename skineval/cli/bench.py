@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skineval.base.errors import ExitCode
 from skineval.cli.flags import RecipeArgument, takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, warn
-from skineval.errors import ExitCode
-from skineval.options import KEYS, RUN
+from skineval.values.keys import KEYS, RUN
 
 if TYPE_CHECKING:
     from skineval.api import Request
-    from skineval.grid.result import BenchResult
+    from skineval.values.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
 
@@ -47,8 +47,8 @@ def bench(
     the same command again goes on from what is there.
     """
     from skineval import api
-    from skineval.catalog import load_catalog
-    from skineval.cli.display import Progressing
+    from skineval.catalog.catalog import load_catalog
+    from skineval.cli.bench_progress import Progressing
 
     catalog = load_catalog()
     if not quiet:
@@ -67,7 +67,7 @@ def bench(
 
 def _show(result: BenchResult, format: Format, quiet: bool) -> None:
     from skineval.cli.output import print_tables
-    from skineval.report.bench import comparisons
+    from skineval.report.bench.bench import comparisons
 
     print_tables(comparisons(result), format)
     if not quiet:

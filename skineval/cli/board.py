@@ -17,7 +17,7 @@ from rich.text import Text
 
 from skineval.cli.forecast import Pace
 from skineval.cli.output import is_terminal
-from skineval.report import text
+from skineval.report.document import formatting
 
 EPOCH = 5  #: columns that `12/30` takes
 
@@ -75,9 +75,9 @@ class Row:
 
     def called(self, width: int) -> str:
         """The name in at most `width` columns."""
-        name = text.plain(self.name)
+        name = formatting.plain(self.name)
         if self.counted and self.total is not None:
-            name += f" {text.count(self.done)}/{text.count(self.total)}"
+            name += f" {formatting.count(self.done)}/{formatting.count(self.total)}"
         for mark in (self.mark, self.short):
             whole = f"{name} {mark}".rstrip()
             if cell_len(whole) <= width:
@@ -88,10 +88,14 @@ class Row:
     def said(self) -> str:
         """An epoch that is over, as a line of a log says it."""
         assert self.figures is not None
-        loss, score, rate = text.decimal(self.figures.loss), text.decimal(self.figures.score), self.figures.rate
+        loss, score, rate = (
+            formatting.decimal(self.figures.loss),
+            formatting.decimal(self.figures.score),
+            self.figures.rate,
+        )
         return (
             f"epoch {self.figures.count}, loss {loss}, validation balanced accuracy {score}, "
-            f"{text.count(rate)} images/s, {text.duration(self.left)} left"
+            f"{formatting.count(rate)} images/s, {formatting.duration(self.left)} left"
         )
 
 
@@ -119,7 +123,7 @@ class _Layout:
 def _clock(seconds: float) -> str:
     """A time in few columns, such as 1:02, 1:05:00 or 12 h."""
     if not math.isfinite(seconds):
-        return text.MISSING
+        return formatting.MISSING
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours > 9:
@@ -129,8 +133,10 @@ def _clock(seconds: float) -> str:
 
 #: By the columns that a terminal has at least.
 _LAYOUTS = {
-    130: _Layout(24, 2, ("epoch", "loss", "validation balanced accuracy", "images/s", "time left"), text.duration, 12),
-    85: _Layout(16, 2, ("epoch", "loss", "bal. accuracy", "images/s", "time left"), text.duration, 12),
+    130: _Layout(
+        24, 2, ("epoch", "loss", "validation balanced accuracy", "images/s", "time left"), formatting.duration, 12
+    ),
+    85: _Layout(16, 2, ("epoch", "loss", "bal. accuracy", "images/s", "time left"), formatting.duration, 12),
     58: _Layout(6, 1, ("epoch", "loss", "b.acc", "im/s", "left"), _clock, 7),
     0: _Layout(6, 1, ("epoch", "", "b.acc", "", "left"), _clock, 7),
 }
@@ -173,7 +179,7 @@ class Board:
     def say(self, words: str, style: str = "") -> None:
         """One line that stays."""
         if not self._quiet:
-            self._console.print(Text(text.plain(words), style=style), soft_wrap=not self.shown)
+            self._console.print(Text(formatting.plain(words), style=style), soft_wrap=not self.shown)
 
     def _drawn(self) -> Table:
         rows, width = self._rows, self._console.width
@@ -198,9 +204,9 @@ def _told(row: Row, layout: _Layout, epoch: int) -> str:
     if row.phase:
         return row.phase
     if row.total is None:
-        return text.duration(time.monotonic() - row.since)
+        return formatting.duration(time.monotonic() - row.since)
     figures = ("", "", "", "")
     if row.figures:
         one = row.figures
-        figures = (one.count, text.decimal(one.loss), text.decimal(one.score), text.count(one.rate))
+        figures = (one.count, formatting.decimal(one.loss), formatting.decimal(one.score), formatting.count(one.rate))
     return layout.line((*figures, layout.time(row.left)), epoch)

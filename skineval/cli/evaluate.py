@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
-from skineval.options import HELP
+from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
 
@@ -39,8 +39,8 @@ def evaluate(
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
-    from skineval.catalog import load_catalog
-    from skineval.report import standings
+    from skineval.catalog.catalog import load_catalog
+    from skineval.report.bench import standings
 
     catalog = load_catalog()
     found = api.evaluation(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.options import KEYS, Key
+from skineval.values.keys import KEYS, Key
 
 RecipeArgument = Annotated[
     str | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skineval.runspec import RunSpec
+    from skineval.values.runspec import RunSpec
 
 
 def now() -> float:

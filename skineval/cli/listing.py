@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skineval.base.errors import PluginError
+from skineval.cli.fast_start import QuickCommand, QuickGroup
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
 from skineval.cli.progress import counting
-from skineval.cli.quick import QuickCommand, QuickGroup
-from skineval.errors import PluginError
 
 if TYPE_CHECKING:
-    from skineval.catalog import Catalog, Shelf
-    from skineval.specs import Architecture, Parameters, Specification, Value
+    from skineval.base.terms import Value
+    from skineval.catalog.catalog import Catalog, Shelf
+    from skineval.catalog.specs import Architecture, Parameters, Specification
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
@@ -27,7 +28,7 @@ app = typer.Typer(
 
 
 def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format, quiet: bool) -> None:
-    from skineval.report.tables import Column, Row, Table
+    from skineval.report.document.tables import Column, Row, Table
 
     catalog = _catalog(quiet)
     columns = [Column("name", "Name"), Column("summary", "What it is"), Column("parameters", "Parameters", priority=2)]
@@ -53,7 +54,7 @@ def models(
     Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
     multiply-adds those of one image of that size.
     """
-    from skineval.report.tables import Cell, Column, Row, Table
+    from skineval.report.document.tables import Cell, Column, Row, Table
 
     catalog = _catalog(quiet)
     columns = [
@@ -82,7 +83,7 @@ def models(
 
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
     """Multiply-adds, the state of the ImageNet weights, and their place."""
-    from skineval.catalog import select
+    from skineval.catalog.catalog import select
     from skineval.train.multiply_adds import multiply_adds
 
     try:
@@ -126,15 +127,15 @@ def datasets(format: FormatOption = Format.TABLE, quiet: QuietOption = False) ->
 @app.command("recipes", cls=QuickCommand, epilog="Example: skineval list recipes")
 def recipes(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Recipes that come with skineval."""
-    from skineval.options import recipe_summary, shipped_recipes
-    from skineval.report.tables import Column, Row, Table
+    from skineval.report.document.tables import Column, Row, Table
+    from skineval.values.keys import recipe_summary, shipped_recipes
 
     rows = [Row((name, recipe_summary(file))) for name, file in shipped_recipes().items()]
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)
 
 
 def _catalog(quiet: bool) -> Catalog:
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
 
     catalog = load_catalog()
     for problem in () if quiet else catalog.problems:

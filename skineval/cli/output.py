@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.files import DiskError
+from skineval.base.files import DiskError
 
 if TYPE_CHECKING:
-    from skineval.report.tables import Table
+    from skineval.report.document.tables import Table
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -90,7 +90,7 @@ def print_tables(tables: Sequence[Table], format: Format) -> None:
 def _write(tables: Sequence[Table], format: Format) -> None:
     from rich.console import Console
 
-    from skineval.report.console import render, show
+    from skineval.report.document.console import render, show
 
     if format is Format.TABLE and sys.stdout.isatty():
         for place, table in enumerate(tables):

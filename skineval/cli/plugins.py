@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skineval.cli.fast_start import QuickCommand, QuickGroup
 from skineval.cli.output import Format, FormatOption, print_table
-from skineval.cli.quick import QuickCommand, QuickGroup
 
 if TYPE_CHECKING:
-    from skineval.catalog import Catalog
+    from skineval.catalog.catalog import Catalog
 
 app = typer.Typer(
     cls=QuickGroup,
@@ -26,8 +26,8 @@ def list_plugins(
     details: Annotated[bool, typer.Option("--details", help="Show the traceback of what was set aside.")] = False,
 ) -> None:
     """Every plugin with what it offers, and every plugin that was set aside with the reason."""
-    from skineval.catalog import load_catalog
-    from skineval.report.tables import Column, Row, Table
+    from skineval.catalog.catalog import load_catalog
+    from skineval.report.document.tables import Column, Row, Table
 
     catalog = load_catalog()
     rows = [

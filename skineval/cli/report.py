@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from skineval.base.errors import ExitCode
 from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
-from skineval.errors import ExitCode
 
 EXAMPLE = "Example: skineval report runs/demo"
 
@@ -20,8 +20,8 @@ def report(
 ) -> None:
     """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
     from skineval import api
-    from skineval.cli.display import Progressing
-    from skineval.report.bench import comparisons
+    from skineval.cli.bench_progress import Progressing
+    from skineval.report.bench.bench import comparisons
 
     with Progressing(quiet) as display:
         result, problems = api.rebuild(bench, display.phase)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from skineval.base.errors import Interrupted, UsageError
 from skineval.cli.flags import RecipeArgument, takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, warn
-from skineval.errors import Interrupted, UsageError
-from skineval.options import KEYS, RUN
+from skineval.values.keys import KEYS, RUN
 
 EXAMPLE = "Example: skineval tune --models resnet18 --trials 20 --search learning_rate=1e-4..1e-2,weight_decay"
 SEARCH = "What is searched"
@@ -59,9 +59,9 @@ def tune(
     from what is there; more --trials extend it.
     """
     from skineval import api
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
     from skineval.cli.output import print_table
-    from skineval.cli.searching import Searching
+    from skineval.cli.tune_progress import Searching
 
     catalog = load_catalog()
     if not quiet:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from skineval.errors import DataError, some
+from skineval.base.errors import DataError, some
 
 Severity = Literal["error", "remark"]
 

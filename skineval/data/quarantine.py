@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from skineval.base.errors import DataError, some
+from skineval.base.files import write_new
 from skineval.data import tables
 from skineval.data.findings import Finding
-from skineval.data.lesions import LesionTable, subset
+from skineval.data.lesions import subset
 from skineval.data.spellings import image_id
-from skineval.errors import DataError, some
-from skineval.files import write_new
+from skineval.values.lesion_table import LesionTable
 
 COLUMNS = ("image_id", "reason")
 KEYWORD = "quarantined"  #: by which a loader takes the ids that it is to pass over

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
+from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
 
 #: What the column of image ids is called, the first that is there.
 IMAGE_COLUMNS = (

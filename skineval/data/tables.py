@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.errors import DataError
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.spellings import IMAGE_COLUMNS, first_column, image_id
-from skineval.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from skineval.scheme import FAINT, INK, MUTED, WARNING
-from skineval.svg import LETTERS, LINE, document, photograph, shortened, words
+from skineval.base.scheme import FAINT, INK, MUTED, WARNING
+from skineval.base.svg import LETTERS, LINE, document, photograph, shortened, words
 
 #: CSS pixels.
 PANEL, GAP, MARGIN, TOP = 160, 10, 10, 22

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skineval.errors import CellError
-from skineval.specs import Architecture
+from skineval.base.errors import CellError
+from skineval.catalog.specs import Architecture
 
 
 def gradcam(model: nn.Module, layers: nn.Module | Sequence[nn.Module], images: Tensor, targets: Tensor) -> Tensor:

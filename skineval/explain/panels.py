@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.errors import CellError
+from skineval.base.errors import CellError
+from skineval.base.files import atomic_write
 from skineval.explain.gallery import Example, gallery
-from skineval.files import atomic_write
-from skineval.measure.predictions import Predictions
 from skineval.train.predict import Stage
+from skineval.values.predictions import Predictions
 
 MASK_SIDE = 128  #: pixels of the masks that outlines are drawn from
 

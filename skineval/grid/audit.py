@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.catalog import Catalog
-from skineval.data.audit import OFFICIAL, Audit, Settings, audit
-from skineval.data.lesions import LesionTable, regroup
-from skineval.data.near_duplicates import read_pairs
-from skineval.data.parting import Claims
-from skineval.data.pixels import cache_folder
-from skineval.data.split_files import read_split
-from skineval.data.splits import IMAGE, OVERSAMPLE_FIRST, Split
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.base.places import cache_folder
+from skineval.base.terms import IMAGE, OVERSAMPLE_FIRST
+from skineval.catalog.catalog import Catalog
+from skineval.data.lesions import regroup
+from skineval.data.pairs import read_pairs
+from skineval.data.quality.audit import OFFICIAL, Audit, Settings, audit
+from skineval.data.quality.crossings import Claims
+from skineval.data.splits.split import Split
+from skineval.data.splits.split_files import read_split
+from skineval.grid.folder import BenchFolder
 from skineval.grid.sources import read_data
-from skineval.grid.store import BenchFolder, read_json
-from skineval.recipe import make_recipe, read_recipe
+from skineval.grid.tables import read_json
+from skineval.values.lesion_table import LesionTable
+from skineval.values.recipe import make_recipe, read_recipe
 
 Progress = Callable[[int, int], None]
 

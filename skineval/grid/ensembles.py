@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from skineval.errors import UsageError
-from skineval.grid.result import CellResult, EnsembleResult
+from skineval.base.errors import UsageError
 from skineval.measure.ensembles import mean_of
 from skineval.measure.names import ensemble_name
-from skineval.measure.predictions import EVERY_FOLD, Predictions
-from skineval.recipe import Recipe
+from skineval.values.predictions import EVERY_FOLD, Predictions
+from skineval.values.recipe import Recipe
+from skineval.values.result import CellResult, EnsembleResult
 
 SEEDS, MODELS, FOLDS = "seeds", "models", "folds"
 FEWEST = 2  #: members of a mean

@@ -10,15 +10,15 @@ from typing import TypeVar
 
 import torch
 
-from skineval.catalog import Catalog
+from skineval.catalog.catalog import Catalog
 from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import Prepared
-from skineval.runspec import RunSpec
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
 from skineval.train.determinism import synchronise
 from skineval.train.learner import make_learner
 from skineval.train.network import build_network
 from skineval.train.weights import NONE, Weights
+from skineval.values.runspec import RunSpec
 
 BUDGET = 5.0  #: seconds for the steps of all models together
 FEW, MORE = 2, 4  #: images that every model is measured with, whatever that takes

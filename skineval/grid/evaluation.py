@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skineval.catalog import Catalog
-from skineval.data.isic2018 import UNSCORED
-from skineval.data.lesions import MALIGNANT, make_groups
+from skineval.base.errors import DataError
+from skineval.base.terms import BINARY, LESION, MALIGNANT, OVERSAMPLE_FIRST
+from skineval.catalog.catalog import Catalog
+from skineval.data.layouts.isic2018 import UNSCORED
+from skineval.data.lesions import make_groups
 from skineval.data.spellings import part_name
-from skineval.data.splits import LESION, OVERSAMPLE_FIRST
-from skineval.errors import DataError
-from skineval.grid.outcome import RESULT_COLUMNS
-from skineval.grid.store import BenchFolder, read_json
+from skineval.grid.conclude import RESULT_COLUMNS
+from skineval.grid.folder import BenchFolder
+from skineval.grid.tables import read_json
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
-from skineval.measure.predictions import BINARY, SUM_TOLERANCE, Predictions, several
+from skineval.measure.predictions import several
 from skineval.measure.submissions import Submission, is_binary, read_reference, read_submission, refer
+from skineval.values.predictions import SUM_TOLERANCE, Predictions
 
 
 @dataclass(frozen=True, eq=False)

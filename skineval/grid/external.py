@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.data.lesions import KNOWN_DUPLICATES, LesionTable
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.data.lesions import KNOWN_DUPLICATES
+from skineval.values.lesion_table import LesionTable
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
 SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"

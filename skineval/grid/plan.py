@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from skineval.catalog import Catalog
-from skineval.plugins import BUILTINS_NAME, Provider
-from skineval.recipe import Recipe
-from skineval.runspec import RunSpec, Training
-from skineval.specs import Architecture, ImbalanceStrategy, Selection
+from skineval.catalog.catalog import Catalog
+from skineval.catalog.loading import BUILTINS_NAME, Provider
+from skineval.catalog.specs import Architecture, ImbalanceStrategy
 from skineval.train.weights import NONE
+from skineval.values.recipe import Recipe
+from skineval.values.runspec import RunSpec, Selection, Training
 
 HEAD_SHARE = 0.1  #: of the time of a cell that trains its network, for one that only refits the head of a trained one
 

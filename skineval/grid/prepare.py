@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.catalog import Catalog
-from skineval.data.lesions import LesionTable, labels
-from skineval.data.split_files import read_split
-from skineval.data.splits import Split, check_parts, official_split, split
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.catalog.catalog import Catalog
+from skineval.catalog.specs import Architecture
+from skineval.data.splits.dealing import split
+from skineval.data.splits.split import Parts, Split, check_parts, official_split
+from skineval.data.splits.split_files import read_split
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import absolute, load_table, read_data
-from skineval.grid.workspace import Rows
-from skineval.recipe import Recipe
-from skineval.runspec import RunSpec
-from skineval.specs import Architecture, Selection
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
+from skineval.values.lesion_table import LesionTable, labels
+from skineval.values.recipe import Recipe
+from skineval.values.runspec import RunSpec, Selection
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
@@ -56,11 +56,9 @@ class Prepared:
         return self.split.stamps(self.table)
 
     @property
-    def parts(self) -> dict[int, Rows]:
+    def parts(self) -> dict[int, Parts]:
         """The parts of every fold as rows of the table."""
-        folds = range(self.split.folds)
-        parts = {fold: self.split.parts(fold) for fold in folds}
-        return {fold: Rows(part.train, part.validation, part.test) for fold, part in parts.items()}
+        return {fold: self.split.parts(fold) for fold in range(self.split.folds)}
 
 
 def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:

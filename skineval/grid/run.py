@@ -13,25 +13,34 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from skineval.catalog import Catalog
-from skineval.data.lesions import LesionTable, fit_keyword
-from skineval.data.pixels import PixelStore, cache_folder, open_store
-from skineval.errors import DataError, SkinevalError, UsageError, one_line
-from skineval.files import atomic_write, is_temporary, remove_abandoned
-from skineval.grid import store
-from skineval.grid.engines import LocalEngine, Message
+from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
+from skineval.base.files import atomic_write, is_temporary, remove_abandoned
+from skineval.base.places import RUNS, cache_folder
+from skineval.base.terms import NOT_RUN, Fit
+from skineval.catalog.catalog import Catalog
+from skineval.data.pixels.store import PixelStore, open_store
+from skineval.grid.cell.record import (
+    CELL_COLUMNS,
+    CellRecord,
+    failed,
+    forget_failure,
+    is_complete,
+    read_cell,
+    write_cell,
+)
+from skineval.grid.cell.workspace import ExternalImages, Workspace, masks_to_message
+from skineval.grid.conclude import Problems, conclude, conclusion_stands, load_bench
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
-from skineval.grid.outcome import Problems, conclude, conclusion_stands, load_bench
+from skineval.grid.folder import BenchFolder
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
-from skineval.grid.result import BenchResult
-from skineval.grid.store import BenchFolder
-from skineval.grid.workspace import ExternalImages, Workspace, masks_to_message
-from skineval.recipe import Recipe, make_recipe, read_recipe
-from skineval.runspec import RunSpec
-from skineval.specs import Fit
+from skineval.grid.tables import csv_text, read_frame, read_json, write_frame, write_json
+from skineval.grid.workers.engine import LocalEngine, Message
+from skineval.values.lesion_table import LesionTable, fit_keyword
+from skineval.values.recipe import Recipe, make_recipe, read_recipe
+from skineval.values.result import BenchResult
+from skineval.values.runspec import RunSpec
 
-RUNS = Path("runs")
 _OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
 
@@ -84,15 +93,13 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     remove_abandoned(folder.path)
     keys = [external.key for external in prepared.externals]
     missing = [
-        cell
-        for cell in prepared.cells
-        if not store.is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
+        cell for cell in prepared.cells if not is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
     ]
     there = [cell for cell in prepared.cells if cell not in missing]
     if there:
         display.note(f"{len(there)} of {len(prepared.cells)} cells are there already")
     for cell in there:
-        store.forget_failure(folder.cell(cell.run_id))
+        forget_failure(folder.cell(cell.run_id))
     write_cells_table(folder, prepared.cells)
     if missing or not all(external_stands(folder, external) for external in prepared.externals):
         pixels = open_pixels(prepared.table, prepared.recipe, display)
@@ -144,8 +151,8 @@ def run_cells(
     def on_message(message: Message) -> None:
         if message.kind == "lost":
             cell = folder.cell(message.spec.run_id)
-            record = store.failed(cell, message.spec, message.fields["reason"], 0.0, prepared.device.name)
-            store.write_cell(cell, record)
+            record = failed(cell, message.spec, message.fields["reason"], 0.0, prepared.device.name)
+            write_cell(cell, record)
             message = Message("ended", message.spec, record.ending())  # which may have been done before it was lost
         if message.kind == "ended":
             write_cells_table(folder, prepared.cells)
@@ -233,8 +240,8 @@ def open_external(
     images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
     facts = about(external, images)
     files = folder.external(external.name)
-    store.write_frame(files.images, images)
-    store.write_json(files.about, facts)
+    write_frame(files.images, images)
+    write_json(files.about, facts)
     for note in (described(facts), *table.notes, *opened.notes):
         display.note(f"external test {external.name}: {note}")
     rows = np.flatnonzero(images["excluded"] == "")
@@ -254,8 +261,8 @@ def external_stands(folder: BenchFolder, external: External) -> bool:
     """Whether about.json and images.csv of an external test are there, and of this very data set."""
     files = folder.external(external.name)
     try:
-        facts, images = store.read_json(files.about), files.images.read_text(encoding="utf-8")
-        listed = store.read_frame(files.images, COLUMNS)
+        facts, images = read_json(files.about), files.images.read_text(encoding="utf-8")
+        listed = read_frame(files.images, COLUMNS)
     except (DataError, OSError, ValueError):
         return False
     return facts.get("key") == external.key and len(listed) == len(external.table) and images.endswith("\n")
@@ -264,31 +271,29 @@ def external_stands(folder: BenchFolder, external: External) -> bool:
 def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
     """Whether environment.json and split.csv are there, and of this split and these external tests."""
     try:
-        found = store.read_json(folder.environment)
+        found = read_json(folder.environment)
         split = folder.split.read_text(encoding="utf-8")
     except (DataError, OSError, ValueError):
         return False
     return (
         found.get("split", {}).get("fingerprint") == prepared.split.fingerprint
         and found.get("external") == [external.name for external in prepared.externals]
-        and split == store.csv_text(prepared.split.frame)
+        and split == csv_text(prepared.split.frame)
     )
 
 
 def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:
     """environment.json and split.csv."""
-    store.write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
-    store.write_frame(folder.split, prepared.split.frame)
+    write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
+    write_frame(folder.split, prepared.split.frame)
 
 
 def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec], not_run: str = INTERRUPTED) -> None:
     """cells.csv: one row a cell, in the order of the grid; `not_run` is the reason of those that have not ended."""
-    records = [
-        store.read_cell(folder.cell(cell.run_id)) or store.CellRecord(cell, store.NOT_RUN, not_run) for cell in cells
-    ]
-    content = pd.DataFrame([record.row() for record in records], columns=list(store.CELL_COLUMNS))
-    if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != store.csv_text(content):
-        store.write_frame(folder.cells, content)
+    records = [read_cell(folder.cell(cell.run_id)) or CellRecord(cell, NOT_RUN, not_run) for cell in cells]
+    content = pd.DataFrame([record.row() for record in records], columns=list(CELL_COLUMNS))
+    if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != csv_text(content):
+        write_frame(folder.cells, content)
 
 
 def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from skineval.catalog import Catalog
+from skineval.base.errors import DataError, UsageError, hint_for
+from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
-from skineval.data.layouts import unrecognised
-from skineval.data.lesions import LesionTable, regroup, sample
-from skineval.data.near_duplicates import read_pairs
+from skineval.data.layouts.recognise import unrecognised
+from skineval.data.lesions import regroup, sample
+from skineval.data.pairs import read_pairs
 from skineval.data.quarantine import Quarantine
-from skineval.errors import DataError, UsageError, hint_for
-from skineval.recipe import Recipe
+from skineval.values.lesion_table import LesionTable
+from skineval.values.recipe import Recipe
 
 NOTHING = Quarantine({})
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from skineval.errors import DataError
+from skineval.base.errors import DataError
 from skineval.measure.metrics import Integers
-from skineval.measure.predictions import Predictions
+from skineval.values.predictions import Predictions
 
 
 def baselines(train_counts: Integers | Sequence[int], predictions: Predictions) -> dict[str, Predictions]:

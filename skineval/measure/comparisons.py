@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from skineval.data.oversampling import occurrences
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.catalog.specs import Metric
+from skineval.data.splits.oversampling import occurrences
 from skineval.measure.intervals import (
     CONFIDENCE,
     MOST_UNDEFINED,
@@ -28,11 +29,10 @@ from skineval.measure.intervals import (
     with_parts,
 )
 from skineval.measure.metrics import METRICS, Floats
-from skineval.measure.predictions import EVERY_FOLD, Predictions
 from skineval.measure.ranking import best_first
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import reach_of_difference
-from skineval.specs import Metric
+from skineval.values.predictions import EVERY_FOLD, Predictions
 
 #: Differences closer than this are equal: the same images summed in another order differ by rounding.
 _ROUNDING = 1e-12

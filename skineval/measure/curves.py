@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from skineval.measure import metrics
 from skineval.measure.metrics import Floats, Integers
-from skineval.measure.predictions import Predictions
+from skineval.values.predictions import Predictions
 
 
 def confusion(predictions: Predictions) -> Integers:

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.oversampling import occurrences
-from skineval.errors import DataError
-from skineval.measure.predictions import EVERY_FOLD, Predictions
+from skineval.base.errors import DataError
+from skineval.data.splits.oversampling import occurrences
+from skineval.values.predictions import EVERY_FOLD, Predictions
 
 
 def mean_of(members: Sequence[Predictions]) -> Predictions:

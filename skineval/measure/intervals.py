@@ -20,12 +20,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.errors import DataError, PluginError
+from skineval.base.errors import DataError, PluginError
+from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats, Integers
-from skineval.measure.predictions import Predictions
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import Behind, Shares, centred, effective_size, quantiles, reach_of_mean, wilson
-from skineval.specs import Metric
+from skineval.values.predictions import Predictions
 
 T = TypeVar("T", bound=np.generic)
 

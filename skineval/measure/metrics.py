@@ -2,7 +2,7 @@
 
 A metric is a function `compute(targets, probabilities, weights, classes)` of targets (N,) int64, probabilities (N, C)
 float64, weights (B, N) float64 and the C class names, which returns (B,) float64, or (B, C) where it is per class; see
-`skineval.specs.Metric`. Three conventions hold throughout:
+`skineval.catalog.specs.Metric`. Three conventions hold throughout:
 
 - The predicted class is the one of largest probability. An exact tie for the largest is undecided and counts as wrong,
   whatever the tied classes (the rule of ISIC 2018 Task 3): a miss for its own class, a false alarm for none.
@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skineval.data.lesions import MALIGNANT
+from skineval.base.terms import BINARY, MALIGNANT
+from skineval.catalog.specs import Metric, Scores, ShareOf
 from skineval.measure.names import made_of_figures
-from skineval.measure.predictions import BINARY, sum_to_one
-from skineval.specs import Metric, Scores, ShareOf
+from skineval.values.predictions import sum_to_one
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -123,7 +123,7 @@ def weighted_f1(targets: Integers, probabilities: Floats, weights: Floats, class
 def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): area under the ROC curve of malignant against benign, by the sum of the malignant classes' probabilities.
 
-    Malignant classes are `skineval.data.lesions.MALIGNANT`, or the class "malignant"; NaN where there is none.
+    Malignant classes are `skineval.base.terms.MALIGNANT`, or the class "malignant"; NaN where there is none.
     """
     is_malignant = _malignant(classes)
     return mann_whitney(is_malignant[targets], _summed(probabilities, is_malignant), weights)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from skineval.specs import Metric
+from skineval.catalog.specs import Metric
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.measure.metrics import Floats
-from skineval.measure.predictions import Predictions
+from skineval.values.predictions import Predictions
 
 _CHUNK = 2**21  # weights in memory at a time: 16 MB; larger gains little, smaller costs time
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from skineval.base.errors import DataError, some
+from skineval.base.terms import BINARY, DIAGNOSES, MALIGNANT
 from skineval.data import tables
-from skineval.data.isic2018 import UNSCORED
-from skineval.data.lesions import DIAGNOSES, MALIGNANT
+from skineval.data.layouts.isic2018 import UNSCORED
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
-from skineval.errors import DataError, some
-from skineval.measure.predictions import BINARY, COLUMNS, sum_to_one
+from skineval.values.predictions import COLUMNS, sum_to_one
 
 #: What the column of the reference standard is called, the first that is there.
 TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from skineval.data.check import Checked, Decoded
 from skineval.data.findings import Finding
-from skineval.report import text
-from skineval.report.tables import Column, Row, Table
+from skineval.data.quality.check import Checked, Decoded
+from skineval.report.document import formatting
+from skineval.report.document.tables import Column, Row, Table
 
 SHOWN = 20  #: findings of one code that a person is shown
 
@@ -24,7 +24,7 @@ def findings_table(checked: Checked, name: str) -> Table:
         shown[finding.code].append(finding)
     rows = [_row(finding) for same in shown.values() for finding in same[:SHOWN]]
     left = {code: len(same) - SHOWN for code, same in shown.items() if len(same) > SHOWN}
-    more = [f"And {text.count(n)} more of {code}: --format csv shows all." for code, n in left.items()]
+    more = [f"And {formatting.count(n)} more of {code}: --format csv shows all." for code, n in left.items()]
     hints = dict.fromkeys(f"{finding.code}: {finding.hint}" for finding in checked.findings)
     return Table(
         _title(checked, name),
@@ -47,15 +47,15 @@ def _row(finding: Finding) -> tuple[str, str, str, str]:
 
 def _title(checked: Checked, name: str) -> str:
     counts = Counter(finding.severity for finding in checked.findings)
-    found = [text.plural(counts[severity], severity) for severity in ("error", "remark") if counts[severity]]
-    return f"Check of {text.plain(name)}: {text.listed(found) if found else 'nothing to report'}"
+    found = [formatting.plural(counts[severity], severity) for severity in ("error", "remark") if counts[severity]]
+    return f"Check of {formatting.plain(name)}: {formatting.listed(found) if found else 'nothing to report'}"
 
 
 def _decoded(checked: Checked) -> str:
-    sums = f"; {text.plural(len(checked.checksums), 'checksum')} computed" if checked.checksums else ""
+    sums = f"; {formatting.plural(len(checked.checksums), 'checksum')} computed" if checked.checksums else ""
     return f"{_of(checked.images, 'image')} and {_of(checked.masks, 'mask')} decoded in full{sums}."
 
 
 def _of(decoded: Decoded, noun: str) -> str:
-    some = "" if decoded.whole == decoded.files else f"{text.count(decoded.whole)} of "
-    return some + text.plural(decoded.files, noun)
+    some = "" if decoded.whole == decoded.files else f"{formatting.count(decoded.whole)} of "
+    return some + formatting.plural(decoded.files, noun)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skineval.data.inventory import UNKNOWN, ClassCounts, Inventory
-from skineval.data.lesions import DIAGNOSES, DIAGNOSIS_NAMES
-from skineval.report import text
-from skineval.report.tables import Cell, Column, Row, Table
+from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES
+from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
+from skineval.report.document import formatting
+from skineval.report.document.tables import Cell, Column, Row, Table
 
 SHOWN = 10  #: sizes of images that are listed one by one
 LESIONS = 5  #: lesions named where something differs between their images
@@ -54,8 +54,10 @@ def _overview(found: Inventory) -> Table:
         "fingerprint": found.fingerprint[:16],
     }
     rows = tuple(Row((what, value)) for what, value in facts.items() if value is not None)
-    joined = text.joined(found.everything.lesion_ids, found.everything.lesions) if found.lesions_known else ()
-    return Table(text.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, (*joined, *found.notes))
+    joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions) if found.lesions_known else ()
+    return Table(
+        formatting.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, (*joined, *found.notes)
+    )
 
 
 def _headers(found: Inventory) -> dict[str, Cell]:
@@ -124,8 +126,8 @@ def _lesions(found: Inventory) -> Table:
     )
     rows = tuple(Row((size, count, size * count)) for size, count in found.lesions_by_images)
     several = [(size, count) for size, count in found.lesions_by_images if size > 1]
-    lesions = text.plural(sum(count for _, count in several), "lesion")
-    images = text.plural(sum(size * count for size, count in several), "image")
+    lesions = formatting.plural(sum(count for _, count in several), "lesion")
+    images = formatting.plural(sum(size * count for size, count in several), "image")
     note = f"{lesions} with several images hold {images}."
     return Table("Images per lesion", columns, rows, (note,))
 
@@ -150,9 +152,11 @@ def _values(found: Inventory) -> Iterator[Table]:
     all_counts = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
     listed = {column: counts for column, counts in all_counts.items() if [name for name, _ in counts] != [UNKNOWN]}
     rows = tuple(Row((column, value, n)) for column, counts in listed.items() for value, n in counts)
-    notes = [text.plural(len(counts), f"value of {column}", f"values of {column}") for column, counts in listed.items()]
+    notes = [
+        formatting.plural(len(counts), f"value of {column}", f"values of {column}") for column, counts in listed.items()
+    ]
     if listed:
-        yield Table("Values", columns, rows, (f"{text.listed(notes)}; unknown counts as one.",))
+        yield Table("Values", columns, rows, (f"{formatting.listed(notes)}; unknown counts as one.",))
 
 
 def _prevalences(found: Inventory) -> Table:
@@ -203,5 +207,5 @@ def _sizes(found: Inventory) -> Table:
     counts = found.headers.counts
     rows = tuple(Row((one.width, one.height, one.mode, one.format, n)) for one, n in counts[:SHOWN])
     rest = counts[SHOWN:]
-    notes = (f"{text.plural(len(rest), 'further size or kind', 'further sizes or kinds')}.",) if rest else ()
+    notes = (f"{formatting.plural(len(rest), 'further size or kind', 'further sizes or kinds')}.",) if rest else ()
     return Table("Image sizes", columns, rows, notes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from skineval.grid.estimate import Cost
-from skineval.report import text
-from skineval.report.tables import Column, Row, Table
+from skineval.report.document import formatting
+from skineval.report.document.tables import Column, Row, Table
 
 
 def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequence[str] = ()) -> Table:
@@ -41,10 +41,11 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
     seconds = sum(cost.seconds for cost in costs) / jobs
     footnotes = (
         (
-            f"{text.plural(len(costs), 'cell')}, about {text.duration(seconds)} in all with {jobs} at a time, "
+            f"{formatting.plural(len(costs), 'cell')}, about {formatting.duration(seconds)} in all with {jobs} at a "
+            "time, "
             f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
         ),
         "Estimated from a few seconds of training steps just now, as if every cell ran to its last epoch.",
         *notes,
     )
-    return Table(text.stamped("What this bench would run", stamps), columns, tuple(rows), footnotes)
+    return Table(formatting.stamped("What this bench would run", stamps), columns, tuple(rows), footnotes)

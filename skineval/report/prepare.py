@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.grid.result import BenchResult, CellResult
-from skineval.report import text
-from skineval.report.bench import build
-from skineval.report.document import Figure, Report
+from skineval.report.bench.bench import build
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Figure, Report
 from skineval.report.figures import draw
-from skineval.report.style import Drawn
+from skineval.report.figures.style import Drawn
+from skineval.values.result import BenchResult, CellResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def _prepare(bench: BenchResult) -> Prepared:
 
 def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figure]:
     """The galleries of one cell's explanations, one a class."""
-    marks = "".join(f" [{text.stamp_word(stamp)}]" for stamp in stamps)
+    marks = "".join(f" [{formatting.stamp_word(stamp)}]" for stamp in stamps)
     return [
         Figure(
             file.relative_to(folder).as_posix(),

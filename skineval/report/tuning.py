@@ -9,10 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from skineval.report import style, text
-from skineval.report.style import WIDE
-from skineval.report.tables import Cell, Column, Row, Table
-from skineval.scheme import BLUE, INK, MUTED, PAPER, VERMILLION
+from skineval.base.scheme import BLUE, INK, MUTED, PAPER, VERMILLION
+from skineval.report.document import formatting
+from skineval.report.document.tables import Cell, Column, Row, Table
+from skineval.report.figures import style
+from skineval.report.figures.style import WIDE
 from skineval.tuning.search import Search
 from skineval.tuning.space import Choices, Dimension, Range
 from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
@@ -41,7 +42,7 @@ def table(search: Search) -> Table:
         Column("seconds", "Time", "seconds", priority=3),
     )
     rows = tuple(_row(trial, search) for trial in ranked(search.trials))
-    return Table(text.stamped(f"Search for {search.system}", search.stamps), columns, rows, tuple(_notes(search)))
+    return Table(formatting.stamped(f"Search for {search.system}", search.stamps), columns, rows, tuple(_notes(search)))
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -80,18 +81,18 @@ def _row(trial: Trial, search: Search) -> Row:
 def _notes(search: Search) -> Iterator[str]:
     best, own = search.best, search.own
     yield (
-        f"Trial 0 is the recipe's own setting: {text.decimal(own.score)}. "
+        f"Trial 0 is the recipe's own setting: {formatting.decimal(own.score)}. "
         + (
             "No trial is better."
             if best is own
-            else f"Trial {best.number} is the best: {text.decimal(best.score)}, "
-            f"{text.decimal(best.score - own.score)} more."
+            else f"Trial {best.number} is the best: {formatting.decimal(best.score)}, "
+            f"{formatting.decimal(best.score - own.score)} more."
         )
     )
     over = "" if search.cells == 1 else f"; each value is the mean over {search.cells} networks"
-    sample = text.sample(search.n_images, search.n_lesions or 0, search.n_lesions is not None)
+    sample = formatting.sample(search.n_images, search.n_lesions or 0, search.n_lesions is not None)
     yield f"Validation part: {sample}{over}."
-    bench = f"`skineval bench {text.plain(search.folder / 'recipe.toml')}"
+    bench = f"`skineval bench {formatting.plain(search.folder / 'recipe.toml')}"
     yield "The best of many trials on the same images is optimistic, and no figure to report. " + (
         f"{search.caveat} {bench} --external DATA` makes an external test."
         if search.caveat
@@ -100,7 +101,8 @@ def _notes(search: Search) -> Iterator[str]:
     given_up = sum(trial.state == PRUNED for trial in search.trials)
     if given_up:
         yield (
-            f"{text.plural(given_up, 'trial')} pruned: given up while below the median of the others when they had "
+            f"{formatting.plural(given_up, 'trial')} pruned: given up while below the median of the others when "
+            "they had "
             "come as far."
         )
     yield from search.notes

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from skineval.errors import UsageError
-from skineval.specs import Architecture, Selection
+from skineval.base.errors import UsageError
+from skineval.catalog.specs import Architecture
 from skineval.train.augment import normaliser
 from skineval.train.learner import Learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import build_network
 from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
+from skineval.values.runspec import Selection
 
 LARGEST, SMALLEST = 256, 8  #: what `auto` may choose; larger batches would want another learning rate
 SHARE = {"cpu": 0.5, "mps": 0.5, "cuda": 0.8}  #: of all memory that `auto` may use: on CPUs it is not ours alone

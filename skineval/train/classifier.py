@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import nn
 
-from skineval.catalog import Catalog, load_catalog
-from skineval.data.accelerator import accelerated
-from skineval.data.decoding import decode, fit_array
-from skineval.errors import DataError, ModelFileError, UsageError
-from skineval.specs import Architecture, Fit, Selection
+from skineval.base.errors import DataError, ModelFileError, UsageError
+from skineval.base.terms import Fit
+from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.catalog.specs import Architecture
+from skineval.data.pixels.decoding import decode, fit_array
+from skineval.data.pixels.torch_decoding import accelerated
 from skineval.train.augment import normaliser
 from skineval.train.device import choose_device
 from skineval.train.predict import VIEWS, Stage, predict_probabilities
 from skineval.train.weights import read_tensors
+from skineval.values.runspec import Selection
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
 

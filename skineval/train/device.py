@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.data.pool import cores
-from skineval.errors import UsageError
-from skineval.specs import Architecture
+from skineval.base.errors import UsageError
+from skineval.catalog.specs import Architecture
+from skineval.data.pixels.threads import cores
 
 if TYPE_CHECKING:
     import torch

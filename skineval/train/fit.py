@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.runspec import RunSpec, Training, derive_seed
-from skineval.train import checkpoint, losses, recovery
+from skineval.train import checkpoint, faults, losses
 from skineval.train.augment import Transform, epoch_draws
 from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.faults import NotFiniteError
 from skineval.train.learner import Learner, make_learner
 from skineval.train.losses import Loss
 from skineval.train.precision import full_float32
 from skineval.train.predict import Stage, predict_logits, softmax
-from skineval.train.recovery import NotFiniteError
 from skineval.train.schedules import learning_rate
+from skineval.values.runspec import RunSpec, Training, derive_seed
 
 LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which waits for it
 
@@ -79,7 +79,7 @@ def train(
         try:
             record = run_epoch(learner, spec, task, stage, progress, on_step)
         except (NotFiniteError, MemoryError, RuntimeError) as error:
-            progress = recovery.after(error, progress, spec.training)
+            progress = faults.after(error, progress, spec.training)
         if record is None:  # by now the error, and with it the memory of the step, is gone
             learner.optimizer.zero_grad()
             if checkpoint.restore(folder, learner, stage.device) is None:

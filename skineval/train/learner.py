@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from skineval.runspec import Training
 from skineval.train.averaging import Average
 from skineval.train.optimizers import Optimizer, belongs_to, make_optimizer
+from skineval.values.runspec import Training
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from skineval.errors import PluginError
-from skineval.specs import Architecture, Selection
+from skineval.base.errors import PluginError
+from skineval.catalog.specs import Architecture
+from skineval.values.runspec import Selection
 
 
 def multiply_adds(architecture: Architecture, selection: Selection, num_classes: int, image_size: int) -> int:

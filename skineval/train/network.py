@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skineval.errors import CellError
-from skineval.networks import find_head
-from skineval.specs import Architecture, Selection
+from skineval.base.errors import CellError
+from skineval.catalog.networks import find_head
+from skineval.catalog.specs import Architecture
 from skineval.train.weights import IMAGENET, Loaded, Weights, load_into, recorded
+from skineval.values.runspec import Selection
 
 
 def build_network(

@@ -16,7 +16,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from skineval.runspec import Training
+from skineval.values.runspec import Training
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 MOMENTUM = 0.9

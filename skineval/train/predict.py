@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.errors import CellError, Interrupted
-from skineval.train.memory import is_out_of_memory
+from skineval.base.errors import CellError, Interrupted
+from skineval.train.faults import is_out_of_memory
 from skineval.train.network import Capture
 from skineval.train.precision import full_float32
 from skineval.train.rows import FileRows

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skineval.errors import DataError
+from skineval.base.errors import DataError
 
 
 class FileRows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from skineval.runspec import Training
+from skineval.values.runspec import Training
 
 #: Of one-cycle: share of the training that rises, peak over start, start over end, as torch's OneCycleLR has them.
 RISING, START_BELOW_PEAK, END_BELOW_START = 0.3, 25.0, 1e4

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.errors import ModelFileError, WeightsError, some
-from skineval.files import atomic_write
-from skineval.specs import Architecture
+from skineval.base.errors import ModelFileError, WeightsError, some
+from skineval.base.files import atomic_write
+from skineval.catalog.specs import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from skineval.errors import UsageError
-from skineval.specs import Value
+from skineval.base.errors import UsageError
+from skineval.base.terms import Value
 from skineval.tuning.space import Choices, Space
 from skineval.tuning.trials import DONE, FAILED, Trial
 

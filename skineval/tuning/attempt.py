@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.catalog import Catalog
-from skineval.grid.cell import make_task, refit_head
+from skineval.catalog.catalog import Catalog
+from skineval.grid.cell.cell import make_task, refit_head
+from skineval.grid.cell.workspace import Workspace
+from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import Prepared
-from skineval.grid.store import BenchFolder
-from skineval.grid.workspace import Workspace
-from skineval.runspec import RunSpec, derive_seed
 from skineval.train import checkpoint
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import EpochRecord
@@ -27,6 +26,7 @@ from skineval.train.weights import Weights
 from skineval.tuning.curves import curve
 from skineval.tuning.trials import DONE, PRUNED, Trial
 from skineval.tuning.visible import without_test
+from skineval.values.runspec import RunSpec, derive_seed
 
 
 class Pruned(Exception):  # noqa: N818 - not an error: the trial has been judged

@@ -15,15 +15,15 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from skineval.catalog import Catalog
-from skineval.errors import DataError, UsageError
-from skineval.files import atomic_write
+from skineval.base.errors import DataError, UsageError
+from skineval.base.files import atomic_write
+from skineval.catalog.catalog import Catalog
 from skineval.grid.prepare import environment
-from skineval.grid.store import read_json, write_frame, write_json
-from skineval.recipe import make_recipe
+from skineval.grid.tables import read_json, write_frame, write_json
 from skineval.tuning.plan import HANDED_ON, Plan
 from skineval.tuning.space import changed, described
 from skineval.tuning.trials import DONE, RUNNING, STATES, Trial, winner
+from skineval.values.recipe import make_recipe
 
 _OF_A_BENCH = ("environment.json", "cells")  #: what a bench leaves in its folder, and a search does not
 

@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.catalog import Catalog
-from skineval.errors import UsageError
+from skineval.base.errors import UsageError
+from skineval.base.terms import Value
+from skineval.catalog.catalog import Catalog
 from skineval.grid.plan import make_training, run_folder_name
 from skineval.grid.prepare import Prepared, prepare
 from skineval.grid.sources import absolute
-from skineval.recipe import Recipe
-from skineval.runspec import RunSpec
-from skineval.specs import Selection, Value
 from skineval.train.weights import NONE
 from skineval.tuning.space import Space, applied, described, make_space, own_values
 from skineval.tuning.visible import seen_elsewhere
+from skineval.values.recipe import Recipe
+from skineval.values.runspec import RunSpec, Selection
 
 #: Keys of a recipe that a search hands on to the winning recipe and has no use for itself.
 HANDED_ON = ("external", "explainers", "ensemble", "replicates")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from skineval.runspec import derive_seed
-from skineval.specs import Value
+from skineval.base.terms import Value
 from skineval.tuning.advice import propose
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import settings
 from skineval.tuning.trials import Trial
+from skineval.values.runspec import derive_seed
 
 ASKED = 10  #: times that the sampler is asked for a setting it has not proposed yet
 

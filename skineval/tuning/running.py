@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from skineval.catalog import Catalog
-from skineval.data.pixels import cache_folder, open_store
-from skineval.errors import CellError, Interrupted, SkinevalError, one_line
+from skineval.base.errors import CellError, Interrupted, SkinevalError, one_line
+from skineval.base.places import cache_folder
+from skineval.catalog.catalog import Catalog
+from skineval.data.pixels.store import open_store
 from skineval.train.determinism import make_deterministic
-from skineval.train.poisoned import is_poisoned
+from skineval.train.faults import is_poisoned
 from skineval.tuning.advice import Judge
 from skineval.tuning.attempt import Ground, Observer, attempt
 from skineval.tuning.display import Display

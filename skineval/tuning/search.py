@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.catalog import Catalog
-from skineval.errors import UsageError
-from skineval.grid.run import RUNS
-from skineval.recipe import Recipe
+from skineval.base.errors import UsageError
+from skineval.base.places import RUNS
+from skineval.catalog.catalog import Catalog
 from skineval.tuning.display import Display
 from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
 from skineval.tuning.trials import Trial, winner
+from skineval.values.recipe import Recipe
 
 #: Said of a strategy on embeddings.
 _REFITS = (

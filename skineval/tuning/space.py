@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
-from skineval.augmentations import PRESETS
-from skineval.errors import UsageError, hint_for
-from skineval.recipe import NEEDS, Recipe, make_recipe
-from skineval.specs import Value
+from skineval.base.errors import UsageError, hint_for
+from skineval.base.terms import Value
+from skineval.values.augmentations import PRESETS
+from skineval.values.recipe import NEEDS, Recipe, make_recipe
 
 #: Searched where nobody says what.
 USUAL = ("learning_rate", "weight_decay", "batch_size", "augment", "schedule", "epochs")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from skineval.specs import Value
+from skineval.base.terms import Value
 
 RUNNING, DONE, PRUNED, FAILED = "running", "done", "pruned", "failed"
 STATES = (RUNNING, DONE, PRUNED, FAILED)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.grid.workspace import Rows
-from skineval.recipe import Recipe
+from skineval.data.splits.split import Parts
+from skineval.values.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,14 +20,14 @@ class Visible:
 
     rows: NDArray[np.int64]  #: (m,) of the store: the train part, then the validation part
     targets: NDArray[np.int64]  #: (m,) of these rows
-    parts: Rows  #: places in `rows`; the test part is empty
+    parts: Parts  #: places in `rows`; the test part is empty
 
 
-def without_test(targets: NDArray[np.int64], parts: Rows) -> Visible:
+def without_test(targets: NDArray[np.int64], parts: Parts) -> Visible:
     """The fold whose `parts` are rows of `targets` (N,), without its test part; the order within a part is kept."""
     rows = np.concatenate([parts.train, parts.validation])
     train, validation = np.split(np.arange(len(rows)), [len(parts.train)])
-    return Visible(rows, targets[rows], Rows(train, validation, np.empty(0, dtype=np.int64)))
+    return Visible(rows, targets[rows], Parts(train, validation, np.empty(0, dtype=np.int64)))
 
 
 def seen_elsewhere(recipe: Recipe) -> str:

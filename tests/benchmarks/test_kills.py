@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.reliability.kills import phase
-from skineval.grid.store import DONE, BenchFolder, CellRecord, write_cell
-from tests.test_recipe import SPEC
+from skineval.base.terms import DONE
+from skineval.grid.cell.record import CellRecord, write_cell
+from skineval.grid.folder import BenchFolder
+from tests.values.test_recipe import SPEC
 
 
 def touch(path: Path) -> None:

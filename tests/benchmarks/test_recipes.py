@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.recipes import __main__ as program
-from skineval.catalog import load_catalog
-from skineval.recipe import make_recipe, read_recipe
+from skineval.catalog.catalog import load_catalog
+from skineval.values.recipe import make_recipe, read_recipe
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 RECIPES = {path.stem: path for path in sorted((ROOT / "recipes").glob("*.toml"))}

@@ -16,7 +16,7 @@ from benchmarks.speed.case import Case, parse_case
 from benchmarks.speed.peers import Skipped
 from benchmarks.speed.rounds import Measured, Result, measure, ratios, rotated
 from benchmarks.speed.side import Side, Turn, timed
-from skineval.errors import UsageError
+from skineval.base.errors import UsageError
 
 TINY = (
     "--data=synthetic:images=100",

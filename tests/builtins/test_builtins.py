@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
+from skineval.base.errors import CellError
 from skineval.builtins.imbalance import balanced_draws, class_weights, smote
-from skineval.catalog import load_catalog
-from skineval.errors import CellError
+from skineval.catalog.catalog import load_catalog
+from skineval.catalog.loading import load_plugins
 from skineval.measure.metrics import METRICS
-from skineval.plugins import load_plugins
 
 
 def counts(most=5):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from skineval.base.errors import DataError, UsageError
 from skineval.builtins.datasets import SOURCES
-from skineval.data import layouts
-from skineval.errors import DataError, UsageError
-from tests.data import relayout
+from skineval.data.layouts import recognise
 from tests.data.folders import ham_folder, seven_classes
+from tests.data.layouts import relayout
 
 SOURCE = {source.name: source for source in SOURCES}
 
@@ -29,7 +29,7 @@ def test_ham10000_reads_folders(tmp_path: Path) -> None:
 
 
 def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -> None:
-    table = layouts.load(seven_classes(tmp_path / "ham10000"))
+    table = recognise.load(seven_classes(tmp_path / "ham10000"))
     laid_out = {
         "ham10000": tmp_path / "ham10000",
         "isic2018": relayout.isic2018(table, tmp_path / "isic", ["train"] * 28),
@@ -39,7 +39,7 @@ def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -
         "folders": relayout.class_folders(table, tmp_path / "classes"),
         "hmnist": relayout.hmnist(table, tmp_path / "csv", 8),
     }
-    assert set(laid_out) == set(SOURCE) - {"synthetic"} == {layout.name for layout in layouts.LAYOUTS}
+    assert set(laid_out) == set(SOURCE) - {"synthetic"} == {layout.name for layout in recognise.LAYOUTS}
     for name, path in laid_out.items():
         recognised = {source.name for source in SOURCES if source.recognise is not None and source.recognise(path)}
         assert recognised == {name}
@@ -49,7 +49,7 @@ def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -
 
 
 def test_images_in_quarantine_are_left_out_of_every_layout(tmp_path: Path) -> None:
-    table = layouts.load(seven_classes(tmp_path / "ham10000"))
+    table = recognise.load(seven_classes(tmp_path / "ham10000"))
     left_out = frozenset(table.frame["image_id"][:3])
     for name, path in {
         "ham10000": tmp_path / "ham10000",

@@ -13,12 +13,12 @@ import pytest
 import torch
 from torchvision import models
 
+from skineval.base.errors import WeightsError
 from skineval.builtins import imagenet
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.errors import WeightsError
-from skineval.specs import Selection
 from skineval.train.network import build_network
 from skineval.train.weights import Weights, resolve_weights
+from skineval.values.runspec import Selection
 
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 CHECKPOINT = "ResNet18_Weights.IMAGENET1K_V1"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from skineval.data.pixels import open_store
-from skineval.data.storefile import StoreFile
+from skineval.data.pixels.store import open_store
+from skineval.data.pixels.store_file import StoreFile
 from tests.conftest import Skineval
 from tests.data.folders import made_table
 

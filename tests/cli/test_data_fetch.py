@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import run_program
-from tests.data import fault_server as faults
-from tests.data.fault_server import FaultServer, archive, dataverse, md5, zenodo
+from tests.data.fetch import fault_server as faults
+from tests.data.fetch.fault_server import FaultServer, archive, dataverse, md5, zenodo
 
 PARTS = {f"HAM10000_images_part_{number}.zip": archive(300_000, seed=number) for number in (1, 2)}
 ROWS = "".join(f"HAM_{row:07},ISIC_{row:07},nv,histo,50.0,male,back,rosendahl\n" for row in range(10_015))
@@ -37,7 +37,7 @@ def rows(stdout: str) -> list[dict[str, object]]:
 
 
 def test_help_has_an_example_and_every_name(skineval_program) -> None:
-    from skineval.data.repositories import COLLECTIONS
+    from skineval.data.fetch.repositories import COLLECTIONS
 
     done = skineval_program("data", "fetch", "--help")
     assert done.returncode == 0

@@ -12,8 +12,9 @@ import pytest
 
 import skineval
 from skineval import api
-from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.base.terms import DIAGNOSES
+from skineval.data.lesions import KNOWN_DUPLICATES
 from tests.measure.samples import classifier
 
 TRUTH = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\na,1,0,0,0,0,0,0\nb,0,1,0,0,0,0,0\nc,1,0,0,0,0,0,0\nd,0,1,0,0,0,0,0\n"

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from skineval.cli import bench, tune
-from skineval.options import KEYS, shipped_recipes
-from skineval.recipe import Recipe, read_recipe
+from skineval.values.keys import KEYS, shipped_recipes
+from skineval.values.recipe import Recipe, read_recipe
 from tests.conftest import run_program
 
 WIDTHS = (60, 78, 100, 160)

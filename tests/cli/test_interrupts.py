@@ -14,7 +14,7 @@ def interrupted(*_, **__):
     [
         (("doctor",), "skineval.api.diagnosis"),
         (("bench", "demo"), "skineval.api.request"),
-        (("list", "models"), "skineval.catalog.load_catalog"),
+        (("list", "models"), "skineval.catalog.catalog.load_catalog"),
         (("evaluate", "no-file.csv"), "skineval.api.evaluation"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,

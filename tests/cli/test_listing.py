@@ -9,8 +9,8 @@ import json
 import pytest
 
 from skineval.builtins.imagenet import weights_path
+from skineval.catalog.specs import Architecture
 from skineval.cli import listing
-from skineval.specs import Architecture
 from tests.conftest import install_plugin, run_program
 
 PLUGIN = """

@@ -13,13 +13,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from skineval.cli import forecast as forecasts
+from skineval.cli.bench_progress import Progressing
 from skineval.cli.board import Board, Figures, Row
-from skineval.cli.display import Progressing
 from skineval.cli.forecast import Forecast, Pace
-from skineval.grid.engines import Message
 from skineval.grid.plan import HEAD_SHARE
-from skineval.runspec import RunSpec, Training
-from skineval.specs import Selection
+from skineval.grid.workers.engine import Message
+from skineval.values.runspec import RunSpec, Selection, Training
 
 TRAINING = Training(epochs=6, batch_size=8, learning_rate=0.1)
 CELL = RunSpec(Selection("resnet34"), Selection("class-weights"), 0, 0, "dx7", (), "", "", 64, TRAINING, "none", "fp32")

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import skineval
-from skineval.recipe import read_recipe
+from skineval.values.recipe import read_recipe
 from tests.conftest import install_plugin, run_program
 from tests.data.folders import lesion_folder
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skineval.data import layouts
-from skineval.data.lesions import LesionTable
+from skineval.data.layouts import recognise
+from skineval.values.lesion_table import LesionTable
 
 
 @pytest.fixture(scope="session")
@@ -19,4 +19,4 @@ def real_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def real_table(real_folder: Path) -> LesionTable:
-    return layouts.load(real_folder)
+    return recognise.load(real_folder)

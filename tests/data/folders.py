@@ -14,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from skineval.data import layouts
-from skineval.data.lesions import COLUMNS, DIAGNOSES, LesionTable
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.base.terms import DIAGNOSES
+from skineval.data.layouts import recognise
+from skineval.values.lesion_table import COLUMNS, LesionTable
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
 ROWS = (
@@ -84,7 +85,7 @@ def lesion_folder(folder: Path, prefix: str = "") -> Path:
 def refused(folder: Path) -> str:
     """The message of the error that loading `folder` ends with."""
     with pytest.raises(DataError) as caught:
-        layouts.load(folder)
+        recognise.load(folder)
     assert caught.value.hint
     assert caught.value.exit_code == 3
     return caught.value.message

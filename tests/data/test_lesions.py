@@ -5,17 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.data.lesions import (
-    DIAGNOSES,
-    KNOWN_DUPLICATES,
-    LesionTable,
-    labels,
-    make_groups,
-    regroup,
-    sample,
-    subset,
-)
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import DIAGNOSES
+from skineval.data.lesions import KNOWN_DUPLICATES, make_groups, regroup, sample, subset
+from skineval.values.lesion_table import LesionTable, labels
 from tests.data.folders import made_table
 
 MIXED = [(dx, count) for dx, n in zip(DIAGNOSES, (9, 15, 30, 7, 30, 160, 8), strict=True) for count in (1, 2) * n]

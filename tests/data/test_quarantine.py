@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from skineval.data import layouts, quarantine
+from skineval.base.errors import DataError
+from skineval.data import quarantine
 from skineval.data.findings import Finding
+from skineval.data.layouts import recognise
 from skineval.data.quarantine import Quarantine
-from skineval.errors import DataError
 from tests.data.folders import IDS, JPEGS, ROWS, ham_folder, made_table, metadata, write_files, write_zip
 
 TABLE = made_table([("mel", 2), ("nv", 3), ("bkl", 1)])
@@ -98,11 +99,11 @@ def test_missing_and_damaged_images_and_rows_are_never_looked_at(tmp_path: Path)
     folder = ham_folder(tmp_path / "damaged", metadata(rows), images)
     listed = Quarantine(dict.fromkeys([IDS[0], IDS[2], "ISIC_9"], "damaged"))
     with pytest.raises(DataError):
-        layouts.load(folder)
-    table = quarantine.load_without(layouts.load, folder, listed)
+        recognise.load(folder)
+    table = quarantine.load_without(recognise.load, folder, listed)
     # The same as a folder that never held them.
     kept = {id_: JPEGS[id_] for id_ in (IDS[1], IDS[3])}
-    other = layouts.load(ham_folder(tmp_path / "other", metadata([ROWS[1], ROWS[3]]), kept))
+    other = recognise.load(ham_folder(tmp_path / "other", metadata([ROWS[1], ROWS[3]]), kept))
     assert table.fingerprint == other.fingerprint
     assert set(table.notes) - set(other.notes) == {"3 images in quarantine were left out"}
     assert table.images.pixels([0, 1], 8).shape == (2, 8, 8, 3)
@@ -114,15 +115,15 @@ def test_members_that_cannot_be_read_in_place_can_be_left_out(tmp_path: Path) ->
         for id_, content in JPEGS.items():
             archive.writestr(f"{id_}.jpg", content, zipfile.ZIP_LZMA if id_ == IDS[0] else zipfile.ZIP_DEFLATED)
     with pytest.raises(DataError, match="method 14"):
-        layouts.load(tmp_path)
-    assert len(quarantine.load_without(layouts.load, tmp_path, Quarantine({IDS[0]: ""}))) == 3
+        recognise.load(tmp_path)
+    assert len(quarantine.load_without(recognise.load, tmp_path, Quarantine({IDS[0]: ""}))) == 3
 
 
 def test_unknown_ids_are_refused_by_loaders_too(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 images in quarantine are not in .*HAM10000_metadata\.csv: ISIC_77"):
-        quarantine.load_without(layouts.load, ham_folder(tmp_path), Quarantine({"ISIC_77": ""}))
+        quarantine.load_without(recognise.load, ham_folder(tmp_path), Quarantine({"ISIC_77": ""}))
     with pytest.raises(DataError, match=r"All images of .* are in quarantine"):
-        quarantine.load_without(layouts.load, tmp_path, Quarantine(dict.fromkeys(IDS, "")))
+        quarantine.load_without(recognise.load, tmp_path, Quarantine(dict.fromkeys(IDS, "")))
 
 
 def isic2018(folder: Path) -> Path:
@@ -140,15 +141,15 @@ def isic2018(folder: Path) -> Path:
 def test_images_of_isic2018_can_be_left_out(tmp_path: Path) -> None:
     folder = isic2018(tmp_path)
     with pytest.raises(DataError, match="ISIC_0000002"):
-        layouts.load(folder)
-    table = quarantine.load_without(layouts.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000004": ""}))
+        recognise.load(folder)
+    table = quarantine.load_without(recognise.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000004": ""}))
     assert table.frame["image_id"].tolist() == ["ISIC_0000001", "ISIC_0000003"]
     assert table.official == ("train", "test")
     with pytest.raises(DataError, match="ISIC_0000009"):
-        quarantine.load_without(layouts.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000009": ""}))
+        quarantine.load_without(recognise.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000009": ""}))
 
 
 def test_images_of_class_folders_can_be_left_out(tmp_path: Path) -> None:
     write_files(tmp_path, {f"{dx}/{dx}{n}.jpg": JPEGS[IDS[n]] for dx in ("mel", "nv") for n in (0, 1)})
-    table = quarantine.load_without(layouts.load, tmp_path, Quarantine({"mel0": ""}))
+    table = quarantine.load_without(recognise.load, tmp_path, Quarantine({"mel0": ""}))
     assert table.frame["image_id"].tolist() == ["mel1", "nv0", "nv1"]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skineval.base.errors import DataError
 from skineval.data import tables
-from skineval.errors import DataError
 
 NAMES = ["image_id", "mel", "Melanocytic nevi"]
 CELLS = [["ISIC_1", "0.25", "0.75"], ["ISIC_2", "1e-3", ""], ["ISIC_3", "1", "0"]]

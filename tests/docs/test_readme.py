@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skineval.calls import CALLS
-from skineval.catalog import select
+from skineval.catalog.calls import CALLS
+from skineval.catalog.catalog import select
+from skineval.catalog.hooks import __dict__ as hookspecs
 from skineval.cli import app
-from skineval.data import layouts
-from skineval.hookspecs import __dict__ as hookspecs
+from skineval.data.layouts import recognise
 from tests.conftest import run_program
 from tests.data import fault_server
 from tests.data.folders import lesion_folder
-from tests.data.relayout import isic2018
+from tests.data.layouts.relayout import isic2018
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def workplace(tmp_path_factory):
     ids = [image.stem for image in sorted((folder / "HAM10000").rglob("*.jpg"))]
     scores = "".join(f"img/{id_}.jpg,0.4{',0.1' * 6}\n" for id_ in ids)
     (folder / "theirs.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
-    others = layouts.load(lesion_folder(folder / "others", prefix="9"))
+    others = recognise.load(lesion_folder(folder / "others", prefix="9"))
     isic2018(others, folder / "ISIC2018", ["test"] * len(others))
     return folder
 

@@ -13,8 +13,8 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
+from skineval.base.scheme import WARNING, dark_rules
 from skineval.explain.gallery import LETTERS, PANEL, WIDTH, Example, gallery
-from skineval.scheme import WARNING, dark_rules
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIDE = 32

@@ -8,13 +8,13 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
+from skineval.base.errors import CellError
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.catalog import load_catalog, select
-from skineval.errors import CellError
+from skineval.catalog.catalog import load_catalog, select
+from skineval.catalog.loading import load_plugins
 from skineval.explain.heatmaps import cam_layer, cam_layers, gradcam, resolution
 from skineval.explain.panels import checked_maps, examples
-from skineval.measure.predictions import Predictions
-from skineval.plugins import load_plugins
+from skineval.values.predictions import Predictions
 
 
 def network(architecture):

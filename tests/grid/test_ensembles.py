@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from skineval.data.lesions import DIAGNOSES
-from skineval.errors import UsageError
+from skineval.base.errors import UsageError
+from skineval.base.terms import DIAGNOSES
 from skineval.grid.ensembles import check_members, ensembles
-from skineval.grid.result import CellResult
-from skineval.grid.store import BenchFolder
+from skineval.grid.folder import BenchFolder
 from skineval.measure.ensembles import mean_of
-from skineval.measure.predictions import EVERY_FOLD
-from skineval.recipe import make_recipe
+from skineval.values.predictions import EVERY_FOLD
+from skineval.values.recipe import make_recipe
+from skineval.values.result import CellResult
 from tests.conftest import TINY, run_program
 from tests.measure.samples import classifier
 

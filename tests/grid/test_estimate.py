@@ -7,11 +7,11 @@ import os
 
 import pytest
 
-from skineval.catalog import load_catalog
+from skineval.catalog.catalog import load_catalog
 from skineval.grid import estimate
 from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import prepare
-from skineval.recipe import make_recipe
+from skineval.values.recipe import make_recipe
 
 KEYS = {
     "models": "cnn:width=4,cnn:width=8",

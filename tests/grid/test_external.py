@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from skineval.data import synthetic
-from skineval.data.lesions import DIAGNOSES, KNOWN_DUPLICATES, subset
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import DIAGNOSES
+from skineval.data.lesions import KNOWN_DUPLICATES, subset
+from skineval.data.synthetic import synthetic
 from skineval.grid.external import (
     SAME_CONTENT,
     SAME_GROUP,
@@ -23,7 +24,7 @@ from skineval.grid.external import (
     overlaps,
     unique_names,
 )
-from skineval.grid.store import BenchFolder
+from skineval.grid.folder import BenchFolder
 from tests.conftest import TINY, run_program
 from tests.data.folders import made_table
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval.data.lesions import DIAGNOSES
-from skineval.errors import ModelFileError
+from skineval.base.errors import ModelFileError
+from skineval.base.terms import DIAGNOSES
 from tests.data.folders import encoded, ham_folder, metadata, picture
 
 PER_CLASS = 12

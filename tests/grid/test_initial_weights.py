@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from skineval.grid.folder import BenchFolder
 from skineval.grid.plan import peak_learning_rate
-from skineval.grid.store import BenchFolder
-from skineval.recipe import make_recipe
+from skineval.values.recipe import make_recipe
 from tests.conftest import TINY, install_plugin, run_program
 
 PRETRAINED = """

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skineval.data import synthetic
-from skineval.errors import DataError
-from skineval.grid.additions import outlines
+from skineval.base.errors import DataError
+from skineval.data.synthetic import synthetic
+from skineval.grid.cell.additions import outlines
+from skineval.grid.cell.workspace import masks_from_message, masks_to_message
 from skineval.grid.run import answer_for_masks
-from skineval.grid.workspace import masks_from_message, masks_to_message
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9))))

@@ -10,11 +10,11 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 import skineval
-from skineval.data.lesions import DIAGNOSES
-from skineval.errors import DataError, UsageError
-from skineval.grid.outcome import load_bench
-from skineval.grid.store import BenchFolder
-from skineval.report.systems import ranked
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import DIAGNOSES
+from skineval.grid.conclude import load_bench
+from skineval.grid.folder import BenchFolder
+from skineval.report.bench.systems import ranked
 from tests.conftest import TINY, run_program
 
 GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-first", "--folds=2")

@@ -8,7 +8,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from skineval.grid.store import BenchFolder, is_complete
+from skineval.grid.cell.record import is_complete
+from skineval.grid.folder import BenchFolder
 from tests.conftest import TINY, run_program
 
 ARGUMENTS = (*TINY, "--imbalance=none,smote", "--epochs=1", "--out=out", "--external=synthetic:images=80:seed=5")

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval.data import synthetic
-from skineval.data.lesions import LesionTable
-from skineval.errors import ModelFileError
+from skineval.base.errors import ModelFileError
+from skineval.data.synthetic import synthetic
+from skineval.values.lesion_table import LesionTable
 
 DATA = "synthetic:images=100"
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval.grid.store import BenchFolder
+from skineval.grid.folder import BenchFolder
 from tests.conftest import run_program
 from tests.data.folders import lesion_folder
 

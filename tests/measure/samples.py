@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skineval.data.lesions import DIAGNOSES
-from skineval.measure.predictions import Predictions
+from skineval.base.terms import DIAGNOSES
+from skineval.values.predictions import Predictions
 
 #: Images of each class in HAM10000, in the order of DIAGNOSES (Tschandl et al. 2018).
 HAM10000_COUNTS = (327, 514, 1099, 115, 1113, 6705, 142)

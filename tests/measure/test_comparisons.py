@@ -10,12 +10,13 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
 from skineval.measure.comparisons import Comparison, against_best, difference, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import METRICS, from_plain
-from skineval.measure.predictions import EVERY_FOLD
-from skineval.report.rows import Estimate, Score, ranking
+from skineval.report.bench.rows import Score, ranking
+from skineval.report.document.formatting import Estimate
+from skineval.values.predictions import EVERY_FOLD
 from tests.measure.samples import classifier
 
 BY_NAME = {metric.name: metric for metric in METRICS}

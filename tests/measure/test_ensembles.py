@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.errors import DataError
+from skineval.base.errors import DataError
+from skineval.catalog.specs import NAME
 from skineval.measure.comparisons import difference
 from skineval.measure.ensembles import mean_of
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import METRICS
 from skineval.measure.names import ensemble_name, is_ensemble
-from skineval.measure.predictions import EVERY_FOLD, Predictions
-from skineval.specs import NAME
+from skineval.values.predictions import EVERY_FOLD, Predictions
 from tests.measure.samples import classifier
 
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -10,15 +10,15 @@ import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.data.lesions import DIAGNOSES
-from skineval.errors import DataError, PluginError
+from skineval.base.errors import DataError, PluginError
+from skineval.base.terms import DIAGNOSES
+from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
 from skineval.measure.intervals import bootstrap, estimate, percentile_interval, pivoted
 from skineval.measure.metrics import METRICS, from_plain
-from skineval.measure.predictions import Predictions
 from skineval.measure.resampling import resample
 from skineval.measure.shares import wilson
-from skineval.specs import Metric
+from skineval.values.predictions import Predictions
 from tests.measure.samples import HAM10000_COUNTS, classifier
 
 BY_NAME = {metric.name: metric for metric in METRICS}

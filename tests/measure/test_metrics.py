@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skineval.data.lesions import DIAGNOSES
+from skineval.base.terms import DIAGNOSES
 from skineval.measure import metrics
 from skineval.measure.calibration import reliability
 from skineval.measure.curves import confusion, roc
 from skineval.measure.metrics import METRICS, from_plain
-from skineval.measure.predictions import Predictions
+from skineval.values.predictions import Predictions
 from tests.measure.samples import HAM10000_COUNTS, classifier, softmax
 
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.errors import DataError
-from skineval.measure.predictions import Predictions, from_frame, several, sum_to_one, sum_tolerance
+from skineval.base.errors import DataError
+from skineval.measure.predictions import from_frame, several
+from skineval.values.predictions import Predictions, sum_to_one, sum_tolerance
 from tests.measure.samples import classifier, softmax
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skineval.base.errors import DataError
+from skineval.base.terms import DIAGNOSES
 from skineval.data import tables
-from skineval.data.isic2018 import UNSCORED
-from skineval.data.lesions import DIAGNOSES
-from skineval.errors import DataError
+from skineval.data.layouts.isic2018 import UNSCORED
 from skineval.measure.predictions import several
 from skineval.measure.submissions import read_reference, read_submission, refer
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from skineval.data.lesions import DIAGNOSES
-from skineval.grid.result import BenchResult, CellResult, EnsembleResult
+from skineval.base.terms import DIAGNOSES
 from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
-from skineval.measure.predictions import Predictions
-from skineval.recipe import Recipe
-from skineval.report.rows import system_name
+from skineval.report.bench.rows import system_name
+from skineval.values.predictions import Predictions
+from skineval.values.recipe import Recipe
+from skineval.values.result import BenchResult, CellResult, EnsembleResult
 
 SHARES = np.array([0.05, 0.08, 0.13, 0.03, 0.14, 0.53, 0.04])
 SYSTEMS = (("resnet34", "focal:gamma=1.5", 1.9), ("densenet121", "class_weights", 1.75), ("resnet34", "none", 1.3))

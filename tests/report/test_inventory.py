@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from skineval.data import layouts
-from skineval.data.headers import Header, Headers
-from skineval.data.inventory import Inventory, inventory
-from skineval.report.console import render
+from skineval.data.layouts import recognise
+from skineval.data.layouts.headers import Header, Headers
+from skineval.data.quality.inventory import Inventory, inventory
+from skineval.report.document.console import render
+from skineval.report.document.tables import Table
 from skineval.report.inventory import inventory_tables
-from skineval.report.tables import Table
-from tests.data import relayout
 from tests.data.folders import made_table, seven_classes
+from tests.data.layouts import relayout
 
 LESIONS = [("nv", 3), ("nv", 1), ("mel", 2), ("bcc", 1)]
 
@@ -41,8 +41,8 @@ def test_classes_and_their_sum() -> None:
 
 
 def test_unknown_lesions_are_not_counted(tmp_path: Path) -> None:
-    table = layouts.load(seven_classes(tmp_path / "seven"))
-    read = layouts.load(relayout.hmnist(table, tmp_path / "csv", 8))
+    table = recognise.load(seven_classes(tmp_path / "seven"))
+    read = recognise.load(relayout.hmnist(table, tmp_path / "csv", 8))
     shown = tables(inventory(read))
     assert cell(shown["Data set"], "lesions", "value") == "not known"
     assert "Images per lesion" not in shown

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.recipe import make_recipe
-from skineval.report import console
+from skineval.report.document import console
 from skineval.report.tuning import draw, ranked, table
 from skineval.tuning.search import Search
 from skineval.tuning.space import Choices, Range
 from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
+from skineval.values.recipe import make_recipe
 
 SPACE = (
     Range("epochs", 2, 8, whole=True),

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.augmentations import COMPONENTS, PRESETS, canonical, components
 from skineval.train.augment import epoch_draws, make_transform, normaliser, pieces
 from skineval.train.augment.draws import COLUMNS, NEUTRAL, WIDTH, neutral_draws
+from skineval.values.augmentations import COMPONENTS, PRESETS, canonical, components
 from tests.train.pictures import CPU, MEAN, STD, pictures
 
 MIXING = ("mixup", "cutmix")

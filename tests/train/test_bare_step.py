@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from skineval.errors import UsageError
-from skineval.runspec import Training
-from skineval.specs import Selection
+from skineval.base.errors import UsageError
 from skineval.train.bare_step import SHARE, Need, bare_step, empty_stage, largest_batch, memory_need
 from skineval.train.learner import make_learner
+from skineval.values.runspec import Selection, Training
 from tests.train.toys import TOY
 
 CPU = torch.device("cpu")

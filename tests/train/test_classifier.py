@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from skineval.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError
 from skineval.train.classifier import Classifier
 from tests.train.toys import CLASSES, MEAN, STD, TOY
 

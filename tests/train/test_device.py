@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from skineval.base.errors import UsageError
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.errors import UsageError
 from skineval.train import device as devices
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skineval.networks import find_head
+from skineval.catalog.networks import find_head
 from skineval.train.embeddings import PENALTIES, fit_head, install_head
 from skineval.train.predict import embed, predict_logits, softmax
 from tests.train.toys import TOY, build, images, score, stage

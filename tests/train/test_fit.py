@@ -14,17 +14,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.errors import CellError, Interrupted
+from skineval.base.errors import CellError, Interrupted
 from skineval.train import checkpoint
 from skineval.train.checkpoint import EpochRecord, Progress
-from skineval.train.fit import (
-    batch_bounds,
-    draw_order,
-    images_per_second,
-    parts_of,
-    run_epoch,
-    train,
-)
+from skineval.train.fit import batch_bounds, draw_order, images_per_second, parts_of, run_epoch, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import build_network

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from skineval.catalog import load_catalog
-from skineval.errors import Interrupted
-from skineval.runspec import RunSpec, Training
-from skineval.specs import Selection
+from skineval.base.errors import Interrupted
+from skineval.catalog.catalog import load_catalog
 from skineval.train import determinism, fit
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
@@ -18,6 +16,7 @@ from skineval.train.learner import make_learner
 from skineval.train.network import build_network
 from skineval.train.predict import Stage, never, predict_probabilities
 from skineval.train.weights import NONE, Weights
+from skineval.values.runspec import RunSpec, Selection, Training
 from tests.conftest import run_program
 from tests.train.toys import CLASSES, images, score, task
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from skineval.errors import CellError
-from skineval.train.memory import is_out_of_memory
+from skineval.base.errors import CellError
+from skineval.train.faults import is_out_of_memory
 from skineval.train.network import build_network
 from skineval.train.predict import embed, predict_logits, predict_probabilities
 from skineval.train.weights import NONE, Weights

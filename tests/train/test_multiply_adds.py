@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torchvision import models
 
+from skineval.base.errors import PluginError
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.catalog import select
-from skineval.errors import PluginError
-from skineval.specs import Architecture, Selection
+from skineval.catalog.catalog import select
+from skineval.catalog.specs import Architecture
 from skineval.train.multiply_adds import multiply_adds
+from skineval.values.runspec import Selection
 
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 SELECTED = Selection("any")

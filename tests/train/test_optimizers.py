@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skineval.runspec import Training
 from skineval.train.optimizers import make_optimizer
+from skineval.values.runspec import Training
 from tests.train.toys import TOY
 
 CLASSES = {
@@ -108,7 +108,7 @@ def test_no_optimizer_loads_the_compiler():
     import sys
 
     code = (
-        "import sys, torch; from skineval.train.optimizers import *; from skineval.runspec import Training;"
+        "import sys, torch; from skineval.train.optimizers import *; from skineval.values.runspec import Training;"
         "m = torch.nn.Linear(2, 2); o = make_optimizer(m, Training(1, 1, .1)); m(torch.ones(1, 2)).sum().backward();"
         "o.step(.1); o.zero_grad(); sys.exit('torch._dynamo' in sys.modules)"
     )

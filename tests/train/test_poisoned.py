@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skineval.train.poisoned import is_poisoned
+from skineval.train.faults import is_poisoned
 
 
 @pytest.mark.parametrize(

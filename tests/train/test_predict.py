@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from skineval.errors import CellError, Interrupted
+from skineval.base.errors import CellError, Interrupted
 from skineval.train.predict import VIEWS, View, predict_logits, predict_probabilities, softmax
 from tests.train.toys import CLASSES, MEAN, STD, build, images, stage
 

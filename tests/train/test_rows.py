@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.errors import DataError
+from skineval.base.errors import DataError
 from skineval.train.predict import Stage, put_on_device
 from skineval.train.rows import FileRows
 

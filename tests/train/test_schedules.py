@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.runspec import Training
 from skineval.train.schedules import learning_rate, one_cycle, plateau
+from skineval.values.runspec import Training
 
 
 def training(**changes):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from skineval.grid.engines import LocalEngine
+from skineval.grid.workers.engine import LocalEngine
 from skineval.train.waiting import BRIEFLY, waiting_briefly
 
 

@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from skineval.errors import CellError, ExitCode, ModelFileError, WeightsError
-from skineval.networks import find_head
-from skineval.specs import Selection
+from skineval.base.errors import CellError, ExitCode, ModelFileError, WeightsError
+from skineval.catalog.networks import find_head
 from skineval.train.network import build_network
 from skineval.train.weights import Loaded, Weights, load_into, read_tensors, recorded, resolve_weights
+from skineval.values.runspec import Selection
 from tests.conftest import TINY
 from tests.train.toys import TOY, build
 

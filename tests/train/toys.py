@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from skineval.catalog.specs import Architecture
 from skineval.measure.metrics import balanced_accuracy
-from skineval.runspec import RunSpec, Training
-from skineval.specs import Architecture, Selection
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.fit import Task
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage
+from skineval.values.runspec import RunSpec, Selection, Training
 
 CLASSES = ("red", "green", "blue")
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.errors import UsageError
+from skineval.base.errors import UsageError
 from skineval.tuning.advice import AT_RANDOM, NEVER_PRUNED, WARM_UP, Judge, propose, require_optuna
 from skineval.tuning.space import Choices, Range, Space
 from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial

@@ -20,12 +20,12 @@ import pandas as pd
 import pytest
 import torch
 
-from skineval.catalog import load_catalog
-from skineval.data.pixels import PixelStore, cache_folder, open_store
-from skineval.errors import CellError, DataError, Interrupted, SkinevalError, UsageError
-from skineval.files import DiskError
-from skineval.recipe import make_recipe, read_recipe
-from skineval.report import console
+from skineval.base.errors import CellError, DataError, Interrupted, SkinevalError, UsageError
+from skineval.base.files import DiskError
+from skineval.base.places import cache_folder
+from skineval.catalog.catalog import load_catalog
+from skineval.data.pixels.store import PixelStore, open_store
+from skineval.report.document import console
 from skineval.report.tuning import table
 from skineval.train import device
 from skineval.train.checkpoint import EpochRecord, Progress
@@ -38,6 +38,7 @@ from skineval.tuning.plan import Plan, make_plan
 from skineval.tuning.search import Options, Search, search
 from skineval.tuning.trials import DONE, FAILED, PRUNED, RUNNING, Trial
 from skineval.tuning.visible import seen_elsewhere, without_test
+from skineval.values.recipe import make_recipe, read_recipe
 from tests.conftest import run_program
 
 KEYS = {

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.errors import UsageError
-from skineval.recipe import Recipe, make_recipe
+from skineval.base.errors import UsageError
 from skineval.tuning.space import (
     SEARCHABLE,
     USUAL,
@@ -20,6 +19,7 @@ from skineval.tuning.space import (
     own_values,
     settings,
 )
+from skineval.values.recipe import Recipe, make_recipe
 
 BASE = {"models": "cnn", "data": "synthetic", "weights": "none", "learning_rate": 1e-3, "epochs": 6}
 

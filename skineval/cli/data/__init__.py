@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from skineval.cli.data import audit, cache, check, fetch, info, split
-from skineval.cli.quick import QuickCommand, QuickGroup, RecipeCommand
+from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 
 app = typer.Typer(
     cls=QuickGroup,

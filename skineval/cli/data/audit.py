@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from skineval.base.errors import ExitCode
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, warn
-from skineval.errors import ExitCode
-from skineval.options import HELP
+from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval data audit DIR --out audit"
 
@@ -55,8 +55,8 @@ def audit(
             quarantine=quarantine,
             progress=progress,
         )
-    from skineval.report import audit as report
-    from skineval.report import audit_files
+    from skineval.report.audit import audit as report
+    from skineval.report.audit import audit_files
 
     found, subject = audited.audit, audited.subject
     stamps = report.stamps_of(found, subject.stamps)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skineval.base.errors import DataError, UsageError
 from skineval.cli.output import Format, FormatOption, QuietOption, is_terminal, print_table
-from skineval.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skineval.data.cache import CachedStore
-    from skineval.report.tables import Table
+    from skineval.data.pixels.cache import CachedStore
+    from skineval.report.document.tables import Table
 
 EXAMPLE = "Example: skineval data cache --clear --older-than 30"
 
@@ -38,9 +38,9 @@ def cache(
         raise UsageError("--verify and --clear were given together.", "Give one of them.")
     from datetime import timedelta
 
-    from skineval.data.cache import COMPLETE, cached_stores, remove
-    from skineval.data.cache import verify as verified
-    from skineval.data.pixels import cache_folder
+    from skineval.base.places import cache_folder
+    from skineval.data.pixels.cache import COMPLETE, cached_stores, remove
+    from skineval.data.pixels.cache import verify as verified
 
     folder = cache_folder()
     unused_for = timedelta(days=older_than) if older_than is not None else None
@@ -65,8 +65,8 @@ def cache(
 
 
 def _table(folder: Path, stores: Sequence[CachedStore], states: Sequence[str]) -> Table:
-    from skineval.report.tables import Column, Row, Table
-    from skineval.report.text import plural
+    from skineval.report.document.formatting import plural
+    from skineval.report.document.tables import Column, Row, Table
 
     columns = (
         Column("data", "Data"),

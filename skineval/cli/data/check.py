@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skineval.base.errors import ExitCode
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
 from skineval.cli.progress import counting
-from skineval.errors import ExitCode
 
 if TYPE_CHECKING:
-    from skineval.data.check import Checked
-    from skineval.data.lesions import LesionTable
+    from skineval.data.quality.check import Checked
+    from skineval.values.lesion_table import LesionTable
 
 EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
 
@@ -39,8 +39,8 @@ def check(
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
-    from skineval.data import check as checks
-    from skineval.data import manifest as manifests
+    from skineval.data.files import checksums as manifests
+    from skineval.data.quality import check as checks
     from skineval.report.findings import all_findings, findings_table
 
     promised = manifests.read(manifest) if manifest is not None else None
@@ -65,7 +65,7 @@ def check(
 
 
 def _load(path: Path) -> LesionTable:
-    from skineval.catalog import load_catalog
+    from skineval.catalog.catalog import load_catalog
     from skineval.grid.sources import load_table
 
     return load_table(str(path), load_catalog())[0]

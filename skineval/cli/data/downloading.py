@@ -13,10 +13,10 @@ from rich.progress import TimeRemainingColumn as Remaining
 from rich.text import Text
 
 from skineval.cli.output import is_terminal
-from skineval.data.download import Watcher
+from skineval.data.fetch.download import Watcher
 
 if TYPE_CHECKING:
-    from skineval.data.download import Receipt
+    from skineval.data.fetch.download import Receipt
 
 
 class Downloading(Watcher):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skineval.base.errors import ExitCode, Interrupted
 from skineval.cli.output import Format, FormatOption, QuietOption, complain, is_terminal, print_table, warn
-from skineval.errors import ExitCode, Interrupted
 
 if TYPE_CHECKING:
-    from skineval.data.download import RemoteFile
-    from skineval.data.fetch import Fetched
-    from skineval.data.repositories import Collection
-    from skineval.report.tables import Table
+    from skineval.data.fetch.download import RemoteFile
+    from skineval.data.fetch.fetch import Fetched
+    from skineval.data.fetch.repositories import Collection
+    from skineval.report.document.tables import Table
 
 EXAMPLE = "Example: skineval data fetch ham10000 --to HAM10000"
 _NAMES = "ham10000, ham10000-masks, isic2018-test, dermamnist, dermamnist-64, dermamnist-128 or dermamnist-224."
@@ -40,10 +40,10 @@ def fetch(
     Running the same command again goes on where it was cut, and fetches nothing that is there. Files that were placed
     in the folder by hand are accepted where their size and checksum are right.
     """
+    from skineval.base.places import cache_folder
     from skineval.cli.data.downloading import Downloading
-    from skineval.data.fetch import fetch as fetch_files
-    from skineval.data.pixels import cache_folder
-    from skineval.data.repositories import find_collection, resolve
+    from skineval.data.fetch.fetch import fetch as fetch_files
+    from skineval.data.fetch.repositories import find_collection, resolve
 
     collection = find_collection(name)
     folder = to or cache_folder() / "datasets" / collection.folder
@@ -84,7 +84,7 @@ def _agreed(files: tuple[RemoteFile, ...]) -> bool:
 
 
 def _table(collection: Collection, files: tuple[RemoteFile, ...], fetched: Fetched) -> Table:
-    from skineval.report.tables import Cell, Column, Row, Table
+    from skineval.report.document.tables import Cell, Column, Row, Table
 
     def cells(file: RemoteFile) -> tuple[Cell, ...]:
         receipt = fetched.receipts.get(file.name)

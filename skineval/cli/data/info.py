@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, print_tables
-from skineval.options import HELP
+from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval data info DIR"
 

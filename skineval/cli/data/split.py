@@ -9,7 +9,7 @@ import typer
 
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
-from skineval.options import HELP
+from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
 KEYS = ("groups", "quarantine", "limit", "task", "protocol", "split", "folds", "repeats", "split_seed")
@@ -33,9 +33,9 @@ def split(
     from skineval import api
 
     table, made = api.split(data, **keys)
-    from skineval.files import write_new
-    from skineval.grid.store import csv_text
-    from skineval.report.parts import split_table
+    from skineval.base.files import write_new
+    from skineval.grid.tables import csv_text
+    from skineval.report.split_table import split_table
 
     if not quiet:
         for note in table.notes:

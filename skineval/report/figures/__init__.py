@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skineval.grid.result import BenchResult
-from skineval.report.document import LeftOut
+from skineval.report.document.blocks import LeftOut
 from skineval.report.figures import confusion, forest, reliability, roc, training
+from skineval.report.figures.galleries import photographs
 from skineval.report.figures.scene import scene_of
-from skineval.report.galleries import photographs
-from skineval.report.style import Drawn
+from skineval.report.figures.style import Drawn
+from skineval.values.result import BenchResult
 
 
 def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:

@@ -9,13 +9,16 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from skineval.data.lesions import DIAGNOSIS_NAMES
-from skineval.report import notes, rows, style, text
-from skineval.report.document import Figure
+from skineval.base.scheme import INK, MUTED
+from skineval.base.terms import DIAGNOSIS_NAMES
+from skineval.report.bench import notes, rows
+from skineval.report.bench.rows import PRIMARY
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Figure
+from skineval.report.document.formatting import Estimate
+from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of, grid
-from skineval.report.rows import PRIMARY, Estimate
-from skineval.report.style import NARROW, Drawn, Page
-from skineval.scheme import INK, MUTED
+from skineval.report.figures.style import NARROW, Drawn, Page
 
 _PANELS = ((PRIMARY, "balanced accuracy"), ("macro_auc", "macro AUC"))
 _UNKNOWN = "no interval"
@@ -24,14 +27,14 @@ _UNKNOWN = "no interval"
 def overview(scene: Scene) -> Drawn:
     """The primary metric and macro AUC of every system, beside what looks at no image."""
     best = scene.names[0]
-    first = text.decimal(rows.of(scene.scores, PRIMARY)[best].value)
-    ahead = f"{text.plain(best)} leads with a balanced accuracy of {first}"
+    first = formatting.decimal(rows.of(scene.scores, PRIMARY)[best].value)
+    ahead = f"{formatting.plain(best)} leads with a balanced accuracy of {first}"
     figure = Figure(
         file_of("overview"),
         "Systems compared",
         "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
         f"baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure.{scene.not_ranked}",
-        f"Forest plot of {text.plural(len(scene.names), 'system')}; "
+        f"Forest plot of {formatting.plural(len(scene.names), 'system')}; "
         f"{'none is ranked' if best in scene.beside else ahead}.",
         "overview",
     )
@@ -45,8 +48,8 @@ def recall(scene: Scene) -> Drawn:
         "Recall of each class",
         "Share of the test images of each class that are called right, with 95 % intervals. "
         f"{_meanings(scene.classes)}{scene.not_ranked}",
-        f"Recall with intervals of {text.plural(len(scene.names), 'system')} "
-        f"for {text.listed(map(text.plain, scene.classes))}.",
+        f"Recall with intervals of {formatting.plural(len(scene.names), 'system')} "
+        f"for {formatting.listed(map(formatting.plain, scene.classes))}.",
         "recall",
     )
     return style.drawn(figure, partial(_recall, scene))
@@ -67,7 +70,7 @@ def _overview(scene: Scene, page: Page) -> Canvas:
                 panel.text(
                     1.03,
                     place,
-                    rows.said(estimates[system]),
+                    formatting.format_estimate(estimates[system]),
                     transform=panel.get_yaxis_transform(),
                     va="center",
                 )
@@ -103,7 +106,7 @@ def _recall(scene: Scene, page: Page) -> Canvas:
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
         sizes = {(one.n_images, one.n_lesions) for one in of_class}
-        of_what = text.sample(*sizes.pop(), scene.lesions_known) if len(sizes) == 1 else ""
+        of_what = formatting.sample(*sizes.pop(), scene.lesions_known) if len(sizes) == 1 else ""
         panel.set_xlabel("recall\n" + style.wrapped(of_what, page.width / (columns + 1), page.letters))
     return figure
 

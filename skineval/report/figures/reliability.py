@@ -9,13 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from skineval.base.scheme import MUTED, PAPER
 from skineval.measure.calibration import reliability
-from skineval.report import rows, style, text
-from skineval.report.document import Figure
+from skineval.report.bench import rows
+from skineval.report.bench.systems import System
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Figure
+from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of, grid
-from skineval.report.style import NARROW, Drawn, Page
-from skineval.report.systems import System
-from skineval.scheme import MUTED, PAPER
+from skineval.report.figures.style import NARROW, Drawn, Page
 
 SHOWN = 6  #: systems; each takes much room, and the tables have the figures of all
 FEW = 10  #: predictions below which the share of a bin says little
@@ -32,7 +34,7 @@ def draw(scene: Scene) -> Drawn:
         "probabilities can be taken at their word. Below: how many predictions have such a confidence, an image "
         f"counting once for each seed. Hollow points: fewer than {FEW} predictions."
         + (f" The best {SHOWN} systems; ECE and NLL of the others are in the table." if left else ""),
-        f"Reliability diagrams of {text.plural(len(shown), 'system')}.",
+        f"Reliability diagrams of {formatting.plural(len(shown), 'system')}.",
         "reliability",
     )
     return style.drawn(figure, partial(_paint, scene, shown))
@@ -69,7 +71,7 @@ def _diagram(upper: Axes, lower: Axes, scene: Scene, system: System, page: Page)
     style.unit_axis(upper.xaxis)
     style.unit_axis(upper.yaxis)
     figures = [
-        f"{name} {text.decimal(found[system.name].value)}"
+        f"{name} {formatting.decimal(found[system.name].value)}"
         for name, found in (("ECE", rows.of(scene.scores, "ece")), ("NLL", rows.of(scene.scores, "nll")))
         if system.name in found
     ]
@@ -80,7 +82,13 @@ def _diagram(upper: Axes, lower: Axes, scene: Scene, system: System, page: Page)
     for place in np.flatnonzero(used):
         centre, n = (bins[place] + bins[place + 1]) / 2, int(curve.count[place])
         words = lower.annotate(
-            text.count(n), (centre, n), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", rotation=90
+            formatting.count(n),
+            (centre, n),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            rotation=90,
         )
         words.set_in_layout(False)  # inside the panel, whose size must not depend on it
     lower.set(xlim=(0, 1), ylim=(0, 1.7 * max(curve.count)), xlabel="confidence", yticks=[], visible=True)

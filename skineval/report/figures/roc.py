@@ -14,15 +14,17 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from skineval.base.scheme import FAINT, MUTED
 from skineval.measure import curves
-from skineval.measure.predictions import Predictions
-from skineval.report import rows, style, text
-from skineval.report.document import Figure
+from skineval.report.bench import rows
+from skineval.report.bench.systems import System
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Figure
+from skineval.report.document.formatting import Estimate
+from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of, grid
-from skineval.report.rows import Estimate
-from skineval.report.style import NARROW, Drawn, Page
-from skineval.report.systems import System
-from skineval.scheme import FAINT, MUTED
+from skineval.report.figures.style import NARROW, Drawn, Page
+from skineval.values.predictions import Predictions
 
 NAMED = 4  #: systems whose curves can be told apart in a panel
 _MACRO = "macro"
@@ -44,8 +46,8 @@ def draw(scene: Scene) -> Drawn:
         "Curves over the test images of all folds and seeds; areas under them as in the tables, the mean over cells, "
         "with 95 % intervals. The marker on a curve: where sensitivity and specificity have the largest sum."
         f"{named * (others > 0)}",
-        f"ROC curves of {text.plural(len(scene.systems), 'system')}, one panel for each of "
-        f"{text.listed(map(text.plain, panels))}.",
+        f"ROC curves of {formatting.plural(len(scene.systems), 'system')}, one panel for each of "
+        f"{formatting.listed(map(formatting.plain, panels))}.",
         "roc",
     )
     lines = [_curves(system.test, shown) for system in scene.systems]
@@ -87,7 +89,7 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
     names = [style.shortened(style.drawable(system.name), letters) for system in named]
     if len(scene.systems) > NAMED:
         handles.append(Line2D([], [], color=MUTED, alpha=0.4))
-        names.append(text.plural(len(scene.systems) - NAMED, "other system"))
+        names.append(formatting.plural(len(scene.systems) - NAMED, "other system"))
     top.legend(handles, names, loc="center left", bbox_to_anchor=(0.01, 0.5), ncols=_columns(page), handlelength=2.6)
     return figure
 
@@ -104,7 +106,10 @@ def _name_areas(panel: Axes, scene: Scene, named: Sequence[System], areas: Mappi
     below = ScaledTranslation(0, -(2.7 * page.letters + 9) / 72, figure.dpi_scale_trans)
     panel.legend(
         [style.handle(scene.looks[system.name]) for system in named],
-        [rows.said(areas[system.name]) if system.name in areas else text.MISSING for system in named],
+        [
+            formatting.format_estimate(areas[system.name]) if system.name in areas else formatting.MISSING
+            for system in named
+        ],
         title="AUC",
         alignment="left",
         loc="upper left",

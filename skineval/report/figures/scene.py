@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from skineval.grid.result import BenchResult
-from skineval.report import rows, style
-from skineval.report.rows import Score, Unranked
-from skineval.report.style import FOLDER, Look
-from skineval.report.systems import System, ranked, unranked
+from skineval.report.bench import rows
+from skineval.report.bench.rows import Score, Unranked
+from skineval.report.bench.systems import System, ranked, unranked
+from skineval.report.figures import style
+from skineval.report.figures.style import FOLDER, Look
+from skineval.values.result import BenchResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from skineval.grid.result import CellResult
-from skineval.report import style, text
-from skineval.report.document import Figure
+from skineval.base.scheme import INK, MUTED, PAPER
+from skineval.report.bench.systems import System
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Figure
+from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of
-from skineval.report.style import NARROW, Drawn, Page
-from skineval.report.systems import System
-from skineval.scheme import INK, MUTED, PAPER
+from skineval.report.figures.style import NARROW, Drawn, Page
+from skineval.values.result import CellResult
 
 _LOSSES = ("train_loss", "val_loss")
 _FAR = 3  # times the middle of all: a loss of which the axis does not follow
@@ -28,10 +29,11 @@ def draw(system: System, scene: Scene) -> Drawn:
     """Losses and validation balanced accuracy by epoch, one line a cell."""
     figure = Figure(
         file_of("training", system.name),
-        f"Training: {text.plain(system.name)}",
-        f"One line a cell ({text.plural(len(system.cells), 'cell')}), on axes that are the same for every system; "
+        f"Training: {formatting.plain(system.name)}",
+        f"One line a cell ({formatting.plural(len(system.cells), 'cell')}), on axes that are the same for every "
+        "system; "
         "the star marks the epoch with the best balanced accuracy on the validation part, the dotted line chance.",
-        f"Loss and validation balanced accuracy by epoch for {text.plain(system.name)}.",
+        f"Loss and validation balanced accuracy by epoch for {formatting.plain(system.name)}.",
         "training",
         system.name,
     )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from skineval.augmentations import components
 from skineval.train.augment import randaugment
 from skineval.train.augment.colour import Palette, drawn_light, normaliser, recolour
 from skineval.train.augment.draws import COLUMNS, WIDTH, chosen_columns, epoch_draws, neutral_draws
@@ -21,6 +20,7 @@ from skineval.train.augment.geometry import drawn_pose, warp
 from skineval.train.augment.hair import TINT, draw_hairs_
 from skineval.train.augment.mixing import Shares, drawn_mixture
 from skineval.train.augment.pieces import cut, joined
+from skineval.values.augmentations import components
 
 __all__ = ["Batch", "Transform", "epoch_draws", "make_transform", "normaliser"]
 

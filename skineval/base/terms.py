@@ -1,0 +1,32 @@
+"""The words of the field and of skineval that travel everywhere: diagnoses, tasks, parts, protocols, stamps, states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+Value: TypeAlias = bool | int | float | str
+#: How an image that is not square becomes one. squash: the whole image, its sides scaled differently; crop: the largest
+#: square at its centre; pad: the whole image, its sides scaled alike, centred on black.
+Fit: TypeAlias = Literal["squash", "crop", "pad"]
+#: The seven diagnoses of HAM10000, in alphabetical order; this order stands beside every probability.
+DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+DIAGNOSIS_NAMES = {
+    "akiec": "actinic keratosis",
+    "bcc": "basal cell carcinoma",
+    "bkl": "benign keratosis",
+    "df": "dermatofibroma",
+    "mel": "melanoma",
+    "nv": "melanocytic nevus",
+    "vasc": "vascular lesion",
+}
+#: Version 1 of the malignant task: malignant = melanoma, basal cell carcinoma, actinic keratosis (19.51 % of HAM10000).
+MALIGNANT = ("akiec", "bcc", "mel")
+BINARY = ("benign", "malignant")
+#: The classes of each task, in the order of their targets.
+TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dx7": DIAGNOSES, "malignant": ("benign", "malignant")})
+PARTS = ("train", "validation", "test")
+#: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
+LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")
+DONE, FAILED, NOT_RUN = "done", "failed", "not run"

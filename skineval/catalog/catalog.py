@@ -1,0 +1,292 @@
+"""From names to specifications: what every plugin offers, by kind, with globs, parameters and did-you-mean."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from skineval.base.errors import UsageError, hint_for
+from skineval.base.terms import Value
+from skineval.catalog import calls
+from skineval.catalog.calls import CALLS
+from skineval.catalog.hybrids import PLUS, combine, resolved
+from skineval.catalog.loading import Plugins, Problem, Provider, load_plugins, set_aside
+from skineval.catalog.specs import (
+    NAME,
+    Architecture,
+    DatasetSource,
+    Explainer,
+    ImbalanceStrategy,
+    Metric,
+    Parameter,
+    Reporter,
+    Specification,
+)
+from skineval.values.runspec import Selection
+
+S = TypeVar("S", bound=Specification)
+
+#: How `skineval list` calls all of a kind.
+KINDS: Mapping[type, str] = {
+    Architecture: "models",
+    ImbalanceStrategy: "imbalance",
+    Explainer: "explainers",
+    Metric: "metrics",
+    DatasetSource: "datasets",
+    Reporter: "reporters",
+}
+#: Between the parts of a hybrid, but not in a number: `a+b`, `a:rate=1e+3`.
+_BETWEEN_PARTS = re.compile(r"\+(?!\d+(?:[:+]|$))")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[S]):
+    """One specification and where it comes from."""
+
+    specification: S
+    provider: Provider
+
+
+@dataclass(frozen=True)
+class Shelf(Generic[S]):
+    """All specifications of one kind, by name, in the order in which they were registered."""
+
+    kind: str  #: as `skineval list` calls it
+    noun: str  #: as messages call one of them
+    entries: Mapping[str, Entry[S]]
+
+    def __iter__(self) -> Iterator[S]:
+        return (entry.specification for entry in self.entries.values())
+
+    def __getitem__(self, name: str) -> S:
+        """The specification called `name`; raises UsageError with the nearest known names."""
+        if name not in self.entries:
+            raise UsageError(f"There is no {self.noun} {name!r}.", hint_for(name, self.entries, _told(self.kind)))
+        return self.entries[name].specification
+
+    def providers(self, name: str) -> tuple[Provider, ...]:
+        """Who provides what is called `name`."""
+        return (self.entries[name].provider,)
+
+    def select(self, texts: Sequence[str]) -> tuple[Selection, ...]:
+        """Resolve names, globs (`resnet*`) and parameters (`smote:k=3`); duplicates are dropped.
+
+        Raises UsageError for what is unknown, mistyped or out of range.
+        """
+        selected: dict[str, Selection] = {}
+        for text in texts:
+            for selection in self._matching(text.strip()):
+                selected.setdefault(str(selection), selection)
+        return tuple(selected.values())
+
+    def _matching(self, text: str) -> Iterator[Selection]:
+        name, *assignments = text.split(":")
+        names = fnmatch.filter(self.entries, name) if _is_glob(name) else [name]
+        if not names:
+            raise UsageError(f"No {self.noun} matches {name!r}.", hint_for(name, self.entries, _told(self.kind)))
+        for found in names:
+            yield select(self[found], assignments)
+
+
+@dataclass(frozen=True)
+class ArchitectureShelf(Shelf[Architecture]):
+    """All architectures, and their hybrids, which are made when they are asked for: `a+b`, parameters part by part.
+
+    The name of a hybrid holds the names of its parts, its parameters are theirs: `width` of `cnn` is `cnn.width`.
+    """
+
+    def __getitem__(self, name: str) -> Architecture:
+        """The architecture or hybrid called `name`; raises UsageError with the nearest known names."""
+        if PLUS not in name:
+            return super().__getitem__(name)
+        return combine([super(ArchitectureShelf, self).__getitem__(part) for part in name.split(PLUS)])
+
+    def providers(self, name: str) -> tuple[Provider, ...]:
+        """Who provides the architecture, or the parts of the hybrid, called `name`."""
+        return tuple(dict.fromkeys(self.entries[part].provider for part in name.split(PLUS)))
+
+    def _matching(self, text: str) -> Iterator[Selection]:
+        parts = [part.strip() for part in _BETWEEN_PARTS.split(text)]
+        if len(parts) == 1:
+            yield from super()._matching(text)
+            return
+        try:
+            yield self._hybrid(parts)
+        except UsageError as error:
+            raise UsageError(f"In the hybrid {text!r}: {error.message}", error.hint) from None
+
+    def _hybrid(self, parts: Sequence[str]) -> Selection:
+        if not all(parts):
+            raise UsageError("A part is empty.", "Write the names of its parts with + between them: cnn+densenet121.")
+        for part in parts:
+            if _is_glob(part.partition(":")[0]):
+                raise UsageError(f"{part!r} stands for several models.", "Name each part of a hybrid in full.")
+        chosen = [selection for part in parts for selection in super(ArchitectureShelf, self)._matching(part)]
+        names = [selection.name for selection in chosen]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
+        parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
+        return Selection(PLUS.join(names), MappingProxyType(parameters), PLUS.join(map(str, chosen)))
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be named in a recipe, and what was set aside on the way."""
+
+    architectures: ArchitectureShelf
+    imbalance: Shelf[ImbalanceStrategy]
+    explainers: Shelf[Explainer]
+    metrics: Shelf[Metric]
+    datasets: Shelf[DatasetSource]
+    reporters: Shelf[Reporter]
+    plugins: Plugins
+    problems: tuple[Problem, ...]
+
+    def architecture(self, selection: Selection) -> Architecture:
+        """The architecture that `selection` names, as its parameters make it; raises UsageError for unknown names."""
+        return resolved(self.architectures[selection.name], selection.parameters)
+
+
+def load_catalog(plugins: Plugins | None = None) -> Catalog:
+    """Ask every plugin what it offers."""
+    loaded = load_plugins() if plugins is None else plugins
+    problems = list(loaded.problems)
+
+    def collect(hook: str, of: type[S]) -> Mapping[str, Entry[S]]:
+        entries: dict[str, Entry[S]] = {}
+        for found in loaded.collect(hook):
+            if isinstance(found, Problem):
+                problems.append(found)
+                continue
+            provider, specification = found
+            fault = _fault(specification, of, entries)
+            if fault:
+                problems.append(set_aside(Problem(provider, hook, fault)))
+            else:
+                entries[specification.name] = Entry(specification, provider)
+        return MappingProxyType(entries)
+
+    def shelf(of: type[S], noun: str, hook: str) -> Shelf[S]:
+        return Shelf(KINDS[of], noun, collect(hook, of))
+
+    return Catalog(
+        architectures=ArchitectureShelf("models", "model", collect("skineval_register_architectures", Architecture)),
+        imbalance=shelf(ImbalanceStrategy, "imbalance strategy", "skineval_register_imbalance"),
+        explainers=shelf(Explainer, "explainer", "skineval_register_explainers"),
+        metrics=shelf(Metric, "metric", "skineval_register_metrics"),
+        datasets=shelf(DatasetSource, "data set", "skineval_register_datasets"),
+        reporters=shelf(Reporter, "reporter", "skineval_register_reporters"),
+        plugins=loaded,
+        problems=tuple(problems),
+    )
+
+
+def select(specification: Specification, assignments: Sequence[str] = ()) -> Selection:
+    """`specification` with `key=value` texts applied to its parameters, typed and checked."""
+    known: Mapping[str, Parameter] = getattr(specification, "parameters", {})
+    given: dict[str, Value] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if key not in known:
+            there = hint_for(key, known) if known else "It takes no parameters."
+            told = f"`skineval list {KINDS[type(specification)]}` shows the parameters of each."
+            raise UsageError(f"{specification.name} has no parameter {key!r}.", f"{there} {told}")
+        if not equals:
+            raise UsageError(
+                f"{specification.name}:{key} has no value.", f"Write {key}=VALUE; by default {known[key].default}."
+            )
+        given[key] = _parse(specification.name, key, value, known[key])
+    changed = {key: value for key, value in given.items() if value != known[key].default}
+    text = ":".join([specification.name, *(f"{key}={written(changed[key])}" for key in known if key in changed)])
+    resolved = {key: given.get(key, parameter.default) for key, parameter in known.items()}
+    return Selection(specification.name, MappingProxyType(resolved), text)
+
+
+def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
+    kind = type(parameter.default)
+    where = f"{name}:{key}"
+    try:
+        value: Value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"{where} is {text!r}, which is not {_article(kind)}.", f"{parameter.summary} Default: {parameter.default}."
+        ) from None
+    if parameter.choices and value not in parameter.choices:
+        raise UsageError(f"{where} is {text!r}.", f"Choose one of {', '.join(map(str, parameter.choices))}.")
+    if isinstance(value, (int, float)):
+        # Written so that NaN fails too.
+        if parameter.minimum is not None and not value >= parameter.minimum:
+            raise UsageError(f"{where} is {text}.", f"It must be at least {parameter.minimum:g}.")
+        if parameter.maximum is not None and not value <= parameter.maximum:
+            raise UsageError(f"{where} is {text}.", f"It must be at most {parameter.maximum:g}.")
+    return value
+
+
+def _told(kind: str) -> str:
+    return f"`skineval list {kind}` says what each is."
+
+
+def _is_glob(name: str) -> bool:
+    return any(c in name for c in "*?[")
+
+
+def _article(kind: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
+
+
+def written(value: Value) -> str:
+    """A value as one writes it in a recipe."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) -> str:
+    """Why `specification` cannot be taken in; empty if it can."""
+    if not isinstance(specification, of):
+        return f"returned {type(specification).__name__} where {of.__name__} is expected"
+    name: object = specification.name
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
+    if not isinstance(specification.summary, str) or not specification.summary.strip():
+        return f"{name} has no summary"
+    parameters = getattr(specification, "parameters", {})
+    fault = _fault_in_parameters(parameters)
+    if fault:
+        return f"{name}.{fault}"
+    for attribute, call in CALLS[of].items():
+        fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
+        if fault:
+            return fault
+    for attribute in ("image_size", "min_image_size", "n_parameters"):
+        size: object = getattr(specification, attribute, None)
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
+            return f"{name}.{attribute} is {size!r}, which is not a whole number"
+    if name in entries:
+        other = entries[name].provider
+        return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
+    return ""
+
+
+def _fault_in_parameters(parameters: object) -> str:
+    """What is wrong with the parameters of a specification; empty if nothing is."""
+    if not isinstance(parameters, Mapping):
+        return f"parameters is {type(parameters).__name__} where a mapping is expected"
+    for key, parameter in parameters.items():
+        where = f"parameters[{key!r}]"
+        if not isinstance(key, str) or not key.isidentifier():
+            return f"{where} is not named as an argument of a function is"
+        if not isinstance(parameter, Parameter):
+            return f"{where} is {type(parameter).__name__} where skineval.Parameter is expected"
+        kind = type(parameter.default)
+        if kind not in (bool, int, float, str):
+            return f"{where} has the default {parameter.default!r}, which is no truth value, number or text"
+        bounds = [bound for bound in (parameter.minimum, parameter.maximum) if bound is not None]
+        if not all(type(bound) in (int, float) for bound in bounds):
+            return f"{where} has bounds that are not numbers"
+        if any(type(choice) is not kind for choice in parameter.choices):
+            return f"{where} has choices that are not of the type of its default"
+    return ""

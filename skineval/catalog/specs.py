@@ -1,0 +1,259 @@
+"""What plugins hand in: frozen specifications, cheap to make and cheap to list.
+
+Nothing here imports torch, numpy or pandas; the functions a specification carries do so when they are called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, Literal, TypeAlias
+
+from skineval.base.terms import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from skineval.values.lesion_table import LesionTable
+    from skineval.values.result import BenchResult
+
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed setting of a specification, written `name:key=value`; its type is that of `default`."""
+
+    default: Value
+    summary: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Value, ...] = ()
+
+
+Parameters: TypeAlias = Mapping[str, Parameter]
+
+
+# Functions that plugins write. Keyword arguments after those named here are the parameters of the specification.
+
+#: build(num_classes, *, weights, **parameters): the network, from images (N, 3, H, W) float to logits
+#: (N, num_classes); `weights` is None or "imagenet".
+Build: TypeAlias = "Callable[Concatenate[int, ...], nn.Module]"
+
+#: loss(counts, **parameters): from the class counts (C,) of the train part, a function from logits (N, C) float32 and
+#: targets (N,) int64 to losses (N,). The training loop averages them: scale them so that their mean over the train
+#: part is that of plain cross-entropy.
+LossFactory: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], Callable[[Tensor, Tensor], Tensor]]"
+
+#: draw_weights(labels, **parameters): from the train labels (n,) int64, how often each train image is drawn, (n,)
+#: float64 >= 0, in any unit.
+DrawWeights: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
+
+#: resample(embeddings, labels, *, seed, **parameters): from train embeddings (n, d) float32 and labels (n,) int64, the
+#: embeddings (m, d) and labels (m,) on which the head is refitted.
+Resample: TypeAlias = (
+    "Callable[Concatenate[NDArray[np.float32], NDArray[np.int64], ...], tuple[NDArray[np.float32], NDArray[np.int64]]]"
+)
+
+#: attribute(model, images, targets, *, architecture, **parameters): from normalised images (N, 3, H, W) and target
+#: classes (N,), relevance maps (N, H, W) float >= 0.
+Attribute: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, Tensor, ...], Tensor]"
+
+#: resolution(model, images, *, architecture, **parameters): rows and columns of the maps before they are enlarged.
+Resolution: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, ...], tuple[int, int]]"
+
+#: compute(targets, probabilities, weights, classes): see `Metric`.
+Compute: TypeAlias = (
+    "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
+)
+
+#: scores(probabilities, classes): from probabilities (N, C) what images are ranked by, column by column, (N, C), of
+#: which `compute` makes the same figure.
+Scores: TypeAlias = "Callable[[NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
+
+#: share_of(targets, probabilities, classes): which images a figure is a share of, (N,) bool, or (N, C) where per class.
+ShareOf: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64], Sequence[str]], NDArray[np.bool_]]"
+
+#: load(path, **parameters): the lesion table; `path` is None where the data set was named.
+LoadTable: TypeAlias = "Callable[Concatenate[Path | None, ...], LesionTable]"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that can be benched.
+
+    `build(num_classes, *, weights)` returns an `nn.Module` from images (N, 3, H, W) to logits (N, num_classes); import
+    torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
+    embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
+    hold, in one place or several, which is trained while the backbone is frozen (default: `head`); `cam_layer` the
+    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`).
+
+    Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
+    make it.
+    """
+
+    name: str
+    build: Build
+    summary: str
+    image_size: int = 224  #: pixels a side, the size it was designed for
+    min_image_size: int = 32  #: pixels a side, the smallest that works
+    image_size_step: int = 1  #: pixels; the sizes that work are multiples of it
+    head: str | None = None
+    classifier: str | tuple[str, ...] | None = None
+    cam_layer: str | None = None
+    mean: tuple[float, float, float] = IMAGENET_MEAN  #: per channel, images scaled to 0..1
+    std: tuple[float, float, float] = IMAGENET_STD
+    n_parameters: int | None = None  #: trainable numbers, with seven classes
+    bfloat16_on_cpu: bool = True  #: False where bfloat16 is slower on CPUs, as with depthwise convolutions
+    fetch_weights: Callable[[], Path] | None = None  #: finds or downloads the ImageNet weights; None: there are none
+    weights_path: Callable[[], Path] | None = None  #: where `fetch_weights` keeps them, there or not
+    parameters: Parameters = field(default_factory=dict)
+    resolve: Callable[..., Architecture] | None = None
+    parts: tuple[Architecture, ...] = ()  #: of a hybrid, resolved; it has them as its modules parts.0, parts.1, ...
+
+    @property
+    def from_scratch(self) -> tuple[str, ...]:
+        """Which of its parts, or itself, always begin with random values: there are no ImageNet weights of them."""
+        return tuple(part.name for part in self.parts or (self,) if part.fetch_weights is None)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are ImageNet weights of it, or of a part of it."""
+        return len(self.from_scratch) < len(self.parts or (self,))
+
+    def refuses(self, image_size: int) -> str:
+        """Why images of `image_size` pixels a side cannot be used; empty if they can."""
+        if image_size < self.min_image_size:
+            return f"{self.name} needs at least {self.min_image_size} pixels"
+        if image_size % self.image_size_step:
+            return f"{self.name} needs a multiple of {self.image_size_step} pixels"
+        return ""
+
+
+@dataclass(frozen=True)
+class ImbalanceStrategy:
+    """A remedy for class imbalance, acting on the loss, on how images are drawn, or on the train embeddings.
+
+    It is handed train labels or train embeddings and never sees another part. A strategy that only resamples
+    embeddings shares its trained network with every other such strategy and with `none`.
+    """
+
+    name: str
+    summary: str
+    loss: LossFactory | None = None
+    draw_weights: DrawWeights | None = None
+    resample: Resample | None = None
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """A method that says where a model looked.
+
+    `attribute(model, images, targets, *, architecture)` returns maps (N, H, W) >= 0, each at the size of the images.
+    Where they are enlarged, `resolution(model, images, *, architecture)` returns the rows and columns that they had:
+    galleries say so. None where each pixel has a value of its own.
+    """
+
+    name: str
+    attribute: Attribute
+    summary: str
+    parameters: Parameters = field(default_factory=dict)
+    resolution: Resolution | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure computed from predictions, for many weightings of the images at once.
+
+    `compute(targets, probabilities, weights, classes)` takes targets (N,) int64, probabilities (N, C) float64,
+    weights (B, N) float64 >= 0 (row b holds how often each image occurs in bootstrap replicate b; a row of ones is the
+    plain figure) and the C class names, and returns (B,), or (B, C) where `per_class`; NaN where undefined.
+    `skineval.measure.metrics.from_plain` makes one from an ordinary function of targets and probabilities.
+
+    `exchange` says what of a system's answers to an image may change places with another system's in a randomisation
+    test: "answers", the probabilities as they are; or "ranks", their mid-ranks among the system's own answers, class by
+    class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
+    scale is none in quality. Where that order is of something else, such as a sum of columns, `scores` makes it.
+
+    The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
+    behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
+    interval, which has width where all are counted alike. `mean_of`: it is the mean over classes of this figure, whose
+    intervals are combined.
+    """
+
+    name: str
+    compute: Compute
+    summary: str
+    per_class: bool = False
+    higher_is_better: bool = True
+    tasks: tuple[str, ...] = ("dx7", "malignant")
+    exchange: Literal["answers", "ranks"] = "answers"
+    scores: Scores | None = None  #: None: the probabilities
+    share_of: ShareOf | None = None
+    mean_of: Metric | None = None
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Where images and labels come from. `recognise(path)` says whether a folder is of this kind."""
+
+    name: str
+    load: LoadTable
+    summary: str
+    recognise: Callable[[Path], bool] | None = None
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Writes one report of a finished bench into its folder and returns the files written."""
+
+    name: str
+    write: Callable[[BenchResult], Iterable[Path]]
+    summary: str
+
+
+Specification: TypeAlias = Architecture | ImbalanceStrategy | Explainer | Metric | DatasetSource | Reporter
+
+
+@dataclass(frozen=True)
+class CellStarted:
+    """A cell begins (or goes on after an interruption)."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One epoch of a cell is trained, validated and saved."""
+
+    run_id: str
+    epoch: int
+    epochs: int
+    train_loss: float
+    val_loss: float
+    val_balanced_accuracy: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell is done, or failed with a reason."""
+
+    run_id: str
+    status: str  #: "done" or "failed"
+    reason: str
+    seconds: float

@@ -1,0 +1,180 @@
+"""What answers to requests for a file mean when some of it is there already: pure decisions, no network.
+
+After RFC 9110, sections 8.8.3 (ETag), 10.2.3 (Retry-After), 13.1.5 (If-Range), 14 (ranges) and 15 (status codes).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+
+from skineval.data.fetch.transport import Answer, Patience
+from skineval.data.fetch.verification import Promise
+
+_TRANSIENT = (408, 425, 429)
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_NO_RANGE = re.compile(r"bytes \*/(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is there of a file, and what tells whether the rest still belongs to it."""
+
+    received: int = 0  #: bytes
+    etag: str = ""
+    modified: str = ""
+    provable: bool = False  #: a checksum will show whether the parts fit, so they may be joined without a validator
+
+    @property
+    def validator(self) -> str:
+        """What If-Range may hold: never a weak ETag, which promises nothing about bytes."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+    @property
+    def offset(self) -> int:
+        """The first byte to ask for; 0 where what is there cannot be built upon."""
+        return self.received if self.validator or self.provable else 0
+
+
+@dataclass(frozen=True)
+class Append:
+    """The body goes on where the part ends."""
+
+    length: int  #: of the body, in bytes
+    total: int | None  #: of the file
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The body is the file from its beginning."""
+
+    total: int | None  #: bytes
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing is missing."""
+
+
+@dataclass(frozen=True)
+class Discard:
+    """What is there does not belong to the file that the server has now: ask again for all of it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Not now; `after` is how many seconds the server asks to wait."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Asking again would not help."""
+
+    reason: str
+
+
+Step: TypeAlias = Append | Restart | Done | Discard | Retry | Refuse
+
+
+def request_headers(held: Held) -> dict[str, str]:
+    """The headers that ask for what is missing, or for all of it should the file have changed."""
+    if not held.offset:
+        return {}
+    condition = {"If-Range": held.validator} if held.validator else {}
+    return {"Range": f"bytes={held.offset}-", **condition}
+
+
+def plan(promise: Promise, held: Held, answer: Answer, now: float) -> Step:
+    """What to do with the answer to a request with `request_headers(held)`; `now` is in seconds since the epoch."""
+    status = answer.status
+    if status == 200:
+        return _refused(answer) or _whole(promise, answer)
+    if status == 206:
+        return _refused(answer) or _piece(promise, held, answer)
+    if status == 416:
+        return _beyond(promise, held, answer)
+    if status == 202 and answer.header("x-amzn-waf-action"):
+        return Refuse("the server wants to see a browser first (status 202)")
+    if status == 202 or status in _TRANSIENT or status >= 500:
+        return Retry(f"the server answers with status {status}", retry_after(answer.header("retry-after"), now))
+    return Refuse(f"the server answers with status {status}")
+
+
+def _refused(answer: Answer) -> Refuse | None:
+    encoding = answer.header("content-encoding").lower()
+    if encoding not in ("", "identity"):
+        return Refuse(f"the server sends the file encoded ({encoding}) although it was asked for it as it is")
+    if answer.header("content-type").lower().startswith(("text/html", "application/xhtml")):
+        return Refuse("the server sends a web page instead of the file")
+    return None
+
+
+def _whole(promise: Promise, answer: Answer) -> Step:
+    total = _number(answer.header("content-length"))
+    if total is None:
+        return Restart(promise.size)
+    if promise.size is not None and total != promise.size:
+        return Refuse(f"the server sends {total} bytes where {promise.size} were promised")
+    return Restart(total)
+
+
+def _piece(promise: Promise, held: Held, answer: Answer) -> Step:
+    if not held.offset:
+        return Refuse("the server sends a part where the whole file was asked for")
+    match = _RANGE.fullmatch(answer.header("content-range"))
+    if match is None:  # nor has a body that holds several ranges one
+        return Discard("the server sent a part without saying which")
+    first, last = int(match[1]), int(match[2])
+    total = promise.size if match[3] == "*" else int(match[3])
+    length = _number(answer.header("content-length"))
+    if first != held.offset or last < first or (total is not None and last >= total):
+        return Discard(f"the server sent bytes {first} to {last} where those from {held.offset} on were asked for")
+    if length is not None and length != last - first + 1:
+        return Discard("the server sent a part of another length than it says")
+    if promise.size is not None and total != promise.size:
+        return Discard(f"the server has {total} bytes now where {promise.size} were promised")
+    if held.etag and answer.header("etag") not in ("", held.etag):
+        return Discard("the server has another version of the file now")
+    return Append(last - first + 1, total)
+
+
+def _beyond(promise: Promise, held: Held, answer: Answer) -> Step:
+    if not held.offset:
+        return Refuse("the server answers with status 416 although the whole file was asked for")
+    match = _NO_RANGE.fullmatch(answer.header("content-range"))
+    total = int(match[1]) if match else promise.size
+    if total == held.offset and promise.size in (None, total):
+        return Done()
+    return Discard("the server has a shorter file now")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def retry_after(text: str, now: float) -> float | None:
+    """Seconds from the header Retry-After, which holds seconds or a date; None where it holds neither."""
+    seconds = _number(text)
+    if seconds is not None:
+        return float(seconds)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def wait_before(failures: int, after: float | None, patience: Patience, share: float) -> float:
+    """Seconds to wait after so many failures in a row, at least one.
+
+    Twice as long after each, of which between half and all as `share` (0..1) says, so that many clients do not come
+    back together; no less than the server asks for, and no more than `patience.longest_wait`.
+    """
+    backoff = patience.first_wait * 2.0 ** (failures - 1) * (1 + share) / 2
+    return min(max(backoff, after or 0.0), patience.longest_wait)

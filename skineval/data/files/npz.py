@@ -1,0 +1,127 @@
+"""Arrays in an npz file, one record after the other: headers are checked first, and nothing is ever unpickled.
+
+An npz file is a zip archive of npy files (numpy.lib.format). Its largest array may not fit into memory, and what it
+says of itself may be wrong: no memory is taken for an array before its size was compared with what the archive says.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError, some
+
+MAX_BYTES = 8_000_000_000  #: of one array; DermaMNIST has 1.05e9 at most
+SUFFIX = ".npy"
+
+_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_RESTORE = "Download the file again."
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array, as its header describes it."""
+
+    path: Path  #: of the npz file
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return f"{self.path}:{self.key}"
+
+    @property
+    def stride(self) -> int:
+        """Bytes of one record: of all that one index of the first axis holds."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    def records(self) -> Iterator[bytes]:
+        """The content, a record at a time. Raises DataError where the file is damaged or ends early."""
+        with _opened(self.path, self.key) as file:
+            _read_header(file, self.name)
+            for number in range(self.shape[0]):
+                record = file.read(self.stride)
+                if len(record) < self.stride:
+                    raise DataError(f"{self.name} ends after {number} of {self.shape[0]} records.", _RESTORE)
+                yield record
+            file.read(1)  # the checksum is compared at the end
+
+    def read(self) -> NDArray[np.generic]:
+        """The whole array. Raises DataError where the file is damaged."""
+        return np.frombuffer(b"".join(self.records()), dtype=self.dtype).reshape(self.shape)
+
+
+def keys(path: Path) -> tuple[str, ...]:
+    """The names of the arrays in a file; none where it is no npz file that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(name.removesuffix(SUFFIX) for name in archive.namelist() if name.endswith(SUFFIX))
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        return ()
+
+
+def member(path: Path, key: str) -> Member:
+    """The array called `key`, of which the header alone was read.
+
+    Raises DataError for one that is not there or there twice, cannot be read, holds Python objects, is stored by
+    columns, or of which header and archive disagree about the size.
+    """
+    name = f"{path}:{key}"
+    found = keys(path).count(key)
+    if found != 1:
+        raise DataError(
+            f"{path} holds {found} arrays called {key} (it holds: {some(keys(path)) or 'none that can be read'}).",
+            _RESTORE,
+        )
+    with _opened(path, key) as file:
+        shape, by_columns, dtype = _read_header(file, name)
+        begin = file.tell()
+    if dtype.hasobject:
+        raise DataError(f"{name} holds pickled Python objects, which could run code: they are not read.", _RESTORE)
+    if by_columns and len(shape) > 1:
+        raise DataError(f"{name} is stored column by column, which is not read.", "Save it again in C order.")
+    size = math.prod(shape) * dtype.itemsize
+    with zipfile.ZipFile(path) as archive:
+        promised = archive.getinfo(key + SUFFIX).file_size - begin
+    if not shape or min(shape) < 0 or size != promised:
+        raise DataError(
+            f"{name} has the shape {shape} of {dtype}, which takes {size} bytes, and the archive says {promised}.",
+            _RESTORE,
+        )
+    if size > MAX_BYTES:
+        raise DataError(f"{name} has {size} bytes, too many to be meant.", "Remove the file.")
+    return Member(path, key, shape, dtype)
+
+
+@contextmanager
+def _opened(path: Path, key: str) -> Iterator[IO[bytes]]:
+    """The content of a member of the archive; whatever is wrong with it is a DataError."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(key + SUFFIX) as file:
+            yield file
+    except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        # RuntimeError: encrypted; NotImplementedError, a kind of it: compressed by an unknown method.
+        raise DataError(f"{path}:{key} cannot be read: {error}.", _RESTORE) from error
+
+
+def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, whether it is stored column by column, and dtype. numpy evaluates nothing but literals in a header."""
+    try:
+        version = npy.read_magic(file)
+        if version not in _READERS:
+            raise ValueError(f"npy version {version}")
+        return _READERS[version](file)
+    except Exception as error:  # numpy's parser raises whatever damaged bytes lead it to
+        raise DataError(f"{name} is not an npy file that can be read: {error}.", _RESTORE) from error

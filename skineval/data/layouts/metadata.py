@@ -1,0 +1,349 @@
+"""Tables of what is known of each image: the metadata of HAM10000 and its relatives, read, checked and cleaned."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skineval.base.errors import DataError, some
+from skineval.base.terms import DIAGNOSES
+from skineval.data import tables
+from skineval.data.files.stored_files import StoredFile
+from skineval.data.findings import Fault, FaultyRow, refuse
+from skineval.data.lesions import make_groups
+from skineval.data.quarantine import require_known
+from skineval.data.spellings import DIAGNOSES_BY_NAME, diagnosis, image_id
+from skineval.values.lesion_table import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in lower case
+TABLES = (".csv", ".tab", ".tsv", "")  #: suffixes of metadata files; the best first
+REQUIRED = ("lesion_id", "image_id", "dx")
+DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+HEADER = 4096  #: bytes in which the column names of a table are looked for
+MAX_AGE = 120
+SHOWN = 40  #: characters of a bad value that a message shows
+#: The note on images of which nobody says whether they show one lesion.
+LESIONS_UNKNOWN = (
+    "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split"
+)
+
+_UNKNOWN = ("", "na", "nan", "none", "null", "unknown")
+_NO_LESION = ("unknown", "unk", "undefined", "missing", "nil")  #: what is written besides for a lesion nobody knows
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What a table said of each image, checked and cleaned."""
+
+    frame: pd.DataFrame  #: that of a lesion table, sorted by image_id
+    zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
+    notes: tuple[str, ...] = ()  #: on what was changed
+
+
+def is_table(file: StoredFile) -> bool:
+    """Whether a file is called like a table."""
+    return file.inner.suffix.lower() in TABLES[:-1]
+
+
+def is_metadata(file: StoredFile) -> bool:
+    """Whether a file is a table with the columns of the metadata."""
+    return is_table(file) and set(REQUIRED) <= set(header(file))
+
+
+def is_named_metadata(file: StoredFile) -> bool:
+    """Whether a file bears the name under which HAM10000 publishes its metadata."""
+    return file.inner.stem.lower() == METADATA and file.inner.suffix.lower() in TABLES
+
+
+def header(file: StoredFile) -> tuple[str, ...]:
+    """The column names in the first line of a table, in lower case, as far as they lie in its first `HEADER` bytes."""
+    try:
+        if file.member:
+            start = file.read()[:HEADER]
+        else:
+            with file.path.open("rb") as opened:
+                start = opened.read(HEADER)
+    except (OSError, DataError):
+        return ()  # whoever needs the file says so
+    return tables.columns_of(start)
+
+
+def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
+    """The metadata file: by its name, by all columns of HAM10000, or by those that are needed.
+
+    Raises DataError where there is none, or where several differ.
+    """
+    named = [file for file in files if is_named_metadata(file)]
+    fitting = named or [file for file in files if is_metadata(file)]
+    full = [file for file in fitting if set(DESCRIBED) <= set(header(file))]
+    found = sorted(named or full or fitting, key=lambda file: TABLES.index(file.inner.suffix.lower()))
+    differing = [file for file in found[1:] if not _say_the_same(found[0], file)]
+    if differing:
+        raise DataError(
+            f"{path} holds several files that could be the metadata: "
+            f"{some([file.name for file in (found[0], *differing)])}.",
+            "Make one table of them, or remove all but one." if named else "Name the right one HAM10000_metadata.csv.",
+        )
+    if found:
+        return found[0]
+    seen = [file.name for file in files if is_table(file)]
+    raise DataError(
+        f"No metadata in {path}: neither HAM10000_metadata (.csv, .tab) nor another .csv, .tab or .tsv file with the "
+        f"columns {', '.join(REQUIRED)}" + (f" (looked into {some(seen)})." if seen else "."),
+        "Give the folder that holds HAM10000_metadata.csv and the images, zipped or not.",
+    )
+
+
+def _say_the_same(one: StoredFile, other: StoredFile) -> bool:
+    """Whether two tables have the same rows, in any order, in the columns that both have."""
+    if one.read() == other.read():
+        return True
+    raws = [read_table(file) for file in (one, other)]
+    shared = [column for column in (*REQUIRED, *DESCRIBED, "dataset") if all(column in raw for raw in raws)]
+    rows = [raw.assign(age=tables.numbers(raw["age"]) if "age" in raw else "")[shared].astype("str") for raw in raws]
+    first, second = (sorted(cells.itertuples(index=False, name=None)) for cells in rows)
+    return first == second
+
+
+def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) -> Metadata:
+    """What the metadata file says. Raises DataError naming the row (the header is row 1) that cannot be meant.
+
+    Rows of images in `quarantined` are left out before they are looked at; DataError for those that have no row.
+    """
+    raw = leave_out(read_table(file), quarantined, file.name)
+    metadata = clean(raw, file.name)
+    silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
+    notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
+    return replace(metadata, notes=(*metadata.notes, *notes))
+
+
+def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
+    """All cells of the metadata as text, the row numbers of the file as index, and all that is wrong with them.
+
+    Raises DataError for what is no table, or one without the columns `REQUIRED`.
+    """
+    raw, ragged = _parse_table(file, REQUIRED)
+    raw = _completed(raw)
+    return raw, (ragged, *_faults(raw))
+
+
+def leave_out(raw: pd.DataFrame, quarantined: Collection[str], name: str) -> pd.DataFrame:
+    """The rows of the table called `name` but for those of images in quarantine. Raises DataError for unknown ones."""
+    if not quarantined:
+        return raw
+    require_known(quarantined, raw["image_id"], name)
+    kept = raw[~raw["image_id"].isin(quarantined)]
+    if kept.empty:
+        raise DataError(f"All images of {name} are in quarantine.", "Restore the images.")
+    return kept
+
+
+def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
+    """All cells as text, under lower-case column names, with the row number in the file as index (the header is 1).
+
+    Images are known by their ids and diagnoses by their codes, as far as they can be read.
+
+    Raises DataError for what is no table, or one without the columns `required`, or with surplus or missing fields.
+    """
+    raw, ragged = _parse_table(file, required)
+    refuse([ragged], file.name)
+    return raw
+
+
+def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
+    """The rows of a table that have as many fields as its header, and those that have not."""
+    raw, ragged = tables.parse(file.read(), file.name, "Download it again, or save it as CSV.")
+    raw = raw.rename(columns=str.lower)
+    tables.require(raw, required, file.name, f"It needs: {', '.join(required)}.")
+    if raw.empty and not ragged.rows:
+        raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
+    readings = {"image_id": image_id, "image": image_id, "dx": lambda dx: diagnosis(dx) or dx.lower()}
+    return raw.assign(**{name: raw[name].map(read) for name, read in readings.items() if name in raw}), ragged
+
+
+def clean(raw: pd.DataFrame, name: str) -> Metadata:
+    """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
+
+    `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
+    rows that cannot be meant.
+    """
+    raw = _completed(raw)
+    refuse(_faults(raw), name)
+    age = raw["age"].map(_age).astype(np.float64)
+    # "age 0: probably missing" (the data set's own description knows no newborns)
+    zero = age == 0
+    frame = raw.assign(age=age.mask(zero), group=make_groups(raw["image_id"].tolist(), raw["lesion_id"].tolist()))
+    for column in ("dx_type", "sex", "localization", "dataset"):
+        frame[column] = frame.get(column, "")
+        frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
+    zeros = frozenset(frame["image_id"][zero])
+    notes = (f"{len(zeros)} ages of 0 taken as unknown",) if zeros else ()
+    return Metadata(frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True), zeros, notes)
+
+
+def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
+    """The frame of images of which only the diagnosis is known, in their order: each counts as its own lesion."""
+    import pandas as pd
+
+    known = {"image_id": image_ids, "lesion_id": image_ids, "dx": diagnoses, "age": float("nan")}
+    frame = pd.DataFrame(known).assign(group=make_groups(image_ids, image_ids))
+    for column in COLUMNS:
+        if column not in frame:
+            frame[column] = "unknown"
+    return frame[list(COLUMNS)]
+
+
+def _completed(raw: pd.DataFrame) -> pd.DataFrame:
+    """The table with empty cells in those of the columns `DESCRIBED` that it lacks."""
+    return raw.assign(**{column: "" for column in DESCRIBED if column not in raw})
+
+
+def _age(text: str) -> float:
+    """Years; NaN where unknown. Raises ValueError for what is no age."""
+    if text.lower() in _UNKNOWN:
+        return float("nan")
+    age = float(text.replace(",", "."))
+    if not 0 <= age <= MAX_AGE:
+        raise ValueError
+    return age
+
+
+def check_identifiers(frame: pd.DataFrame, name: str) -> None:
+    """Raises DataError where an image_id or lesion_id does not obey `IDENTIFIER`."""
+    refuse([_unusable(frame, "image_id"), _unusable(frame, "lesion_id")], name)
+
+
+def check_repeats(frame: pd.DataFrame, name: str) -> None:
+    """Raises DataError where rows have one image_id."""
+    refuse([_repeats(frame)], name)
+
+
+def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
+    """All that is wrong with the cells."""
+    return (
+        _unusable(frame, "image_id"),
+        _unusable(frame, "lesion_id"),
+        _repeats(frame),
+        _unknown_diagnoses(frame),
+        _contradictions(frame),
+        _unusable_ages(frame),
+    )
+
+
+def _unusable(frame: pd.DataFrame, column: str) -> Fault:
+    # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
+    is_usable, hint = _is_usable, "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
+    if column == "lesion_id":
+        is_usable = _is_usable_lesion
+        hint += " Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
+    return Fault(
+        f"unusable-{column.replace('_', '-')}",
+        f"unusable {column}",
+        f"rows with an unusable {column}",
+        hint,
+        _rows(frame, [not is_usable(id_) for id_ in frame[column]], map(_short, frame[column])),
+    )
+
+
+def _is_usable(id_: str) -> bool:
+    return bool(IDENTIFIER.fullmatch(id_)) and not tables.is_missing(id_)
+
+
+def _is_usable_lesion(id_: str) -> bool:
+    # Lesions that are all called "unknown", "0" or "-" would be one, and no split would part them.
+    return _is_usable(id_) and id_.lower() not in _NO_LESION and bool(id_.strip("0._-"))
+
+
+def _repeats(frame: pd.DataFrame) -> Fault:
+    firsts = tables.first_rows(frame, frame["image_id"].tolist())
+    return Fault(
+        "repeated-image-id",
+        "repeats an image_id",
+        "rows repeat an image_id",
+        "Each image has one row: remove the others.",
+        _rows(frame, frame["image_id"].duplicated(), map(_repeated, frame["image_id"], firsts)),
+    )
+
+
+def _unknown_diagnoses(frame: pd.DataFrame) -> Fault:
+    unknown = ~frame["dx"].isin(DIAGNOSES)
+    guesses = {dx: _short(dx) + _guess(dx) for dx in frame["dx"][unknown].unique()}
+    return Fault(
+        "unknown-dx",
+        "unknown dx",
+        "rows with an unknown dx",
+        f"Diagnoses are: {', '.join(DIAGNOSES)}.",
+        _rows(frame, unknown, (guesses.get(dx, "") for dx in frame["dx"])),
+    )
+
+
+def _contradictions(frame: pd.DataFrame) -> Fault:
+    n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
+    contradictory = frame[frame["lesion_id"].isin(n_diagnoses.index[n_diagnoses > 1])]
+    return Fault(
+        "contradictory-dx",
+        "several diagnoses of one lesion",
+        "lesions have several diagnoses",
+        "All images of a lesion have its dx.",
+        tuple(
+            FaultyRow(0, f"{lesion} is {_alternatives(rows['dx'])}", _usable(rows["image_id"]))
+            for lesion, rows in contradictory.groupby("lesion_id")
+        ),
+    )
+
+
+def _alternatives(diagnoses: pd.Series[str]) -> str:
+    return " and ".join(f"{dx} (row {row})" for row, dx in diagnoses.drop_duplicates().items())
+
+
+def _unusable_ages(frame: pd.DataFrame) -> Fault:
+    return Fault(
+        "unusable-age",
+        "unusable age",
+        "rows with an unusable age",
+        f"Ages are years from 0 to {MAX_AGE}, or empty.",
+        _rows(frame, [not _is_age(age) for age in frame["age"]], map(_short, frame["age"])),
+    )
+
+
+def _rows(frame: pd.DataFrame, wrong: Iterable[bool], texts: Iterable[str]) -> tuple[FaultyRow, ...]:
+    """The rows of `frame` that are wrong, each with its text."""
+    rows = zip(frame.index, frame["image_id"], wrong, texts, strict=True)
+    return tuple(FaultyRow(int(number), text, _usable([id_])) for number, id_, bad, text in rows if bad)
+
+
+def _usable(image_ids: Iterable[str]) -> tuple[str, ...]:
+    """Those ids that are fit to be written to a list."""
+    return tuple(id_ for id_ in image_ids if IDENTIFIER.fullmatch(id_))
+
+
+def _is_age(text: str) -> bool:
+    try:
+        _age(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _repeated(id_: str, first: int) -> str:
+    return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first})"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
+
+
+def _guess(dx: str) -> str:
+    """The diagnosis that a misspelt or written-out one may mean."""
+    close = difflib.get_close_matches(dx, DIAGNOSES_BY_NAME, n=1)
+    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""

@@ -1,0 +1,244 @@
+"""Image files and lesion masks of a data set: found by id, checksummed, and read in place.
+
+They may lie in zip archives, in folders, or both. An image is read anew each time and checked against the checksum
+that it had when the table was loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError, some
+from skineval.base.terms import DIAGNOSES, Fit
+from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
+from skineval.data.files.stored_files import StoredFile, is_unread_archive
+from skineval.data.findings import LEAVE_OUT
+from skineval.data.layouts.headers import Header
+from skineval.data.pixels.decoding import decode_bytes, open_image
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MASK = "_segmentation"  #: what follows the image id in the name of a mask
+LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follows it where others name one
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImages:
+    """The images and masks of a table, by row."""
+
+    files: tuple[StoredFile, ...]
+    segmentations: tuple[StoredFile | None, ...]
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
+        result = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for index, row in enumerate(rows):
+            file = self.files[row]
+            result[index] = decode_bytes(file.read(), size, file.name, fit=fit)
+        return result
+
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        """(n, size, size), True on the lesion, all False where an image has no mask; None where no image has one."""
+        if not any(self.segmentations):
+            return None
+        result = np.zeros((len(rows), size, size), dtype=np.bool_)
+        for index, row in enumerate(rows):
+            file = self.segmentations[row]
+            if file is not None:
+                result[index] = decode_bytes(file.read(), size, file.name, "L", fit) >= 128
+        return result
+
+    def header(self, row: int) -> Header:
+        """Size and kind of an image. Raises DataError naming the file of which the header cannot be read."""
+        file = self.files[row]
+        try:
+            with open_image(file.read(), file.name) as image:
+                return Header(image.width, image.height, image.mode, image.format or "")
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
+            raise DataError(f"{file.name} has no header that can be read: {error}.", "Restore the file.") from error
+
+    def count_masks(self) -> int:
+        """How many images have a lesion mask."""
+        return sum(file is not None for file in self.segmentations)
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """The images of a frame."""
+
+    images: StoredImages
+    fingerprint: str
+    whereabouts: str  #: where the image files lie, in words
+    notes: tuple[str, ...]  #: what a reader should know of the files although it is no error
+
+
+def collect(
+    frame: pd.DataFrame, files: Iterable[StoredFile], path: Path, *, left_out: Collection[str] = ()
+) -> Collected:
+    """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
+
+    Raises DataError naming the images that are not there, or there in several versions.
+    """
+    files = list(files)
+    images, _ = find(files)
+    ids = frame["image_id"].tolist()
+    collected = attach(frame, _match(ids, images, files, path), files)
+    copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
+    extra = len(images.keys() - set(ids) - set(left_out))
+    ignored = (f"{extra} images without metadata are ignored",) if extra else ()
+    return replace(collected, whereabouts=collected.whereabouts + copies, notes=(*ignored, *collected.notes))
+
+
+def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[StoredFile]) -> Collected:
+    """The files chosen for the rows of `frame`, with their masks among `files`.
+
+    The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
+    """
+    files = list(files)
+    _, masks = find(files)
+    known = _checksummed(chosen)
+    mine = [file.inner.stem for file in known if file.inner.stem in masks]
+    of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
+    segmentations = tuple(of_image.get(file.inner.stem) for file in known)
+    return Collected(
+        StoredImages(known, segmentations),
+        fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
+        _whereabouts(known),
+        (*_unmasked(segmentations), *absent_classes(frame), *_packed(files)),
+    )
+
+
+def folder_of(path: Path) -> Path:
+    """Where the images of the data set at `path` lie: beside it where it is a table, else in it."""
+    return path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
+
+
+def is_picture(file: StoredFile) -> bool:
+    """Whether a file is called like an image."""
+    return file.inner.suffix.lower() in SUFFIXES
+
+
+def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
+    """Images and masks, by image id; each may lie there several times."""
+    images: dict[str, list[StoredFile]] = defaultdict(list)
+    masks: dict[str, list[StoredFile]] = defaultdict(list)
+    for file in files:
+        if is_picture(file):
+            stem = file.inner.stem
+            if stem.endswith(MASK):
+                masks[stem.removesuffix(MASK)].append(file)
+            else:
+                images[stem].append(file)
+    return images, masks
+
+
+def look_like_masks(files: Iterable[StoredFile]) -> frozenset[StoredFile]:
+    """Pictures called like another one with one of `LIKE_MASKS` behind it: no photographs, and not `MASK` either."""
+    shown = [(file, file.inner.stem) for file in files if is_picture(file)]
+    known = {stem for _, stem in shown}
+    ends = [(file, stem, end) for file, stem in shown for end in LIKE_MASKS if stem.lower().endswith(end)]
+    return frozenset(file for file, stem, end in ends if stem[: -len(end)] in known)
+
+
+def unpack(files: Iterable[StoredFile]) -> str:
+    """The sentence that tells a person to extract those archives that are not read; "" where none is there."""
+    packed = [file.name for file in files if is_unread_archive(file)]
+    return f"Extract {some(packed)}: archives are read where they are zip files. " if packed else ""
+
+
+def stems(image_ids: Iterable[str]) -> frozenset[str]:
+    """What the files of these images and of their masks are called, without suffix."""
+    return frozenset(name for id_ in image_ids for name in (id_, id_ + MASK))
+
+
+def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str:
+    """A hash of a frame and of what each of its images holds, known by CRC-32 and number of bytes."""
+    digest = hashlib.sha256()
+    for row, content in zip(frame.itertuples(index=False), contents, strict=True):
+        digest.update("\t".join(map(str, (*row, *content))).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
+    """A note on the diagnoses of which there is no image, if there are such."""
+    absent = [dx for dx in DIAGNOSES if dx not in set(frame["dx"])]
+    if absent:
+        yield f"no images of {', '.join(absent)}"
+
+
+def _match(
+    ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], files: Sequence[StoredFile], path: Path
+) -> list[StoredFile]:
+    """The file of each image."""
+    missing = [id_ for id_ in ids if id_ not in images]
+    unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
+    if missing and set(missing) <= set(unread):
+        raise DataError(
+            f"{len(missing)} images are of a format that is not read: {some([unread[id_] for id_ in missing])}.",
+            f"Save them as {NAMES} images. {LEAVE_OUT}",
+        )
+    if missing:
+        raise DataError(
+            f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
+            f"{unpack(files)}Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
+        )
+    return _one_version(ids, images)
+
+
+def _one_version(ids: Sequence[str], found: Mapping[str, Sequence[StoredFile]], what: str = "") -> list[StoredFile]:
+    """The first file of each id; `what` stands before an id in the message of those that differ."""
+    several = [file for id_ in ids if len(found[id_]) > 1 for file in found[id_]]
+    known = dict(zip(several, _checksummed(several), strict=True))
+    copies = {id_: [known.get(file, file) for file in found[id_]] for id_ in ids}
+    differing = [id_ for id_ in ids if len({(file.size, file.crc) for file in copies[id_]}) > 1]
+    if differing:
+        id_, more = differing[0], f", and {len(differing) - 1} others" if len(differing) > 1 else ""
+        raise DataError(
+            f"{what}{id_} is there in several versions: {some([file.name for file in copies[id_]])}{more}.",
+            "Keep one version of each in the folder.",
+        )
+    return [copies[id_][0] for id_ in ids]
+
+
+def _checksummed(files: Sequence[StoredFile]) -> tuple[StoredFile, ...]:
+    """The same files with their CRC-32, which is computed where no archive knows it."""
+
+    def checksum(file: StoredFile) -> StoredFile:
+        if file.crc is not None:
+            return file
+        content = file.read()
+        return replace(file, size=len(content), crc=zlib.crc32(content))
+
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(checksum, files))
+
+
+def _whereabouts(files: Sequence[StoredFile]) -> str:
+    zipped = {bool(file.member) for file in files}
+    places = [place for member, place in ((False, "folders"), (True, "zip archives")) if member in zipped]
+    return f"images in {' and '.join(places)}"
+
+
+def _unmasked(segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
+    count = segmentations.count(None)
+    if 0 < count < len(segmentations):
+        yield f"{count} images have no lesion mask"
+
+
+def _packed(files: Iterable[StoredFile]) -> Iterator[str]:
+    packed = [file.inner.name for file in files if is_unread_archive(file)]
+    if packed:
+        yield f"archives that are no zip files are not read: {some(packed)}"

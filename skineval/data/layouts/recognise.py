@@ -1,0 +1,100 @@
+"""The layouts in which HAM10000 and its relatives are found in the wild, recognised by what lies there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from skineval.base.errors import DataError, some
+from skineval.data.files.stored_files import StoredFile, scan, walk
+from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018
+from skineval.data.quarantine import load_leaving_out
+from skineval.values.lesion_table import LesionTable
+
+KINDS = 3  #: kinds of files that a message names
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a data set is laid out in a folder or file."""
+
+    name: str
+    recognise: Callable[[Sequence[StoredFile], Path], bool]  #: from the files at a path
+    load: Callable[..., LesionTable]  #: from the path, and where it can, without the images `quarantined`
+    looked_for: str  #: what it is recognised by
+
+
+#: The most specific first: where several would do, the first is meant.
+LAYOUTS: tuple[Layout, ...] = (
+    Layout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
+    Layout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
+    Layout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
+    Layout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
+    Layout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),
+    # A folder of that name says best itself what it lacks.
+    Layout("ham10000", ham10000.is_named, ham10000.load, "a name with HAM10000 in it"),
+)
+
+
+def recognise(path: Path) -> Layout | None:
+    """The layout of what lies in the folder or file `path`; None where it is none that is known.
+
+    One layout at most is recognised. An archive that cannot be read is known by its name alone.
+    """
+    files = _look(path)
+    return next((layout for layout in LAYOUTS if layout.recognise(files, path)), None)
+
+
+def named(name: str) -> Layout:
+    """The layout called `name`."""
+    return next(layout for layout in LAYOUTS if layout.name == name)
+
+
+def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
+    """Read whatever lies in the folder or file `path`, less the images `quarantined`.
+
+    Raises DataError where no layout is recognised, or for `quarantined` images that are unknown.
+    """
+    layout = recognise(path)
+    if layout is None:
+        raise unrecognised(path)
+    return load_leaving_out(layout.load, path, quarantined)
+
+
+def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) -> DataError:
+    """The error that says what was looked for at `path`, and what was seen there.
+
+    `sources` are the summaries of data sets by name; of those that are no layout of this module, they say what it is.
+    """
+    if not path.exists():
+        return DataError(f"There is no folder or file {path}.", "Check the path.")
+    try:
+        files = scan(path)
+    except DataError as error:
+        return error  # what cannot be read may be what is looked for
+    known = {layout.name: layout.looked_for for layout in reversed(LAYOUTS)}  # the first of a name stays
+    looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
+    return DataError(
+        f"{path} holds no data set that skineval recognises: {_seen(files, path)}.", f"Looked for\n{looked_for}"
+    )
+
+
+def _look(path: Path) -> list[StoredFile]:
+    try:
+        return scan(path)
+    except DataError:
+        return walk(path)[0]  # whoever reads the archive says what is wrong with it
+
+
+def _seen(files: Sequence[StoredFile], path: Path) -> str:
+    """What lies there, in words: how many files of each kind, with a few names."""
+    if not files:
+        return "nothing lies there"
+    names: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        names[file.inner.suffix.lower() or "no suffix"].append(str(file.below(path)))
+    kinds = sorted(names, key=lambda kind: -len(names[kind]))[:KINDS]
+    return "; ".join(f"{len(names[kind])} files of {kind} ({some(names[kind])})" for kind in kinds)

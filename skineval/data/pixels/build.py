@@ -1,0 +1,172 @@
+"""Decoding every image of a data set into a store: with all cores, and so that an interrupted builder loses little."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import SHOWN, DataError, PluginError
+from skineval.base.files import DiskError, atomic_rename, disk_error
+from skineval.base.terms import Fit
+from skineval.data.findings import LEAVE_OUT
+from skineval.data.pixels.store_file import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
+from skineval.data.pixels.threads import in_order
+from skineval.data.pixels.torch_decoding import accelerated
+from skineval.values.lesion_table import Images, fit_keyword
+
+Progress = Callable[[int, int], None]
+
+
+def build(images: Images, file: StoreFile, about: About, progress: Progress | None = None) -> int:
+    """Make the store that `about` describes (its checksums aside), going on where an earlier builder was stopped.
+
+    Returns the number of images that were there already. The caller holds the turn. Raises DataError naming the images
+    that cannot be decoded, and DiskError; nothing is left then. Whatever else stops it leaves the finished chunks.
+    """
+    shape = about.shape
+    _sweep(file)
+    kept = finished_chunks(file, shape)
+    pieces = chunks(shape)[len(kept) :]
+    there = pieces[0].start if pieces else about.images
+    try:
+        _check_space(file, shape, there)
+        size = there * math.prod(shape[1:])
+        decoded = _decode(images, pieces, shape, about.fit, progress)
+        with _Part(file, kept, size) as part, accelerated(), closing(decoded):
+            for pixels in decoded:
+                part.add(pixels)
+        write_about(file, replace(about, crc32=tuple(part.checksums)))
+        atomic_rename(file.part, file.path)
+        file.journal.unlink()
+    except (DataError, DiskError):
+        _discard(file)
+        raise
+    return there
+
+
+def temporary_files(file: StoreFile) -> Iterator[Path]:
+    """Files that `skineval.base.files` was writing in place of one beside the store."""
+    return file.path.parent.glob(f".{file.path.stem}.*.part")
+
+
+class _Part:
+    """The pixels made so far, with their journal; use as a context manager."""
+
+    def __init__(self, file: StoreFile, checksums: Sequence[int], size: int) -> None:
+        self.checksums = list(checksums)
+        self._path = file.path
+        lines = b"".join(map(journal_line, self.checksums))
+        self._sizes = {file.part: size, file.journal: len(lines)}
+        self._files: list[FileIO] = []
+
+    def __enter__(self) -> _Part:
+        try:
+            for path, size in self._sizes.items():
+                path.touch()
+                os.truncate(path, size)
+                self._files.append(path.open("ab", buffering=0))
+        except OSError as error:
+            self.__exit__()
+            raise disk_error(self._path, error) from error
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for file in self._files:
+            file.close()
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        """Write a chunk, then its line: a line without its chunk would be found out, but cost time."""
+        checksum = zlib.crc32(pixels.data)
+        try:
+            part, journal = self._files
+            _write(part, pixels.data.cast("B"))
+            _write(journal, journal_line(checksum))
+        except OSError as error:
+            raise disk_error(self._path, error) from error
+        self.checksums.append(checksum)
+
+
+def _write(file: FileIO, content: bytes | memoryview) -> None:
+    """Unbuffered: what a full disk does not take must not be tried again when the file is closed."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _decode(
+    images: Images, pieces: Sequence[range], shape: Shape, fit: Fit, progress: Progress | None
+) -> Generator[NDArray[np.uint8]]:
+    """The pixels of chunks of rows, in order; DataError that names every bad image once all were tried."""
+    n, size = shape[:2]
+    bad: list[DataError] = []
+    if progress is not None and pieces:
+        progress(pieces[0].start, n)
+    with closing(in_order(lambda rows: _try(images, rows, size, fit), pieces)) as results:
+        for rows, result in zip(pieces, results, strict=True):
+            if isinstance(result, list):
+                bad += result
+            elif not bad:
+                yield result
+            if progress is not None:
+                progress(rows.stop, n)
+    if bad:
+        named = "; ".join(error.message.rstrip(".") for error in bad[:SHOWN])
+        more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        hints = {error.hint for error in bad}
+        # What mends one image is wrong for another; to leave them out is right for all.
+        hint = hints.pop() if len(hints) == 1 else LEAVE_OUT
+        raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", hint)
+
+
+def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np.uint8] | list[DataError]:
+    """The pixels of some rows, or one error for each that is bad."""
+    try:
+        pixels = images.pixels(rows, size, **fit_keyword(images.pixels, fit))
+    except DataError as error:
+        return [error] if len(rows) == 1 else _errors(images, rows, size, fit) or [error]
+    expected = (len(rows), size, size, 3)
+    if pixels.shape != expected or pixels.dtype != np.uint8:
+        raise PluginError(
+            f"The data set gave images {pixels.shape} of {pixels.dtype} where {expected} of uint8 were asked for.",
+            "Its `pixels` does not do what `skineval.values.lesion_table.Images` says.",
+        )
+    return np.ascontiguousarray(pixels)
+
+
+def _errors(images: Images, rows: Sequence[int], size: int, fit: Fit) -> list[DataError]:
+    """The error of each row that cannot be decoded by itself."""
+    tried = (_try(images, [row], size, fit) for row in rows)
+    return [error for result in tried if isinstance(result, list) for error in result]
+
+
+def _check_space(file: StoreFile, shape: Shape, there: int) -> None:
+    """Refuse what will not fit before hours of decoding; raises DiskError."""
+    needed = math.prod(shape) - there * math.prod(shape[1:])
+    free = shutil.disk_usage(file.path.parent).free
+    if needed > free:
+        raise DiskError(
+            f"Cannot write {file.path}: {needed / 1e6:,.1f} MB are needed, and {free / 1e6:,.1f} MB are free.",
+            "Free some space, or choose another cache folder with the environment variable SKINEVAL_CACHE.",
+        )
+
+
+def _sweep(file: StoreFile) -> None:
+    """Remove what is no use: a damaged store, whose room is needed, and temporary files of a killed builder."""
+    for path in (file.path, *temporary_files(file)):
+        path.unlink(missing_ok=True)
+
+
+def _discard(file: StoreFile) -> None:
+    for path in (file.part, file.journal, file.about):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,178 @@
+"""The file of a pixel store and what lies beside it: what it holds, and whether it still holds it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from skineval.base.files import atomic_write
+from skineval.base.terms import Fit
+from skineval.data.pixels.threads import in_order
+
+FORMAT = 2  #: raise it when the same images would be stored differently
+MISSING = "missing"
+SUFFIX = ".uint8"
+
+#: Bytes that are decoded by one thread at a time and covered by one checksum; at most `CHUNK_ROWS` images.
+CHUNK_BYTES = 4_000_000
+CHUNK_ROWS = 64
+
+_LINE = 9  #: bytes of a line of the journal
+_CHECKSUM = re.compile(rb"[0-9a-f]{8}")
+
+Shape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class StoreFile:
+    """Where a store lies: `path` holds the pixels, images one after the other, each (size, size, 3) uint8 RGB.
+
+    The files beside it have the same name with another suffix.
+    """
+
+    path: Path
+
+    @property
+    def about(self) -> Path:
+        """What the pixels are of, with their checksums, as JSON; its time of change is when the store was last used."""
+        return self.path.with_suffix(".json")
+
+    @property
+    def part(self) -> Path:
+        """Pixels that are being made, or were when their maker was stopped."""
+        return self.path.with_suffix(".part")
+
+    @property
+    def journal(self) -> Path:
+        """One line for every chunk in the part: its checksum."""
+        return self.path.with_suffix(".journal")
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that makes the pixels. It is never removed: another one may be about to take it."""
+        return self.path.with_suffix(".lock")
+
+    @property
+    def builder(self) -> Path:
+        """Which process holds the lock, for those who wait."""
+        return self.path.with_suffix(".builder")
+
+    def journal_lines(self) -> int:
+        """Chunks that are finished, by the journal; 0 where there is none."""
+        try:
+            return self.journal.stat().st_size // _LINE
+        except OSError:
+            return 0
+
+
+@dataclass(frozen=True)
+class About:
+    """What a store holds."""
+
+    data: str  #: name of the data set
+    fingerprint: str  #: of the data set
+    images: int
+    size: int  #: pixels a side
+    fit: Fit
+    decoder: str
+    made: str  #: ISO 8601, UTC
+    crc32: tuple[int, ...]  #: of each chunk
+
+    @property
+    def shape(self) -> Shape:
+        """(N, size, size, 3)."""
+        return (self.images, self.size, self.size, 3)
+
+
+def write_about(file: StoreFile, about: About) -> None:
+    """Write the JSON file beside a store; raises DiskError."""
+    atomic_write(file.about, json.dumps({"format": FORMAT, **asdict(about)}))
+
+
+def read_about(file: StoreFile) -> About:
+    """Read it; raises OSError where it cannot be read and ValueError where it is damaged or of another format."""
+    fields = json.loads(file.about.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+        raise ValueError("not in the format of this version")
+    try:
+        about = About(**{**fields, "crc32": tuple(fields["crc32"])})
+    except (TypeError, KeyError) as error:
+        raise ValueError(str(error)) from None
+    numbers = (about.images, about.size, *about.crc32)
+    texts = (about.data, about.fingerprint, about.fit, about.decoder, about.made)
+    if not all(type(value) is int for value in numbers) or not all(type(value) is str for value in texts):
+        raise ValueError("values of the wrong type")
+    return about
+
+
+def damage(file: StoreFile, shape: Shape | None = None) -> str:
+    """What is wrong with a store: "" where nothing is, `MISSING` where there is none.
+
+    Every byte is read and compared with its checksum: a flipped bit is found whatever the clock says of the file. The
+    expected `shape` is that of the JSON file by default.
+    """
+    if not file.path.exists():
+        return MISSING
+    try:
+        about = read_about(file)
+        expected = shape or about.shape
+        if about.shape != expected or file.path.stat().st_size != math.prod(expected):
+            return "of the wrong size"
+        found = tuple(checksums(file.path, expected, len(chunks(expected))))
+    except (OSError, ValueError) as error:
+        return f"unreadable ({error})"
+    return "" if found == about.crc32 else "damaged"
+
+
+def chunks(shape: Shape) -> list[range]:
+    """The rows of a store in the pieces that are made and checked together."""
+    n = shape[0]
+    rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES // math.prod(shape[1:])))
+    return [range(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+def checksums(path: Path, shape: Shape, count: int) -> Generator[int]:
+    """The CRC-32 of each of the first `count` chunks that lie in a file, in order, computed with all cores.
+
+    Read, not mapped: the pages of a map would count as memory of this process until the system wants them back.
+    """
+    image = math.prod(shape[1:])
+
+    def checksum(rows: range) -> int:
+        with path.open("rb") as file:
+            file.seek(rows.start * image)
+            return zlib.crc32(file.read(len(rows) * image))
+
+    yield from in_order(checksum, chunks(shape)[:count])
+
+
+def finished_chunks(file: StoreFile, shape: Shape) -> tuple[int, ...]:
+    """The checksums of the chunks that an interrupted builder left whole in the part, from the first one on.
+
+    What was written last may be lost or torn, in the part and in the journal: only what both agree upon counts.
+    """
+    try:
+        rows = file.part.stat().st_size // math.prod(shape[1:])
+        whole = sum(chunk.stop <= rows for chunk in chunks(shape))
+        lines = file.journal.read_bytes().split(b"\n")[:-1]
+        noted = [int(line, 16) if _CHECKSUM.fullmatch(line) else -1 for line in lines[:whole]]
+        kept: list[int] = []
+        with closing(checksums(file.part, shape, len(noted))) as found:
+            for known, computed in zip(noted, found, strict=True):
+                if known != computed:
+                    break
+                kept.append(known)
+    except OSError:
+        return ()
+    return tuple(kept)
+
+
+def journal_line(checksum: int) -> bytes:
+    """The line of a finished chunk."""
+    return b"%08x\n" % checksum

@@ -1,0 +1,202 @@
+"""The audit of a data set: what leaks from the splits people make of it, and which of its images are doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError
+from skineval.base.terms import IMAGE, PARTS
+from skineval.data.pixels.store import open_store
+from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
+from skineval.data.quality.descriptors import SIDE
+from skineval.data.quality.duplicates import Copies, content_units, find_copies
+from skineval.data.quality.leakage import Leak, leaks
+from skineval.data.quality.near_duplicates import Match, search
+from skineval.data.splits.dealing import split
+from skineval.data.splits.split import Split, official_split
+from skineval.values.lesion_table import LesionTable, diagnosis_codes
+
+Progress = Callable[[int, int], None]
+
+OFFICIAL = Claims("the data set's own parts", "official")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one may choose of an audit."""
+
+    test: float = 0.2  #: share of the images that are tested
+    seed: int = 0
+    draws: int = 50  #: splits drawn beside the expectation
+    most: int = 100  #: pairs of similar images that are listed
+
+
+@dataclass(frozen=True)
+class LesionLevel:
+    """A split of whole lesions, made as a bench makes it, and the count that proves it."""
+
+    parting: Parting | None
+    refused: str = ""  #: why it could not be made
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images that look like one lesion."""
+
+    image_a: str
+    image_b: str
+    lesion_a: str  #: its lesion id; "" where none is known
+    lesion_b: str
+    dx_a: str
+    dx_b: str
+    distance: float  #: see `skineval.data.quality.near_duplicates.Match`
+    contrast: float
+    transform: str
+    folds_apart: int | None  #: folds of the actual split in which one is tested and the other is not; None without one
+
+
+@dataclass(frozen=True)
+class JoinedPair:
+    """The most similar images of two lesions in one group: a test of the search, whose answer is known."""
+
+    pair: Pair
+    rank: int  #: among the candidates, where it would stand
+    random: float  #: share of random pairs at least as conspicuous
+
+
+@dataclass(frozen=True)
+class DoubledImage:
+    """Images of one content, and in how many folds of the actual split they lie on both sides; None without one."""
+
+    copies: Copies
+    folds_apart: int | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything that an audit found."""
+
+    data: str
+    fingerprint: str
+    synthetic: bool
+    lesions_known: bool
+    notes: tuple[str, ...]
+    images: int
+    lesions: int | None  #: None where nobody knows which images show one
+    lesion_ids: int | None  #: as the data set lists them; of those known to be of one lesion, each is counted
+    settings: Settings
+    siblings_by_lesion_id: tuple[Leak, ...]  #: () where no two images are known to show one lesion
+    siblings_by_lesion: tuple[Leak, ...]  #: the same for lesions: those of several ids too
+    oversampled: tuple[Leak, ...]  #: test rows of which a copy is in train, where classes are evened out first
+    lesion_level: LesionLevel
+    actual: Parting | None  #: the split of a bench, or the data set's own
+    doubled: tuple[DoubledImage, ...]
+    candidates: tuple[Pair, ...]
+    joined: tuple[JoinedPair, ...]
+
+
+def audit(
+    table: LesionTable,
+    settings: Settings,
+    *,
+    cache: Path,
+    actual: Split | None = None,
+    claims: Claims = OFFICIAL,
+    progress: Progress | None = None,
+) -> Audit:
+    """Audit a data set, and the split `actual` of it; by default its own, where it has one.
+
+    All images are decoded at a small size into the pixel store in `cache`. `progress(done, total)`
+    is called with steps of work. Raises DataError naming images that cannot be decoded, DiskError where the cache
+    cannot be written, UsageError for settings out of range.
+    """
+    codes = diagnosis_codes(table)
+    frame = table.frame
+    experiment = partial(leaks, codes, test=settings.test, draws=settings.draws, seed=settings.seed)
+    by_lesion_id, by_lesion = (
+        experiment(frame[column].tolist()) if table.siblings_known else () for column in ("lesion_id", "group")
+    )
+    report = progress or (lambda done, total: None)
+    n = len(table)
+    pixels = open_store(table, SIDE, cache=cache, progress=lambda done, _: report(done, 3 * n)).array
+    copies = find_copies(table, pixels)
+    contents = content_units(copies, n)
+    if actual is None and table.official is not None and set(PARTS) <= set(table.official):
+        actual = official_split(table, protocol=IMAGE)
+    dealt = None if actual is None else _Dealt(actual.rows, part_codes(actual))
+    found = search(
+        pixels,
+        frame["lesion_id"].tolist(),
+        frame["group"].tolist(),
+        most=settings.most,
+        progress=lambda done, _: report(n + done, 3 * n),
+    )
+    return Audit(
+        data=table.name,
+        fingerprint=table.fingerprint,
+        synthetic=table.synthetic,
+        lesions_known=table.lesions_known,
+        notes=table.notes,
+        images=n,
+        lesions=int(frame["group"].nunique()) if table.lesions_known else None,
+        lesion_ids=int(frame["lesion_id"].nunique()) if table.lesions_known else None,
+        settings=settings,
+        siblings_by_lesion_id=by_lesion_id,
+        siblings_by_lesion=by_lesion,
+        oversampled=experiment(contents, oversample=True),
+        lesion_level=_lesion_level(table, settings, contents),
+        actual=None if actual is None else examine(table, actual, claims, contents),
+        doubled=tuple(DoubledImage(one, _apart(dealt, one.rows)) for one in copies),
+        candidates=tuple(_pair(table, match, dealt) for match in found.candidates),
+        joined=tuple(JoinedPair(_pair(table, one.match, dealt), one.rank, one.random) for one in found.joined),
+    )
+
+
+def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.int64]) -> LesionLevel:
+    if not table.lesions_known:
+        known = " of all of them" if table.siblings_known else ""
+        return LesionLevel(None, f"Which images show one lesion is not known{known}.")
+    try:
+        made = split(table, test=settings.test, seed=settings.seed)
+    except DataError as error:
+        return LesionLevel(None, error.message)
+    return LesionLevel(examine(table, made, Claims("a split of whole lesions", made.protocol), contents))
+
+
+@dataclass(frozen=True, eq=False)
+class _Dealt:
+    """The actual split: the row of the table, (m,), and the part in each fold, (folds, m), of all that is dealt out."""
+
+    rows: NDArray[np.int64]
+    parts: NDArray[np.int64]
+
+
+def _pair(table: LesionTable, match: Match, dealt: _Dealt | None) -> Pair:
+    rows = [match.first, match.second]
+    known = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
+    (image_a, image_b), lesion_ids, (dx_a, dx_b) = known
+    if not table.lesions_known:  # an image without a lesion id has its own id for one
+        lesion_ids = [id_ if id_ != image else "" for id_, image in zip(lesion_ids, (image_a, image_b), strict=True)]
+    lesion_a, lesion_b = lesion_ids
+    return Pair(
+        image_a,
+        image_b,
+        lesion_a,
+        lesion_b,
+        dx_a,
+        dx_b,
+        match.distance,
+        match.contrast,
+        match.transform,
+        _apart(dealt, rows),
+    )
+
+
+def _apart(dealt: _Dealt | None, rows: Sequence[int]) -> int | None:
+    return None if dealt is None else folds_apart(dealt.parts, np.flatnonzero(np.isin(dealt.rows, rows)))

@@ -1,0 +1,354 @@
+"""Everything that is wrong with a data set, found in one run: its archives, its images, its rows, its checksums.
+
+A loader stops at the first thing that it cannot use. Here nothing stops the others from being found, and what is only
+worth knowing is a remark.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from skineval.base.errors import DataError
+from skineval.base.terms import DIAGNOSES
+from skineval.data.files import formats
+from skineval.data.files.checksums import checksum, verify
+from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
+from skineval.data.findings import Finding
+from skineval.data.layouts import class_folders, ham10000, pictures
+from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata
+from skineval.data.layouts.pictures import MASK, StoredImages, is_picture
+from skineval.data.pixels.threads import cores, in_order
+from skineval.data.quality.image_files import UNREADABLE, Content, examine
+from skineval.values.lesion_table import LesionTable
+
+NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
+ENOUGH = 20  #: images from which on there is a usual size
+THRESHOLD = 128  #: grey level from which on a mask marks the lesion
+MAX_THREADS = 8  #: that decode at a time: each may hold one image of the largest size allowed
+IGNORED = "It is ignored; nothing needs be done if that is meant."
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """How many files of a kind there are."""
+
+    files: int
+    whole: int  #: of them decoded in full, every pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a data set was found to be."""
+
+    findings: tuple[Finding, ...]  #: errors first, those of one code together
+    images: Decoded
+    masks: Decoded
+    checksums: Mapping[str, str]  #: SHA-256 by name of the file, where they were asked for
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What keeps something from being used."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What the metadata names, whatever is wrong with it."""
+
+    name: str  #: of the metadata
+    numbers: Mapping[str, int]  #: row in the file, by those image ids that can be used
+    diagnoses: Mapping[str, str]  #: dx, by those of them that have one
+
+
+def check(
+    path: Path,
+    load: Callable[[Path], LesionTable],
+    *,
+    promised: Mapping[str, str] | None = None,
+    checksums: bool = False,
+    aside: Collection[Path] = (),
+    progress: Progress | None = None,
+) -> Checked:
+    """Decode every image and mask in the folder or file `path`, and compare them with each other and the metadata.
+
+    `load` reads the data set as a bench would: whatever it refuses is an error, too. `promised` is a manifest to be
+    verified, and with `checksums` one can be written of the result; files in `aside` are neither verified nor listed.
+    `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
+    """
+    if not path.exists():
+        raise DataError(f"There is no folder or file {path}.", "Check the path.")
+    files, unreached = survey(path)
+    resolved = {file.resolve() for file in aside}
+    files = [file for file in files if file.path.resolve() not in resolved]
+    rows: _Rows | None = None
+    findings: list[Finding] = []
+    if ham10000.has_metadata(files, path):
+        rows, findings = _read_rows(path, files)
+    unused = {file for file in pictures.look_like_masks(files) if rows is None or file.inner.stem not in rows.numbers}
+    used = [file for file in files if file not in unused]
+    contents, sums = _read(path, files, unused, promised or {}, checksums or promised is not None, progress)
+    if rows is not None:
+        unreached = list(_attributed(unreached, rows))
+        findings += _match(path, rows, used, contents, unreached)
+    findings += [*unreached, *_unused(path, unused)]
+    table, refusal = _load(load, path)
+    if not _explained(findings, contents):
+        findings += refusal
+    owners = _owners(path, files, rows, table)
+    findings += _judge_files(path, files, contents, owners)
+    if promised is not None:
+        differences = verify(promised, sums)
+        findings += [replace(finding, image_ids=owners.get(finding.where, ())) for finding in differences]
+    ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
+    images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
+    return Checked(tuple(ordered), images, masks, sums)
+
+
+def _read(
+    path: Path,
+    files: Sequence[StoredFile],
+    unused: Collection[StoredFile],
+    promised: Mapping[str, str],
+    checksums: bool,
+    progress: Progress | None,
+) -> tuple[list[Content], dict[str, str]]:
+    """What is in the image files that are not `unused`, and the checksum of every file where they are wanted."""
+    images = [file for file in files if is_picture(file) and file not in unused]
+    others = [file for file in files if not is_picture(file) or file in unused] if checksums else []
+    # A manifest may list an archive as the file that it is.
+    others += [file for file in walk(path)[0] if is_archive(file) and file.listed(path) in promised]
+    total = len(images) + len(others)
+    threads = min(MAX_THREADS, cores())
+    contents: list[Content] = []
+    sums: dict[str, str] = {}
+    for content in in_order(examine, images, threads):
+        contents.append(content)
+        if progress is not None:
+            progress(len(contents), total)
+    for file, digest in zip(others, in_order(checksum, others, threads), strict=True):
+        sums[file.listed(path)] = digest
+        if progress is not None:
+            progress(len(contents) + len(sums), total)
+    if checksums:
+        sums |= {content.file.listed(path): content.sha256 for content in contents}
+    return contents, sums
+
+
+def _decoded(contents: Iterable[Content], *, masks: bool) -> Decoded:
+    mine = [content for content in contents if _is_mask(content.file) == masks]
+    return Decoded(len(mine), sum(content.problem is None for content in mine))
+
+
+def _load(load: Callable[[Path], LesionTable], path: Path) -> tuple[LesionTable | None, list[Finding]]:
+    """The data set as a bench would have it, or why it would not."""
+    try:
+        return load(path), []
+    except DataError as error:
+        return None, [_refusal("refused", path, error)]
+
+
+def _refusal(code: str, path: Path, error: DataError) -> Finding:
+    return Finding(code, path.name or str(path), error.message.rstrip("."), error.hint)
+
+
+def _explained(findings: Iterable[Finding], contents: Iterable[Content]) -> bool:
+    """Whether something was found, and said more precisely, that a loader stops at."""
+    unreadable = (content.problem is not None and content.problem.code == UNREADABLE for content in contents)
+    return any(finding.severity == "error" for finding in findings) or any(unreadable)
+
+
+def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, list[Finding]]:
+    """The rows of the metadata of a HAM10000 folder, and all that is wrong with them."""
+    try:
+        file = find_metadata(path, ham10000.own(files))
+        raw, faults = examine_metadata(file)
+    except DataError as error:
+        return None, [_refusal("metadata", path, error)]
+    name = file.listed(path)
+    findings = [finding for fault in faults for finding in fault.findings(name)]
+    diagnoses = frozenset(raw["dx"].str.strip().str.lower())
+    absent = [dx for dx in DIAGNOSES if dx not in diagnoses]
+    if absent:
+        hint = "Nothing can be learned of them: nothing needs be done if that is meant."
+        findings.append(Finding("absent-class", name, f"no images of {', '.join(absent)}", hint, "remark"))
+    usable = raw[raw["image_id"].map(lambda id_: bool(IDENTIFIER.fullmatch(id_)))]
+    numbers = dict(zip(usable["image_id"], usable.index.tolist(), strict=True))
+    known = usable[usable["dx"].isin(DIAGNOSES)]
+    return _Rows(name, numbers, dict(zip(known["image_id"], known["dx"], strict=True))), findings
+
+
+def _match(
+    path: Path, rows: _Rows, files: Sequence[StoredFile], contents: Sequence[Content], unreached: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Rows without image or mask, images and masks without row, and images that are there in several versions.
+
+    Images that are there and cannot be reached are not missing.
+    """
+    images, masks = pictures.find(files)
+    digests = {content.file: content.sha256 for content in contents}
+    unreadable = {id_ for finding in unreached for id_ in finding.image_ids}
+    for id_, number in rows.numbers.items():
+        where = f"{rows.name}, row {number}"
+        if id_ not in images and id_ not in unreadable:
+            hint = f"Put it there, as a {' or '.join(formats.SUFFIXES)} file or in a zip archive."
+            yield Finding("missing-image", where, f"there is no image {id_}", hint, image_ids=(id_,))
+        elif masks and id_ not in masks:
+            hint = "Its explanations cannot be scored; nothing else needs it."
+            yield Finding("missing-mask", where, f"there is no lesion mask of {id_}", hint, "remark")
+    for id_ in images.keys() - rows.numbers.keys():
+        what = f"{rows.name} has no row of it"
+        yield Finding("orphaned-image", images[id_][0].listed(path), what, IGNORED, "remark")
+    for file, id_, dx in class_folders.misplaced(rows.diagnoses, files, path):
+        what = f"lies in a folder of {dx}, and is {rows.diagnoses[id_]} in row {rows.numbers[id_]} of {rows.name}"
+        yield Finding("class-folder", file.listed(path), what, class_folders.MOVE, image_ids=(id_,))
+    for code, found in (("several-images", images), ("several-masks", masks)):
+        for id_ in found.keys() & rows.numbers.keys():
+            if len({digests[file] for file in found[id_]}) > 1:
+                first, *others = (file.listed(path) for file in found[id_])
+                what = f"is there in several versions: also as {', '.join(others)}"
+                yield Finding(code, first, what, "Keep one version.", image_ids=(id_,))
+
+
+def _owners(
+    path: Path, files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None
+) -> dict[str, tuple[str, ...]]:
+    """The image that each file belongs to, by name of the file, as a list of what to leave out would name it."""
+    if rows is not None:
+        named = ((file, _image_id(file.inner)) for file in files if is_picture(file))
+        return {file.listed(path): (id_,) for file, id_ in named if id_ in rows.numbers}
+    if table is None or not isinstance(table.images, StoredImages):
+        return {}
+    ids = {
+        (file.path, file.member): id_
+        for chosen in (table.images.files, table.images.segmentations)
+        for file, id_ in zip(chosen, table.frame["image_id"], strict=True)
+        if file is not None
+    }
+    known = (file for file in files if (file.path, file.member) in ids)
+    return {file.listed(path): (ids[file.path, file.member],) for file in known}
+
+
+def _judge_files(
+    path: Path, files: Sequence[StoredFile], contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]
+) -> Iterator[Finding]:
+    """What is wrong with image files and masks by themselves, and beside each other."""
+    for content in contents:
+        where = content.file.listed(path)
+        yield from _judge(content, where, owners.get(where, ()))
+    yield from _judge_masks(path, contents, owners)
+    yield from _unusual_sizes(path, contents)
+    yield from _unread(path, files)
+
+
+def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
+    """Findings on files and members of archives with the image that they are about."""
+    for finding in findings:
+        id_ = _image_id(PurePath(finding.where))
+        yield replace(finding, image_ids=(id_,)) if id_ in rows.numbers else finding
+
+
+def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with a single file."""
+    if content.problem is not None:
+        problem = content.problem
+        yield Finding(problem.code, where, problem.what, problem.hint, image_ids=owner)
+        return
+    assert content.format is not None  # of what was decoded
+    if content.file.inner.suffix.lower() not in content.format.suffixes:
+        hint = "It is read as what it is; rename it."
+        yield Finding("wrong-suffix", where, f"is a {content.format.name} image", hint, "remark")
+    if not content.ended:
+        what = f"does not end like a {content.format.name} image: a few bytes are missing, or something follows"
+        yield Finding("unended", where, what, "Compare it with the original.", "remark")
+    if content.orientation != 1:
+        what = f"is to be turned, says its EXIF orientation {content.orientation}"
+        hint = "It is turned when it is read; other programs may not do that, nor turn its mask."
+        yield Finding("orientation", where, what, hint, "remark")
+    if _is_mask(content.file):
+        return
+    if content.mode != "RGB":
+        hint = "It is turned into RGB: compare its colours with the original."
+        yield Finding("colours", where, f"has pixels of mode {content.mode}, not RGB", hint, "remark")
+    if content.darkest == content.brightest:
+        hint = "Restore the image, or leave it out."
+        yield Finding("blank", where, f"shows nothing: every pixel is {content.darkest}", hint, image_ids=owner)
+
+
+def _judge_masks(path: Path, contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Masks that mark nothing or all, are not of the shape of their image, or have none."""
+    images = {content.file.inner.stem: content for content in contents if not _is_mask(content.file)}
+    for mask in contents:
+        if not _is_mask(mask.file) or mask.problem is not None:
+            continue
+        where = mask.file.listed(path)
+        hint = "The explanations of this image cannot be scored by it."
+        if mask.brightest < THRESHOLD:
+            what = f"marks nothing: its largest value is {mask.brightest}"
+            yield Finding("empty-mask", where, what, f"{hint} A lesion is marked by 255.", "remark")
+        elif mask.darkest >= THRESHOLD:
+            what = "marks the whole image as lesion"
+            yield Finding("full-mask", where, what, hint, "remark")
+        image = images.get(_image_id(mask.file.inner))
+        if image is None:
+            if where in owners:
+                continue  # its image is missing, which has been said
+            yield Finding("orphaned-mask", where, "there is no image of it", IGNORED, "remark")
+        elif image.problem is None and not _alike(mask.size, image.size):
+            what = f"has {_shown(mask.size)} pixels, not the shape of its image of {_shown(image.size)}"
+            hint = "Restore the mask that belongs to this image."
+            yield Finding("mask-shape", where, what, hint, image_ids=owners.get(where, ()))
+
+
+def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]:
+    """Images of another size than nearly all others."""
+    sound = [content for content in contents if content.problem is None and not _is_mask(content.file)]
+    sizes = Counter(content.size for content in sound)
+    if len(sound) < ENOUGH or len(sizes) == 1:
+        return
+    usual, count = sizes.most_common(1)[0]
+    if count < NEARLY_ALL * len(sound):
+        return
+    for content in sound:
+        if content.size != usual:
+            what = f"has {_shown(content.size)} pixels, and {count} of {len(sound)} images have {_shown(usual)}"
+            hint = "It is scaled like any other: compare it with the original."
+            yield Finding("unusual-size", content.file.listed(path), what, hint, "remark")
+
+
+def _unread(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
+    for file in files:
+        if file.inner.suffix.lower() in formats.UNREAD:
+            what = f"is a {file.inner.suffix} file, which is not read"
+            yield Finding("unread-format", file.listed(path), what, f"Save it as a {formats.NAMES} image.", "remark")
+        elif is_unread_archive(file):
+            what = "is an archive that is not read: only zip files are"
+            yield Finding("unread-archive", file.listed(path), what, "Extract it if images are missing.", "remark")
+
+
+def _unused(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
+    for file in files:
+        hint = f"Nothing needs be done, unless it is meant: masks are called ID{MASK}.png."
+        what = "is called like a mask of another image, and is used neither as image nor as mask"
+        yield Finding("suspected-mask", file.listed(path), what, hint, "remark")
+
+
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have the same ratio of width to height, but for a pixel that rounding takes or gives."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _is_mask(file: StoredFile) -> bool:
+    return file.inner.stem.endswith(MASK)
+
+
+def _image_id(name: PurePath) -> str:
+    return name.stem.removesuffix(MASK)

@@ -1,0 +1,155 @@
+"""What of a split leaks, counted image by image: siblings and copies on both sides of its borders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError
+from skineval.base.terms import LESION, PARTS
+from skineval.data.quality.leakage import ALL
+from skineval.data.splits.split import TEST, TRAIN, VALIDATION, Split
+from skineval.values.lesion_table import LesionTable
+
+#: The parts that must know nothing of others, each with those that come before it.
+BORDERS = ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION)))
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Images of one part of one fold that have mates in the parts before it; copies of an image are counted each."""
+
+    fold: int
+    part: str  #: "validation", whose images are compared with train, or "test": with train and validation
+    label: str  #: a diagnosis, or `skineval.data.quality.leakage.ALL`
+    images: int
+    by_lesion_id: int | None  #: of which an image with the same lesion_id is in a part before; None where not known
+    by_lesion: int | None  #: the same for lesions: those of several ids too
+    copies: int  #: of which an image with the same content is
+
+
+@dataclass(frozen=True)
+class Parting:
+    """An actual split and what leaks from it."""
+
+    name: str  #: whose split it is, in words
+    protocol: str  #: what it claims to be: one of `skineval.base.terms.PROTOCOLS`, or "official"
+    folds: int
+    fingerprint: str  #: of the split as it is; "" where it breaks the rule of its protocol
+    parted_lesion_ids: int | None  #: with images in several parts of a fold, counted in every fold; None: not known
+    parted_lesions: int | None
+    crossings: tuple[Crossing, ...]
+    lesions_known: bool = True  #: False where counts of lesions are of those that are known, so that there may be more
+    recorded: str | None = None  #: the fingerprint that was written down when it was made
+    data: str = ""  #: the fingerprint of the data now
+    recorded_data: str | None = None  #: that of the data it was made of
+
+    @property
+    def leaky(self) -> bool:
+        """Whether a lesion is known to be on both sides of a border."""
+        return bool(self.parted_lesions)
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What is not as it was claimed or recorded."""
+        found = []
+        if self.protocol == LESION and self.leaky:
+            found.append(f"It claims to keep lesions together, and {self.parted_lesions} lesions are parted.")
+        if self.recorded is not None and self.fingerprint and self.recorded != self.fingerprint:
+            found.append(
+                f"The fingerprint of the split is {self.fingerprint[:16]}, and {self.recorded[:16]} was recorded: it "
+                "was changed."
+            )
+        if self.recorded_data is not None and self.recorded_data != self.data:
+            found.append(
+                f"The fingerprint of the data is {self.data[:16]}, and {self.recorded_data[:16]} was recorded: it is "
+                "not the data that was benched."
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What is said of a split by those who made it."""
+
+    name: str
+    protocol: str
+    fingerprint: str | None = None
+    data: str | None = None  #: fingerprint of the data that it was made of
+    data_now: str = ""  #: that of the data now
+
+
+def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[np.int64]) -> Parting:
+    """Count what crosses the borders of `split`, whatever its protocol promises.
+
+    `contents` (n,) are equal for images of equal content. A split that leaks can be read with the protocol "image", or
+    "oversample-first" if it holds copies; the fingerprint is that under the protocol that is claimed.
+    """
+    parts = part_codes(split)
+    frame = table.frame.iloc[split.rows]
+    lesion_ids, lesions = (frame[column].to_numpy(dtype=str) for column in ("lesion_id", "group"))
+    try:
+        fingerprint = replace(split, protocol=LESION if claims.protocol == LESION else split.protocol).fingerprint
+    except DataError:  # its lesions are parted: counted below
+        fingerprint = ""
+    found = Parting(
+        name=claims.name,
+        protocol=claims.protocol,
+        folds=split.folds,
+        fingerprint=fingerprint,
+        parted_lesion_ids=_parted(parts, lesion_ids),
+        parted_lesions=_parted(parts, lesions),
+        crossings=_crossings(parts, frame["dx"].to_numpy(), lesion_ids, lesions, contents[split.rows]),
+        lesions_known=table.lesions_known,
+        recorded=claims.fingerprint,
+        data=claims.data_now or table.fingerprint,
+        recorded_data=claims.data,
+    )
+    return found if table.siblings_known else _silent(found)
+
+
+def _silent(found: Parting) -> Parting:
+    """Without the zeros that are counted of lesions where no two images are known to show one."""
+    crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
+    return replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
+
+
+def part_codes(split: Split) -> NDArray[np.int64]:
+    """The part of each row of `split.rows` in each fold, (folds, m), as a position in `PARTS`."""
+    position = {part: code for code, part in enumerate(PARTS)}
+    return np.array([position[part] for part in split.frame["part"]], dtype=np.int64).reshape(split.folds, -1)
+
+
+def folds_apart(parts: NDArray[np.int64], places: Sequence[int] | NDArray[np.int64]) -> int:
+    """In how many folds some of what stands at `places` of `parts` is tested, while others are trained or chosen on."""
+    tested = parts[:, list(places)] == TEST
+    return int((tested.any(axis=1) & ~tested.all(axis=1)).sum())
+
+
+def _crossings(parts: NDArray[np.int64], dx: NDArray[np.object_], *units: NDArray[np.generic]) -> tuple[Crossing, ...]:
+    """Every fold and border: for all images, and for each diagnosis."""
+    found = []
+    for fold, part_of in enumerate(parts):
+        for part, before in BORDERS:
+            mine = part_of == part
+            seen = np.isin(part_of, before)
+            mated = [mine & np.isin(unit, unit[seen]) for unit in units]
+            for label in (ALL, *np.unique(dx).tolist()):
+                some = mine if label == ALL else mine & (dx == label)
+                counts = [int((some & mates).sum()) for mates in mated]
+                found.append(Crossing(fold, PARTS[part], label, int(some.sum()), *counts))
+    return tuple(found)
+
+
+def _parted(parts: NDArray[np.int64], units: NDArray[np.str_]) -> int:
+    """Units with images in several parts, summed over folds."""
+    _, unit_of = np.unique(units, return_inverse=True)
+    total = 0
+    for part_of in parts:
+        present = np.zeros((unit_of.max() + 1, len(PARTS)), dtype=np.bool_)
+        present[unit_of, part_of] = True
+        total += int((present.sum(axis=1) > 1).sum())
+    return total

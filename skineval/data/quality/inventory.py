@@ -1,0 +1,186 @@
+"""What a lesion table holds, counted: all that `skineval data info` says of a data set.
+
+A lesion is a group of the table: the images of one lesion id, or of several that are known to be of one lesion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skineval.base.terms import DIAGNOSES, MALIGNANT
+from skineval.data.layouts.headers import Headers
+from skineval.values.lesion_table import LesionTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN = "unknown"
+#: Which diagnoses are called malignant, by the name of the mapping. The first is that of the task `malignant`; the
+#: second that of MEDFAIR (Zong et al., arXiv 2210.01725).
+MAPPINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"malignant version 1": MALIGNANT, "MEDFAIR": ("akiec", "mel"), "melanoma alone": ("mel",)}
+)
+#: What is the same for all images of a lesion, or should be.
+CONSTANT = ("dx", "dx_type", "age", "sex", "localization")
+
+Counts = tuple[tuple[str, int], ...]  #: by name, the most frequent first
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """The images of one diagnosis, or of all."""
+
+    dx: str  #: "" for all
+    images: int
+    lesions: int
+    lesion_ids: int  #: as the data set lists them; of those known to be of one lesion, each is counted
+    repeated: int  #: images of lesions with several images
+    clustering: float  #: sum(m^2) / sum(m) over lesions of m images; resampling images makes intervals too narrow by it
+    dx_types: Counts
+
+
+@dataclass(frozen=True)
+class Prevalence:
+    """How many images a mapping calls malignant."""
+
+    mapping: str
+    classes: tuple[str, ...]
+    images: int
+    share: float  #: of all images; always saying "benign" is right for all others
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Ages in years, of the images where one is known."""
+
+    lowest: int
+    highest: int
+    step: int  #: the largest number of years of which all ages are multiples
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a data set holds. All counts are of images where nothing else is said."""
+
+    name: str
+    layout: str
+    licence: str
+    fingerprint: str
+    synthetic: bool
+    lesions_known: bool
+    first_id: str
+    last_id: str
+    everything: ClassCounts
+    classes: tuple[ClassCounts, ...]  #: of each diagnosis, also of absent ones
+    lesions_by_images: tuple[tuple[int, int], ...]  #: how many lesions have 1, 2, 3 ... images
+    ages: Ages | None  #: None where no age is known
+    age_missing: int
+    age_zero: int  #: written as 0, which is taken as unknown
+    unknown: Counts  #: by column
+    varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
+    sexes: Counts
+    localizations: Counts
+    datasets: Counts
+    prevalences: tuple[Prevalence, ...]
+    majority: str  #: the most frequent diagnosis
+    official: tuple[tuple[str, Counts], ...]  #: by part of the data set's own split, images of each diagnosis
+    headers: Headers | None
+    notes: tuple[str, ...]
+
+    @property
+    def majority_accuracy(self) -> float:
+        """Accuracy of always naming the most frequent diagnosis."""
+        return max(one.images for one in self.classes) / self.everything.images
+
+    @property
+    def majority_balanced_accuracy(self) -> float:
+        """Balanced accuracy of always naming one diagnosis: it finds all of one class and none of the others."""
+        return 1 / sum(one.images > 0 for one in self.classes)
+
+
+def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
+    """Count what `table` holds; `headers` are those of its images, where they were read."""
+    frame = table.frame
+    by_class = {dx: frame[frame["dx"] == dx] for dx in DIAGNOSES}
+    classes = tuple(_class_counts(dx, mine) for dx, mine in by_class.items())
+    sizes, lesions = np.unique(frame["group"].value_counts().to_numpy(), return_counts=True)
+    zero = int(frame["image_id"].isin(table.zero_ages).sum())
+    return Inventory(
+        name=table.name,
+        layout=table.layout,
+        licence=table.licence,
+        fingerprint=table.fingerprint,
+        synthetic=table.synthetic,
+        lesions_known=table.lesions_known,
+        first_id=str(frame["image_id"].min()),
+        last_id=str(frame["image_id"].max()),
+        everything=_class_counts("", frame),
+        classes=classes,
+        lesions_by_images=tuple(zip(sizes.tolist(), lesions.tolist(), strict=True)),
+        ages=_ages(frame["age"]),
+        age_missing=int(frame["age"].isna().sum()) - zero,
+        age_zero=zero,
+        unknown=tuple((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
+        varying=tuple((column, _varying(frame, column)) for column in CONSTANT),
+        sexes=_counts(frame["sex"]),
+        localizations=_counts(frame["localization"]),
+        datasets=_counts(frame["dataset"]),
+        prevalences=tuple(_prevalence(frame, name, malignant) for name, malignant in MAPPINGS.items()),
+        majority=max(classes, key=lambda one: one.images).dx,
+        official=_official(frame, table.official),
+        headers=headers,
+        notes=table.notes,
+    )
+
+
+def _class_counts(dx: str, frame: pd.DataFrame) -> ClassCounts:
+    sizes = frame["group"].value_counts().to_numpy()
+    return ClassCounts(
+        dx=dx,
+        images=len(frame),
+        lesions=len(sizes),
+        lesion_ids=int(frame["lesion_id"].nunique()),
+        repeated=int(sizes[sizes > 1].sum()),
+        clustering=float((sizes**2).sum() / sizes.sum()) if len(sizes) else float("nan"),
+        dx_types=_counts(frame["dx_type"]),
+    )
+
+
+def _counts(column: pd.Series[str]) -> Counts:
+    """How often each value occurs; the most frequent first, then by name."""
+    counts = column.value_counts()
+    return tuple(sorted(((str(name), int(n)) for name, n in counts.items()), key=lambda one: (-one[1], one[0])))
+
+
+def _ages(column: pd.Series[float]) -> Ages | None:
+    known = column.dropna().to_numpy()
+    if not len(known):
+        return None
+    return Ages(int(known.min()), int(known.max()), gcd(*np.rint(known).astype(int).tolist()))
+
+
+def _varying(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
+    values = frame.groupby("group")[column].nunique(dropna=False)
+    return tuple(sorted(map(str, values.index[values > 1])))
+
+
+def _prevalence(frame: pd.DataFrame, name: str, malignant: Sequence[str]) -> Prevalence:
+    images = int(frame["dx"].isin(malignant).sum())
+    return Prevalence(name, tuple(malignant), images, images / len(frame))
+
+
+def _official(frame: pd.DataFrame, parts: Sequence[str] | None) -> tuple[tuple[str, Counts], ...]:
+    if parts is None:
+        return ()
+    counts = frame.groupby([list(parts), frame["dx"]]).size()
+    return tuple(
+        (part, tuple((dx, int(counts.get((part, dx), 0))) for dx in DIAGNOSES))
+        for part in ("train", "validation", "test")
+        if part in parts
+    )

@@ -1,0 +1,117 @@
+"""Images dealt out to parts, a lesion never to two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skineval.base.errors import UsageError
+from skineval.base.terms import DIAGNOSES, IMAGE, LESION, PARTS, PROTOCOLS
+from skineval.data.lesions import Units, draw, make_units
+from skineval.data.splits.oversampling import occurrences, oversample
+from skineval.data.splits.split import TEST, Split, _check_classes
+from skineval.values.lesion_table import LesionTable, diagnosis_codes
+
+
+def split(
+    table: LesionTable,
+    *,
+    protocol: str = LESION,
+    folds: int = 1,
+    repeats: int = 1,
+    seed: int = 0,
+    test: float = 0.2,
+    validation: float = 0.15,
+    task: str = "dx7",
+) -> Split:
+    """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
+
+    One fold is a hold-out of `test` of all images; with several, each image is in the test part of exactly one and
+    `test` has no effect. With `repeats` that is done so many times anew; the first time is what it is without.
+    `validation` is the share of what is not tested. Every lesion group goes to one part as a whole (protocol "image":
+    every image by itself, LEAKY; "oversample-first": every diagnosis is first brought to the size of the largest by
+    copies, and then every image and copy goes by itself, LEAKY). The parts depend on the seed and on image ids, groups
+    and diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
+
+    Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+    if folds < 1:
+        raise UsageError(f"A split into {folds} folds is none.", "Give 1 for one hold-out, 5 for cross-validation.")
+    if repeats < 1:
+        raise UsageError(f"A split repeated {repeats} times is none.", "Give 1 or more.")
+    if not (0 < test < 1 and 0 < validation < 1):
+        raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
+    rows, names = _dealt(table, protocol, seed)
+    units = make_units(names, diagnosis_codes(table)[rows])
+    parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
+    _check_classes(table, rows, parts[:, units.of], names, protocol, task)
+    return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
+
+
+def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int64], list[str]]:
+    """What is dealt out: rows of the table, (m,), and the name of the unit that each belongs to."""
+    everything = np.arange(len(table), dtype=np.int64)
+    if protocol == LESION:
+        return everything, table.frame["group"].tolist()
+    ids = table.frame["image_id"].tolist()
+    if protocol == IMAGE:
+        return everything, ids
+    rows = oversample(ids, diagnosis_codes(table), seed)
+    # No id holds a control character: a copy is never named like another image.
+    names = [f"{ids[row]}\x1f{copy}" if copy else ids[row] for row, copy in zip(rows, occurrences(rows), strict=True)]
+    return rows, names
+
+
+def _deal_parts(units: Units, folds: int, again: int, seed: int, test: float, validation: float) -> NDArray[np.int64]:
+    """The part of each unit in each fold of one repetition, (folds, u)."""
+    repetition = f", repetition {again}" if again else ""
+    shares = (1 - test, test) if folds == 1 else (1.0,) * folds
+    tested = _deal(units, np.arange(len(units.names)), shares, seed, f"test{repetition}")
+    parts = np.full((folds, len(units.names)), TEST)
+    for fold in range(folds):
+        rest = np.flatnonzero(tested != (1 if folds == 1 else fold))
+        parts[fold, rest] = _deal(units, rest, (1 - validation, validation), seed, f"validation {fold}{repetition}")
+    return parts
+
+
+def _deal(
+    units: Units, which: NDArray[np.int64], shares: Sequence[float], seed: int, purpose: str
+) -> NDArray[np.int64]:
+    """Deal the units `which`, class by class, to as many parts as there are shares: the part of each, (len(which),).
+
+    The biggest go first, by chance among equals, each to the part that is least full for its share once half of the
+    unit is in it (Webster's method of apportionment): every part then gets big and small units in proportion, and the
+    many units of one image make the counts come out even. Where no more units are left than parts that have none,
+    those parts get them.
+    """
+    names, sizes, classes = units.names, units.sizes, units.classes
+    part_of = np.empty(len(units.names), dtype=np.int64)
+    drawn = {int(unit): draw(seed, purpose, names[unit]) for unit in which}
+    for code in range(len(DIAGNOSES)):
+        members = [int(unit) for unit in which if classes[unit] == code]
+        members.sort(key=lambda unit: (-sizes[unit], drawn[unit]))
+        filled = [0] * len(shares)
+        for position, unit in enumerate(members):
+            size, left = int(sizes[unit]), len(members) - position
+            empty = [part for part, images in enumerate(filled) if not images]
+            open_to = empty if left <= len(empty) else range(len(shares))
+            part = min(open_to, key=lambda part: (filled[part] + size / 2) / shares[part])
+            part_of[unit] = part
+            filled[part] += size
+    return part_of[which]
+
+
+def _make_frame(table: LesionTable, rows: NDArray[np.int64], parts: NDArray[np.int64]) -> pd.DataFrame:
+    """split.csv from rows of the table, (m,), and the part of each in each fold, (folds, m)."""
+    import pandas as pd
+
+    folds = len(parts)
+    known = table.frame[["image_id", "lesion_id", "group"]].iloc[rows]
+    return pd.concat([known] * folds, ignore_index=True).assign(
+        fold=np.repeat(np.arange(folds), len(rows)), part=np.array(PARTS, dtype=object)[parts.ravel()]
+    )

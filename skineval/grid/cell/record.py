@@ -1,0 +1,183 @@
+"""cell.json: what a cell is, how it ended, and which of its files are as they were written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from skineval.base.errors import DataError
+from skineval.base.terms import DONE, FAILED
+from skineval.grid.folder import CellFolder
+from skineval.grid.tables import read_json, write_json
+from skineval.values.runspec import RunSpec
+
+CELL_COLUMNS = (
+    "run_id",
+    "model",
+    "imbalance",
+    "fold",
+    "seed",
+    "status",
+    "reason",
+    "seconds",
+    "images_per_second",
+    "device",
+)
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """What cell.json holds beside the specification."""
+
+    spec: RunSpec
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+    images_per_second: float | None = None
+    device: str = ""
+    train_counts: tuple[int, ...] = ()
+    explainers: tuple[str, ...] = ()  #: whose panels are complete
+    externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
+    torch: str = ""  #: the version that trained and predicted it
+    threads: int | None = None  #: that it was trained and predicted with; results on a CPU depend on it
+    files: Mapping[str, str] = field(default_factory=dict)  #: path in the folder -> `seal` of what was written there
+    adding: str = ""  #: what is being added to a cell that is done already, or was when that was interrupted
+    failure: str = ""  #: what could not be added to it, and why
+
+    @property
+    def remarks(self) -> str:
+        """The reason as people read it: also of what could not be added to a finished cell."""
+        return " ".join(filter(None, (self.reason, self.lacking)))
+
+    @property
+    def lacking(self) -> str:
+        """What a finished cell lacks that was to be added to it, and why."""
+        interrupted = f"{self.adding}: interrupted" if self.adding else ""
+        return "; ".join(filter(None, (self.failure, interrupted)))
+
+    def without_addition(self, reason: str) -> CellRecord:
+        """The record where what was being added did not come about."""
+        failure = f"{self.adding}: {reason}" if self.adding else reason
+        return replace(self, adding="", failure="; ".join(filter(None, (self.failure, failure))))
+
+    def ending(self) -> dict[str, str | float]:
+        """What is told when the cell has ended, by its columns of cells.csv, and what could not be added to it."""
+        return {"status": self.status, "reason": self.remarks, "seconds": self.seconds, "lacking": self.lacking}
+
+    def row(self) -> dict[str, object]:
+        """The cell's row of cells.csv."""
+        spec = self.spec
+        values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.remarks)
+        return dict(zip(CELL_COLUMNS, (*values, self.seconds, self.images_per_second, self.device), strict=True))
+
+
+def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:
+    """The record of a cell in which something failed: one that was done stays so, and lacks what was to be added."""
+    present = standing(folder)
+    if present is not None:
+        return present.without_addition(reason)
+    return CellRecord(spec, FAILED, reason, round(seconds, 3), device=device)
+
+
+def write_cell(folder: CellFolder, record: CellRecord) -> None:
+    """Write cell.json."""
+    fields = {
+        "run_id": record.spec.run_id,
+        "status": record.status,
+        "reason": record.reason,
+        "seconds": record.seconds,
+        "images_per_second": record.images_per_second,
+        "device": record.device,
+        "train_counts": list(record.train_counts),
+        "explainers": list(record.explainers),
+        "externals": list(record.externals),
+        "torch": record.torch,
+        "threads": record.threads,
+        "files": dict(record.files),
+        "adding": record.adding,
+        "failure": record.failure,
+        "spec": record.spec.to_dict(),
+    }
+    write_json(folder.cell, fields)
+
+
+def read_cell(folder: CellFolder) -> CellRecord | None:
+    """What cell.json says; None where there is none that can be read."""
+    try:
+        fields = read_json(folder.cell)
+        return CellRecord(
+            RunSpec.from_dict(fields["spec"]),
+            fields["status"],
+            fields["reason"],
+            fields["seconds"],
+            fields["images_per_second"],
+            fields["device"],
+            tuple(fields["train_counts"]),
+            tuple(fields["explainers"]),
+            tuple(fields["externals"]),
+            fields.get("torch", ""),  # cells of before there was such a thing know neither this nor the following
+            fields.get("threads"),
+            fields.get("files", {}),
+            fields.get("adding", ""),
+            fields.get("failure", ""),
+        )
+    except (DataError, KeyError, TypeError):
+        return None
+
+
+def forget_failure(folder: CellFolder) -> None:
+    """Drop from a finished cell what could not be added to it: it is no longer asked for."""
+    record = read_cell(folder)
+    if record is not None and (record.adding or record.failure):
+        write_cell(folder, replace(record, adding="", failure=""))
+
+
+def seal(path: Path) -> str:
+    """What tells whether a file is still as it was written: a hash, of weights the size; "" where it is missing."""
+    try:
+        return str(path.stat().st_size) if path.suffix == ".safetensors" else _digest(path)
+    except OSError:
+        return ""
+
+
+def sealed(record: CellRecord, folder: CellFolder, *paths: Path) -> CellRecord:
+    """The record with what was just written to `paths` of its folder."""
+    return replace(record, files={**record.files, **{_within(folder, path): seal(path) for path in paths}})
+
+
+def standing(folder: CellFolder) -> CellRecord | None:
+    """What the files of a finished cell bear out of its record: explanations and external tests whose files are there.
+
+    None where the cell is not done, or what it was trained and predicted for is missing or not as it was written.
+    """
+    record = read_cell(folder)
+    if record is None or record.status != DONE or not all(_stands(record, folder, file) for file in folder.essential):
+        return None
+    return replace(
+        record,
+        explainers=tuple(name for name in record.explainers if any(folder.explanation(name).glob("*.svg"))),
+        externals=tuple(
+            key for key in record.externals if _stands(record, folder, folder.external(key.partition(":")[0]))
+        ),
+    )
+
+
+def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:
+    """Whether the cell has nothing left to do, and its files are as written; `externals` are keys of external tests."""
+    record = standing(folder)
+    return record is not None and set(explainers) <= set(record.explainers) and set(externals) <= set(record.externals)
+
+
+def _stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:
+    found, written = seal(path), record.files.get(_within(folder, path))
+    return found != "" if written is None else found == written  # older records hold no seals
+
+
+def _within(folder: CellFolder, path: Path) -> str:
+    return path.relative_to(folder.path).as_posix()
+
+
+def _digest(path: Path) -> str:
+    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,190 @@
+"""Running cells in worker processes of this machine: a crash costs one cell."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from skineval.base.errors import Interrupted
+from skineval.train.waiting import waiting_briefly
+from skineval.values.runspec import RunSpec
+
+GRACE = 60.0  #: seconds an interrupted worker has for its current step before it is killed
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker said of a cell; `kind` is started, phase, step, epoch, warning, ended or lost."""
+
+    kind: str
+    spec: RunSpec
+    fields: Mapping[str, Any]
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[str]
+    log: Path
+    busy: RunSpec | None = None
+    spent: bool = False  #: it is ending, and takes no further cell
+    thread: threading.Thread | None = None
+
+    def send(self, kind: str, **fields: object) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # its end is noticed by the reader
+            self.process.stdin.write(json.dumps({"kind": kind, **fields}) + "\n")
+            self.process.stdin.flush()
+
+
+@dataclass
+class LocalEngine:
+    """At most `jobs` worker processes, each of which runs one cell after the other."""
+
+    setup: Mapping[str, Any]  #: what a worker is told first: `Workspace.to_message`
+    explainers: Sequence[str]
+    jobs: int
+    logs: Path  #: folder for what workers print
+    fail_fast: bool = False
+    #: (rows, side) -> `workspace.masks_to_message` of these images
+    masks: Callable[[Sequence[int], int], Mapping[str, Any]] = lambda rows, side: {"masks": None}
+    _inbox: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = field(default_factory=queue.Queue)
+    _workers: list[_Worker] = field(default_factory=list)
+
+    def run(self, cells: Sequence[RunSpec], on_message: Callable[[Message], None]) -> None:
+        """Run `cells`, telling `on_message` in this thread how each goes.
+
+        Cells that share a network are not run side by side: the second finds what the first has trained. On Ctrl-C
+        the workers stop at their next step and Interrupted is raised; on a second one they are killed.
+        """
+        waiting = deque(cells)
+        try:
+            while waiting or self._busy():
+                self._assign(waiting, on_message)
+                worker, message = self._inbox.get()
+                ended = self._handle(worker, message, on_message)
+                if ended and self.fail_fast:
+                    waiting.clear()
+        except KeyboardInterrupt:
+            self._interrupt()
+            raise Interrupted from None
+        finally:
+            self._close()
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.busy]
+
+    def _assign(self, waiting: deque[RunSpec], on_message: Callable[[Message], None]) -> None:
+        """Give every idle worker a cell whose network nobody else is training, starting workers where there are few."""
+        for _ in range(len(waiting)):
+            if len(self._busy()) >= self.jobs:
+                return
+            in_work = {worker.busy.network_id for worker in self._workers if worker.busy}
+            cell = next((cell for cell in waiting if cell.network_id not in in_work), None)
+            if cell is None:
+                return
+            waiting.remove(cell)
+            worker = (
+                next((worker for worker in self._workers if not (worker.busy or worker.spent)), None) or self._start()
+            )
+            worker.busy = cell
+            worker.send("cell", spec=cell.to_dict(), explainers=list(self.explainers))
+            on_message(Message("started", cell, {}))
+
+    def _handle(self, worker: _Worker, message: dict[str, Any] | None, on_message: Callable[[Message], None]) -> bool:
+        """Take one message in; True if a cell failed by it, or an addition to one."""
+        cell = worker.busy
+        if message is None:
+            self._workers.remove(worker)
+            if cell is not None:
+                on_message(Message("lost", cell, {"reason": _cause_of_death(worker)}))
+            return cell is not None
+        if cell is None:
+            return False
+        kind = message.pop("kind")
+        if kind == "masks":
+            worker.send("masks", **self.masks(message["rows"], message["side"]))
+            return False
+        if kind == "ended":
+            worker.busy, worker.spent = None, message.pop("spent")
+        if kind != "ready":
+            on_message(Message(kind, cell, message))
+        return bool(kind == "ended" and (message["status"] != "done" or message["lacking"]))
+
+    def _start(self) -> _Worker:
+        log = self.logs / f"worker-{len(list(self.logs.glob('worker-*.log')))}.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "skineval.grid.workers.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **waiting_briefly(os.environ)},
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C goes to the parent alone, which tells the workers
+            )
+        worker = _Worker(process, log)
+        assert process.stdout is not None
+        worker.thread = threading.Thread(target=self._listen, args=(worker, process.stdout), daemon=True)
+        worker.thread.start()
+        worker.send("setup", **self.setup)
+        self._workers.append(worker)
+        return worker
+
+    def _listen(self, worker: _Worker, out: IO[str]) -> None:
+        for line in out:
+            self._inbox.put((worker, json.loads(line)))
+        worker.process.wait()
+        self._inbox.put((worker, None))
+
+    def _interrupt(self) -> None:
+        """Ask the workers to stop and wait for them; a second Ctrl-C ends the wait."""
+        for worker in self._workers:
+            worker.send("stop")
+        with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+            for worker in self._workers:
+                worker.process.wait(GRACE)
+
+    def _close(self) -> None:
+        for worker in self._workers:
+            assert worker.process.stdin is not None
+            with contextlib.suppress(OSError):
+                worker.process.stdin.close()
+            try:
+                # An idle worker ends when its input does; a busy one had its grace.
+                worker.process.wait(0.0 if worker.busy else 10.0)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                worker.process.kill()
+                worker.process.wait()
+            if worker.thread is not None:
+                worker.thread.join()
+            if worker.process.stdout is not None:
+                worker.process.stdout.close()
+        self._workers.clear()
+
+
+def _cause_of_death(worker: _Worker) -> str:
+    code = worker.process.returncode
+    if code < 0:
+        name = signal.Signals(-code).name
+        cause = f"the worker process was killed by {name}"
+        if name == "SIGKILL":
+            cause += " (out of memory?)"
+    else:
+        cause = f"the worker process ended with exit code {code}"
+    with contextlib.suppress(OSError):
+        lines = worker.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if lines:
+            cause += f": {lines[-1]}"
+    return cause

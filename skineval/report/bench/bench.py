@@ -1,0 +1,332 @@
+"""The report of a bench: its sections, and what each of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
+from skineval.data.layouts import ham10000
+from skineval.grid.external import described
+from skineval.report.bench import notes, rows, standings
+from skineval.report.bench.rows import PRIMARY
+from skineval.report.bench.systems import ranked, unranked
+from skineval.report.bench.verdict import verdict
+from skineval.report.document import formatting
+from skineval.report.document.blocks import (
+    Block,
+    Bullets,
+    Facts,
+    Figure,
+    Fold,
+    LeftOut,
+    Links,
+    Paragraph,
+    Report,
+    Section,
+    Topic,
+)
+from skineval.report.document.tables import Table
+from skineval.report.split_table import lesions_parted, parts
+from skineval.values.result import BenchResult, CellResult, ExternalTest
+
+_FEW_IMAGES = 30
+_EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
+
+_DEALT_OUT = {
+    LESION: "whole lesions",
+    IMAGE: "single images",
+    OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
+}
+_CHOICES = Facts(
+    (
+        ("train part", "weights; resampling, augmentation and class weights see nothing else"),
+        ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
+        ("test part", "nothing is chosen on it; every figure here is reported on it"),
+    )
+)
+
+
+def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mapping[str, Sequence[Figure]]) -> Report:
+    """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
+    album = _Album(figures)
+    sections = (
+        Section("Verdict", tuple(verdict(bench))),
+        Section("Comparison", (_comparison(bench), *album.of("overview"))),
+        Section("External tests", tuple(_externals(bench))),
+        Section("Classes", tuple(_classes(bench, album))),
+        Section("Confusion", tuple(_folded(album.of("confusion")))),
+        Section("Differences", tuple(_differences(bench))),
+        Section("Calibration", tuple(_calibration(bench, album))),
+        Section("Further metrics", tuple(_further(bench))),
+        Section("Training", tuple(_folded(album.of("training")))),
+        Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
+        Section("Explanations", tuple(_explanations(bench, panels))),
+        Section("Images and lesions", tuple(_flow(bench))),
+        Section("Methods", tuple(_methods(bench))),
+        Section("Cells", tuple(_cells(bench))),
+        Section("Limitations", (Bullets(tuple(_limitations(bench))),)),
+        Section("Environment", (Facts(tuple(_flat(bench.environment))),)),
+    )
+    filled = tuple(section for section in sections if section.blocks)
+    return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
+
+
+@dataclass(frozen=True)
+class _Album:
+    """The figures by topic, and in words those that are missing."""
+
+    figures: Sequence[Figure | LeftOut]
+
+    def of(self, topic: Topic) -> tuple[Block, ...]:
+        mine = (figure for figure in self.figures if figure.topic == topic)
+        return tuple(figure if isinstance(figure, Figure) else Paragraph(figure.words) for figure in mine)
+
+
+def comparisons(bench: BenchResult) -> list[Table]:
+    """The main tables: that of the internal test, then one for each external test."""
+    return [_comparison(bench), *(_external_comparison(bench, external) for external in bench.externals)]
+
+
+def _comparison(bench: BenchResult) -> Table:
+    table = standings.comparison(
+        bench.results,
+        bench.comparisons,
+        bench.cells,
+        bench.warnings,
+        bench.recipe.replicates,
+        averaged=bench.ensembles,
+        lesions_known=bench.lesions_known,
+        unranked=unranked(bench),
+        sharing=bench.sharing,
+    )
+    return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment)))
+
+
+def _externals(bench: BenchResult) -> Iterator[Block]:
+    """What became of the systems on data that took no part in training, apart from the internal test."""
+    best = [system.name for system in ranked(bench)[:1] if system.name not in unranked(bench)]
+    for external in bench.externals:
+        facts, name = external.about, external.name
+        yield from (
+            _lacking(cell, f"predictions for {name}")
+            for cell in bench.finished
+            if cell.run_id not in external.predictions
+        )
+        yield Paragraph(
+            f"{name} ({formatting.plain(facts['data'])}): "
+            f"{formatting.sample(facts['tested_images'], facts['tested_lesions'], facts['lesions_known'])}, on "
+            "which nothing "
+            f"was trained or chosen. {described(facts)}"
+        )
+        for system in best:
+            here, there = (rows.of(rows.scores(frame), PRIMARY) for frame in (bench.results, external.results))
+            if system in there:
+                yield Paragraph(
+                    f"The best system of the internal test, {system}, with a balanced accuracy of "
+                    f"{formatting.format_estimate(here[system])} on that, has "
+                    f"{formatting.format_estimate(there[system])} on this external test."
+                )
+        yield _external_comparison(bench, external)
+        if external.ensembles:
+            yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
+        stamps, known = _external_stamps(bench, external), facts["lesions_known"]
+        for place, system in enumerate(rows.ranking(rows.scores(external.results), unranked(bench, external))):
+            table = standings.per_class(external.results, system, bench.classes, stamps, known)
+            yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
+        if len(external.comparisons):
+            table = standings.differences(external.comparisons, stamps, known)
+            yield Fold(f"{name}: paired differences", (_titled(name, table),))
+
+
+def _titled(external: str, table: Table) -> Table:
+    return replace(table, title=f"External test {external}: {table.title}")
+
+
+def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
+    """The main table of an external test."""
+    return standings.comparison(
+        external.results,
+        external.comparisons,
+        bench.cells.iloc[:0],
+        _external_stamps(bench, external),
+        bench.recipe.replicates,
+        external.name,
+        external.ensembles,
+        external.about["lesions_known"],
+        unranked(bench, external),
+    )
+
+
+def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, ...]:
+    """The stamps of the bench, and that of the external data."""
+    return tuple(dict.fromkeys([*bench.warnings, *(["SYNTHETIC"] if external.about["synthetic"] else [])]))
+
+
+def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
+    yield from album.of("recall")
+    yield from album.of("roc")
+    for place, system in enumerate(rows.ranking(rows.scores(bench.results), unranked(bench))):
+        table = standings.per_class(bench.results, system, bench.classes, bench.warnings, bench.lesions_known)
+        yield Fold(system, (table,), opened=place == 0)
+
+
+def _differences(bench: BenchResult) -> Iterator[Block]:
+    if len(bench.comparisons):
+        yield Paragraph(
+            "Each row is the best system against another one, on the same images. The best was chosen on these very "
+            "images, which flatters its lead a little: confirm it on further ones."
+        )
+        yield standings.differences(bench.comparisons, bench.warnings, bench.lesions_known)
+
+
+def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
+    table = standings.calibration(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
+    if table.rows:
+        yield table
+        yield from album.of("reliability")
+
+
+def _further(bench: BenchResult) -> Iterator[Block]:
+    table = standings.further(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
+    if table:
+        yield table
+
+
+def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Each picture in a fold of its own, the first one open."""
+    for place, block in enumerate(blocks):
+        yield Fold(block.system, (block,), opened=place == 0) if isinstance(block, Figure) else block
+
+
+def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
+    """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
+    for cell in bench.finished:
+        missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in cell.explanations]
+        if missing:
+            yield _lacking(cell, f"explanations by {formatting.listed(missing)}")
+    folds: list[Fold] = []
+    for system in ranked(bench):
+        blocks: list[Block] = []
+        for cell in system.cells:
+            mine, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
+            if mine and not blocks and len(folds) < _EXPLAINED:
+                blocks += [Paragraph(words), *mine]
+            elif mine:
+                blocks.append(Links(words, tuple(figure.file for figure in mine)))
+        if blocks:
+            folds.append(Fold(system.name, tuple(blocks), opened=not folds))
+    if folds:
+        yield Paragraph(
+            "From left to right: the image, the heatmap, both. A heatmap shows where a model looked, not whether it "
+            "was right to. Lesions fill the middle of most dermoscopic images, so a map of the middle looks convincing "
+            "for any model, a good one or not."
+        )
+        yield from folds
+
+
+def _lacking(cell: CellResult, what: str) -> Paragraph:
+    """That a finished cell lacks something that was to be added to it, and why."""
+    where = f"{formatting.plain(cell.system)}, fold {cell.fold}, seed {cell.seed}"
+    return Paragraph(f"{where} has no {what}: {formatting.plain(cell.lacking) or 'not made yet'}.", weighty=True)
+
+
+def _flow(bench: BenchResult) -> Iterator[Block]:
+    """Images and lesions of each part, with the proof that no lesion is in two of them."""
+    split = bench.split
+    if split.empty:
+        return
+    counts: dict[tuple[int, str], Sequence[int]] = {}
+    for cell in bench.finished:
+        counts.setdefault((cell.fold, "train"), cell.train_counts)
+        for part in PARTS[1:]:
+            targets = cell.predictions.select(part).targets.tolist()
+            counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
+    yield parts(split, counts, bench.classes, bench.warnings, bench.lesions_known)
+    shared = lesions_parted(split)
+    if shared:
+        lesions = formatting.plural(shared, "lesion")
+        yield Paragraph(f"LEAKY: {lesions} with images in more than one part.", weighty=True)
+    elif not bench.lesions_known:
+        yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
+    else:
+        yield Paragraph("No lesion has images in more than one part: counted from split.csv.")
+
+
+def _methods(bench: BenchResult) -> Iterator[Block]:
+    recipe = bench.recipe
+    unit = _DEALT_OUT[recipe.protocol]
+    yield Paragraph(
+        f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
+        "The primary metric, declared beforehand, is balanced accuracy. For intervals "
+        f"{'lesions' if bench.lesions_known else 'images'} are resampled within their class, differences are paired on "
+        "the same images and corrected after Holm."
+    )
+    yield _CHOICES
+    if bench.ensembles:
+        yield standings.ensembles(bench.ensembles, bench.warnings)
+    settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
+    settings += [(key, value) for key, value in _flat(bench.environment) if "fingerprint" in key]
+    yield Facts(tuple(settings))
+
+
+def _cells(bench: BenchResult) -> Iterator[Block]:
+    table = standings.cell_list(bench.cells, bench.warnings, bench.sharing)
+    if table.rows:
+        yield table
+
+
+def _limitations(bench: BenchResult) -> Iterator[str]:
+    for stamp in bench.warnings:
+        yield f"{formatting.stamp_meaning(stamp)}."
+    if len(bench.recipe.seeds) == 1:
+        yield "One seed: how far results spread when training is repeated was not measured."
+    if bench.recipe.folds == 1 and bench.recipe.repeats == 1:
+        yield "One hold-out: how far results depend on the split was not measured."
+    few = [
+        f"{formatting.plain(one.label)} ({formatting.sample(one.n_images, one.n_lesions, bench.lesions_known)})"
+        for one in rows.scores(bench.results)
+        if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system in rows.BASELINES[:1]
+    ]
+    if few:
+        yield f"Few test images, hence little to be said, of {formatting.listed(few)}."
+    yield (
+        "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
+        + ("." if bench.externals else "; no external test is part of this report.")
+    )
+    yield from _data_limitations(bench)
+    yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."
+
+
+def _data_limitations(bench: BenchResult) -> Iterator[str]:
+    data = bench.environment.get("data", {})
+    name, licence = formatting.plain(data.get("name", "")), formatting.plain(data.get("licence", ""))
+    yield from data.get("notes", ())
+    if any(formatting.stamp_word(stamp) == "SYNTHETIC" for stamp in bench.warnings):
+        return
+    # By its layout: any folder may be called so. Benches from before that was written down have the name alone.
+    if data.get("layout", name).startswith(ham10000.NAME):
+        yield (
+            "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
+            "expert consensus or confocal microscopy."
+        )
+        yield f"HAM10000 is licensed {ham10000.LICENCE}, for non-commercial use."
+    elif licence:
+        yield f"{name} is licensed {licence}."
+    else:
+        yield f"The licence of {name} is not known: find out what it allows."
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _value(value)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or formatting.MISSING
+    return formatting.MISSING if value is None else str(value)

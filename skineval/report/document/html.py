@@ -1,0 +1,76 @@
+"""Documents as one HTML file that needs no other, loads nothing and runs nothing but its own script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import jinja2
+from markupsafe import Markup
+
+from skineval.report.document import blocks as parts
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Report
+from skineval.report.document.formatting import Estimate
+from skineval.report.document.tables import Table, glossary, shown
+
+_TEMPLATE = "report.html.j2"
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
+
+
+def document(report: Report, read: Callable[[str], bytes]) -> str:
+    """The whole report; `read` gives the content of its pictures."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests |= {
+        "paragraph": _is(parts.Paragraph),
+        "bullets": _is(parts.Bullets),
+        "facts": _is(parts.Facts),
+        "figure": _is(parts.Figure),
+        "links": _is(parts.Links),
+        "fold": _is(parts.Fold),
+        "table": _is(Table),
+        "estimate": _is(Estimate),
+    }
+    environment.filters |= {
+        "plain": formatting.plain,
+        "breakable": _breakable,
+        "hash": _hash,
+        "decimal": formatting.decimal,
+    }
+    return environment.get_template(_TEMPLATE).render(
+        report=report,
+        stamp_word=formatting.stamp_word,
+        stamp_meaning=formatting.stamp_meaning,
+        interval=formatting.interval,
+        shown=shown,
+        glossary=glossary,
+        picture=lambda file: _data_uri(file, read(file)),
+        narrow_page=parts.NARROW_PAGE,
+    )
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break where its parts meet."""
+    return Markup("<wbr>").join(formatting.JOINT.split(formatting.plain(name)))
+
+
+def _data_uri(file: str, content: bytes) -> str:
+    media = _TYPES[PurePosixPath(file).suffix]
+    return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _hash(content: str) -> str:
+    """What the content security policy calls a script or style by: no other one runs."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii")

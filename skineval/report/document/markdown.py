@@ -1,0 +1,87 @@
+"""Documents and tables as GitHub-flavoured Markdown, with whatever names hold shown literally."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from skineval.report.document import formatting
+from skineval.report.document.tables import Cell, Shared, Table, glossary, texts
+
+if TYPE_CHECKING:
+    from skineval.report.document.blocks import Block, Report
+
+_RULES = {"left": ":--", "right": "--:"}
+
+
+def document(report: Report) -> str:
+    """The whole report."""
+    return "\n\n".join(_parts(report)) + "\n"
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """Title, heading, rows and footnotes of a table."""
+    noted = any(row.note for row in table.rows)
+    yield f"**{formatting.markdown(table.title)}**"
+    yield ""
+    yield _line([formatting.markdown(column.name) for column in table.columns] + ["Note"] * noted)
+    yield _line([_RULES[column.align] for column in table.columns] + [":--"] * noted)
+    for row in table.rows:
+        words = texts(row, table.columns)
+        cells = [_cell(cell, word, row.kind) for cell, word in zip(row.cells, words, strict=True)]
+        yield _line(cells + [formatting.markdown(row.note)] * noted)
+    for note in (*table.footnotes, *glossary(table.columns)):
+        yield ""
+        yield f"<sub>{formatting.markdown(note)}</sub>"
+
+
+def _parts(report: Report) -> Iterator[str]:
+    yield f"# {formatting.markdown(formatting.stamped(report.title, report.stamps))}"
+    yield "\n".join(f"- [{formatting.markdown(section.title)}](#{section.anchor})" for section in report.sections)
+    for section in report.sections:
+        yield f"## {formatting.markdown(section.title)}"
+        for block in section.blocks:
+            yield from _block(block)
+
+
+def _block(block: Block) -> Iterator[str]:
+    # Imported late: the console renders tables by this module, and a document brings pandas with it.
+    from skineval.report.document.blocks import NARROW_PAGE, Bullets, Facts, Figure, Fold, Links, Paragraph
+
+    match block:
+        case Paragraph(words, weighty):
+            yield f"**{formatting.markdown(words)}**" if weighty else formatting.markdown(words)
+        case Bullets(items):
+            yield "\n".join(f"- {formatting.markdown(item)}" for item in items)
+        case Facts(items):
+            lines = [_line([formatting.markdown(name), formatting.markdown(value)]) for name, value in items]
+            yield "\n".join(["| | |", "| :-- | :-- |", *lines])
+        case Figure():
+            picture = f"![{formatting.markdown(block.alt)}]({quote(block.file)})"
+            if block.narrow:  # what shows no HTML shows the picture inside
+                picture = f'<picture><source media="{NARROW_PAGE}" srcset="{quote(block.narrow)}">{picture}</picture>'
+            yield picture
+            yield f"*{formatting.markdown(block.caption)}*"
+        case Links(words, files):
+            links = (f"[{formatting.markdown(file.rpartition('/')[2])}]({quote(file)})" for file in files)
+            yield f"{formatting.markdown(words)} {', '.join(links)}"
+        case Table():
+            yield "\n".join(table_lines(block))
+        case Fold(title, blocks, opened):
+            yield f"<details{' open' * opened}><summary>{formatting.markup(title)}</summary>"
+            for inner in blocks:
+                yield from _block(inner)
+            yield "</details>"
+
+
+def _cell(cell: Cell, word: str, kind: str) -> str:
+    # Figures are ours: escaping their brackets would only make the file hard to read.
+    word = formatting.markdown(word) if isinstance(cell, str | Shared | tuple | Mapping) else word
+    if kind == "best":
+        return f"**{word}**"
+    return f"*{word}*" if kind == "baseline" else word
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

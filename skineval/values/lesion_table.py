@@ -1,0 +1,98 @@
+"""The lesion table: one row an image, what is known of it, and how to get at its pixels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skineval.base.errors import UsageError
+from skineval.base.terms import DIAGNOSES, MALIGNANT, TASKS, Fit
+
+COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "dataset", "group")
+
+
+class Images(Protocol):
+    """The pixels behind a lesion table, by row number; safe to call from several threads.
+
+    A class that can only squash may leave `fit` out: it is handed over only where another one is asked for.
+    """
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
+        ...
+
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        """(n, size, size), True on the lesion; None where the data set has no masks."""
+        ...
+
+
+def fit_keyword(method: Callable[..., object], fit: Fit) -> dict[str, Fit]:
+    """The keyword argument for `Images.pixels` or `Images.masks`; none for the default, which all classes know.
+
+    Raises UsageError where another one is asked of a class that can only squash.
+    """
+    if fit == "squash":
+        return {}
+    if "fit" not in inspect.signature(method).parameters:
+        raise UsageError(f"--fit is {fit}, and the images of this data set can only be squashed.", "Use --fit squash.")
+    return {"fit": fit}
+
+
+@dataclass(frozen=True, eq=False)
+class LesionTable:
+    """A data set: what is known of each image, and how to get at its pixels.
+
+    `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `DIAGNOSES`, `age` is float years (NaN where
+    unknown), other text columns hold "unknown" where nothing is known. `lesion_id` is what the data set says, and
+    `group` the lesion: its lesion id, or the first of several that are known to be of one lesion.
+    `fingerprint` is a hash of everything above and of the content of every image.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    images: Images
+    fingerprint: str
+    synthetic: bool = False
+    sampled: bool = False  #: whether it is a part of a larger data set, drawn by chance
+    notes: tuple[str, ...] = ()  #: what a reader of any result must know about this data
+    layout: str = ""  #: how the folder or file was laid out, in words
+    licence: str = ""  #: "" where nothing is known of it
+    #: False where nobody says which images show one lesion: each then counts as its own, and any split may leak.
+    lesions_known: bool = True
+    official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
+    zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def siblings_known(self) -> bool:
+        """Whether any images are known to show one lesion: all that do, or where lesions are not known, at least some.
+
+        Where it is False, no count of siblings says anything.
+        """
+        return self.lesions_known or bool(self.frame["group"].duplicated().any())
+
+
+def labels(table: LesionTable, task: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Targets (n,), each the position of an image's class in the returned classes of `task`.
+
+    Raises UsageError for an unknown task.
+    """
+    if task not in TASKS:
+        raise UsageError(f"There is no task {task!r}.", f"Choose one of: {', '.join(TASKS)}.")
+    if task == "malignant":
+        return table.frame["dx"].isin(MALIGNANT).to_numpy().astype(np.int64), TASKS[task]
+    return diagnosis_codes(table), TASKS[task]
+
+
+def diagnosis_codes(table: LesionTable) -> NDArray[np.int64]:
+    """The position of each image's dx in `DIAGNOSES`, (n,)."""
+    position = {dx: code for code, dx in enumerate(DIAGNOSES)}
+    return np.array([position[dx] for dx in table.frame["dx"]], dtype=np.int64)

@@ -1,0 +1,102 @@
+"""Predictions: the border between whatever made them and everything that is measured from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+COLUMNS = ("image_id", "lesion_id", "fold", "seed", "part", "target")
+#: How far from 1 the probabilities of an image may sum, whatever their rounding explains; see `sum_tolerance`.
+SUM_TOLERANCE = 1e-3
+#: The fold of predictions that are the mean over the networks of all folds.
+EVERY_FOLD = -1
+ROUNDING = 1e-9  # of a sum of numbers that are exact as they are written
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one cell, or the mean of several, said of its images, beside what they are.
+
+    `image_ids`, `lesion_ids`, `groups` and `parts` are (N,) text, `targets` (N,) int64 indices into `classes`, and
+    `probabilities` (N, C) float64 with one column a class, in the order of `classes`. `groups` is the unit that is
+    resampled: the lesion, or several lesions known to be one. An image has several rows only where copies were dealt
+    out. Raises ValueError where the lengths disagree.
+    """
+
+    classes: tuple[str, ...]
+    image_ids: NDArray[np.str_]
+    lesion_ids: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    parts: NDArray[np.str_]
+    targets: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    fold: int = 0
+    seed: int = 0
+    n_cells: int = 1  #: how many cells the probabilities are the mean of
+
+    def __post_init__(self) -> None:
+        n = len(self.image_ids)
+        lengths = {len(column) for column in (self.lesion_ids, self.groups, self.parts, self.targets)}
+        if lengths != {n} or self.probabilities.shape != (n, len(self.classes)):
+            raise ValueError(f"{n} images, columns of {lengths} rows, probabilities {self.probabilities.shape}")
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __repr__(self) -> str:
+        return f"<Predictions of {len(self)} images, {len(self.classes)} classes, fold {self.fold}, seed {self.seed}>"
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the probabilities of every image sum to 1; figures that need probabilities are NaN where not."""
+        return sum_to_one(self.probabilities)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
+        """The images at these positions, in this order, or where a mask (N,) is True."""
+        return replace(
+            self,
+            image_ids=self.image_ids[rows],
+            lesion_ids=self.lesion_ids[rows],
+            groups=self.groups[rows],
+            parts=self.parts[rows],
+            targets=self.targets[rows],
+            probabilities=self.probabilities[rows],
+        )
+
+    def select(self, part: str) -> Predictions:
+        """The images of one part: "train", "validation", "test" or what the file calls it; may be none."""
+        return self.take(self.parts == part)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows of predictions.csv: `COLUMNS`, then one column a class in order; the target by its name."""
+        columns = {
+            "image_id": self.image_ids,
+            "lesion_id": self.lesion_ids,
+            "fold": self.fold,
+            "seed": self.seed,
+            "part": self.parts,
+            "target": np.array(self.classes)[self.targets],
+        }
+        return pd.DataFrame(columns).join(pd.DataFrame(self.probabilities, columns=list(self.classes)))
+
+
+def sum_tolerance(probabilities: NDArray[np.float64]) -> float:
+    """How far from 1 the rows of `probabilities` (N, C) may sum: `SUM_TOLERANCE`, or more where rounding explains more.
+
+    C numbers that were rounded to d decimals are off by C · 0.5 · 10^-d at most; d is the number of decimals, from two
+    on, that writes all of them. Seven classes of two decimals may sum to 0.965 or to 1.035.
+    """
+    for decimals in (2, 3, 4):
+        scaled = probabilities * 10**decimals
+        if np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-4):
+            return max(SUM_TOLERANCE, float(probabilities.shape[1] * 0.5 * 10.0**-decimals))
+    return SUM_TOLERANCE
+
+
+def sum_to_one(probabilities: NDArray[np.float64]) -> bool:
+    """Whether every row of `probabilities` (N, C) sums to 1, within `sum_tolerance`."""
+    worst = np.abs(probabilities.sum(axis=1) - 1).max(initial=0)
+    return bool(worst <= SUM_TOLERANCE or worst <= sum_tolerance(probabilities) + ROUNDING)

@@ -1,0 +1,116 @@
+"""A bench as it lies on disk, read into one frozen value: all that a report may know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from skineval.values.predictions import Predictions
+    from skineval.values.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One finished cell."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    predictions: Predictions = field(repr=False)  #: parts "validation" and "test"
+    history: pd.DataFrame = field(repr=False)  #: columns of history.csv
+    #: images per class of the train part, in the order of `classes`
+    train_counts: tuple[int, ...] = field(repr=False)
+    #: explainer -> folder of its panels
+    explanations: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    lacking: str = ""  #: explanations and external tests that could not be added, and why
+    network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
+
+    @property
+    def system(self) -> str:
+        """What is compared: the model and its imbalance strategy, as `model/imbalance`."""
+        return f"{self.model}/{self.imbalance}"
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """The mean of finished cells: a system like a model with its strategy, with no cells of its own.
+
+    `predictions` are one for each fold and seed that it is not averaged over, and none where no two members finished.
+    """
+
+    model: str  #: as in results.csv, such as `ensemble(resnet18)`, or `ensemble(resnet18;folds)` over folds
+    imbalance: str
+    over: tuple[str, ...]  #: of "folds", "models" and "seeds"
+    members: tuple[str, ...] = field(repr=False)  #: run ids of the cells that were averaged
+    n_wanted: int  #: how many cells it would be made of, had all of them finished
+    predictions: tuple[Predictions, ...] = field(repr=False)  #: of the parts of its members
+
+    @property
+    def system(self) -> str:
+        """What is compared, as `CellResult.system`."""
+        return f"{self.model}/{self.imbalance}"
+
+
+@dataclass(frozen=True)
+class ExternalTest:
+    """A further data set that the cells have predicted, and the measures on it."""
+
+    name: str
+    about: Mapping[str, Any] = field(repr=False)  #: about.json
+    results: pd.DataFrame = field(repr=False)
+    comparisons: pd.DataFrame = field(repr=False)
+    predictions: Mapping[str, Predictions] = field(repr=False)  #: run id -> predictions, part "external"
+    #: also those over folds, by names of their own: all predict these images
+    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class BenchResult:
+    """Everything a bench left on disk, finished or not, and its measures."""
+
+    folder: Path
+    recipe: Recipe = field(repr=False)
+    environment: Mapping[str, Any] = field(repr=False)
+    classes: tuple[str, ...]
+    warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
+    split: pd.DataFrame = field(repr=False)  #: split.csv
+    cells: pd.DataFrame = field(repr=False)  #: cells.csv
+    results: pd.DataFrame = field(repr=False)  #: results.csv
+    comparisons: pd.DataFrame = field(repr=False)  #: comparisons.csv
+    finished: Sequence[CellResult] = field(repr=False)
+    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
+    externals: Sequence[ExternalTest] = field(default=(), repr=False)
+    #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
+    pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
+
+    @property
+    def lesions_known(self) -> bool:
+        """Whether the data says which images show one lesion, as all did before environment.json told of it."""
+        return bool(self.environment["data"].get("lesions_known", True))
+
+    @property
+    def sharing(self) -> frozenset[str]:
+        """Run ids of the cells whose time holds the training of a network that other cells have, too."""
+        networks = Counter(cell.network or cell.run_id for cell in self.finished)
+        return frozenset(cell.run_id for cell in self.finished if cell.network and networks[cell.network] > 1)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Run ids of the cells that are not done, or lack an explanation or external test that the recipe asks for."""
+        whole = {
+            cell.run_id
+            for cell in self.finished
+            if set(self.recipe.explainers) <= set(cell.explanations)
+            and all(cell.run_id in external.predictions for external in self.externals)
+        }
+        return tuple(run_id for run_id in self.cells["run_id"] if run_id not in whole)

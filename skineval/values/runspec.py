@@ -1,0 +1,131 @@
+"""One cell as a value: `RunSpec`, everything that can change its result, and what identifies it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from skineval.base.terms import Fit, Value
+
+#: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
+PROTOCOL_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A specification as chosen in a recipe: its name with every parameter resolved.
+
+    `text` is the canonical spelling, with only those parameters that differ from their default.
+    """
+
+    name: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text or self.name
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: what the loop needs to know beside the network and the images."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float  #: the peak
+    optimizer: str = "adamw"
+    weight_decay: float = 0.05
+    schedule: str = "cosine"
+    warmup: float = 1.0  #: epochs
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3  #: epochs
+    patience: int = 10  #: epochs until training stops early
+    label_smoothing: float = 0.0
+    gradient_clip: float = 0.0  #: largest norm of all gradients together; 0: any
+    ema: float = 0.0  #: decay of the average of weights; 0: none is kept
+    freeze_epochs: int = 0  #: epochs for which only the head is trained
+    backbone_rate: float = 1.0  #: learning rate of the backbone over that of the head
+    augment: str = "basic"  #: as `skineval.values.augmentations.canonical` writes it
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One cell: everything that can change its result, and nothing else (no device, no folder, no order)."""
+
+    model: Selection
+    imbalance: Selection
+    fold: int
+    seed: int
+    task: str
+    classes: tuple[str, ...]
+    data: str  #: fingerprint of the data set
+    split: str  #: fingerprint of the split
+    image_size: int
+    training: Training
+    weights: str  #: what the network really begins with: "none", "imagenet", or "sha256:..." of a file
+    precision: str  #: "fp32" or "bf16", resolved
+    model_package: str = ""  #: the third-party package, with version, that the model comes from
+    imbalance_package: str = ""
+    fit: Fit = "squash"  #: how images become squares
+    tta: str = "none"  #: test-time augmentation
+    on_embeddings: bool = False  #: the strategy acts only after the network is trained
+    protocol_version: int = PROTOCOL_VERSION
+
+    @property
+    def run_id(self) -> str:
+        """A readable slug and a hash of every field."""
+        return f"{self._slug}-{_digest(self.to_dict())}"
+
+    @property
+    def network_id(self) -> str:
+        """Like `run_id`, for the network: the same for cells that differ only in what is done to the embeddings."""
+        if not self.on_embeddings:
+            return self.run_id
+        none = Selection("none")  # of skineval's own, whatever package this strategy is from
+        return dataclasses.replace(self, imbalance=none, imbalance_package="", on_embeddings=False).run_id
+
+    @property
+    def _slug(self) -> str:
+        return f"{_slug(str(self.model))}-{_slug(str(self.imbalance))}-f{self.fold}-s{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` gives the same value back."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for key in ("model", "imbalance"):
+            selection: Selection = fields[key]
+            fields[key] = {
+                "name": selection.name,
+                "parameters": dict(selection.parameters),
+                "text": str(selection),
+            }
+        fields["training"] = dataclasses.asdict(self.training)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> RunSpec:
+        """The inverse of `to_dict`."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        for key in ("model", "imbalance"):
+            values[key] = Selection(**values[key])
+        values["training"] = Training(**values["training"])
+        return cls(**values)
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed from a cell's identity: adding a model never changes another's numbers."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-")[:40]

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from skineval.data.layouts import recognise
+from skineval.data.layouts.class_folders import identifier
+from skineval.data.layouts.metadata import IDENTIFIER
+from skineval.data.quality.check import check
+from skineval.values.lesion_table import LesionTable
+from tests.data.folders import encoded, picture, refused, seven_classes, write_files, write_zip
+from tests.data.layouts import relayout
+
+PARTS = tuple(np.resize(["train", "val", "test", "train"], 28).tolist())
+IMAGE = encoded(picture(1))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> LesionTable:
+    return recognise.load(seven_classes(tmp_path_factory.mktemp("seven")))
+
+
+def images(folder: Path, *names: str) -> Path:
+    return write_files(folder, {name: encoded(picture(number)) for number, name in enumerate(names)})
+
+
+def test_codes_without_parts(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.class_folders(table, tmp_path)
+    found = recognise.recognise(folder)
+    assert found is not None
+    assert found.name == "folders"
+    read = found.load(folder)
+    assert read.frame[["image_id", "dx"]].equals(table.frame[["image_id", "dx"]])
+    assert (read.images.pixels(range(28), 8) == table.images.pixels(range(28), 8)).all()
+    assert read.official is None
+    assert not read.lesions_known
+    assert read.frame["lesion_id"].equals(read.frame["image_id"])
+    assert any("lesion id" in note for note in read.notes)
+    assert read.licence == ""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_parts_are_the_official_split(tmp_path: Path, table: LesionTable, zipped: bool) -> None:
+    folder = relayout.class_folders(table, tmp_path / "data", PARTS)
+    if zipped:
+        files = {f"data/{file.relative_to(folder)}": file.read_bytes() for file in folder.rglob("*.jpg")}
+        folder = write_zip(tmp_path / "data.zip", files)
+    read = recognise.load(folder)
+    assert read.official == tuple("validation" if part == "val" else part for part in PARTS)
+    assert read.frame["dx"].equals(table.frame["dx"])
+    assert "below the parts" in read.layout
+
+
+def test_zipped_and_extracted_have_one_fingerprint(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.class_folders(table, tmp_path / "data")
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.jpg")}
+    assert recognise.load(write_zip(tmp_path / "x.zip", files)).fingerprint == recognise.load(folder).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("folder", "dx"),
+    [
+        ("melanoma", "mel"), ("Melanoma", "mel"), ("MEL", "mel"), ("nevus", "nv"), ("Melanocytic_nevi", "nv"),
+        ("melanocytic nevi", "nv"), ("Benign keratosis-like lesions", "bkl"), ("seborrheic_keratosis", "bkl"),
+        ("actinic keratoses", "akiec"), ("Actinic Keratoses and Intraepithelial Carcinoma", "akiec"),
+        ("basal  cell carcinoma", "bcc"), ("Vascular Lesions", "vasc"), ("dermatofibroma", "df"),
+    ],
+)  # fmt: skip
+def test_folders_may_bear_written_out_names(tmp_path: Path, folder: str, dx: str) -> None:
+    read = recognise.load(images(tmp_path, f"deep/er/{folder}/a.jpg", "bcc/batch 2/b.PNG"))
+    assert read.frame["dx"].tolist() == [dx, "bcc"]
+
+
+@pytest.mark.parametrize(
+    ("part", "official"),
+    [("Train", "train"), ("training", "train"), ("VAL", "validation"), ("valid", "validation"), ("testing", "test")],
+)
+def test_names_of_parts(tmp_path: Path, part: str, official: str) -> None:
+    read = recognise.load(images(tmp_path, f"{part}/nv/a.jpg", f"{part}/mel/b.jpg"))
+    assert read.official == (official, official)
+
+
+def test_unknown_names_are_refused_with_a_suggestion(tmp_path: Path) -> None:
+    message = refused(images(tmp_path, "nv/a.jpg", "melanomia/b.jpg", "melanomia/c.jpg", "xyz/d.png"))
+    assert "2 folders are called like no class" in message
+    assert "'melanomia' (did you mean mel?), with 2 images" in message
+    assert "'xyz', with 1 images" in message
+
+
+def test_without_any_known_name_nothing_is_recognised(tmp_path: Path) -> None:
+    message = refused(images(tmp_path, "benign/a.jpg", "malignant/b.jpg"))
+    assert "holds no data set that skineval recognises: 2 files of .jpg (benign/a.jpg, malignant/b.jpg)" in message
+
+
+@pytest.mark.parametrize("second", ["mel/a.jpg", "nv/other/a.png", "NV/a.jpeg"])
+def test_one_name_twice_is_refused_with_both_files(tmp_path: Path, second: str) -> None:
+    message = refused(images(tmp_path, "nv/a.jpg", second))
+    assert "1 images have the name of another one" in message
+    assert str(tmp_path / "nv/a.jpg") in message
+    assert str(tmp_path / second) in message
+
+
+def test_an_image_below_two_classes_is_refused(tmp_path: Path) -> None:
+    assert "lies below folders of the classes nv and mel" in refused(images(tmp_path, "nv/mel/a.jpg"))
+
+
+def test_images_outside_of_the_parts_are_refused(tmp_path: Path) -> None:
+    message = refused(images(tmp_path, "train/nv/a.jpg", "mel/b.jpg"))
+    assert "1 images lie below none of" in message
+    assert str(tmp_path / "mel/b.jpg") in message
+
+
+def test_two_class_folders_that_are_one_are_refused(tmp_path: Path) -> None:
+    folder = images(tmp_path, "nv/a.jpg", "mel/b.jpg")
+    (folder / "df").symlink_to(folder / "nv")
+    assert f"1 images have the name of another one: {folder}/df/a.jpg and {folder}/nv/a.jpg" in refused(folder)
+
+
+def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, "nv/a.jpg", "preview.jpg"))
+    assert len(read) == 1
+    assert "1 images outside of class folders are ignored" in read.notes
+
+
+def test_masks_lie_beside_images(tmp_path: Path) -> None:
+    folder = images(tmp_path, "nv/a 1.jpg", "nv/b.jpg")
+    write_files(folder, {"nv/a 1_segmentation.png": encoded(picture(0).convert("L").point(lambda _: 255), "PNG")})
+    read = recognise.load(folder)
+    masks = read.images.masks([0, 1], 4)
+    assert masks is not None
+    assert masks.all(axis=(1, 2)).tolist() == [True, False]
+    assert "1 images have no lesion mask" in read.notes
+
+
+@pytest.mark.parametrize("end", ["_mask", "-mask", "_SEG"])
+def test_masks_of_other_names_are_no_images(tmp_path: Path, end: str) -> None:
+    folder = images(tmp_path, "nv/a.jpg", "nv/b_mask.jpg", "mel/c.jpg", "mel.7z")
+    write_files(folder, {f"nv/a{end}.png": encoded(Image.new("L", (9, 9)), "PNG")})
+    read = recognise.load(folder)
+    assert read.frame["image_id"].tolist() == ["a", "b_mask", "c"]
+    assert "1 images called like masks of others are ignored" in read.notes
+    assert "archives that are no zip files are not read: mel.7z" in read.notes
+    checked = check(folder, recognise.load)
+    assert checked.errors == ()
+    assert checked.images.files == 3
+    assert ("suspected-mask", f"nv/a{end}.png") in {(one.code, one.where) for one in checked.findings}
+
+
+def test_metadata_is_believed_rather_than_folders(tmp_path: Path) -> None:
+    folder = seven_classes(tmp_path)
+    (folder / "images").rename(folder / "mel")
+    found = recognise.recognise(folder)
+    assert found is not None
+    assert found.name == "ham10000"
+
+
+def test_known_duplicates_are_joined(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, "nv/ISIC_0033481.jpg", "nv/ISIC_0033421.jpg", "nv/ISIC_1.jpg"))
+    assert read.frame["lesion_id"].nunique() == 3
+    assert read.frame["group"].nunique() == 2
+
+
+@given(st.text(min_size=1))
+def test_ids_are_safe(stem: str) -> None:
+    id_ = identifier(stem)
+    assert IDENTIFIER.fullmatch(id_)
+    if IDENTIFIER.fullmatch(stem):
+        assert id_ == stem
+
+
+@given(st.lists(st.text("a _é/\u0301.", min_size=1, max_size=4), unique=True, max_size=30))
+def test_names_that_look_alike_have_ids_of_their_own(stems: list[str]) -> None:
+    import unicodedata
+
+    distinct = {unicodedata.normalize("NFC", stem) for stem in stems}
+    assert len({identifier(stem) for stem in distinct}) == len(distinct)
+
+
+def test_long_and_foreign_names_are_read(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, f"nv/{'x' * 200}.jpg", "nv/IMG (1).jpg", "nv/фото.jpg", "nv/=cmd().jpg"))
+    assert len(read) == 4
+    assert all(IDENTIFIER.fullmatch(id_) for id_ in read.frame["image_id"])

@@ -1,0 +1,128 @@
+"""The console: literal names, columns that give way in order, and formats that programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from skineval.base.errors import UsageError
+from skineval.report.bench import standings
+from skineval.report.document.console import render, show
+from skineval.report.document.formatting import Estimate
+from skineval.report.document.tables import Column, Row, Table
+from skineval.values.result import BenchResult
+
+PAYLOADS = ("ISIC_[/]", "[link=http://evil]x[/link]", "[red]x", ":skull:", "=cmd()|'/C calc'!A0", "a|b`c`", "\x1b[35mx")
+
+
+@pytest.fixture
+def table(bench: BenchResult) -> Table:
+    return standings.comparison(bench.results, bench.comparisons, bench.cells)
+
+
+def hostile() -> Table:
+    columns = (Column("name", "[bold]Name[/]"), Column("value", "Value", "score"))
+    found = tuple(Row((name, Estimate(0.5, 0.4, 0.6)), note=name) for name in PAYLOADS)
+    return Table("[/] \x1b[2Jtitle", columns, found, ("[note]",))
+
+
+def test_whatever_a_name_holds_is_printed_literally() -> None:
+    stream = io.StringIO()
+    show(hostile(), Console(file=stream, width=100, force_terminal=True, color_system="truecolor"))
+    printed = stream.getvalue()
+    for literal in (
+        "ISIC_[/]",
+        "[link=http://evil]x[/link]",
+        "[red]x",
+        ":skull:",
+        "[bold]Name[/]",
+        "[/] title",
+        "[note]",
+    ):
+        assert literal in printed
+    assert "\x1b]8" not in printed
+    assert "\x1b[35m" not in printed
+    assert "\x1b[2J" not in printed
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160, 300])
+def test_no_line_is_wider_than_the_terminal(table: Table, width: int) -> None:
+    lines = render(table, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_columns_without_room_are_named(table: Table) -> None:
+    wide, narrow = (render(table, width=width) for width in (400, 60))
+    assert "No room" not in wide
+    assert "0.662 [0.609, 0.715]" in wide
+    assert "Images/s and Time: other formats have all columns" in " ".join(narrow.split())
+    assert "Images/s: while training" in wide
+    assert "while training" not in narrow
+    for shown in (wide, narrow):
+        assert "[0.609, 0.715]" in shown
+        assert "failed" in shown
+
+
+def test_no_color_is_honoured(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    show(table, Console(file=stream, width=100, force_terminal=True))
+    assert "\x1b[31m" not in stream.getvalue()
+
+
+def test_a_terminal_that_knows_only_ascii_gets_only_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    table = Table("−1 – Käse", (Column("a", "A − B", "score"),), (Row((Estimate(-0.5, -0.6, -0.4),)),))
+    show(table, Console(file=stream, width=80))
+    stream.flush()
+    assert b"-0.500 [-0.600, -0.400]" in stream.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_csv_holds_every_number_in_full_and_no_formula(table: Table, bench: BenchResult) -> None:
+    lines = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    best = bench.results[(bench.results["metric"] == "balanced_accuracy")]["value"].max()
+    assert float(lines[0]["balanced_accuracy"]) == best
+    assert lines[3]["kind"] == "failed"
+    assert lines[3]["balanced_accuracy"] == ""
+    for line in csv.reader(io.StringIO(render(hostile(), "csv"))):
+        assert not any(value.startswith(("=", "+", "-", "@")) for value in line)
+
+
+def test_json_holds_intervals_as_objects_and_no_nan(table: Table) -> None:
+    content = json.loads(render(table, "json"))
+    first = content["rows"][0]
+    assert set(first["balanced_accuracy"]) == {"value", "low", "high"}
+    assert first["behind_best"] is None
+    assert content["rows"][-1]["kind"] == "baseline"
+    undefined = Table("t", (Column("a", "A", "score"),), (Row((float("nan"),)),))
+    assert json.loads(render(undefined, "json"))["rows"] == [{"a": None}]
+
+
+def test_numbers_are_numbers_to_programs_and_words_to_people() -> None:
+    facts = {"images": 10_015, "rate": 0.5, "on": True, "all": (1, "a"), "k": {"width": 32, "head": ("a", "b|c")}}
+    columns = (Column("what", "What"), Column("value", "Value"))
+    table = Table("t", columns, tuple(map(Row, facts.items())))
+    read = {row["what"]: row["value"] for row in json.loads(render(table, "json"))["rows"]}
+    assert read == facts | {"all": [1, "a"], "k": {"width": 32, "head": ["a", "b|c"]}}
+    assert list(csv.reader(io.StringIO(render(table, "csv"))))[1:] == [
+        ["images", "10015"], ["rate", "0.5"], ["on", "True"], ["all", "1 a"], ["k", "width=32 head=a|b|c"]
+    ]  # fmt: skip
+    words = " ".join(render(table).split())
+    assert "images 10,015 rate 0.5 on true all 1 a k width=32 head=a|b|c" in words
+    assert r"head=a\|b\|c" in render(table, "markdown")
+
+
+def test_markdown_rows_keep_their_columns() -> None:
+    lines = [line for line in render(hostile(), "markdown").splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(PAYLOADS)
+    for line in lines:
+        assert line.replace(r"\|", "").count("|") == 4
+
+
+def test_an_unknown_format_is_a_usage_error(table: Table) -> None:
+    with pytest.raises(UsageError, match="xml"):
+        render(table, "xml")  # type: ignore[arg-type]
