@@ -131,7 +131,7 @@ class ArchitectureShelf(Shelf[Architecture]):
             if names.count(name) > 1:
                 raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
         parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
-        return Selection(PLUS.join(names), MappingProxyType(parameters), PLUS.join(map(str, chosen)))
+        return Selection(PLUS.join(names), parameters, PLUS.join(map(str, chosen)))
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def select(specification: Specification, assignments: Sequence[str] = ()) -> Sel
     changed = {key: value for key, value in given.items() if value != known[key].default}
     text = ":".join([specification.name, *(f"{key}={written(changed[key])}" for key in known if key in changed)])
     resolved = {key: given.get(key, parameter.default) for key, parameter in known.items()}
-    return Selection(specification.name, MappingProxyType(resolved), text)
+    return Selection(specification.name, resolved, text)
 
 
 def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:

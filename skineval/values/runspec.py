@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from skineval.base.codec import to_plain
 from skineval.base.terms import Fit, Value
 
 #: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
@@ -25,10 +25,13 @@ class Selection:
 
     name: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    text: str = ""
+    text: str = ""  #: the name, where nothing is given
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", self.text or self.name)
 
     def __str__(self) -> str:
-        return self.text or self.name
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """A readable slug and a hash of every field."""
-        return f"{self._slug}-{_digest(self.to_dict())}"
+        return f"{self._slug}-{_digest(to_plain(self))}"
 
     @property
     def network_id(self) -> str:
@@ -92,28 +95,6 @@ class RunSpec:
     @property
     def _slug(self) -> str:
         return f"{_slug(str(self.model))}-{_slug(str(self.imbalance))}-f{self.fold}-s{self.seed}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` gives the same value back."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for key in ("model", "imbalance"):
-            selection: Selection = fields[key]
-            fields[key] = {
-                "name": selection.name,
-                "parameters": dict(selection.parameters),
-                "text": str(selection),
-            }
-        fields["training"] = dataclasses.asdict(self.training)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> RunSpec:
-        """The inverse of `to_dict`."""
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        for key in ("model", "imbalance"):
-            values[key] = Selection(**values[key])
-        values["training"] = Training(**values["training"])
-        return cls(**values)
 
 
 def derive_seed(*parts: object) -> int:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from skineval.base.codec import from_json, to_json
 from skineval.base.errors import CellError, PluginError, UsageError
 from skineval.builtins.architectures import ARCHITECTURES
 from skineval.catalog.catalog import load_catalog
@@ -87,7 +88,7 @@ class TestNames:
     def test_a_cell_survives_json_and_keeps_its_id(self):
         selection, _ = selected("cnn:width=8+resnet18")
         spec = dataclasses.replace(SPEC, model=selection)
-        again = RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+        again = from_json(RunSpec, to_json(spec), "here")
         assert again == spec
         assert again.run_id == spec.run_id
         assert spec.run_id.startswith("cnn-width-8-resnet18-none-f0-s0-")

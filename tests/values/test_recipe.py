@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.api import request
+from skineval.base.codec import from_json, to_json
 from skineval.base.errors import UsageError
 from skineval.values.keys import KEYS, shipped_recipes
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
@@ -32,6 +32,12 @@ SPEC = RunSpec(
     weights="none",
     precision="fp32",
 )
+#: Run ids of three cells, as they were before pydantic wrote what they hash.
+RECORDED = [
+    "cnn-width-16-none-f0-s0-0afdd612ad",
+    "densenet121-gr-e-none-f0-s0-2c5f38e191",
+    "cnn-width-16-smote-f0-s0-a2a7396e6b",
+]
 
 
 def test_flags_and_toml_make_the_same_recipe():
@@ -133,8 +139,16 @@ def test_what_a_file_lacks_or_contradicts_may_come_from_the_command_line(tmp_pat
     assert make_recipe(asked.values).plateau_patience == 5
 
 
-def test_a_cell_survives_json():
-    assert RunSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
+def test_run_ids_are_those_of_cells_that_lie_on_disks():
+    odd = Selection("densenet121+größe", {"densenet121.a": True, "größe.b": 1, "größe.c": 1.0, "größe.d": "1"})
+    smote = Selection("smote", {"k": 5}, "smote")
+    cells = [
+        dataclasses.replace(SPEC, training=Training(epochs=2, batch_size=8, learning_rate=1e-5)),
+        dataclasses.replace(SPEC, model=odd, weights="sha256:ab", fit="pad"),
+        dataclasses.replace(SPEC, imbalance=smote, on_embeddings=True, imbalance_package="theirs 1.2"),
+    ]
+    assert [cell.run_id for cell in cells] == RECORDED
+    assert [from_json(RunSpec, to_json(cell), "here") for cell in cells] == cells
 
 
 def _other(value):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from skineval.base.codec import from_json, to_plain
 from skineval.base.errors import DataError
 from skineval.base.terms import DONE, FAILED
 from skineval.grid.folder import CellFolder
@@ -98,7 +100,7 @@ def write_cell(folder: CellFolder, record: CellRecord) -> None:
         "files": dict(record.files),
         "adding": record.adding,
         "failure": record.failure,
-        "spec": record.spec.to_dict(),
+        "spec": to_plain(record.spec),
     }
     write_json(folder.cell, fields)
 
@@ -108,7 +110,7 @@ def read_cell(folder: CellFolder) -> CellRecord | None:
     try:
         fields = read_json(folder.cell)
         return CellRecord(
-            RunSpec.from_dict(fields["spec"]),
+            from_json(RunSpec, json.dumps(fields["spec"]), folder.cell),
             fields["status"],
             fields["reason"],
             fields["seconds"],

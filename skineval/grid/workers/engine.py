@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from skineval.base.codec import to_json
 from skineval.base.errors import Interrupted
 from skineval.train.waiting import waiting_briefly
 from skineval.values.runspec import RunSpec
@@ -98,7 +99,7 @@ class LocalEngine:
                 next((worker for worker in self._workers if not (worker.busy or worker.spent)), None) or self._start()
             )
             worker.busy = cell
-            worker.send("cell", spec=cell.to_dict(), explainers=list(self.explainers))
+            worker.send("cell", spec=to_json(cell), explainers=list(self.explainers))
             on_message(Message("started", cell, {}))
 
     def _handle(self, worker: _Worker, message: dict[str, Any] | None, on_message: Callable[[Message], None]) -> bool:

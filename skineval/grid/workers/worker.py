@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.codec import from_json
 from skineval.base.errors import Interrupted, SkinevalError, one_line
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.loading import Problem
@@ -76,7 +77,7 @@ def serve(
 
     False if this process is of no use for another one.
     """
-    spec = RunSpec.from_dict(request["spec"])
+    spec = from_json(RunSpec, request["spec"], "a message of the bench")
     folder = workspace.folder.cell(spec.run_id)
     started = time.perf_counter()
     observer = _observer(spec, catalog, channel, stop)
