@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from skineval.base.errors import DataError, SkinevalError, some
 from skineval.base.files import atomic_write
@@ -28,7 +28,7 @@ def to_plain(value: object) -> dict[str, Any]:
 
     Raises pydantic's PydanticSerializationError for a value that is not what its field says.
     """
-    plain: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json", warnings="error")
+    plain: dict[str, Any] = _adapter(cast(Any, type(value))).dump_python(value, mode="json", warnings="error")
     return plain
 
 
@@ -54,7 +54,7 @@ def from_json(
     from pydantic import ValidationError
 
     try:
-        value: T = _adapter(kind).validate_json(text, strict=True, extra=extra)
+        value: T = _adapter(cast(Any, kind)).validate_json(text, strict=True, extra=extra)
     except ValidationError as wrong:
         raise error(f"{source} cannot be read: {_complaint(wrong.errors(include_url=False))}.", hint) from None
     return value
@@ -81,7 +81,7 @@ def read_json(
     return from_json(kind, text, path, hint, extra=extra, error=error)
 
 
-@cache
+@cache  # whose stubs take a type for something without a hash, hence the casts
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
