@@ -15,18 +15,7 @@ from filelock import FileLock, Timeout
 
 from skineval.base.errors import DataError
 from skineval.base.files import atomic_rename, atomic_write, disk_error
-from skineval.data.fetch.resume import (
-    Append,
-    Discard,
-    Done,
-    Held,
-    Refuse,
-    Restart,
-    Retry,
-    plan,
-    request_headers,
-    wait_before,
-)
+from skineval.data.fetch.resume import Body, Held, Outdated, plan, request_headers, wait_before
 from skineval.data.fetch.transport import Answer, Broken, Pace, Patience, Refused, Response, Stop, get, shown
 from skineval.data.fetch.verification import Mismatch, Promise, Verified, verify, wrong_start
 
@@ -121,10 +110,8 @@ def read_document(url: str, *, patience: Patience | None = None, stop: Stop | No
 
     def attempt() -> bytes:
         with get(url, {"Accept": "application/json"}, patience, stop) as response:
-            step = plan(Promise("table", None, ()), Held(), response.answer, time.time())
-            if isinstance(step, Restart):
-                return _read_all(response, step.total, Pace(patience))
-            raise _problem(step)
+            body = plan(Promise("table", None, ()), Held(), response.answer, time.time())
+            return _read_all(response, body.total, Pace(patience))
 
     try:
         return _persist(attempt, patience, stop)
@@ -132,7 +119,7 @@ def read_document(url: str, *, patience: Patience | None = None, stop: Stop | No
         raise DownloadError(
             f"{shown(url)} cannot be read: {problem}.",
             "Check the address and the connection, or the proxy in https_proxy.",
-            answered=_answered(problem),
+            answered=problem.answered,
         ) from problem
 
 
@@ -146,22 +133,6 @@ def _read_all(response: Response, total: int | None, pace: Pace) -> bytes:
     if total is not None and len(content) < total:
         raise Broken(f"the connection was cut after {len(content)} of {total} bytes")
     return bytes(content)
-
-
-def _problem(step: Discard | Retry | Refuse | Append | Done) -> Exception:
-    """What to raise for an answer that brings no bytes."""
-    match step:
-        case Retry(reason, after):
-            return Broken(reason, after)
-        case Discard(reason):
-            return Broken(reason)
-        case Refuse(reason):
-            return Refused(reason)
-    raise AssertionError(step)  # what a request without Range is never answered with
-
-
-def _answered(problem: Refused | Broken) -> bool:
-    return not isinstance(problem, Broken) or problem.answered
 
 
 def _persist(
@@ -243,35 +214,31 @@ class _Download:
         self._patience, self._stop, self.watcher = patience, stop, watcher
         self._target = folder / file.name
         self._part = _Part(self._target, file)
+        self._wrong: set[tuple[Path, int, int, int]] = set()  # files that are not what was promised, as they were
         self._joined = False  # the part was put together from several answers
         self._transferred = self._requests = self._furthest = 0
 
     def run(self) -> Receipt:
         # A file that is there needs no lock, so it may lie in a folder that is read-only.
-        before = self._stamps()
         found = self._present()
         if found is not None:
             return found
         with self._locked():
             # Another process may have placed it between that look and the lock.
-            found = self._present() if self._stamps() != before else None
-            return found if found is not None else self._fetch()
-
-    def _candidates(self) -> list[Path]:
-        names = (self._file.name, *self._file.also)
-        return [path for path in map(self._target.with_name, names) if path.is_file()]
-
-    def _stamps(self) -> list[tuple[Path, int, int, int]]:
-        """What changes where one of the candidates does."""
-        known = [(path, path.stat()) for path in self._candidates()]
-        return [(path, stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in known]
+            return self._present() or self._fetch()
 
     def _present(self) -> Receipt | None:
-        """What a person or another run placed there, where it is right."""
-        for path in self._candidates():
+        """What a person or another run placed there, where it is right; what is wrong is not read twice."""
+        names = (self._file.name, *self._file.also)
+        for path in filter(Path.is_file, map(self._target.with_name, names)):
+            stat = path.stat()
+            stamp = (path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if stamp in self._wrong:
+                continue
             try:
                 return Receipt(path, self._verify(path), resumed=False, transferred=0, requests=0)
             except Mismatch as problem:
+                self._wrong.add(stamp)
                 self._note(f"{path} is not used: {problem}")
         return None
 
@@ -301,7 +268,7 @@ class _Download:
         try:
             _persist(self._attempt, self._patience, self._stop, self._advanced, self._note)
         except (Refused, Broken) as problem:
-            raise self._error(str(problem), _answered(problem)) from problem
+            raise self._error(str(problem), problem.answered) from problem
 
     def _attempt(self) -> None:
         """Ask once for what is missing. Raises Refused, and Broken where something still is."""
@@ -311,27 +278,22 @@ class _Download:
             return
         self._requests += 1
         with get(self._file.url, request_headers(held), self._patience, self._stop) as response:
-            match plan(self._promise, held, response.answer, time.time()):
-                case Append(length, total):
-                    self._joined = True
-                    self._store(response, held.offset, length, total)
-                case Restart(total):
-                    self._joined = False
-                    self._part.begin(response.answer)
-                    self._store(response, 0, total, total)
-                case Done():
-                    self._joined = True
-                case step:
-                    if isinstance(step, Discard):
-                        self._part.discard()
-                    raise _problem(step)
+            try:
+                body = plan(self._promise, held, response.answer, time.time())
+            except Outdated:
+                self._part.discard()
+                raise
+            self._joined = body.first > 0
+            if not self._joined:
+                self._part.begin(response.answer)
+            self._store(response, body)
 
-    def _store(self, response: Response, offset: int, length: int | None, total: int | None) -> None:
-        """Write a body of `length` bytes to the end of the part, where byte `offset` of `total` belongs."""
+    def _store(self, response: Response, body: Body) -> None:
+        """Write the body to the end of the part, where it belongs."""
         pace = Pace(self._patience)
-        end = offset
+        end, total = body.first, body.total
         with self._part.path.open("ab", buffering=0) as part:
-            while length is None or end < offset + length:
+            while body.length is None or end < body.first + body.length:
                 data = response.read()
                 if not data:
                     break

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias
 
-from skineval.data.fetch.transport import Answer, Patience
+from skineval.data.fetch.transport import Answer, Broken, Patience, Refused
 from skineval.data.fetch.verification import Promise
 
 _TRANSIENT = (408, 425, 429)
@@ -39,48 +38,16 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Append:
-    """The body goes on where the part ends."""
+class Body:
+    """What the body of an answer is of the file."""
 
-    length: int  #: of the body, in bytes
-    total: int | None  #: of the file
-
-
-@dataclass(frozen=True)
-class Restart:
-    """The body is the file from its beginning."""
-
-    total: int | None  #: bytes
+    first: int  #: the place in the file of its first byte; 0 begins the file anew
+    length: int | None  #: bytes
+    total: int | None  #: bytes of the whole file
 
 
-@dataclass(frozen=True)
-class Done:
-    """Nothing is missing."""
-
-
-@dataclass(frozen=True)
-class Discard:
-    """What is there does not belong to the file that the server has now: ask again for all of it."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Not now; `after` is how many seconds the server asks to wait."""
-
-    reason: str
-    after: float | None = None
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """Asking again would not help."""
-
-    reason: str
-
-
-Step: TypeAlias = Append | Restart | Done | Discard | Retry | Refuse
+class Outdated(Broken):
+    """What is there does not belong to the file that the server has now: all of it is to be asked for again."""
 
 
 def request_headers(held: Held) -> dict[str, str]:
@@ -91,68 +58,72 @@ def request_headers(held: Held) -> dict[str, str]:
     return {"Range": f"bytes={held.offset}-", **condition}
 
 
-def plan(promise: Promise, held: Held, answer: Answer, now: float) -> Step:
-    """What to do with the answer to a request with `request_headers(held)`; `now` is in seconds since the epoch."""
+def plan(promise: Promise, held: Held, answer: Answer, now: float) -> Body:
+    """What the answer to a request with `request_headers(held)` brings; `now` is in seconds since the epoch.
+
+    Raises Refused where asking again would not help, Broken where it might, and Outdated.
+    """
     status = answer.status
     if status == 200:
-        return _refused(answer) or _whole(promise, answer)
+        _check_content(answer)
+        return _whole(promise, answer)
     if status == 206:
-        return _refused(answer) or _piece(promise, held, answer)
+        _check_content(answer)
+        return _piece(promise, held, answer)
     if status == 416:
         return _beyond(promise, held, answer)
     if status == 202 and answer.header("x-amzn-waf-action"):
-        return Refuse("the server wants to see a browser first (status 202)")
+        raise Refused("the server wants to see a browser first (status 202)")
     if status == 202 or status in _TRANSIENT or status >= 500:
-        return Retry(f"the server answers with status {status}", retry_after(answer.header("retry-after"), now))
-    return Refuse(f"the server answers with status {status}")
+        raise Broken(f"the server answers with status {status}", retry_after(answer.header("retry-after"), now))
+    raise Refused(f"the server answers with status {status}")
 
 
-def _refused(answer: Answer) -> Refuse | None:
+def _check_content(answer: Answer) -> None:
     encoding = answer.header("content-encoding").lower()
     if encoding not in ("", "identity"):
-        return Refuse(f"the server sends the file encoded ({encoding}) although it was asked for it as it is")
+        raise Refused(f"the server sends the file encoded ({encoding}) although it was asked for it as it is")
     if answer.header("content-type").lower().startswith(("text/html", "application/xhtml")):
-        return Refuse("the server sends a web page instead of the file")
-    return None
+        raise Refused("the server sends a web page instead of the file")
 
 
-def _whole(promise: Promise, answer: Answer) -> Step:
+def _whole(promise: Promise, answer: Answer) -> Body:
     total = _number(answer.header("content-length"))
     if total is None:
-        return Restart(promise.size)
+        total = promise.size
     if promise.size is not None and total != promise.size:
-        return Refuse(f"the server sends {total} bytes where {promise.size} were promised")
-    return Restart(total)
+        raise Refused(f"the server sends {total} bytes where {promise.size} were promised")
+    return Body(0, total, total)
 
 
-def _piece(promise: Promise, held: Held, answer: Answer) -> Step:
+def _piece(promise: Promise, held: Held, answer: Answer) -> Body:
     if not held.offset:
-        return Refuse("the server sends a part where the whole file was asked for")
+        raise Refused("the server sends a part where the whole file was asked for")
     match = _RANGE.fullmatch(answer.header("content-range"))
     if match is None:  # nor has a body that holds several ranges one
-        return Discard("the server sent a part without saying which")
+        raise Outdated("the server sent a part without saying which")
     first, last = int(match[1]), int(match[2])
     total = promise.size if match[3] == "*" else int(match[3])
     length = _number(answer.header("content-length"))
     if first != held.offset or last < first or (total is not None and last >= total):
-        return Discard(f"the server sent bytes {first} to {last} where those from {held.offset} on were asked for")
+        raise Outdated(f"the server sent bytes {first} to {last} where those from {held.offset} on were asked for")
     if length is not None and length != last - first + 1:
-        return Discard("the server sent a part of another length than it says")
+        raise Outdated("the server sent a part of another length than it says")
     if promise.size is not None and total != promise.size:
-        return Discard(f"the server has {total} bytes now where {promise.size} were promised")
+        raise Outdated(f"the server has {total} bytes now where {promise.size} were promised")
     if held.etag and answer.header("etag") not in ("", held.etag):
-        return Discard("the server has another version of the file now")
-    return Append(last - first + 1, total)
+        raise Outdated("the server has another version of the file now")
+    return Body(first, last - first + 1, total)
 
 
-def _beyond(promise: Promise, held: Held, answer: Answer) -> Step:
+def _beyond(promise: Promise, held: Held, answer: Answer) -> Body:
     if not held.offset:
-        return Refuse("the server answers with status 416 although the whole file was asked for")
+        raise Refused("the server answers with status 416 although the whole file was asked for")
     match = _NO_RANGE.fullmatch(answer.header("content-range"))
     total = int(match[1]) if match else promise.size
-    if total == held.offset and promise.size in (None, total):
-        return Done()
-    return Discard("the server has a shorter file now")
+    if total != held.offset or promise.size not in (None, total):
+        raise Outdated("the server has a shorter file now")
+    return Body(held.offset, 0, total)
 
 
 def _number(text: str) -> int | None:

@@ -30,6 +30,8 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"
 class Refused(Exception):  # noqa: N818 - not an error yet: whoever asked says what it means
     """What was asked for cannot be had, and asking again would not help; the text says why."""
 
+    answered = True
+
 
 class Broken(Exception):  # noqa: N818
     """It did not work this time. `after` is how many seconds the server asks to wait."""

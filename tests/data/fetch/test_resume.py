@@ -1,24 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.data.fetch.resume import (
-    Append,
-    Discard,
-    Done,
-    Held,
-    Refuse,
-    Restart,
-    Retry,
-    Step,
-    plan,
-    request_headers,
-    retry_after,
-    wait_before,
-)
-from skineval.data.fetch.transport import Answer, Patience
+from skineval.data.fetch.resume import Body, Held, Outdated, plan, request_headers, retry_after, wait_before
+from skineval.data.fetch.transport import Answer, Broken, Patience, Refused
 from skineval.data.fetch.verification import Checksum, Promise
 
 NOW = 1_700_000_000.0
@@ -56,29 +45,34 @@ def test_a_range_is_asked_for_only_where_it_can_be_trusted(held: Held, headers: 
 
 
 @pytest.mark.parametrize(
-    ("promise", "held", "answered", "step"),
+    ("promise", "held", "answered", "body"),
     [
-        (SIZED, NOTHING, answer(200, content_length=100), Restart(100)),
-        (SIZED, NOTHING, answer(200), Restart(100)),
-        (UNSIZED, NOTHING, answer(200), Restart(None)),
-        (UNSIZED, NOTHING, answer(200, content_length=7), Restart(7)),
-        (UNSIZED, NOTHING, answer(200, content_length="many"), Restart(None)),
-        (SIZED, HALF, answer(200, content_length=100, etag='"b"'), Restart(100)),
-        (SIZED, HALF, part(50, 99), Append(50, 100)),
-        (SIZED, HALF, part(50, 59), Append(10, 100)),
-        (SIZED, HALF, part(50, 99, "*"), Append(50, 100)),
-        (UNSIZED, HALF, part(50, 99, "*"), Append(50, None)),
-        (UNSIZED, HALF, part(50, 79, 80), Append(30, 80)),
-        (SIZED, HALF, answer(416, content_range="bytes */50"), Discard("the server has a shorter file now")),
-        (UNSIZED, HALF, answer(416, content_range="bytes */50"), Done()),
-        (SIZED, Held(100, etag='"a"'), answer(416, content_range="bytes */100"), Done()),
-        (SIZED, Held(100, etag='"a"'), answer(416), Done()),
-        (UNSIZED, HALF, answer(416), Discard("the server has a shorter file now")),
-        (SIZED, NOTHING, answer(503, retry_after=7), Retry("the server answers with status 503", 7.0)),
+        (SIZED, NOTHING, answer(200, content_length=100), Body(0, 100, 100)),
+        (SIZED, NOTHING, answer(200), Body(0, 100, 100)),
+        (UNSIZED, NOTHING, answer(200), Body(0, None, None)),
+        (UNSIZED, NOTHING, answer(200, content_length=7), Body(0, 7, 7)),
+        (UNSIZED, NOTHING, answer(200, content_length="many"), Body(0, None, None)),
+        (SIZED, HALF, answer(200, content_length=100, etag='"b"'), Body(0, 100, 100)),
+        (SIZED, HALF, part(50, 99), Body(50, 50, 100)),
+        (SIZED, HALF, part(50, 59), Body(50, 10, 100)),
+        (SIZED, HALF, part(50, 99, "*"), Body(50, 50, 100)),
+        (UNSIZED, HALF, part(50, 99, "*"), Body(50, 50, None)),
+        (UNSIZED, HALF, part(50, 79, 80), Body(50, 30, 80)),
+        (UNSIZED, HALF, answer(416, content_range="bytes */50"), Body(50, 0, 50)),
+        (SIZED, Held(100, etag='"a"'), answer(416, content_range="bytes */100"), Body(100, 0, 100)),
+        (SIZED, Held(100, etag='"a"'), answer(416), Body(100, 0, 100)),
     ],
 )
-def test_answers_mean(promise: Promise, held: Held, answered: Answer, step: Step) -> None:
-    assert plan(promise, held, answered, NOW) == step
+def test_answers_bring(promise: Promise, held: Held, answered: Answer, body: Body) -> None:
+    assert plan(promise, held, answered, NOW) == body
+
+
+@pytest.mark.parametrize(
+    ("promise", "answered"), [(SIZED, answer(416, content_range="bytes */50")), (UNSIZED, answer(416))]
+)
+def test_a_file_that_became_shorter_is_begun_anew(promise: Promise, answered: Answer) -> None:
+    with pytest.raises(Outdated, match="the server has a shorter file now"):
+        plan(promise, HALF, answered, NOW)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,8 @@ def test_answers_mean(promise: Promise, held: Held, answered: Answer, step: Step
     ],
 )
 def test_a_part_that_does_not_fit_is_not_appended(answered: Answer) -> None:
-    assert isinstance(plan(SIZED, HALF, answered, NOW), Discard)
+    with pytest.raises(Outdated):
+        plan(SIZED, HALF, answered, NOW)
 
 
 @pytest.mark.parametrize(
@@ -122,19 +117,22 @@ def test_a_part_that_does_not_fit_is_not_appended(answered: Answer) -> None:
     ],
 )
 def test_what_will_not_get_better_is_refused(answered: Answer, reason: str) -> None:
-    step = plan(SIZED, HALF, answered, NOW)
-    assert isinstance(step, Refuse)
-    assert reason in step.reason
+    with pytest.raises(Refused, match=re.escape(reason)):
+        plan(SIZED, HALF, answered, NOW)
 
 
 @pytest.mark.parametrize("answered", [part(0, 99), answer(416, content_range="bytes */100")])
 def test_ranges_nobody_asked_for_are_refused(answered: Answer) -> None:
-    assert isinstance(plan(SIZED, NOTHING, answered, NOW), Refuse)
+    with pytest.raises(Refused):
+        plan(SIZED, NOTHING, answered, NOW)
 
 
 @pytest.mark.parametrize("status", [202, 408, 425, 429, 500, 502, 503, 504, 599])
 def test_what_may_get_better_is_tried_again(status: int) -> None:
-    assert isinstance(plan(SIZED, HALF, answer(status), NOW), Retry)
+    with pytest.raises(Broken, match=f"status {status}") as caught:
+        plan(SIZED, HALF, answer(status, retry_after=7), NOW)
+    assert caught.value.after == 7.0
+    assert not isinstance(caught.value, Outdated)
 
 
 @given(
@@ -151,23 +149,29 @@ def test_whatever_is_answered_bytes_land_where_they_belong(
     held = Held(received, etag='"a"')
     headers = {"content-range": f"bytes {first}-{last}/{'*' if total is None else total}", "etag": etag}
     headers |= {} if length is None else {"content-length": str(length)}
-    match plan(promise, held, Answer(status, headers), NOW):
-        case Append(body, whole):
-            assert status == 206
-            assert (held.offset, body) == (first, last - first + 1)
-            assert held.offset > 0
-            assert body > 0
-            assert whole in (total, promise.size)
-            assert whole is None or held.offset + body <= whole
-            assert promise.size in (None, whole)
+    try:
+        body = plan(promise, held, Answer(status, headers), NOW)
+    except (Refused, Broken):
+        return
+    assert promise.size in (None, body.total)
+    match status:
+        case 206:
+            assert body.length is not None
+            assert (held.offset, body.first, body.length) == (first, first, last - first + 1)
+            assert body.first > 0
+            assert body.length > 0
+            assert body.total in (total, promise.size)
+            assert body.total is None or body.first + body.length <= body.total
             assert etag in ("", '"a"')
-        case Restart(whole):
-            assert status == 200
-            assert whole in (length, promise.size)
-            assert promise.size in (None, whole)
-        case Done():
-            assert status == 416
+        case 200:
+            assert body.first == 0
+            assert body.length == body.total
+            assert body.total in (length, promise.size)
+        case 416:
+            assert (body.first, body.length) == (received, 0)
             assert promise.size in (None, received)
+        case _:
+            pytest.fail(f"status {status} brings nothing")
 
 
 @pytest.mark.parametrize(
