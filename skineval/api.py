@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skineval.catalog.catalog import Catalog
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
+    from skineval.data.tables import GivenTable
     from skineval.grid.audit import Audited
     from skineval.grid.evaluation import Evaluation
     from skineval.grid.run import Display
@@ -151,7 +152,7 @@ def evaluation(
     names = tuple(name.strip() for name in texts if name.strip())
     around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
     return score(
-        read_cells(_frame(predictions), None if truth is None else _frame(truth), part, names, protocol),
+        read_cells(_table(predictions), None if truth is None else _table(truth), part, names, protocol),
         catalog or load_catalog(),
         protocol=protocol,
         replicates=replicates,
@@ -388,11 +389,11 @@ def _checked(asked: Request, catalog: Catalog) -> Recipe:
     return recipe
 
 
-def _frame(source: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """A table, and what to call it in errors."""
-    from skineval.data.tables import read_file
+def _table(source: str | Path | pd.DataFrame) -> GivenTable:
+    """A table of predictions or of the truth, read where it is a file."""
+    from skineval.data.tables import GivenTable, read_file
 
     if isinstance(source, str | Path):
-        return read_file(Path(source).expanduser()), str(source)
+        return replace(read_file(Path(source).expanduser()), name=str(source))
     index = source.index.name
-    return source.reset_index(drop=index is None or index in source), "the data frame"
+    return GivenTable(source.reset_index(drop=index is None or index in source), "the data frame")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
 
 from skineval.data import tables
 from skineval.data.spellings import image_id
@@ -19,14 +16,11 @@ def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
 
     Raises DataError naming the row (the header is row 1) for a file that holds no such pairs.
     """
-    frame = tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower)
-    tables.require(frame, PAIR_COLUMNS, str(path), _AGAIN)
-    tables.refuse_denials(frame, str(path), known=("folds_apart",))
-    firsts, seconds = (frame[column].map(image_id) for column in PAIR_COLUMNS)
-
-    def refuse(bad: pd.Series[bool], describe: Callable[[int], str]) -> None:
-        tables.refuse_rows(frame, bad.to_numpy(), str(path), describe, "Complete, correct or remove the row.")
-
-    refuse((firsts == "") | (seconds == ""), lambda row: "fewer than two images are named")
-    refuse(firsts == seconds, lambda row: f"{firsts.iloc[row][:80]!r} is paired with itself")
+    table = tables.read_file(path, _AGAIN, pad=True).lowered()
+    table.require(*PAIR_COLUMNS)
+    table.refuse_denials(known=("folds_apart",))
+    firsts, seconds = (table.frame[column].map(image_id) for column in PAIR_COLUMNS)
+    hint = "Complete, correct or remove the row."
+    table.refuse((firsts == "") | (seconds == ""), "fewer than two images are named", hint)
+    table.refuse(firsts == seconds, lambda row: f"{firsts.iloc[row][:80]!r} is paired with itself", hint)
     return tuple(zip(firsts, seconds, strict=True))

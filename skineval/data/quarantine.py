@@ -65,11 +65,11 @@ def read(path: Path) -> Quarantine:
 
     Raises DataError naming the row (the header is row 1) for a file that is no such list.
     """
-    frame = tables.identified(tables.read_file(path, _AGAIN, pad=True).rename(columns=str.lower), str(path), _AGAIN)
-    tables.refuse_denials(frame, str(path))
-    ids = frame["image_id"].tolist()
-    tables.refuse_repeats(frame, ids, str(path), "Remove the row.")
-    return Quarantine(dict(zip(ids, frame.get("reason", [""] * len(frame)), strict=True)))
+    table = tables.read_file(path, _AGAIN, pad=True).lowered().identified()
+    table.refuse_denials()
+    ids = table.frame["image_id"].tolist()
+    table.refuse_repeats(ids, "Remove the row.")
+    return Quarantine(dict(zip(ids, table.frame.get("reason", [""] * len(ids)), strict=True)))
 
 
 def load_without(load: Callable[..., LesionTable], path: Path, quarantine: Quarantine) -> LesionTable:

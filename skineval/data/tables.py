@@ -11,11 +11,12 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from skineval.base.errors import DataError
 from skineval.data.findings import Fault, FaultyRow, refuse
@@ -55,22 +56,109 @@ _DECLARED = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # the first line of 
 _START = 1 << 16  # characters in which the header is looked for
 
 
-def read(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class GivenTable:
+    """A table that somebody gave, with what an error says of it.
+
+    All that is refused names the row in the file; of a frame that was not read here, as if it was written to one.
+    """
+
+    frame: pd.DataFrame  #: indexed by `ROW` where it was read here
+    name: str  #: what to call it
+    hint: str = ""  #: what it should be, for whoever gave another one
+
+    @property
+    def columns(self) -> list[str]:
+        """What the columns are called."""
+        return [str(column) for column in self.frame.columns]
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The number in its file of each row, (n,)."""
+        return self.frame.index.tolist() if self.frame.index.name == ROW else range(2, len(self.frame) + 2)
+
+    def having(self, frame: pd.DataFrame) -> GivenTable:
+        """The same table with the cells of `frame`, which has rows of this one."""
+        return replace(self, frame=frame)
+
+    def lowered(self) -> GivenTable:
+        """The same table with the names of its columns in small letters."""
+        return self.having(self.frame.rename(columns=str.lower))
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """(n,) what the cells of a column say; see the function of that name."""
+        return numbers(self.frame[column])
+
+    def identified(self) -> GivenTable:
+        """The table with the ids of its images, as they are read, in the column image_id, whatever that was called.
+
+        Raises DataError where no column is called like one of images, and for rows that name none.
+        """
+        column = first_column(self.columns, IMAGE_COLUMNS)
+        if column is None:
+            raise self._lacking(["image_id"])
+        ids = self.frame[column].map(lambda cell: "" if is_missing(cell) else image_id(str(cell)))
+        self.refuse(ids == "", f"{column} is empty", f"Give every row its {column}.")
+        return self.having(self.frame.rename(columns={column: "image_id"}).assign(image_id=ids))
+
+    def require(self, *columns: str) -> None:
+        """Raise DataError where one of `columns` is not there."""
+        missing = [column for column in columns if column not in self.frame]
+        if missing:
+            raise self._lacking(missing)
+
+    def refuse(self, bad: ArrayLike, what: str | Callable[[int], str], hint: str) -> None:
+        """Raise DataError for the first row where `bad` (n,) is True; `what` is wrong there, or says it."""
+        wrong = np.asarray(bad, dtype=np.bool_)
+        if wrong.any():
+            place = int(wrong.argmax())
+            more = f" ({wrong.sum() - 1} more rows like it)" if wrong.sum() > 1 else ""
+            said = what if isinstance(what, str) else what(place)
+            raise DataError(f"{self.name}, row {self.rows[place]}: {said}{more}", hint)
+
+    def refuse_repeats(self, keys: Sequence[Hashable], hint: str, where: str = "") -> None:
+        """Raise DataError for the first row whose key (n,) another row had before it; there are ids of images."""
+        firsts, ids = self.first_rows(keys), self.frame["image_id"].tolist()
+        self.refuse(
+            np.array(firsts, dtype=np.int64) != np.array(self.rows, dtype=np.int64),
+            lambda row: f"{str(ids[row])[:80]} is there a second time{where}, after row {firsts[row]}",
+            hint,
+        )
+
+    def refuse_denials(self, known: Collection[str] = ()) -> None:
+        """Raise DataError for the first row that says no in a column of yes and no besides the `known` ones."""
+        for column in set(self.columns) - set(known):
+            cells = self.frame[column].astype("str").str.lower()
+            if cells.isin((*_YES, *_NO)).all():
+                what = f"{column} says no, and every row of the list counts"
+                self.refuse(cells.isin(_NO), what, "Remove the rows that are not meant, or the column.")
+
+    def first_rows(self, keys: Sequence[Hashable]) -> list[int]:
+        """The number of the first row that has the key of each row; `keys` are (n,)."""
+        seen: dict[Hashable, int] = {}
+        return [seen.setdefault(key, number) for key, number in zip(keys, self.rows, strict=True)]
+
+    def _lacking(self, missing: Sequence[str]) -> DataError:
+        what = f"the column{'s' * (len(missing) > 1)} {', '.join(missing)}"
+        return DataError(f"{self.name} lacks {what} (it has {', '.join(self.columns)}).", self.hint)
+
+
+def read(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> GivenTable:
     """All cells of a table as text without blanks around it, under the names of its columns as they are written.
 
-    The index, called `ROW`, holds row numbers. Empty rows, empty columns without a name, and a column without a name
-    that only counts rows are left out. `name` is what to call the file, and `hint` what to do if it is no table. With
-    `pad`, rows may end before their last columns, as in a list that a person keeps.
+    Empty rows, empty columns without a name, and a column without a name that only counts rows are left out. `name` is
+    what to call the file, and `hint` what to do if it is no table. With `pad`, rows may end before their last columns,
+    as in a list that a person keeps.
 
     Raises DataError for what is no table: another kind of file, bytes that are no text, rows without the fields of the
     header, two columns of one name whatever the letter case, a column of values without a name.
     """
-    frame, ragged = parse(content, name, hint, pad)
+    table, ragged = parse(content, name, hint, pad)
     refuse([ragged], name)
-    return frame
+    return table
 
 
-def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> pd.DataFrame:
+def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> GivenTable:
     """`read` the table at `path`. Raises DataError also where there is no such file."""
     try:
         content = path.read_bytes()
@@ -79,7 +167,7 @@ def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> pd.DataFrame:
     return read(content, str(path), hint, pad)
 
 
-def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tuple[pd.DataFrame, Fault]:
+def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tuple[GivenTable, Fault]:
     """As `read`: the rows that have as many fields as the header, and those that have not.
 
     The standard library reads it, not pandas: it knows row numbers, and takes neither "NA" nor a surplus field for
@@ -116,7 +204,7 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     whole = {number: row for number, row in rows if len(row) == len(columns)}
     index = pd.Index(list(whole), name=ROW, dtype="int64")
     frame = pd.DataFrame(list(whole.values()), index=index, columns=columns, dtype="str")
-    return frame.iloc[:, _named(columns, whole, name)], ragged
+    return GivenTable(frame.iloc[:, _named(columns, whole, name)], name, hint), ragged
 
 
 def _require_header(columns: Sequence[str], number: int, lengths: Collection[int], name: str) -> None:
@@ -137,18 +225,6 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     return tuple(field.strip().lower() for field in fields)
 
 
-def require(frame: pd.DataFrame, columns: Sequence[str], name: str, hint: str) -> None:
-    """Raise DataError where the table called `name` lacks one of `columns`."""
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise _lacking(frame, missing, name, hint)
-
-
-def names(frame: pd.DataFrame) -> list[str]:
-    """What the columns are called."""
-    return [str(column) for column in frame.columns]
-
-
 def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """(n,) what the cells say, with a decimal point or a decimal comma; NaN for what is no number."""
     import pandas as pd
@@ -159,71 +235,9 @@ def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     return values
 
 
-def row_numbers(frame: pd.DataFrame) -> Sequence[int]:
-    """The number in its file of each row; of a frame that was not read by this module, as if it was written to one."""
-    return frame.index.tolist() if frame.index.name == ROW else range(2, len(frame) + 2)
-
-
-def refuse_rows(
-    frame: pd.DataFrame, bad: NDArray[np.bool_], name: str, describe: Callable[[int], str], hint: str
-) -> None:
-    """Raise DataError for the first row where `bad` (n,) is True; `describe` says what is wrong at a position."""
-    if bad.any():
-        place = int(bad.argmax())
-        more = f" ({bad.sum() - 1} more rows like it)" if bad.sum() > 1 else ""
-        raise DataError(f"{name}, row {row_numbers(frame)[place]}: {describe(place)}{more}", hint)
-
-
-def first_rows(frame: pd.DataFrame, keys: Sequence[Hashable]) -> list[int]:
-    """The number of the first row that has the key of each row; `keys` are (n,)."""
-    seen: dict[Hashable, int] = {}
-    return [seen.setdefault(key, number) for key, number in zip(keys, row_numbers(frame), strict=True)]
-
-
-def identified(frame: pd.DataFrame, name: str, hint: str) -> pd.DataFrame:
-    """The table with the ids of its images, as they are read, in the column image_id, whatever that was called.
-
-    Raises DataError where no column is called like one of images, and for rows that name none.
-    """
-    column = first_column(names(frame), IMAGE_COLUMNS)
-    if column is None:
-        raise _lacking(frame, ("image_id",), name, hint)
-    ids = frame[column].map(lambda cell: "" if is_missing(cell) else image_id(str(cell)))
-    refuse_rows(frame, (ids == "").to_numpy(), name, lambda row: f"{column} is empty", f"Give every row its {column}.")
-    return frame.rename(columns={column: "image_id"}).assign(image_id=ids)
-
-
-def refuse_repeats(frame: pd.DataFrame, keys: Sequence[Hashable], name: str, hint: str, where: str = "") -> None:
-    """Raise DataError for the first row whose key (n,) another row had before it; `frame` has the column image_id."""
-    firsts, ids = first_rows(frame, keys), frame["image_id"].tolist()
-    repeated = np.array(firsts, dtype=np.int64) != np.array(row_numbers(frame), dtype=np.int64)
-    refuse_rows(
-        frame,
-        repeated,
-        name,
-        lambda row: f"{str(ids[row])[:80]} is there a second time{where}, after row {firsts[row]}",
-        hint,
-    )
-
-
-def refuse_denials(frame: pd.DataFrame, name: str, known: Collection[str] = ()) -> None:
-    """Raise DataError for the first row of a list that says no in a column of yes and no besides the `known` ones."""
-    for column in set(names(frame)) - set(known):
-        cells = frame[column].astype("str").str.lower()
-        if cells.isin((*_YES, *_NO)).all():
-            what = f"{column} says no, and every row of the list counts"
-            hint = "Remove the rows that are not meant, or the column."
-            refuse_rows(frame, cells.isin(_NO).to_numpy(), name, lambda _, what=what: what, hint)  # type: ignore[misc]
-
-
 def is_missing(cell: object) -> bool:
     """Whether a cell says nothing: it is empty, or what programs write where they know nothing."""
     return cell is None or cell != cell or str(cell).strip().lower() in MISSING
-
-
-def _lacking(frame: pd.DataFrame, missing: Sequence[str], name: str, hint: str) -> DataError:
-    has = ", ".join(names(frame))
-    return DataError(f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {has}).", hint)
 
 
 def _encoding(content: bytes) -> str:

@@ -15,12 +15,13 @@ from skineval.catalog.catalog import Catalog
 from skineval.data.layouts.isic2018 import UNSCORED
 from skineval.data.lesions import make_groups
 from skineval.data.spellings import part_name
+from skineval.data.tables import GivenTable
 from skineval.grid.conclude import RESULT_COLUMNS
 from skineval.grid.folder import BenchFolder
 from skineval.grid.tables import read_json
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
-from skineval.measure.predictions import several
+from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import Submission, is_binary, read_reference, read_submission, refer
 from skineval.values.predictions import SUM_TOLERANCE, Predictions
 
@@ -72,31 +73,31 @@ def origin(predictions: Path) -> Origin:
 
 
 def read_cells(
-    predictions: tuple[pd.DataFrame, str],
-    truth: tuple[pd.DataFrame, str] | None,
+    predictions: GivenTable,
+    truth: GivenTable | None,
     part: str,
     classes: Sequence[str],
     protocol: str,
 ) -> Scored:
-    """The predictions of one part, with their truth; both are a table each, and what to call it in errors.
+    """The predictions of one part, with their truth.
 
     `classes` names those that the tables only number. Raises DataError naming file and row of what is wrong, or where
     there are no rows of that part.
     """
-    submission = read_submission(*predictions, classes).select(part_name(part))
+    submission = read_submission(predictions, classes).select(part_name(part))
     if truth is not None:
-        submission = refer(submission, read_reference(*truth, classes))
-    cells = several(
-        submission.frame,
-        source=submission.source,
+        submission = refer(submission, read_reference(truth, classes))
+    table = submission.table
+    cells = read_predictions(
+        table,
         classes=submission.classes,
-        groups=_groups(submission.frame),
+        groups=_groups(table.frame),
         copies=protocol == OVERSAMPLE_FIRST,
         scores=truth is not None,
     )
     if not cells:
-        raise DataError(f"{submission.source} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
-    name, lesions_known = Path(submission.source).stem, "lesion_id" in submission.frame
+        raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
+    name, lesions_known = Path(table.name).stem, "lesion_id" in table.frame
     return Scored(name, tuple(cells), lesions_known, tuple(_remarks(submission, cells)))
 
 

@@ -1,7 +1,7 @@
 """Predictions of any origin, and reference standards, brought into the columns of predictions.csv.
 
 What people call images, classes and parts is read as everywhere (`skineval.data.spellings`); nothing is judged here but
-what would otherwise be scored for something else: `skineval.measure.predictions.several` checks the rest.
+what would otherwise be scored for something else: `skineval.measure.predictions.read_predictions` checks the rest.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pandas as pd
 
 from skineval.base.errors import DataError, some
 from skineval.base.terms import BINARY, DIAGNOSES, MALIGNANT
-from skineval.data import tables
 from skineval.data.layouts.isic2018 import UNSCORED
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
+from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.values.predictions import COLUMNS, sum_to_one
 
 #: What the column of the reference standard is called, the first that is there.
@@ -47,27 +47,23 @@ _WANTED = "Predictions have a row an image: image_id, a column of probabilities 
 class Submission:
     """Predictions in the columns of predictions.csv, as text, with the row numbers of their file as index."""
 
-    frame: pd.DataFrame
-    source: str  #: what to call it in errors
+    table: GivenTable
     classes: tuple[str, ...]  #: the class columns; diagnoses first, in their order
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
     foreign: tuple[str, ...] = ()  #: classes that the reference standard does not know: an answer of them is wrong
 
     def select(self, part: str) -> Submission:
         """The rows of one part; all of a file that names no parts are test. Raises DataError where there are none."""
-        parts = self.frame["part"] if "part" in self.frame else pd.Series("test", self.frame.index)
-        unnamed = parts.isna().to_numpy()
-        if not unnamed.all():
-            hint = "Name the part of every row, or leave the column out."
-            tables.refuse_rows(self.frame, unnamed, self.source, lambda row: "part is empty", hint)
-        if self.frame.empty:
-            raise DataError(f"{self.source} has a header and no rows.", _WANTED)
+        frame, name = self.table.frame, self.table.name
+        parts = frame["part"] if "part" in frame else pd.Series("test", frame.index)
+        if parts.notna().any():
+            self.table.refuse(parts.isna(), "part is empty", "Name the part of every row, or leave the column out.")
+        if frame.empty:
+            raise DataError(f"{name} has a header and no rows.", _WANTED)
         if not (parts == part).any():
             has = ", ".join(map(str, dict.fromkeys(parts.dropna()))) or "no rows at all"
-            raise DataError(
-                f"{self.source} holds no rows of part {part!r} (it has {has}).", "Name another part with --part."
-            )
-        return replace(self, frame=self.frame[parts == part])
+            raise DataError(f"{name} holds no rows of part {part!r} (it has {has}).", "Name another part with --part.")
+        return replace(self, table=self.table.having(frame[parts == part]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,29 +77,29 @@ class Reference:
     remarks: tuple[str, ...] = ()  #: as those of a submission
 
 
-def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Submission:
-    """Reads the columns of `frame`, a table of `skineval.data.tables` or any frame of its kind.
+def read_submission(given: GivenTable, numbered: Sequence[str] = ()) -> Submission:
+    """Reads the columns of a table.
 
     `numbered` names the classes in the order in which columns or targets number them. Columns that are called like
-    nothing else are classes. Raises DataError naming `source`: no column of images, two of one class, classes that
+    nothing else are classes. Raises DataError naming the table: no column of images, two of one class, classes that
     are numbered and not named, and the row of a target that is a number.
     """
-    frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, _WANTED))
-    written = tables.names(frame)
+    table = _prepared(given, _WANTED)
+    source, written = table.name, table.columns
     spelt = {plain(name): name for name in COLUMNS}
     named = {column: spelt[plain(column)] for column in written if plain(column) in spelt}
     for name, meant in (("target", TARGETS), ("part", PART_COLUMNS)):
         column = first_column(written, meant)
         named |= {column: name} if column else {}
-    frame = frame.rename(columns=named)
-    aside = tuple(column for column in tables.names(frame) if plain(column) in ASIDE)
-    columns = [column for column in tables.names(frame) if column not in (*COLUMNS, *aside)]
-    targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
+    table = table.having(table.frame.rename(columns=named))
+    aside = tuple(column for column in table.columns if plain(column) in ASIDE)
+    columns = [column for column in table.columns if column not in (*COLUMNS, *aside)]
+    targets = set(map(str, table.frame["target"].dropna())) if "target" in table.frame else ()
     found, base = _class_columns(columns, targets, source, numbered)
     if len(found) < 2:
         has = f"only {', '.join(found)}" if found else f"none (it has {', '.join(written)})"
         raise DataError(f"{source} wants columns of probabilities, one a class, and has {has}.", _WANTED)
-    frame = frame.drop(columns=list(aside)).rename(columns=found)
+    frame = table.frame.drop(columns=list(aside)).rename(columns=found)
     classes = tuple(sorted(found.values(), key=_place))
     if set(BINARY) & set(classes) and set(DIAGNOSES) & set(classes):
         raise DataError(
@@ -112,47 +108,47 @@ def read_submission(frame: pd.DataFrame, source: str, numbered: Sequence[str] = 
         )
     for column in ("lesion_id", "part", "target"):
         if column in frame:
-            frame[column] = frame[column].where(~frame[column].map(tables.is_missing), None)
+            frame[column] = frame[column].where(~frame[column].map(is_missing), None)
     if "part" in frame:
         frame["part"] = frame["part"].map(part_name, na_action="ignore")
     remarks = [f"Not read, as no scores of a class: {', '.join(aside)}."] if aside else []
     if base is not None:
         remarks.append(_said(numbered, base, source))
     if "target" in frame:
-        frame["target"], counted = _class_names(frame, "target", classes, source, numbered, base)
+        frame["target"], counted = _class_names(table.having(frame), "target", classes, numbered, base)
         remarks += [] if counted is None or base is not None else [_said(numbered, counted, source)]
     known = (*frame.get("target", ()), *DIAGNOSES, *BINARY)
     foreign = tuple(name for name in classes if name not in known)
-    return Submission(frame, source, classes, tuple(remarks), foreign)
+    return Submission(table.having(frame), classes, tuple(remarks), foreign)
 
 
-def read_reference(frame: pd.DataFrame, source: str, numbered: Sequence[str] = ()) -> Reference:
+def read_reference(given: GivenTable, numbered: Sequence[str] = ()) -> Reference:
     """Reads a truth file: one-hot, as in ISIC 2018 Task 3, or with a column of `LABELS`, as the metadata of HAM10000.
 
     One-hot, columns that hold nothing but 0 and 1 are classes, too, if they are called like none. Raises DataError
-    naming `source` and the row: an image twice, no class or several, a column without a name that could be meant.
+    naming the table and the row: an image twice, no class or several, a column without a name that could be meant.
     """
-    wanted = "A truth file has image_id and dx, or one column a class of which each row marks one by 1."
-    frame = _numbered_rows(tables.identified(frame.rename(columns=str), source, wanted))
-    frame = frame.rename(columns={first_column(tables.names(frame), ("lesion_id",)) or "": "lesion_id"})
-    tables.refuse_repeats(frame, frame["image_id"].tolist(), source, "Each image has one row: remove the others.")
-    label, counted = first_column(tables.names(frame), LABELS), None
+    table = _prepared(
+        given, "A truth file has image_id and dx, or one column a class of which each row marks one by 1."
+    )
+    lesions = first_column(table.columns, ("lesion_id",)) or ""
+    table = table.having(table.frame.rename(columns={lesions: "lesion_id"}))
+    frame = table.frame
+    table.refuse_repeats(frame["image_id"].tolist(), "Each image has one row: remove the others.")
+    label, counted = first_column(table.columns, LABELS), None
     if label is None:
-        targets, classes = _marked(frame, source, wanted)
+        targets, classes = _marked(table)
     else:
-        empty = frame[label].map(tables.is_missing).to_numpy()
-        hint = "Remove the row, or complete it."
-        tables.refuse_rows(frame, empty, source, lambda row: f"{label} is empty", hint)
-        targets, counted = _class_names(frame, label, (), source, numbered, None)
+        table.refuse(frame[label].map(is_missing), f"{label} is empty", "Remove the row, or complete it.")
+        targets, counted = _class_names(table, label, (), numbered, None)
         classes = {*targets, *(BINARY if set(targets) <= set(BINARY) else DIAGNOSES)}
     known = pd.DataFrame({"target": targets.to_numpy()}, index=pd.Index(frame["image_id"].to_numpy(dtype=object)))
     if "lesion_id" in frame:
-        empty = frame["lesion_id"].map(tables.is_missing).to_numpy()
         hint = "Give every row its lesion_id, or remove the column."
-        tables.refuse_rows(frame, empty, source, lambda row: "lesion_id is empty", hint)
+        table.refuse(frame["lesion_id"].map(is_missing), "lesion_id is empty", hint)
         known["lesion_id"] = frame["lesion_id"].to_numpy()
-    remarks = () if counted is None else (_said(numbered, counted, source),)
-    return Reference(known, source, frozenset(classes), label is None, remarks)
+    remarks = () if counted is None else (_said(numbered, counted, table.name),)
+    return Reference(known, table.name, frozenset(classes), label is None, remarks)
 
 
 def refer(submission: Submission, reference: Reference) -> Submission:
@@ -162,26 +158,25 @@ def refer(submission: Submission, reference: Reference) -> Submission:
     but for the image that ISIC 2018 leaves out. Raises DataError naming the row of an image that is not in it, whose
     class has no scores, or of which the predictions say another target or lesion themselves; or the image not scored.
     """
-    frame, source, truth = submission.frame, submission.source, reference.source
+    table, truth = submission.table, reference.source
     remarks = [*submission.remarks, *reference.remarks]
-    if (frame["image_id"] == UNSCORED).any():
+    if (table.frame["image_id"] == UNSCORED).any():
         remarks.append(f"{UNSCORED} is left out, as in ISIC 2018.")
-        frame = frame[frame["image_id"] != UNSCORED]
-    ids = frame["image_id"]
-    unknown = ~ids.isin(reference.frame.index).to_numpy()
+        table = table.having(table.frame[table.frame["image_id"] != UNSCORED])
+    ids = table.frame["image_id"]
     hint = "Every image needs its reference standard: give the truth file that belongs to these predictions."
-    tables.refuse_rows(frame, unknown, source, lambda row: f"{ids.iloc[row]} is not in {truth}", hint)
+    table.refuse(~ids.isin(reference.frame.index), lambda row: f"{ids.iloc[row]} is not in {truth}", hint)
     wanted = reference.frame.index.drop(UNSCORED, errors="ignore")
     absent = wanted.difference(pd.Index(ids))
-    if len(absent) and "part" not in frame:
+    if len(absent) and "part" not in table.frame:
         of_all = f"{len(absent)} of {len(wanted)} images of {truth}"
         if reference.exhaustive:
             raise DataError(
-                f"{source}: no scores for {absent[0]} ({of_all} missing)",
+                f"{table.name}: no scores for {absent[0]} ({of_all} missing)",
                 "Score every image of the ground truth, or give metadata (image_id, dx) as truth to score a selection.",
             )
         remarks.append(f"{of_all} have no scores, and are not in any figure.")
-    known = reference.frame.loc[ids].set_index(frame.index)
+    known = reference.frame.loc[ids].set_index(table.frame.index)
     known["target"] = [_as_class(target, submission.classes) for target in known["target"]]
     targets = known["target"]
     if reference.classes == set(BINARY):
@@ -189,23 +184,19 @@ def refer(submission: Submission, reference: Reference) -> Submission:
         hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."
     else:
         hint = "Add the column; if the model does not know the class, one of zeros."
-    unscored = ~targets.isin(submission.classes).to_numpy()
     has = f"and no column has its scores (classes: {', '.join(submission.classes)})"
-    tables.refuse_rows(
-        frame, unscored, source, lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}", hint
+    table.refuse(
+        ~targets.isin(submission.classes),
+        lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}",
+        hint,
     )
-    for column in tables.names(known):
-        if column in frame:
-            _refuse_contradictions(frame, known, column, source, truth)
+    for column in [name for name in ("target", "lesion_id") if name in known and name in table.frame]:
+        _refuse_contradictions(table, known, column, truth)
     classes = {_as_class(name, submission.classes) for name in reference.classes}
     foreign = tuple(name for name in submission.classes if name not in classes)
     _refuse_no_classes(submission, foreign)
-    return replace(
-        submission,
-        frame=frame.assign(**{column: known[column] for column in tables.names(known)}),
-        remarks=tuple(remarks),
-        foreign=foreign,
-    )
+    referred = table.having(table.frame.assign(**{str(column): known[column] for column in known}))
+    return replace(submission, table=referred, remarks=tuple(remarks), foreign=foreign)
 
 
 def is_binary(classes: Collection[str]) -> bool:
@@ -215,29 +206,27 @@ def is_binary(classes: Collection[str]) -> bool:
 
 def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
     """Raise DataError where the scores of the known classes sum to 1 by themselves, and with `foreign` ones do not."""
-    scores = {name: tables.numbers(submission.frame[name]) for name in submission.classes}
+    scores = {name: submission.table.numbers(name) for name in submission.classes}
     known = np.column_stack([scores[name] for name in submission.classes if name not in foreign] or [np.zeros(0)])
     everything = np.column_stack(list(scores.values()))
     if foreign and known.size and np.isfinite(everything).all() and sum_to_one(known) and not sum_to_one(everything):
-        raise DataError(
-            f"{submission.source}: {', '.join(foreign)} cannot be scores of a class: without, probabilities sum to 1.",
-            "Remove the column, or correct the scores.",
-        )
+        what = f"{', '.join(foreign)} cannot be scores of a class: without, probabilities sum to 1."
+        raise DataError(f"{submission.table.name}: {what}", "Remove the column, or correct the scores.")
 
 
-def _refuse_contradictions(frame: pd.DataFrame, known: pd.DataFrame, column: str, source: str, truth: str) -> None:
-    said, true = frame[column], known[column]
-    tables.refuse_rows(
-        frame,
-        (said.notna() & true.notna() & (said != true)).to_numpy(dtype=bool),
-        source,
-        lambda row: f"{column} of {frame['image_id'].iloc[row]} is {said.iloc[row]}, and {true.iloc[row]} in {truth}",
+def _refuse_contradictions(table: GivenTable, known: pd.DataFrame, column: str, truth: str) -> None:
+    ids, said, true = table.frame["image_id"], table.frame[column], known[column]
+    table.refuse(
+        said.notna() & true.notna() & (said != true),
+        lambda row: f"{column} of {ids.iloc[row]} is {said.iloc[row]}, and {true.iloc[row]} in {truth}",
         f"One of them is wrong: correct it, or the order of --classes, or leave {column} out of the predictions.",
     )
 
 
-def _numbered_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.set_index(pd.Index(tables.row_numbers(frame), name=tables.ROW))
+def _prepared(given: GivenTable, wanted: str) -> GivenTable:
+    """The table with ids of images, columns called by text, and its row numbers, whatever becomes of the rows."""
+    table = replace(given, frame=given.frame.rename(columns=str), hint=wanted).identified()
+    return table.having(table.frame.set_index(pd.Index(table.rows, name=ROW)))
 
 
 def _place(name: str) -> int:
@@ -297,7 +286,7 @@ def _of_header(column: str) -> str:
 
 
 def _class_names(
-    frame: pd.DataFrame, column: str, classes: Sequence[str], source: str, numbered: Sequence[str], base: int | None
+    table: GivenTable, column: str, classes: Sequence[str], numbered: Sequence[str], base: int | None
 ) -> tuple[pd.Series[str], int | None]:
     """The classes that the cells of a column mean, and the number of the first where cells are numbers, else None.
 
@@ -305,9 +294,12 @@ def _class_names(
     where they say nothing: then the numbers themselves must.
     """
     spelt = {plain(name): name for name in classes}
-    cells = [str(cell) for cell in frame[column].dropna().unique()]
+    given = table.frame[column]
+    cells = [str(cell) for cell in given.dropna().unique()]
     numbers = {cell: int(match[1]) for cell in cells if (match := _NUMBER.fullmatch(cell)) and plain(cell) not in spelt}
-    counted = (_base(numbers.values(), len(numbered), column, source) if base is None else base) if numbers else None
+    counted = (
+        (_base(numbers.values(), len(numbered), column, table.name) if base is None else base) if numbers else None
+    )
     names = dict(enumerate(map(_of_header, numbered), start=counted or 0))
     read = {
         cell: names.get(numbers[cell])
@@ -317,14 +309,12 @@ def _class_names(
     }
     unread = [cell for cell, name in read.items() if name is None]
     what = f"and {len(names)} classes are named" if names else "and nothing says which class it means"
-    tables.refuse_rows(
-        frame,
-        frame[column].astype("str").isin(unread).to_numpy(),
-        source,
-        lambda row: f"{column} is the number {frame[column].iloc[row]}, {what}",
+    table.refuse(
+        given.astype("str").isin(unread),
+        lambda row: f"{column} is the number {given.iloc[row]}, {what}",
         f"Name the classes in the order in which they are numbered, such as --classes {','.join(DIAGNOSES)}.",
     )
-    return frame[column].map(lambda cell: read[str(cell)], na_action="ignore"), counted
+    return given.map(lambda cell: read[str(cell)], na_action="ignore"), counted
 
 
 def _base(numbers: Collection[int], n: int, column: str, source: str) -> int:
@@ -349,21 +339,20 @@ def _as_class(name: str, classes: Collection[str]) -> str:
     return BINARY[name in MALIGNANT] if name in DIAGNOSES and is_binary(classes) else name
 
 
-def _marked(frame: pd.DataFrame, source: str, wanted: str) -> tuple[pd.Series[str], set[str]]:
+def _marked(table: GivenTable) -> tuple[pd.Series[str], set[str]]:
     """What each row of a one-hot truth marks, and the classes that there are."""
+    frame = table.frame
     found = {
         column: class_name(column) or column
-        for column in tables.names(frame)
+        for column in table.columns
         if column not in ("image_id", "lesion_id")
-        and (class_name(column) or np.isin(tables.numbers(frame[column]), (0, 1)).all())
+        and (class_name(column) or np.isin(table.numbers(column), (0, 1)).all())
     }
     if len(found) < 2:
-        raise DataError(f"{source} says no classes (it has {', '.join(tables.names(frame))}).", wanted)
-    marks = np.column_stack([tables.numbers(frame[column]) for column in found])
-    tables.refuse_rows(
-        frame,
+        raise DataError(f"{table.name} says no classes (it has {', '.join(table.columns)}).", table.hint)
+    marks = np.column_stack([table.numbers(column) for column in found])
+    table.refuse(
         ~(np.isin(marks, (0, 1)).all(axis=1) & (marks.sum(axis=1) == 1)),
-        source,
         lambda row: f"{frame['image_id'].iloc[row]} has not exactly one class",
         f"A one-hot ground truth has a single 1 a row. These columns were taken for classes: {', '.join(found)}.",
     )

@@ -29,7 +29,7 @@ def written(rows: list[list[str]], separator: str = ",", end: str = "\n", quotin
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_separators_encodings_and_ends_of_lines_are_no_part_of_a_table(separator: str, encoding: str, end: str) -> None:
-    found = tables.read(written([NAMES, *CELLS], separator, end).encode(encoding), "t.csv")
+    found = tables.read(written([NAMES, *CELLS], separator, end).encode(encoding), "t.csv").frame
     assert list(found.columns) == NAMES
     assert found.to_numpy().tolist() == CELLS
     assert found.index.tolist() == [2, 3, 4]
@@ -41,7 +41,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs
 @given(st.lists(st.tuples(words, words), min_size=1), st.sampled_from(tables.SEPARATORS), st.booleans())
 def test_any_cells_come_back(rows: list[tuple[str, str]], separator: str, quoted: bool) -> None:
     text = written([["a", "b"], *map(list, rows)], separator, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
-    found = tables.read(text.encode(), "t.csv")
+    found = tables.read(text.encode(), "t.csv").frame
     assert [tuple(row) for row in found.to_numpy()] == [row for row in rows if any(row)]
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_number_is_nan() -> None:
 def test_what_programs_leave_around_cells_is_no_part_of_them(
     text: str, columns: list[str], rows: dict[int, list[str]]
 ) -> None:
-    found = tables.read(text.encode(), "t.csv")
+    found = tables.read(text.encode(), "t.csv").frame
     assert list(found.columns) == columns
     assert dict(zip(found.index, found.to_numpy().tolist(), strict=True)) == rows
 
@@ -125,5 +125,5 @@ def test_what_is_no_table_is_named_as_what_it_is(content: bytes, words: str) -> 
 
 
 def test_a_list_may_leave_its_last_cells_out() -> None:
-    found = tables.read(b"image_id,reason\na\nb,hair\n", "t.csv", pad=True)
+    found = tables.read(b"image_id,reason\na\nb,hair\n", "t.csv", pad=True).frame
     assert found.to_numpy().tolist() == [["a", ""], ["b", "hair"]]

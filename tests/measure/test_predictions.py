@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError
-from skineval.measure.predictions import from_frame, several
+from skineval.data.tables import GivenTable
+from skineval.measure.predictions import from_frame, read_predictions
 from skineval.values.predictions import Predictions, sum_to_one, sum_tolerance
 from tests.measure.samples import classifier, softmax
 
@@ -92,7 +93,7 @@ def test_an_image_that_is_two_things_is_refused(column, other):
 
 def test_folds_and_seeds_come_apart():
     frame = pd.concat([classifier(10, fold=f, train_seed=s).to_frame() for f in (1, 0) for s in (1, 0)])
-    found = several(frame.sample(frac=1, random_state=0), source="p.csv")
+    found = read_predictions(GivenTable(frame.sample(frac=1, random_state=0), "p.csv"))
     assert [(cell.fold, cell.seed) for cell in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert sum(map(len, found)) == len(frame)
     with pytest.raises(DataError, match="wanted one fold and seed, found fold 0 seed 0, fold 0 seed 1"):
@@ -115,7 +116,7 @@ def test_copies_are_read_where_they_are_meant_and_refused_where_not():
 
 
 def test_an_empty_file_holds_no_cell():
-    assert several(small().head(0), source="p.csv") == []
+    assert read_predictions(GivenTable(small().head(0), "p.csv")) == []
     with pytest.raises(DataError, match="found no row at all"):
         from_frame(small().head(0), source="p.csv")
 

@@ -10,7 +10,8 @@ from skineval.base.errors import DataError
 from skineval.base.terms import DIAGNOSES
 from skineval.data import tables
 from skineval.data.layouts.isic2018 import UNSCORED
-from skineval.measure.predictions import several
+from skineval.data.tables import GivenTable
+from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import read_reference, read_submission, refer
 
 SUBMISSION = """
@@ -43,19 +44,19 @@ def table(text, name="p.csv"):
 
 def read(text, classes=(), part="test"):
     """Predictions with a target of their own."""
-    found = read_submission(table(text), "p.csv", classes).select(part)
-    (cell,) = several(found.frame, source="p.csv", classes=found.classes)
+    found = read_submission(table(text), classes).select(part)
+    (cell,) = read_predictions(found.table, classes=found.classes)
     return cell
 
 
 def referred(scores=SUBMISSION, truth=ONE_HOT, classes=(), part="test"):
-    given = read_submission(table(scores, "s.csv"), "s.csv", classes).select(part)
-    return refer(given, read_reference(table(truth, "t.csv"), "t.csv", classes))
+    given = read_submission(table(scores, "s.csv"), classes).select(part)
+    return refer(given, read_reference(table(truth, "t.csv"), classes))
 
 
 def submission(scores=SUBMISSION, truth=ONE_HOT, **options):
     found = referred(scores, truth, **options)
-    (cell,) = several(found.frame, source="s.csv", classes=found.classes, scores=True)
+    (cell,) = read_predictions(found.table, classes=found.classes, scores=True)
     return cell
 
 
@@ -144,9 +145,9 @@ def test_a_class_that_the_truth_does_not_know_stays_a_class():
 
 def test_own_predictions_name_classes_that_no_diagnosis_and_no_target_is():
     text = OWN.replace("mel,nv\n", "mel,nv,UNK\n").replace("0.1\n", "0.1,0\n").replace("75\n", "75,0\n")
-    assert read_submission(table(text.replace("0.8\n", "0.8,0\n")), "p.csv").foreign == ("UNK",)
+    assert read_submission(table(text.replace("0.8\n", "0.8,0\n"))).foreign == ("UNK",)
     text = "image,target,first,second\na,First,0.9,0.1\nb,SECOND,0.2,0.8"
-    assert read_submission(table(text), "p.csv").foreign == ()
+    assert read_submission(table(text)).foreign == ()
     assert read(text).targets.tolist() == [0, 1]
 
 
@@ -172,7 +173,7 @@ def test_the_malignant_task_is_known_in_any_order(header):
     assert found.probabilities[0].tolist() == [0.1, 0.9]
     assert found.targets.tolist() == [1, 0]
     with_unknown = referred(f"image,{header},UNK\ni1,{scores},0\ni2,0.5,0.3,0.2", METADATA)
-    assert (with_unknown.foreign, with_unknown.frame["target"].tolist()) == (("UNK",), ["malignant", "benign"])
+    assert (with_unknown.foreign, with_unknown.table.frame["target"].tolist()) == (("UNK",), ["malignant", "benign"])
     by_diagnosis = submission(f"image,{header}\ni1,{scores}\ni2,0.5,0.5", METADATA)
     assert by_diagnosis.targets.tolist() == [1, 0]
 
@@ -216,33 +217,33 @@ THREE = ("akiec", "bcc", "bkl")
 )
 def test_numbers_that_do_not_say_whether_they_count_from_0_or_1_are_refused(numbers, wanted):
     rows = "".join(f"{'abc'[k]},{number},0.2,0.3,0.5\n" for k, number in enumerate(numbers))
-    truth = pd.DataFrame({"image_id": list("abc"), "label": [str(number) for number in numbers]})
+    truth = GivenTable(pd.DataFrame({"image_id": list("abc"), "label": list(map(str, numbers))}), "t.csv")
     if wanted is None:
         with pytest.raises(DataError, match=r"target holds numbers from 1 to \d of 3 classes, counted from 0"):
             read(f"image,target,akiec,bcc,bkl\n{rows}", THREE)
         with pytest.raises(DataError, match="label holds numbers from 1 to"):
-            read_reference(truth, "t.csv", THREE)
+            read_reference(truth, THREE)
         return
-    found = read_submission(table(f"image,target,akiec,bcc,bkl\n{rows}"), "p.csv", THREE)
-    assert [THREE.index(name) for name in found.frame["target"]] == list(wanted)
+    found = read_submission(table(f"image,target,akiec,bcc,bkl\n{rows}"), THREE)
+    assert [THREE.index(name) for name in found.table.frame["target"]] == list(wanted)
     assert found.remarks == (
         f"Classes by number in p.csv: {', '.join(f'{k + min(numbers)} is {name}' for k, name in enumerate(THREE))}.",
     )
-    assert read_reference(truth, "t.csv", THREE).frame["target"].tolist() == found.frame["target"].tolist()
+    assert read_reference(truth, THREE).frame["target"].tolist() == found.table.frame["target"].tolist()
 
 
 @pytest.mark.parametrize("name", ["max_score", "mel.1", "is_malignant"])
 def test_a_column_without_which_probabilities_sum_to_one_is_no_class(name):
-    submission = read_submission(table(f"image,mel,nv,{name}\na,0.3,0.7,0.9\nb,0.6,0.4,1"), "p.csv")
-    reference = read_reference(pd.DataFrame({"image_id": ["a", "b"], "dx": ["nv", "mel"]}), "t.csv")
+    submission = read_submission(table(f"image,mel,nv,{name}\na,0.3,0.7,0.9\nb,0.6,0.4,1"))
+    reference = read_reference(table("image_id,dx\na,nv\nb,mel", "t.csv"))
     with pytest.raises(DataError, match=f"p.csv: {name} cannot be scores of a class"):
         refer(submission, reference)
 
 
 def test_what_is_not_scored_is_said():
     rows = f"image,mel,nv,Max Prob\na,0.3,0.7,0.7\n{UNSCORED},0.6,0.4,0.6"
-    reference = read_reference(pd.DataFrame({"image_id": ["a", "b", UNSCORED], "dx": ["nv", "mel", "nv"]}), "t.csv")
-    found = refer(read_submission(table(rows), "p.csv"), reference)
+    reference = read_reference(table(f"image_id,dx\na,nv\nb,mel\n{UNSCORED},nv", "t.csv"))
+    found = refer(read_submission(table(rows)), reference)
     assert found.remarks == (
         "Not read, as no scores of a class: Max Prob.",
         f"{UNSCORED} is left out, as in ISIC 2018.",
@@ -252,8 +253,8 @@ def test_what_is_not_scored_is_said():
 
 @pytest.mark.parametrize("header", ["Image ID", "image-id", "Image_Name", "id"])
 def test_headers_are_read_however_they_are_spelt(header):
-    found = read_submission(table(f"{header},True Label,P(mel),output_nv\na,nv,0.3,0.7"), "p.csv")
-    assert found.frame[["image_id", "target"]].to_numpy().tolist() == [["a", "nv"]]
+    found = read_submission(table(f"{header},True Label,P(mel),output_nv\na,nv,0.3,0.7"))
+    assert found.table.frame[["image_id", "target"]].to_numpy().tolist() == [["a", "nv"]]
     assert found.classes == ("mel", "nv")
 
 
@@ -284,6 +285,6 @@ def test_refusals_of_predictions(text, message):
 
 def test_frames_are_read_as_files_are():
     frame = pd.DataFrame({"image": [1, 2], "target": ["mel", "nv"], "mel": [0.9, 0.2], "nv": np.float32([0.1, 0.8])})
-    found = read_submission(frame, "the data frame")
-    assert several(found.frame, source="", classes=found.classes)[0].image_ids.tolist() == ["1", "2"]
-    assert found.frame.index.tolist() == [2, 3]
+    found = read_submission(GivenTable(frame, "the data frame"))
+    assert read_predictions(found.table, classes=found.classes)[0].image_ids.tolist() == ["1", "2"]
+    assert found.table.frame.index.tolist() == [2, 3]

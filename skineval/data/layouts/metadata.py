@@ -162,9 +162,10 @@ def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataF
 
 def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
     """The rows of a table that have as many fields as its header, and those that have not."""
-    raw, ragged = tables.parse(file.read(), file.name, "Download it again, or save it as CSV.")
-    raw = raw.rename(columns=str.lower)
-    tables.require(raw, required, file.name, f"It needs: {', '.join(required)}.")
+    given, ragged = tables.parse(file.read(), file.name, "Download it again, or save it as CSV.")
+    given = replace(given.lowered(), hint=f"It needs: {', '.join(required)}.")
+    given.require(*required)
+    raw = given.frame
     if raw.empty and not ragged.rows:
         raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
     readings = {"image_id": image_id, "image": image_id, "dx": lambda dx: diagnosis(dx) or dx.lower()}
@@ -265,7 +266,7 @@ def _is_usable_lesion(id_: str) -> bool:
 
 
 def _repeats(frame: pd.DataFrame) -> Fault:
-    firsts = tables.first_rows(frame, frame["image_id"].tolist())
+    firsts = tables.GivenTable(frame, "").first_rows(frame["image_id"].tolist())
     return Fault(
         "repeated-image-id",
         "repeats an image_id",

@@ -22,27 +22,24 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     Images may bear a path or a suffix, and parts any of the names in `skineval.data.spellings.PARTS`. Raises DataError,
     naming the file, for what cannot be read or does not fit.
     """
-    name = str(path)
-    frame = tables.read_file(path, _WANTED).rename(columns=str.lower)
-    frame = tables.identified(frame, name, _WANTED)
-    frame = frame.rename(columns={first_column(tables.names(frame), PART_COLUMNS): "part"})
-    tables.require(frame, ("part",), name, _WANTED)
+    given = tables.read_file(path, _WANTED).lowered().identified()
+    given = given.having(given.frame.rename(columns={first_column(given.columns, PART_COLUMNS): "part"}))
+    given.require("part")
+    frame = given.frame
     ids = {image_id(id_): id_ for id_ in table.frame["image_id"]}  # those of a plugin's data may end like a file
-    unknown, parts = ~frame["image_id"].isin(ids).to_numpy(), frame["part"].map(part_name)
     what = f"is not in {table.name}"
     hint = "Use the split that was made of this data."
-    tables.refuse_rows(frame, unknown, name, lambda row: f"{frame['image_id'].iloc[row]} {what}", hint)
-    strange = ~parts.isin(PARTS).to_numpy()
-    hint = f"Parts are: {', '.join(PARTS)}."
-    tables.refuse_rows(frame, strange, name, lambda row: f"{parts.iloc[row]!r} is no part", hint)
-    folds = tables.numbers(frame["fold"]) if "fold" in frame else np.zeros(1)
+    given.refuse(~frame["image_id"].isin(ids), lambda row: f"{frame['image_id'].iloc[row]} {what}", hint)
+    parts = frame["part"].map(part_name)
+    given.refuse(~parts.isin(PARTS), lambda row: f"{parts.iloc[row]!r} is no part", f"Parts are: {', '.join(PARTS)}.")
+    folds = given.numbers("fold") if "fold" in frame else np.zeros(1)
     if folds.min(initial=0) > 0 or not len(frame):
         raise DataError(f"{path} has no row of fold 0.", "Folds are counted from 0: 0, 1, ...")
     frame = frame.assign(image_id=frame["image_id"].map(ids), part=parts)
     if protocol != OVERSAMPLE_FIRST:
         keys = [tuple(key) for key in frame[["image_id", *(["fold"] if "fold" in frame else [])]].to_numpy()]
         hint = f"Every fold 0, 1, ... holds each image once; only --protocol {OVERSAMPLE_FIRST} has copies."
-        tables.refuse_repeats(frame, keys, name, hint, " in its fold")
+        given.having(frame).refuse_repeats(keys, hint, " in its fold")
     try:
         return Split.from_frame(frame, table, protocol=protocol, repeats=repeats)
     except DataError as error:
