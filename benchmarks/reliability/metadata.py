@@ -16,7 +16,7 @@ from skineval.data import quarantine
 from skineval.data.layouts import recognise
 from skineval.data.quality.check import check
 from skineval.data.splits.dealing import split
-from skineval.data.splits.split_files import read_split
+from skineval.data.splits.given import read_split
 from skineval.values.lesion_table import LesionTable
 
 ROW = 9

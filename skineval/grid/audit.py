@@ -14,8 +14,8 @@ from skineval.data.lesions import regroup
 from skineval.data.pairs import read_pairs
 from skineval.data.quality.audit import OFFICIAL, Audit, Settings, audit
 from skineval.data.quality.crossings import Claims
+from skineval.data.splits.given import read_split
 from skineval.data.splits.split import Split
-from skineval.data.splits.split_files import read_split
 from skineval.grid.folder import BenchFolder
 from skineval.grid.sources import read_data
 from skineval.grid.tables import read_json

@@ -17,8 +17,8 @@ from skineval.base.errors import DataError, UsageError
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.data.splits.dealing import split
-from skineval.data.splits.split import Parts, Split, check_parts, official_split
-from skineval.data.splits.split_files import read_split
+from skineval.data.splits.given import check_parts, official_split, read_split
+from skineval.data.splits.split import Parts, Split
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, plan

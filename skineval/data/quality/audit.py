@@ -19,7 +19,8 @@ from skineval.data.quality.duplicates import Copies, content_units, find_copies
 from skineval.data.quality.leakage import Leak, leaks
 from skineval.data.quality.near_duplicates import Match, search
 from skineval.data.splits.dealing import split
-from skineval.data.splits.split import Split, official_split
+from skineval.data.splits.given import official_split
+from skineval.data.splits.split import Split
 from skineval.values.lesion_table import LesionTable, diagnosis_codes
 
 Progress = Callable[[int, int], None]

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES, IMAGE, LESION, PARTS, PROTOCOLS
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import DIAGNOSES, IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.lesions import Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
-from skineval.data.splits.split import TEST, Split, _check_classes
-from skineval.values.lesion_table import LesionTable, diagnosis_codes
+from skineval.data.splits.split import TEST, Split
+from skineval.values.lesion_table import LesionTable, diagnosis_codes, labels
 
 
 def split(
@@ -108,10 +108,35 @@ def _deal(
 
 def _make_frame(table: LesionTable, rows: NDArray[np.int64], parts: NDArray[np.int64]) -> pd.DataFrame:
     """split.csv from rows of the table, (m,), and the part of each in each fold, (folds, m)."""
-    import pandas as pd
-
     folds = len(parts)
     known = table.frame[["image_id", "lesion_id", "group"]].iloc[rows]
     return pd.concat([known] * folds, ignore_index=True).assign(
         fold=np.repeat(np.arange(folds), len(rows)), part=np.array(PARTS, dtype=object)[parts.ravel()]
     )
+
+
+def _check_classes(
+    table: LesionTable,
+    dealt: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    names: Sequence[str],
+    protocol: str,
+    task: str,
+) -> None:
+    """Every class of the task is in every part of every fold: otherwise its figures mean nothing."""
+    targets, classes = labels(table, task)
+    for target, name in enumerate(classes):
+        rows = np.flatnonzero(targets[dealt] == target)
+        n_units = len({names[int(row)] for row in rows})
+        absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
+        if len(absent):
+            fold, part = absent[0]
+            remedies = ["use fewer folds"] if n_units and len(parts) > 1 else []
+            remedies += ["use the task that joins classes, --task malignant,"] if task != "malignant" else []
+            text = " or ".join([*remedies, "add images of this class"])
+            unit = {LESION: "lesions", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
+            raise DataError(
+                f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
+                f"fold {fold} has none to put into {PARTS[part]}.",
+                f"{text[:1].upper()}{text[1:]}.",
+            )

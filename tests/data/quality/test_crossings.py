@@ -12,6 +12,7 @@ from skineval.base.terms import DIAGNOSES, PARTS
 from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
 from skineval.data.quality.leakage import ALL
 from skineval.data.splits.dealing import split
+from skineval.data.splits.given import assemble
 from skineval.data.splits.split import TEST, Split
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import made_table
@@ -22,7 +23,7 @@ MIXED = [(dx, 1 + k % 3) for dx in DIAGNOSES for k in range(12)]
 def loose(table: LesionTable, parts: list[list[str]]) -> Split:
     """A split with these parts in each fold, whatever it leaks."""
     frame = pd.concat([table.frame[["image_id"]].assign(fold=fold, part=part) for fold, part in enumerate(parts)])
-    return Split.from_frame(frame, table, protocol="image")
+    return assemble(frame, table, protocol="image")
 
 
 def contents(table: LesionTable) -> np.ndarray:
@@ -93,14 +94,14 @@ def test_what_is_not_as_claimed_is_said() -> None:
     table = made_table(MIXED)
     made = split(table)
     changed = made.frame.assign(part=made.frame["part"].replace({"validation": "train", "train": "validation"}))
-    found = examine(table, Split.from_frame(changed, table), Claims("it", "lesion", made.fingerprint), contents(table))
+    found = examine(table, assemble(changed, table), Claims("it", "lesion", made.fingerprint), contents(table))
     assert len(found.contradictions) == 1
     assert "it was changed" in found.contradictions[0]
 
     several = table.frame["group"].duplicated(keep=False).idxmax()
     frame = made.frame.assign(part=["test" if row == several else "train" for row in range(len(table))])
     claims = Claims("it", "lesion", made.fingerprint, "as it was", "as it is")
-    found = examine(table, Split.from_frame(frame, table, protocol="image"), claims, contents(table))
+    found = examine(table, assemble(frame, table, protocol="image"), claims, contents(table))
     assert found.fingerprint == ""
     assert found.parted_lesions == 1
     leaks, data = found.contradictions

@@ -18,9 +18,9 @@ from skineval.data.lesions import subset
 from skineval.data.quality.crossings import Claims, examine, folds_apart, part_codes
 from skineval.data.quality.leakage import ALL, MINORITY, leaks
 from skineval.data.splits.dealing import split
+from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.oversampling import occurrences, oversample
-from skineval.data.splits.split import Split, official_split
-from skineval.data.splits.split_files import read_split
+from skineval.data.splits.split import Split
 from skineval.values.lesion_table import LesionTable, diagnosis_codes, labels
 from tests.data.folders import made_table
 
@@ -118,7 +118,7 @@ def test_the_split_of_a_bench_is_read_back_and_audited(tmp_path: Path) -> None:
     assert (again.folds, again.repeats) == (3, 1)
     assert all(np.array_equal(again.parts(f).test, made.parts(f).test) for f in range(3))
     repeated = split(TABLE, protocol=OVERSAMPLE_FIRST, folds=2, repeats=2)
-    assert Split.from_frame(repeated.frame, TABLE, protocol=OVERSAMPLE_FIRST).repeats == 2
+    assert assemble(repeated.frame, TABLE, protocol=OVERSAMPLE_FIRST).repeats == 2
 
     claims = Claims("it", OVERSAMPLE_FIRST, made.fingerprint)
     found = examine(TABLE, again, claims, np.arange(len(TABLE)))
@@ -154,7 +154,7 @@ def test_splits_that_are_not_of_the_protocol_are_refused(how: str, message: str)
     else:
         frame = frame[frame["image_id"] != TABLE.frame["image_id"][0]]
     with pytest.raises(DataError, match=message) as caught:
-        Split.from_frame(frame, TABLE, protocol=OVERSAMPLE_FIRST)
+        assemble(frame, TABLE, protocol=OVERSAMPLE_FIRST)
     assert caught.value.hint
 
 
@@ -162,7 +162,7 @@ def test_other_protocols_take_no_copies_and_official_parts_hold_none() -> None:
     made = split(TABLE, protocol=OVERSAMPLE_FIRST)
     for protocol in ("lesion", "image"):
         with pytest.raises(DataError, match="or in it twice") as caught:
-            Split.from_frame(made.frame, TABLE, protocol=protocol)
+            assemble(made.frame, TABLE, protocol=protocol)
         assert OVERSAMPLE_FIRST in caught.value.hint
     parts = tuple(split(TABLE).frame["part"])
     with pytest.raises(DataError, match="nothing was oversampled"):
