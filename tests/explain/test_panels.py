@@ -1,12 +1,17 @@
-"""Which images a gallery shows."""
+"""Which images a gallery shows, and what of an explainer's maps is refused."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
+import torch
+from torch import nn
 
-from skineval.explain.panels import examples
+from skineval.base.errors import CellError
+from skineval.explain.panels import checked_maps, examples
+from skineval.values.predictions import Predictions
 from tests.measure.samples import classifier
 
 
@@ -37,3 +42,29 @@ def test_copies_of_an_image_are_shown_once():
 def test_a_class_without_images_has_no_example():
     test = replace(classifier(5), targets=np.zeros(len(classifier(5)), dtype=np.int64))
     assert len(examples(test, 3)) == 0
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [torch.zeros(2, 8, 7), torch.full((2, 8, 8), float("nan")), torch.full((2, 8, 8), -1.0), None],
+    ids=["shape", "nan", "negative", "none"],
+)
+def test_an_explainer_that_breaks_its_contract_fails_the_cell(maps):
+    with pytest.raises(CellError, match="explainer returned"):
+        checked_maps(lambda model, images, targets: maps, nn.Identity(), torch.zeros(2, 3, 8, 8), torch.zeros(2))
+
+
+def test_examples_are_evenly_spaced_by_rank():
+    n = 50
+    sure = np.linspace(0.99, 0.01, n)
+    names = np.array([f"i{i}" for i in range(n)])
+    test = Predictions(
+        classes=("a", "b"),
+        image_ids=names,
+        lesion_ids=names,
+        groups=names,
+        parts=np.full(n, "test"),
+        targets=np.zeros(n, dtype=np.int64),
+        probabilities=np.stack([sure, 1 - sure], axis=1),
+    )
+    assert list(examples(test, 0)) == [0, 16, 33, 49]

@@ -1,4 +1,4 @@
-"""Predictions over the eight symmetries of the square: invariant, a mean of probabilities, and nothing without them."""
+"""Predictions: over the eight symmetries of the square or none, and with as many images as memory holds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import torch
 from torch import nn
 
 from skineval.base.errors import CellError, Interrupted
-from skineval.train.predict import VIEWS, View, predict_logits, predict_probabilities, softmax
-from tests.train.toys import CLASSES, MEAN, STD, build, images, stage
+from skineval.train.network import build_network
+from skineval.train.predict import VIEWS, View, embed, predict_logits, predict_probabilities, softmax
+from skineval.train.weights import NONE, Weights
+from tests.train.toys import CLASSES, MEAN, STD, TOY, build, images, spec, stage
+
+ROWS = np.arange(40)
+OUT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 def network(seed=0) -> nn.Module:
@@ -117,3 +122,70 @@ def test_a_prediction_is_in_full_float32_and_leaves_the_switch_as_it_was():
     assert before
     assert not any(seen)
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+class Hungry(nn.Module):
+    """A network that cannot hold more than `most` images, and says how many it was given."""
+
+    def __init__(self, network, most, error):
+        super().__init__()
+        self.network, self.most, self.error = network, most, error
+        self.held = []
+
+    def forward(self, images):
+        if len(images) > self.most:
+            raise self.error
+        self.held.append(len(images))
+        return self.network(images)
+
+
+def hungry(most, error=OUT):
+    network, _ = build_network(TOY, spec().model, 3, Weights(NONE), 16, seed=7)
+    return Hungry(network.eval(), most, error)
+
+
+@pytest.mark.parametrize("error", [OUT, MemoryError()], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(("most", "size"), [(40, 40), (39, 20), (19, 10), (4, 3), (1, 1)])
+def test_predictions_are_those_of_the_batch_size_that_memory_holds(error, most, size):
+    store, _ = images()
+    notes = []
+    model = hungry(most, error)
+    found = predict_logits(model, stage(store, on_note=notes.append), ROWS, batch_size=40)
+    assert set(model.held) <= {size, 40 % size}
+    np.testing.assert_array_equal(found, predict_logits(model.network, stage(store), ROWS, batch_size=size))
+    assert notes[-1:] == [f"Memory ran out: {size} images at a time were predicted."][: size < 40]
+
+
+@pytest.mark.parametrize("most", [40, 7])
+def test_embeddings_are_those_of_the_batch_size_that_memory_holds(most):
+    store, _ = images()
+    model = hungry(most)
+    found = embed(model, model.network[8], stage(store), ROWS, batch_size=40)
+    np.testing.assert_array_equal(found, embed(model.network, model.network[8], stage(store), ROWS, model.held[-1]))
+
+
+def test_memory_that_runs_out_halfway_makes_no_mixture_of_batch_sizes():
+    store, _ = images()
+    model = hungry(40)
+    forward = model.forward
+
+    def tired(images):
+        model.most = 20 if len(model.held) == 1 else model.most
+        return forward(images)
+
+    model.forward = tired
+    found = predict_logits(model, stage(store), np.arange(80), batch_size=40)
+    assert model.held == [40, 20, 20, 20, 20]
+    np.testing.assert_array_equal(found, predict_logits(model.network, stage(store), np.arange(80), batch_size=20))
+
+
+def test_memory_for_not_a_single_image_is_said():
+    store, _ = images()
+    with pytest.raises(CellError, match="Memory ran out with a single image"):
+        predict_probabilities(hungry(0), stage(store), ROWS)
+
+
+def test_another_error_is_that_error():
+    store, _ = images()
+    with pytest.raises(RuntimeError, match="shapes"):
+        predict_logits(hungry(1, RuntimeError("shapes do not match")), stage(store), ROWS)

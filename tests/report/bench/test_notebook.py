@@ -9,7 +9,7 @@ from pathlib import Path
 from skineval.report.bench.bench import comparisons
 from skineval.report.bench.notebook import shown
 from skineval.values.result import BenchResult
-from tests.report.bench.test_reports import HOSTILE, Page
+from tests.report.bench.test_bench import HOSTILE, Page
 
 
 def test_a_notebook_shows_the_comparison(bench: BenchResult) -> None:

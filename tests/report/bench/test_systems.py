@@ -23,7 +23,7 @@ from skineval.report.figures.style import Drawn
 from skineval.report.split_table import parts
 from skineval.values.predictions import EVERY_FOLD
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
-from tests.report.bench.test_reports import said as verdict_of
+from tests.report.bench.test_bench import said as verdict_of
 
 SEEDS = "ensemble(resnet34)/focal:gamma=1.5"
 MODELS = "ensemble(resnet34,densenet121)/none"

@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms.v2 import functional as V
 
 from skineval.train.augment.geometry import SCALE, SHEAR, SHIFT, Pose, drawn_pose, sampling_grid, warp
-from tests.train.pictures import pictures
+from tests.train.augment.pictures import pictures
 
 
 def still(n=4, **changes) -> Pose:

@@ -20,7 +20,7 @@ from skineval.train.augment.colour import (
     drawn_light,
     recolour,
 )
-from tests.train.pictures import CPU, MEAN, STD, pictures
+from tests.train.augment.pictures import CPU, MEAN, STD, pictures
 
 PALETTE = Palette.on(MEAN, STD, CPU)
 PLAIN = Light(torch.ones(4), torch.ones(4), torch.ones(4), torch.zeros(4))

@@ -9,11 +9,10 @@ import textwrap
 
 import pytest
 
-from skineval.base.errors import PluginError, UsageError
+from skineval.base.errors import PluginError
 from skineval.catalog.calls import CALLS
-from skineval.catalog.catalog import load_catalog, select
+from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
-from skineval.catalog.specs import Architecture, ImbalanceStrategy, Parameter
 
 GOOD = """
 import skineval
@@ -315,58 +314,3 @@ def test_an_observer_that_raises_is_reported_once_and_muted(plugin):
 def test_an_observer_is_told():
     catalog = load_catalog(load_plugins([]))
     assert catalog.plugins.notify("skineval_on_cell_end", object()) == []
-
-
-class TestSelection:
-    shelf = load_catalog(load_plugins([])).architectures
-
-    def test_globs_expand_in_order(self):
-        assert [str(s) for s in self.shelf.select(["resnet*", "cnn", "resnet18"])] == [
-            "resnet18",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "cnn",
-        ]
-
-    def test_parameters_are_typed_and_only_changed_ones_are_spelt(self):
-        (selection,) = self.shelf.select(["cnn:width=16:dropout=0.3"])
-        assert selection.parameters == {"width": 16, "dropout": 0.3}
-        assert str(selection) == "cnn:width=16"
-
-    def test_the_same_selection_spelt_twice_is_one(self):
-        assert len(self.shelf.select(["cnn:width=32", "cnn"])) == 1
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("resnet81", "Did you mean resnet18"),
-            ("vgg*", "matches"),
-            ("cnn:wdth=3", "no parameter 'wdth'"),
-            ("cnn:width", "cnn:width has no value"),
-            ("cnn:width=wide", "not a whole number"),
-            ("cnn:width=2", "at least 4"),
-            ("cnn:dropout=nan", "at least 0"),
-            ("resnet18:width=3", "There are: head"),
-        ],
-    )
-    def test_what_cannot_be_selected_says_why(self, text, message):
-        with pytest.raises(UsageError) as caught:
-            self.shelf.select([text])
-        assert message in str(caught.value)
-
-
-def test_flags_and_choices_are_parsed():
-    flagged = ImbalanceStrategy(
-        "s", "S.", parameters={"on": Parameter(True, "On."), "kind": Parameter("a", "Kind.", choices=("a", "b"))}
-    )
-    assert select(flagged, ["on=false", "kind=b"]).text == "s:on=false:kind=b"
-    with pytest.raises(UsageError, match="kind is 'c'"):
-        select(flagged, ["kind=c"])
-    with pytest.raises(UsageError, match="not true or false"):
-        select(flagged, ["on=perhaps"])
-
-
-def test_specifications_are_frozen():
-    with pytest.raises(AttributeError):
-        Architecture("a", lambda n, *, weights: None, "A.").name = "b"  # type: ignore[misc]

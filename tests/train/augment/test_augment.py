@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skineval.train.augment import epoch_draws, make_transform, normaliser, pieces
 from skineval.train.augment.draws import COLUMNS, NEUTRAL, WIDTH, neutral_draws
 from skineval.values.augmentations import COMPONENTS, PRESETS, canonical, components
-from tests.train.pictures import CPU, MEAN, STD, pictures
+from tests.train.augment.pictures import CPU, MEAN, STD, pictures
 
 MIXING = ("mixup", "cutmix")
 ALONE = ",".join(name for name in COMPONENTS if name not in MIXING)

@@ -21,7 +21,7 @@ from skineval.train.augment.randaugment import (
     posterize,
     sharpen_,
 )
-from tests.train.pictures import CPU, MEAN, STD, pictures
+from tests.train.augment.pictures import CPU, MEAN, STD, pictures
 
 TABLE = torch.tensor(list(RANGES.values()))
 

@@ -13,8 +13,6 @@ from skineval.builtins.architectures import ARCHITECTURES
 from skineval.catalog.catalog import load_catalog, select
 from skineval.catalog.loading import load_plugins
 from skineval.explain.heatmaps import cam_layer, cam_layers, gradcam, resolution
-from skineval.explain.panels import checked_maps, examples
-from skineval.values.predictions import Predictions
 
 
 def network(architecture):
@@ -193,30 +191,3 @@ def test_a_layer_that_is_not_there_is_named():
     with pytest.raises(CellError, match="no convolution"):
         cam_layer(nn.Linear(3, 3), None)
     assert cam_layer(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), None).kernel_size == (1, 1)
-
-
-@pytest.mark.parametrize(
-    "maps",
-    [torch.zeros(2, 8, 7), torch.full((2, 8, 8), float("nan")), torch.full((2, 8, 8), -1.0), None],
-    ids=["shape", "nan", "negative", "none"],
-)
-def test_an_explainer_that_breaks_its_contract_fails_the_cell(maps):
-    with pytest.raises(CellError, match="explainer returned"):
-        checked_maps(lambda model, images, targets: maps, nn.Identity(), torch.zeros(2, 3, 8, 8), torch.zeros(2))
-
-
-def test_examples_are_chosen_by_rank_from_the_surest_to_the_worst():
-    n = 50
-    sure = np.linspace(0.99, 0.01, n)
-    names = np.array([f"i{i}" for i in range(n)])
-    test = Predictions(
-        classes=("a", "b"),
-        image_ids=names,
-        lesion_ids=names,
-        groups=names,
-        parts=np.full(n, "test"),
-        targets=np.zeros(n, dtype=np.int64),
-        probabilities=np.stack([sure, 1 - sure], axis=1),
-    )
-    assert list(examples(test, 0)) == [0, 16, 33, 49]
-    assert len(examples(test, 1)) == 0

@@ -15,7 +15,7 @@ from skineval.train.augment import erasing, hair
 from skineval.train.augment.draws import NEUTRAL
 from skineval.train.augment.hair import TINT, draw_hairs_, hair_sheet
 from skineval.train.augment.mixing import ALPHA, CUT, Shares, drawn_mixture
-from tests.train.pictures import CPU
+from tests.train.augment.pictures import CPU
 
 SHARES = Shares.on(CPU)
 
