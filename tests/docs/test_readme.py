@@ -20,7 +20,7 @@ from skineval.catalog.hooks import __dict__ as hookspecs
 from skineval.cli import app
 from skineval.data.layouts import recognise
 from tests.conftest import run_program
-from tests.data import fault_server
+from tests.data.fetch import fault_server
 from tests.data.folders import lesion_folder
 from tests.data.layouts.relayout import isic2018
 
