@@ -31,7 +31,7 @@ from benchmarks.machine import description, peak_memory
 from skineval.base.files import atomic_write
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.ham10000 import load as load_ham10000
-from skineval.data.layouts.pictures import StoredImages
+from skineval.data.layouts.images import StoredImages
 from skineval.data.pixels.decoding import decode_bytes
 from skineval.data.pixels.store import open_store
 from skineval.data.pixels.threads import cores, in_order

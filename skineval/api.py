@@ -167,7 +167,7 @@ def inventory(data: str | Path, progress: Callable[[int, int], None] | None = No
     headers were read. Raises DataError for data that is not what it should be.
     """
     from skineval.catalog.catalog import load_catalog
-    from skineval.data.layouts.headers import read_headers
+    from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
     from skineval.grid.sources import load_table
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from skineval.data.layouts import class_folders
-from skineval.data.lesions import content
 from skineval.data.pixels.threads import in_order
+from skineval.data.quality.duplicates import content
 from skineval.values.lesion_table import LesionTable
 
 JPEG = b"\xff\xd8\xff"

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from skineval.base.errors import DataError, SkinevalError, some
+from skineval.base.errors import DataError, SkinevalError, first_few
 from skineval.base.files import atomic_write
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _complaint(details: Sequence[Mapping[str, Any]]) -> str:
     """What pydantic found, in words that are not of its own trade."""
     lacking = [_key(detail) for detail in details if detail["type"] == "missing"]
     wrong = [_wrong(detail) for detail in details if detail["type"] != "missing"]
-    return "; ".join([*([f"it lacks {some(lacking)}"] if lacking else []), *wrong[:_TOLD]])
+    return "; ".join([*([f"it lacks {first_few(lacking)}"] if lacking else []), *wrong[:_TOLD]])
 
 
 def _wrong(detail: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
     """Raised at the next safe point after Ctrl-C; finished work is on disk by then."""
 
 
-def some(examples: Sequence[str]) -> str:
+def first_few(examples: Sequence[str]) -> str:
     """The first few of many names, for a message."""
     return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
 

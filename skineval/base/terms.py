@@ -24,8 +24,10 @@ DIAGNOSIS_NAMES = {
 #: Version 1 of the malignant task: malignant = melanoma, basal cell carcinoma, actinic keratosis (19.51 % of HAM10000).
 MALIGNANT = ("akiec", "bcc", "mel")
 BINARY = ("benign", "malignant")
+#: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
+UNSCORED = "ISIC_0035068"
 #: The classes of each task, in the order of their targets.
-TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dx7": DIAGNOSES, "malignant": ("benign", "malignant")})
+TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dx7": DIAGNOSES, "malignant": BINARY})
 PARTS = ("train", "validation", "test")
 #: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
 LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 
 Severity = Literal["error", "remark"]
 
@@ -69,7 +69,12 @@ def refuse(faults: Iterable[Fault], name: str) -> None:
     """Raise DataError for the first fault that the table called `name` has, counting its rows and naming a few."""
     for fault in faults:
         if fault.rows:
-            examples = [str(row) for row in fault.rows]
             out = any(row.image_ids for row in fault.rows)
             hint = f"{fault.hint} {LEAVE_OUT}" if out else fault.hint
-            raise DataError(f"{name}: {len(examples)} {fault.many}: {some(examples)}.", hint)
+            refuse_any([str(row) for row in fault.rows], fault.many, hint, name)
+
+
+def refuse_any(examples: Sequence[str], what: str, hint: str, name: str = "") -> None:
+    """Raise DataError where there are `examples` of what is wrong, in what is called `name`: how many, and a few."""
+    if examples:
+        raise DataError(f"{f'{name}: ' if name else ''}{len(examples)} {what}: {first_few(examples)}.", hint)

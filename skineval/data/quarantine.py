@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError
 from skineval.base.files import write_new
 from skineval.data import tables
-from skineval.data.findings import Finding
-from skineval.data.lesions import subset
+from skineval.data.findings import Finding, refuse_any
 from skineval.data.spellings import image_id
 from skineval.values.lesion_table import LesionTable
 
@@ -112,14 +111,10 @@ def _reduced(table: LesionTable, ids: frozenset[str]) -> LesionTable:
     kept = np.flatnonzero(~known.isin(ids))
     if not len(kept):
         raise DataError(f"All {len(table)} images of {table.name} are in quarantine.", "Restore the images.")
-    return subset(table, kept)
+    return table.take(kept)
 
 
 def require_known(ids: Iterable[str], known: Iterable[str], name: str) -> None:
     """Raise DataError for ids in quarantine that are not among the known ones of the data set called `name`."""
-    unknown = sorted(set(ids) - set(known))
-    if unknown:
-        raise DataError(
-            f"{len(unknown)} images in quarantine are not in {name}: {some(unknown)}.",
-            "The list may be that of another data set: make it again with skineval data check --quarantine.",
-        )
+    hint = "The list may be that of another data set: make it again with skineval data check --quarantine."
+    refuse_any(sorted(set(ids) - set(known)), f"images in quarantine are not in {name}", hint)

@@ -6,12 +6,14 @@ meet: predictions, ground truth, metadata, splits, pairs, quarantine and class f
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, TASKS
+from skineval.base.terms import BINARY, DIAGNOSES, DIAGNOSIS_NAMES
+from skineval.data.files.formats import SUFFIXES, UNREAD
 
 #: What the column of image ids is called, the first that is there.
 IMAGE_COLUMNS = (
@@ -19,7 +21,8 @@ IMAGE_COLUMNS = (
     "id",
 )  # fmt: skip
 PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
-PARTS: Mapping[str, str] = MappingProxyType(
+#: What parts are called, in small letters.
+PARTS_BY_NAME: Mapping[str, str] = MappingProxyType(
     {
         "train": "train", "training": "train",
         "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
@@ -63,9 +66,9 @@ DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
         "vascular skin lesions": "vasc",
     }
 )
-_CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in TASKS["malignant"]}})
+_CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINARY}})
 
-_SUFFIXES = re.compile(r"(\.(jpe?g|jpe|jfif|png|bmp|tiff?|webp|gif|hei[cf]|avif|jp2|dcm|npy))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(rf"({'|'.join(map(re.escape, (*SUFFIXES, *UNREAD, '.npy')))})+$", re.IGNORECASE)
 
 
 def plain(name: str) -> str:
@@ -101,11 +104,17 @@ def diagnosis(text: str) -> str | None:
     return DIAGNOSES_BY_NAME.get(plain(text))
 
 
+def guess(text: str) -> str:
+    """The diagnosis that a misspelt or written-out one may mean, as a question in brackets; "" where none is near."""
+    close = difflib.get_close_matches(text, DIAGNOSES_BY_NAME, n=1)
+    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
+
+
 def class_name(text: str) -> str | None:
     """As `diagnosis`; also one of the two classes of the malignant task."""
     return _CLASSES.get(plain(text))
 
 
 def part_name(text: str) -> str:
-    """The part that a name means, one of `PARTS`; any other name as it is."""
-    return PARTS.get(plain(text), text)
+    """The part that a name means, one of `skineval.base.terms.PARTS`; any other name as it is."""
+    return PARTS_BY_NAME.get(plain(text), text)

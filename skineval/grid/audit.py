@@ -10,8 +10,7 @@ from skineval.base.errors import DataError, UsageError
 from skineval.base.places import cache_folder
 from skineval.base.terms import IMAGE, OVERSAMPLE_FIRST
 from skineval.catalog.catalog import Catalog
-from skineval.data.lesions import regroup
-from skineval.data.pairs import read_pairs
+from skineval.data.groups import read_pairs, regroup
 from skineval.data.quality.audit import OFFICIAL, Audit, Settings, audit
 from skineval.data.quality.crossings import Claims
 from skineval.data.splits.given import read_split

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError
-from skineval.base.terms import BINARY, LESION, MALIGNANT, OVERSAMPLE_FIRST
+from skineval.base.terms import BINARY, LESION, MALIGNANT, OVERSAMPLE_FIRST, UNSCORED
 from skineval.catalog.catalog import Catalog
-from skineval.data.layouts.isic2018 import UNSCORED
-from skineval.data.lesions import make_groups
+from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable
 from skineval.grid.conclude import RESULT_COLUMNS

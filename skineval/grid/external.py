@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
-from skineval.data.lesions import KNOWN_DUPLICATES
+from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.values.lesion_table import LesionTable
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")

@@ -8,10 +8,10 @@ from pathlib import Path
 from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
+from skineval.data.groups import read_pairs, regroup
 from skineval.data.layouts.recognise import unrecognised
-from skineval.data.lesions import regroup, sample
-from skineval.data.pairs import read_pairs
 from skineval.data.quarantine import Quarantine
+from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 

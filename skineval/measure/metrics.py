@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skineval.base.terms import BINARY, MALIGNANT
+from skineval.base.terms import BINARY, MALIGNANT, TASKS
 from skineval.catalog.specs import Metric, Scores, ShareOf
 from skineval.measure.names import made_of_figures
 from skineval.values.predictions import sum_to_one
@@ -274,7 +274,7 @@ def from_plain(
     summary: str,
     per_class: bool = False,
     higher_is_better: bool = True,
-    tasks: tuple[str, ...] = ("dx7", "malignant"),
+    tasks: tuple[str, ...] = tuple(TASKS),
     exchange: Literal["answers", "ranks"] = "answers",
     scores: Scores | None = None,
     share_of: ShareOf | None = None,

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import DataError, some
-from skineval.base.terms import BINARY, DIAGNOSES, MALIGNANT
-from skineval.data.layouts.isic2018 import UNSCORED
+from skineval.base.errors import DataError, first_few
+from skineval.base.terms import BINARY, DIAGNOSES, MALIGNANT, UNSCORED
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.values.predictions import COLUMNS, sum_to_one
@@ -245,7 +244,7 @@ def _class_columns(
         if len(names) != len(columns):
             what = f"{len(names)} are named: {', '.join(names)}" if names else "nothing says which number means which"
             raise DataError(
-                f"{source} numbers its classes ({some(columns)}), and {what}.",
+                f"{source} numbers its classes ({first_few(columns)}), and {what}.",
                 f"Name all {len(columns)} in their order, such as --classes {','.join(DIAGNOSES)}, if it is that.",
             )
         return {column: names[number - base] for column, number in numbers.items()}, base

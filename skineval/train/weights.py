@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import ModelFileError, WeightsError, some
+from skineval.base.errors import ModelFileError, WeightsError, first_few
 from skineval.base.files import atomic_write
 from skineval.catalog.specs import Architecture
 
@@ -149,7 +149,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         raise ModelFileError(f"{path} holds {type(content).__name__}, not a dictionary of tensors.", _PLAIN)
     others = [str(name) for name, value in content.items() if not _is_named_tensor(name, value)]
     if others:
-        raise ModelFileError(f"{path} holds more than tensors: {some(others)}.", _PLAIN)
+        raise ModelFileError(f"{path} holds more than tensors: {first_few(others)}.", _PLAIN)
     return {name: tensor.detach() for name, tensor in {**beside, **content}.items()}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +46,20 @@ def fit_keyword(method: Callable[..., object], fit: Fit) -> dict[str, Fit]:
 
 
 @dataclass(frozen=True, eq=False)
+class Subset:
+    """The images at some rows of another table."""
+
+    images: Images
+    rows: tuple[int, ...]
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        return self.images.pixels([self.rows[row] for row in rows], size, **fit_keyword(self.images.pixels, fit))
+
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        return self.images.masks([self.rows[row] for row in rows], size, **fit_keyword(self.images.masks, fit))
+
+
+@dataclass(frozen=True, eq=False)
 class LesionTable:
     """A data set: what is known of each image, and how to get at its pixels.
 
@@ -70,6 +85,17 @@ class LesionTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> LesionTable:
+        """The images at these rows, in this order; row k of the result is row `rows[k]`. Its fingerprint is another."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        return replace(
+            self,
+            frame=self.frame.iloc[chosen].reset_index(drop=True),
+            images=Subset(self.images, tuple(chosen.tolist())),
+            fingerprint=hashlib.sha256(self.fingerprint.encode() + chosen.astype("<i8").tobytes()).hexdigest(),
+            official=tuple(self.official[row] for row in chosen) if self.official is not None else None,
+        )
 
     @property
     def siblings_known(self) -> bool:

@@ -14,7 +14,7 @@ import skineval
 from skineval import api
 from skineval.base.errors import DataError
 from skineval.base.terms import DIAGNOSES
-from skineval.data.lesions import KNOWN_DUPLICATES
+from skineval.data.groups import KNOWN_DUPLICATES
 from tests.measure.samples import classifier
 
 TRUTH = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\na,1,0,0,0,0,0,0\nb,0,1,0,0,0,0,0\nc,1,0,0,0,0,0,0\nd,0,1,0,0,0,0,0\n"

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import DIAGNOSES
-from skineval.data.lesions import KNOWN_DUPLICATES, subset
+from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.synthetic import synthetic
 from skineval.grid.external import (
     SAME_CONTENT,
@@ -178,7 +178,7 @@ def test_the_data_of_the_bench_is_no_external_test(bench, skineval_program, tmp_
 
 def test_a_subset_of_the_bench_is_left_out():
     table = synthetic.load(images=80, seed=0)
-    half = subset(table, np.arange(40))
+    half = table.take(np.arange(40))
     stored = table.images.pixels(range(80), 16)
     reasons = overlaps(half, stored[:40], table, stored)
     assert all(reasons[:40])

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES
+from skineval.base.terms import DIAGNOSES, UNSCORED
 from skineval.data import tables
-from skineval.data.layouts.isic2018 import UNSCORED
 from skineval.data.tables import GivenTable
 from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import read_reference, read_submission, refer

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skineval.data.layouts import recognise
-from skineval.data.layouts.headers import Header, Headers
+from skineval.data.layouts.images import Header, Headers
 from skineval.data.quality.inventory import Inventory, inventory
 from skineval.report.document.console import render
 from skineval.report.document.tables import Table

@@ -15,7 +15,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
-from skineval.base.errors import DataError, UsageError, hint_for, some
+from skineval.base.errors import DataError, UsageError, first_few, hint_for
 from skineval.data.fetch.download import DownloadError, RemoteFile, read_document
 from skineval.data.fetch.transport import Patience, Refused, Stop, check_address
 from skineval.data.fetch.verification import Checksum, Kind, Promise
@@ -150,7 +150,7 @@ def match(collection: Collection, entries: Sequence[Entry]) -> Resolved:
         entry = _find(item, entries)
         if entry is None:
             raise DataError(
-                f"{collection.page} lists no file {item.name} (it has {some([entry.name for entry in entries])}).",
+                f"{collection.page} lists no file {item.name} (it has {first_few([entry.name for entry in entries])}).",
                 "Look there what became of it, and place the files by hand.",
             )
         if entry.checksum is not None and item.kind == "zip" and entry.checksum != Checksum("md5", item.md5):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 
 MAX_BYTES = 8_000_000_000  #: of one array; DermaMNIST has 1.05e9 at most
 SUFFIX = ".npy"
@@ -82,7 +82,7 @@ def member(path: Path, key: str) -> Member:
     found = keys(path).count(key)
     if found != 1:
         raise DataError(
-            f"{path} holds {found} arrays called {key} (it holds: {some(keys(path)) or 'none that can be read'}).",
+            f"{path} holds {found} arrays called {key} (it holds: {first_few(keys(path)) or 'none that can be read'}).",
             _RESTORE,
         )
     with _opened(path, key) as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -10,14 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError
 from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES
 from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
+from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame
 from skineval.data.layouts.pictures import MASK, is_picture
-from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS, image_id, plain
+from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS_BY_NAME, guess, image_id, plain
 from skineval.values.lesion_table import LesionTable
 
 LOOKED_FOR = f"folders of {NAMES} images called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
@@ -54,24 +54,16 @@ def load(path: Path) -> LesionTable:
     official = tuple(one.part for one in by_id.values())
     if any(official) and not all(official):
         outside = [one.file.name for one in by_id.values() if not one.part]
-        raise DataError(
-            f"{len(outside)} images lie below none of {path}'s folders for train, validation or test: {some(outside)}.",
-            "Move them into a part, or give one part alone.",
-        )
+        what = f"images lie below none of {path}'s folders for train, validation or test"
+        refuse_any(outside, what, "Move them into a part, or give one part alone.")
     frame = bare_frame(list(by_id), [one.dx for one in by_id.values()])
-    collected = pictures.attach(frame, [one.file for one in by_id.values()], files)
-    return LesionTable(
-        name=path.resolve().name,
-        frame=frame,
-        images=collected.images,
-        fingerprint=collected.fingerprint,
-        notes=(
-            LESIONS_UNKNOWN,
-            *([f"{len(unused)} images called like masks of others are ignored"] if unused else []),
-            *([f"{len(loose)} images outside of class folders are ignored"] if loose else []),
-            *collected.notes,
-        ),
-        layout=f"one folder a class{', below the parts' if all(official) else ''}, {collected.whereabouts}",
+    notes = [LESIONS_UNKNOWN]
+    notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
+    notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
+    return pictures.attach(frame, [one.file for one in by_id.values()], files).table(
+        path.resolve().name,
+        f"one folder a class{', below the parts' if all(official) else ''}",
+        notes,
         lesions_known=False,
         official=official if all(official) else None,
     )
@@ -113,20 +105,15 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
             folder = file.below(path).parts[-2]
             unknown[folder] = unknown.get(folder, 0) + 1
             continue
-        parts = [PARTS[folder] for folder in _folders(file, path) if folder in PARTS]
+        parts = [PARTS_BY_NAME[folder] for folder in _folders(file, path) if folder in PARTS_BY_NAME]
         placed.append(_Placed(file, classes[0], parts[-1] if parts else ""))
-    if unknown:
-        raise DataError(
-            f"{path}: {len(unknown)} folders are called like no class: "
-            f"{some([f'{name!r}{_guess(name)}, with {count} images' for name, count in unknown.items()])}.",
-            f"Call folders {', '.join(f'{dx} ({name})' for dx, name in DIAGNOSIS_NAMES.items())}, or move others away.",
-        )
+    refuse_any(
+        [f"{name!r}{guess(plain(name))}, with {count} images" for name, count in unknown.items()],
+        "folders are called like no class",
+        f"Call folders {', '.join(f'{dx} ({name})' for dx, name in DIAGNOSIS_NAMES.items())}, or move others away.",
+        str(path),
+    )
     return placed
-
-
-def _guess(folder: str) -> str:
-    close = difflib.get_close_matches(plain(folder), DIAGNOSES_BY_NAME, n=1)
-    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
 
 
 def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
@@ -138,11 +125,8 @@ def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
         if id_ in by_id:
             repeated.append(f"{by_id[id_].file.name} and {one.file.name}")
         by_id.setdefault(id_, one)
-    if repeated:
-        raise DataError(
-            f"{len(repeated)} images have the name of another one: {some(repeated)}.",
-            "Images are known by their names: rename one of each pair, or remove it where both are the same image.",
-        )
+    hint = "Images are known by their names: rename one of each pair, or remove it where both are the same image."
+    refuse_any(repeated, "images have the name of another one", hint)
     return by_id
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 from skineval.base.files import disk_error
 from skineval.base.places import cache_folder
 from skineval.base.terms import DIAGNOSES
@@ -24,9 +24,10 @@ from skineval.data.files import npz
 from skineval.data.files.formats import MAX_PIXELS
 from skineval.data.files.npz import Member
 from skineval.data.files.stored_files import StoredFile, scan
-from skineval.data.layouts.arrays import ArrayImages
+from skineval.data.findings import refuse_any
+from skineval.data.layouts.images import ArrayImages
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame
-from skineval.data.layouts.pictures import absent_classes, fingerprint
+from skineval.data.layouts.pictures import in_arrays
 from skineval.values.lesion_table import LesionTable
 
 NAME = "DermaMNIST"
@@ -113,13 +114,11 @@ def load(path: Path) -> LesionTable:
     frame = bare_frame(ids, [DIAGNOSES[code] for code in codes])
     checksums = [zlib.crc32(record) for member in images.values() for record in member.records()]
     stride = images["train"].stride
-    return LesionTable(
-        name=NAME,
-        frame=frame,
-        images=ArrayImages(Unpacked(list(images.values()), checksums), shape),
-        fingerprint=fingerprint(frame, ((checksum, stride) for checksum in checksums)),
-        notes=(*NOTES, *_odd_sizes(images), *absent_classes(frame)),
-        layout=f"{NAME} npz, {shape[1]} x {shape[0]} {'RGB' if len(shape) == 3 else 'grey'}",
+    unpacked = ArrayImages(Unpacked(list(images.values()), checksums), shape)
+    return in_arrays(frame, unpacked, ((checksum, stride) for checksum in checksums)).table(
+        NAME,
+        f"{NAME} npz, {unpacked.kind}",
+        (*NOTES, *_odd_sizes(images)),
         licence=LICENCE,
         lesions_known=False,
         official=tuple(parts),
@@ -132,7 +131,7 @@ def _is_medmnist(file: StoredFile) -> bool:
 
 def _only(files: Sequence[StoredFile], path: Path) -> Path:
     if len(files) != 1:
-        seen = f"several ({some([file.inner.name for file in files])})" if files else "none"
+        seen = f"several ({first_few([file.inner.name for file in files])})" if files else "none"
         raise DataError(f"One npz file of {NAME} is needed, and {path} holds {seen}.", "Give the file itself.")
     return files[0].path
 
@@ -168,12 +167,12 @@ def _labels(path: Path, key: str, images: Member) -> NDArray[np.int64]:
     # What is too large for int64 becomes negative, which is foreign too.
     values = member.read().reshape(n).astype(np.int64)
     foreign = np.flatnonzero((values < 0) | (values >= len(DIAGNOSES)))
-    if len(foreign):
-        examples = [f"{values[place]} at {place}" for place in foreign]
-        raise DataError(
-            f"{member.name}: {len(foreign)} labels are none of 0 to {len(DIAGNOSES) - 1}: {some(examples)}.",
-            f"{NAME} has the seven classes {', '.join(DIAGNOSES)}: this file is damaged, or another set of MedMNIST.",
-        )
+    refuse_any(
+        [f"{values[place]} at {place}" for place in foreign],
+        f"labels are none of 0 to {len(DIAGNOSES) - 1}",
+        f"{NAME} has the seven classes {', '.join(DIAGNOSES)}: this file is damaged, or another set of MedMNIST.",
+        member.name,
+    )
     return values
 
 
@@ -192,7 +191,7 @@ def _common_shape(members: Sequence[Member]) -> tuple[int, ...]:
     shapes = {member.shape[1:] for member in members}
     if len(shapes) > 1:
         described = [f"{member.name} {member.shape}" for member in members]
-        raise DataError(f"The parts have images of several shapes: {some(described)}.", "Download the file again.")
+        raise DataError(f"The parts have images of several shapes: {first_few(described)}.", "Download the file again.")
     return shapes.pop()
 
 

@@ -10,9 +10,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import DataError, some
 from skineval.data.files.stored_files import StoredFile, scan
-from skineval.data.findings import LEAVE_OUT
+from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.layouts import class_folders, isic2018, pictures
 from skineval.data.layouts.metadata import REQUIRED, find_metadata, is_metadata, is_named_metadata, read_metadata
 from skineval.values.lesion_table import LesionTable
@@ -52,13 +51,10 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined)
     _check_folders(metadata.frame, files, folder)
     original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
-    return LesionTable(
-        name=NAME if original else folder.resolve().name,
-        frame=metadata.frame,
-        images=collected.images,
-        fingerprint=collected.fingerprint,
-        notes=(*metadata.notes, *collected.notes),
-        layout=f"{'' if original else 'laid out like '}{NAME}{_origin(files)}, {collected.whereabouts}",
+    return collected.table(
+        NAME if original else folder.resolve().name,
+        f"{'' if original else 'laid out like '}{NAME}{_origin(files)}",
+        metadata.notes,
         licence=LICENCE if original else "",
         zero_ages=metadata.zero_ages,
     )
@@ -68,11 +64,8 @@ def _check_folders(frame: pd.DataFrame, files: Sequence[StoredFile], folder: Pat
     """Refuse images that lie in the folder of another class than that of their row."""
     diagnoses = dict(zip(frame["image_id"], frame["dx"], strict=True))
     wrong = [f"{file.name} is {diagnoses[id_]}" for file, id_, _ in class_folders.misplaced(diagnoses, files, folder)]
-    if wrong:
-        raise DataError(
-            f"{len(wrong)} images lie in another class's folder than their dx: {some(wrong)}.",
-            f"{class_folders.MOVE} {LEAVE_OUT}",
-        )
+    hint = f"{class_folders.MOVE} {LEAVE_OUT}"
+    refuse_any(wrong, "images lie in another class's folder than their dx", hint)
 
 
 def own(files: Sequence[StoredFile]) -> list[StoredFile]:

@@ -18,11 +18,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan
-from skineval.data.layouts.arrays import ArrayImages
+from skineval.data.findings import refuse_any
+from skineval.data.layouts.images import ArrayImages
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, header, is_table
-from skineval.data.layouts.pictures import absent_classes, fingerprint, is_picture
+from skineval.data.layouts.pictures import in_arrays, is_picture
 from skineval.values.lesion_table import LesionTable
 
 LICENCE = "CC BY-NC 4.0"
@@ -53,19 +54,15 @@ def load(path: Path) -> LesionTable:
     ids = [f"hmnist_{number:07d}" for number in range(1, len(labels) + 1)]
     frame = bare_frame(ids, [LABELS[label] for label in labels])
     others = [other.inner.name for other in found if other != file]
-    height, width, *channels = pixels.shape[1:]
-    return LesionTable(
-        name="HAM10000 (hmnist)",
-        frame=frame,
-        images=ArrayImages(pixels.__getitem__, pixels.shape[1:]),
-        fingerprint=fingerprint(frame, ((zlib.crc32(image), image.nbytes) for image in pixels)),
-        notes=(
+    images = ArrayImages(pixels.__getitem__, pixels.shape[1:])
+    return in_arrays(frame, images, ((zlib.crc32(image), image.nbytes) for image in pixels)).table(
+        "HAM10000 (hmnist)",
+        f"CSV of pixels as on Kaggle, {images.kind}",
+        (
             LESIONS_UNKNOWN,
             "images are known by their row alone: copies in other data sets are found by content only",
-            *([f"{file.inner.name} is read, not {some(others)}"] if others else []),
-            *absent_classes(frame),
+            *([f"{file.inner.name} is read, not {first_few(others)}"] if others else []),
         ),
-        layout=f"CSV of pixels as on Kaggle, {width} x {height} {'RGB' if channels else 'grey'}",
         licence=LICENCE,
         lesions_known=False,
     )
@@ -99,12 +96,12 @@ def _read(file: StoredFile, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], 
     cells = np.concatenate(blocks)
     labels = cells[:, -1].astype(np.int64)
     foreign = np.flatnonzero(labels >= len(LABELS))
-    if len(foreign):
-        raise DataError(
-            f"{file.name}: {len(foreign)} rows have a label that is none of 0 to {len(LABELS) - 1}: "
-            f"{some([f'row {row + 2} {labels[row]}' for row in foreign])}.",
-            "Files of the same name with labels 1 to 8 belong to another data set, of colorectal histology.",
-        )
+    refuse_any(
+        [f"row {row + 2} {labels[row]}" for row in foreign],
+        f"rows have a label that is none of 0 to {len(LABELS) - 1}",
+        "Files of the same name with labels 1 to 8 belong to another data set, of colorectal histology.",
+        file.name,
+    )
     return np.ascontiguousarray(cells[:, :-1]).reshape(-1, *shape), labels
 
 

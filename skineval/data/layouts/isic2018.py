@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import DataError, some
-from skineval.base.terms import DIAGNOSES
+from skineval.base.errors import DataError, first_few
+from skineval.base.terms import DIAGNOSES, PARTS, UNSCORED
 from skineval.data.files.stored_files import StoredFile, scan
+from skineval.data.findings import refuse_any
+from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import (
     LESIONS_UNKNOWN,
@@ -27,8 +29,8 @@ from skineval.data.layouts.metadata import (
     is_table,
     read_table,
 )
-from skineval.data.lesions import make_groups
 from skineval.data.quarantine import require_known
+from skineval.data.spellings import PARTS_BY_NAME
 from skineval.data.tables import numbers
 from skineval.values.lesion_table import LesionTable
 
@@ -41,8 +43,6 @@ LOOKED_FOR = (
     "ISIC2018_Task3_{Training,Validation,Test}_GroundTruth.csv or another .csv file with the columns image, "
     f"{', '.join(dx.upper() for dx in DIAGNOSES)}"
 )
-#: A test image that the official scoring leaves out: n is 1,511 (isic-challenge-scoring).
-UNSCORED = "ISIC_0035068"
 #: Ways of diagnosis as the challenge writes them, and as HAM10000 does.
 CONFIRMATIONS = {
     "histopathology": "histo",
@@ -53,7 +53,6 @@ CONFIRMATIONS = {
 
 _TASK = "isic2018_task3_"
 _PART = re.compile(r"(?<![a-z])(train|val|test)")
-_PARTS = {"train": "train", "val": "validation", "test": "test"}
 _ONE_HOT = ("image", *DIAGNOSES)
 _GROUPINGS = ("image", "lesion_id", "diagnosis_confirm_type")
 
@@ -97,10 +96,10 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     truths = [_read_truth(file, groupings, quarantined) for file in _truths(files, path)]
     require_known(quarantined, [id_ for truth in truths for id_ in truth.quarantined], str(path))
     absent = [truth for truth in truths if images.keys().isdisjoint(truth.metadata.frame["image_id"])]
-    order = ["", *_PARTS.values()]
+    order = ["", *PARTS]
     present = sorted((truth for truth in truths if truth not in absent), key=lambda truth: order.index(truth.part))
     if not present:
-        named = some([truth.file.name for truth in absent])
+        named = first_few([truth.file.name for truth in absent])
         raise DataError(
             f"{folder} holds none of the images that {named} names.",
             f"{pictures.unpack(files)}Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
@@ -114,13 +113,10 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     frame["group"] = make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist())
     collected = pictures.collect(frame, files, folder, left_out=[UNSCORED, *quarantined])
     parts_read = dict.fromkeys(truth.part or truth.file.inner.name for truth in present)
-    return LesionTable(
-        name=NAME,
-        frame=frame,
-        images=collected.images,
-        fingerprint=collected.fingerprint,
-        notes=(*_remarks(present, absent), *collected.notes),
-        layout=f"{NAME} ({', '.join(parts_read)}), {collected.whereabouts}",
+    return collected.table(
+        NAME,
+        f"{NAME} ({', '.join(parts_read)})",
+        _remarks(present, absent),
         licence=LICENCE,
         lesions_known=not any(truth.lesions_unknown for truth in present),
         official=official if all(official) else None,
@@ -142,7 +138,7 @@ def _truths(files: Sequence[StoredFile], path: Path) -> list[StoredFile]:
     if not found:
         raise DataError(
             f"No ground truth in {path}: neither {LOOKED_FOR}"
-            + (f" (looked into {some([file.name for file in tables])})." if tables else "."),
+            + (f" (looked into {first_few([file.name for file in tables])})." if tables else "."),
             "Put the ground truth of each part beside its images.",
         )
     return _distinct(found)
@@ -164,7 +160,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
     found = _distinct(named or [file for file in files if is_table(file) and set(_GROUPINGS) <= set(header(file))])
     if len(found) > 1:
         raise DataError(
-            f"There are several files of lesion groupings: {some([file.name for file in found])}.",
+            f"There are several files of lesion groupings: {first_few([file.name for file in found])}.",
             "Remove all but one.",
         )
     if not found:
@@ -192,7 +188,7 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
     part = _PART.search(file.inner.stem.lower())
     return _Truth(
         file=file,
-        part=_PARTS[part[1]] if part else "",
+        part=PARTS_BY_NAME[part[1]] if part else "",
         metadata=clean(raw, file.name),
         lesions_unknown=int(unknown.sum()),
         unscored=bool(unscored.any()),
@@ -213,18 +209,16 @@ def _read_one_hot(file: StoredFile) -> pd.DataFrame:
     raw = read_table(file, _ONE_HOT)
     surplus = [str(column) for column in raw if column not in _ONE_HOT]
     if surplus:
-        raise DataError(
-            f"{file.name} has the column{'s' * (len(surplus) > 1)} {some(surplus)}, which are not of ISIC 2018 Task 3.",
-            f"It has: {', '.join(_ONE_HOT)}.",
-        )
+        named = f"the column{'s' * (len(surplus) > 1)} {first_few(surplus)}"
+        raise DataError(f"{file.name} has {named}, which are not of {NAME}.", f"It has: {', '.join(_ONE_HOT)}.")
     marks = raw[list(DIAGNOSES)].apply(numbers)
     bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
-    if bad.any():
-        examples = [f"row {row} has {_marked(raw.loc[row])}" for row in raw.index[bad]]
-        raise DataError(
-            f"{file.name}: {len(examples)} rows do not mark one diagnosis by 1 and the others by 0: {some(examples)}.",
-            "Ground truth is no prediction: download it again.",
-        )
+    refuse_any(
+        [f"row {row} has {_marked(raw.loc[row])}" for row in raw.index[bad]],
+        "rows do not mark one diagnosis by 1 and the others by 0",
+        "Ground truth is no prediction: download it again.",
+        file.name,
+    )
     known = {"image_id": raw["image"], "dx": marks.idxmax(axis=1)}
     return pd.DataFrame(known).assign(lesion_id="", dx_type="")
 
@@ -241,10 +235,8 @@ def _check_overlaps(truths: Sequence[_Truth]) -> None:
     for truth in truths:
         twice = [id_ for id_ in truth.metadata.frame["image_id"] if id_ in seen]
         if twice:
-            raise DataError(
-                f"{len(twice)} images are named by {seen[twice[0]].name} and by {truth.file.name}: {some(twice)}.",
-                "An image belongs to one part: remove one of the files.",
-            )
+            what = f"images are named by {seen[twice[0]].name} and by {truth.file.name}"
+            refuse_any(twice, what, "An image belongs to one part: remove one of the files.")
         seen |= dict.fromkeys(truth.metadata.frame["image_id"], truth.file)
 
 
@@ -252,12 +244,8 @@ def _check_lesions(frame: pd.DataFrame) -> None:
     """Refuse lesions of which one file says another diagnosis than the next; within a file they are checked."""
     n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
     contradictory = sorted(map(str, n_diagnoses.index[n_diagnoses > 1]))
-    if contradictory:
-        raise DataError(
-            f"{len(contradictory)} lesions have several diagnoses in several files of ground truth: "
-            f"{some(contradictory)}.",
-            "All images of a lesion have its dx.",
-        )
+    what = "lesions have several diagnoses in several files of ground truth"
+    refuse_any(contradictory, what, "All images of a lesion have its dx.")
 
 
 def _remarks(present: Sequence[_Truth], absent: Sequence[_Truth]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 from skineval.base.terms import DIAGNOSES
 from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
-from skineval.data.lesions import make_groups
+from skineval.data.groups import make_groups
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import DIAGNOSES_BY_NAME, diagnosis, image_id
+from skineval.data.spellings import diagnosis, guess, image_id
 from skineval.values.lesion_table import COLUMNS
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     if differing:
         raise DataError(
             f"{path} holds several files that could be the metadata: "
-            f"{some([file.name for file in (found[0], *differing)])}.",
+            f"{first_few([file.name for file in (found[0], *differing)])}.",
             "Make one table of them, or remove all but one." if named else "Name the right one HAM10000_metadata.csv.",
         )
     if found:
@@ -99,7 +98,7 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     seen = [file.name for file in files if is_table(file)]
     raise DataError(
         f"No metadata in {path}: neither HAM10000_metadata (.csv, .tab) nor another .csv, .tab or .tsv file with the "
-        f"columns {', '.join(REQUIRED)}" + (f" (looked into {some(seen)})." if seen else "."),
+        f"columns {', '.join(REQUIRED)}" + (f" (looked into {first_few(seen)})." if seen else "."),
         "Give the folder that holds HAM10000_metadata.csv and the images, zipped or not.",
     )
 
@@ -278,7 +277,7 @@ def _repeats(frame: pd.DataFrame) -> Fault:
 
 def _unknown_diagnoses(frame: pd.DataFrame) -> Fault:
     unknown = ~frame["dx"].isin(DIAGNOSES)
-    guesses = {dx: _short(dx) + _guess(dx) for dx in frame["dx"][unknown].unique()}
+    guesses = {dx: _short(dx) + guess(dx) for dx in frame["dx"][unknown].unique()}
     return Fault(
         "unknown-dx",
         "unknown dx",
@@ -342,9 +341,3 @@ def _repeated(id_: str, first: int) -> str:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
-
-
-def _guess(dx: str) -> str:
-    """The diagnosis that a misspelt or written-out one may mean."""
-    close = difflib.get_close_matches(dx, DIAGNOSES_BY_NAME, n=1)
-    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""

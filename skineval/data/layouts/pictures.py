@@ -1,4 +1,4 @@
-"""Image files and lesion masks of a data set: found by id, checksummed, and read in place.
+"""Image files and lesion masks of a data set: found by id and checksummed where they lie, and the table made of them.
 
 They may lie in zip archives, in folders, or both. An image is read anew each time and checked against the checksum
 that it had when the table was loaded.
@@ -13,18 +13,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from skineval.base.errors import DataError, some
-from skineval.base.terms import DIAGNOSES, Fit
+from skineval.base.errors import DataError, first_few
+from skineval.base.terms import DIAGNOSES
 from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, is_unread_archive
-from skineval.data.findings import LEAVE_OUT
-from skineval.data.layouts.headers import Header
-from skineval.data.pixels.decoding import decode_bytes, open_image
+from skineval.data.findings import LEAVE_OUT, refuse_any
+from skineval.data.layouts.images import StoredImages
+from skineval.values.lesion_table import Images, LesionTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,55 +31,31 @@ LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follow
 
 
 @dataclass(frozen=True, eq=False)
-class StoredImages:
-    """The images and masks of a table, by row."""
-
-    files: tuple[StoredFile, ...]
-    segmentations: tuple[StoredFile | None, ...]
-
-    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
-        """(n, size, size, 3) RGB. Raises DataError naming the file of an image that cannot be decoded."""
-        result = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        for index, row in enumerate(rows):
-            file = self.files[row]
-            result[index] = decode_bytes(file.read(), size, file.name, fit=fit)
-        return result
-
-    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
-        """(n, size, size), True on the lesion, all False where an image has no mask; None where no image has one."""
-        if not any(self.segmentations):
-            return None
-        result = np.zeros((len(rows), size, size), dtype=np.bool_)
-        for index, row in enumerate(rows):
-            file = self.segmentations[row]
-            if file is not None:
-                result[index] = decode_bytes(file.read(), size, file.name, "L", fit) >= 128
-        return result
-
-    def header(self, row: int) -> Header:
-        """Size and kind of an image. Raises DataError naming the file of which the header cannot be read."""
-        file = self.files[row]
-        try:
-            with open_image(file.read(), file.name) as image:
-                return Header(image.width, image.height, image.mode, image.format or "")
-        except DataError:
-            raise
-        except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
-            raise DataError(f"{file.name} has no header that can be read: {error}.", "Restore the file.") from error
-
-    def count_masks(self) -> int:
-        """How many images have a lesion mask."""
-        return sum(file is not None for file in self.segmentations)
-
-
-@dataclass(frozen=True, eq=False)
 class Collected:
-    """The images of a frame."""
+    """The rows of a data set with their images."""
 
-    images: StoredImages
+    frame: pd.DataFrame
+    images: Images
     fingerprint: str
-    whereabouts: str  #: where the image files lie, in words
-    notes: tuple[str, ...]  #: what a reader should know of the files although it is no error
+    where: str = ""  #: where image files lie, in words
+    notes: tuple[str, ...] = ()  #: what a reader should know of the images although it is no error
+
+    def table(self, name: str, layout: str, notes: Iterable[str], **known: Any) -> LesionTable:
+        """The lesion table of the data set `name`, laid out like `layout`; `known` are further fields of it."""
+        return LesionTable(
+            name=name,
+            frame=self.frame,
+            images=self.images,
+            fingerprint=self.fingerprint,
+            notes=(*notes, *self.notes),
+            layout=", ".join(filter(None, (layout, self.where))),
+            **known,
+        )
+
+
+def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int, int]]) -> Collected:
+    """The rows of `frame` with images of which each is known by CRC-32 and number of bytes, `contents`."""
+    return Collected(frame, images, fingerprint(frame, contents), notes=tuple(absent_classes(frame)))
 
 
 def collect(
@@ -99,7 +72,7 @@ def collect(
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
-    return replace(collected, whereabouts=collected.whereabouts + copies, notes=(*ignored, *collected.notes))
+    return replace(collected, where=collected.where + copies, notes=(*ignored, *collected.notes))
 
 
 def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[StoredFile]) -> Collected:
@@ -114,6 +87,7 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[St
     of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
     segmentations = tuple(of_image.get(file.inner.stem) for file in known)
     return Collected(
+        frame,
         StoredImages(known, segmentations),
         fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
         _whereabouts(known),
@@ -156,7 +130,7 @@ def look_like_masks(files: Iterable[StoredFile]) -> frozenset[StoredFile]:
 def unpack(files: Iterable[StoredFile]) -> str:
     """The sentence that tells a person to extract those archives that are not read; "" where none is there."""
     packed = [file.name for file in files if is_unread_archive(file)]
-    return f"Extract {some(packed)}: archives are read where they are zip files. " if packed else ""
+    return f"Extract {first_few(packed)}: archives are read where they are zip files. " if packed else ""
 
 
 def stems(image_ids: Iterable[str]) -> frozenset[str]:
@@ -185,16 +159,11 @@ def _match(
     """The file of each image."""
     missing = [id_ for id_ in ids if id_ not in images]
     unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
-    if missing and set(missing) <= set(unread):
-        raise DataError(
-            f"{len(missing)} images are of a format that is not read: {some([unread[id_] for id_ in missing])}.",
-            f"Save them as {NAMES} images. {LEAVE_OUT}",
-        )
-    if missing:
-        raise DataError(
-            f"{len(missing)} images named in the metadata are not in {path}: {some(missing)}.",
-            f"{unpack(files)}Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives. {LEAVE_OUT}",
-        )
+    if set(missing) <= set(unread):
+        hint = f"Save them as {NAMES} images. {LEAVE_OUT}"
+        refuse_any([unread[id_] for id_ in missing], "images are of a format that is not read", hint)
+    put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
+    refuse_any(missing, f"images named in the metadata are not in {path}", f"{unpack(files)}{put} {LEAVE_OUT}")
     return _one_version(ids, images)
 
 
@@ -207,7 +176,7 @@ def _one_version(ids: Sequence[str], found: Mapping[str, Sequence[StoredFile]], 
     if differing:
         id_, more = differing[0], f", and {len(differing) - 1} others" if len(differing) > 1 else ""
         raise DataError(
-            f"{what}{id_} is there in several versions: {some([file.name for file in copies[id_]])}{more}.",
+            f"{what}{id_} is there in several versions: {first_few([file.name for file in copies[id_]])}{more}.",
             "Keep one version of each in the folder.",
         )
     return [copies[id_][0] for id_ in ids]
@@ -241,4 +210,4 @@ def _unmasked(segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
 def _packed(files: Iterable[StoredFile]) -> Iterator[str]:
     packed = [file.inner.name for file in files if is_unread_archive(file)]
     if packed:
-        yield f"archives that are no zip files are not read: {some(packed)}"
+        yield f"archives that are no zip files are not read: {first_few(packed)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from skineval.base.errors import DataError, some
+from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan, walk
 from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018
 from skineval.data.quarantine import load_leaving_out
@@ -97,4 +97,4 @@ def _seen(files: Sequence[StoredFile], path: Path) -> str:
     for file in files:
         names[file.inner.suffix.lower() or "no suffix"].append(str(file.below(path)))
     kinds = sorted(names, key=lambda kind: -len(names[kind]))[:KINDS]
-    return "; ".join(f"{len(names[kind])} files of {kind} ({some(names[kind])})" for kind in kinds)
+    return "; ".join(f"{len(names[kind])} files of {kind} ({first_few(names[kind])})" for kind in kinds)

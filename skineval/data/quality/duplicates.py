@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.lesions import content
-from skineval.values.lesion_table import LesionTable
+from skineval.data.files.stored_files import StoredFile
+from skineval.values.lesion_table import Images, LesionTable, Subset
 
 COMPARED = 512  #: pixels a side at which images are compared that do not lie in files of their own
 
@@ -59,6 +59,14 @@ def content_units(copies: Iterable[Copies], n: int) -> NDArray[np.int64]:
     for one in copies:
         units[list(one.rows)] = one.rows[0]
     return units
+
+
+def content(images: Images, row: int) -> bytes | None:
+    """The file of one image as it is stored; None where images do not lie in files of their own."""
+    if isinstance(images, Subset):
+        return content(images.images, images.rows[row])
+    file = getattr(images, "files", {row: None})[row]
+    return file.read() if isinstance(file, StoredFile) else None
 
 
 def _describe(table: LesionTable, rows: Sequence[int]) -> Copies:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.terms import DIAGNOSES, MALIGNANT
-from skineval.data.layouts.headers import Headers
+from skineval.base.terms import DIAGNOSES, MALIGNANT, PARTS
+from skineval.data.layouts.images import Headers
 from skineval.values.lesion_table import LesionTable
 
 if TYPE_CHECKING:
@@ -180,7 +180,5 @@ def _official(frame: pd.DataFrame, parts: Sequence[str] | None) -> tuple[tuple[s
         return ()
     counts = frame.groupby([list(parts), frame["dx"]]).size()
     return tuple(
-        (part, tuple((dx, int(counts.get((part, dx), 0))) for dx in DIAGNOSES))
-        for part in ("train", "validation", "test")
-        if part in parts
+        (part, tuple((dx, int(counts.get((part, dx), 0))) for dx in DIAGNOSES)) for part in PARTS if part in parts
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import DIAGNOSES, IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
-from skineval.data.lesions import Units, draw, make_units
+from skineval.data.samples import Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
 from skineval.data.splits.split import TEST, Split
 from skineval.values.lesion_table import LesionTable, diagnosis_codes, labels

@@ -27,8 +27,8 @@ _PURPOSE = ("networks are trained on it", "the epoch that is kept is chosen on i
 def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeats: int | None = None) -> Split:
     """Read a split made of `table`, whether split.csv or another file; see `assemble`.
 
-    Images may bear a path or a suffix, and parts any of the names in `skineval.data.spellings.PARTS`. Raises DataError,
-    naming the file, for what cannot be read or does not fit.
+    Images may bear a path or a suffix, and parts any name of `skineval.data.spellings`. Raises DataError, naming
+    the file, for what cannot be read or does not fit.
     """
     given = tables.read_file(path, _WANTED).lowered().identified()
     given = given.having(given.frame.rename(columns={first_column(given.columns, PART_COLUMNS): "part"}))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.lesions import draw
+from skineval.data.samples import draw
 
 
 def oversample(names: Sequence[str], classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.data.layouts.pictures import StoredImages
+from skineval.data.layouts.images import StoredImages
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import write_files
 

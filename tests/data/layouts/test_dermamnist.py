@@ -140,7 +140,7 @@ def test_memory_stays_small(tmp_path: Path) -> None:
     program = f"""
 import resource
 from pathlib import Path
-from skineval.data import layouts
+from skineval.data.layouts import recognise
 import pandas
 free = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (free + 120_000_000, resource.RLIM_INFINITY))

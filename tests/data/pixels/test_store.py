@@ -28,7 +28,6 @@ from skineval.base.places import cache_folder
 from skineval.base.terms import Fit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.layouts import recognise
-from skineval.data.lesions import subset
 from skineval.data.pixels.store import open_store
 from skineval.data.pixels.store_file import CHUNK_ROWS
 from skineval.data.pixels.torch_decoding import accelerated
@@ -98,7 +97,7 @@ def test_every_fit_is_a_store_of_its_own(tmp_path: Path, fit: Fit) -> None:
     assert store.path != squashed.path
     assert np.abs(store.array.astype(int) - loaded.images.pixels(range(4), 8, fit)).max() <= 1
     assert not (store.array == squashed.array).all()
-    part = subset(loaded, [2, 0])
+    part = loaded.take([2, 0])
     assert (open_store(part, 8, fit=fit, cache=tmp_path / "cache").array == store.array[[2, 0]]).all()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skineval.base.errors import UsageError
-from skineval.data.lesions import regroup, subset
+from skineval.data.groups import regroup
 from skineval.data.quality.audit import Audit, Settings, audit
 from skineval.data.quality.crossings import Claims
 from skineval.data.quality.leakage import ALL
@@ -22,7 +22,7 @@ def table() -> LesionTable:
     """200 images of lesions, the first ten a second time at the end under lesions of their own."""
     made = synthetic.load(images=200)
     rows = [*range(200), *range(10)]
-    doubled = subset(made, rows)
+    doubled = made.take(rows)
     frame = doubled.frame.copy()
     frame.loc[200:, "image_id"] = [f"TWIN_{row}" for row in range(10)]
     frame.loc[200:, ["lesion_id", "group"]] = [[f"LES_TWIN{row}"] * 2 for row in range(10)]
@@ -143,7 +143,7 @@ def test_nothing_is_counted_of_lesions_where_no_two_images_are_known_to_show_one
 
 
 def test_too_few_lesions_make_no_split(table: LesionTable, cache: Path) -> None:
-    few = subset(table, [0, 1, 2, 3])
+    few = table.take([0, 1, 2, 3])
     assert "too few" in audit(few, FEW, cache=cache).lesion_level.refused
 
 

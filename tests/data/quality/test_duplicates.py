@@ -7,8 +7,7 @@ import numpy as np
 from PIL import Image
 
 from skineval.data.layouts import recognise
-from skineval.data.lesions import content, subset
-from skineval.data.quality.duplicates import content_units, find_copies
+from skineval.data.quality.duplicates import content, content_units, find_copies
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import IDS, JPEGS, Made, encoded, ham_folder, made_table
 
@@ -35,7 +34,7 @@ def test_where_copies_lie() -> None:
     table = replace(table, frame=frame)
 
     def where(*rows: int) -> str:
-        part = subset(replace(table, images=_Same()), rows)
+        part = replace(table, images=_Same()).take(rows)
         (found,) = find_copies(part, thumbnails(part))
         assert found.rows == tuple(range(len(rows)))
         return found.where
@@ -75,7 +74,7 @@ def test_images_without_files_are_compared_by_their_pixels() -> None:
 
 def test_content_of_files_is_found_through_subsets(tmp_path: Path) -> None:
     table = recognise.load(ham_folder(tmp_path))
-    part = subset(subset(table, [3, 1, 0]), [1])
+    part = table.take([3, 1, 0]).take([1])
     assert content(part.images, 0) == JPEGS[IDS[1]]
     assert content(made_table([("nv", 1)]).images, 0) is None
 
@@ -87,7 +86,7 @@ def test_the_real_copies_are_found(real_table: LesionTable) -> None:
         for known in ("ISIC_0024366", "ISIC_0029861", "ISIC_0024777", "ISIC_0029938")
         for row in range(ids[ids == known].index[0] - 20, ids[ids == known].index[0] + 20)
     ]
-    part = subset(real_table, around)
+    part = real_table.take(around)
     found = find_copies(part, part.images.pixels(range(len(part)), 64))
     assert {one.image_ids for one in found} == {
         ("ISIC_0024366", "ISIC_0029861"),

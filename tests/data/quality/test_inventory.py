@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skineval.base.terms import DIAGNOSES
 from skineval.data.layouts import recognise
-from skineval.data.layouts.headers import Header, read_headers
+from skineval.data.layouts.images import Header, read_headers
 from skineval.data.quality.inventory import Inventory, inventory
 from skineval.data.synthetic.synthetic import load as synthetic
 from skineval.report.document.console import render

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skineval.base.errors import DataError
-from skineval.data.lesions import KNOWN_DUPLICATES
-from skineval.data.pairs import read_pairs
+from skineval.data.groups import KNOWN_DUPLICATES, read_pairs
 from skineval.data.quality.descriptors import SIDE, VIEWS, View, describe, relief, same_way_up, to_grey
 from skineval.data.quality.near_duplicates import Match, search
 from skineval.data.synthetic import synthetic

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError
 from skineval.base.terms import DIAGNOSES, OVERSAMPLE_FIRST
-from skineval.data.lesions import subset
 from skineval.data.quality.crossings import Claims, examine, folds_apart, part_codes
 from skineval.data.quality.leakage import ALL, MINORITY, leaks
 from skineval.data.splits.dealing import split
@@ -85,7 +84,7 @@ def test_copies_are_dealt_out_one_by_one_and_stratified(folds: int, repeats: int
 
 
 def test_the_parts_depend_on_the_seed_and_not_on_the_order_of_rows() -> None:
-    backwards = subset(TABLE, np.arange(len(TABLE))[::-1])
+    backwards = TABLE.take(np.arange(len(TABLE))[::-1])
     first = split(TABLE, protocol=OVERSAMPLE_FIRST, folds=2)
     assert split(backwards, protocol=OVERSAMPLE_FIRST, folds=2).fingerprint == first.fingerprint
     assert split(TABLE, protocol=OVERSAMPLE_FIRST, folds=2, seed=1).fingerprint != first.fingerprint

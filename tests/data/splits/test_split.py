@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import DIAGNOSES, PARTS
-from skineval.data.lesions import subset
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.split import COLUMNS, Split
@@ -92,7 +91,7 @@ def test_hold_out_has_one_row_an_image() -> None:
 
 
 def test_split_depends_on_the_seed_and_not_on_the_order_of_rows() -> None:
-    backwards = subset(TABLE, np.arange(len(TABLE))[::-1])
+    backwards = TABLE.take(np.arange(len(TABLE))[::-1])
     first = split(TABLE, folds=3, seed=0)
     assert split(TABLE, folds=3, seed=0).fingerprint == first.fingerprint
     assert split(backwards, folds=3, seed=0).fingerprint == first.fingerprint

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from skineval.base.svg import LETTERS, shortened
-from skineval.data.pairs import read_pairs
+from skineval.data.groups import read_pairs
 from skineval.data.quality.audit import Audit, DoubledImage, JoinedPair, LesionLevel, Pair, Settings
 from skineval.data.quality.crossings import Crossing, Parting
 from skineval.data.quality.duplicates import Copies

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import DIAGNOSES
-from skineval.data.lesions import KNOWN_DUPLICATES, make_groups, regroup, sample, subset
+from skineval.data.groups import KNOWN_DUPLICATES, make_groups, regroup
+from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable, labels
 from tests.data.folders import made_table
 
@@ -59,15 +60,15 @@ def test_groups_are_the_connected_lesions(lesions: list[int], pairs: list[tuple[
 
 def test_subset_keeps_rows_and_pixels_together() -> None:
     table = made_table([("nv", 2), ("mel", 3)])
-    part = subset(table, [4, 0])
-    again = subset(part, [1])
+    part = table.take([4, 0])
+    again = part.take([1])
     assert part.frame["image_id"].tolist() == ["I00004", "I00000"]
     assert part.frame.index.tolist() == [0, 1]
     assert part.images.pixels([0, 1], 1)[:, 0, 0, 0].tolist() == [4, 0]
     assert again.images.pixels([0], 1)[0, 0, 0, 0] == 0
     assert part.images.masks([0], 4) is None
-    assert len({table.fingerprint, part.fingerprint, again.fingerprint, subset(table, [0, 4]).fingerprint}) == 4
-    assert subset(table, [4, 0]).fingerprint == part.fingerprint
+    assert len({table.fingerprint, part.fingerprint, again.fingerprint, table.take([0, 4]).fingerprint}) == 4
+    assert table.take([4, 0]).fingerprint == part.fingerprint
 
 
 @pytest.mark.parametrize("limit", [60, 100, 200, 350])

@@ -1,0 +1,107 @@
+"""Lesions as groups of images that must never be parted, and the pairs of images that join them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError, first_few
+from skineval.data import tables
+from skineval.data.spellings import image_id
+from skineval.values.lesion_table import LesionTable
+
+#: Images of one lesion that HAM10000 lists under two lesion ids: Abhishek, Jain, Hamarneh, "Investigating the quality
+#: of DermaMNIST and Fitzpatrick17k dermatological image datasets", Scientific Data 12:196 (2025).
+KNOWN_DUPLICATES = (
+    ("ISIC_0033481", "ISIC_0033421"),
+    ("ISIC_0033556", "ISIC_0032634"),
+    ("ISIC_0029152", "ISIC_0033173"),
+    ("ISIC_0029036", "ISIC_0027027"),
+    ("ISIC_0027820", "ISIC_0028209"),
+    ("ISIC_0027689", "ISIC_0032647"),
+    ("ISIC_0030906", "ISIC_0024879"),
+    ("ISIC_0033391", "ISIC_0034186"),
+    ("ISIC_0025226", "ISIC_0030074"),
+    ("ISIC_0026087", "ISIC_0025664"),
+    ("ISIC_0024736", "ISIC_0029748"),
+    ("ISIC_0024770", "ISIC_0027811"),
+    ("ISIC_0027162", "ISIC_0029061"),
+    ("ISIC_0024602", "ISIC_0032283"),
+    ("ISIC_0029625", "ISIC_0024629"),
+    ("ISIC_0030000", "ISIC_0031392"),
+    ("ISIC_0024437", "ISIC_0031299"),
+    ("ISIC_0033374", "ISIC_0033417"),
+)
+PAIR_COLUMNS = ("image_a", "image_b")
+_AGAIN = "It is a CSV file with the columns image_a and image_b, such as pairs.csv of skineval data audit."
+
+
+def make_groups(
+    image_ids: Sequence[str], lesion_ids: Sequence[str], duplicates: Iterable[tuple[str, str]] = KNOWN_DUPLICATES
+) -> NDArray[np.object_]:
+    """The group id of each image, (n,) str: the smallest of the lesion ids that are joined by `duplicates`.
+
+    `duplicates` are pairs of image ids that show one lesion; a pair of which an image is absent joins nothing.
+    """
+    parent = {lesion: lesion for lesion in lesion_ids}
+
+    def root(lesion: str) -> str:
+        while parent[lesion] != lesion:
+            lesion = parent[lesion]
+        return lesion
+
+    lesion_of = dict(zip(image_ids, lesion_ids, strict=True))
+    for first, second in duplicates:
+        if first in lesion_of and second in lesion_of:
+            smaller, larger = sorted((root(lesion_of[first]), root(lesion_of[second])))
+            parent[larger] = smaller
+    return np.array([root(lesion) for lesion in lesion_ids], dtype=object)
+
+
+def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable:
+    """The same table with groups joined by pairs of image ids that a person confirmed to show one lesion.
+
+    The fingerprint changes with the groups; a note says how many were joined. Two images of different diagnoses may be
+    a pair: one of them is labelled wrong, which nobody here can decide, but they must not be parted either; a note
+    names them. Raises DataError for an image that the table does not hold.
+    """
+    ids, diagnoses = table.frame["image_id"].tolist(), table.frame["dx"].tolist()
+    dx = dict(zip(ids, diagnoses, strict=True))
+    for number, pair in enumerate(pairs, start=1):
+        for id_ in pair:
+            if id_ not in dx:
+                raise DataError(
+                    f"Pair {number}, {pair[0]} and {pair[1]}: there is no image {id_} in {table.name}.",
+                    "Use the pairs of this data set; if the image is in quarantine, remove the pair.",
+                )
+    before = table.frame["group"]
+    groups = make_groups(ids, before.tolist(), pairs)
+    joined = before.nunique() - len(set(groups))
+    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} lesions to others"] if pairs else []
+    torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
+    if torn:
+        notes.append(f"confirmed pairs with two diagnoses, of which one must be wrong: {len(torn)}, {first_few(torn)}")
+    fingerprint = table.fingerprint
+    if joined:
+        fingerprint = hashlib.sha256("\n".join([fingerprint, *groups]).encode()).hexdigest()
+    return replace(table, frame=table.frame.assign(group=groups), fingerprint=fingerprint, notes=(*table.notes, *notes))
+
+
+def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
+    """Pairs of image ids in the table at `path`: its columns `PAIR_COLUMNS`; further ones are ignored.
+
+    Raises DataError naming the row (the header is row 1) for a file that holds no such pairs.
+    """
+    table = tables.read_file(path, _AGAIN, pad=True).lowered()
+    table.require(*PAIR_COLUMNS)
+    table.refuse_denials(known=("folds_apart",))
+    firsts, seconds = (table.frame[column].map(image_id) for column in PAIR_COLUMNS)
+    hint = "Complete, correct or remove the row."
+    table.refuse((firsts == "") | (seconds == ""), "fewer than two images are named", hint)
+    table.refuse(firsts == seconds, lambda row: f"{firsts.iloc[row][:80]!r} is paired with itself", hint)
+    return tuple(zip(firsts, seconds, strict=True))
