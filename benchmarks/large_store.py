@@ -32,6 +32,7 @@ from skineval.catalog.specs import DatasetSource
 from skineval.data.pixels.store import open_store
 from skineval.grid import run
 from skineval.grid.cell.record import read_cell
+from skineval.grid.events import Event, PhaseBegan
 from skineval.grid.prepare import prepare
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import make_recipe
@@ -92,18 +93,6 @@ def with_blobs(catalog: Catalog, images: int) -> Catalog:
     return replace(catalog, datasets=Shelf("datasets", "data set", MappingProxyType(entries)))
 
 
-class Clock(run.Silent):
-    """When the worker did what."""
-
-    def __init__(self) -> None:
-        self.phases: dict[str, float] = {}
-
-    def cell(self, message: run.Message) -> None:
-        """Note when each phase began."""
-        if message.kind in ("phase", "ended"):
-            self.phases[str(message.fields.get("phase", "end"))] = time.perf_counter()
-
-
 def main() -> None:
     """Measure, print, and write the table to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -122,7 +111,12 @@ def main() -> None:
         "device": "cpu",
     }
     catalog = with_blobs(load_catalog(), arguments.images)
-    clock = Clock()
+    phases: dict[str, float] = {}  # when the worker began what
+
+    def report(event: Event) -> None:
+        if isinstance(event, PhaseBegan):
+            phases[event.phase] = time.perf_counter()
+
     with tempfile.TemporaryDirectory() as folder, Watch() as watch:
         started = time.perf_counter()
         prepared = prepare(make_recipe(keys), catalog)
@@ -131,14 +125,14 @@ def main() -> None:
         pixels = open_store(prepared.table, size, cache=Path(folder))
         stored = time.perf_counter()
         bench = run.open_folder(prepared, run.Options(out=Path(folder) / "bench"))
-        run.run_cells(prepared.cells, prepared, pixels, [], bench, run.Options(), clock)
+        run.run_cells(prepared.cells, prepared, pixels, [], bench, run.Options(), report)
         ended = time.perf_counter()
         record = read_cell(bench.cell(prepared.cells[0].run_id))
         if record is None or record.status != DONE:
             raise SystemExit(f"the cell failed: {record.reason if record else 'no record'}")
         megabytes = pixels.path.stat().st_size / 1e6
     parts = prepared.parts[0]
-    training = clock.phases["predicting"] - clock.phases["training"]
+    training = phases["predicting"] - phases["training"]
     lines = [
         f"{description()}; {arguments.images:,} images of {size} px, {megabytes:,.0f} MB, {arguments.model}\n",
         "| step | seconds |",
@@ -146,7 +140,7 @@ def main() -> None:
         f"| data set, split, plan | {split - started:.0f} |",
         f"| store: making the images, writing, checking | {stored - split:.0f} |",
         f"| training {len(parts.train):,} images, validating {len(parts.validation):,} | {training:.0f} |",
-        f"| predicting {len(parts.validation) + len(parts.test):,} images | {ended - clock.phases['predicting']:.0f} |",
+        f"| predicting {len(parts.validation) + len(parts.test):,} images | {ended - phases['predicting']:.0f} |",
         "",
         "| process | peak resident memory, MB | of its own | of mapped files |",
         "|---|---:|---:|---:|",

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from skineval.data.tables import GivenTable
     from skineval.grid.audit import Audited
     from skineval.grid.evaluation import Evaluation
-    from skineval.grid.run import Display
+    from skineval.grid.events import Report
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
-    from skineval.tuning.display import Display as SearchDisplay
     from skineval.tuning.search import Search
+    from skineval.tuning.trials import SearchReport
     from skineval.values.lesion_table import LesionTable
     from skineval.values.recipe import Recipe
     from skineval.values.result import BenchResult
@@ -47,12 +47,12 @@ def bench(
     `result.cells` with its reason. Raises Interrupted on Ctrl-C, with everything finished on disk.
     """
     from skineval.catalog.catalog import load_catalog
-    from skineval.grid.run import Silent
+    from skineval.grid.events import ignore_event
     from skineval.report.bench.notebook import shown
 
     asked = request(None if recipe is None else str(recipe), keys)
     folder = None if out is None else Path(out)
-    return shown(run_recipe(asked, load_catalog(), Silent(), out=folder, fresh=fresh, fail_fast=fail_fast))
+    return shown(run_recipe(asked, load_catalog(), ignore_event, out=folder, fresh=fresh, fail_fast=fail_fast))
 
 
 def open(folder: str | Path) -> BenchResult:
@@ -93,12 +93,12 @@ def tune(
     with every finished trial on disk.
     """
     from skineval.catalog.catalog import load_catalog
-    from skineval.tuning.display import Silent
+    from skineval.grid.events import ignore_event
 
     asked = request(None if recipe is None else str(recipe), keys)
     texts = [search] if isinstance(search, str) else list(search)
     folder = None if out is None else Path(out)
-    return run_search(asked, load_catalog(), Silent(), trials=trials, search=texts, out=folder, fresh=fresh)
+    return run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=folder, fresh=fresh)
 
 
 def evaluate(
@@ -266,32 +266,32 @@ def request(recipe: str | None, keys: Mapping[str, object]) -> Request:
 def run_recipe(
     asked: Request,
     catalog: Catalog,
-    display: Display,
+    report: Report,
     *,
     out: Path | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
 ) -> BenchResult:
-    """Run a bench from its keys, showing on `display` how it goes."""
+    """Run a bench from its keys, telling `report` how it goes."""
     recipe = _checked(asked, catalog)
     from skineval.grid.prepare import prepare
     from skineval.grid.run import Options, run
 
     prepared = prepare(recipe, catalog)
-    return run(prepared, Options(out, fresh, fail_fast), catalog, display)
+    return run(prepared, Options(out, fresh, fail_fast), catalog, report)
 
 
 def run_search(
     asked: Request,
     catalog: Catalog,
-    display: SearchDisplay,
+    report: SearchReport,
     *,
     trials: int,
     search: Sequence[str],
     out: Path | None = None,
     fresh: bool = False,
 ) -> Search:
-    """Run a search from its keys, showing on `display` how it goes, and draw it.
+    """Run a search from its keys, telling `report` how it goes, and draw it.
 
     Without a recipe and a strategy it is for the strategy `none`, whatever those are that a bench would compare.
     """
@@ -310,7 +310,7 @@ def run_search(
 
     options = Options(trials, out, fresh)
     unasked = {key: asked.recipe for key in asked.own if key not in asked.given}
-    found = run(make_plan(recipe, search, catalog, unasked), options, catalog, display)
+    found = run(make_plan(recipe, search, catalog, unasked), options, catalog, report)
     atomic_write(SearchFolder(found.folder).plot, draw(found))
     return found
 
@@ -328,23 +328,23 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
     return plan(estimate_cells(prepared, catalog), prepared.stamps, prepared.recipe.jobs, notes)
 
 
-def rebuild(folder: str | Path, on_phase: Callable[[str], None] = lambda text: None) -> tuple[BenchResult, list[str]]:
-    """Measure the bench in `folder` again and rewrite its reports; returns it, and what was set aside."""
+def rebuild(folder: str | Path, report: Report) -> BenchResult:
+    """Measure the bench in `folder` again and rewrite its reports, telling `report` how it goes."""
     from skineval.catalog.catalog import load_catalog
     from skineval.grid.conclude import conclude, read_bench
+    from skineval.grid.events import Warned
     from skineval.grid.folder import BenchFolder
     from skineval.grid.sources import load_table
 
     catalog = load_catalog()
     bench_folder = BenchFolder(Path(folder))
-    problems: list[str] = []
     recipe = read_bench(bench_folder).recipe
     try:
         table, _ = load_table(recipe.data, catalog)
     except (DataError, UsageError) as error:
-        problems.append(f"The data is not where it was, so that pictures are left out: {error.message}")
+        report(Warned(f"The data is not where it was, so that pictures are left out: {error.message}"))
         table = None
-    return conclude(bench_folder, catalog, on_phase, problems, table), problems
+    return conclude(bench_folder, catalog, report, table)
 
 
 def diagnosis() -> dict[str, str | int]:

@@ -48,7 +48,8 @@ def bench(
     """
     from skineval import api
     from skineval.catalog.catalog import load_catalog
-    from skineval.cli.bench_progress import Progressing
+    from skineval.cli.bench_progress import BenchDisplay
+    from skineval.cli.board import Board
 
     catalog = load_catalog()
     if not quiet:
@@ -58,8 +59,8 @@ def bench(
     if dry_run:
         _show_plan(asked, catalog, format)
         return
-    with Progressing(quiet) as display:
-        result = api.run_recipe(asked, catalog, display, out=out, fresh=fresh, fail_fast=fail_fast)
+    with Board(quiet) as board:
+        result = api.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
     _show(result, format, quiet)
     if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)

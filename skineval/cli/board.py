@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skineval.cli.forecast import Pace
-from skineval.cli.output import is_terminal
+from skineval.cli.output import is_terminal, warn
 from skineval.report.document import formatting
 
 EPOCH = 5  #: columns that `12/30` takes
@@ -72,6 +73,11 @@ class Row:
             before.score if score is None else score,
             before.rate if math.isnan(rate) else rate,
         )
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return self.done / self.total if self.total else 0.0
 
     def called(self, width: int) -> str:
         """The name in at most `width` columns."""
@@ -181,6 +187,11 @@ class Board:
         if not self._quiet:
             self._console.print(Text(formatting.plain(words), style=style), soft_wrap=not self.shown)
 
+    def warn(self, text: str) -> None:
+        """A warning that stays."""
+        if not self._quiet:
+            warn(text)
+
     def _drawn(self) -> Table:
         rows, width = self._rows, self._console.width
         layout = next(layout for least, layout in _LAYOUTS.items() if width >= least)
@@ -197,6 +208,13 @@ class Board:
             bar = ProgressBar(row.total or None, row.done, width=layout.bar)
             grid.add_row(Text(row.called(names)), bar, Text(_told(row, layout, epoch)))
         return grid
+
+
+@contextmanager
+def counting(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to be called with how much is done and how much there is; the bar goes when all is done."""
+    with Board(quiet) as board:
+        yield board.add(Row(what, counted=True)).count
 
 
 def _told(row: Row, layout: _Layout, epoch: int) -> str:

@@ -10,7 +10,6 @@ import typer
 from skineval.base.errors import PluginError
 from skineval.cli.fast_start import QuickCommand, QuickGroup
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
-from skineval.cli.progress import counting
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
@@ -54,6 +53,7 @@ def models(
     Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
     multiply-adds those of one image of that size.
     """
+    from skineval.cli.board import counting
     from skineval.report.document.tables import Cell, Column, Row, Table
 
     catalog = _catalog(quiet)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skineval.base.errors import ExitCode
-from skineval.cli.output import Format, FormatOption, QuietOption, print_tables, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, print_tables
 
 EXAMPLE = "Example: skineval report runs/demo"
 
@@ -20,13 +20,12 @@ def report(
 ) -> None:
     """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
     from skineval import api
-    from skineval.cli.bench_progress import Progressing
+    from skineval.cli.board import Board
+    from skineval.cli.progress import Display
     from skineval.report.bench.bench import comparisons
 
-    with Progressing(quiet) as display:
-        result, problems = api.rebuild(bench, display.phase)
-    for problem in problems if not quiet else ():
-        warn(problem)
+    with Board(quiet) as board:
+        result = api.rebuild(bench, Display(board))
     print_tables(comparisons(result), format)
     if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)

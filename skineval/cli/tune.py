@@ -60,8 +60,9 @@ def tune(
     """
     from skineval import api
     from skineval.catalog.catalog import load_catalog
+    from skineval.cli.board import Board
     from skineval.cli.output import print_table
-    from skineval.cli.tune_progress import Searching
+    from skineval.cli.tune_progress import SearchDisplay
 
     catalog = load_catalog()
     if not quiet:
@@ -70,7 +71,8 @@ def tune(
     asked = api.request(recipe, keys)
     wanted = _whole(trials)
     try:
-        with Searching(quiet) as display:
+        with Board(quiet) as board:
+            display = SearchDisplay(board)
             found = api.run_search(asked, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
     except KeyboardInterrupt:  # outside of training there is nothing to stop gently
         raise Interrupted from None

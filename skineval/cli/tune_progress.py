@@ -2,84 +2,60 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING
-
+from skineval.catalog.specs import EpochEnded
 from skineval.cli.board import Board, Figures, Row
+from skineval.cli.progress import Display
+from skineval.grid.events import StepDone
+from skineval.tuning.trials import Trial, TrialBegan, TrialEnded, TrialsPlanned
 
-if TYPE_CHECKING:
-    from skineval.train.fit import Step
-    from skineval.tuning.trials import Trial
 
+class SearchDisplay(Display):
+    """Shows a search on a board; the cells of a trial are counted as one training."""
 
-class Searching:
-    """Shows a search on standard error; use as a context manager."""
+    def __init__(self, board: Board) -> None:
+        super().__init__(board)
+        self._all = Row("trials", counted=True)
+        self._trial = Row("")
+        self._before: dict[str, int] = {}  # epochs of a trial before those of a cell, by its run id
 
-    def __init__(self, quiet: bool) -> None:
-        self._board = Board(quiet)
-        self._store: Row | None = None
-        self._all: Row | None = None
-        self._trial: Row | None = None
+    def __call__(self, event: object) -> None:
+        """Show an event."""
+        match event:
+            case TrialsPlanned(wanted, ended):
+                self._end_phase()
+                if ended:
+                    self._board.say(f"{ended} of {wanted} trials are over already")
+                self._all = self._board.add(Row("trials", total=wanted, done=ended, counted=True))
+            case TrialBegan(trial, cells):
+                epochs = cells[0].training.epochs
+                self._before = {cell.run_id: place * epochs for place, cell in enumerate(cells)}
+                total = epochs * len(cells)
+                row = Row(f"trial {trial.number}", _setting(trial), total=total, figures=Figures(1, total))
+                self._trial = self._board.add(row)
+            case StepDone():
+                self._train(event.run_id, event.done, event.loss, event.images_per_second)
+            case EpochEnded():
+                score = event.val_balanced_accuracy
+                self._train(event.run_id, event.epoch, event.train_loss, event.images_per_second, score)
+                if not self._board.shown:
+                    self._board.say(f"{self._trial.name}: {self._trial.said()}")
+            case TrialEnded(trial, best):
+                self._end(trial, best)
+            case _:
+                super().__call__(event)
 
-    def __enter__(self) -> Searching:
-        self._board.__enter__()
-        return self
+    def _train(self, run_id: str, done: float, loss: float, rate: float, score: float | None = None) -> None:
+        self._trial.train(self._before[run_id] + done, loss, rate, score)
+        self._all.pace.at(self._all.done + min(self._trial.share, 0.999))
+        self._all.left = self._all.pace.left(self._all.total or 0)
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._board.__exit__()
-
-    def images(self, done: int, total: int) -> None:
-        """Images decoded into the pixel store."""
-        if self._store is None:
-            self._store = self._board.add(Row("preparing images", counted=True))
-        self._store.count(done, total)
-
-    def note(self, text: str) -> None:
-        """Something one should know."""
-        self._board.say(text)
-
-    def begin(self, trials: int, ended: int) -> None:
-        """Trials are about to run."""
-        if self._store is not None:
-            self._board.remove(self._store)
-        if ended:
-            self._board.say(f"{ended} of {trials} trials are over already")
-        self._all = self._board.add(Row("trials", total=trials, done=ended, counted=True))
-
-    def trial(self, trial: Trial, epochs: int) -> None:
-        """A trial begins, or goes on."""
-        self._trial = self._board.add(
-            Row(f"trial {trial.number}", _setting(trial), total=epochs, figures=Figures(1, epochs))
-        )
-
-    def step(self, step: Step) -> None:
-        """Where the trial stands."""
-        self._train(step, None)
-
-    def epoch(self, step: Step, score: float) -> None:
-        """An epoch is over."""
-        self._train(step, score)
-        if self._trial is not None and not self._board.shown:
-            self._board.say(f"{self._trial.name}: {self._trial.said()}")
-
-    def ended(self, trial: Trial, best: Trial) -> None:
-        """A trial is over."""
-        if self._trial is not None:
-            self._board.remove(self._trial)
-            self._trial = None
-        if self._all is not None:
-            self._all.done += 1
-            self._all.mark = f"best {best.score:.3f} (trial {best.number})"
+    def _end(self, trial: Trial, best: Trial) -> None:
+        self._board.remove(self._trial)  # which is another one's where this was over before
+        self._all.done += 1
+        self._all.mark = f"best {best.score:.3f} (trial {best.number})"
         outcome = trial.reason or f"{trial.score:.3f}"
         colour = {"done": "green", "failed": "red"}.get(trial.state, "")
         self._board.say(f"{trial.state} trial {trial.number}: {outcome} ({_setting(trial)})", colour)
-
-    def _train(self, step: Step, score: float | None) -> None:
-        if self._trial is None or self._all is None or self._trial.total is None or self._all.total is None:
-            return
-        self._trial.train(step.done, step.loss, step.images_per_second, score)
-        self._all.pace.at(self._all.done + min(step.done / self._trial.total, 0.999))
-        self._all.left = self._all.pace.left(self._all.total)
 
 
 def _setting(trial: Trial) -> str:

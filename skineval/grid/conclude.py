@@ -20,6 +20,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Metric
 from skineval.grid.cell.record import CellRecord, read_cell
 from skineval.grid.ensembles import FOLDS, ensembles
+from skineval.grid.events import PhaseBegan, Report, Warned
 from skineval.grid.folder import BenchFolder
 from skineval.grid.sources import load_table
 from skineval.grid.tables import read_frame, read_json, write_frame
@@ -32,7 +33,6 @@ from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, EnsembleResult, ExternalTest
 
-Problems: TypeAlias = list[str]
 Tested: TypeAlias = Mapping[str, Predictions]  #: run id -> the predictions that are measured
 
 RULES = "4"  #: of measuring and reporting; with other ones finished benches are measured again
@@ -56,15 +56,9 @@ COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "acc
 FOUND = {"dx7": "mel", "malignant": BINARY[1]}  #: the class of each task whose recall is compared, as `recall_<class>`
 
 
-def conclude(
-    folder: BenchFolder,
-    catalog: Catalog,
-    on_phase: Callable[[str], None],
-    problems: Problems,
-    table: LesionTable | None = None,
-) -> BenchResult:
+def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:
     """Measure every finished cell, write results.csv and comparisons.csv, and let every reporter write its report."""
-    on_phase("measuring")
+    report(PhaseBegan("measuring"))
     result = _measured(read_bench(folder, table), catalog)
     write_frame(folder.results, result.results)
     write_frame(folder.comparisons, result.comparisons)
@@ -72,14 +66,15 @@ def conclude(
         write_frame(folder.external(external.name).results, external.results)
         write_frame(folder.external(external.name).comparisons, external.comparisons)
     for reporter in catalog.reporters:
-        on_phase(f"writing the {reporter.name} report")
+        report(PhaseBegan(f"writing the {reporter.name} report"))
         try:
             list(reporter.write(result))
         except SkinevalError:
             raise
         except Exception as error:
             provider = catalog.reporters.entries[reporter.name].provider
-            problems.append(str(catalog.plugins.problem(provider, f"reporter {reporter.name}", error)))
+            problem = catalog.plugins.problem(provider, f"reporter {reporter.name}", error)
+            report(Warned(str(problem)))
     atomic_write(folder.receipt, receipt(folder, result.recipe, catalog))
     return result
 

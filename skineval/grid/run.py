@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,13 +29,14 @@ from skineval.grid.cell.record import (
     write_cell,
 )
 from skineval.grid.cell.workspace import ExternalImages, Workspace, masks_to_message
-from skineval.grid.conclude import Problems, conclude, conclusion_stands, load_bench
+from skineval.grid.conclude import conclude, conclusion_stands, load_bench
+from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
 from skineval.grid.folder import BenchFolder
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.tables import csv_text, read_frame, read_json, write_frame, write_json
-from skineval.grid.workers.engine import LocalEngine, Message
+from skineval.grid.workers.engine import CellLost, LocalEngine
 from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult
@@ -43,39 +44,6 @@ from skineval.values.runspec import RunSpec
 
 _OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
-
-
-class Display(Protocol):
-    """Who is shown how a bench goes; see `Silent` for one that shows nothing."""
-
-    def images(self, done: int, total: int) -> None:
-        """Images decoded into the pixel store."""
-
-    def begin(self, cells: Sequence[RunSpec], finished: int) -> None:
-        """Cells are about to run; `finished` were done before."""
-
-    def cell(self, message: Message) -> None:
-        """Something happened to a cell."""
-
-    def phase(self, text: str) -> None:
-        """Something else takes its time."""
-
-    def note(self, text: str) -> None:
-        """Something one should know of the data."""
-
-    def warn(self, text: str) -> None:
-        """Something was set aside."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def images(self, done: int, total: int) -> None: ...
-    def begin(self, cells: Sequence[RunSpec], finished: int) -> None: ...
-    def cell(self, message: Message) -> None: ...
-    def phase(self, text: str) -> None: ...
-    def note(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +55,7 @@ class Options:
     fail_fast: bool = False
 
 
-def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display) -> BenchResult:
+def run(prepared: Prepared, options: Options, catalog: Catalog, report: Report) -> BenchResult:
     """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
     folder = open_folder(prepared, options)
     remove_abandoned(folder.path)
@@ -97,28 +65,23 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, display: Display
     ]
     there = [cell for cell in prepared.cells if cell not in missing]
     if there:
-        display.note(f"{len(there)} of {len(prepared.cells)} cells are there already")
+        report(Noted(f"{len(there)} of {len(prepared.cells)} cells are there already"))
     for cell in there:
         forget_failure(folder.cell(cell.run_id))
     write_cells_table(folder, prepared.cells)
     if missing or not all(external_stands(folder, external) for external in prepared.externals):
-        pixels = open_pixels(prepared.table, prepared.recipe, display)
+        pixels = open_pixels(prepared.table, prepared.recipe, report)
         for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
-            display.note(note)
-        externals = [open_external(external, prepared, pixels, folder, display) for external in prepared.externals]
+            report(Noted(note))
+        externals = [open_external(external, prepared, pixels, folder, report) for external in prepared.externals]
     if missing or not manifest_stands(folder, prepared):
         write_manifest(folder, prepared, catalog)
     if missing:
-        display.begin(missing, len(there))
-        run_cells(missing, prepared, pixels, externals, folder, options, display)
-    problems: Problems = []
+        report(CellsPlanned(tuple(missing), len(there)))
+        run_cells(missing, prepared, pixels, externals, folder, options, report)
     if missing or not conclusion_stands(folder, prepared.recipe, catalog):
-        result = conclude(folder, catalog, display.phase, problems, prepared.table)
-    else:
-        result = load_bench(folder, prepared.table)
-    for problem in problems:
-        display.warn(problem)
-    return result
+        return conclude(folder, catalog, report, prepared.table)
+    return load_bench(folder, prepared.table)
 
 
 def run_cells(
@@ -128,7 +91,7 @@ def run_cells(
     externals: Sequence[ExternalImages],
     folder: BenchFolder,
     options: Options,
-    display: Display,
+    report: Report,
 ) -> None:
     """Run `cells`; whatever happens to one is a row of cells.csv."""
     frame = prepared.table.frame
@@ -148,15 +111,16 @@ def run_cells(
         stamps=prepared.stamps,
     )
 
-    def on_message(message: Message) -> None:
-        if message.kind == "lost":
-            cell = folder.cell(message.spec.run_id)
-            record = failed(cell, message.spec, message.fields["reason"], 0.0, prepared.device.name)
+    def tell(event: Event | CellLost) -> None:
+        if isinstance(event, CellLost):
+            cell = folder.cell(event.cell.run_id)
+            record = failed(cell, event.cell, event.reason, 0.0, prepared.device.name)
             write_cell(cell, record)
-            message = Message("ended", message.spec, record.ending())  # which may have been done before it was lost
-        if message.kind == "ended":
+            # which may have been done before it was lost
+            event = CellFinished(record.spec.run_id, record.status, record.remarks, record.lacking)
+        if isinstance(event, CellFinished):
             write_cells_table(folder, prepared.cells)
-        display.cell(message)
+        report(event)
 
     engine = LocalEngine(
         setup=workspace.to_message(pixels.path),
@@ -166,7 +130,7 @@ def run_cells(
         masks=partial(answer_for_masks, prepared.table, prepared.recipe.fit),
         fail_fast=options.fail_fast,
     )
-    engine.run(cells, on_message)
+    engine.run(cells, tell)
     if options.fail_fast:
         write_cells_table(folder, prepared.cells, STOPPED)
 
@@ -219,31 +183,31 @@ def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
     return folder
 
 
-def open_pixels(table: LesionTable, recipe: Recipe, display: Display) -> PixelStore:
+def open_pixels(table: LesionTable, recipe: Recipe, report: Report) -> PixelStore:
     """The decoded images of a data set, as the recipe wants them."""
     return open_store(
         table,
         recipe.image_size,
         fit=recipe.fit,
         cache=cache_folder(),
-        progress=display.images,
-        on_wait=display.note,
+        progress=lambda done, total: report(ImagesDecoded(done, total)),
+        on_wait=lambda text: report(Noted(text)),
     )
 
 
 def open_external(
-    external: External, prepared: Prepared, pixels: PixelStore, folder: BenchFolder, display: Display
+    external: External, prepared: Prepared, pixels: PixelStore, folder: BenchFolder, report: Report
 ) -> ExternalImages:
     """The decoded images of an external test without those that the bench knows; says which those are on disk."""
     table = external.table
-    opened = open_pixels(table, prepared.recipe, display)
+    opened = open_pixels(table, prepared.recipe, report)
     images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
     facts = about(external, images)
     files = folder.external(external.name)
     write_frame(files.images, images)
     write_json(files.about, facts)
     for note in (described(facts), *table.notes, *opened.notes):
-        display.note(f"external test {external.name}: {note}")
+        report(Noted(f"external test {external.name}: {note}"))
     rows = np.flatnonzero(images["excluded"] == "")
     return ExternalImages(
         name=external.name,

@@ -11,11 +11,10 @@ import numpy as np
 from skineval.base.errors import UsageError
 from skineval.base.places import RUNS
 from skineval.catalog.catalog import Catalog
-from skineval.tuning.display import Display
 from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
-from skineval.tuning.trials import Trial, winner
+from skineval.tuning.trials import SearchReport, Trial, winner
 from skineval.values.recipe import Recipe
 
 #: Said of a strategy on embeddings.
@@ -74,7 +73,7 @@ class Search:
         return winner(self.trials)
 
 
-def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> Search:
+def search(plan: Plan, options: Options, catalog: Catalog, report: SearchReport) -> Search:
     """Run the trials that are missing, and write the table of all of them and the winning recipe.
 
     The test part of a fold is not read for it: networks, strategies and scores are handed rows of which none leads to
@@ -90,7 +89,7 @@ def search(plan: Plan, options: Options, catalog: Catalog, display: Display) -> 
         if len(trials) < options.trials:
             from skineval.tuning.running import run_trials  # which imports torch
 
-            shortage = run_trials(trials, plan, options.trials, folder, catalog, display)
+            shortage = run_trials(trials, plan, options.trials, folder, catalog, report)
         conclude(folder, plan, trials)
     prepared, frame = plan.prepared, plan.prepared.table.frame
     cell = prepared.cells[0]

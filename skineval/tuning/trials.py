@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from skineval.base.terms import Value
+from skineval.grid.events import Event
+from skineval.values.runspec import RunSpec
 
 RUNNING, DONE, PRUNED, FAILED = "running", "done", "pruned", "failed"
 STATES = (RUNNING, DONE, PRUNED, FAILED)
@@ -39,6 +41,34 @@ class Trial:
     def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
         """The inverse of `to_dict`."""
         return cls(**{**fields, "curve": tuple(fields["curve"])})
+
+
+@dataclass(frozen=True)
+class TrialsPlanned:
+    """So many trials are wanted."""
+
+    wanted: int
+    ended: int  #: of which so many were over before
+
+
+@dataclass(frozen=True)
+class TrialBegan:
+    """A trial begins, or goes on."""
+
+    trial: Trial
+    cells: tuple[RunSpec, ...]  #: which are trained one after the other
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial is over."""
+
+    trial: Trial
+    best: Trial  #: of all that are over
+
+
+SearchEvent: TypeAlias = Event | TrialsPlanned | TrialBegan | TrialEnded
+SearchReport: TypeAlias = Callable[[SearchEvent], None]  #: who is told how a search goes
 
 
 def winner(trials: Sequence[Trial]) -> Trial:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from skineval.catalog.specs import EpochEnded
 from skineval.cli import forecast as forecasts
-from skineval.cli.bench_progress import Progressing
+from skineval.cli.bench_progress import BenchDisplay
 from skineval.cli.board import Board, Figures, Row
 from skineval.cli.forecast import Forecast, Pace
+from skineval.grid.events import CellBegan, CellFinished, CellsPlanned, PhaseBegan, Report, StepDone
 from skineval.grid.plan import HEAD_SHARE
-from skineval.grid.workers.engine import Message
 from skineval.values.runspec import RunSpec, Selection, Training
 
 TRAINING = Training(epochs=6, batch_size=8, learning_rate=0.1)
@@ -198,21 +199,22 @@ def test_a_strategy_that_finds_its_network_is_not_expected_to_train_it(clock):
         forecast.ended(cell)
 
 
-def messages(display: Progressing, clock: Clock) -> None:
+def tell(report: Report, clock: Clock) -> None:
     """A cell of six epochs of ten seconds, after a slow first one."""
-    display.begin([CELL, replace(CELL, seed=1)], 0)
-    display.cell(Message("started", CELL, {}))
-    display.cell(Message("phase", CELL, {"phase": "training"}))
+    name = CELL.run_id
+    report(CellsPlanned((CELL, replace(CELL, seed=1)), 0))
+    report(CellBegan(name))
+    report(PhaseBegan("training", name))
     for epoch in range(1, 7):
-        display.cell(Message("step", CELL, {"done": epoch - 1.0, "loss": math.nan, "rate": math.nan}))
+        report(StepDone(name, epoch - 1.0))
         clock.now += 10 if epoch > 1 else 60
-        display.cell(Message("epoch", CELL, {"done": epoch, "loss": 2 / epoch, "score": epoch / 10, "rate": 100.0}))
-    display.cell(Message("ended", CELL, {"status": "done", "seconds": 1.0, "reason": "", "lacking": ""}))
+        report(EpochEnded(name, epoch, 6, 2 / epoch, 1.0, epoch / 10, 100.0))
+    report(CellFinished(name, "done", ""))
 
 
 def test_a_log_has_a_line_an_epoch_that_says_what_it_is_of(capsys, monkeypatch, clock):
-    with Progressing(quiet=False) as display:
-        messages(display, clock)
+    with Board(quiet=False) as board:
+        tell(BenchDisplay(board), clock)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 7
     assert lines[1] == (
@@ -223,6 +225,6 @@ def test_a_log_has_a_line_an_epoch_that_says_what_it_is_of(capsys, monkeypatch, 
 
 
 def test_nothing_is_said_to_whoever_wants_quiet(capsys, clock):
-    with Progressing(quiet=True) as display:
-        messages(display, clock)
+    with Board(quiet=True) as board:
+        tell(BenchDisplay(board), clock)
     assert capsys.readouterr().err == ""

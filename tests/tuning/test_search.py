@@ -25,6 +25,7 @@ from skineval.base.files import DiskError
 from skineval.base.places import cache_folder
 from skineval.catalog.catalog import load_catalog
 from skineval.data.pixels.store import PixelStore, open_store
+from skineval.grid.events import Noted, ignore_event
 from skineval.report.document import console
 from skineval.report.tuning import table
 from skineval.train import device
@@ -32,11 +33,19 @@ from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.device import Device, cpu_threads
 from skineval.train.rows import FileRows
 from skineval.tuning import attempt, proposal, running
-from skineval.tuning.display import Silent
 from skineval.tuning.folder import SearchFolder, read_trial, write_trial
 from skineval.tuning.plan import Plan, make_plan
 from skineval.tuning.search import Options, Search, search
-from skineval.tuning.trials import DONE, FAILED, PRUNED, RUNNING, Trial
+from skineval.tuning.trials import (
+    DONE,
+    FAILED,
+    PRUNED,
+    RUNNING,
+    SearchEvent,
+    SearchReport,
+    Trial,
+    TrialEnded,
+)
 from skineval.tuning.visible import seen_elsewhere, without_test
 from skineval.values.recipe import make_recipe, read_recipe
 from tests.conftest import run_program
@@ -63,8 +72,8 @@ def plan(texts=SPACE, **keys: object) -> Plan:
     return make_plan(make_recipe({**KEYS, **keys}), texts, load_catalog())
 
 
-def run(made: Plan, out: Path, trials: int, display=None) -> Search:
-    return search(made, Options(trials, out), load_catalog(), display or Silent())
+def run(made: Plan, out: Path, trials: int, report: SearchReport = ignore_event) -> Search:
+    return search(made, Options(trials, out), load_catalog(), report)
 
 
 def trained_to(scores: Iterator[list[float]]):
@@ -197,13 +206,9 @@ def test_external_tests_are_handed_on_unopened(tmp_path):
 
 
 def test_the_value_of_a_trial_is_the_mean_over_folds_and_seeds(tmp_path):
-    notes: list[str] = []
-
-    class Display(Silent):
-        def note(self, text: str) -> None:
-            notes.append(text)
-
-    both = run(plan(seeds=(0, 1), folds=2, epochs=1), tmp_path / "both", 1, Display())
+    told: list[SearchEvent] = []
+    both = run(plan(seeds=(0, 1), folds=2, epochs=1), tmp_path / "both", 1, told.append)
+    notes = [event.text for event in told if isinstance(event, Noted)]
     assert any("2 folds every image is in the test part of one" in note for note in notes)
     assert (both.cells, both.own.epochs, len(both.own.curve)) == (4, 4, 40)
     one = [run(plan(seeds=(seed,), folds=2, epochs=1), tmp_path / str(seed), 1).own.score for seed in (0, 1)]
@@ -417,12 +422,12 @@ def test_a_search_may_run_in_any_thread(tmp_path):
 
 
 def test_two_processes_do_not_search_in_one_folder(tmp_path):
-    class Display(Silent):
-        def ended(self, trial: Trial, best: Trial) -> None:
+    def report(event: SearchEvent) -> None:
+        if isinstance(event, TrialEnded):
             with pytest.raises(UsageError, match="Another process is searching in"):
                 run(plan(epochs=1), tmp_path, 1)
 
-    run(plan(epochs=1), tmp_path, 1, Display())
+    run(plan(epochs=1), tmp_path, 1, report)
 
 
 # ---- trials that are given up
@@ -563,7 +568,7 @@ def test_a_folder_holds_one_search(tmp_path):
             run(other, tmp_path / "out", 2)
     # What changes no trial is taken into the winning recipe.
     assert run(plan(epochs=1, replicates=1500), tmp_path / "out", 1).recipe.replicates == 1500
-    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), load_catalog(), Silent())
+    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), load_catalog(), ignore_event)
     assert fresh.own.epochs == 2
 
 
@@ -579,14 +584,14 @@ def test_data_that_changed_makes_another_search(tmp_path):
 def test_other_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="holds something else"):
-        search(plan(), Options(1, tmp_path, fresh=True), load_catalog(), Silent())
+        search(plan(), Options(1, tmp_path, fresh=True), load_catalog(), ignore_event)
     with pytest.raises(UsageError, match="which is a file"):
         run(plan(), tmp_path / "thesis.tex", 1)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def fresh(made: Plan, out: Path) -> Search:
-    return search(made, Options(1, out, fresh=True), load_catalog(), Silent())
+    return search(made, Options(1, out, fresh=True), load_catalog(), ignore_event)
 
 
 def contents(folder: Path) -> set[Path]:
@@ -597,14 +602,14 @@ def test_a_search_that_is_running_is_not_discarded(tmp_path, monkeypatch):
     monkeypatch.setattr(attempt, "train", trained_to(itertools.repeat([0.5])))
     before: list[set[Path]] = []
 
-    class Display(Silent):
-        def ended(self, trial: Trial, best: Trial) -> None:
+    def report(event: SearchEvent) -> None:
+        if isinstance(event, TrialEnded):
             before.append(contents(tmp_path))
             with pytest.raises(UsageError, match="Another process is searching in"):
                 fresh(plan(), tmp_path)
             assert contents(tmp_path) == before[-1]
 
-    run(plan(), tmp_path, 2, Display())
+    run(plan(), tmp_path, 2, report)
     assert len(before) == 2
 
 

@@ -42,7 +42,7 @@ def audit(
     --format json is the document of audit.json, csv is pairs.csv.
     """
     from skineval import api
-    from skineval.cli.progress import counting
+    from skineval.cli.board import counting
 
     with counting("reading and comparing images", quiet) as progress:
         audited = api.audit(

@@ -9,7 +9,6 @@ import typer
 
 from skineval.base.errors import ExitCode
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
-from skineval.cli.progress import counting
 
 if TYPE_CHECKING:
     from skineval.data.quality.check import Checked
@@ -39,6 +38,7 @@ def check(
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
+    from skineval.cli.board import counting
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
     from skineval.report.findings import all_findings, findings_table

@@ -19,7 +19,7 @@ def info(
 ) -> None:
     """Say what a data set is and holds: layout, licence, images and lesions of each class, gaps, sizes, baselines."""
     from skineval import api
-    from skineval.cli.progress import counting
+    from skineval.cli.board import counting
     from skineval.report.inventory import inventory_tables
 
     with counting("reading images", quiet) as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -14,10 +15,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from skineval.base.codec import to_json
 from skineval.base.errors import Interrupted
+from skineval.catalog.specs import EpochEnded
+from skineval.grid.events import CellBegan, CellEvent, CellFinished, Event, PhaseBegan, StepDone, Warned
 from skineval.train.waiting import waiting_briefly
 from skineval.values.runspec import RunSpec
 
@@ -25,12 +28,14 @@ GRACE = 60.0  #: seconds an interrupted worker has for its current step before i
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a worker said of a cell; `kind` is started, phase, step, epoch, warning, ended or lost."""
+class CellLost:
+    """A worker process died over a cell, whose record nobody has written."""
 
-    kind: str
-    spec: RunSpec
-    fields: Mapping[str, Any]
+    cell: RunSpec
+    reason: str
+
+
+_Tell: TypeAlias = Callable[[Event | CellLost], None]
 
 
 @dataclass
@@ -62,8 +67,8 @@ class LocalEngine:
     _inbox: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _workers: list[_Worker] = field(default_factory=list)
 
-    def run(self, cells: Sequence[RunSpec], on_message: Callable[[Message], None]) -> None:
-        """Run `cells`, telling `on_message` in this thread how each goes.
+    def run(self, cells: Sequence[RunSpec], tell: _Tell) -> None:
+        """Run `cells`, telling `tell` in this thread how each goes.
 
         Cells that share a network are not run side by side: the second finds what the first has trained. On Ctrl-C
         the workers stop at their next step and Interrupted is raised; on a second one they are killed.
@@ -71,9 +76,9 @@ class LocalEngine:
         waiting = deque(cells)
         try:
             while waiting or self._busy():
-                self._assign(waiting, on_message)
+                self._assign(waiting, tell)
                 worker, message = self._inbox.get()
-                ended = self._handle(worker, message, on_message)
+                ended = self._handle(worker, message, tell)
                 if ended and self.fail_fast:
                     waiting.clear()
         except KeyboardInterrupt:
@@ -85,7 +90,7 @@ class LocalEngine:
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.busy]
 
-    def _assign(self, waiting: deque[RunSpec], on_message: Callable[[Message], None]) -> None:
+    def _assign(self, waiting: deque[RunSpec], tell: _Tell) -> None:
         """Give every idle worker a cell whose network nobody else is training, starting workers where there are few."""
         for _ in range(len(waiting)):
             if len(self._busy()) >= self.jobs:
@@ -100,27 +105,29 @@ class LocalEngine:
             )
             worker.busy = cell
             worker.send("cell", spec=to_json(cell), explainers=list(self.explainers))
-            on_message(Message("started", cell, {}))
+            tell(CellBegan(cell.run_id))
 
-    def _handle(self, worker: _Worker, message: dict[str, Any] | None, on_message: Callable[[Message], None]) -> bool:
+    def _handle(self, worker: _Worker, message: dict[str, Any] | None, tell: _Tell) -> bool:
         """Take one message in; True if a cell failed by it, or an addition to one."""
         cell = worker.busy
         if message is None:
             self._workers.remove(worker)
             if cell is not None:
-                on_message(Message("lost", cell, {"reason": _cause_of_death(worker)}))
+                tell(CellLost(cell, _cause_of_death(worker)))
             return cell is not None
         if cell is None:
             return False
-        kind = message.pop("kind")
+        kind = message["kind"]
         if kind == "masks":
             worker.send("masks", **self.masks(message["rows"], message["side"]))
             return False
+        if kind in ("ready", "interrupted"):
+            return False
         if kind == "ended":
-            worker.busy, worker.spent = None, message.pop("spent")
-        if kind != "ready":
-            on_message(Message(kind, cell, message))
-        return bool(kind == "ended" and (message["status"] != "done" or message["lacking"]))
+            worker.busy, worker.spent = None, message["spent"]
+        event = _event(cell, message)
+        tell(event)
+        return isinstance(event, CellFinished) and event.is_failure
 
     def _start(self) -> _Worker:
         log = self.logs / f"worker-{len(list(self.logs.glob('worker-*.log')))}.log"
@@ -173,6 +180,21 @@ class LocalEngine:
             if worker.process.stdout is not None:
                 worker.process.stdout.close()
         self._workers.clear()
+
+
+def _event(cell: RunSpec, message: Mapping[str, Any]) -> CellEvent:
+    """What a worker says of its cell."""
+    run_id = cell.run_id
+    match message:
+        case {"kind": "phase", "phase": phase}:
+            return PhaseBegan(phase, run_id)
+        case {"kind": "step", "done": done, "loss": loss, "rate": rate}:
+            return StepDone(run_id, done, loss, rate)
+        case {"kind": "epoch", "done": done, "loss": loss, "score": score, "rate": rate}:
+            return EpochEnded(run_id, done, cell.training.epochs, loss, math.nan, score, rate)
+        case {"kind": "ended", "status": status, "reason": reason, "lacking": lacking}:
+            return CellFinished(run_id, status, reason, lacking)
+    return Warned(message["text"])
 
 
 def _cause_of_death(worker: _Worker) -> str:
