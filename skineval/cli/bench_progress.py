@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.terms import DONE
 from skineval.catalog.specs import EpochEnded
-from skineval.cli.board import Board, Figures, Row
+from skineval.cli.board import Board, Row
 from skineval.cli.forecast import Forecast
 from skineval.cli.progress import Display
 from skineval.grid.events import TRAINING, CellBegan, CellFinished, CellsPlanned, PhaseBegan, StepDone
@@ -61,13 +61,12 @@ class BenchDisplay(Display):
         self._board.add(self._all)
 
     def _row(self, spec: RunSpec) -> Row:
-        epochs = spec.training.epochs
         return Row(
             f"{spec.model}/{spec.imbalance}",
             " ".join(f"{key} {getattr(spec, key)}" for key in self._several),
             " ".join(f"{key[0]}{getattr(spec, key)}" for key in self._several),
-            total=epochs,
-            figures=Figures(1, epochs),
+            total=spec.training.epochs,
+            epoch=1,
             phase="starting",
         )
 

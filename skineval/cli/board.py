@@ -23,61 +23,47 @@ from skineval.report.document import formatting
 EPOCH = 5  #: columns that `12/30` takes
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Where a training stands; NaN is what is not known yet."""
-
-    epoch: int  #: the current one, from 1
-    epochs: int
-    loss: float = math.nan
-    score: float = math.nan  #: validation balanced accuracy of the last epoch that is over
-    rate: float = math.nan  #: images per second
-
-    @property
-    def count(self) -> str:
-        """The epoch as `3/30`."""
-        return f"{self.epoch}/{self.epochs}"
-
-
 @dataclass(eq=False)
 class Row:
-    """One line of a board."""
+    """One line of a board; NaN is what is not known yet."""
 
     name: str  #: cut where there is no room for it
     mark: str = ""  #: what else it is called by where there is room, and in short, which is never cut
     short: str = ""
-    total: float | None = None  #: None: nobody knows
+    total: int | None = None  #: None: nobody knows
     done: float = 0.0
     counted: bool = False  #: how much is done stands behind the name
-    figures: Figures | None = None  #: of a training, which is counted in epochs
+    epoch: int = 0  #: the current one of a training, which is counted in epochs, from 1; 0: it is none
+    loss: float = math.nan
+    score: float = math.nan  #: validation balanced accuracy of the last epoch that is over
+    rate: float = math.nan  #: images per second
     left: float = math.nan  #: seconds
     phase: str = ""  #: what it does, where that is not to train
     pace: Pace = field(default_factory=Pace)
     since: float = field(default_factory=time.monotonic)
 
-    def count(self, done: float, total: float) -> None:
+    def count(self, done: int, total: int) -> None:
         """So much is done, of so much."""
         self.pace.at(done / max(total, 1))
         self.done, self.total, self.left = done, total, self.pace.left(1.0)
 
     def train(self, done: float, loss: float, rate: float, score: float | None = None) -> None:
         """So many epochs are done; with a score, one has just ended. What is NaN is as it was."""
-        assert self.figures is not None
-        before, epochs = self.figures, self.figures.epochs
+        assert self.total is not None
         self.pace.at(done)
-        self.done, self.left = done, self.pace.left(epochs)
-        self.figures = Figures(
-            min(math.floor(done) + (score is None), epochs),
-            epochs,
-            before.loss if math.isnan(loss) else loss,
-            before.score if score is None else score,
-            before.rate if math.isnan(rate) else rate,
-        )
+        self.done, self.left = done, self.pace.left(self.total)
+        self.epoch = min(math.floor(done) + (score is None), self.total)
+        self.loss = self.loss if math.isnan(loss) else loss
+        self.score = self.score if score is None else score
+        self.rate = self.rate if math.isnan(rate) else rate
 
     @property
-    def share(self) -> float:
-        """How much of it is done, from 0 to 1."""
-        return self.done / self.total if self.total else 0.0
+    def figures(self) -> tuple[str, ...]:
+        """Epoch (`3/30`), loss, validation balanced accuracy and images per second; empty where nothing is trained."""
+        if not self.epoch:
+            return ("",) * 4
+        loss, score = map(formatting.decimal, (self.loss, self.score))
+        return f"{self.epoch}/{self.total}", loss, score, formatting.count(self.rate)
 
     def called(self, width: int) -> str:
         """The name in at most `width` columns."""
@@ -93,16 +79,9 @@ class Row:
 
     def said(self) -> str:
         """An epoch that is over, as a line of a log says it."""
-        assert self.figures is not None
-        loss, score, rate = (
-            formatting.decimal(self.figures.loss),
-            formatting.decimal(self.figures.score),
-            self.figures.rate,
-        )
-        return (
-            f"epoch {self.figures.count}, loss {loss}, validation balanced accuracy {score}, "
-            f"{formatting.count(rate)} images/s, {formatting.duration(self.left)} left"
-        )
+        epoch, loss, score, rate = self.figures
+        left = formatting.duration(self.left)
+        return f"epoch {epoch}, loss {loss}, validation balanced accuracy {score}, {rate} images/s, {left} left"
 
 
 @dataclass(frozen=True)
@@ -195,12 +174,13 @@ class Board:
     def _drawn(self) -> Table:
         rows, width = self._rows, self._console.width
         layout = next(layout for least, layout in _LAYOUTS.items() if width >= least)
-        counts = [row.figures.count for row in rows if row.figures]
-        epoch = max(EPOCH, *map(len, counts)) if counts else EPOCH
+        epoch = max([EPOCH, *(len(row.figures[0]) for row in rows)])
         heads = layout.line(layout.heads, epoch)
         self.expect(rows)
         names = max(min(self._names, width - layout.bar - len(heads) - 2 * layout.gap), 8)
-        grid = Table(box=None, padding=(0, layout.gap, 0, 0), pad_edge=False, show_header=bool(counts))
+        grid = Table(
+            box=None, padding=(0, layout.gap, 0, 0), pad_edge=False, show_header=any(row.epoch for row in rows)
+        )
         grid.add_column(width=names, no_wrap=True)
         grid.add_column(width=layout.bar, no_wrap=True)
         grid.add_column(Text(heads, style="dim"), width=len(heads), no_wrap=True, overflow="ellipsis")
@@ -223,8 +203,4 @@ def _told(row: Row, layout: _Layout, epoch: int) -> str:
         return row.phase
     if row.total is None:
         return formatting.duration(time.monotonic() - row.since)
-    figures = ("", "", "", "")
-    if row.figures:
-        one = row.figures
-        figures = (one.count, formatting.decimal(one.loss), formatting.decimal(one.score), formatting.count(one.rate))
-    return layout.line((*figures, layout.time(row.left)), epoch)
+    return layout.line((*row.figures, layout.time(row.left)), epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skineval.catalog.specs import EpochEnded
-from skineval.cli.board import Board, Figures, Row
+from skineval.cli.board import Board, Row
 from skineval.cli.progress import Display
 from skineval.grid.events import StepDone
 from skineval.tuning.trials import Trial, TrialBegan, TrialEnded, TrialsPlanned
@@ -29,8 +29,7 @@ class SearchDisplay(Display):
             case TrialBegan(trial, cells):
                 epochs = cells[0].training.epochs
                 self._before = {cell.run_id: place * epochs for place, cell in enumerate(cells)}
-                total = epochs * len(cells)
-                row = Row(f"trial {trial.number}", _setting(trial), total=total, figures=Figures(1, total))
+                row = Row(f"trial {trial.number}", _setting(trial), total=epochs * len(cells), epoch=1)
                 self._trial = self._board.add(row)
             case StepDone():
                 self._train(event.run_id, event.done, event.loss, event.images_per_second)
@@ -46,7 +45,8 @@ class SearchDisplay(Display):
 
     def _train(self, run_id: str, done: float, loss: float, rate: float, score: float | None = None) -> None:
         self._trial.train(self._before[run_id] + done, loss, rate, score)
-        self._all.pace.at(self._all.done + min(self._trial.share, 0.999))
+        share = self._trial.done / (self._trial.total or 1)
+        self._all.pace.at(self._all.done + min(share, 0.999))
         self._all.left = self._all.pace.left(self._all.total or 0)
 
     def _end(self, trial: Trial, best: Trial) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from skineval.catalog.specs import EpochEnded
 from skineval.cli import forecast as forecasts
 from skineval.cli.bench_progress import BenchDisplay
-from skineval.cli.board import Board, Figures, Row
+from skineval.cli.board import Board, Row
 from skineval.cli.forecast import Forecast, Pace
 from skineval.grid.events import CellBegan, CellFinished, CellsPlanned, PhaseBegan, Report, StepDone
 from skineval.grid.plan import HEAD_SHARE
@@ -51,8 +51,8 @@ def drawn(board: Board, width: int) -> list[str]:
 
 
 def row(**changes) -> Row:
-    figures = Figures(3, 30, loss=1.2345, score=0.5678, rate=1234.5)
-    return Row(**{"name": "resnet34/none", "total": 30, "done": 2.5, "left": 62.0, "figures": figures} | changes)
+    figures = {"epoch": 3, "loss": 1.2345, "score": 0.5678, "rate": 1234.5}
+    return Row(**{"name": "resnet34/none", "total": 30, "done": 2.5, "left": 62.0} | figures | changes)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def bar(line: str) -> tuple[int, int]:
 @pytest.mark.parametrize("width", [60, 100, 160])
 def test_the_bar_moves_within_an_epoch_and_stays_where_it_is(width):
     board = Board(quiet=False)
-    one = board.add(row(total=4, figures=Figures(3, 4)))
+    one = board.add(row(total=4))
     seen = []
     for done in (2.1, 2.5, 2.9):
         one.train(done, 1.0, 99.0)
         console = drawn(board, width)
         seen.append(bar(console[1]))
-        one.figures = Figures(3, 4, loss=12.5, score=0.9, rate=12345.0)
+        one.loss, one.score, one.rate = 12.5, 0.9, 12345.0
     assert seen[0][0] < seen[1][0] < seen[2][0]
     assert len({place for _, place in seen}) == 1
     full = bar(drawn(board, width)[1])
@@ -118,14 +118,14 @@ def test_the_bar_moves_within_an_epoch_and_stays_where_it_is(width):
 
 
 def test_what_is_not_known_leaves_what_was():
-    one = row(figures=Figures(1, 30))
+    one = Row("resnet34/none", total=30, epoch=1)
     one.train(0.5, 2.0, 50.0)
     one.train(1.0, 1.5, 60.0, 0.3)
-    assert one.figures == Figures(1, 30, 1.5, 0.3, 60.0)
+    assert one.figures == ("1/30", "1.500", "0.300", "60")
     one.train(1.0, math.nan, math.nan)  # the first step of the next
-    assert one.figures == Figures(2, 30, 1.5, 0.3, 60.0)
+    assert one.figures == ("2/30", "1.500", "0.300", "60")
     one.train(30.0, 1.0, 60.0, 0.4)
-    assert one.figures.epoch == 30
+    assert one.epoch == 30
     assert one.left == 0
 
 
