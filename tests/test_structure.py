@@ -37,7 +37,7 @@ FLOORS = {
     "__main__": 12,
 }
 LONGEST = 400  #: lines of a file: a longer one has a second noun
-HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna")
+HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna", "urllib3")
 SLOW = "pydantic"  # a fifth of a second that typer spends on options which were given
 
 

@@ -6,11 +6,9 @@ import re
 from pathlib import Path
 
 from skineval.base.errors import WeightsError
-from skineval.data.fetch.download import DownloadError, RemoteFile, download
-from skineval.data.fetch.transport import Patience
 from skineval.data.fetch.verification import OURS, Checksum, Promise
 
-PATIENCE = Patience(attempts=3)  # who has no network should not wait for it long
+ATTEMPTS = 3  # who has no network should not wait for it long
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.")
 
 
@@ -26,12 +24,15 @@ def fetch(checkpoint: str) -> Path:
 
     Raises WeightsError naming the file and its place where it cannot be had.
     """
+    from skineval.data.fetch.download import DownloadError, RemoteFile, download
+    from skineval.data.fetch.transport import Patience
+
     path, url = weights_path(checkpoint), _url(checkpoint)
     digest = _DIGEST.search(path.name)
     assert digest is not None, path.name  # torchvision promises the first digits of the SHA-256
     remote = RemoteFile(path.name, url, Promise("file", None, (Checksum(OURS, digest[1], truncated=True),)), page=url)
     try:
-        return download(remote, path.parent, patience=PATIENCE).path
+        return download(remote, path.parent, patience=Patience(attempts=ATTEMPTS)).path
     except DownloadError as error:
         there = f" {path} is there, but its SHA-256 does not begin with {digest[1]}." if path.exists() else ""
         raise WeightsError(

@@ -33,8 +33,8 @@ def no_network(monkeypatch, tmp_path):
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no network in this test")
 
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(imagenet, "PATIENCE", imagenet.Patience(attempts=1, first_wait=0))
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(imagenet, "ATTEMPTS", 1)
 
 
 @pytest.fixture

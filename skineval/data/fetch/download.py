@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
+from urllib3 import BaseHTTPResponse
 
 from skineval.base.errors import DataError
 from skineval.base.files import atomic_rename, atomic_write, disk_error
-from skineval.data.fetch.resume import Body, Held, Outdated, plan, request_headers, wait_before
-from skineval.data.fetch.transport import Answer, Broken, Pace, Patience, Refused, Response, Stop, get, shown
+from skineval.data.fetch.resume import Body, Held, Outdated, header, plan, request_headers, wait_before
+from skineval.data.fetch.transport import Broken, Patience, Refused, Stop, get, received, shown
 from skineval.data.fetch.verification import Mismatch, Promise, Verified, verify, wrong_start
 
 DOCUMENT_BYTES = 16_000_000  #: of a document that is read as a whole
@@ -109,9 +109,16 @@ def read_document(url: str, *, patience: Patience | None = None, stop: Stop | No
     patience, stop = patience or Patience(), stop or Stop()
 
     def attempt() -> bytes:
+        content = bytearray()
         with get(url, {"Accept": "application/json"}, patience, stop) as response:
-            body = plan(Promise("table", None, ()), Held(), response.answer, time.time())
-            return _read_all(response, body.total, Pace(patience))
+            total = plan(Promise("table", None, ()), Held(), response).total
+            for data in received(response, patience, stop):
+                content += data
+                if len(content) > DOCUMENT_BYTES:
+                    raise Refused(f"the server sends more than {DOCUMENT_BYTES} bytes")
+        if total is not None and len(content) < total:
+            raise Broken(f"the connection was cut after {len(content)} of {total} bytes")
+        return bytes(content)
 
     try:
         return _persist(attempt, patience, stop)
@@ -121,18 +128,6 @@ def read_document(url: str, *, patience: Patience | None = None, stop: Stop | No
             "Check the address and the connection, or the proxy in https_proxy.",
             answered=problem.answered,
         ) from problem
-
-
-def _read_all(response: Response, total: int | None, pace: Pace) -> bytes:
-    content = bytearray()
-    while data := response.read():
-        content += data
-        pace.received(len(data))
-        if len(content) > DOCUMENT_BYTES:
-            raise Refused(f"the server sends more than {DOCUMENT_BYTES} bytes")
-    if total is not None and len(content) < total:
-        raise Broken(f"the connection was cut after {len(content)} of {total} bytes")
-    return bytes(content)
 
 
 def _persist(
@@ -183,13 +178,13 @@ class _Part:
             return Held()
         return Held(received, str(etag), str(modified), provable)
 
-    def begin(self, answer: Answer) -> None:
+    def begin(self, answer: BaseHTTPResponse) -> None:
         """Make room for a file from its first byte on; no old part is ever beside the description of a new one."""
         self.path.unlink(missing_ok=True)
         about = {
             "url": self._file.url,
-            "etag": answer.header("etag"),
-            "modified": answer.header("last-modified"),
+            "etag": header(answer, "etag"),
+            "modified": header(answer, "last-modified"),
             "size": self._file.promise.size,
             "checksums": [str(checksum) for checksum in self._file.promise.checksums],
         }
@@ -221,11 +216,11 @@ class _Download:
     def run(self) -> Receipt:
         # A file that is there needs no lock, so it may lie in a folder that is read-only.
         found = self._present()
-        if found is not None:
-            return found
-        with self._locked():
-            # Another process may have placed it between that look and the lock.
-            return self._present() or self._fetch()
+        if found is None:
+            with self._locked():
+                # Another process may have placed it between that look and the lock.
+                found = self._present() or self._fetch()
+        return found
 
     def _present(self) -> Receipt | None:
         """What a person or another run placed there, where it is right; what is wrong is not read twice."""
@@ -245,30 +240,25 @@ class _Download:
     def _fetch(self) -> Receipt:
         self._furthest = self._part.held().offset
         resumed = self._furthest > 0
-        verified = self._receive_verified()
+        verified = self._receive()
         self._part.finish(self._target)
         return Receipt(self._target, verified, resumed, self._transferred, self._requests)
 
-    def _receive_verified(self) -> Verified:
-        """Complete the part. What was put together from several answers and is wrong is fetched anew, once."""
+    def _receive(self) -> Verified:
+        """Ask until nothing is missing; what several answers gave and is wrong is fetched anew, once."""
         anew = False
         while True:
-            self._receive()
             try:
+                _persist(self._attempt, self._patience, self._stop, self._advanced, self._note)
                 return self._verify(self._part.path)
+            except (Refused, Broken) as problem:
+                raise self._error(str(problem), problem.answered) from problem
             except Mismatch as problem:
                 self._part.discard()
                 if anew or not self._joined:
                     raise self._error(f"what was received is wrong: {problem}") from problem
                 anew = True
                 self._note(f"put together it is wrong ({problem}): fetched anew")
-
-    def _receive(self) -> None:
-        """Ask until nothing is missing."""
-        try:
-            _persist(self._attempt, self._patience, self._stop, self._advanced, self._note)
-        except (Refused, Broken) as problem:
-            raise self._error(str(problem), problem.answered) from problem
 
     def _attempt(self) -> None:
         """Ask once for what is missing. Raises Refused, and Broken where something still is."""
@@ -279,24 +269,20 @@ class _Download:
         self._requests += 1
         with get(self._file.url, request_headers(held), self._patience, self._stop) as response:
             try:
-                body = plan(self._promise, held, response.answer, time.time())
+                body = plan(self._promise, held, response)
             except Outdated:
                 self._part.discard()
                 raise
             self._joined = body.first > 0
             if not self._joined:
-                self._part.begin(response.answer)
-            self._store(response, body)
+                self._part.begin(response)
+            self._store(received(response, self._patience, self._stop), body)
 
-    def _store(self, response: Response, body: Body) -> None:
+    def _store(self, pieces: Iterator[bytes], body: Body) -> None:
         """Write the body to the end of the part, where it belongs."""
-        pace = Pace(self._patience)
         end, total = body.first, body.total
         with self._part.path.open("ab", buffering=0) as part:
-            while body.length is None or end < body.first + body.length:
-                data = response.read()
-                if not data:
-                    break
+            while (body.length is None or end < body.first + body.length) and (data := next(pieces, b"")):
                 self._transferred += len(data)
                 wrong = wrong_start(data, self._promise.kind) if end == 0 else ""
                 if wrong or (total is not None and end + len(data) > total):
@@ -307,8 +293,6 @@ class _Download:
                     unwritten = unwritten[part.write(unwritten) :]
                 end += len(data)
                 self.watcher.received(self._file.name, end, total)
-                pace.received(len(data))
-                self._stop.check()
         if end == 0:
             raise Broken("the server sends an empty body")
         if total is not None and end < total:
@@ -347,16 +331,14 @@ class _Download:
         """Hold the lock of the target; the system frees it should this process die."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._target.with_name(f".{self._target.name}.lock"))
-        waited = False
-        while True:
-            try:
+        with suppress(Timeout):
+            lock.acquire(timeout=_POLL)
+        if not lock.is_locked:
+            self._note("another process fetches it: waiting")
+        while not lock.is_locked:
+            self._stop.check()
+            with suppress(Timeout):
                 lock.acquire(timeout=_POLL)
-                break
-            except Timeout:
-                if not waited:
-                    self._note("another process fetches it: waiting")
-                waited = True
-                self._stop.check()
         try:
             yield
         finally:

@@ -63,7 +63,7 @@ class Repository:
 
     name: str
     base: str  #: URL without a slash at its end
-    listing: Callable[[str, str], str]  #: (base, identifier) -> URL of the list
+    listing: str  #: of the files of a data set: what follows the base, the identifier at its end
     entries: Callable[[Any, str, str], list[Entry]]  #: (document, base, identifier) -> files
     direct: Callable[[str, str, Item], str]  #: (base, identifier, item) -> URL of the file where there is no list
 
@@ -110,9 +110,10 @@ def resolve(
     """
     repository = collection.repository
     address = _checked(base) if base else repository.base
-    url = repository.listing(address, collection.identifier)
+    url = f"{address}{repository.listing}{collection.identifier}"
     try:
-        entries = _entries(collection, read_document(url, patience=patience, stop=stop), address)
+        document = json.loads(read_document(url, patience=patience, stop=stop))
+        entries = repository.entries(document, address, collection.identifier)
     except DownloadError as error:
         if not error.answered:
             raise
@@ -132,15 +133,15 @@ def _checked(base: str) -> str:
     return base.rstrip("/")
 
 
-def _entries(collection: Collection, document: bytes, base: str) -> list[Entry]:
-    return collection.repository.entries(json.loads(document), base, collection.identifier)
-
-
 def _known(collection: Collection, base: str, reason: str) -> Resolved:
     """The addresses that were known when this was written."""
     direct = collection.repository.direct
-    files = (_remote(collection, item, None, direct(base, collection.identifier, item)) for item in collection.items)
-    return Resolved(tuple(files), (f"{reason.rstrip('.')}; asked for by the addresses of the known version instead",))
+    entries = [
+        Entry(item.name, direct(base, collection.identifier, item), item.size, None, item.id)
+        for item in collection.items
+    ]
+    note = f"{reason.rstrip('.')}; asked for by the addresses of the known version instead"
+    return Resolved(match(collection, entries).files, (note,))
 
 
 def match(collection: Collection, entries: Sequence[Entry]) -> Resolved:
@@ -155,7 +156,7 @@ def match(collection: Collection, entries: Sequence[Entry]) -> Resolved:
             )
         if entry.checksum is not None and item.kind == "zip" and entry.checksum != Checksum("md5", item.md5):
             notes.append(f"{item.name} is listed with {entry.checksum}: not the version that skineval knows")
-        files.append(_remote(collection, item, entry, entry.url))
+        files.append(_remote(collection, item, entry))
     return Resolved(tuple(files), tuple(notes))
 
 
@@ -167,21 +168,15 @@ def _find(item: Item, entries: Sequence[Entry]) -> Entry | None:
     return next(iter(named + numbered), None)
 
 
-def _remote(collection: Collection, item: Item, entry: Entry | None, url: str) -> RemoteFile:
+def _remote(collection: Collection, item: Item, entry: Entry) -> RemoteFile:
     known = Checksum("md5", item.md5)
     if item.kind == "table":
         # Size and checksum are those of one representation, which need not be the one that is sent.
-        listed = [entry.checksum] if entry is not None and entry.checksum is not None else []
-        promise = Promise("table", None, tuple(dict.fromkeys([known, *listed])), item.rows)
-    elif entry is None or entry.checksum is None:
-        promise = Promise("zip", item.size if entry is None else entry.size, (known,))
+        checksums = (known,) if entry.checksum in (None, known) else (known, entry.checksum)
+        promise = Promise("table", None, checksums, item.rows)
     else:
-        promise = Promise("zip", entry.size, (entry.checksum,))
-    return RemoteFile(item.name, url, promise, collection.page, item.also)
-
-
-def _dataverse_listing(base: str, identifier: str) -> str:
-    return f"{base}/api/datasets/:persistentId/?persistentId={identifier}"
+        promise = Promise("zip", entry.size, (entry.checksum or known,))
+    return RemoteFile(item.name, entry.url, promise, collection.page, item.also)
 
 
 def _dataverse_entries(document: Any, base: str, identifier: str) -> list[Entry]:
@@ -208,10 +203,6 @@ def _datafile_url(base: str, id: int, tabular: bool) -> str:
 def _dataverse_direct(base: str, identifier: str, item: Item) -> str:
     assert item.id is not None
     return _datafile_url(base, item.id, tabular=item.kind == "table")
-
-
-def _zenodo_listing(base: str, identifier: str) -> str:
-    return f"{base}/api/records/{identifier}"
 
 
 def _zenodo_entries(document: Any, base: str, identifier: str) -> list[Entry]:
@@ -249,9 +240,13 @@ def _checksum(algorithm: object, value: object) -> Checksum | None:
 
 
 DATAVERSE = Repository(
-    "Harvard Dataverse", "https://dataverse.harvard.edu", _dataverse_listing, _dataverse_entries, _dataverse_direct
+    "Harvard Dataverse",
+    "https://dataverse.harvard.edu",
+    "/api/datasets/:persistentId/?persistentId=",
+    _dataverse_entries,
+    _dataverse_direct,
 )
-ZENODO = Repository("Zenodo", "https://zenodo.org", _zenodo_listing, _zenodo_entries, _zenodo_direct)
+ZENODO = Repository("Zenodo", "https://zenodo.org", "/api/records/", _zenodo_entries, _zenodo_direct)
 
 _LICENCE = "CC BY-NC 4.0 (https://creativecommons.org/licenses/by-nc/4.0/): not for commercial use"
 _HAM10000 = (

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
-from skineval.data.fetch.transport import Answer, Broken, Patience, Refused
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import InvalidHeader
+
+from skineval.data.fetch.transport import Broken, Patience, Refused
 from skineval.data.fetch.verification import Promise
 
 _TRANSIENT = (408, 425, 429)
@@ -50,6 +52,11 @@ class Outdated(Broken):
     """What is there does not belong to the file that the server has now: all of it is to be asked for again."""
 
 
+def header(answer: BaseHTTPResponse, name: str) -> str:
+    """The value of a header; "" where there is none."""
+    return answer.headers.get(name, "").strip()
+
+
 def request_headers(held: Held) -> dict[str, str]:
     """The headers that ask for what is missing, or for all of it should the file have changed."""
     if not held.offset:
@@ -58,8 +65,8 @@ def request_headers(held: Held) -> dict[str, str]:
     return {"Range": f"bytes={held.offset}-", **condition}
 
 
-def plan(promise: Promise, held: Held, answer: Answer, now: float) -> Body:
-    """What the answer to a request with `request_headers(held)` brings; `now` is in seconds since the epoch.
+def plan(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
+    """What the answer to a request with `request_headers(held)` brings.
 
     Raises Refused where asking again would not help, Broken where it might, and Outdated.
     """
@@ -72,23 +79,23 @@ def plan(promise: Promise, held: Held, answer: Answer, now: float) -> Body:
         return _piece(promise, held, answer)
     if status == 416:
         return _beyond(promise, held, answer)
-    if status == 202 and answer.header("x-amzn-waf-action"):
+    if status == 202 and header(answer, "x-amzn-waf-action"):
         raise Refused("the server wants to see a browser first (status 202)")
     if status == 202 or status in _TRANSIENT or status >= 500:
-        raise Broken(f"the server answers with status {status}", retry_after(answer.header("retry-after"), now))
+        raise Broken(f"the server answers with status {status}", _wished(answer))
     raise Refused(f"the server answers with status {status}")
 
 
-def _check_content(answer: Answer) -> None:
-    encoding = answer.header("content-encoding").lower()
+def _check_content(answer: BaseHTTPResponse) -> None:
+    encoding = header(answer, "content-encoding").lower()
     if encoding not in ("", "identity"):
         raise Refused(f"the server sends the file encoded ({encoding}) although it was asked for it as it is")
-    if answer.header("content-type").lower().startswith(("text/html", "application/xhtml")):
+    if header(answer, "content-type").lower().startswith(("text/html", "application/xhtml")):
         raise Refused("the server sends a web page instead of the file")
 
 
-def _whole(promise: Promise, answer: Answer) -> Body:
-    total = _number(answer.header("content-length"))
+def _whole(promise: Promise, answer: BaseHTTPResponse) -> Body:
+    total = _number(header(answer, "content-length"))
     if total is None:
         total = promise.size
     if promise.size is not None and total != promise.size:
@@ -96,30 +103,30 @@ def _whole(promise: Promise, answer: Answer) -> Body:
     return Body(0, total, total)
 
 
-def _piece(promise: Promise, held: Held, answer: Answer) -> Body:
+def _piece(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
     if not held.offset:
         raise Refused("the server sends a part where the whole file was asked for")
-    match = _RANGE.fullmatch(answer.header("content-range"))
+    match = _RANGE.fullmatch(header(answer, "content-range"))
     if match is None:  # nor has a body that holds several ranges one
         raise Outdated("the server sent a part without saying which")
     first, last = int(match[1]), int(match[2])
     total = promise.size if match[3] == "*" else int(match[3])
-    length = _number(answer.header("content-length"))
+    length = _number(header(answer, "content-length"))
     if first != held.offset or last < first or (total is not None and last >= total):
         raise Outdated(f"the server sent bytes {first} to {last} where those from {held.offset} on were asked for")
     if length is not None and length != last - first + 1:
         raise Outdated("the server sent a part of another length than it says")
     if promise.size is not None and total != promise.size:
         raise Outdated(f"the server has {total} bytes now where {promise.size} were promised")
-    if held.etag and answer.header("etag") not in ("", held.etag):
+    if held.etag and header(answer, "etag") not in ("", held.etag):
         raise Outdated("the server has another version of the file now")
     return Body(first, last - first + 1, total)
 
 
-def _beyond(promise: Promise, held: Held, answer: Answer) -> Body:
+def _beyond(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
     if not held.offset:
         raise Refused("the server answers with status 416 although the whole file was asked for")
-    match = _NO_RANGE.fullmatch(answer.header("content-range"))
+    match = _NO_RANGE.fullmatch(header(answer, "content-range"))
     total = int(match[1]) if match else promise.size
     if total != held.offset or promise.size not in (None, total):
         raise Outdated("the server has a shorter file now")
@@ -130,14 +137,11 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def retry_after(text: str, now: float) -> float | None:
+def _wished(answer: BaseHTTPResponse) -> float | None:
     """Seconds from the header Retry-After, which holds seconds or a date; None where it holds neither."""
-    seconds = _number(text)
-    if seconds is not None:
-        return float(seconds)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (TypeError, ValueError, OverflowError):
+        return Retry().get_retry_after(answer)
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 

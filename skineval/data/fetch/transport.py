@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
@@ -11,20 +10,20 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from email.message import Message
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers, proxy_from_url
+from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.util import parse_url
 
 from skineval.base.errors import Interrupted
 
 REDIRECTS = 10  #: followed at most
 CHUNK = 1 << 18  #: bytes read at most at a time
 
-_REDIRECTING = (301, 302, 303, 307, 308)
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-#: What may stand in a URL as it is; whatever else a redirect holds is quoted.
-_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 
 class Refused(Exception):  # noqa: N818 - not an error yet: whoever asked says what it means
@@ -94,32 +93,6 @@ class Stop:
                 self._open.discard(line)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Status and headers of a response; the names of headers in lower case."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def header(self, name: str) -> str:
-        """The value of a header; "" where there is none."""
-        return self.headers.get(name, "")
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer whose body is still to be read."""
-
-    answer: Answer
-    url: str  #: that answered, after redirects
-    body: http.client.HTTPResponse
-
-    def read(self, limit: int = CHUNK) -> bytes:
-        """The next bytes as they arrive, at most `limit`; b"" at the end. Raises Broken."""
-        with _failures():
-            return self.body.read1(limit)
-
-
 class Pace:
     """Notices a server that sends too little to ever finish, though enough to keep the connection alive."""
 
@@ -139,41 +112,46 @@ class Pace:
 
 
 @contextmanager
-def get(url: str, headers: Mapping[str, str], patience: Patience, stop: Stop) -> Iterator[Response]:
-    """The answer to a GET of `url`, redirects followed.
+def get(url: str, headers: Mapping[str, str], patience: Patience, stop: Stop) -> Iterator[BaseHTTPResponse]:
+    """The answer to a GET of `url`, redirects followed; its body is still to be read, with `received`.
 
     Raises Refused where an address is not to be asked or its certificate is wrong, Broken where the network fails.
     """
     check_address(url)
     for _ in range(REDIRECTS + 1):
-        connection = _connection(url, patience)
-        try:
-            line = _connect(connection, patience)
-            with stop.watching(line):
-                with _deadline(line, patience.answer):
-                    answer, body = _ask(connection, url, headers)
-                with body:
-                    if answer.status not in _REDIRECTING:
-                        yield Response(answer, url, body)
-                        return
-        finally:
-            connection.close()
-        url = redirected(url, answer.header("location"))
+        with _asked(url, headers, patience, stop) as response:
+            location = response.get_redirect_location()
+            if location is False:
+                yield response
+                return
+        url = redirected(url, location or "")
     raise Refused(f"the server redirects more than {REDIRECTS} times")
+
+
+def received(response: BaseHTTPResponse, patience: Patience, stop: Stop) -> Iterator[bytes]:
+    """The body as it arrives. Raises Broken where it is cut or too slow, and Interrupted."""
+    pace = Pace(patience)
+    while True:
+        with _failures():
+            data = response.read1(CHUNK)
+        if not data:
+            return
+        yield data
+        pace.received(len(data))
+        stop.check()
 
 
 def check_address(url: str) -> None:
     """Raise Refused unless `url` is https, or http on this machine, and names a host and no user."""
     try:
-        parts = urllib.parse.urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
+        parts = parse_url(url)
+    except LocationValueError as error:
         raise Refused(f"{url} is no URL: {error}") from error
-    if parts.scheme not in ("https", "http") or not host:
+    if parts.scheme not in ("https", "http") or not parts.host:
         raise Refused(f"{shown(url)} is not an https:// URL")
-    if parts.username is not None or parts.password is not None:
-        raise Refused(f"the URL for {host} names a user")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.auth is not None:
+        raise Refused(f"the URL for {parts.host} names a user")
+    if parts.scheme == "http" and not is_loopback(url):
         raise Refused(f"{shown(url)} is not encrypted; http is for this machine alone")
 
 
@@ -182,7 +160,7 @@ def redirected(url: str, location: str) -> str:
     if not location:
         raise Refused("the server redirects to nowhere")
     try:
-        target = urllib.parse.urljoin(url, urllib.parse.quote(location, safe=_SAFE))
+        target = urllib.parse.urljoin(url, location)
     except ValueError as error:
         raise Refused(f"the server redirects to {location}, which is no URL") from error
     try:
@@ -197,97 +175,90 @@ def redirected(url: str, location: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether `url` is on this machine."""
-    return urllib.parse.urlsplit(url).hostname in _LOOPBACK
+    return parse_url(url).host in _LOOPBACK
 
 
 def shown(url: str) -> str:
     """`url` for a message: a signed one holds its secret in the query."""
-    return urllib.parse.urlsplit(url)._replace(query="", fragment="").geturl()
-
-
-def _connect(connection: http.client.HTTPConnection, patience: Patience) -> socket.socket:
-    try:
-        with _failures():
-            connection.connect()
-    except ssl.SSLCertVerificationError as error:
-        raise Refused(f"the server has a certificate that cannot be trusted: {error.verify_message}") from error
-    except Broken as problem:
-        raise Broken(f"the server cannot be reached: {problem}", answered=False) from problem
-    line = connection.sock
-    assert isinstance(line, socket.socket)
-    line.settimeout(patience.silence)
-    return line
-
-
-def _ask(
-    connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]
-) -> tuple[Answer, http.client.HTTPResponse]:
-    parts = urllib.parse.urlsplit(url)
-    path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    # Some repositories turn away programs that do not say who they are.
-    sent = {"User-Agent": f"skineval/{version('skineval')}", "Accept-Encoding": "identity", "Accept": "*/*", **headers}
-    with _failures():
-        connection.request("GET", path, headers=sent)
-        body = connection.getresponse()
-    return Answer(body.status, _lower(body.msg)), body
+    return url.partition("#")[0].partition("?")[0]
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _asked(url: str, headers: Mapping[str, str], patience: Patience, stop: Stop) -> Iterator[BaseHTTPResponse]:
+    """The answer to one request, whose socket can be shut for as long as it is used."""
+    # Some repositories turn away programs that do not say who they are.
+    sent = {"User-Agent": f"skineval/{version('skineval')}", "Accept-Encoding": "identity", "Accept": "*/*", **headers}
+    with ExitStack() as used:
+        with _failures(), ExitStack() as waiting:
+
+            def opened(line: socket.socket) -> None:
+                used.enter_context(stop.watching(line))
+                # A timeout of the socket begins anew with every byte.
+                late = threading.Timer(patience.answer, _shut, [line])
+                late.daemon = True
+                late.start()
+                waiting.callback(late.cancel)
+
+            pool = used.enter_context(_pool(url, Timeout(connect=patience.connect, read=patience.silence)))
+            _tell(pool, opened)
+            response = pool.urlopen(
+                "GET",
+                parse_url(url).request_uri,
+                headers=sent,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+                enforce_content_length=False,
+            )
+        yield used.enter_context(response)
+
+
+def _pool(url: str, timeout: Timeout) -> HTTPConnectionPool:
+    """Connections to the host of `url`, through the proxy of the environment where there is one."""
+    host = parse_url(url).host or ""
+    proxy = None if is_loopback(url) or urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
+    if not proxy:
+        return connection_from_url(url, timeout=timeout)
+    through = parse_url(f"http://{proxy.rpartition('://')[2]}")
+    # Bytes that stand for themselves in latin-1, which is how the pair is encoded again.
+    pair = urllib.parse.unquote(through.auth, "latin-1") if through.auth else None
+    headers = make_headers(proxy_basic_auth=pair)
+    return proxy_from_url(through.url, proxy_headers=headers, timeout=timeout).connection_from_url(url)
+
+
+def _tell(pool: HTTPConnectionPool, opened: Callable[[socket.socket], None]) -> None:
+    """Have `pool` call `opened` with the socket of each connection, before anything is asked for."""
+
+    class Telling(pool.ConnectionCls):  # type: ignore[misc,name-defined]
+        def connect(self) -> None:
+            with _failures("the server cannot be reached: ", answered=False):
+                super().connect()
+            opened(self.sock)
+
+    pool.ConnectionCls = Telling
+
+
+@contextmanager
+def _failures(what: str = "", answered: bool = True) -> Iterator[None]:
     """Say in one way what goes wrong on the network."""
     try:
         yield
-    except http.client.InvalidURL as error:
+    except LocationValueError as error:
         raise Refused(f"the URL cannot be asked for: {error}") from error
-    except ssl.SSLCertVerificationError:
-        raise
-    except TimeoutError as error:
-        raise Broken("the server was silent for too long") from error
-    except http.client.IncompleteRead as error:
-        raise Broken("the connection was cut") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise Broken(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
-
-
-def _lower(message: Message) -> dict[str, str]:
-    return {name.lower(): value.strip() for name, value in message.items()}
-
-
-def _connection(url: str, patience: Patience) -> http.client.HTTPConnection:
-    """A connection to the host of `url`, through the proxy of the environment where there is one."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(host, parts.port, timeout=patience.connect)
-    context = ssl.create_default_context()
-    proxy = None if is_loopback(url) or urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
-    if not proxy:
-        return http.client.HTTPSConnection(host, parts.port, timeout=patience.connect, context=context)
-    through = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    connection = http.client.HTTPSConnection(
-        through.hostname or "", through.port or 8080, timeout=patience.connect, context=context
-    )
-    connection.set_tunnel(host, parts.port or 443, headers=_credentials(through))
-    return connection
-
-
-def _credentials(proxy: urllib.parse.SplitResult) -> dict[str, str]:
-    if proxy.username is None:
-        return {}
-    pair = f"{urllib.parse.unquote(proxy.username)}:{urllib.parse.unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-@contextmanager
-def _deadline(line: socket.socket, seconds: float) -> Iterator[None]:
-    """Shut `line` after so many seconds: a timeout of the socket begins anew with every byte."""
-    timer = threading.Timer(seconds, _shut, [line])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    except (HTTPError, http.client.HTTPException, OSError) as error:
+        # The library wraps what the system says, and keeps it in one of two places.
+        cause = next((one for one in (error.__cause__, *error.args) if isinstance(one, Exception)), error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = f"the server has a certificate that cannot be trusted: {cause.verify_message}"
+            raise Refused(reason) from error
+        if isinstance(cause, TimeoutError):
+            reason = "the server was silent for too long"
+        elif isinstance(cause, http.client.IncompleteRead):
+            reason = "the connection was cut"
+        else:
+            reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise Broken(what + reason, answered=answered) from error
 
 
 def _shut(line: socket.socket) -> None:

@@ -463,6 +463,14 @@ def test_redirects_are_followed_and_ranges_with_them(server: FaultServer, tmp_pa
     assert [seen.query for seen in server.asked("/storage")] == ["secret=1", "secret=2"]
 
 
+def test_a_redirect_may_hold_what_belongs_quoted(server: FaultServer, tmp_path: Path) -> None:
+    file = remote(server)
+    server.host("/a%20b", CONTENT)
+    server.will(PATH, faults.redirect("/a b?signed=%2Fx+y z#end"))
+    check_whole(get(file, tmp_path), tmp_path)
+    assert server.seen[1].query == "signed=%2Fx+y%20z"
+
+
 def test_a_redirect_in_a_circle_ends(server: FaultServer, tmp_path: Path) -> None:
     file = remote(server)
     server.will(PATH, *[faults.redirect(PATH)] * 50)
@@ -496,7 +504,14 @@ def test_redirects_to_elsewhere_are_not_followed(
 
 
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:8000/", "http://localhost/", "https://localhost/", "http://[::1]/"]
+    "target",
+    [
+        "http://127.0.0.1:8000/",
+        "http://localhost/",
+        "https://LOCALHOST/",
+        "http://[::1]/",
+        "http://127.0.0.1\\@example.org/",  # of which others read that it names a user
+    ],
 )
 def test_servers_elsewhere_do_not_lead_to_this_machine(target: str) -> None:
     with pytest.raises(Refused, match="this machine"):
@@ -593,6 +608,20 @@ def test_stopping_is_noticed_inside_a_read(server: FaultServer, tmp_path: Path) 
     thread.join()
     assert latency < 1
     assert get(file, tmp_path).transferred == SIZE - 50_000
+
+
+def test_stopping_is_noticed_while_the_answer_is_awaited(server: FaultServer, tmp_path: Path) -> None:
+    file, stop, asked = remote(server), Stop(), []
+
+    def silent(exchange: faults.Exchange) -> None:
+        asked.append(time.monotonic())
+        stop.ask()
+        exchange.wait(60)
+
+    server.will(PATH, silent)
+    with pytest.raises(Interrupted):
+        get(file, tmp_path, stop=stop, patience=replace(HASTY, silence=30, answer=30))
+    assert time.monotonic() - asked[0] < 1
 
 
 def test_nothing_begins_after_stopping(server: FaultServer, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3 import HTTPResponse
 
-from skineval.data.fetch.resume import Body, Held, Outdated, plan, request_headers, retry_after, wait_before
-from skineval.data.fetch.transport import Answer, Broken, Patience, Refused
+from skineval.data.fetch.resume import Body, Held, Outdated, plan, request_headers, wait_before
+from skineval.data.fetch.transport import Broken, Patience, Refused
 from skineval.data.fetch.verification import Checksum, Promise
 
 NOW = 1_700_000_000.0
@@ -17,11 +19,11 @@ NOTHING = Held()
 HALF = Held(50, etag='"a"')
 
 
-def answer(status: int, **headers: object) -> Answer:
-    return Answer(status, {name.replace("_", "-"): str(value) for name, value in headers.items()})
+def answer(status: int, **headers: object) -> HTTPResponse:
+    return HTTPResponse(status=status, headers={name.replace("_", "-"): str(value) for name, value in headers.items()})
 
 
-def part(first: int, last: int, total: object = 100, **headers: object) -> Answer:
+def part(first: int, last: int, total: object = 100, **headers: object) -> HTTPResponse:
     named = {"content_range": f"bytes {first}-{last}/{total}", "content_length": last - first + 1, "etag": '"a"'}
     return answer(206, **named | headers)
 
@@ -63,16 +65,16 @@ def test_a_range_is_asked_for_only_where_it_can_be_trusted(held: Held, headers: 
         (SIZED, Held(100, etag='"a"'), answer(416), Body(100, 0, 100)),
     ],
 )
-def test_answers_bring(promise: Promise, held: Held, answered: Answer, body: Body) -> None:
-    assert plan(promise, held, answered, NOW) == body
+def test_answers_bring(promise: Promise, held: Held, answered: HTTPResponse, body: Body) -> None:
+    assert plan(promise, held, answered) == body
 
 
 @pytest.mark.parametrize(
     ("promise", "answered"), [(SIZED, answer(416, content_range="bytes */50")), (UNSIZED, answer(416))]
 )
-def test_a_file_that_became_shorter_is_begun_anew(promise: Promise, answered: Answer) -> None:
+def test_a_file_that_became_shorter_is_begun_anew(promise: Promise, answered: HTTPResponse) -> None:
     with pytest.raises(Outdated, match="the server has a shorter file now"):
-        plan(promise, HALF, answered, NOW)
+        plan(promise, HALF, answered)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +95,9 @@ def test_a_file_that_became_shorter_is_begun_anew(promise: Promise, answered: An
         part(50, 99, content_range="bytes ٥٠-99/100"),
     ],
 )
-def test_a_part_that_does_not_fit_is_not_appended(answered: Answer) -> None:
+def test_a_part_that_does_not_fit_is_not_appended(answered: HTTPResponse) -> None:
     with pytest.raises(Outdated):
-        plan(SIZED, HALF, answered, NOW)
+        plan(SIZED, HALF, answered)
 
 
 @pytest.mark.parametrize(
@@ -116,21 +118,21 @@ def test_a_part_that_does_not_fit_is_not_appended(answered: Answer) -> None:
         (answer(410), "410"),
     ],
 )
-def test_what_will_not_get_better_is_refused(answered: Answer, reason: str) -> None:
+def test_what_will_not_get_better_is_refused(answered: HTTPResponse, reason: str) -> None:
     with pytest.raises(Refused, match=re.escape(reason)):
-        plan(SIZED, HALF, answered, NOW)
+        plan(SIZED, HALF, answered)
 
 
 @pytest.mark.parametrize("answered", [part(0, 99), answer(416, content_range="bytes */100")])
-def test_ranges_nobody_asked_for_are_refused(answered: Answer) -> None:
+def test_ranges_nobody_asked_for_are_refused(answered: HTTPResponse) -> None:
     with pytest.raises(Refused):
-        plan(SIZED, NOTHING, answered, NOW)
+        plan(SIZED, NOTHING, answered)
 
 
 @pytest.mark.parametrize("status", [202, 408, 425, 429, 500, 502, 503, 504, 599])
 def test_what_may_get_better_is_tried_again(status: int) -> None:
     with pytest.raises(Broken, match=f"status {status}") as caught:
-        plan(SIZED, HALF, answer(status, retry_after=7), NOW)
+        plan(SIZED, HALF, answer(status, retry_after=7))
     assert caught.value.after == 7.0
     assert not isinstance(caught.value, Outdated)
 
@@ -150,7 +152,7 @@ def test_whatever_is_answered_bytes_land_where_they_belong(
     headers = {"content-range": f"bytes {first}-{last}/{'*' if total is None else total}", "etag": etag}
     headers |= {} if length is None else {"content-length": str(length)}
     try:
-        body = plan(promise, held, Answer(status, headers), NOW)
+        body = plan(promise, held, HTTPResponse(status=status, headers=headers))
     except (Refused, Broken):
         return
     assert promise.size in (None, body.total)
@@ -187,8 +189,11 @@ def test_whatever_is_answered_bytes_land_where_they_belong(
         ("1.5", None),
     ],
 )
-def test_retry_after_holds_seconds_or_a_date(text: str, seconds: float | None) -> None:
-    assert retry_after(text, NOW) == seconds
+def test_retry_after_holds_seconds_or_a_date(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float | None) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    with pytest.raises(Broken) as caught:
+        plan(SIZED, NOTHING, answer(503, retry_after=text))
+    assert caught.value.after == seconds
 
 
 @given(
