@@ -71,12 +71,9 @@ def plan(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
     Raises Refused where asking again would not help, Broken where it might, and Outdated.
     """
     status = answer.status
-    if status == 200:
+    if status in (200, 206):
         _check_content(answer)
-        return _whole(promise, answer)
-    if status == 206:
-        _check_content(answer)
-        return _piece(promise, held, answer)
+        return _whole(promise, answer) if status == 200 else _piece(promise, held, answer)
     if status == 416:
         return _beyond(promise, held, answer)
     if status == 202 and header(answer, "x-amzn-waf-action"):
@@ -95,9 +92,7 @@ def _check_content(answer: BaseHTTPResponse) -> None:
 
 
 def _whole(promise: Promise, answer: BaseHTTPResponse) -> Body:
-    total = _number(header(answer, "content-length"))
-    if total is None:
-        total = promise.size
+    total = promise.size if answer.length_remaining is None else answer.length_remaining
     if promise.size is not None and total != promise.size:
         raise Refused(f"the server sends {total} bytes where {promise.size} were promised")
     return Body(0, total, total)
@@ -111,16 +106,16 @@ def _piece(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
         raise Outdated("the server sent a part without saying which")
     first, last = int(match[1]), int(match[2])
     total = promise.size if match[3] == "*" else int(match[3])
-    length = _number(header(answer, "content-length"))
+    length = last - first + 1
     if first != held.offset or last < first or (total is not None and last >= total):
         raise Outdated(f"the server sent bytes {first} to {last} where those from {held.offset} on were asked for")
-    if length is not None and length != last - first + 1:
+    if answer.length_remaining not in (None, length):
         raise Outdated("the server sent a part of another length than it says")
     if promise.size is not None and total != promise.size:
         raise Outdated(f"the server has {total} bytes now where {promise.size} were promised")
     if held.etag and header(answer, "etag") not in ("", held.etag):
         raise Outdated("the server has another version of the file now")
-    return Body(first, last - first + 1, total)
+    return Body(first, length, total)
 
 
 def _beyond(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
@@ -131,10 +126,6 @@ def _beyond(promise: Promise, held: Held, answer: BaseHTTPResponse) -> Body:
     if total != held.offset or promise.size not in (None, total):
         raise Outdated("the server has a shorter file now")
     return Body(held.offset, 0, total)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _wished(answer: BaseHTTPResponse) -> float | None:

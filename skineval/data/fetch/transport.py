@@ -93,24 +93,6 @@ class Stop:
                 self._open.discard(line)
 
 
-class Pace:
-    """Notices a server that sends too little to ever finish, though enough to keep the connection alive."""
-
-    def __init__(self, patience: Patience, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience, self._clock = patience, clock
-        self._since, self._bytes = clock(), 0
-
-    def received(self, count: int) -> None:
-        """Count bytes that arrived; raises Broken at the end of a window with too few."""
-        self._bytes += count
-        elapsed = self._clock() - self._since
-        if elapsed < self._patience.window:
-            return
-        if self._bytes < self._patience.slowest * elapsed:
-            raise Broken(f"the server stalled: {self._bytes} bytes in {elapsed:.0f} seconds")
-        self._since, self._bytes = self._clock(), 0
-
-
 @contextmanager
 def get(url: str, headers: Mapping[str, str], patience: Patience, stop: Stop) -> Iterator[BaseHTTPResponse]:
     """The answer to a GET of `url`, redirects followed; its body is still to be read, with `received`.
@@ -129,16 +111,25 @@ def get(url: str, headers: Mapping[str, str], patience: Patience, stop: Stop) ->
 
 
 def received(response: BaseHTTPResponse, patience: Patience, stop: Stop) -> Iterator[bytes]:
-    """The body as it arrives. Raises Broken where it is cut or too slow, and Interrupted."""
-    pace = Pace(patience)
+    """The body as it arrives.
+
+    Raises Broken where it is cut, and where too little comes to ever be all though enough to keep the connection alive;
+    Interrupted where stopping is asked for.
+    """
+    since, count = time.monotonic(), 0
     while True:
         with _failures():
             data = response.read1(CHUNK)
         if not data:
             return
         yield data
-        pace.received(len(data))
         stop.check()
+        count += len(data)
+        elapsed = time.monotonic() - since
+        if elapsed >= patience.window:
+            if count < patience.slowest * elapsed:
+                raise Broken(f"the server stalled: {count} bytes in {elapsed:.0f} seconds")
+            since, count = time.monotonic(), 0
 
 
 def check_address(url: str) -> None:

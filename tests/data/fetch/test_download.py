@@ -22,12 +22,13 @@ import pytest
 from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3 import HTTPResponse
 
 from skineval.base.errors import Interrupted
 from skineval.base.files import DiskError
 from skineval.data.fetch import download as download_module
 from skineval.data.fetch.download import DownloadError, Receipt, RemoteFile, Watcher, download, read_document
-from skineval.data.fetch.transport import Broken, Pace, Patience, Refused, Stop, check_address, redirected
+from skineval.data.fetch.transport import Broken, Patience, Refused, Stop, check_address, received, redirected
 from skineval.data.fetch.verification import Checksum, Promise
 from tests.data.fetch import fault_server as faults
 from tests.data.fetch.fault_server import FaultServer, archive, cut, good, md5
@@ -575,17 +576,21 @@ def test_waits_without_a_word_from_the_server_double(server: FaultServer, tmp_pa
     assert all(2**index / 2 <= wait <= 2**index for index, wait in enumerate(stop.waits))
 
 
-def test_pace_is_that_of_a_whole_window() -> None:
+def test_pace_is_that_of_a_whole_window(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    pace = Pace(Patience(window=10, slowest=100), clock=lambda: now[0])
-    for _ in range(5):
-        now[0] += 9
-        pace.received(0)  # a pause shorter than a window is none
-        now[0] += 1
-        pace.received(1000)
-    now[0] += 10
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pauses = iter([9, 1] * 5 + [10])  # a pause shorter than a window is none
+    bodies = iter([b"x", bytes(1000)] * 5 + [bytes(999)])
+
+    class Slow(HTTPResponse):
+        def read1(self, *_: object) -> bytes:
+            now[0] += next(pauses)
+            return next(bodies)
+
+    pieces = received(Slow(), Patience(window=10, slowest=100), Stop())
+    assert sum(len(next(pieces)) for _ in range(11)) == 5 * 1001 + 999
     with pytest.raises(Broken, match="999 bytes in 10 seconds"):
-        pace.received(999)
+        next(pieces)
 
 
 def test_stopping_is_noticed_inside_a_read(server: FaultServer, tmp_path: Path) -> None:
