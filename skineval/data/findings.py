@@ -30,6 +30,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Flaw:
+    """What is wrong with a file by itself, or worth knowing of it, wherever it lies."""
+
+    code: str
+    what: str
+    hint: str
+    severity: Severity = "error"
+
+    def at(self, where: str, image_ids: tuple[str, ...] = ()) -> Finding:
+        """The finding on the file that lies `where`; without the images `image_ids` it would not be."""
+        ids = image_ids if self.severity == "error" else ()
+        return Finding(self.code, where, self.what, self.hint, self.severity, ids)
+
+
+@dataclass(frozen=True)
 class FaultyRow:
     """A row of a table with the value that cannot be meant."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
 from skineval.data.groups import KNOWN_DUPLICATES
+from skineval.data.quality.duplicates import digest
 from skineval.values.lesion_table import LesionTable
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
@@ -62,8 +62,8 @@ def overlaps(
     other there. Images of an external lesion of which one image is known are all left out.
     """
     ids = _among(external.frame["image_id"], internal.frame["image_id"])
-    known = set(map(_content, internal_pixels))
-    content = np.fromiter((_content(image) in known for image in external_pixels), dtype=np.bool_, count=len(external))
+    known = set(map(digest, internal_pixels))
+    content = np.fromiter((digest(image) in known for image in external_pixels), dtype=np.bool_, count=len(external))
     groups = external.frame["group"]
     seen = ids | content | _among(external.frame["image_id"], _duplicates(internal.frame["image_id"]))
     if internal.lesions_known and external.lesions_known:
@@ -125,7 +125,3 @@ def _duplicates(image_ids: Iterable[str]) -> set[str]:
 
 def _among(values: pd.Series[Any], known: Iterable[Any]) -> NDArray[np.bool_]:
     return values.isin(set(known)).to_numpy(dtype=np.bool_)
-
-
-def _content(image: NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()

@@ -111,11 +111,10 @@ def read_submission(given: GivenTable, numbered: Sequence[str] = ()) -> Submissi
     if "part" in frame:
         frame["part"] = frame["part"].map(part_name, na_action="ignore")
     remarks = [f"Not read, as no scores of a class: {', '.join(aside)}."] if aside else []
-    if base is not None:
-        remarks.append(_said(numbered, base, source))
+    counted = None
     if "target" in frame:
         frame["target"], counted = _class_names(table.having(frame), "target", classes, numbered, base)
-        remarks += [] if counted is None or base is not None else [_said(numbered, counted, source)]
+    remarks += _remarks(numbered, counted if base is None else base, source)
     known = (*frame.get("target", ()), *DIAGNOSES, *BINARY)
     foreign = tuple(name for name in classes if name not in known)
     return Submission(table.having(frame), classes, tuple(remarks), foreign)
@@ -146,7 +145,7 @@ def read_reference(given: GivenTable, numbered: Sequence[str] = ()) -> Reference
         hint = "Give every row its lesion_id, or remove the column."
         table.refuse(frame["lesion_id"].map(is_missing), "lesion_id is empty", hint)
         known["lesion_id"] = frame["lesion_id"].to_numpy()
-    remarks = () if counted is None else (_said(numbered, counted, table.name),)
+    remarks = _remarks(numbered, counted, table.name)
     return Reference(known, table.name, frozenset(classes), label is None, remarks)
 
 
@@ -327,10 +326,12 @@ def _base(numbers: Collection[int], n: int, column: str, source: str) -> int:
     return int(bool(n) and max(numbers) == n and min(numbers) > 0)
 
 
-def _said(numbered: Sequence[str], base: int, source: str) -> str:
-    """Which class each number was taken for."""
+def _remarks(numbered: Sequence[str], base: int | None, source: str) -> tuple[str, ...]:
+    """Which class each number was taken for, where there are numbers, which count from `base`."""
+    if base is None:
+        return ()
     pairs = (f"{number} is {_of_header(name)}" for number, name in enumerate(numbered, start=base))
-    return f"Classes by number in {source}: {', '.join(pairs)}."
+    return (f"Classes by number in {source}: {', '.join(pairs)}.",)
 
 
 def _as_class(name: str, classes: Collection[str]) -> str:

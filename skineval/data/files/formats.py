@@ -14,12 +14,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from skineval.data.findings import Flaw
+
 MAX_PIXELS = 50_000_000
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
 
 
 @dataclass(frozen=True)
-class Format:
+class ImageFormat:
     """A kind of image file."""
 
     name: str  #: as Pillow calls it
@@ -38,11 +40,11 @@ class Format:
 
 
 FORMATS = (
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
-    Format("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, b"IEND\xaeB`\x82"),
-    Format("BMP", (".bmp",), re.compile(rb"BM"), BmpImageFile),
-    Format("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), TiffImageFile),
-    Format("WEBP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
+    ImageFormat("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, b"IEND\xaeB`\x82"),
+    ImageFormat("BMP", (".bmp",), re.compile(rb"BM"), BmpImageFile),
+    ImageFormat("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), TiffImageFile),
+    ImageFormat("WEBP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
 )
 SUFFIXES = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
 NAMES = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"  #: in a sentence
@@ -50,28 +52,19 @@ NAMES = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"  
 UNREAD = (".gif", ".heic", ".heif", ".avif", ".jp2", ".dcm")
 
 
-def format_of(content: bytes) -> Format | None:
+def format_of(content: bytes) -> ImageFormat | None:
     """The format that a file begins like; None for any that is not read."""
     return next((one for one in FORMATS if one.start.match(content)), None)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Why a file is not an image that can be used."""
-
-    code: str
-    what: str
-    hint: str
-
-
-def problem_of(image: Image.Image) -> Problem | None:
+def problem_of(image: Image.Image) -> Flaw | None:
     """What its header, before any pixel is decoded, has against an image; None where there is nothing."""
     if image.width * image.height > MAX_PIXELS:
         what = f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
-        return Problem("too-many-pixels", what, "Scale it down.")
+        return Flaw("too-many-pixels", what, "Scale it down.")
     if image.mode not in MODES:
-        return Problem("pixel-mode", f"has pixels of mode {image.mode}, not 8 bits a channel", "Save it with 8.")
+        return Flaw("pixel-mode", f"has pixels of mode {image.mode}, not 8 bits a channel", "Save it with 8.")
     frames = int(getattr(image, "n_frames", 1))  # pages of a TIFF, or frames of an animation
     if frames > 1:
-        return Problem("several-frames", f"holds {frames} images", "Save the one that is meant as a file of its own.")
+        return Flaw("several-frames", f"holds {frames} images", "Save the one that is meant as a file of its own.")
     return None

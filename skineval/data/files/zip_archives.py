@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from skineval.data.findings import Finding
+from skineval.data.findings import Finding, Flaw
 
 OTHERS = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")  #: suffixes of archives that are not read
 MAX_BYTES = 256_000_000  #: of one file that is read as a whole
@@ -32,7 +32,6 @@ _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EXTRACT = "Extract the archive and give the folder."
-_Problem = tuple[str, str, str]  #: code, what is wrong, what to do
 _AGAIN = "Download the archive again from a source that you trust; do not extract it."
 
 
@@ -112,16 +111,15 @@ def _judged(
         where = f"{archive}/{info.orig_filename}"
         problem = _unsafe(info.orig_filename) or _problem(info)
         if problem is None and index in overlapping:
-            problem = ("zip-overlap", "shares its bytes with another member, or lies outside of the archive", _AGAIN)
+            what = "shares its bytes with another member, or lies outside of the archive"
+            problem = Flaw("zip-overlap", what, _AGAIN)
         if problem is None and len(contents[info.orig_filename]) > 1:
-            problem = ("zip-repeated-name", "is there several times with different content", "Keep one in the archive.")
-        if problem is not None:
-            yield info, Finding(problem[0], where, problem[1], problem[2])
-        elif info.orig_filename.lower().endswith(".zip"):
+            what = "is there several times with different content"
+            problem = Flaw("zip-repeated-name", what, "Keep one in the archive.")
+        if problem is None and info.orig_filename.lower().endswith(".zip"):
             hint = "Take the inner archive out if it is meant."
-            yield info, Finding("zip-nested", where, "is an archive in an archive, which is ignored", hint, "remark")
-        else:
-            yield info, None
+            problem = Flaw("zip-nested", "is an archive in an archive, which is ignored", hint, "remark")
+        yield info, None if problem is None else problem.at(where)
 
 
 def _passed_over(info: zipfile.ZipInfo) -> bool:
@@ -130,29 +128,31 @@ def _passed_over(info: zipfile.ZipInfo) -> bool:
     return _unsafe(name) is None and (name.endswith("/") or any(map(ignored, name.split("/"))))
 
 
-def _unsafe(name: str) -> _Problem | None:
+def _unsafe(name: str) -> Flaw | None:
     if not name or "\\" in name or name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name):
-        return "zip-unsafe-name", "would be extracted to a place outside of the folder, or to none", _AGAIN
+        return Flaw("zip-unsafe-name", "would be extracted to a place outside of the folder, or to none", _AGAIN)
     if _CONTROL.search(name):
-        return "zip-unsafe-name", "has control characters in its name", _AGAIN
+        return Flaw("zip-unsafe-name", "has control characters in its name", _AGAIN)
     return None
 
 
-def _problem(info: zipfile.ZipInfo) -> _Problem | None:
+def _problem(info: zipfile.ZipInfo) -> Flaw | None:
     """What is wrong with a member by itself, but for its name."""
     size, packed = info.file_size, info.compress_size
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        return "zip-link", "is a link or a device, not a file", _AGAIN
+        return Flaw("zip-link", "is a link or a device, not a file", _AGAIN)
     if info.flag_bits & _ENCRYPTED:
-        return "zip-encrypted", "is encrypted", _EXTRACT
+        return Flaw("zip-encrypted", "is encrypted", _EXTRACT)
     if info.compress_type not in _READABLE:
-        return "zip-method", f"is compressed by method {info.compress_type}, which is not read in place", _EXTRACT
+        return Flaw("zip-method", f"is compressed by method {info.compress_type}, which is not read in place", _EXTRACT)
     if max(size, packed) > MAX_BYTES:
-        return "zip-too-large", f"has {max(size, packed):,} bytes, more than {MAX_BYTES:,}", "Remove the file."
+        return Flaw("zip-too-large", f"has {max(size, packed):,} bytes, more than {MAX_BYTES:,}", "Remove the file.")
     if size > HARMLESS and size > MAX_RATIO * packed:
-        return "zip-bomb", f"unpacks from {packed:,} to {size:,} bytes, more than {MAX_RATIO} times as many", _AGAIN
+        return Flaw(
+            "zip-bomb", f"unpacks from {packed:,} to {size:,} bytes, more than {MAX_RATIO} times as many", _AGAIN
+        )
     if info.compress_type == zipfile.ZIP_STORED and size != packed:
-        return "zip-size", f"is stored as it is, in {packed:,} bytes, but would have {size:,}", _AGAIN
+        return Flaw("zip-size", f"is stored as it is, in {packed:,} bytes, but would have {size:,}", _AGAIN)
     return None
 
 

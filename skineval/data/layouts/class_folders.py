@@ -16,7 +16,7 @@ from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame
-from skineval.data.layouts.pictures import MASK, is_picture
+from skineval.data.layouts.pictures import is_mask, is_picture
 from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS_BY_NAME, guess, image_id, plain
 from skineval.values.lesion_table import LesionTable
 
@@ -47,7 +47,7 @@ def load(path: Path) -> LesionTable:
     """
     files = scan(path)
     unused = pictures.look_like_masks(files)
-    images = [file for file in files if is_picture(file) and file not in unused and not file.inner.stem.endswith(MASK)]
+    images = [file for file in files if is_picture(file) and file not in unused and not is_mask(file)]
     loose = [file for file in images if not _folders(file, path)]
     placed = _place([file for file in images if file not in set(loose)], path)
     by_id = dict(sorted(_identified(placed).items()))

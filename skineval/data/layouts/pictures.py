@@ -105,17 +105,18 @@ def is_picture(file: StoredFile) -> bool:
     return file.inner.suffix.lower() in SUFFIXES
 
 
+def is_mask(file: StoredFile) -> bool:
+    """Whether an image file is called like a mask."""
+    return file.inner.stem.endswith(MASK)
+
+
 def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
     """Images and masks, by image id; each may lie there several times."""
     images: dict[str, list[StoredFile]] = defaultdict(list)
     masks: dict[str, list[StoredFile]] = defaultdict(list)
     for file in files:
         if is_picture(file):
-            stem = file.inner.stem
-            if stem.endswith(MASK):
-                masks[stem.removesuffix(MASK)].append(file)
-            else:
-                images[stem].append(file)
+            (masks if is_mask(file) else images)[file.inner.stem.removesuffix(MASK)].append(file)
     return images, masks
 
 

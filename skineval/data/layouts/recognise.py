@@ -18,7 +18,7 @@ KINDS = 3  #: kinds of files that a message names
 
 
 @dataclass(frozen=True)
-class Layout:
+class DataLayout:
     """One way in which a data set is laid out in a folder or file."""
 
     name: str
@@ -28,18 +28,18 @@ class Layout:
 
 
 #: The most specific first: where several would do, the first is meant.
-LAYOUTS: tuple[Layout, ...] = (
-    Layout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
-    Layout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
-    Layout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
-    Layout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
-    Layout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),
+LAYOUTS: tuple[DataLayout, ...] = (
+    DataLayout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
+    DataLayout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
+    DataLayout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
+    DataLayout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
+    DataLayout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),
     # A folder of that name says best itself what it lacks.
-    Layout("ham10000", ham10000.is_named, ham10000.load, "a name with HAM10000 in it"),
+    DataLayout("ham10000", ham10000.is_named, ham10000.load, "a name with HAM10000 in it"),
 )
 
 
-def recognise(path: Path) -> Layout | None:
+def recognise(path: Path) -> DataLayout | None:
     """The layout of what lies in the folder or file `path`; None where it is none that is known.
 
     One layout at most is recognised. An archive that cannot be read is known by its name alone.
@@ -48,7 +48,7 @@ def recognise(path: Path) -> Layout | None:
     return next((layout for layout in LAYOUTS if layout.recognise(files, path)), None)
 
 
-def named(name: str) -> Layout:
+def named(name: str) -> DataLayout:
     """The layout called `name`."""
     return next(layout for layout in LAYOUTS if layout.name == name)
 

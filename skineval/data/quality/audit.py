@@ -17,7 +17,7 @@ from skineval.data.quality.crossings import Claims, Parting, examine, folds_apar
 from skineval.data.quality.descriptors import SIDE
 from skineval.data.quality.duplicates import Copies, content_units, find_copies
 from skineval.data.quality.leakage import Leak, leaks
-from skineval.data.quality.near_duplicates import Match, search
+from skineval.data.quality.near_duplicates import SimilarPair, search
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import official_split
 from skineval.data.splits.split import Split
@@ -56,7 +56,7 @@ class Pair:
     lesion_b: str
     dx_a: str
     dx_b: str
-    distance: float  #: see `skineval.data.quality.near_duplicates.Match`
+    distance: float  #: see `skineval.data.quality.near_duplicates.SimilarPair`
     contrast: float
     transform: str
     folds_apart: int | None  #: folds of the actual split in which one is tested and the other is not; None without one
@@ -178,7 +178,7 @@ class _Dealt:
     parts: NDArray[np.int64]
 
 
-def _pair(table: LesionTable, match: Match, dealt: _Dealt | None) -> Pair:
+def _pair(table: LesionTable, match: SimilarPair, dealt: _Dealt | None) -> Pair:
     rows = [match.first, match.second]
     known = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
     (image_a, image_b), lesion_ids, (dx_a, dx_b) = known

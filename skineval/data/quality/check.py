@@ -20,9 +20,9 @@ from skineval.data.findings import Finding
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata
-from skineval.data.layouts.pictures import MASK, is_picture
+from skineval.data.layouts.pictures import MASK, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
-from skineval.data.quality.image_files import UNREADABLE, Content, examine
+from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.values.lesion_table import LesionTable
 
 NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
@@ -141,7 +141,7 @@ def _read(
 
 
 def _decoded(contents: Iterable[Content], *, masks: bool) -> Decoded:
-    mine = [content for content in contents if _is_mask(content.file) == masks]
+    mine = [content for content in contents if is_mask(content.file) == masks]
     return Decoded(len(mine), sum(content.problem is None for content in mine))
 
 
@@ -240,7 +240,7 @@ def _judge_files(
     """What is wrong with image files and masks by themselves, and beside each other."""
     for content in contents:
         where = content.file.listed(path)
-        yield from _judge(content, where, owners.get(where, ()))
+        yield from (flaw.at(where, owners.get(where, ())) for flaw in flaws(content))
     yield from _judge_masks(path, contents, owners)
     yield from _unusual_sizes(path, contents)
     yield from _unread(path, files)
@@ -253,38 +253,11 @@ def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
         yield replace(finding, image_ids=(id_,)) if id_ in rows.numbers else finding
 
 
-def _judge(content: Content, where: str, owner: tuple[str, ...]) -> Iterator[Finding]:
-    """What is wrong with a single file."""
-    if content.problem is not None:
-        problem = content.problem
-        yield Finding(problem.code, where, problem.what, problem.hint, image_ids=owner)
-        return
-    assert content.format is not None  # of what was decoded
-    if content.file.inner.suffix.lower() not in content.format.suffixes:
-        hint = "It is read as what it is; rename it."
-        yield Finding("wrong-suffix", where, f"is a {content.format.name} image", hint, "remark")
-    if not content.ended:
-        what = f"does not end like a {content.format.name} image: a few bytes are missing, or something follows"
-        yield Finding("unended", where, what, "Compare it with the original.", "remark")
-    if content.orientation != 1:
-        what = f"is to be turned, says its EXIF orientation {content.orientation}"
-        hint = "It is turned when it is read; other programs may not do that, nor turn its mask."
-        yield Finding("orientation", where, what, hint, "remark")
-    if _is_mask(content.file):
-        return
-    if content.mode != "RGB":
-        hint = "It is turned into RGB: compare its colours with the original."
-        yield Finding("colours", where, f"has pixels of mode {content.mode}, not RGB", hint, "remark")
-    if content.darkest == content.brightest:
-        hint = "Restore the image, or leave it out."
-        yield Finding("blank", where, f"shows nothing: every pixel is {content.darkest}", hint, image_ids=owner)
-
-
 def _judge_masks(path: Path, contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     """Masks that mark nothing or all, are not of the shape of their image, or have none."""
-    images = {content.file.inner.stem: content for content in contents if not _is_mask(content.file)}
+    images = {content.file.inner.stem: content for content in contents if not is_mask(content.file)}
     for mask in contents:
-        if not _is_mask(mask.file) or mask.problem is not None:
+        if not is_mask(mask.file) or mask.problem is not None:
             continue
         where = mask.file.listed(path)
         hint = "The explanations of this image cannot be scored by it."
@@ -307,7 +280,7 @@ def _judge_masks(path: Path, contents: Sequence[Content], owners: Mapping[str, t
 
 def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]:
     """Images of another size than nearly all others."""
-    sound = [content for content in contents if content.problem is None and not _is_mask(content.file)]
+    sound = [content for content in contents if content.problem is None and not is_mask(content.file)]
     sizes = Counter(content.size for content in sound)
     if len(sound) < ENOUGH or len(sizes) == 1:
         return
@@ -345,10 +318,6 @@ def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _shown(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def _is_mask(file: StoredFile) -> bool:
-    return file.inner.stem.endswith(MASK)
 
 
 def _image_id(name: PurePath) -> str:

@@ -47,8 +47,8 @@ def find_copies(table: LesionTable, pixels: NDArray[np.uint8]) -> tuple[Copies, 
     """
     found = [
         rows
-        for suspects in _equal(range(len(table)), lambda row: _digest(pixels[row]))
-        for rows in _equal(suspects, lambda row: _digest(table.images.pixels([row], COMPARED)))
+        for suspects in _equal(range(len(table)), lambda row: digest(pixels[row]))
+        for rows in _equal(suspects, lambda row: digest(table.images.pixels([row], COMPARED)))
     ]
     return tuple(_describe(table, rows) for rows in sorted(found))
 
@@ -83,7 +83,8 @@ def _same_files(table: LesionTable, rows: Iterable[int]) -> bool:
     return None not in contents and len({hashlib.sha256(data).digest() for data in contents if data}) == 1
 
 
-def _digest(image: NDArray[np.uint8]) -> bytes:
+def digest(image: NDArray[np.uint8]) -> bytes:
+    """What tells the pixels of one image, of any shape, from those of others."""
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 

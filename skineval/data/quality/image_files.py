@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from skineval.base.errors import DataError
-from skineval.data.files.formats import NAMES, Format, Problem, format_of, problem_of
+from skineval.data.files.formats import NAMES, ImageFormat, format_of, problem_of
 from skineval.data.files.stored_files import StoredFile
+from skineval.data.findings import Flaw
+from skineval.data.layouts.pictures import is_mask
 
 UNREADABLE = "unreadable"  #: code of a file of which no byte can be trusted
 _RESTORE = "Download or copy it again."
@@ -33,8 +36,8 @@ class Content:
 
     file: StoredFile
     sha256: str = ""  #: of the bytes; "" where they cannot be read
-    problem: Problem | None = None
-    format: Format | None = None
+    problem: Flaw | None = None
+    format: ImageFormat | None = None
     width: int = 0
     height: int = 0
     mode: str = ""  #: Pillow's name for the kind of its pixels
@@ -55,21 +58,47 @@ def examine(file: StoredFile) -> Content:
         data = file.read()
     except DataError as error:
         what = error.message.removeprefix(file.name).strip().rstrip(".")
-        return Content(file, problem=Problem(UNREADABLE, what, _RESTORE))
+        return Content(file, problem=Flaw(UNREADABLE, what, _RESTORE))
     found = format_of(data)
     ended = found is not None and found.is_ended(data)
     content = Content(file, hashlib.sha256(data).hexdigest(), format=found, ended=ended)
     if not data:
-        return replace(content, problem=Problem("empty", "is empty", _RESTORE))
+        return replace(content, problem=Flaw("empty", "is empty", _RESTORE))
     if found is None:
         what = f"is not a {NAMES} image but {_name(data)}"
-        return replace(content, problem=Problem("not-an-image", what, _RESTORE))
+        return replace(content, problem=Flaw("not-an-image", what, _RESTORE))
     try:
         image = found.open(data)
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         return replace(content, problem=_damage(error, ended))
     with image:
         return _decode(image, content)
+
+
+def flaws(content: Content) -> Iterator[Flaw]:
+    """What is wrong with a single file, or worth knowing of it."""
+    if content.problem is not None:
+        yield content.problem
+        return
+    assert content.format is not None  # of what was decoded
+    if content.file.inner.suffix.lower() not in content.format.suffixes:
+        what = f"is a {content.format.name} image"
+        yield Flaw("wrong-suffix", what, "It is read as what it is; rename it.", "remark")
+    if not content.ended:
+        what = f"does not end like a {content.format.name} image: a few bytes are missing, or something follows"
+        yield Flaw("unended", what, "Compare it with the original.", "remark")
+    if content.orientation != 1:
+        what = f"is to be turned, says its EXIF orientation {content.orientation}"
+        hint = "It is turned when it is read; other programs may not do that, nor turn its mask."
+        yield Flaw("orientation", what, hint, "remark")
+    if is_mask(content.file):
+        return
+    if content.mode != "RGB":
+        hint = "It is turned into RGB: compare its colours with the original."
+        yield Flaw("colours", f"has pixels of mode {content.mode}, not RGB", hint, "remark")
+    if content.darkest == content.brightest:
+        what = f"shows nothing: every pixel is {content.darkest}"
+        yield Flaw("blank", what, "Restore the image, or leave it out.")
 
 
 def _decode(image: Image.Image, content: Content) -> Content:
@@ -93,9 +122,9 @@ def _decode(image: Image.Image, content: Content) -> Content:
     )
 
 
-def _damage(error: Exception, ended: bool) -> Problem:
+def _damage(error: Exception, ended: bool) -> Flaw:
     code, what = ("undecodable", "cannot be decoded") if ended else ("truncated", "ends before the image does")
-    return Problem(code, f"{what}: {error}", _RESTORE)
+    return Flaw(code, f"{what}: {error}", _RESTORE)
 
 
 def _name(data: bytes) -> str:

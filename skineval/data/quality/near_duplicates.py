@@ -1,10 +1,10 @@
 """Images of different lesions that look like one lesion: candidates for a person to judge.
 
 How alike two images are is the inner product of their descriptors (skineval.data.quality.descriptors), over all views
-of either.
-That alone puts small round naevi first, which all look like one another. So a pair is ranked by its *contrast*: its
-likeness less what is usual around its two images, the mean likeness of each to its 4th to 11th neighbour (the
-correction of hubs by Conneau et al., "Word translation without parallel data", ICLR 2018, there called CSLS).
+of either. That alone puts small round naevi first, which all look like one another. So a pair is ranked by its
+*contrast*: its likeness less what is usual around its two images, the mean likeness of each to its 4th to 11th
+neighbour (the correction of hubs by Conneau et al., "Word translation without parallel data", ICLR 2018, there called
+CSLS).
 
 Measured on the 10,015 images of HAM10000 at 200 x 150 pixels, with lesion_id as the group: of the 18 published pairs
 (`skineval.data.groups.KNOWN_DUPLICATES`), 10 are among the first 70 candidates; the others, mostly different
@@ -18,15 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.quality.descriptors import VIEWS, Descriptors, View, describe, relief, same_way_up, to_grey
-
-if TYPE_CHECKING:
-    pass
 
 Progress = Callable[[int, int], None]
 Rows = NDArray[np.int64]
@@ -38,7 +34,7 @@ BLOCK = 512  #: images whose likeness to all others is in memory at a time
 
 
 @dataclass(frozen=True)
-class Match:
+class SimilarPair:
     """Two images that look alike, as rows of a table, `first` < `second`."""
 
     first: int
@@ -52,7 +48,7 @@ class Match:
 class Joined:
     """The most similar images of two lesions that are known to be one."""
 
-    match: Match
+    match: SimilarPair
     rank: int  #: 1 + the number of candidates, those that are not shown included, with more contrast
     random: float  #: share of random pairs with at least as much contrast
 
@@ -61,7 +57,7 @@ class Joined:
 class Found:
     """What looks alike."""
 
-    candidates: tuple[Match, ...]  #: the most similar images of two groups, the most conspicuous first
+    candidates: tuple[SimilarPair, ...]  #: the most similar images of two groups, the most conspicuous first
     joined: tuple[Joined, ...]  #: lesions of one group, likewise
 
 
@@ -119,13 +115,13 @@ class Likeness:
         """The likeness less what is usual around the two images; `usual` is that of every image, (n,)."""
         return self.value - np.float32(0.5) * (usual[self.first] + usual[self.second])
 
-    def match(self, place: int, usual: NDArray[np.float32], pixels: NDArray[np.uint8]) -> Match:
+    def match(self, place: int, usual: NDArray[np.float32], pixels: NDArray[np.uint8]) -> SimilarPair:
         """One pair, with what makes the second image look like the first."""
         first, second = int(self.first[place]), int(self.second[place])
         view, moved = VIEWS[self.view[place]], bool(self.moved[place])
         fixed, other = (second, first) if moved else (first, second)
         view = _upright(pixels[fixed], pixels[other], view)
-        return Match(
+        return SimilarPair(
             first,
             second,
             float(max(0.0, 1 - self.value[place])),

@@ -12,7 +12,7 @@ from PIL import Image
 from skineval.base.errors import DataError
 from skineval.data.groups import KNOWN_DUPLICATES, read_pairs
 from skineval.data.quality.descriptors import SIDE, VIEWS, View, describe, relief, same_way_up, to_grey
-from skineval.data.quality.near_duplicates import Match, search
+from skineval.data.quality.near_duplicates import SimilarPair, search
 from skineval.data.synthetic import synthetic
 from skineval.values.lesion_table import LesionTable
 
@@ -37,12 +37,12 @@ def small(originals: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([shrunk(picture) for picture in originals])
 
 
-def found_in(pixels: NDArray[np.uint8], most: int = 3) -> tuple[Match, ...]:
+def found_in(pixels: NDArray[np.uint8], most: int = 3) -> tuple[SimilarPair, ...]:
     ids = [f"I{row}" for row in range(len(pixels))]
     return search(pixels, ids, ids, most=most).candidates
 
 
-def planted(small: NDArray[np.uint8], copy: NDArray[np.uint8]) -> Match:
+def planted(small: NDArray[np.uint8], copy: NDArray[np.uint8]) -> SimilarPair:
     """The best candidate once `copy`, of image 7, stands at the end."""
     match = found_in(np.concatenate([small, copy[None]]), most=1)[0]
     assert (match.first, match.second) == (7, len(small))
