@@ -29,7 +29,7 @@ _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 class Refused(Exception):  # noqa: N818 - not an error yet: whoever asked says what it means
     """What was asked for cannot be had, and asking again would not help; the text says why."""
 
-    answered = True
+    answered = True  #: by a server, unless nobody was asked
 
 
 class Broken(Exception):  # noqa: N818
