@@ -17,8 +17,18 @@ from skineval.cli import forecast as forecasts
 from skineval.cli.bench_progress import BenchDisplay
 from skineval.cli.board import Board, Row
 from skineval.cli.forecast import Forecast, Pace
-from skineval.grid.events import CellBegan, CellFinished, CellsPlanned, PhaseBegan, Report, StepDone
+from skineval.cli.tune_progress import SearchDisplay
+from skineval.grid.events import (
+    CellBegan,
+    CellFinished,
+    CellsPlanned,
+    ImagesDecoded,
+    PhaseBegan,
+    Report,
+    StepDone,
+)
 from skineval.grid.plan import HEAD_SHARE
+from skineval.tuning.trials import Trial, TrialBegan, TrialEnded, TrialsPlanned
 from skineval.values.runspec import RunSpec, Selection, Training
 
 TRAINING = Training(epochs=6, batch_size=8, learning_rate=0.1)
@@ -222,6 +232,43 @@ def test_a_log_has_a_line_an_epoch_that_says_what_it_is_of(capsys, monkeypatch, 
         "100 images/s, 40 s left (all cells: 2 min 30 s)"
     )
     assert lines[6] == "done resnet34/class-weights fold 0 seed 0 in 1 min 50 s"
+
+
+def test_a_row_says_what_its_cell_does_until_it_trains(clock):
+    board, name = Board(quiet=False), CELL.run_id
+    report = BenchDisplay(board)
+    report(ImagesDecoded(5, 9))
+    assert drawn(board, 100)[-1].startswith("preparing images 5/9")
+    ends = {
+        "starting": (CellsPlanned((CELL,), 0), CellBegan(name)),
+        "1/6––––": (PhaseBegan("training", name),),
+        "predicting": (PhaseBegan("predicting", name),),
+    }
+    for end, events in ends.items():
+        for event in events:
+            report(event)
+        cells, line = drawn(board, 100)[-2:]
+        assert cells.startswith("cells 0/1 ")
+        assert "".join(line.split()).endswith(end)
+    report(CellFinished(name, "done", ""))
+    assert drawn(board, 100)[-1].startswith("cells 1/1 ")
+
+
+def test_the_cells_of_a_trial_are_counted_as_one_training(capsys, clock):
+    cells, trial = (CELL, replace(CELL, fold=1)), Trial(3, {"epochs": 6})
+    with Board(quiet=False) as board:
+        report = SearchDisplay(board)
+        report(TrialsPlanned(5, 3))
+        report(TrialBegan(trial, cells))
+        for cell in cells:
+            for epoch in range(1, 7):
+                clock.now += 10
+                report(EpochEnded(cell.run_id, epoch, 6, 1.0, 1.0, 0.5, 100.0))
+        report(TrialEnded(replace(trial, state="done", value=0.5), Trial(1, {}, "done", 0.7)))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "3 of 5 trials are over already"
+    assert lines[7] == ("trial 3: epoch 7/12, loss 1.000, validation balanced accuracy 0.500, 100 images/s, 50 s left")
+    assert lines[13:] == ["done trial 3: 0.500 (epochs 6)"]
 
 
 def test_nothing_is_said_to_whoever_wants_quiet(capsys, clock):
