@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from skineval.base.errors import ExitCode
 from skineval.cli.flags import RecipeArgument, takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, print_tables
 from skineval.values.keys import KEYS, RUN
-
-if TYPE_CHECKING:
-    from skineval.api import Request
-    from skineval.values.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
 
@@ -47,36 +43,20 @@ def bench(
     the same command again goes on from what is there.
     """
     from skineval import api
-    from skineval.catalog.catalog import load_catalog
     from skineval.cli.bench_progress import BenchDisplay
     from skineval.cli.board import Board
 
-    catalog = load_catalog()
-    if not quiet:
-        for problem in catalog.problems:
-            warn(f"{problem}.")
+    catalog = loaded_catalog(quiet)
     asked = api.request(recipe, keys)
     if dry_run:
-        _show_plan(asked, catalog, format)
+        print_table(api.plan_table(asked, catalog), format)
         return
     with Board(quiet) as board:
         result = api.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
-    _show(result, format, quiet)
-    if result.unfinished:
-        raise typer.Exit(ExitCode.CELLS_FAILED)
-
-
-def _show(result: BenchResult, format: Format, quiet: bool) -> None:
-    from skineval.cli.output import print_tables
     from skineval.report.bench.bench import comparisons
 
     print_tables(comparisons(result), format)
     if not quiet:
         typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
-
-
-def _show_plan(asked: Request, catalog: Any, format: Format) -> None:
-    from skineval import api
-    from skineval.cli.output import print_table
-
-    print_table(api.plan_table(asked, catalog), format)
+    if result.unfinished:
+        raise typer.Exit(ExitCode.CELLS_FAILED)

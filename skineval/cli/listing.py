@@ -9,7 +9,7 @@ import typer
 
 from skineval.base.errors import PluginError
 from skineval.cli.fast_start import QuickCommand, QuickGroup
-from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, warn
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
@@ -29,7 +29,7 @@ app = typer.Typer(
 def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format, quiet: bool) -> None:
     from skineval.report.document.tables import Column, Row, Table
 
-    catalog = _catalog(quiet)
+    catalog = loaded_catalog(quiet)
     columns = [Column("name", "Name"), Column("summary", "What it is"), Column("parameters", "Parameters", priority=2)]
     columns.append(Column("package", "Package", priority=1))
     rows = [
@@ -56,7 +56,7 @@ def models(
     from skineval.cli.board import counting
     from skineval.report.document.tables import Cell, Column, Row, Table
 
-    catalog = _catalog(quiet)
+    catalog = loaded_catalog(quiet)
     columns = [
         Column("name", "Name"),
         Column("summary", "What it is", priority=3 if details else 0),
@@ -132,15 +132,6 @@ def recipes(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> 
 
     rows = [Row((name, recipe_summary(file))) for name, file in shipped_recipes().items()]
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)
-
-
-def _catalog(quiet: bool) -> Catalog:
-    from skineval.catalog.catalog import load_catalog
-
-    catalog = load_catalog()
-    for problem in () if quiet else catalog.problems:
-        warn(f"{problem}.")
-    return catalog
 
 
 def _parameters(specification: Specification) -> dict[str, Value | tuple[Value, ...]]:

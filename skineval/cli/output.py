@@ -15,6 +15,7 @@ import typer
 from skineval.base.files import DiskError
 
 if TYPE_CHECKING:
+    from skineval.catalog.catalog import Catalog
     from skineval.report.document.tables import Table
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -53,6 +54,16 @@ def warn(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(
         Text.assemble(("Warning: ", "bold yellow"), _literal(text))
     )
+
+
+def loaded_catalog(quiet: bool) -> Catalog:
+    """The catalog, with a warning for whatever of a plugin was set aside."""
+    from skineval.catalog.catalog import load_catalog
+
+    catalog = load_catalog()
+    for problem in () if quiet else catalog.problems:
+        warn(f"{problem}.")
+    return catalog
 
 
 def is_terminal() -> bool:

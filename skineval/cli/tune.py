@@ -9,7 +9,7 @@ import typer
 
 from skineval.base.errors import Interrupted, UsageError
 from skineval.cli.flags import RecipeArgument, takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table
 from skineval.values.keys import KEYS, RUN
 
 EXAMPLE = "Example: skineval tune --models resnet18 --trials 20 --search learning_rate=1e-4..1e-2,weight_decay"
@@ -59,15 +59,10 @@ def tune(
     from what is there; more --trials extend it.
     """
     from skineval import api
-    from skineval.catalog.catalog import load_catalog
     from skineval.cli.board import Board
-    from skineval.cli.output import print_table
     from skineval.cli.tune_progress import SearchDisplay
 
-    catalog = load_catalog()
-    if not quiet:
-        for problem in catalog.problems:
-            warn(f"{problem}.")
+    catalog = loaded_catalog(quiet)
     asked = api.request(recipe, keys)
     wanted = _whole(trials)
     try:
