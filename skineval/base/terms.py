@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
+Progress: TypeAlias = Callable[[int, int], None]  #: called with how much of something is done, and how much there is
 #: How an image that is not square becomes one. squash: the whole image, its sides scaled differently; crop: the largest
 #: square at its centre; pad: the whole image, its sides scaled alike, centred on black.
 Fit: TypeAlias = Literal["squash", "crop", "pad"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.places import cache_folder
-from skineval.base.terms import IMAGE, OVERSAMPLE_FIRST
+from skineval.base.terms import IMAGE, OVERSAMPLE_FIRST, Progress
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import read_pairs, regroup
 from skineval.data.quality.audit import OFFICIAL, Audit, Settings, audit
@@ -20,8 +19,6 @@ from skineval.grid.sources import read_data
 from skineval.grid.tables import read_json
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import make_recipe, read_recipe
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

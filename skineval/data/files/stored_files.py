@@ -19,9 +19,10 @@ from skineval.data.files.formats import SUFFIXES, UNREAD
 from skineval.data.files.zip_archives import LOCAL_HEADER, MAX_BYTES, OTHERS, ignored, list_members
 from skineval.data.findings import Finding
 
+TABLES = (".csv", ".tab", ".tsv", "")  #: suffixes of tables, of metadata too; the best first
 _NOWHERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)  #: errors of a link of which the target is not there
 #: What a link to nowhere is called that may have led to images, a table, or a folder of them.
-_MISSED = (*SUFFIXES, *UNREAD, ".zip", ".npz", ".csv", ".tab", ".tsv", "")
+_MISSED = (*SUFFIXES, *UNREAD, ".zip", ".npz", *TABLES)
 _MAGIC = b"PK\x03\x04"  #: what the header before each member of a zip archive begins with
 
 

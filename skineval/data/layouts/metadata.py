@@ -13,7 +13,7 @@ import numpy as np
 from skineval.base.errors import DataError, first_few
 from skineval.base.terms import DIAGNOSES
 from skineval.data import tables
-from skineval.data.files.stored_files import StoredFile
+from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.quarantine import require_known
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in lower case
-TABLES = (".csv", ".tab", ".tsv", "")  #: suffixes of metadata files; the best first
 REQUIRED = ("lesion_id", "image_id", "dx")
 DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
@@ -208,14 +207,15 @@ def _completed(raw: pd.DataFrame) -> pd.DataFrame:
     return raw.assign(**{column: "" for column in DESCRIBED if column not in raw})
 
 
-def _age(text: str) -> float:
-    """Years; NaN where unknown. Raises ValueError for what is no age."""
+def _age(text: str) -> float | None:
+    """Years; NaN where unknown, None for what is no age."""
     if text.lower() in _UNKNOWN:
         return float("nan")
-    age = float(text.replace(",", "."))
-    if not 0 <= age <= MAX_AGE:
-        raise ValueError
-    return age
+    try:
+        age = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return age if 0 <= age <= MAX_AGE else None
 
 
 def check_identifiers(frame: pd.DataFrame, name: str) -> None:
@@ -312,7 +312,7 @@ def _unusable_ages(frame: pd.DataFrame) -> Fault:
         "unusable age",
         "rows with an unusable age",
         f"Ages are years from 0 to {MAX_AGE}, or empty.",
-        _rows(frame, [not _is_age(age) for age in frame["age"]], map(_short, frame["age"])),
+        _rows(frame, [_age(age) is None for age in frame["age"]], map(_short, frame["age"])),
     )
 
 
@@ -325,14 +325,6 @@ def _rows(frame: pd.DataFrame, wrong: Iterable[bool], texts: Iterable[str]) -> t
 def _usable(image_ids: Iterable[str]) -> tuple[str, ...]:
     """Those ids that are fit to be written to a list."""
     return tuple(id_ for id_ in image_ids if IDENTIFIER.fullmatch(id_))
-
-
-def _is_age(text: str) -> bool:
-    try:
-        _age(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _repeated(id_: str, first: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
-from skineval.base.terms import IMAGE, PARTS
+from skineval.base.terms import IMAGE, PARTS, Progress
 from skineval.data.pixels.store import open_store
 from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
 from skineval.data.quality.descriptors import SIDE
@@ -22,8 +22,6 @@ from skineval.data.splits.dealing import split
 from skineval.data.splits.given import official_split
 from skineval.data.splits.split import Split
 from skineval.values.lesion_table import LesionTable, diagnosis_codes
-
-Progress = Callable[[int, int], None]
 
 OFFICIAL = Claims("the data set's own parts", "official")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES
+from skineval.base.terms import DIAGNOSES, Progress
 from skineval.data.files import formats
 from skineval.data.files.checksums import checksum, verify
 from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
@@ -30,8 +30,6 @@ ENOUGH = 20  #: images from which on there is a usual size
 THRESHOLD = 128  #: grey level from which on a mask marks the lesion
 MAX_THREADS = 8  #: that decode at a time: each may hold one image of the largest size allowed
 IGNORED = "It is ignored; nothing needs be done if that is meant."
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

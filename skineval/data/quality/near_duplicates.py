@@ -22,9 +22,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.terms import Progress
 from skineval.data.quality.descriptors import VIEWS, Descriptors, View, describe, relief, same_way_up, to_grey
 
-Progress = Callable[[int, int], None]
 Rows = NDArray[np.int64]
 
 NEIGHBOURS = 12  #: images that each one is compared with in earnest
