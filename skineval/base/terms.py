@@ -11,6 +11,8 @@ Progress: TypeAlias = Callable[[int, int], None]  #: called with how much of som
 #: How an image that is not square becomes one. squash: the whole image, its sides scaled differently; crop: the largest
 #: square at its centre; pad: the whole image, its sides scaled alike, centred on black.
 Fit: TypeAlias = Literal["squash", "crop", "pad"]
+#: Test-time augmentation. d4: the mean over the eight turns and mirrorings of an image.
+Tta: TypeAlias = Literal["none", "d4"]
 #: The seven diagnoses of HAM10000, in alphabetical order; this order stands beside every probability.
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 DIAGNOSIS_NAMES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import UsageError
 from skineval.base.places import cache_folder
 from skineval.base.terms import IMAGE, OVERSAMPLE_FIRST, Progress
 from skineval.catalog.catalog import Catalog
@@ -14,9 +14,8 @@ from skineval.data.quality.audit import OFFICIAL, Audit, Settings, audit
 from skineval.data.quality.crossings import Claims
 from skineval.data.splits.given import read_split
 from skineval.data.splits.split import Split
-from skineval.grid.folder import BenchFolder
+from skineval.grid.folder import BenchFolder, read_environment
 from skineval.grid.sources import read_data
-from skineval.grid.tables import read_json
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import make_recipe, read_recipe
 
@@ -87,26 +86,18 @@ def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = Non
     Raises DataError where its files are damaged, or where its split is not one of its data.
     """
     recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
-    environment = read_json(folder.environment)
+    environment = read_environment(folder)
     table, _ = read_data(recipe, catalog)
     # Copies are not asked to keep lesions together, and no other split may hold any.
     read_as = recipe.protocol if recipe.protocol == OVERSAMPLE_FIRST else IMAGE
     split = read_split(folder.split, table, protocol=read_as, repeats=recipe.repeats)
-    try:
-        made = environment["split"]
-        claims = Claims(
-            f"the split of {folder.path.resolve().name}",
-            str(made["protocol"]),
-            fingerprint=str(made["fingerprint"]),
-            data=str(environment["data"]["fingerprint"]),
-            data_now=table.fingerprint,
-        )
-        stamps = tuple(map(str, environment["stamps"]))
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{folder.environment} does not say what was benched: {error!r} is missing.",
-            "Run the bench again to restore it.",
-        ) from error
+    claims = Claims(
+        f"the split of {folder.path.resolve().name}",
+        environment.split.protocol,
+        fingerprint=environment.split.fingerprint,
+        data=environment.data.fingerprint,
+        data_now=table.fingerprint,
+    )
     if groups is not None:
         table = regroup(table, read_pairs(Path(groups).expanduser()))
-    return Subject(table, split, claims, stamps, folder.path)
+    return Subject(table, split, claims, environment.stamps, folder.path)

@@ -21,9 +21,9 @@ from skineval.catalog.specs import Metric
 from skineval.grid.cell.record import CellRecord, read_cell
 from skineval.grid.ensembles import FOLDS, ensembles
 from skineval.grid.events import PhaseBegan, Report, Warned
-from skineval.grid.folder import BenchFolder
+from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.grid.sources import load_table
-from skineval.grid.tables import read_frame, read_json, write_frame
+from skineval.grid.tables import read_frame, write_frame
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best
 from skineval.measure.intervals import estimate
@@ -136,11 +136,11 @@ def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
 def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
     """Everything of a bench but its measures."""
     recipe = read_own_recipe(folder)
-    environment = read_json(folder.environment)
+    environment = read_environment(folder)
     split = read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
     cells = _cells(folder)
     groups = dict(zip(split["lesion_id"], split["group"], strict=True))
-    classes = tuple(environment["classes"])
+    classes = environment.classes
     done = [record for record in _records(folder, cells) if record.status == DONE]
     copies = recipe.protocol == OVERSAMPLE_FIRST
     finished = [_cell_result(folder, record, classes, groups, copies) for record in done]
@@ -151,7 +151,7 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
         recipe=recipe,
         environment=environment,
         classes=classes,
-        warnings=tuple(environment["stamps"]),
+        warnings=environment.stamps,
         split=split,
         cells=cells,
         results=pd.DataFrame(columns=list(RESULT_COLUMNS)),
@@ -270,22 +270,20 @@ def _selected(ensemble: EnsembleResult, part: str) -> EnsembleResult:
     return replace(ensemble, predictions=tuple(one.select(part) for one in ensemble.predictions))
 
 
-def _external_names(folder: BenchFolder) -> list[str]:
+def _external_names(folder: BenchFolder) -> tuple[str, ...]:
     """The external tests of a bench, in the order of its recipe."""
-    if not folder.environment.is_file():
-        return []
-    return list(read_json(folder.environment).get("external", ()))
+    return read_environment(folder).external if folder.environment.is_file() else ()
 
 
 def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:
     """An external test without its measures: what the finished cells that know this very data set have predicted."""
     files = folder.external(name)
-    facts = read_json(files.about)
+    facts = read_external(files)
     images = read_frame(files.images, ("image_id", "lesion_id", "group", "excluded"))
     groups = dict(zip(images["lesion_id"], images["group"], strict=True))
     predictions = {}
     for record in done:
-        if facts["key"] in record.externals:
+        if facts.key in record.externals:
             file = folder.cell(record.spec.run_id).external(name)
             frame = read_frame(file, PREDICTION_TEXT)
             predictions[record.spec.run_id] = from_frame(frame, source=str(file), classes=classes, groups=groups)

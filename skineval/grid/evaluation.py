@@ -16,8 +16,7 @@ from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable
 from skineval.grid.conclude import RESULT_COLUMNS
-from skineval.grid.folder import BenchFolder
-from skineval.grid.tables import read_json
+from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
 from skineval.measure.predictions import read_predictions
@@ -62,11 +61,11 @@ def origin(predictions: Path) -> Origin:
     for cell, external in ((file.parent, ""), (file.parent.parent, file.stem)):
         bench = BenchFolder(cell.parent.parent)
         if cell.parent.name == "cells" and bench.environment.is_file():
-            environment = read_json(bench.environment)
-            stamps, known = environment["stamps"], environment["data"].get("lesions_known", True)
+            environment = read_environment(bench)
+            stamps, known = environment.stamps, environment.data.lesions_known
             if external:
-                about = read_json(bench.external(external).about)
-                stamps, known = [*stamps, *["SYNTHETIC"] * about["synthetic"]], about["lesions_known"]
+                about = read_external(bench.external(external))
+                stamps, known = (*stamps, *["SYNTHETIC"] * about.synthetic), about.lesions_known
             return Origin(tuple(dict.fromkeys(stamps)), known)
     return Origin()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from skineval.base.errors import DataError, UsageError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.values.lesion_table import LesionTable
+from skineval.values.result import ExternalData
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
 SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"
@@ -87,30 +88,30 @@ def exclusions(external: External, reasons: NDArray[np.object_]) -> pd.DataFrame
     return external.table.frame[["image_id", "lesion_id", "group"]].assign(excluded=reasons)
 
 
-def about(external: External, images: pd.DataFrame) -> dict[str, Any]:
-    """about.json: what an external test is made of."""
+def about(external: External, images: pd.DataFrame) -> ExternalData:
+    """What an external test is made of."""
     kept = images["excluded"] == ""
     table = external.table
-    return {
-        "name": external.name,
-        "data": table.name,
-        "layout": table.layout,
-        "licence": table.licence,
-        "fingerprint": table.fingerprint,
-        "key": external.key,
-        "synthetic": table.synthetic,
-        "images": len(table),
-        "lesions_known": table.lesions_known,
-        "tested_images": int(kept.sum()),
-        "tested_lesions": int(images["group"][kept].nunique()),
-        "excluded": dict(Counter(images["excluded"][~kept].tolist())),
-        "notes": list(table.notes),
-    }
+    return ExternalData(
+        name=external.name,
+        data=table.name,
+        layout=table.layout,
+        licence=table.licence,
+        fingerprint=table.fingerprint,
+        key=external.key,
+        synthetic=table.synthetic,
+        images=len(table),
+        lesions_known=table.lesions_known,
+        tested_images=int(kept.sum()),
+        tested_lesions=int(images["group"][kept].nunique()),
+        excluded=dict(Counter(images["excluded"][~kept].tolist())),
+        notes=tuple(table.notes),
+    )
 
 
-def described(facts: Mapping[str, Any]) -> str:
+def described(facts: ExternalData) -> str:
     """One sentence on what was left out of an external test."""
-    excluded: Mapping[str, int] = facts["excluded"]
+    excluded = facts.excluded
     if not excluded:
         return "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
     counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(excluded.items()))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from skineval.base.codec import read_json
 from skineval.base.errors import LISTED, ModelFileError
+from skineval.values.environment import Environment
+from skineval.values.result import ExternalData
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,19 @@ class BenchFolder:
     def network(self, network_id: str) -> Path:
         """Where a network is trained that several cells share."""
         return self.path / "networks" / network_id
+
+
+def read_environment(folder: BenchFolder) -> Environment:
+    """What environment.json says, as far as it is known here: it is told, and changes no figure.
+
+    Raises DataError where it is missing or damaged.
+    """
+    return read_json(Environment, folder.environment, extra="ignore")
+
+
+def read_external(folder: ExternalFolder) -> ExternalData:
+    """What about.json says, as `read_environment`."""
+    return read_json(ExternalData, folder.about, extra="ignore")
 
 
 def refuse_bench(path: Path) -> None:

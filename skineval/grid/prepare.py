@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import absolute, load_table, read_data
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
+from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.lesion_table import LesionTable, labels
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
@@ -200,45 +200,38 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
     ), sources
 
 
-def environment(prepared: Prepared, catalog: Catalog, command: list[str]) -> dict[str, Any]:
-    """environment.json: what one needs to know to repeat the bench, or to doubt it."""
-    return {
-        "command": command,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "executable": Path(sys.executable).name,
-        "device": {
-            "name": prepared.device.name,
-            "description": prepared.device.description,
-            "reason": prepared.device.reason,
-        },
-        "threads": prepared.threads,
-        "precision": dict(prepared.precisions),
-        "initial_weights": {str(cell.model): cell.weights for cell in prepared.cells},
-        "lacking_weights": list(prepared.lacking),
-        "learning_rate": {str(cell.model): cell.training.learning_rate for cell in prepared.cells},
-        "data": {
-            "name": prepared.table.name,
-            "layout": prepared.table.layout,
-            "licence": prepared.table.licence,
-            "fingerprint": prepared.table.fingerprint,
-            "images": len(prepared.table),
-            "lesions": int(prepared.table.frame["group"].nunique()) if prepared.table.lesions_known else None,
-            "lesions_known": prepared.table.lesions_known,
-            "notes": list(prepared.table.notes),
-        },
-        "split": {
-            "fingerprint": prepared.split.fingerprint,
-            "protocol": prepared.split.protocol,
-            "source": prepared.recipe.split or "dealt out",
-        },
-        "external": [external.name for external in prepared.externals],
-        "classes": list(prepared.classes),
-        "stamps": list(prepared.stamps),
-        "plugins": {name: provider.package for name, provider in catalog.plugins.providers.items()},
-        "set_aside": [str(problem) for problem in catalog.problems],
-    }
+def environment(prepared: Prepared, catalog: Catalog, command: Sequence[str]) -> Environment:
+    """What environment.json says of a bench that is run by `command`."""
+    table, device = prepared.table, prepared.device
+    return Environment(
+        command=tuple(command),
+        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        platform=platform.platform(),
+        machine=platform.machine(),
+        executable=Path(sys.executable).name,
+        device=DeviceFacts(device.name, device.description, device.reason),
+        threads=prepared.threads,
+        precision=prepared.precisions,
+        initial_weights={str(cell.model): cell.weights for cell in prepared.cells},
+        lacking_weights=prepared.lacking,
+        learning_rate={str(cell.model): cell.training.learning_rate for cell in prepared.cells},
+        data=DataFacts(
+            name=table.name,
+            layout=table.layout,
+            licence=table.licence,
+            fingerprint=table.fingerprint,
+            images=len(table),
+            lesions=int(table.frame["group"].nunique()) if table.lesions_known else None,
+            lesions_known=table.lesions_known,
+            notes=tuple(table.notes),
+        ),
+        split=SplitFacts(prepared.split.fingerprint, prepared.split.protocol, prepared.recipe.split or "dealt out"),
+        external=tuple(external.name for external in prepared.externals),
+        classes=prepared.classes,
+        stamps=prepared.stamps,
+        plugins={name: provider.package for name, provider in catalog.plugins.providers.items()},
+        set_aside=tuple(map(str, catalog.problems)),
+    )
 
 
 def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Architecture], classes: int) -> None:

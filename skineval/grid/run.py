@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skineval.base.codec import write_json
 from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
 from skineval.base.places import RUNS, cache_folder
@@ -32,10 +33,10 @@ from skineval.grid.cell.workspace import ExternalImages, Workspace, masks_to_mes
 from skineval.grid.conclude import conclude, conclusion_stands, load_bench
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
-from skineval.grid.folder import BenchFolder
+from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
-from skineval.grid.tables import csv_text, read_frame, read_json, write_frame, write_json
+from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import CellLost, LocalEngine
 from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
@@ -225,23 +226,23 @@ def external_stands(folder: BenchFolder, external: External) -> bool:
     """Whether about.json and images.csv of an external test are there, and of this very data set."""
     files = folder.external(external.name)
     try:
-        facts, images = read_json(files.about), files.images.read_text(encoding="utf-8")
+        facts, images = read_external(files), files.images.read_text(encoding="utf-8")
         listed = read_frame(files.images, COLUMNS)
     except (DataError, OSError, ValueError):
         return False
-    return facts.get("key") == external.key and len(listed) == len(external.table) and images.endswith("\n")
+    return facts.key == external.key and len(listed) == len(external.table) and images.endswith("\n")
 
 
 def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
     """Whether environment.json and split.csv are there, and of this split and these external tests."""
     try:
-        found = read_json(folder.environment)
+        found = read_environment(folder)
         split = folder.split.read_text(encoding="utf-8")
     except (DataError, OSError, ValueError):
         return False
     return (
-        found.get("split", {}).get("fingerprint") == prepared.split.fingerprint
-        and found.get("external") == [external.name for external in prepared.externals]
+        found.split.fingerprint == prepared.split.fingerprint
+        and found.external == tuple(external.name for external in prepared.externals)
         and split == csv_text(prepared.split.frame)
     )
 

@@ -8,19 +8,18 @@ Whatever moment the process dies at, the last file on disk names a best file tha
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from skineval.base.codec import from_json, to_json
+from skineval.base.errors import DataError
 from skineval.train.learner import Learner
-from skineval.train.weights import write_tensors
+from skineval.train.weights import Loaded, write_tensors
 
 LAST, BEST = "last.safetensors", "best-*.safetensors"
 
@@ -55,15 +54,14 @@ class Progress:
         """The best validation balanced accuracy so far."""
         return self.history[self.best_epoch - 1].val_balanced_accuracy if self.best_epoch else float("-inf")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` gives the same value back."""
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Progress:
-        """The inverse of `to_dict`."""
-        history = tuple(EpochRecord(**record) for record in fields["history"])
-        return cls(**{**fields, "history": history, "notes": tuple(fields["notes"])})
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """network.json: how the network beside it was trained."""
+
+    progress: Progress
+    weights: tuple[Loaded, ...]  #: what it began with
+    stamps: tuple[str, ...]  #: SYNTHETIC, LEAKY, NOT COMPARABLE
 
 
 def save(folder: Path, learner: Learner, progress: Progress) -> None:
@@ -71,7 +69,7 @@ def save(folder: Path, learner: Learner, progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if progress.best_epoch == len(progress.history):
         write_tensors(best_file(folder, progress.best_epoch), learner.kept.state_dict())
-    write_tensors(folder / LAST, learner.tensors(), {"progress": json.dumps(progress.to_dict())})
+    write_tensors(folder / LAST, learner.tensors(), {"progress": to_json(progress)})
     for stale in set(folder.glob(BEST)) - {best_file(folder, progress.best_epoch)}:
         stale.unlink()
 
@@ -86,8 +84,8 @@ def read_progress(folder: Path) -> Progress | None:
     """How far the last checkpoint is, without its tensors; None where there is none that can be read."""
     try:
         with safe_open(folder / LAST, framework="pt") as file:
-            progress = Progress.from_dict(json.loads((file.metadata() or {})["progress"]))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            progress = from_json(Progress, (file.metadata() or {})["progress"], folder / LAST)
+    except (OSError, SafetensorError, KeyError, DataError):
         return None
     return progress if best_file(folder, progress.best_epoch).is_file() else None
 

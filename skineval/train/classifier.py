@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +12,22 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import nn
 
+from skineval.base.codec import read_json
 from skineval.base.errors import DataError, ModelFileError, UsageError
-from skineval.base.terms import Fit
+from skineval.base.terms import Fit, Tta, Value
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.specs import Architecture
 from skineval.data.pixels.decoding import decode, fit_array
 from skineval.data.pixels.torch_decoding import accelerated
 from skineval.train.augment import normaliser
+from skineval.train.checkpoint import Progress
 from skineval.train.device import choose_device
-from skineval.train.predict import VIEWS, Stage, predict_probabilities
-from skineval.train.weights import read_tensors
-from skineval.values.runspec import Selection
+from skineval.train.predict import Stage, predict_probabilities
+from skineval.train.weights import Loaded, read_tensors
+from skineval.values.runspec import RunSpec, Selection
 
 WEIGHTS, ABOUT = "model.safetensors", "model.json"
+_WHICH = "Give the folder of a trained cell: runs/<bench>/cells/<run_id>."
 
 _FITTED: dict[Fit, str] = {
     "squash": "the whole image, its sides scaled differently",
@@ -35,19 +36,53 @@ _FITTED: dict[Fit, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """What is taken off pixels of 0 to 1, and what they are divided by; of each channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """What a network began with."""
+
+    source: str  #: as `RunSpec.weights`
+    files: tuple[Loaded, ...]
+    lacking: str  #: a sentence on what of it began with random values all the same
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """model.json, in its order: everything needed to use the weights, and where they come from."""
+
+    architecture: str
+    parameters: Mapping[str, Value]
+    classes: tuple[str, ...]
+    task: str
+    image_size: int
+    fit: Fit
+    normalisation: Normalisation
+    preprocessing: str  #: in words
+    skineval: str  #: the version that trained it
+    imbalance: str
+    initial_weights: InitialWeights
+    best_epoch: int
+    notes: tuple[str, ...]
+    precision: str
+    tta: Tta
+    run_id: str
+    stamps: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """A trained model: images in, class probabilities out."""
 
     network: nn.Module
     architecture: Architecture
-    classes: tuple[str, ...]  #: in the order of the columns of `predict_proba`
-    image_size: int
-    fit: Fit  #: how images are made squares of that size
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    tta: str  #: test-time augmentation, as the model's own predictions were made
-    about: dict[str, Any]  #: model.json
+    about: ModelCard  #: model.json
 
     def __repr__(self) -> str:
         marks = f" [{'; '.join(self.stamps)}]" if self.stamps else ""
@@ -55,9 +90,19 @@ class Classifier:
         return f"<Classifier {made}, {self.image_size} pixels>"
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the columns of `predict_proba`."""
+        return self.about.classes
+
+    @property
+    def image_size(self) -> int:
+        """The side, in pixels, of what images are made into."""
+        return self.about.image_size
+
+    @property
     def stamps(self) -> tuple[str, ...]:
-        """What was said of the bench that trained it: SYNTHETIC, LEAKY, NOT COMPARABLE; older models say nothing."""
-        return tuple(self.about.get("stamps", ()))
+        """What was said of the bench that trained it: SYNTHETIC, LEAKY, NOT COMPARABLE."""
+        return self.about.stamps
 
     def predict_proba(
         self, images: NDArray[np.uint8] | Sequence[str | Path | Image.Image | NDArray[np.uint8]], batch_size: int = 64
@@ -74,18 +119,19 @@ class Classifier:
         with accelerated():
             prepared = np.stack([self._prepare(image) for image in images]) if len(images) else self._nothing()
         device = next(self.network.parameters()).device
-        stage = Stage(torch.from_numpy(prepared).to(device), device, "fp32", normaliser(self.mean, self.std, device))
+        normalise = normaliser(self.about.normalisation.mean, self.about.normalisation.std, device)
+        stage = Stage(torch.from_numpy(prepared).to(device), device, "fp32", normalise)
         rows = np.arange(len(prepared))
         if not len(rows):
             return np.zeros((0, len(self.classes)))
-        return predict_probabilities(self.network, stage, rows, self.tta, batch_size)
+        return predict_probabilities(self.network, stage, rows, self.about.tta, batch_size)
 
     def _nothing(self) -> NDArray[np.uint8]:
         return np.zeros((0, self.image_size, self.image_size, 3), dtype=np.uint8)
 
     def _prepare(self, image: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(image, str | Path):
-            return decode(Path(image), self.image_size, self.fit)
+            return decode(Path(image), self.image_size, self.about.fit)
         if isinstance(image, Image.Image):
             image = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -93,33 +139,34 @@ class Classifier:
                 f"predict_proba was given an array of {image.dtype} and shape {image.shape}.",
                 "Give RGB images as uint8 of shape (H, W, 3), with values from 0 to 255.",
             )
-        return fit_array(image, self.image_size, self.fit)
+        return fit_array(image, self.image_size, self.about.fit)
 
 
-def describe(
-    architecture: Architecture,
-    selection: Selection,
-    classes: Iterable[str],
-    task: str,
-    image_size: int,
-    fit: Fit,
-    **more: object,
-) -> dict[str, Any]:
-    """model.json: everything needed to use the weights, and where they come from."""
+def model_card(
+    spec: RunSpec, architecture: Architecture, initial: InitialWeights, progress: Progress, stamps: tuple[str, ...]
+) -> ModelCard:
+    """What model.json says of the network of a cell."""
     from importlib.metadata import version
 
-    return {
-        "architecture": architecture.name,
-        "parameters": dict(selection.parameters),
-        "classes": list(classes),
-        "task": task,
-        "image_size": image_size,
-        "fit": fit,
-        "normalisation": {"mean": list(architecture.mean), "std": list(architecture.std)},
-        "preprocessing": f"RGB, {_FITTED[fit]}, antialiased bilinear, image_size x image_size, scaled to 0..1",
-        "skineval": version("skineval"),
-        **more,
-    }
+    return ModelCard(
+        architecture=architecture.name,
+        parameters=spec.model.parameters,
+        classes=spec.classes,
+        task=spec.task,
+        image_size=spec.image_size,
+        fit=spec.fit,
+        normalisation=Normalisation(tuple(architecture.mean), tuple(architecture.std)),
+        preprocessing=f"RGB, {_FITTED[spec.fit]}, antialiased bilinear, image_size x image_size, scaled to 0..1",
+        skineval=version("skineval"),
+        imbalance=str(spec.imbalance),
+        initial_weights=initial,
+        best_epoch=progress.best_epoch,
+        notes=progress.notes,
+        precision=spec.precision,
+        tta=spec.tta,
+        run_id=spec.run_id,
+        stamps=stamps,
+    )
 
 
 def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog | None = None) -> Classifier:
@@ -130,10 +177,10 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     """
     folder = Path(path)
     folder = folder.parent if folder.is_file() else folder
-    about = _read_about(folder / ABOUT)
-    selection = Selection(about["architecture"], about["parameters"])
-    architecture = (catalog or load_catalog()).architecture(selection)
-    network = architecture.build(len(about["classes"]), weights=None, **about["parameters"])
+    # Of a model of another version, what is told beside the keys that are used here is left alone.
+    about = read_json(ModelCard, folder / ABOUT, _WHICH, extra="ignore", error=ModelFileError)
+    architecture = (catalog or load_catalog()).architecture(Selection(about.architecture, about.parameters))
+    network = architecture.build(len(about.classes), weights=None, **about.parameters)
     tensors = read_tensors(folder / WEIGHTS)
     try:
         network.load_state_dict(tensors)
@@ -142,32 +189,4 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
             f"{folder / WEIGHTS} does not fit {architecture.name}: {error}.", "Is model.json of the same model?"
         ) from error
     network = network.to(choose_device(device).torch).eval()
-    return Classifier(
-        network,
-        architecture,
-        tuple(about["classes"]),
-        about["image_size"],
-        about["fit"],
-        tuple(about["normalisation"]["mean"]),
-        tuple(about["normalisation"]["std"]),
-        about["tta"],
-        about,
-    )
-
-
-def _read_about(path: Path) -> dict[str, Any]:
-    required = {"architecture", "parameters", "classes", "image_size", "normalisation"}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        missing = sorted(required - set(about))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelFileError(
-            f"{path} cannot be read: {error}.", "Give the folder of a trained cell: runs/<bench>/cells/<run_id>."
-        ) from error
-    if missing:
-        raise ModelFileError(f"{path} lacks {', '.join(missing)}.", "It is not the model.json of a trained cell.")
-    # Models that were trained before there was a choice do not name theirs.
-    for key, default, allowed in (("fit", "squash", tuple(_FITTED)), ("tta", "none", tuple(VIEWS))):
-        if about.setdefault(key, default) not in allowed:
-            raise ModelFileError(f"{path} has the {key} {about[key]!r}.", f"It is one of: {', '.join(allowed)}.")
-    return dict(about)
+    return Classifier(network, architecture, about)

@@ -63,12 +63,6 @@ class Loaded:
     unused: tuple[str, ...]  #: tensors of the file that fit nothing
     prefix: str = ""  #: what was taken off the names in the file
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, str | list[str]]) -> Loaded:
-        """The inverse of `dataclasses.asdict`, from JSON."""
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-        return cls(**values)  # type: ignore[arg-type]
-
 
 @dataclass(frozen=True)
 class Match:

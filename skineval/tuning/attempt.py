@@ -24,7 +24,7 @@ from skineval.train.network import build_network
 from skineval.train.predict import Stage, put_on_device
 from skineval.train.weights import Weights
 from skineval.tuning.curves import curve
-from skineval.tuning.trials import DONE, PRUNED, Trial
+from skineval.tuning.trials import DONE, PRUNED, State, Trial
 from skineval.tuning.visible import without_test
 from skineval.values.runspec import RunSpec, derive_seed
 
@@ -120,7 +120,7 @@ class _Log:
         """The best score so far of the current cell."""
         return max(record.val_balanced_accuracy for record in self.histories[-1])
 
-    def ended(self, trial: Trial, state: str) -> Trial:
+    def ended(self, trial: Trial, state: State) -> Trial:
         """The trial as it ended: its value is the mean over the cells that began."""
         records = [record for history in self.histories for record in history]
         is_within = len(self._values) < len(self.histories)

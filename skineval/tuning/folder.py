@@ -7,25 +7,36 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog
 from skineval.grid.prepare import environment
-from skineval.grid.tables import read_json, write_frame, write_json
+from skineval.grid.tables import write_frame
 from skineval.tuning.plan import HANDED_ON, Plan
 from skineval.tuning.space import changed, described
-from skineval.tuning.trials import DONE, RUNNING, STATES, Trial, winner
+from skineval.tuning.trials import DONE, RUNNING, Trial, winner
+from skineval.values.environment import Environment
 from skineval.values.recipe import make_recipe
 
 _OF_A_BENCH = ("environment.json", "cells")  #: what a bench leaves in its folder, and a search does not
+
+
+@dataclass(frozen=True)
+class About:
+    """search.json: what is searched, and in which environment."""
+
+    recipe: Mapping[str, object]
+    space: Mapping[str, Mapping[str, object]]  #: as `described` gives it
+    cells: tuple[str, ...]  #: run ids of the recipe's own setting
+    environment: Environment
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class SearchFolder:
 
 def write_trial(folder: SearchFolder, trial: Trial) -> None:
     """Write the file of one trial."""
-    write_json(folder.trial(trial.number), trial.to_dict())
+    write_json(folder.trial(trial.number), trial)
 
 
 def read_trial(folder: SearchFolder, number: int) -> Trial | None:
@@ -79,13 +90,8 @@ def read_trial(folder: SearchFolder, number: int) -> Trial | None:
     if not path.is_file():
         return None
     hint = "Remove it: the trial is then run again."
-    try:
-        trial = Trial.from_dict(read_json(path))
-    except DataError as error:
-        raise DataError(error.message, hint) from error
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a trial: {error}.", hint) from error
-    if trial.state not in STATES or trial.number != number:
+    trial = read_json(Trial, path, hint)
+    if trial.number != number:
         raise DataError(f"{path} is not trial {number}.", hint)
     return trial
 
@@ -138,7 +144,8 @@ def open_folder(path: Path, plan: Plan, fresh: bool) -> Iterator[SearchFolder]:
         if fresh:
             _empty(folder)
         if folder.about.is_file():
-            differences = list(_differences(plan, read_json(folder.about), folder))
+            about = read_json(About, folder.about, "Use --fresh.", extra="ignore")
+            differences = list(_differences(plan, about, folder))
             if differences:
                 raise UsageError(
                     f"{path} holds the search of another recipe: {'; '.join(differences)}.",
@@ -150,13 +157,12 @@ def open_folder(path: Path, plan: Plan, fresh: bool) -> Iterator[SearchFolder]:
 def write_about(folder: SearchFolder, plan: Plan, catalog: Catalog) -> None:
     """search.json: what is searched, and in which environment."""
     found = environment(plan.prepared, catalog, ["skineval", *sys.argv[1:]])
-    found["versions"]["optuna"] = version("optuna")
-    about = {
-        "recipe": plan.recipe.model_dump(mode="json", exclude_none=True),
-        "space": described(plan.space),
-        "cells": [cell.run_id for cell in plan.prepared.cells],
-        "environment": found,
-    }
+    about = About(
+        recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
+        space=described(plan.space),
+        cells=tuple(cell.run_id for cell in plan.prepared.cells),
+        environment=replace(found, versions={**found.versions, "optuna": version("optuna")}),
+    )
     write_json(folder.about, about)
 
 
@@ -203,17 +209,18 @@ def _alone_in(folder: SearchFolder) -> Iterator[None]:
         ) from None
 
 
-def _differences(plan: Plan, about: Mapping[str, Any], folder: SearchFolder) -> Iterator[str]:
+def _differences(plan: Plan, about: About, folder: SearchFolder) -> Iterator[str]:
     """What this search and that of `about` do not share, of all that can change a trial."""
-    try:
-        there, space, cells = make_recipe(about["recipe"], str(folder.about)), about["space"], about["cells"]
-    except KeyError as error:
-        raise DataError(f"{folder.about} does not say what is searched: {error} is missing.", "Use --fresh.") from error
+    there = make_recipe(about.recipe, str(folder.about))
     keys = [key for key in plan.recipe.differences(there) if key not in HANDED_ON]
     for key in keys:
         yield f"{key} is {getattr(there, key)!r} there, {getattr(plan.recipe, key)!r} here"
-    for key in changed(plan.space, space):
+    for key in changed(plan.space, about.space):
         here = next((str(one) for one in plan.space if one.key == key), "not searched")
-        yield f"{key} is searched otherwise there, and here: {here}" if key in space else f"{key} is not searched there"
-    if not keys and cells != [cell.run_id for cell in plan.prepared.cells]:
+        yield (
+            f"{key} is searched otherwise there, and here: {here}"
+            if key in about.space
+            else f"{key} is not searched there"
+        )
+    if not keys and about.cells != tuple(cell.run_id for cell in plan.prepared.cells):
         yield "the data, the split, a package or the precision has changed since"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from skineval.base.terms import Value
 from skineval.grid.events import Event
 from skineval.values.runspec import RunSpec
 
-RUNNING, DONE, PRUNED, FAILED = "running", "done", "pruned", "failed"
-STATES = (RUNNING, DONE, PRUNED, FAILED)
+State: TypeAlias = Literal["running", "done", "pruned", "failed"]
+RUNNING: State = "running"
+DONE: State = "done"
+PRUNED: State = "pruned"  #: given up before its end
+FAILED: State = "failed"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Trial:
 
     number: int  #: from 0, which is the recipe's own setting
     parameters: Mapping[str, Value]
-    state: str = RUNNING  #: "running", "done", "pruned" (given up before its end) or "failed"
+    state: State = RUNNING
     value: float | None = None  #: validation balanced accuracy; the best so far where it was pruned
     curve: tuple[float, ...] = ()  #: see `skineval.tuning.curves`; what pruning goes by
     epochs: int = 0  #: trained, over all cells
@@ -32,15 +35,6 @@ class Trial:
     def score(self) -> float:
         """The value, NaN where there is none."""
         return math.nan if self.value is None else self.value
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `from_dict` gives the same value back."""
-        return {**asdict(self), "parameters": dict(self.parameters), "curve": list(self.curve)}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
-        """The inverse of `to_dict`."""
-        return cls(**{**fields, "curve": tuple(fields["curve"])})
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from skineval.values.environment import Environment
     from skineval.values.predictions import Predictions
     from skineval.values.recipe import Recipe
 
@@ -62,11 +63,30 @@ class EnsembleResult:
 
 
 @dataclass(frozen=True)
+class ExternalData:
+    """What an external test is made of: about.json, in its order."""
+
+    name: str  #: of its folder in the bench
+    data: str  #: name of the data set
+    layout: str
+    licence: str
+    fingerprint: str
+    key: str  #: what tells whether a cell has predicted this very data set
+    synthetic: bool
+    images: int
+    lesions_known: bool
+    tested_images: int
+    tested_lesions: int
+    excluded: Mapping[str, int]  #: reason -> images
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ExternalTest:
     """A further data set that the cells have predicted, and the measures on it."""
 
     name: str
-    about: Mapping[str, Any] = field(repr=False)  #: about.json
+    about: ExternalData = field(repr=False)
     results: pd.DataFrame = field(repr=False)
     comparisons: pd.DataFrame = field(repr=False)
     predictions: Mapping[str, Predictions] = field(repr=False)  #: run id -> predictions, part "external"
@@ -80,7 +100,7 @@ class BenchResult:
 
     folder: Path
     recipe: Recipe = field(repr=False)
-    environment: Mapping[str, Any] = field(repr=False)
+    environment: Environment = field(repr=False)
     classes: tuple[str, ...]
     warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
     split: pd.DataFrame = field(repr=False)  #: split.csv
@@ -95,8 +115,8 @@ class BenchResult:
 
     @property
     def lesions_known(self) -> bool:
-        """Whether the data says which images show one lesion, as all did before environment.json told of it."""
-        return bool(self.environment["data"].get("lesions_known", True))
+        """Whether the data says which images show one lesion."""
+        return self.environment.data.lesions_known
 
     @property
     def sharing(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from skineval.base.codec import to_plain
-from skineval.base.terms import Fit, Value
+from skineval.base.terms import Fit, Tta, Value
 
 #: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
 PROTOCOL_VERSION = 3
@@ -75,7 +75,7 @@ class RunSpec:
     model_package: str = ""  #: the third-party package, with version, that the model comes from
     imbalance_package: str = ""
     fit: Fit = "squash"  #: how images become squares
-    tta: str = "none"  #: test-time augmentation
+    tta: Tta = "none"  #: test-time augmentation
     on_embeddings: bool = False  #: the strategy acts only after the network is trained
     protocol_version: int = PROTOCOL_VERSION
 

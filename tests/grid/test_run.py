@@ -17,10 +17,9 @@ from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.base.terms import DIAGNOSES
 from skineval.catalog.catalog import load_catalog
 from skineval.data.synthetic import synthetic
-from skineval.grid.folder import BenchFolder
+from skineval.grid.folder import BenchFolder, read_environment
 from skineval.grid.prepare import prepare
 from skineval.grid.run import Options, open_folder
-from skineval.grid.tables import read_json
 from skineval.train.weights import read_tensors
 from skineval.values.recipe import make_recipe, read_recipe
 from tests.conftest import TINY, run_program
@@ -153,7 +152,7 @@ def test_the_recipe_repeats_the_bench(bench, skineval_program):
     recipe = make_recipe(read_recipe(str(bench.recipe)))
     assert recipe.models == ("cnn:width=4",)
     assert recipe.learning_rate == "auto"
-    assert read_json(bench.environment)["learning_rate"] == {"cnn:width=4": 1e-3}
+    assert read_environment(bench).learning_rate == {"cnn:width=4": 1e-3}
     again = skineval_program("bench", str(bench.recipe), "--out", str(bench.path))
     assert again.returncode == 0, again.stderr
     assert "done" not in again.stderr

@@ -15,9 +15,40 @@ from skineval.base.terms import DIAGNOSES
 from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
 from skineval.report.bench.rows import system_name
+from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
+
+ENVIRONMENT = Environment(
+    command=("skineval", "bench", "--models", "resnet34,densenet121"),
+    versions={"skineval": "0.1.0", "torch": "2.9.0"},
+    platform="Linux",
+    machine="x86_64",
+    executable="python",
+    device=DeviceFacts("cpu", "CPU", "no GPU was found"),
+    threads=2,
+    precision={},
+    initial_weights={},
+    lacking_weights=(),
+    learning_rate={},
+    data=DataFacts(
+        name="made up",
+        layout="",
+        licence="",
+        fingerprint="9f2c" * 16,
+        images=1460,
+        lesions=1000,
+        lesions_known=True,
+        notes=("A note on the data.",),
+    ),
+    split=SplitFacts("41ab" * 16, "lesion", "dealt out"),
+    external=(),
+    classes=DIAGNOSES,
+    stamps=(),
+    plugins={},
+    set_aside=(),
+)
 
 SHARES = np.array([0.05, 0.08, 0.13, 0.03, 0.14, 0.53, 0.04])
 SYSTEMS = (("resnet34", "focal:gamma=1.5", 1.9), ("densenet121", "class_weights", 1.75), ("resnet34", "none", 1.3))
@@ -186,13 +217,7 @@ def make_bench(
             data="synthetic",
             seeds=tuple(seeds),
         ),
-        environment={
-            "command": ["skineval", "bench", "--models", "resnet34,densenet121"],
-            "versions": {"skineval": "0.1.0", "torch": "2.9.0"},
-            "device": {"name": "cpu", "reason": "no GPU was found"},
-            "data": {"name": "made up", "fingerprint": "9f2c" * 16, "notes": ["A note on the data."]},
-            "split": {"fingerprint": "41ab" * 16, "protocol": "lesion"},
-        },
+        environment=ENVIRONMENT,
         classes=DIAGNOSES,
         warnings=tuple(warnings),
         split=split,

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from skineval.base.errors import DataError, UsageError
-from skineval.train.classifier import Classifier
-from tests.train.toys import CLASSES, MEAN, STD, TOY
+from skineval.train.checkpoint import Progress
+from skineval.train.classifier import Classifier, InitialWeights, model_card
+from tests.train.toys import SPEC, TOY
 
 ORIENTATION = 0x0112  #: the EXIF tag
 
@@ -17,7 +18,8 @@ ORIENTATION = 0x0112  #: the EXIF tag
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(TOY.build(3, weights=None).eval(), TOY, CLASSES, 16, "squash", MEAN, STD, "none", {})
+    card = model_card(SPEC, TOY, InitialWeights("none", (), ""), Progress(), ())
+    return Classifier(TOY.build(3, weights=None).eval(), TOY, card)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from skineval.base.codec import from_json, to_json
 from skineval.base.errors import CellError, ExitCode, ModelFileError, WeightsError
 from skineval.catalog.networks import find_head
 from skineval.train.network import build_network
@@ -307,8 +308,7 @@ def test_a_head_of_other_classes_stays_as_initialised_and_that_is_recorded(tmp_p
     assert (loaded.architecture, loaded.file, loaded.prefix) == ("toy", "five.pt", "")
     assert f"sha256:{loaded.sha256}" == weights.identity == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
     assert network[8].out_features == 3
-    again = Loaded.from_dict(json.loads(json.dumps(dataclasses.asdict(loaded))))
-    assert again == loaded
+    assert from_json(Loaded, to_json(loaded), "here") == loaded
 
 
 def test_a_file_that_changes_while_a_bench_runs_is_noticed(tmp_path):

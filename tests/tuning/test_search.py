@@ -33,7 +33,7 @@ from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.device import Device, cpu_threads
 from skineval.train.rows import FileRows
 from skineval.tuning import attempt, proposal, running
-from skineval.tuning.folder import SearchFolder, read_trial, write_trial
+from skineval.tuning.folder import SearchFolder, read_trial
 from skineval.tuning.plan import Plan, make_plan
 from skineval.tuning.search import Options, Search, search
 from skineval.tuning.trials import (
@@ -644,7 +644,7 @@ def test_a_damaged_trial_is_named_and_one_that_was_removed_is_run_again(whole, t
     with pytest.raises(DataError, match=r"0001\.json cannot be read") as error:
         run(plan(), tmp_path, 3)
     assert error.value.hint == "Remove it: the trial is then run again."
-    write_trial(folder, Trial(1, {}, "asleep"))
+    folder.trial(1).write_text(folder.trial(2).read_text())
     with pytest.raises(DataError, match=r"0001\.json is not trial 1"):
         run(plan(), tmp_path, 3)
     folder.trial(1).unlink()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_link, atomic_rename
 from skineval.base.terms import DONE
@@ -28,13 +28,13 @@ from skineval.grid.cell.additions import complete
 from skineval.grid.cell.record import CellRecord, sealed, standing
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.folder import CellFolder
-from skineval.grid.tables import read_json, write_frame, write_json
+from skineval.grid.tables import write_frame
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train import checkpoint, determinism
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.bare_step import bare_step
-from skineval.train.checkpoint import EpochRecord, Progress
-from skineval.train.classifier import describe
+from skineval.train.checkpoint import EpochRecord, Progress, TrainedNetwork
+from skineval.train.classifier import InitialWeights, model_card
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.faults import is_out_of_memory
 from skineval.train.fit import Step, Task, history_rows, images_per_second, train
@@ -164,7 +164,7 @@ def train_shared(
             tensors, about = found
             network.load_state_dict(tensors)
             network.to(stage.device).to(memory_format=torch.channels_last)
-            return Trained(network, Progress.from_dict(about["progress"]), _loaded(about["weights"]), 0.0)
+            return Trained(network, about.progress, about.weights, 0.0)
         notes = cost_of_determinism(spec, workspace, network, stage)
         observer.on_phase("training")
         task = make_task(spec, workspace, architecture, strategy, network, stage.device)
@@ -178,22 +178,17 @@ def train_shared(
             on_step=observer.on_step,
         )
         progress = replace(progress, notes=(*progress.notes, *notes))
-        about = {
-            "progress": progress.to_dict(),
-            "weights": [asdict(one) for one in loaded],
-            "stamps": list(workspace.stamps),
-        }
-        write_json(folder / "network.json", about)
+        write_json(folder / "network.json", TrainedNetwork(progress, loaded, workspace.stamps))
         atomic_rename(checkpoint.best_file(folder, progress.best_epoch), _network_file(spec, workspace))
         checkpoint.discard(folder)
     return Trained(network, progress, loaded, time.perf_counter() - started)
 
 
-def read_network(spec: RunSpec, workspace: Workspace) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def read_network(spec: RunSpec, workspace: Workspace) -> tuple[dict[str, Tensor], TrainedNetwork] | None:
     """The tensors of the trained network of `spec` and how it was trained; None where it has to be trained (again)."""
     about = workspace.folder.network(spec.network_id) / "network.json"
     try:
-        return read_tensors(_network_file(spec, workspace)), read_json(about)
+        return read_tensors(_network_file(spec, workspace)), read_json(TrainedNetwork, about)
     except (ModelFileError, DataError):
         return None
 
@@ -294,29 +289,10 @@ def write_model(
     folder: CellFolder, spec: RunSpec, workspace: Workspace, architecture: Architecture, trained: Trained
 ) -> None:
     """model.safetensors and model.json; the weights are linked to the shared network where they are the same."""
-    about = describe(
-        architecture,
-        spec.model,
-        workspace.classes,
-        spec.task,
-        spec.image_size,
-        spec.fit,
-        imbalance=str(spec.imbalance),
-        initial_weights={
-            "source": spec.weights,
-            "files": [asdict(one) for one in trained.loaded],
-            "lacking": workspace.weights.lacking(architecture),
-        },
-        best_epoch=trained.progress.best_epoch,
-        notes=list(trained.progress.notes),
-        precision=spec.precision,
-        tta=spec.tta,
-        run_id=spec.run_id,
-        stamps=list(workspace.stamps),
-    )
+    initial = InitialWeights(spec.weights, trained.loaded, workspace.weights.lacking(architecture))
     if spec.on_embeddings or not atomic_link(_network_file(spec, workspace), folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
-    write_json(folder.model, about)
+    write_json(folder.model, model_card(spec, architecture, initial, trained.progress, workspace.stamps))
 
 
 def score(targets: NDArray[np.int64], probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> float:
@@ -350,10 +326,6 @@ def _seconds(trained: Trained, started: float) -> float:
     now = time.perf_counter() - started
     epochs = sum(record.seconds for record in trained.progress.history)
     return now - trained.seconds + max(trained.seconds, epochs)
-
-
-def _loaded(records: list[dict[str, str | list[str]]]) -> tuple[Loaded, ...]:
-    return tuple(Loaded.from_dict(record) for record in records)
 
 
 def _rounded(value: float) -> float | None:

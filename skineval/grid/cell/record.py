@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from skineval.base.codec import from_json, to_plain
+from skineval.base.codec import read_json, to_plain, write_json
 from skineval.base.errors import DataError
 from skineval.base.terms import DONE, FAILED
 from skineval.grid.folder import CellFolder
-from skineval.grid.tables import read_json, write_json
 from skineval.values.runspec import RunSpec
 
 CELL_COLUMNS = (
@@ -85,48 +83,17 @@ def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, devic
 
 def write_cell(folder: CellFolder, record: CellRecord) -> None:
     """Write cell.json."""
-    fields = {
-        "run_id": record.spec.run_id,
-        "status": record.status,
-        "reason": record.reason,
-        "seconds": record.seconds,
-        "images_per_second": record.images_per_second,
-        "device": record.device,
-        "train_counts": list(record.train_counts),
-        "explainers": list(record.explainers),
-        "externals": list(record.externals),
-        "torch": record.torch,
-        "threads": record.threads,
-        "files": dict(record.files),
-        "adding": record.adding,
-        "failure": record.failure,
-        "spec": to_plain(record.spec),
-    }
-    write_json(folder.cell, fields)
+    write_json(folder.cell, {"run_id": record.spec.run_id, **to_plain(record)})
 
 
 def read_cell(folder: CellFolder) -> CellRecord | None:
-    """What cell.json says; None where there is none that can be read."""
+    """What cell.json says; None where there is none that can be read, or one of another cell."""
     try:
-        fields = read_json(folder.cell)
-        return CellRecord(
-            from_json(RunSpec, json.dumps(fields["spec"]), folder.cell),
-            fields["status"],
-            fields["reason"],
-            fields["seconds"],
-            fields["images_per_second"],
-            fields["device"],
-            tuple(fields["train_counts"]),
-            tuple(fields["explainers"]),
-            tuple(fields["externals"]),
-            fields.get("torch", ""),  # cells of before there was such a thing know neither this nor the following
-            fields.get("threads"),
-            fields.get("files", {}),
-            fields.get("adding", ""),
-            fields.get("failure", ""),
-        )
-    except (DataError, KeyError, TypeError):
+        # Versions may tell more of a cell, as they tell its run id; what its specification knows is in that.
+        record = read_json(CellRecord, folder.cell, extra="ignore")
+    except DataError:
         return None
+    return record if record.spec.run_id == folder.path.name else None
 
 
 def forget_failure(folder: CellFolder) -> None:
@@ -173,8 +140,7 @@ def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterab
 
 
 def _stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:
-    found, written = seal(path), record.files.get(_within(folder, path))
-    return found != "" if written is None else found == written  # older records hold no seals
+    return seal(path) == record.files.get(_within(folder, path))
 
 
 def _within(folder: CellFolder, path: Path) -> str:

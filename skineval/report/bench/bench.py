@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from skineval.base.codec import to_plain
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
@@ -66,7 +67,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Methods", tuple(_methods(bench))),
         Section("Cells", tuple(_cells(bench))),
         Section("Limitations", (Bullets(tuple(_limitations(bench))),)),
-        Section("Environment", (Facts(tuple(_flat(bench.environment))),)),
+        Section("Environment", (Facts(tuple(_flat(to_plain(bench.environment)))),)),
     )
     filled = tuple(section for section in sections if section.blocks)
     return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
@@ -100,7 +101,7 @@ def _comparison(bench: BenchResult) -> Table:
         unranked=unranked(bench),
         sharing=bench.sharing,
     )
-    return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment)))
+    return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment.lacking_weights)))
 
 
 def _externals(bench: BenchResult) -> Iterator[Block]:
@@ -114,8 +115,8 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
             if cell.run_id not in external.predictions
         )
         yield Paragraph(
-            f"{name} ({formatting.plain(facts['data'])}): "
-            f"{formatting.sample(facts['tested_images'], facts['tested_lesions'], facts['lesions_known'])}, on "
+            f"{name} ({formatting.plain(facts.data)}): "
+            f"{formatting.sample(facts.tested_images, facts.tested_lesions, facts.lesions_known)}, on "
             "which nothing "
             f"was trained or chosen. {described(facts)}"
         )
@@ -130,7 +131,7 @@ def _externals(bench: BenchResult) -> Iterator[Block]:
         yield _external_comparison(bench, external)
         if external.ensembles:
             yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
-        stamps, known = _external_stamps(bench, external), facts["lesions_known"]
+        stamps, known = _external_stamps(bench, external), facts.lesions_known
         for place, system in enumerate(rows.ranking(rows.scores(external.results), unranked(bench, external))):
             table = standings.per_class(external.results, system, bench.classes, stamps, known)
             yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
@@ -153,14 +154,14 @@ def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
         bench.recipe.replicates,
         external.name,
         external.ensembles,
-        external.about["lesions_known"],
+        external.about.lesions_known,
         unranked(bench, external),
     )
 
 
 def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, ...]:
     """The stamps of the bench, and that of the external data."""
-    return tuple(dict.fromkeys([*bench.warnings, *(["SYNTHETIC"] if external.about["synthetic"] else [])]))
+    return tuple(dict.fromkeys([*bench.warnings, *(["SYNTHETIC"] if external.about.synthetic else [])]))
 
 
 def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
@@ -266,7 +267,7 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
     if bench.ensembles:
         yield standings.ensembles(bench.ensembles, bench.warnings)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
-    settings += [(key, value) for key, value in _flat(bench.environment) if "fingerprint" in key]
+    settings += [(key, value) for key, value in _flat(to_plain(bench.environment)) if "fingerprint" in key]
     yield Facts(tuple(settings))
 
 
@@ -299,13 +300,12 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
 
 
 def _data_limitations(bench: BenchResult) -> Iterator[str]:
-    data = bench.environment.get("data", {})
-    name, licence = formatting.plain(data.get("name", "")), formatting.plain(data.get("licence", ""))
-    yield from data.get("notes", ())
+    data = bench.environment.data
+    name, licence = formatting.plain(data.name), formatting.plain(data.licence)
+    yield from data.notes
     if any(formatting.stamp_word(stamp) == "SYNTHETIC" for stamp in bench.warnings):
         return
-    # By its layout: any folder may be called so. Benches from before that was written down have the name alone.
-    if data.get("layout", name).startswith(ham10000.NAME):
+    if data.layout.startswith(ham10000.NAME):  # any folder may be called so
         yield (
             "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
             "expert consensus or confocal microscopy."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skineval.report.bench import rows
 from skineval.report.bench.rows import PRIMARY, UNDECIDED, GridCell, Score
@@ -66,9 +66,9 @@ def of_ties(scores: Iterable[Score]) -> list[str]:
     return [f"Undecided images, whose largest probability is tied, count as wrong: {shares}."]
 
 
-def of_weights(environment: Mapping[str, Any]) -> list[str]:
+def of_weights(lacking: Iterable[str]) -> list[str]:
     """What began with random values although ImageNet weights were asked for."""
-    return [formatting.plain(note) for note in environment.get("lacking_weights", ())]
+    return [formatting.plain(note) for note in lacking]
 
 
 def of_interval(lesions_known: bool, replicates: int | None = None) -> str:

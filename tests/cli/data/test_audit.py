@@ -156,7 +156,10 @@ def test_errors_say_what_is_wrong(arguments, code, message, skineval_program):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "environment.json").write_text("{}"), "does not say what was benched"),
+        (
+            lambda folder: (folder / "environment.json").write_text("{}"),
+            "json cannot be read: it lacks command",
+        ),
         (lambda folder: (folder / "environment.json").unlink(), "environment.json cannot be read"),
         (lambda folder: (folder / "split.csv").write_text("image_id,part\nX,test\n"), "not in synthetic"),
     ],

@@ -21,7 +21,7 @@ from skineval.report.document.blocks import Figure
 from skineval.report.document.formatting import Estimate
 from skineval.report.document.tables import Table, shown
 from skineval.report.figures.style import Drawn
-from skineval.values.result import BenchResult, ExternalTest
+from skineval.values.result import BenchResult, ExternalData, ExternalTest
 
 Make = Callable[..., BenchResult]
 
@@ -263,15 +263,15 @@ def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
 
 
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
-    def said(data: dict[str, object], warnings: tuple[str, ...] = ()) -> str:
-        environment = {**bench.environment, "data": {"notes": [], **data}}
+    def said(data: dict[str, str], warnings: tuple[str, ...] = ()) -> str:
+        facts = replace(bench.environment.data, notes=(), **data)  # type: ignore[arg-type]
+        environment = replace(bench.environment, data=facts)
         return " ".join(sections._limitations(replace(bench, environment=environment, warnings=warnings)))
 
     ham10000 = {"name": "HAM10000", "layout": "HAM10000 as on Kaggle, files", "licence": "CC BY-NC 4.0"}
     of_ham10000 = "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
     assert of_ham10000 in said(ham10000)
     assert "53 %" in said(ham10000)
-    assert of_ham10000 in said({"name": "HAM10000"})  # as environment.json was before it told of layouts
     assert "licen" not in said(ham10000, ("SYNTHETIC",))
     others = said({"name": "theirs", "layout": "laid out like HAM10000, files", "licence": "CC0"})
     assert "theirs is licensed CC0." in others
@@ -297,8 +297,21 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
     why = "predicting clinic: DiskError: No space; explaining with gradcam: interrupted"
     lacking, *others = bench.finished
     lacking = replace(lacking, explanations={}, lacking=why)
-    about = {"data": "clinic", "tested_images": 400, "tested_lesions": 300, "lesions_known": True, "synthetic": False}
-    about |= {"images": 400, "excluded": {}, "key": "clinic"}
+    about = ExternalData(
+        name="clinic",
+        data="clinic",
+        layout="",
+        licence="",
+        fingerprint="",
+        key="clinic",
+        synthetic=False,
+        images=400,
+        lesions_known=True,
+        tested_images=400,
+        tested_lesions=300,
+        excluded={},
+        notes=(),
+    )
     known = {cell.run_id: cell.predictions for cell in others}
     external = ExternalTest("clinic", about, bench.results, bench.comparisons, known)
     bench = replace(bench, finished=[lacking, *others], externals=[external])
