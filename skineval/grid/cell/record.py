@@ -83,7 +83,9 @@ def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, devic
 
 def write_cell(folder: CellFolder, record: CellRecord) -> None:
     """Write cell.json."""
-    write_json(folder.cell, {"run_id": record.spec.run_id, **to_plain(record)})
+    fields = to_plain(record)
+    spec = fields.pop("spec")  # which is long: a person reads the rest first
+    write_json(folder.cell, {"run_id": record.spec.run_id, **fields, "spec": spec})
 
 
 def read_cell(folder: CellFolder) -> CellRecord | None:
