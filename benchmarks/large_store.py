@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -124,8 +125,10 @@ def main() -> None:
         size = arguments.image_size
         pixels = open_store(prepared.table, size, cache=Path(folder))
         stored = time.perf_counter()
+        os.environ["SKINEVAL_CACHE"] = folder
         bench = run.open_folder(prepared, run.Options(out=Path(folder) / "bench"))
-        run.run_cells(prepared.cells, prepared, pixels, [], bench, run.Options(), report)
+        workspace = run.open_workspace(prepared, bench, report)
+        run.run_cells(prepared.cells, workspace, prepared, run.Options(), report)
         ended = time.perf_counter()
         record = read_cell(bench.cell(prepared.cells[0].run_id))
         if record is None or record.status != DONE:

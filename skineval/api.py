@@ -278,7 +278,7 @@ def run_recipe(
     from skineval.grid.run import Options, run
 
     prepared = prepare(recipe, catalog)
-    return run(prepared, Options(out, fresh, fail_fast), catalog, report)
+    return run(prepared, Options(out, fresh, fail_fast), report)
 
 
 def run_search(
@@ -310,7 +310,7 @@ def run_search(
 
     options = Options(trials, out, fresh)
     unasked = {key: asked.recipe for key in asked.own if key not in asked.given}
-    found = run(make_plan(recipe, search, catalog, unasked), options, catalog, report)
+    found = run(make_plan(recipe, search, catalog, unasked), options, report)
     atomic_write(SearchFolder(found.folder).plot, draw(found))
     return found
 
@@ -325,7 +325,7 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
     others = busy()  # asked first: what is measured is work, too
     prepared = prepare(recipe, catalog)
     notes = (*filter(None, [others]), *prepared.lacking)
-    return plan(estimate_cells(prepared, catalog), prepared.stamps, prepared.recipe.jobs, notes)
+    return plan(estimate_cells(prepared), prepared.stamps, prepared.recipe.jobs, notes)
 
 
 def rebuild(folder: str | Path, report: Report) -> BenchResult:

@@ -103,7 +103,7 @@ def _row(bench: Bench) -> list[str]:
 
 
 def _figure(row: pd.Series) -> str:
-    return formatting.estimate(float(row["value"]), float(row["low"]), float(row["high"]))
+    return formatting.format_estimate(formatting.Estimate(float(row["value"]), float(row["low"]), float(row["high"])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import torch
 
-from skineval.catalog.catalog import Catalog
 from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
@@ -49,14 +48,14 @@ class _Step:
     weights: float  #: bytes of the network
 
 
-def estimate_cells(prepared: Prepared, catalog: Catalog) -> list[Cost]:
+def estimate_cells(prepared: Prepared) -> list[Cost]:
     """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same."""
     torch.set_num_threads(prepared.threads)
     models = dict.fromkeys(str(cell.model) for cell in prepared.cells)
     first = {str(cell.model): cell for cell in reversed(prepared.cells)}
     left, steps = BUDGET, {}
     for place, model in enumerate(models):
-        steps[model], spent = _measure(first[model], prepared, catalog, left / (len(models) - place))
+        steps[model], spent = _measure(first[model], prepared, left / (len(models) - place))
         left = max(left - spent, 0.0)
     costs: list[Cost] = []
     trained: set[str] = set()
@@ -89,13 +88,13 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, shared: bool) -> Cost:
     )
 
 
-def _measure(cell: RunSpec, prepared: Prepared, catalog: Catalog, seconds: float) -> tuple[_Step, float]:
+def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, float]:
     """One training step, measured within about so many seconds, and how many it took; building the network is free.
 
     First on a few images, and forward alone; then whole steps of twice as many each, as far as time allows, since
     larger batches take less time for an image.
     """
-    architecture, training, device = catalog.architecture(cell.model), cell.training, prepared.device.torch
+    architecture, training, device = prepared.catalog.architecture(cell.model), cell.training, prepared.device.torch
     network, _ = build_network(architecture, cell.model, len(cell.classes), Weights(NONE), cell.image_size, seed=0)
     learner = make_learner(network, training, device)
     learner.prepare(frozen=False)

@@ -57,6 +57,28 @@ class CellFolder:
 
 
 @dataclass(frozen=True)
+class NetworkFolder:
+    """`networks/<network_id>/` of a bench, where a network is trained that several cells may share."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """The trained network."""
+        return self.path / "network.safetensors"
+
+    @property
+    def about(self) -> Path:
+        """How it was trained; written before the weights are put in their place."""
+        return self.path / "network.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains it."""
+        return self.path / ".lock"
+
+
+@dataclass(frozen=True)
 class ExternalFolder:
     """`external/<name>/` of a bench: one external test of all cells."""
 
@@ -128,13 +150,13 @@ class BenchFolder:
         """The folder of one cell."""
         return CellFolder(self.path / "cells" / run_id)
 
+    def network(self, network_id: str) -> NetworkFolder:
+        """Where a network is trained that several cells may share."""
+        return NetworkFolder(self.path / "networks" / network_id)
+
     def external(self, name: str) -> ExternalFolder:
         """The folder of one external test."""
         return ExternalFolder(self.path / "external" / name)
-
-    def network(self, network_id: str) -> Path:
-        """Where a network is trained that several cells share."""
-        return self.path / "networks" / network_id
 
 
 def read_environment(folder: BenchFolder) -> Environment:

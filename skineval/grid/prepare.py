@@ -37,6 +37,7 @@ PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn
 class Prepared:
     """A bench that is ready to run."""
 
+    catalog: Catalog
     recipe: Recipe  #: resolved: globs expanded, paths absolute; what is `auto` for each network is in its cells
     table: LesionTable
     targets: NDArray[np.int64]  #: (N,) indices into `classes`
@@ -111,6 +112,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         }
     )
     return Prepared(
+        catalog,
         resolved,
         table,
         targets,
@@ -200,7 +202,7 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
     ), sources
 
 
-def environment(prepared: Prepared, catalog: Catalog, command: Sequence[str]) -> Environment:
+def environment(prepared: Prepared, command: Sequence[str]) -> Environment:
     """What environment.json says of a bench that is run by `command`."""
     table, device = prepared.table, prepared.device
     return Environment(
@@ -229,8 +231,8 @@ def environment(prepared: Prepared, catalog: Catalog, command: Sequence[str]) ->
         external=tuple(external.name for external in prepared.externals),
         classes=prepared.classes,
         stamps=prepared.stamps,
-        plugins={name: provider.package for name, provider in catalog.plugins.providers.items()},
-        set_aside=tuple(map(str, catalog.problems)),
+        plugins={name: provider.package for name, provider in prepared.catalog.plugins.providers.items()},
+        set_aside=tuple(map(str, prepared.catalog.problems)),
     )
 
 

@@ -18,7 +18,6 @@ from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
 from skineval.base.places import RUNS, cache_folder
 from skineval.base.terms import NOT_RUN, Fit
-from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import PixelStore, open_store
 from skineval.grid.cell.record import (
     CELL_COLUMNS,
@@ -29,7 +28,7 @@ from skineval.grid.cell.record import (
     read_cell,
     write_cell,
 )
-from skineval.grid.cell.workspace import ExternalImages, Workspace, masks_to_message
+from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace, masks_to_message
 from skineval.grid.conclude import conclude, conclusion_stands, load_bench
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
@@ -56,7 +55,7 @@ class Options:
     fail_fast: bool = False
 
 
-def run(prepared: Prepared, options: Options, catalog: Catalog, report: Report) -> BenchResult:
+def run(prepared: Prepared, options: Options, report: Report) -> BenchResult:
     """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
     folder = open_folder(prepared, options)
     remove_abandoned(folder.path)
@@ -71,46 +70,40 @@ def run(prepared: Prepared, options: Options, catalog: Catalog, report: Report) 
         forget_failure(folder.cell(cell.run_id))
     write_cells_table(folder, prepared.cells)
     if missing or not all(external_stands(folder, external) for external in prepared.externals):
-        pixels = open_pixels(prepared.table, prepared.recipe, report)
-        for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
-            report(Noted(note))
-        externals = [open_external(external, prepared, pixels, folder, report) for external in prepared.externals]
+        workspace = open_workspace(prepared, folder, report)
     if missing or not manifest_stands(folder, prepared):
-        write_manifest(folder, prepared, catalog)
+        write_manifest(folder, prepared)
     if missing:
         report(CellsPlanned(tuple(missing), len(there)))
-        run_cells(missing, prepared, pixels, externals, folder, options, report)
-    if missing or not conclusion_stands(folder, prepared.recipe, catalog):
-        return conclude(folder, catalog, report, prepared.table)
+        run_cells(missing, workspace, prepared, options, report)
+    if missing or not conclusion_stands(folder, prepared.recipe, prepared.catalog):
+        return conclude(folder, prepared.catalog, report, prepared.table)
     return load_bench(folder, prepared.table)
 
 
-def run_cells(
-    cells: Sequence[RunSpec],
-    prepared: Prepared,
-    pixels: PixelStore,
-    externals: Sequence[ExternalImages],
-    folder: BenchFolder,
-    options: Options,
-    report: Report,
-) -> None:
-    """Run `cells`; whatever happens to one is a row of cells.csv."""
-    frame = prepared.table.frame
-    workspace = Workspace(
+def open_workspace(prepared: Prepared, folder: BenchFolder, report: Report) -> Workspace:
+    """What all cells share, images decoded; tells what one should know of the data."""
+    pixels = open_pixels(prepared.table, prepared.recipe, report)
+    for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
+        report(Noted(note))
+    return Workspace(
         folder=folder,
-        store=pixels.array,
-        image_ids=frame["image_id"].to_numpy(dtype=str),
-        lesion_ids=frame["lesion_id"].to_numpy(dtype=str),
-        targets=prepared.targets,
-        classes=prepared.classes,
+        images=LabelledImages.of(prepared.table, pixels, prepared.targets),
         parts=prepared.parts,
+        weights=prepared.weights,
         device=prepared.device.name,
         threads=prepared.threads,
-        weights=prepared.weights,
-        externals=tuple(externals),
         deterministic=prepared.recipe.deterministic,
         stamps=prepared.stamps,
+        externals=tuple(open_external(one, prepared, pixels, folder, report) for one in prepared.externals),
     )
+
+
+def run_cells(
+    cells: Sequence[RunSpec], workspace: Workspace, prepared: Prepared, options: Options, report: Report
+) -> None:
+    """Run `cells`; whatever happens to one is a row of cells.csv."""
+    folder = workspace.folder
 
     def tell(event: Event | CellLost) -> None:
         if isinstance(event, CellLost):
@@ -124,7 +117,7 @@ def run_cells(
         report(event)
 
     engine = LocalEngine(
-        setup=workspace.to_message(pixels.path),
+        setup=workspace.to_message(),
         explainers=prepared.recipe.explainers,
         jobs=prepared.recipe.jobs,
         logs=folder.path,
@@ -210,16 +203,7 @@ def open_external(
     for note in (described(facts), *table.notes, *opened.notes):
         report(Noted(f"external test {external.name}: {note}"))
     rows = np.flatnonzero(images["excluded"] == "")
-    return ExternalImages(
-        name=external.name,
-        key=external.key,
-        path=opened.path,
-        store=opened.array,
-        rows=rows,
-        image_ids=table.frame["image_id"].to_numpy(dtype=str)[rows],
-        lesion_ids=table.frame["lesion_id"].to_numpy(dtype=str)[rows],
-        targets=external.targets[rows],
-    )
+    return ExternalImages(external.name, external.key, LabelledImages.of(table, opened, external.targets), rows)
 
 
 def external_stands(folder: BenchFolder, external: External) -> bool:
@@ -247,9 +231,9 @@ def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
     )
 
 
-def write_manifest(folder: BenchFolder, prepared: Prepared, catalog: Catalog) -> None:
+def write_manifest(folder: BenchFolder, prepared: Prepared) -> None:
     """environment.json and split.csv."""
-    write_json(folder.environment, environment(prepared, catalog, ["skineval", *sys.argv[1:]]))
+    write_json(folder.environment, environment(prepared, ["skineval", *sys.argv[1:]]))
     write_frame(folder.split, prepared.split.frame)
 
 

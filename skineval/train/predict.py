@@ -46,7 +46,7 @@ def never() -> bool:
     return False
 
 
-def unheard(note: str) -> None:
+def ignore_note(note: str) -> None:
     """The default of `on_note`."""
 
 
@@ -59,7 +59,7 @@ class Stage:
     precision: str  #: "fp32" or "bf16"
     normalise: Callable[[Tensor], Tensor]
     should_stop: Callable[[], bool] = never
-    on_note: Callable[[str], None] = unheard  #: told what went wrong in prediction and was mended
+    on_note: Callable[[str], None] = ignore_note  #: told what went wrong in prediction and was mended
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
@@ -79,7 +79,7 @@ def put_on_device(
     store: NDArray[np.uint8],
     device: torch.device,
     rows: NDArray[np.int64] | None = None,
-    on_note: Callable[[str], None] = unheard,
+    on_note: Callable[[str], None] = ignore_note,
 ) -> Tensor | FileRows:
     """Store (n, H, W, 3) for networks on `device`: copied once to a GPU; on a CPU a memory map is read as needed.
 

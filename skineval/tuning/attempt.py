@@ -7,84 +7,56 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.catalog.catalog import Catalog
-from skineval.grid.cell.cell import make_task, refit_head
-from skineval.grid.cell.workspace import Workspace
-from skineval.grid.folder import BenchFolder
+from skineval.data.splits.split import Parts
+from skineval.grid.cell.cell import Cell, Ground, Moment, as_event
+from skineval.grid.cell.training import make_task, refit_head, train
+from skineval.grid.events import Report
 from skineval.grid.prepare import Prepared
 from skineval.train import checkpoint
-from skineval.train.augment import normaliser
 from skineval.train.checkpoint import EpochRecord
-from skineval.train.fit import Step, train, validate
-from skineval.train.network import build_network
-from skineval.train.predict import Stage, put_on_device
-from skineval.train.weights import Weights
+from skineval.train.fit import validate
+from skineval.train.predict import put_on_device
 from skineval.tuning.curves import curve
 from skineval.tuning.trials import DONE, PRUNED, State, Trial
 from skineval.tuning.visible import without_test
-from skineval.values.runspec import RunSpec, derive_seed
+from skineval.values.runspec import RunSpec
 
 
 class Pruned(Exception):  # noqa: N818 - not an error: the trial has been judged
     """Raised after the epoch, or the cell, in which a trial turned out to be hopeless."""
 
 
-@dataclass(frozen=True)
-class Observer:
-    """Who is told how a trial goes, and who judges it."""
-
-    on_step: Callable[[Step], None]  #: cells are counted as one training
-    on_epoch: Callable[[Step, float], None]  #: where it stands after an epoch, and the validation score of that
-    is_hopeless: Callable[[Sequence[float]], bool]  #: from a curve; asked after every epoch or cell but the last
-    should_stop: Callable[[], bool]
+#: Whether a trial with this curve need not go on; asked after every epoch, or cell, but the last.
+IsHopeless: TypeAlias = Callable[[Sequence[float]], bool]
 
 
 @dataclass(eq=False)
-class Ground:
-    """What every trial stands on: images, labels, parts and device."""
+class Grounds:
+    """What every trial stands on: a fold without its test part, on the device until another fold is wanted."""
 
     prepared: Prepared
     store: NDArray[np.uint8]  #: (N, S, S, 3), of all images
-    catalog: Catalog
     should_stop: Callable[[], bool]
-    _staged: tuple[int, Workspace, Stage] | None = field(default=None, init=False)
+    _current: tuple[int, Ground, Parts] | None = field(default=None, init=False)
 
-    def staged(self, spec: RunSpec) -> tuple[Workspace, Stage]:
-        """The fold of a cell without its test part, and its images on the device; kept until another fold is wanted."""
-        if self._staged is None or self._staged[0] != spec.fold:
-            self._staged = None  # on a GPU there is no room for two
-            self._staged = (spec.fold, *self._stage(spec))
-        return self._staged[1:]
+    def cell(self, spec: RunSpec) -> Cell:
+        """The cell of a specification, in which nothing leads to the test part of its fold."""
+        if self._current is None or self._current[0] != spec.fold:
+            self._current = None  # on a GPU there is no room for two
+            self._current = (spec.fold, *self._of_fold(spec.fold))
+        _, ground, parts = self._current
+        return ground.cell(spec, parts)
 
-    def _stage(self, spec: RunSpec) -> tuple[Workspace, Stage]:
-        prepared = self.prepared
-        seen = without_test(prepared.targets, prepared.parts[spec.fold])
-        device = prepared.device.torch
-        architecture = self.catalog.architecture(spec.model)
-        workspace = Workspace(
-            folder=BenchFolder(Path()),  # nothing of a cell is written
-            store=self.store[:0],
-            image_ids=np.empty(0, dtype=np.str_),
-            lesion_ids=np.empty(0, dtype=np.str_),
-            targets=seen.targets,
-            classes=prepared.classes,
-            parts={spec.fold: seen.parts},
-            device=prepared.device.name,
-            threads=prepared.threads,
-            weights=prepared.weights,
-        )
-        stage = Stage(
-            put_on_device(self.store, device, seen.rows),
-            device,
-            spec.precision,
-            normaliser(architecture.mean, architecture.std, device),
-            self.should_stop,
-        )
-        return workspace, stage
+    def _of_fold(self, fold: int) -> tuple[Ground, Parts]:
+        prepared, device = self.prepared, self.prepared.device.torch
+        seen = without_test(prepared.targets, prepared.parts[fold])
+        images = put_on_device(self.store, device, seen.rows)
+        return Ground(images, seen.targets, device, prepared.weights, prepared.catalog, self.should_stop), seen.parts
 
 
 class _Log:
@@ -94,7 +66,7 @@ class _Log:
     such a trial is judged between its cells, and its curve holds what they ended with.
     """
 
-    def __init__(self, cells: int, epochs: int, refits: bool, is_hopeless: Callable[[Sequence[float]], bool]) -> None:
+    def __init__(self, cells: int, epochs: int, refits: bool, is_hopeless: IsHopeless) -> None:
         self._cells, self._epochs, self._refits, self._is_hopeless = cells, epochs, refits, is_hopeless
         self.histories: list[list[EpochRecord]] = []
         self._values: list[float] = []  # of the cells that have ended
@@ -146,52 +118,39 @@ class _Log:
         return curve(scores, ended, self._epochs, self._cells)
 
 
-def attempt(trial: Trial, cells: Sequence[RunSpec], ground: Ground, folder: Path, observer: Observer) -> Trial:
+def attempt(
+    trial: Trial, cells: Sequence[RunSpec], grounds: Grounds, folder: Path, is_hopeless: IsHopeless, report: Report
+) -> Trial:
     """Train the cells of a trial, one after the other, and return it as it ended: done, or pruned.
 
     Checkpoints go to `folder`, and a trial that was interrupted goes on from them. Raises CellError where a network
-    cannot be trained with this setting, whatever a plugin raises, and Interrupted when the ground is told to stop.
+    cannot be trained with this setting, whatever a plugin raises, and Interrupted when the search is told to stop.
     """
-    refits = ground.catalog.imbalance[cells[0].imbalance.name].resample is not None
-    log = _Log(len(cells), cells[0].training.epochs, refits, observer.is_hopeless)
+    refits = grounds.prepared.catalog.imbalance[cells[0].imbalance.name].resample is not None
+    log = _Log(len(cells), cells[0].training.epochs, refits, is_hopeless)
     try:
         for cell in cells:
-            log.end(_train(cell, ground, folder / cell.run_id, log, observer))
+            log.end(_train(cell, grounds, folder / cell.run_id, log, report))
     except Pruned:
         return log.ended(trial, PRUNED)
     return log.ended(trial, DONE)
 
 
-def _train(spec: RunSpec, ground: Ground, folder: Path, log: _Log, observer: Observer) -> float:
+def _train(spec: RunSpec, grounds: Grounds, folder: Path, log: _Log, report: Report) -> float:
     """Train one cell and return the validation score of what a bench would keep of it."""
-    before = spec.training.epochs * len(log.histories)
     log.begin()
     found = checkpoint.read_progress(folder)
     for record in found.history if found else ():
         log.add(record)
 
-    def on_epoch(record: EpochRecord) -> None:
-        log.add(record)
-        step = Step(before + record.epoch, record.train_loss, record.images / record.train_seconds)
-        observer.on_epoch(step, record.val_balanced_accuracy)
+    def observe(moment: Moment) -> None:
+        if isinstance(moment, EpochRecord):
+            log.add(moment)
+        report(as_event(spec, moment))
 
-    def on_step(step: Step) -> None:
-        observer.on_step(dataclasses.replace(step, done=before + step.done))
-
-    workspace, stage = ground.staged(spec)
-    architecture = ground.catalog.architecture(spec.model)
-    strategy = ground.catalog.imbalance[spec.imbalance.name]
-    network, _ = build_network(
-        architecture,
-        spec.model,
-        len(spec.classes),
-        Weights(spec.weights, workspace.weights.path),
-        spec.image_size,
-        derive_seed("initial weights", spec.model, spec.seed, spec.fold),
-    )
-    task = make_task(spec, workspace, architecture, strategy, network, stage.device)
-    progress = train(network, spec, task, stage, folder, on_epoch, on_step)
-    if strategy.resample is None:
-        return progress.best_score
-    refit_head(spec, workspace, architecture, strategy, stage, network)
-    return validate(network, task, stage, progress.best_epoch)[1]
+    cell = grounds.cell(spec)
+    trained = train(cell, folder, observe)
+    if cell.strategy.resample is None:
+        return trained.progress.best_score
+    refit_head(cell, trained.network)
+    return validate(trained.network, make_task(cell, trained.network), cell.stage, trained.progress.best_epoch)[1]

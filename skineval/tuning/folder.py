@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write
-from skineval.catalog.catalog import Catalog
 from skineval.grid.prepare import environment
 from skineval.grid.tables import write_frame
 from skineval.tuning.plan import HANDED_ON, Plan
@@ -154,9 +153,9 @@ def open_folder(path: Path, plan: Plan, fresh: bool) -> Iterator[SearchFolder]:
         yield folder
 
 
-def write_about(folder: SearchFolder, plan: Plan, catalog: Catalog) -> None:
+def write_about(folder: SearchFolder, plan: Plan) -> None:
     """search.json: what is searched, and in which environment."""
-    found = environment(plan.prepared, catalog, ["skineval", *sys.argv[1:]])
+    found = environment(plan.prepared, ["skineval", *sys.argv[1:]])
     about = About(
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
         space=described(plan.space),

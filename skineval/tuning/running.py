@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 import shutil
 import signal
@@ -15,15 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from skineval.base.errors import CellError, Interrupted, SkinevalError, one_line
-from skineval.catalog.catalog import Catalog
-from skineval.catalog.specs import EpochEnded
-from skineval.grid.events import Noted, StepDone
+from skineval.grid.events import Noted
 from skineval.grid.run import open_pixels
 from skineval.train.determinism import make_deterministic
 from skineval.train.faults import is_poisoned
-from skineval.train.fit import Step
 from skineval.tuning.advice import Judge
-from skineval.tuning.attempt import Ground, Observer, attempt
+from skineval.tuning.attempt import Grounds, attempt
 from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_trial
 from skineval.tuning.plan import Plan
 from skineval.tuning.proposal import exhaustion, new_setting
@@ -32,9 +28,7 @@ from skineval.tuning.trials import FAILED, RUNNING, SearchReport, Trial, TrialBe
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  #: the variable that `make_deterministic` sets
 
 
-def run_trials(
-    trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolder, catalog: Catalog, report: SearchReport
-) -> str:
+def run_trials(trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolder, report: SearchReport) -> str:
     """Run trials until `wanted` have ended, appending them to `trials`; returns why there are fewer, if there are."""
     pixels = open_pixels(plan.prepared.table, plan.recipe, report)
     for note in (*plan.prepared.table.notes, *pixels.notes, *plan.prepared.lacking, plan.caveat):
@@ -42,12 +36,12 @@ def run_trials(
             report(Noted(note))
     report(TrialsPlanned(wanted, len(trials)))
     with _stoppable() as should_stop, _as_in_a_bench(plan):
-        ground = Ground(plan.prepared, pixels.array, catalog, should_stop)
+        grounds = Grounds(plan.prepared, pixels.array, should_stop)
         while len(trials) < wanted:
             trial = next_trial(trials, plan, folder)
             if trial is None:
                 return exhaustion(plan, trials)
-            trials.append(run_trial(trial, trials, plan, ground, folder, report))
+            trials.append(run_trial(trial, trials, plan, grounds, folder, report))
             conclude(folder, plan, trials)
             report(TrialEnded(trials[-1], winner(trials)))
     return ""
@@ -67,7 +61,7 @@ def next_trial(ended: Sequence[Trial], plan: Plan, folder: SearchFolder) -> Tria
 
 
 def run_trial(
-    trial: Trial, ended: Sequence[Trial], plan: Plan, ground: Ground, folder: SearchFolder, report: SearchReport
+    trial: Trial, ended: Sequence[Trial], plan: Plan, grounds: Grounds, folder: SearchFolder, report: SearchReport
 ) -> Trial:
     """Run a trial after those that have `ended`; how it ended is on disk when it is returned.
 
@@ -79,21 +73,9 @@ def run_trial(
     number = trial.number
     cells = plan.cells(trial.parameters)
     report(TrialBegan(trial, cells))
-    epochs = cells[0].training.epochs
-
-    def on_step(step: Step) -> None:
-        cell = int(step.done // epochs)
-        report(StepDone(cells[cell].run_id, step.done - cell * epochs, step.loss, step.images_per_second))
-
-    def on_epoch(step: Step, score: float) -> None:
-        cell = int(step.done - 1) // epochs
-        epoch = int(step.done) - cell * epochs
-        report(EpochEnded(cells[cell].run_id, epoch, epochs, step.loss, math.nan, score, step.images_per_second))
-
-    observer = Observer(on_step, on_epoch, Judge(ended).is_hopeless, ground.should_stop)
     checkpoints = folder.checkpoints(number)
     try:
-        trial = attempt(trial, cells, ground, checkpoints, observer)
+        trial = attempt(trial, cells, grounds, checkpoints, Judge(ended).is_hopeless, report)
     except (Exception, SystemExit) as error:
         if is_poisoned(error):
             raise SkinevalError(

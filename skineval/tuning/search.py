@@ -10,7 +10,6 @@ import numpy as np
 
 from skineval.base.errors import UsageError
 from skineval.base.places import RUNS
-from skineval.catalog.catalog import Catalog
 from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
@@ -73,7 +72,7 @@ class Search:
         return winner(self.trials)
 
 
-def search(plan: Plan, options: Options, catalog: Catalog, report: SearchReport) -> Search:
+def search(plan: Plan, options: Options, report: SearchReport) -> Search:
     """Run the trials that are missing, and write the table of all of them and the winning recipe.
 
     The test part of a fold is not read for it: networks, strategies and scores are handed rows of which none leads to
@@ -82,18 +81,18 @@ def search(plan: Plan, options: Options, catalog: Catalog, report: SearchReport)
     folder holds something else, and Interrupted on Ctrl-C, with everything finished on disk.
     """
     with open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh) as folder:
-        write_about(folder, plan, catalog)
+        write_about(folder, plan)
         trials, shortage = list(read_ended(folder)), ""
         for trial in trials:  # one killed between its last file and this
             shutil.rmtree(folder.checkpoints(trial.number), ignore_errors=True)
         if len(trials) < options.trials:
             from skineval.tuning.running import run_trials  # which imports torch
 
-            shortage = run_trials(trials, plan, options.trials, folder, catalog, report)
+            shortage = run_trials(trials, plan, options.trials, folder, report)
         conclude(folder, plan, trials)
     prepared, frame = plan.prepared, plan.prepared.table.frame
     cell = prepared.cells[0]
-    refits = _REFITS if catalog.imbalance[cell.imbalance.name].resample is not None else ""
+    refits = _REFITS if prepared.catalog.imbalance[cell.imbalance.name].resample is not None else ""
     validation = np.unique(np.concatenate([parts.validation for parts in prepared.parts.values()]))
     return Search(
         folder=folder.path,

@@ -33,17 +33,17 @@ def test_without_time_no_step_is_measured_and_with_time_a_whole_batch_is(prepare
     original = estimate.bare_step
     monkeypatch.setattr(estimate, "bare_step", lambda *args: (tried.append(args[2]), original(*args))[1])
     monkeypatch.setattr(estimate, "BUDGET", 0.0)
-    costs = estimate.estimate_cells(prepared, load_catalog())
+    costs = estimate.estimate_cells(prepared)
     assert tried == []
     assert all(cost.seconds > 0 and cost.memory > estimate.BASE_MEMORY for cost in costs)
     monkeypatch.setattr(estimate, "BUDGET", 1e9)
-    again = estimate.estimate_cells(prepared, load_catalog())
+    again = estimate.estimate_cells(prepared)
     assert tried == [4, 8, 16, 32, 64, 64] * 2
     assert [cost.memory for cost in again] == [cost.memory for cost in costs]
 
 
 def test_a_network_that_cells_share_is_charged_once(prepared):
-    costs = estimate.estimate_cells(prepared, load_catalog())
+    costs = estimate.estimate_cells(prepared)
     first, other = (cost for cost in costs if cost.cell.model.parameters["width"] == 4)
     assert first.cell.network_id == other.cell.network_id
     assert HEAD_SHARE * first.seconds < other.seconds < first.seconds / 2

@@ -19,13 +19,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from skineval.base.errors import CellError, DataError, Interrupted, SkinevalError, UsageError
 from skineval.base.files import DiskError
 from skineval.base.places import cache_folder
 from skineval.catalog.catalog import load_catalog
 from skineval.data.pixels.store import PixelStore, open_store
+from skineval.grid.cell.training import Trained
 from skineval.grid.events import Noted, ignore_event
+from skineval.grid.run import open_pixels
 from skineval.report.document import console
 from skineval.report.tuning import table
 from skineval.train import device
@@ -73,18 +76,19 @@ def plan(texts=SPACE, **keys: object) -> Plan:
 
 
 def run(made: Plan, out: Path, trials: int, report: SearchReport = ignore_event) -> Search:
-    return search(made, Options(trials, out), load_catalog(), report)
+    return search(made, Options(trials, out), report)
 
 
 def trained_to(scores: Iterator[list[float]]):
     """A `train` that trains nothing: the epochs of each network have the scores that come next."""
 
-    def train(network, spec, task, stage, folder, on_epoch, on_step):
+    def train(cell, folder, observe):
         history = []
         for epoch, score in enumerate(next(scores), start=1):
             history.append(EpochRecord(epoch, 0.1, 1.0, 1.0, score, 0.5, 0.4, 90))
-            on_epoch(history[-1])
-        return Progress(tuple(history), int(np.argmax([record.val_balanced_accuracy for record in history])) + 1)
+            observe(history[-1])
+        best = int(np.argmax([record.val_balanced_accuracy for record in history])) + 1
+        return Trained(nn.Identity(), Progress(tuple(history), best), (), 0.0)
 
     return train
 
@@ -165,8 +169,8 @@ def test_sentinel_a_poisoned_test_part_changes_nothing(whole, tmp_path, monkeypa
     poisoned = dataclasses.replace(made, prepared=dataclasses.replace(made.prepared, targets=targets))
     read: set[int] = set()
 
-    def spoilt_store(table, size, **options) -> PixelStore:
-        store = open_store(table, size, **options)
+    def spoilt_store(table, recipe, report) -> PixelStore:
+        store = open_pixels(table, recipe, report)
         images = np.array(store.array)
         images[test] = np.random.default_rng(0).integers(0, 256, images[test].shape)
         path = tmp_path / "spoilt"
@@ -177,7 +181,7 @@ def test_sentinel_a_poisoned_test_part_changes_nothing(whole, tmp_path, monkeypa
         read.add(offset // len(into))
         original(self, into, offset)
 
-    monkeypatch.setattr(running, "open_store", spoilt_store)
+    monkeypatch.setattr(running, "open_pixels", spoilt_store)
     monkeypatch.setattr(FileRows, "_read", recorded)
     found = run(poisoned, tmp_path / "out", TRIALS)
     assert essence(found.trials) == essence(whole.trials)
@@ -281,10 +285,10 @@ def test_strategies_on_embeddings_are_given_up_between_networks_by_their_new_hea
     assert (pruned.state, pruned.epochs, len(pruned.curve)) == (PRUNED, 2, 10)
     made = plan(epochs=2, imbalance="smote")  # the first of the two networks alone
     store = open_store(made.prepared.table, 16, cache=cache_folder())
-    ground = attempt.Ground(made.prepared, store.array, load_catalog(), lambda: False)
-    observer = attempt.Observer(lambda step: None, lambda step, score: None, lambda curve: False, lambda: False)
+    grounds = attempt.Grounds(made.prepared, store.array, lambda: False)
+    cells = made.cells(pruned.parameters)
     with running._as_in_a_bench(made):
-        alone = attempt.attempt(Trial(0, {}), made.cells(pruned.parameters), ground, tmp_path / "one", observer)
+        alone = attempt.attempt(Trial(0, {}), cells, grounds, tmp_path / "one", lambda curve: False, ignore_event)
     assert pruned.value == alone.value
     assert pruned.curve == (alone.score / 2,) * 10
 
@@ -321,23 +325,22 @@ def test_died_at_any_write_it_ends_like_an_uninterrupted_one(moment, whole, tmp_
 def test_an_epoch_saved_but_not_judged_is_judged_before_the_next(tmp_path, monkeypatch):
     """Killed between checkpoint and judgement, a hopeless trial must not get the epoch that it would not have got."""
     made = plan()
-    catalog = load_catalog()
     store = open_store(made.prepared.table, 16, cache=cache_folder())
-    ground = attempt.Ground(made.prepared, store.array, catalog, lambda: False)
-    trial = Trial(0, made.own)
+    grounds = attempt.Grounds(made.prepared, store.array, lambda: False)
+    cells = made.cells(made.own)
 
     def die(curve):
         if len(curve) == 5:  # two of four epochs
             raise Died
         return False
 
-    def observer(is_hopeless):
-        return attempt.Observer(lambda step: None, lambda step, score: None, is_hopeless, lambda: False)
+    def judged(is_hopeless):
+        return attempt.attempt(Trial(0, made.own), cells, grounds, tmp_path, is_hopeless, ignore_event)
 
     with pytest.raises(Died):
-        attempt.attempt(trial, made.cells(made.own), ground, tmp_path, observer(die))
+        judged(die)
     monkeypatch.setattr(attempt, "train", lambda *_: pytest.fail("trained on"))
-    ended = attempt.attempt(trial, made.cells(made.own), ground, tmp_path, observer(lambda curve: len(curve) == 5))
+    ended = judged(lambda curve: len(curve) == 5)
     assert (ended.state, ended.epochs, len(ended.curve)) == (PRUNED, 2, 5)
 
 
@@ -453,9 +456,9 @@ def trained_settings(monkeypatch) -> list[tuple]:
     seen: list[tuple] = []
     train = trained_to(itertools.repeat([0.5]))
 
-    def noted(network, spec, *others):
-        seen.append((spec.fold, spec.seed, spec.training))
-        return train(network, spec, *others)
+    def noted(cell, *others):
+        seen.append((cell.spec.fold, cell.spec.seed, cell.spec.training))
+        return train(cell, *others)
 
     monkeypatch.setattr(attempt, "train", noted)
     return seen
@@ -568,7 +571,7 @@ def test_a_folder_holds_one_search(tmp_path):
             run(other, tmp_path / "out", 2)
     # What changes no trial is taken into the winning recipe.
     assert run(plan(epochs=1, replicates=1500), tmp_path / "out", 1).recipe.replicates == 1500
-    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), load_catalog(), ignore_event)
+    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), ignore_event)
     assert fresh.own.epochs == 2
 
 
@@ -584,14 +587,14 @@ def test_data_that_changed_makes_another_search(tmp_path):
 def test_other_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="holds something else"):
-        search(plan(), Options(1, tmp_path, fresh=True), load_catalog(), ignore_event)
+        search(plan(), Options(1, tmp_path, fresh=True), ignore_event)
     with pytest.raises(UsageError, match="which is a file"):
         run(plan(), tmp_path / "thesis.tex", 1)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def fresh(made: Plan, out: Path) -> Search:
-    return search(made, Options(1, out, fresh=True), load_catalog(), ignore_event)
+    return search(made, Options(1, out, fresh=True), ignore_event)
 
 
 def contents(folder: Path) -> set[Path]:

@@ -62,10 +62,6 @@ class CellRecord:
         failure = f"{self.adding}: {reason}" if self.adding else reason
         return replace(self, adding="", failure="; ".join(filter(None, (self.failure, failure))))
 
-    def ending(self) -> dict[str, str | float]:
-        """What is told when the cell has ended, by its columns of cells.csv, and what could not be added to it."""
-        return {"status": self.status, "reason": self.remarks, "seconds": self.seconds, "lacking": self.lacking}
-
     def row(self) -> dict[str, object]:
         """The cell's row of cells.csv."""
         spec = self.spec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import queue
 import signal
@@ -19,8 +18,7 @@ from typing import IO, Any, TypeAlias
 
 from skineval.base.codec import to_json
 from skineval.base.errors import Interrupted
-from skineval.catalog.specs import EpochEnded
-from skineval.grid.events import CellBegan, CellEvent, CellFinished, Event, PhaseBegan, StepDone, Warned
+from skineval.grid.events import CellBegan, CellFinished, Event, from_message
 from skineval.train.waiting import waiting_briefly
 from skineval.values.runspec import RunSpec
 
@@ -123,9 +121,10 @@ class LocalEngine:
             return False
         if kind in ("ready", "interrupted"):
             return False
-        if kind == "ended":
-            worker.busy, worker.spent = None, message["spent"]
-        event = _event(cell, message)
+        spent = message.pop("spent", False)
+        event = from_message(message)
+        if isinstance(event, CellFinished):
+            worker.busy, worker.spent = None, spent
         tell(event)
         return isinstance(event, CellFinished) and event.is_failure
 
@@ -180,21 +179,6 @@ class LocalEngine:
             if worker.process.stdout is not None:
                 worker.process.stdout.close()
         self._workers.clear()
-
-
-def _event(cell: RunSpec, message: Mapping[str, Any]) -> CellEvent:
-    """What a worker says of its cell."""
-    run_id = cell.run_id
-    match message:
-        case {"kind": "phase", "phase": phase}:
-            return PhaseBegan(phase, run_id)
-        case {"kind": "step", "done": done, "loss": loss, "rate": rate}:
-            return StepDone(run_id, done, loss, rate)
-        case {"kind": "epoch", "done": done, "loss": loss, "score": score, "rate": rate}:
-            return EpochEnded(run_id, done, cell.training.epochs, loss, math.nan, score, rate)
-        case {"kind": "ended", "status": status, "reason": reason, "lacking": lacking}:
-            return CellFinished(run_id, status, reason, lacking)
-    return Warned(message["text"])
 
 
 def _cause_of_death(worker: _Worker) -> str:

@@ -27,9 +27,12 @@ from skineval.base.errors import Interrupted, SkinevalError, one_line
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.loading import Problem
 from skineval.catalog.specs import CellEnded, CellStarted, EpochEnded
-from skineval.grid.cell.cell import Observer, run_cell
+from skineval.grid.cell.additions import Explaining
+from skineval.grid.cell.cell import Ground, Moment, Observe, as_event
 from skineval.grid.cell.record import failed, write_cell
+from skineval.grid.cell.run import run_cell
 from skineval.grid.cell.workspace import Workspace, masks_from_message
+from skineval.grid.events import CellEvent, CellFinished, Warned, to_message
 from skineval.train.faults import is_poisoned
 from skineval.train.fit import Step
 from skineval.values.runspec import RunSpec
@@ -44,10 +47,18 @@ class Channel:
         self._out = out
         self._lock = threading.Lock()
 
+    def tell(self, event: CellEvent, **fields: object) -> None:
+        """Send what happened to a cell."""
+        self._write({**to_message(event), **fields})
+
     def send(self, kind: str, **fields: object) -> None:
-        """Send one message; a parent that is gone is not waited for."""
+        """Send something else."""
+        self._write({"kind": kind, **fields})
+
+    def _write(self, message: Mapping[str, object]) -> None:
+        """One line; a parent that is gone is not waited for."""
         with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
-            self._out.write(json.dumps({"kind": kind, **fields}) + "\n")
+            self._out.write(json.dumps(message) + "\n")
             self._out.flush()
 
 
@@ -63,32 +74,31 @@ def main() -> None:
         return
     workspace = replace(Workspace.from_message(setup), masks=partial(_ask_for_masks, channel, requests))
     _set_up_torch(workspace)
-    catalog = load_catalog()
+    ground = workspace.ground(load_catalog(), stop.is_set)
     channel.send("ready")
     while (request := requests.get()) is not None:
-        if not serve(request, workspace, catalog, channel, stop):
+        if not serve(request, workspace, ground, channel):
             return
 
 
-def serve(
-    request: Mapping[str, Any], workspace: Workspace, catalog: Catalog, channel: Channel, stop: threading.Event
-) -> bool:
+def serve(request: Mapping[str, Any], workspace: Workspace, ground: Ground, channel: Channel) -> bool:
     """Run one cell and say how it ended; its record is on disk before that is said.
 
     False if this process is of no use for another one.
     """
-    spec = from_json(RunSpec, request["spec"], "a message of the bench")
+    spec, catalog = from_json(RunSpec, request["spec"], "a message of the bench"), ground.catalog
+    asked = catalog.explainers.select(request["explainers"])
+    explainers = [Explaining(selection, catalog.explainers[selection.name]) for selection in asked]
     folder = workspace.folder.cell(spec.run_id)
     started = time.perf_counter()
-    observer = _observer(spec, catalog, channel, stop)
     start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.training.epochs)
     _notify(catalog, channel, "skineval_on_cell_start", start)
     spent = False
     try:
-        record = run_cell(spec, workspace, catalog, catalog.explainers.select(request["explainers"]), observer)
+        record = run_cell(spec, workspace, ground, explainers, _observer(spec, catalog, channel))
         write_cell(folder, record)
     except Interrupted:
-        channel.send("interrupted", run_id=spec.run_id)
+        channel.send("interrupted")
         return True
     except (Exception, SystemExit) as error:
         record = failed(folder, spec, one_line(error), time.perf_counter() - started, workspace.device)
@@ -99,7 +109,7 @@ def serve(
             write_cell(folder, record)
     ended = CellEnded(spec.run_id, record.status, record.remarks, record.seconds)
     _notify(catalog, channel, "skineval_on_cell_end", ended)
-    channel.send("ended", run_id=spec.run_id, spent=spent, **record.ending())
+    channel.tell(CellFinished(spec.run_id, record.status, record.remarks, record.lacking), spent=spent)
     return not spent
 
 
@@ -115,34 +125,26 @@ def _ask_for_masks(
     return masks_from_message(answer)
 
 
-def _observer(spec: RunSpec, catalog: Catalog, channel: Channel, stop: threading.Event) -> Observer:
-    def on_epoch(event: EpochEnded) -> None:
-        fields = {
-            "done": event.epoch,
-            "loss": event.train_loss,
-            "score": event.val_balanced_accuracy,
-            "rate": event.images_per_second,
-        }
-        channel.send("epoch", run_id=spec.run_id, **fields)
-        _notify(catalog, channel, "skineval_on_epoch_end", event)
+def _observer(spec: RunSpec, catalog: Catalog, channel: Channel) -> Observe:
+    last = 0.0
 
-    last = [0.0]
+    def observe(moment: Moment) -> None:
+        nonlocal last
+        if isinstance(moment, Step):
+            if time.monotonic() - last < HEARTBEAT:
+                return
+            last = time.monotonic()
+        event = as_event(spec, moment)
+        channel.tell(event)
+        if isinstance(event, EpochEnded):
+            _notify(catalog, channel, "skineval_on_epoch_end", event)
 
-    def on_step(step: Step) -> None:
-        now = time.monotonic()
-        if now - last[0] >= HEARTBEAT:
-            last[0] = now
-            channel.send("step", run_id=spec.run_id, done=step.done, loss=step.loss, rate=step.images_per_second)
-
-    def on_phase(phase: str) -> None:
-        channel.send("phase", run_id=spec.run_id, phase=phase)
-
-    return Observer(on_epoch, on_step, on_phase, stop.is_set)
+    return observe
 
 
 def _notify(catalog: Catalog, channel: Channel, hook: str, event: object) -> None:
     for problem in catalog.plugins.notify(hook, event):
-        channel.send("warning", text=_muted(problem))
+        channel.tell(Warned(_muted(problem)))
 
 
 def _muted(problem: Problem) -> str:

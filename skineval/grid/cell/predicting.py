@@ -1,0 +1,57 @@
+"""What a trained network of a cell says of images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import nn
+
+from skineval.grid.cell.cell import Cell
+from skineval.grid.cell.workspace import ExternalImages, LabelledImages
+from skineval.grid.folder import CellFolder
+from skineval.grid.tables import read_frame
+from skineval.measure.predictions import from_frame
+from skineval.train.predict import predict_probabilities, put_on_device
+from skineval.values.predictions import Predictions
+
+EXTERNAL = "external"  #: the part of the images of external tests
+
+
+def predict(cell: Cell, network: nn.Module, images: LabelledImages) -> Predictions:
+    """Predictions for the validation and the test part; `images` are those of the stage."""
+    parts = cell.parts
+    names = np.repeat(["validation", "test"], [len(parts.validation), len(parts.test)])
+    return _predicted(cell, network, images, np.concatenate([parts.validation, parts.test]), names)
+
+
+def predict_external(cell: Cell, network: nn.Module, external: ExternalImages) -> Predictions:
+    """Predictions for an external test."""
+    staged = replace(cell.stage, images=put_on_device(external.images.store, cell.stage.device))
+    names = np.full(len(external.rows), EXTERNAL)
+    return _predicted(replace(cell, stage=staged), network, external.images, external.rows, names)
+
+
+def _predicted(
+    cell: Cell, network: nn.Module, images: LabelledImages, rows: NDArray[np.int64], parts: NDArray[np.str_]
+) -> Predictions:
+    copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
+    return Predictions(
+        classes=cell.spec.classes,
+        image_ids=images.image_ids[rows],
+        lesion_ids=images.lesion_ids[rows],
+        groups=images.lesion_ids[rows],
+        parts=parts,
+        targets=images.targets[rows],
+        probabilities=predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied],
+        fold=cell.spec.fold,
+        seed=cell.spec.seed,
+    )
+
+
+def read_predictions(folder: CellFolder, classes: tuple[str, ...]) -> Predictions:
+    """predictions.csv of a cell; raises DataError naming file and row where it is damaged."""
+    frame = read_frame(folder.predictions, ("image_id", "lesion_id", "part", "target"))
+    return from_frame(frame, source=str(folder.predictions), classes=classes, copies=True)

@@ -1,0 +1,98 @@
+"""One cell, from its specification to predictions, model and explanations on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from skineval.base.codec import write_json
+from skineval.base.files import atomic_link
+from skineval.base.terms import DONE
+from skineval.grid.cell.additions import Explaining, complete
+from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
+from skineval.grid.cell.predicting import predict
+from skineval.grid.cell.record import CellRecord, sealed, standing
+from skineval.grid.cell.training import Trained, refit_head, train_shared
+from skineval.grid.cell.workspace import Workspace
+from skineval.grid.folder import CellFolder
+from skineval.grid.tables import write_frame
+from skineval.train.classifier import InitialWeights, model_card
+from skineval.train.fit import history_rows, images_per_second
+from skineval.train.weights import read_tensors, write_tensors
+from skineval.values.runspec import RunSpec
+
+
+def run_cell(
+    spec: RunSpec, workspace: Workspace, ground: Ground, explainers: Sequence[Explaining], observe: Observe
+) -> CellRecord:
+    """Do what is left to do of a cell and return its record, which the caller writes last.
+
+    Once it is trained and predicted it is done, and stays so whatever becomes of external tests and explanations: of
+    those that fail the record holds the reason.
+
+    Raises CellError, or whatever a plugin raises, when the cell fails; Interrupted when the ground says stop. What
+    is on disk then is complete files only, and running the cell again goes on from them.
+    """
+    started = time.perf_counter()
+    notes: list[str] = []
+    cell = ground.cell(spec, workspace.parts[spec.fold], notes.append)
+    notes += filter(None, [workspace.weights.lacking(cell.architecture)])
+    trained = train_shared(cell, workspace.folder.network(spec.network_id), observe)
+    folder = workspace.folder.cell(spec.run_id)
+    record = standing(folder)
+    if record is not None:
+        trained.network.load_state_dict(read_tensors(folder.weights))
+        keys = {external.key for external in workspace.externals}
+        record = replace(record, externals=tuple(key for key in record.externals if key in keys))
+    else:
+        if cell.strategy.resample is not None:
+            observe(Phase("refitting the head"))
+            refit_head(cell, trained.network)
+        observe(Phase("predicting"))
+        write_model(folder, cell, trained, workspace)
+        write_frame(folder.history, pd.DataFrame(history_rows(trained.progress)))
+        write_frame(folder.predictions, predict(cell, trained.network, workspace.images).to_frame())
+        record = CellRecord(
+            spec,
+            DONE,
+            " ".join(dict.fromkeys((*trained.progress.notes, *notes))),
+            seconds=round(_seconds(trained, started), 3),
+            images_per_second=_rounded(images_per_second(trained.progress)),
+            device=workspace.device,
+            train_counts=tuple(cell.train_counts.tolist()),
+            torch=version("torch"),
+            threads=workspace.threads,
+        )
+        record = sealed(record, folder, *folder.essential)
+        started = time.perf_counter()
+    record = complete(record, cell, trained.network, workspace, explainers, observe)
+    return replace(
+        record,
+        reason=" ".join(filter(None, (record.reason, *(note for note in notes if note not in record.reason)))),
+        seconds=round(record.seconds + time.perf_counter() - started, 3),
+    )
+
+
+def write_model(folder: CellFolder, cell: Cell, trained: Trained, workspace: Workspace) -> None:
+    """model.safetensors and model.json; the weights are linked to the shared network where they are the same."""
+    spec = cell.spec
+    initial = InitialWeights(spec.weights, trained.loaded, workspace.weights.lacking(cell.architecture))
+    if spec.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
+        write_tensors(folder.weights, trained.network.state_dict())
+    write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps))
+
+
+def _seconds(trained: Trained, started: float) -> float:
+    """What the cell costs: its own work now, and the epochs trained before an interruption, or for another cell."""
+    now = time.perf_counter() - started
+    epochs = sum(record.seconds for record in trained.progress.history)
+    return now - trained.seconds + max(trained.seconds, epochs)
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 2) if np.isfinite(value) else None

@@ -1,0 +1,146 @@
+"""Training the network of a cell: for a bench, which shares it with other cells, and for a search alike."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from skineval.base.codec import read_json, write_json
+from skineval.base.errors import DataError, ModelFileError
+from skineval.base.files import atomic_rename
+from skineval.catalog.networks import find_head
+from skineval.grid.cell.cell import Cell, Observe, Phase
+from skineval.grid.events import TRAINING
+from skineval.grid.folder import NetworkFolder
+from skineval.train import checkpoint, determinism, fit
+from skineval.train.augment import make_transform
+from skineval.train.bare_step import bare_step
+from skineval.train.checkpoint import Progress, TrainedNetwork
+from skineval.train.embeddings import fit_head, install_head
+from skineval.train.faults import is_out_of_memory
+from skineval.train.fit import Task
+from skineval.train.learner import make_learner
+from skineval.train.losses import cross_entropy
+from skineval.train.network import build_network, classifier_paths
+from skineval.train.predict import embed
+from skineval.train.weights import NONE, Loaded, Weights, read_tensors
+from skineval.values.runspec import derive_seed
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network as trained, before anything is done to its head."""
+
+    network: nn.Module
+    progress: Progress
+    loaded: tuple[Loaded, ...]
+    seconds: float  #: spent here and now; 0 where another cell had trained it
+
+
+def train(cell: Cell, folder: Path, observe: Observe) -> Trained:
+    """Train the network of a cell, going on from the checkpoint in `folder` where there is one.
+
+    Where deterministic algorithms are asked for, a note says what they cost. Raises CellError, or whatever a plugin
+    raises, where it cannot be trained, and Interrupted when the stage says stop.
+    """
+    started = time.perf_counter()
+    network, loaded = begin(cell, cell.weights)
+    notes = cost_of_determinism(cell, network) if cell.deterministic else ()
+    progress = fit.train(network, cell.spec, make_task(cell, network), cell.stage, folder, observe, observe)
+    progress = replace(progress, notes=(*progress.notes, *notes))
+    return Trained(network, progress, loaded, time.perf_counter() - started)
+
+
+def train_shared(cell: Cell, folder: NetworkFolder, observe: Observe) -> Trained:
+    """The trained network of a cell: made here, or read where another cell of the same network has made it."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.lock):
+        found = read_network(folder)
+        if found is None:
+            observe(Phase(TRAINING))
+            trained = train(cell, folder.path, observe)
+            write_json(folder.about, TrainedNetwork(trained.progress, trained.loaded, cell.stamps))
+            atomic_rename(checkpoint.best_file(folder.path, trained.progress.best_epoch), folder.weights)
+        else:
+            tensors, about = found
+            network, _ = begin(cell, Weights(NONE))
+            network.load_state_dict(tensors)
+            network.to(cell.stage.device).to(memory_format=torch.channels_last)
+            trained = Trained(network, about.progress, about.weights, 0.0)
+        checkpoint.discard(folder.path)  # whoever made it may have been killed right after
+    return trained
+
+
+def read_network(folder: NetworkFolder) -> tuple[dict[str, Tensor], TrainedNetwork] | None:
+    """The tensors of a trained network and how it was trained; None where it has to be trained (again)."""
+    try:
+        return read_tensors(folder.weights), read_json(TrainedNetwork, folder.about)
+    except (ModelFileError, DataError):
+        return None
+
+
+def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
+    """The network of a cell before it is trained, and what gave it its weights."""
+    spec = cell.spec
+    seed = derive_seed("initial weights", spec.model, spec.seed, spec.fold)
+    return build_network(cell.architecture, spec.model, len(spec.classes), weights, spec.image_size, seed)
+
+
+def make_task(cell: Cell, network: nn.Module) -> Task:
+    """What the training loop is given. The strategy sees labels of the train part, and nothing else."""
+    training, strategy, parameters = cell.spec.training, cell.strategy, cell.spec.imbalance.parameters
+    architecture, classes = cell.architecture, len(cell.spec.classes)
+    apart = training.freeze_epochs > 0 or training.backbone_rate != 1
+    return Task(
+        train=cell.parts.train,
+        validation=cell.parts.validation,
+        targets=cell.targets,
+        loss=strategy.loss(cell.train_counts, **parameters) if strategy.loss else cross_entropy,
+        draw_weights=strategy.draw_weights(cell.train_labels, **parameters) if strategy.draw_weights else None,
+        transform=make_transform(training.augment, architecture.mean, architecture.std, cell.stage.device),
+        score=cell.score,
+        head=classifier_paths(network, architecture, classes) if apart else None,
+    )
+
+
+def refit_head(cell: Cell, network: nn.Module) -> None:
+    """Where the strategy resamples train embeddings, put a head into `network` that is fitted to what comes of them."""
+    if cell.strategy.resample is None:
+        return
+    spec, train, validation = cell.spec, cell.parts.train, cell.parts.validation
+    head = find_head(network, cell.architecture, len(spec.classes))
+    embeddings = embed(network, head, cell.stage, np.concatenate([train, validation]))
+    train_embeddings, validation_embeddings = np.split(embeddings, [len(train)])
+    resampled, labels = cell.strategy.resample(
+        train_embeddings,
+        cell.train_labels,
+        seed=derive_seed("resample", spec.model, spec.imbalance, spec.seed, spec.fold),
+        **spec.imbalance.parameters,
+    )
+    fitted = fit_head(
+        resampled, labels, (validation_embeddings, cell.targets[validation]), len(spec.classes), cell.score
+    )
+    install_head(head, fitted)
+
+
+def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:
+    """A note on what deterministic algorithms cost, where they are not what is used anyway."""
+    stage, training = cell.stage, cell.spec.training
+    if stage.device.type != "cuda":
+        return ()
+    learner = make_learner(copy.deepcopy(network), training, stage.device)
+    step = bare_step(learner, stage, training.batch_size, len(cell.spec.classes), training.learning_rate)
+    try:
+        times = determinism.cost(step, stage.device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return ()  # training will do with parts of a batch what does not fit
+    return (f"Deterministic algorithms took {times:.2f} times as long a step as others would have.",)
