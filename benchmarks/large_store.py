@@ -126,9 +126,9 @@ def main() -> None:
         pixels = open_store(prepared.table, size, cache=Path(folder))
         stored = time.perf_counter()
         os.environ["SKINEVAL_CACHE"] = folder
-        bench = run.open_folder(prepared, run.Options(out=Path(folder) / "bench"))
+        bench = run.open_folder(prepared, Path(folder) / "bench")
         workspace = run.open_workspace(prepared, bench, report)
-        run.run_cells(prepared.cells, workspace, prepared, run.Options(), report)
+        run.run_cells(prepared.cells, workspace, prepared, report)
         ended = time.perf_counter()
         record = read_cell(bench.cell(prepared.cells[0].run_id))
         if record is None or record.status != DONE:

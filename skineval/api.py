@@ -275,10 +275,10 @@ def run_recipe(
     """Run a bench from its keys, telling `report` how it goes."""
     recipe = _checked(asked, catalog)
     from skineval.grid.prepare import prepare
-    from skineval.grid.run import Options, run
+    from skineval.grid.run import run
 
     prepared = prepare(recipe, catalog)
-    return run(prepared, Options(out, fresh, fail_fast), report)
+    return run(prepared, report, out=out, fresh=fresh, fail_fast=fail_fast)
 
 
 def run_search(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.tables import csv_text, read_frame, write_frame
-from skineval.grid.workers.engine import CellLost, LocalEngine
+from skineval.grid.workers.engine import LocalEngine
 from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult
@@ -46,18 +45,14 @@ _OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a bench is run: nothing here changes a result."""
+def run(
+    prepared: Prepared, report: Report, *, out: Path | None = None, fresh: bool = False, fail_fast: bool = False
+) -> BenchResult:
+    """Train what is missing in the folder `out`, then measure and report; `fail_fast` ends at a cell that fails.
 
-    out: Path | None = None  #: default: a folder under runs/ that is this recipe's alone
-    fresh: bool = False  #: discard what an earlier run left in `out`
-    fail_fast: bool = False
-
-
-def run(prepared: Prepared, options: Options, report: Report) -> BenchResult:
-    """Train what is missing, then measure and report. Raises Interrupted with everything finished on disk."""
-    folder = open_folder(prepared, options)
+    Raises what `open_folder` raises, and Interrupted with everything finished on disk.
+    """
+    folder = open_folder(prepared, out, fresh)
     remove_abandoned(folder.path)
     keys = [external.key for external in prepared.externals]
     missing = [
@@ -75,7 +70,7 @@ def run(prepared: Prepared, options: Options, report: Report) -> BenchResult:
         write_manifest(folder, prepared)
     if missing:
         report(CellsPlanned(tuple(missing), len(there)))
-        run_cells(missing, workspace, prepared, options, report)
+        run_cells(missing, workspace, prepared, report, fail_fast)
     if missing or not conclusion_stands(folder, prepared.recipe, prepared.catalog):
         return conclude(folder, prepared.catalog, report, prepared.table)
     return load_bench(folder, prepared.table)
@@ -100,18 +95,18 @@ def open_workspace(prepared: Prepared, folder: BenchFolder, report: Report) -> W
 
 
 def run_cells(
-    cells: Sequence[RunSpec], workspace: Workspace, prepared: Prepared, options: Options, report: Report
+    cells: Sequence[RunSpec], workspace: Workspace, prepared: Prepared, report: Report, fail_fast: bool = False
 ) -> None:
     """Run `cells`; whatever happens to one is a row of cells.csv."""
     folder = workspace.folder
 
-    def tell(event: Event | CellLost) -> None:
-        if isinstance(event, CellLost):
-            cell = folder.cell(event.cell.run_id)
-            record = failed(cell, event.cell, event.reason, 0.0, prepared.device.name)
-            write_cell(cell, record)
-            # which may have been done before it was lost
-            event = CellFinished(record.spec.run_id, record.status, record.remarks, record.lacking)
+    def lost(spec: RunSpec, reason: str) -> CellFinished:
+        cell = folder.cell(spec.run_id)
+        record = failed(cell, spec, reason, 0.0, prepared.device.name)
+        write_cell(cell, record)
+        return CellFinished(spec.run_id, record.status, record.remarks, record.lacking)  # it may have been done before
+
+    def tell(event: Event) -> None:
         if isinstance(event, CellFinished):
             write_cells_table(folder, prepared.cells)
         report(event)
@@ -121,11 +116,12 @@ def run_cells(
         explainers=prepared.recipe.explainers,
         jobs=prepared.recipe.jobs,
         logs=folder.path,
+        lost=lost,
         masks=partial(answer_for_masks, prepared.table, prepared.recipe.fit),
-        fail_fast=options.fail_fast,
+        fail_fast=fail_fast,
     )
     engine.run(cells, tell)
-    if options.fail_fast:
+    if fail_fast:
         write_cells_table(folder, prepared.cells, STOPPED)
 
 
@@ -140,20 +136,22 @@ def answer_for_masks(table: LesionTable, fit: Fit, rows: Sequence[int], side: in
         return {"reason": one_line(error)}
 
 
-def open_folder(prepared: Prepared, options: Options) -> BenchFolder:
+def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False) -> BenchFolder:
     """The folder of this bench, with its recipe in it; raises UsageError where it holds another bench.
+
+    By default it is one under runs/ that is this recipe's alone; a fresh one holds nothing of an earlier run.
 
     A folder may be extended: a recipe with more models, strategies, seeds or explainers than the one that is there
     leaves every finished cell as it is, and so does one with other ensembles, and one that asks for fewer explainers
     or external tests, such as one that fails.
     """
-    path = options.out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
+    path = out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
     folder = BenchFolder(path)
     if (path / _OF_A_SEARCH).is_file():
         raise UsageError(
             f"--out is {path}, the folder of a search for settings.", "Use another --out; nothing was touched."
         )
-    if options.fresh and folder.recipe.is_file():
+    if fresh and folder.recipe.is_file():
         # Only what is a bench is ever deleted.
         shutil.rmtree(path)
     if folder.recipe.is_file():

@@ -19,7 +19,7 @@ from skineval.catalog.catalog import load_catalog
 from skineval.data.synthetic import synthetic
 from skineval.grid.folder import BenchFolder, read_environment
 from skineval.grid.prepare import prepare
-from skineval.grid.run import Options, open_folder
+from skineval.grid.run import open_folder
 from skineval.train.weights import read_tensors
 from skineval.values.recipe import make_recipe, read_recipe
 from tests.conftest import TINY, run_program
@@ -328,5 +328,5 @@ def test_a_folder_in_which_nothing_but_an_unfinished_file_was_left_is_taken(tmp_
     (tmp_path / ".recipe.toml.k3v9.part").write_text("models = [")
     catalog = load_catalog()
     keys = {"models": "cnn:width=4", "data": "synthetic:images=150", "image_size": 32, "weights": "none"}
-    folder = open_folder(prepare(make_recipe(keys), catalog), Options(out=tmp_path))
+    folder = open_folder(prepare(make_recipe(keys), catalog), tmp_path)
     assert folder.recipe.is_file()

@@ -38,7 +38,7 @@ def test_workers_are_started_so(own, tmp_path, monkeypatch):
         monkeypatch.setenv("GOMP_SPINCOUNT", own)
     monkeypatch.setattr(subprocess, "Popen", start)
     with pytest.raises(RuntimeError, match="started"):
-        LocalEngine({}, (), 1, tmp_path)._start()
+        LocalEngine({}, (), 1, tmp_path, lambda spec, reason: pytest.fail(reason))._start()
     assert started[0] == {**os.environ, **BRIEFLY, "GOMP_SPINCOUNT": own or BRIEFLY["GOMP_SPINCOUNT"]}
 
 

@@ -14,26 +14,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 from skineval.base.codec import to_json
 from skineval.base.errors import Interrupted
-from skineval.grid.events import CellBegan, CellFinished, Event, from_message
+from skineval.grid.events import CellBegan, CellFinished, Report, from_message
 from skineval.train.waiting import waiting_briefly
 from skineval.values.runspec import RunSpec
 
 GRACE = 60.0  #: seconds an interrupted worker has for its current step before it is killed
-
-
-@dataclass(frozen=True)
-class CellLost:
-    """A worker process died over a cell, whose record nobody has written."""
-
-    cell: RunSpec
-    reason: str
-
-
-_Tell: TypeAlias = Callable[[Event | CellLost], None]
 
 
 @dataclass
@@ -59,14 +48,15 @@ class LocalEngine:
     explainers: Sequence[str]
     jobs: int
     logs: Path  #: folder for what workers print
+    lost: Callable[[RunSpec, str], CellFinished]  #: records a cell over which a worker died, and why it did
     fail_fast: bool = False
     #: (rows, side) -> `workspace.masks_to_message` of these images
     masks: Callable[[Sequence[int], int], Mapping[str, Any]] = lambda rows, side: {"masks": None}
     _inbox: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _workers: list[_Worker] = field(default_factory=list)
 
-    def run(self, cells: Sequence[RunSpec], tell: _Tell) -> None:
-        """Run `cells`, telling `tell` in this thread how each goes.
+    def run(self, cells: Sequence[RunSpec], report: Report) -> None:
+        """Run `cells`, telling `report` in this thread how each goes.
 
         Cells that share a network are not run side by side: the second finds what the first has trained. On Ctrl-C
         the workers stop at their next step and Interrupted is raised; on a second one they are killed.
@@ -74,9 +64,9 @@ class LocalEngine:
         waiting = deque(cells)
         try:
             while waiting or self._busy():
-                self._assign(waiting, tell)
+                self._assign(waiting, report)
                 worker, message = self._inbox.get()
-                ended = self._handle(worker, message, tell)
+                ended = self._handle(worker, message, report)
                 if ended and self.fail_fast:
                     waiting.clear()
         except KeyboardInterrupt:
@@ -88,7 +78,7 @@ class LocalEngine:
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.busy]
 
-    def _assign(self, waiting: deque[RunSpec], tell: _Tell) -> None:
+    def _assign(self, waiting: deque[RunSpec], report: Report) -> None:
         """Give every idle worker a cell whose network nobody else is training, starting workers where there are few."""
         for _ in range(len(waiting)):
             if len(self._busy()) >= self.jobs:
@@ -103,15 +93,15 @@ class LocalEngine:
             )
             worker.busy = cell
             worker.send("cell", spec=to_json(cell), explainers=list(self.explainers))
-            tell(CellBegan(cell.run_id))
+            report(CellBegan(cell.run_id))
 
-    def _handle(self, worker: _Worker, message: dict[str, Any] | None, tell: _Tell) -> bool:
+    def _handle(self, worker: _Worker, message: dict[str, Any] | None, report: Report) -> bool:
         """Take one message in; True if a cell failed by it, or an addition to one."""
         cell = worker.busy
         if message is None:
             self._workers.remove(worker)
             if cell is not None:
-                tell(CellLost(cell, _cause_of_death(worker)))
+                report(self.lost(cell, _cause_of_death(worker)))
             return cell is not None
         if cell is None:
             return False
@@ -125,7 +115,7 @@ class LocalEngine:
         event = from_message(message)
         if isinstance(event, CellFinished):
             worker.busy, worker.spent = None, spent
-        tell(event)
+        report(event)
         return isinstance(event, CellFinished) and event.is_failure
 
     def _start(self) -> _Worker:
