@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
-from skineval.values.keys import HELP
+from skineval.values.keys import HELP, Keys
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
 
@@ -33,7 +33,7 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option("--protocol", help="How the parts were made; all but lesion are LEAKY.", show_default=False)
     ] = "",
-    replicates: Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])] = 2000,
+    replicates: Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])] = Keys.replicates,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.values.keys import KEYS, Key
+from skineval.values.keys import KEYS, PANELS, Key
 
 RecipeArgument = Annotated[
     str | None,
@@ -27,7 +27,7 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
 
     They are taken as text: the recipe checks them as it checks a file, and names the value that is wrong.
     """
-    keys = {name: KEYS[name] for name in names}
+    keys = {name: KEYS[name] for name in sorted(names, key=lambda name: PANELS.index(KEYS[name].panel))}
 
     def give(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)

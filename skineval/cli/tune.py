@@ -10,20 +10,17 @@ import typer
 from skineval.base.errors import Interrupted, UsageError
 from skineval.cli.flags import RecipeArgument, takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table
-from skineval.values.keys import KEYS, RUN
+from skineval.values.keys import ANY, KEYS, RUN
 
 EXAMPLE = "Example: skineval tune --models resnet18 --trials 20 --search learning_rate=1e-4..1e-2,weight_decay"
 SEARCH = "What is searched"
-
-#: What a search hands on to the winning recipe, or has no use for.
-NOT_OFFERED = ("explainers", "external", "ensemble", "replicates", "jobs", "tta")
 
 
 def _option(name: str, text: str, panel: str = RUN, **more: Any) -> Any:
     return typer.Option(f"--{name}", help=text, rich_help_panel=panel, **more)
 
 
-@takes_keys(name for name in KEYS if name not in NOT_OFFERED)
+@takes_keys(name for name, key in KEYS.items() if key.tuned and key.keeps != ANY)
 def tune(
     recipe: RecipeArgument = None,
     trials: Annotated[

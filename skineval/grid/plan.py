@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.loading import BUILTINS_NAME, Provider
 from skineval.catalog.specs import Architecture, ImbalanceStrategy
 from skineval.train.weights import NONE
+from skineval.values.keys import KEYS
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
+
+T = TypeVar("T", RunSpec, Training)
 
 HEAD_SHARE = 0.1  #: of the time of a cell that trains its network, for one that only refits the head of a trained one
 
@@ -45,23 +49,12 @@ def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
 
 def make_training(recipe: Recipe, batch_size: int, weights: str) -> Training:
     """How a recipe wants networks to be trained that begin with `weights`, `auto` resolved."""
-    return Training(
-        epochs=recipe.epochs,
+    return _made(
+        Training,
+        recipe,
         batch_size=batch_size,
         learning_rate=peak_learning_rate(recipe, weights),
-        optimizer=recipe.optimizer,
-        weight_decay=recipe.weight_decay,
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        plateau_factor=recipe.plateau_factor,
-        plateau_patience=recipe.plateau_patience,
-        patience=recipe.patience,
-        label_smoothing=recipe.label_smoothing,
-        gradient_clip=recipe.gradient_clip,
-        ema=recipe.ema,
         freeze_epochs=recipe.freeze_epochs if recipe.freeze == "backbone" else 0,
-        backbone_rate=recipe.backbone_rate,
-        augment=recipe.augment,
     )
 
 
@@ -97,22 +90,26 @@ def _cell(
 ) -> RunSpec:
     architecture = catalog.architecture(model)
     weights = facts.weights(architecture)
-    return RunSpec(
+    return _made(
+        RunSpec,
+        recipe,
         model=model,
         imbalance=imbalance,
         fold=fold,
         seed=seed,
-        task=recipe.task,
         classes=facts.classes,
         data=facts.data,
         split=facts.split,
-        image_size=recipe.image_size,
-        fit=recipe.fit,
         training=make_training(recipe, facts.batch_size(model), weights),
         weights=weights,
         precision=facts.precision(architecture),
-        tta=recipe.tta,
         model_package=_package(catalog.architectures.providers(model.name)),
         imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),
         on_embeddings=acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
     )
+
+
+def _made(kind: type[T], recipe: Recipe, **resolved: Any) -> T:
+    """A value of `kind`: what is resolved, and for its other fields what the keys of the same name say."""
+    said = {one.name: getattr(recipe, one.name) for one in fields(kind) if one.name in KEYS}
+    return kind(**{**said, **resolved})

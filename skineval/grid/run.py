@@ -156,7 +156,7 @@ def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False
         shutil.rmtree(path)
     if folder.recipe.is_file():
         present = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
-        conflicts = [key for key in prepared.recipe.differences(present) if not _extends(prepared.recipe, present, key)]
+        conflicts = prepared.recipe.conflicts(present)
         if conflicts:
             listed = "; ".join(
                 f"{key} is {getattr(present, key)!r} there, {getattr(prepared.recipe, key)!r} here" for key in conflicts
@@ -241,11 +241,3 @@ def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec], not_run: st
     content = pd.DataFrame([record.row() for record in records], columns=list(CELL_COLUMNS))
     if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != csv_text(content):
         write_frame(folder.cells, content)
-
-
-def _extends(recipe: Recipe, present: Recipe, key: str) -> bool:
-    if key not in ("models", "imbalance", "seeds", "explainers", "external", "replicates", "ensemble"):
-        return False
-    if key in ("replicates", "ensemble", "explainers", "external"):  # nothing is trained by what was and is asked for
-        return True
-    return set(getattr(present, key)) <= set(getattr(recipe, key))

@@ -19,10 +19,11 @@ from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write
 from skineval.grid.prepare import environment
 from skineval.grid.tables import write_frame
-from skineval.tuning.plan import HANDED_ON, Plan
+from skineval.tuning.plan import Plan
 from skineval.tuning.space import changed, described
 from skineval.tuning.trials import DONE, RUNNING, Trial, winner
 from skineval.values.environment import Environment
+from skineval.values.keys import ANY, KEYS
 from skineval.values.recipe import make_recipe
 
 _OF_A_BENCH = ("environment.json", "cells")  #: what a bench leaves in its folder, and a search does not
@@ -211,7 +212,7 @@ def _alone_in(folder: SearchFolder) -> Iterator[None]:
 def _differences(plan: Plan, about: About, folder: SearchFolder) -> Iterator[str]:
     """What this search and that of `about` do not share, of all that can change a trial."""
     there = make_recipe(about.recipe, str(folder.about))
-    keys = [key for key in plan.recipe.differences(there) if key not in HANDED_ON]
+    keys = [key for key in plan.recipe.differences(there) if KEYS[key].keeps != ANY]
     for key in keys:
         yield f"{key} is {getattr(there, key)!r} there, {getattr(plan.recipe, key)!r} here"
     for key in changed(plan.space, about.space):

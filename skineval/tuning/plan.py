@@ -21,9 +21,6 @@ from skineval.tuning.visible import seen_elsewhere
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
 
-#: Keys of a recipe that a search hands on to the winning recipe and has no use for itself.
-HANDED_ON = ("external", "explainers", "ensemble", "replicates")
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:

@@ -11,17 +11,11 @@ from typing import Any, TypeAlias, get_args
 from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import Value
 from skineval.values.augmentations import PRESETS
-from skineval.values.recipe import NEEDS, Recipe, make_recipe
+from skineval.values.keys import KEYS, LOGARITHMIC, NAMED, NEEDS, WHOLE
+from skineval.values.recipe import Recipe, make_recipe
 
-#: Searched where nobody says what.
-USUAL = ("learning_rate", "weight_decay", "batch_size", "augment", "schedule", "epochs")
-
-_LOGARITHMIC = {"learning_rate", "weight_decay", "backbone_rate"}
-_REAL = {*_LOGARITHMIC, "warmup", "plateau_factor", "label_smoothing", "gradient_clip", "ema"}
-_WHOLE = {"epochs", "batch_size", "patience", "plateau_patience", "freeze_epochs"}
-_NAMED = {"augment", "schedule", "optimizer", "freeze"}
 #: The keys that can be searched: how a network is trained, and nothing that changes what it is or what it sees.
-SEARCHABLE = tuple(key for key in Recipe.model_fields if key in _REAL | _WHOLE | _NAMED)
+SEARCHABLE = tuple(name for name, key in KEYS.items() if key.search)
 
 _SMALLEST_BATCH = 8
 _LEAST_DECAY = 1e-6
@@ -89,8 +83,8 @@ def make_space(texts: Sequence[str], recipe: Recipe) -> Space:
 
     Raises UsageError for a key that cannot be searched, and for values that the recipe would not take.
     """
-    asked = _asked(texts) or dict.fromkeys(USUAL, "")
     usual = _usual(recipe)
+    asked = _asked(texts) or dict.fromkeys(usual, "")
     found = [
         _parsed(key, asked[key], recipe, asked) if asked[key] else _around(key, usual)
         for key in SEARCHABLE
@@ -183,9 +177,10 @@ def _around(key: str, usual: Mapping[str, Dimension]) -> Dimension:
 
 def _parsed(key: str, text: str, recipe: Recipe, searched: Iterable[str]) -> Dimension:
     """The dimension that a user wrote; every value is one that the recipe takes."""
+    scale = KEYS[key].search
 
     def value(word: str) -> Value:
-        return _taken(key, word.replace("+", ",") if key in _NAMED else word, recipe, searched)
+        return _taken(key, word.replace("+", ",") if scale == NAMED else word, recipe, searched)
 
     low, dots, high = text.partition("..")
     if not dots:
@@ -193,17 +188,17 @@ def _parsed(key: str, text: str, recipe: Recipe, searched: Iterable[str]) -> Dim
         if len(values) < 2:
             raise UsageError(f"--search is '{key}={text}', which leaves nothing to search.", "Give several values.")
         return Choices(key, values)
-    if key in _NAMED:
+    if scale == NAMED:
         raise UsageError(f"--search is '{key}={text}', and values of {key} have no order.", _how(key))
     ends = [float(value(word.strip())) for word in (low, high)]
     if ends[0] >= ends[1]:
         raise UsageError(f"--search is '{key}={text}', where {ends[0]:g} is not below {ends[1]:g}.", "Swap the ends.")
-    if key in _LOGARITHMIC and ends[0] <= 0:
+    if scale == LOGARITHMIC and ends[0] <= 0:
         raise UsageError(
             f"--search is '{key}={text}', and a logarithmic scale, on which {key} is searched, has no 0.",
             f"Begin above 0, or list the values: {key}=0,{ends[1]:g}.",
         )
-    return Range(key, ends[0], ends[1], logarithmic=key in _LOGARITHMIC, whole=key in _WHOLE)
+    return Range(key, ends[0], ends[1], logarithmic=scale == LOGARITHMIC, whole=scale == WHOLE)
 
 
 def _taken(key: str, word: str, recipe: Recipe, searched: Iterable[str]) -> Value:
@@ -225,7 +220,7 @@ def _consistent(values: Mapping[str, Any], spare: str = "") -> dict[str, Any]:
 
 
 def _how(key: str) -> str:
-    return f"Write {key}=A,B." if key in _NAMED else f"Write {key}=LOW..HIGH or {key}=A,B."
+    return f"Write {key}=A,B." if KEYS[key].search == NAMED else f"Write {key}=LOW..HIGH or {key}=A,B."
 
 
 def _words(text: str) -> list[str]:

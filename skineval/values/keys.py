@@ -1,184 +1,204 @@
-"""The keys of a recipe, each said once: what `--help`, the flags and the schema of recipes know of it.
+"""The keys of a recipe, one row each: everything that is said of a key is said here.
 
-Types and bounds are in `skineval.values.recipe`, whose import takes longer than all of `--help`.
+The fields of `Recipe`, the flags of commands, their help, what a search varies and hands on, and which bench goes on
+from which follow from it. A setting of training has a field in `Training` as well, which the loop reads.
 """
+
+# ruff: noqa: RUF009 - a call in a row makes a field of it; no default is shared that could be changed
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from skineval.base.terms import Fit, Tta
+from skineval.values.kinds import (
+    Amount,
+    Augment,
+    Averaged,
+    BatchSize,
+    Count,
+    DeviceName,
+    Few,
+    Held,
+    Names,
+    Number,
+    Part,
+    Place,
+    Rate,
+    Seeds,
+    Several,
+)
 
 REQUIRED: Any = ...  #: instead of a default, of what has none
 
-# Panels of help, in the order in which they are shown.
+# What a key changes: the panels of help, in the order in which they are shown.
 COMPARED = "What is compared"
 DATA = "Data"
 PARTS = "Task and parts"
 IMAGES = "Images and networks"
 TRAINING = "Training"
-RUN = "How it is run"
+RUN = "How it is run"  #: and no result
+PANELS = (COMPARED, DATA, PARTS, IMAGES, TRAINING, RUN)
+
+# How the values of a key are searched.
+LINEAR, LOGARITHMIC, WHOLE, NAMED = "linear", "logarithmic", "whole", "named"
+
+# Which other values of a key leave the cells of a bench as they are.
+MORE = "more"  #: those that hold all of the earlier ones
+ANY = "any"  #: all, since nothing is trained by it
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a recipe."""
+    """What is known of a key beside its name and type."""
 
-    help: str
     panel: str
     metavar: str = ""  #: what its flag is followed by; empty for a flag by itself
     default: Any = REQUIRED
     repeated: bool = False  #: its flag may be given more than once
+    keeps: str = ""  #: which other values keep the cells of a bench: MORE, ANY, or none
+    tuned: bool = True  #: a search has a use for it, as it has for none that keeps ANY and is handed on to the winner
+    search: str = ""  #: how its values are searched; empty where they are not
+    needs: tuple[str, str] | None = None  #: another key, and the value without which this one does nothing
+    help: str = ""
+
+    def says(self, help: str) -> Any:
+        """The field of a row, with the words that explain it to users."""
+        default = MISSING if self.default is REQUIRED else self.default
+        return field(default=default, metadata={"key": replace(self, help=help)})
 
 
-KEYS: Mapping[str, Key] = {
-    "models": Key(
-        "Architectures, comma-separated; globs work, parameters follow the name: resnet*,cnn:width=32.",
-        COMPARED,
-        "NAMES",
-    ),
-    "imbalance": Key(
-        "Imbalance strategies, comma-separated: none,class-weights,smote:k=3.", COMPARED, "NAMES", ("none",)
-    ),
-    "explainers": Key("Explainers, comma-separated; empty for none.", COMPARED, "NAMES", ("gradcam",)),
-    "seeds": Key("Seeds of training, comma-separated; every one repeats the grid.", COMPARED, "N,N", (0,)),
-    "ensemble": Key(
-        "Further rows of every table: the mean of the probabilities over seeds, models (all of the bench), or folds "
-        "(on external tests only); comma-separated, several are averaged together.",
-        COMPARED,
-        "NAMES",
-        (),
-    ),
-    "replicates": Key("Bootstrap replicates behind every interval, at least 1000.", COMPARED, "N", 2000),
-    "data": Key("A folder with images and metadata, or the name of a data set.", DATA, "FOLDER|NAME"),
-    "external": Key(
-        "Further data sets, folders or names, which every cell predicts, as external tests.",
-        DATA,
-        "FOLDER|NAME",
-        (),
-        repeated=True,
-    ),
-    "groups": Key(
-        "A CSV file of confirmed pairs (image_a, image_b) that show one lesion: they are never parted.",
-        DATA,
-        "FILE",
-        None,
-    ),
-    "quarantine": Key(
-        "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes.",
-        DATA,
-        "FILE",
-        None,
-    ),
-    "limit": Key(
-        "Use about so many images, whole lesions, stratified; every output then says NOT COMPARABLE.",
-        DATA,
-        "IMAGES",
-        None,
-    ),
-    "task": Key(
-        "dx7: the seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis against the rest.",
-        PARTS,
-        "NAME",
-        "dx7",
-    ),
-    "protocol": Key(
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """All of them, in the order in which recipes are written."""
+
+    models: Several = Key(COMPARED, "NAMES", keeps=MORE).says(
+        "Architectures, comma-separated; globs work, parameters follow the name: resnet*,cnn:width=32."
+    )
+    imbalance: Several = Key(COMPARED, "NAMES", ("none",), keeps=MORE).says(
+        "Imbalance strategies, comma-separated: none,class-weights,smote:k=3."
+    )
+    explainers: Names = Key(COMPARED, "NAMES", ("gradcam",), keeps=ANY).says(
+        "Explainers, comma-separated; empty for none."
+    )
+    data: Place = Key(DATA, "FOLDER|NAME").says("A folder with images and metadata, or the name of a data set.")
+    external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(
+        "Further data sets, folders or names, which every cell predicts, as external tests."
+    )
+    groups: Place | None = Key(DATA, "FILE", None).says(
+        "A CSV file of confirmed pairs (image_a, image_b) that show one lesion: they are never parted."
+    )
+    quarantine: Place | None = Key(DATA, "FILE", None).says(
+        "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes."
+    )
+    task: Literal["dx7", "malignant"] = Key(PARTS, "NAME", "dx7").says(
+        "dx7: the seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis against the rest."
+    )
+    protocol: Literal["lesion", "image", "oversample-first"] = Key(PARTS, "NAME", "lesion").says(
         "How parts are made: lesion keeps the images of a lesion together; image does not (LEAKY); oversample-first "
-        "copies images until all classes are as large as the largest, and then does not (LEAKY).",
-        PARTS,
-        "NAME",
-        "lesion",
-    ),
-    "split": Key(
-        "A split made elsewhere: a CSV file (image_id, part, perhaps fold), or official for the data set's own.",
-        PARTS,
-        "FILE|official",
-        None,
-    ),
-    "folds": Key("1: one hold-out of train, validation and test; N: N-fold cross-validation.", PARTS, "N", 1),
-    "repeats": Key("How often the folds are dealt out anew.", PARTS, "N", 1),
-    "split_seed": Key(
-        "Seed of the split; it has its own so that training seeds do not move images between parts.", PARTS, "N", 0
-    ),
-    "image_size": Key("Pixels a side of what the network sees.", IMAGES, "PIXELS", 224),
-    "fit": Key(
-        "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black.",
-        IMAGES,
-        "NAME",
-        "squash",
-    ),
-    "augment": Key(
-        "Augmentation of train images: none, basic, strong, or any of their components: flip,rotate,mixup.",
-        IMAGES,
-        "NAMES",
-        "basic",
-    ),
-    "tta": Key(
-        "Test-time augmentation: none, or d4, the mean over the eight turns and mirrorings.", IMAGES, "NAME", "none"
-    ),
-    "weights": Key(
-        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin).",
-        IMAGES,
-        "NAME|FILE",
-        "imagenet",
-    ),
-    "precision": Key(
+        "copies images until all classes are as large as the largest, and then does not (LEAKY)."
+    )
+    split: Place | None = Key(PARTS, "FILE|official", None).says(
+        "A split made elsewhere: a CSV file (image_id, part, perhaps fold), or official for the data set's own."
+    )
+    folds: Few = Key(PARTS, "N", 1).says("1: one hold-out of train, validation and test; N: N-fold cross-validation.")
+    repeats: Few = Key(PARTS, "N", 1).says("How often the folds are dealt out anew.")
+    seeds: Seeds = Key(COMPARED, "N,N", (0,), keeps=MORE).says(
+        "Seeds of training, comma-separated; every one repeats the grid."
+    )
+    split_seed: Number = Key(PARTS, "N", 0).says(
+        "Seed of the split; it has its own so that training seeds do not move images between parts."
+    )
+    epochs: Count = Key(TRAINING, "N", 30, search=WHOLE).says("Passes over the train part at most.")
+    batch_size: BatchSize = Key(TRAINING, "N|auto", 64, search=WHOLE).says(
+        "Images a step; auto: as many as memory allows, up to 256."
+    )
+    learning_rate: Rate = Key(TRAINING, "RATE|auto", "auto", search=LOGARITHMIC).says(
+        "Peak learning rate, or auto: 1e-3 from scratch, 3e-4 from pretrained weights."
+    )
+    weight_decay: Amount = Key(TRAINING, "NUMBER", 0.05, search=LOGARITHMIC).says(
+        "Weight decay, decoupled in adamw, L2 in adam and sgd; biases and normalisation layers are exempt."
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Key(TRAINING, "NAME", "adamw", search=NAMED).says(
+        "adamw, adam, or sgd (Nesterov momentum 0.9)."
+    )
+    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = Key(
+        TRAINING, "NAME", "cosine", search=NAMED
+    ).says("The rate over time: cosine, one-cycle, plateau (lower when the validation loss stalls), constant.")
+    warmup: Amount = Key(TRAINING, "EPOCHS", 1.0, search=LINEAR).says(
+        "Epochs of linear warm-up, a fraction allowed; one-cycle has its own."
+    )
+    plateau_factor: Annotated[float, Held(gt=0, lt=1)] = Key(
+        TRAINING, "NUMBER", 0.5, search=LINEAR, needs=("schedule", "plateau")
+    ).says("What the plateau schedule multiplies the rate by.")
+    plateau_patience: Number = Key(TRAINING, "EPOCHS", 3, search=WHOLE, needs=("schedule", "plateau")).says(
+        "Epochs without a lower validation loss that the plateau schedule accepts."
+    )
+    patience: Count = Key(TRAINING, "EPOCHS", 10, search=WHOLE).says(
+        "Stop after so many epochs without a better validation balanced accuracy."
+    )
+    label_smoothing: Part = Key(TRAINING, "NUMBER", 0.0, search=LINEAR).says(
+        "Share of a target that is spread evenly over all classes."
+    )
+    gradient_clip: Amount = Key(TRAINING, "NORM", 0.0, search=LINEAR).says("Largest norm of the gradient; 0 for any.")
+    ema: Part = Key(TRAINING, "DECAY", 0.0, search=LINEAR).says(
+        "Decay of a running average of the weights, which is then what is kept, such as 0.999; 0 for none."
+    )
+    freeze: Literal["none", "backbone"] = Key(TRAINING, "NAME", "none", search=NAMED).says(
+        "none, or backbone: train only the head in the first epochs; needs initial weights."
+    )
+    freeze_epochs: Count = Key(TRAINING, "N", 1, search=WHOLE, needs=("freeze", "backbone")).says(
+        "For how many epochs the backbone is frozen."
+    )
+    backbone_rate: Annotated[float, Held(gt=0, le=1)] = Key(TRAINING, "FRACTION", 1.0, search=LOGARITHMIC).says(
+        "Learning rate of the backbone as a fraction of the head's."
+    )
+    augment: Augment = Key(IMAGES, "NAMES", "basic", search=NAMED).says(
+        "Augmentation of train images: none, basic, strong, or any of their components: flip,rotate,mixup."
+    )
+    tta: Tta = Key(IMAGES, "NAME", "none", tuned=False).says(
+        "Test-time augmentation: none, or d4, the mean over the eight turns and mirrorings."
+    )
+    ensemble: Averaged = Key(COMPARED, "NAMES", (), keeps=ANY).says(
+        "Further rows of every table: the mean of the probabilities over seeds, models (all of the bench), or folds "
+        "(on external tests only); comma-separated, several are averaged together."
+    )
+    image_size: Annotated[int, Held(ge=16, le=1024)] = Key(IMAGES, "PIXELS", 224).says(
+        "Pixels a side of what the network sees."
+    )
+    fit: Fit = Key(IMAGES, "NAME", "squash").says(
+        "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black."
+    )
+    weights: Place = Key(IMAGES, "NAME|FILE", "imagenet").says(
+        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin)."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Key(IMAGES, "NAME", "auto").says(
         "fp32, bf16, or auto, which goes by the architecture and the device and says why; it is part of what "
-        "identifies a cell.",
-        IMAGES,
-        "NAME",
-        "auto",
-    ),
-    "epochs": Key("Passes over the train part at most.", TRAINING, "N", 30),
-    "batch_size": Key("Images a step; auto: as many as memory allows, up to 256.", TRAINING, "N|auto", 64),
-    "learning_rate": Key(
-        "Peak learning rate, or auto: 1e-3 from scratch, 3e-4 from pretrained weights.", TRAINING, "RATE|auto", "auto"
-    ),
-    "weight_decay": Key(
-        "Weight decay, decoupled in adamw, L2 in adam and sgd; biases and normalisation layers are exempt.",
-        TRAINING,
-        "NUMBER",
-        0.05,
-    ),
-    "optimizer": Key("adamw, adam, or sgd (Nesterov momentum 0.9).", TRAINING, "NAME", "adamw"),
-    "schedule": Key(
-        "The rate over time: cosine, one-cycle, plateau (lower when the validation loss stalls), constant.",
-        TRAINING,
-        "NAME",
-        "cosine",
-    ),
-    "warmup": Key("Epochs of linear warm-up, a fraction allowed; one-cycle has its own.", TRAINING, "EPOCHS", 1.0),
-    "plateau_factor": Key("What the plateau schedule multiplies the rate by.", TRAINING, "NUMBER", 0.5),
-    "plateau_patience": Key(
-        "Epochs without a lower validation loss that the plateau schedule accepts.", TRAINING, "EPOCHS", 3
-    ),
-    "patience": Key("Stop after so many epochs without a better validation balanced accuracy.", TRAINING, "EPOCHS", 10),
-    "label_smoothing": Key("Share of a target that is spread evenly over all classes.", TRAINING, "NUMBER", 0.0),
-    "gradient_clip": Key("Largest norm of the gradient; 0 for any.", TRAINING, "NORM", 0.0),
-    "ema": Key(
-        "Decay of a running average of the weights, which is then what is kept, such as 0.999; 0 for none.",
-        TRAINING,
-        "DECAY",
-        0.0,
-    ),
-    "freeze": Key(
-        "none, or backbone: train only the head in the first epochs; needs initial weights.", TRAINING, "NAME", "none"
-    ),
-    "freeze_epochs": Key("For how many epochs the backbone is frozen.", TRAINING, "N", 1),
-    "backbone_rate": Key("Learning rate of the backbone as a fraction of the head's.", TRAINING, "FRACTION", 1.0),
-    "device": Key("auto, cpu, cuda, cuda:N or mps.", RUN, "DEVICE", "auto"),
-    "deterministic": Key(
-        "Deterministic algorithms on GPUs, which are slower by what the cell then notes; CPUs always are.",
-        RUN,
-        "",
-        False,
-    ),
-    "jobs": Key("Cells trained at the same time, each in its own process.", RUN, "N", 1),
-}
+        "identifies a cell."
+    )
+    limit: Count | None = Key(DATA, "IMAGES", None).says(
+        "Use about so many images, whole lesions, stratified; every output then says NOT COMPARABLE."
+    )
+    replicates: Annotated[int, Held(ge=1000, le=100_000)] = Key(COMPARED, "N", 2000, keeps=ANY).says(
+        "Bootstrap replicates behind every interval, at least 1000."
+    )
+    device: DeviceName = Key(RUN, "DEVICE", "auto").says("auto, cpu, cuda, cuda:N or mps.")
+    deterministic: bool = Key(RUN, "", False).says(
+        "Deterministic algorithms on GPUs, which are slower by what the cell then notes; CPUs always are."
+    )
+    jobs: Annotated[int, Held(ge=1, le=256)] = Key(RUN, "N", 1, tuned=False).says(
+        "Cells trained at the same time, each in its own process."
+    )
+
+
+KEYS: Mapping[str, Key] = {row.name: row.metadata["key"] for row in fields(Keys)}
 HELP: Mapping[str, str] = {name: key.help for name, key in KEYS.items()}
+NEEDS: Mapping[str, tuple[str, str]] = {name: key.needs for name, key in KEYS.items() if key.needs}
 
 
 def shipped_recipes() -> dict[str, Traversable]:

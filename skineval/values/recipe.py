@@ -2,127 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tomli_w
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from skineval.base.errors import UsageError, hint_for
-from skineval.base.terms import Fit
-from skineval.values.augmentations import canonical
-from skineval.values.keys import KEYS, shipped_recipes
+from skineval.values.keys import ANY, KEYS, MORE, NEEDS, RUN, Keys, shipped_recipes
 
 
-def _sequence(value: object) -> object:
-    """Flags are comma-separated texts, TOML has arrays: both are taken, and paths from Python."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, os.PathLike):
-        return (os.fspath(value),)
-    if isinstance(value, Sequence):
-        return tuple(map(_path, value))
-    return value
-
-
-def _path(value: object) -> object:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _augment(value: object) -> object:
-    if isinstance(value, (tuple, list)) and all(isinstance(part, str) for part in value):
-        value = ",".join(value)
-    return canonical(value) if isinstance(value, str) else value
-
-
-def _ensemble(value: object) -> object:
-    """In one order, each once: what is averaged has none."""
-    return tuple(sorted(set(value))) if isinstance(value, tuple) else value
-
-
-#: Keys that say how a bench is run; none of them belongs to what is benched.
-UNRELATED = ("device", "deterministic", "jobs")
-#: Keys that do something only while another key has one certain value.
-NEEDS = {
-    "plateau_factor": ("schedule", "plateau"),
-    "plateau_patience": ("schedule", "plateau"),
-    "freeze_epochs": ("freeze", "backbone"),
-}
-
-Augment = Annotated[str, BeforeValidator(_augment)]
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_sequence)]
-Place = Annotated[str, BeforeValidator(_path)]
-Averaged = Annotated[
-    tuple[Literal["seeds", "models", "folds"], ...], BeforeValidator(_sequence), AfterValidator(_ensemble)
-]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_sequence)]
-
-
-def _key(name: str, **constraints: Any) -> Any:
-    return Field(default=KEYS[name].default, description=KEYS[name].help, **constraints)
-
-
-class Recipe(BaseModel):
+class Recipe(BaseModel, Keys, frozen=True):
     """Everything one bench is asked to do. Keys are those of the TOML file and, with dashes, of the command line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    models: Names = _key("models", min_length=1)
-    imbalance: Names = _key("imbalance", min_length=1)
-    explainers: Names = _key("explainers")
-    data: Place = _key("data", min_length=1)
-    external: Names = _key("external")
-    groups: Place | None = _key("groups", min_length=1)
-    quarantine: Place | None = _key("quarantine", min_length=1)
-    task: Literal["dx7", "malignant"] = _key("task")
-    protocol: Literal["lesion", "image", "oversample-first"] = _key("protocol")
-    split: Place | None = _key("split", min_length=1)
-    folds: int = _key("folds", ge=1, le=100)
-    repeats: int = _key("repeats", ge=1, le=100)
-    seeds: Seeds = _key("seeds", min_length=1)
-    split_seed: int = _key("split_seed", ge=0)
-    epochs: int = _key("epochs", ge=1)
-    batch_size: Literal["auto"] | Annotated[int, Field(ge=2)] = _key("batch_size")
-    learning_rate: Literal["auto"] | Annotated[float, Field(gt=0, le=10)] = _key("learning_rate")
-    weight_decay: float = _key("weight_decay", ge=0)
-    optimizer: Literal["adam", "adamw", "sgd"] = _key("optimizer")
-    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = _key("schedule")
-    warmup: float = _key("warmup", ge=0)
-    plateau_factor: float = _key("plateau_factor", gt=0, lt=1)
-    plateau_patience: int = _key("plateau_patience", ge=0)
-    patience: int = _key("patience", ge=1)
-    label_smoothing: float = _key("label_smoothing", ge=0, lt=1)
-    gradient_clip: float = _key("gradient_clip", ge=0)
-    ema: float = _key("ema", ge=0, lt=1)
-    freeze: Literal["none", "backbone"] = _key("freeze")
-    freeze_epochs: int = _key("freeze_epochs", ge=1)
-    backbone_rate: float = _key("backbone_rate", gt=0, le=1)
-    augment: Augment = _key("augment")
-    tta: Literal["none", "d4"] = _key("tta")
-    ensemble: Averaged = _key("ensemble")
-    image_size: int = _key("image_size", ge=16, le=1024)
-    fit: Fit = _key("fit")
-    weights: Place = _key("weights", min_length=1)
-    precision: Literal["auto", "fp32", "bf16"] = _key("precision")
-    limit: Annotated[int, Field(ge=1)] | None = _key("limit")
-    replicates: int = _key("replicates", ge=1000, le=100_000)
-    device: str = _key("device", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    deterministic: bool = _key("deterministic")
-    jobs: int = _key("jobs", ge=1, le=256)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -136,7 +32,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _no_contradiction(self) -> Recipe:
         for key, (needed, value) in NEEDS.items():
-            if getattr(self, key) != type(self).model_fields[key].default and getattr(self, needed) != value:
+            if getattr(self, key) != KEYS[key].default and getattr(self, needed) != value:
                 raise ValueError(
                     f"{key} is {getattr(self, key)!r}, which does nothing while {needed} is "
                     f"{getattr(self, needed)!r}: set {needed} to {value!r} or leave {key} out"
@@ -163,8 +59,16 @@ class Recipe(BaseModel):
         """The keys that differ, leaving out those that cannot change any result."""
         # Memory is shared by jobs, so that an automatic batch size, which is part of what cells are, depends on them.
         related = ("jobs",) if self.batch_size == "auto" else ()
-        keys = [key for key in type(self).model_fields if key not in UNRELATED or key in related]
+        keys = [name for name, key in KEYS.items() if key.panel != RUN or name in related]
         return tuple(key for key in keys if getattr(self, key) != getattr(other, key))
+
+    def conflicts(self, present: Recipe) -> tuple[str, ...]:
+        """The keys that keep this bench from going on with the cells of one that is `present`."""
+        return tuple(key for key in self.differences(present) if not self._keeps(present, key))
+
+    def _keeps(self, present: Recipe, key: str) -> bool:
+        keeps = KEYS[key].keeps
+        return keeps == ANY or (keeps == MORE and set(getattr(present, key)) <= set(getattr(self, key)))
 
 
 def make_recipe(values: Mapping[str, object], source: str = "") -> Recipe:

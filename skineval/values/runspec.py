@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from skineval.base.codec import to_plain
 from skineval.base.terms import Fit, Tta, Value
+from skineval.values.keys import Keys
 
 #: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
 PROTOCOL_VERSION = 3
@@ -41,19 +42,19 @@ class Training:
     epochs: int
     batch_size: int
     learning_rate: float  #: the peak
-    optimizer: str = "adamw"
-    weight_decay: float = 0.05
-    schedule: str = "cosine"
-    warmup: float = 1.0  #: epochs
-    plateau_factor: float = 0.5
-    plateau_patience: int = 3  #: epochs
-    patience: int = 10  #: epochs until training stops early
-    label_smoothing: float = 0.0
-    gradient_clip: float = 0.0  #: largest norm of all gradients together; 0: any
-    ema: float = 0.0  #: decay of the average of weights; 0: none is kept
+    optimizer: str = Keys.optimizer
+    weight_decay: float = Keys.weight_decay
+    schedule: str = Keys.schedule
+    warmup: float = Keys.warmup  #: epochs
+    plateau_factor: float = Keys.plateau_factor
+    plateau_patience: int = Keys.plateau_patience  #: epochs
+    patience: int = Keys.patience  #: epochs until training stops early
+    label_smoothing: float = Keys.label_smoothing
+    gradient_clip: float = Keys.gradient_clip  #: largest norm of all gradients together; 0: any
+    ema: float = Keys.ema  #: decay of the average of weights; 0: none is kept
     freeze_epochs: int = 0  #: epochs for which only the head is trained
-    backbone_rate: float = 1.0  #: learning rate of the backbone over that of the head
-    augment: str = "basic"  #: as `skineval.values.augmentations.canonical` writes it
+    backbone_rate: float = Keys.backbone_rate  #: learning rate of the backbone over that of the head
+    augment: str = Keys.augment  #: as `skineval.values.augmentations.canonical` writes it
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class RunSpec:
     precision: str  #: "fp32" or "bf16", resolved
     model_package: str = ""  #: the third-party package, with version, that the model comes from
     imbalance_package: str = ""
-    fit: Fit = "squash"  #: how images become squares
-    tta: Tta = "none"  #: test-time augmentation
+    fit: Fit = Keys.fit  #: how images become squares
+    tta: Tta = Keys.tta  #: test-time augmentation
     on_embeddings: bool = False  #: the strategy acts only after the network is trained
     protocol_version: int = PROTOCOL_VERSION
 

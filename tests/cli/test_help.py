@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from skineval.cli import bench, tune
-from skineval.values.keys import KEYS, shipped_recipes
+from skineval.cli.data import split
+from skineval.values.keys import KEYS, PANELS, shipped_recipes
 from skineval.values.recipe import Recipe, read_recipe
 from tests.conftest import run_program
 
@@ -61,12 +62,16 @@ def test_every_key_says_what_it_is_by_default_and_which_recipe_says_otherwise(pa
 
 def test_options_stand_in_panels(page):
     titles = [line.split("─ ")[1].split(" ─")[0] for line in page[1].splitlines() if line.startswith("╭")]
-    assert titles == ["Arguments", *dict.fromkeys(key.panel for key in KEYS.values()), "Options"]
+    assert titles == ["Arguments", *PANELS, "Options"]
 
 
 def test_a_command_offers_the_keys_that_it_can_use():
-    offered = [{n for n in inspect.signature(one).parameters if n in KEYS} for one in (bench.bench, tune.tune)]
-    assert offered == [set(Recipe.model_fields), set(Recipe.model_fields) - set(tune.NOT_OFFERED)]
+    offered = [
+        {n for n in inspect.signature(one).parameters if n in KEYS} for one in (bench.bench, tune.tune, split.split)
+    ]
+    useless = {"explainers", "external", "ensemble", "replicates", "jobs", "tta"}
+    dealt = {"data", "groups", "quarantine", "limit", "task", "protocol", "split", "folds", "repeats", "split_seed"}
+    assert offered == [set(KEYS), set(KEYS) - useless, dealt]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")

@@ -9,13 +9,12 @@ import typer
 
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
-from skineval.values.keys import HELP
+from skineval.values.keys import DATA, HELP, KEYS, PARTS
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
-KEYS = ("groups", "quarantine", "limit", "task", "protocol", "split", "folds", "repeats", "split_seed")
 
 
-@takes_keys(KEYS)
+@takes_keys(name for name, key in KEYS.items() if key.panel in (DATA, PARTS) and name not in ("data", "external"))
 def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
     *,

@@ -1,0 +1,78 @@
+"""What a key of a recipe may be: types and bounds that pydantic checks, and that `--help` reads without it.
+
+Its import takes longer than all of `--help`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+
+from skineval.values.augmentations import canonical
+
+
+class Held:
+    """An annotation: bounds, named as pydantic's Field names them, and how a value is read before it is held to them.
+
+    A GroupedMetadata of annotated-types, which pydantic unfolds when it first checks a value.
+    """
+
+    __is_annotated_types_grouped_metadata__ = True
+
+    def __init__(self, read: Callable[[Any], object] | None = None, **bounds: Any) -> None:
+        self.read = read
+        self.bounds = bounds
+
+    def __iter__(self) -> Iterator[object]:
+        from pydantic import BeforeValidator, Field
+
+        yield from Field(**self.bounds).metadata
+        if self.read is not None:
+            yield BeforeValidator(self.read)
+
+
+def _path(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _sequence(value: object) -> object:
+    """Flags are comma-separated texts, TOML has arrays: both are taken, and paths from Python."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, os.PathLike):
+        return (os.fspath(value),)
+    if isinstance(value, Sequence):
+        return tuple(map(_path, value))
+    return value
+
+
+def _set(value: object) -> object:
+    """In one order, each once: what is averaged has none."""
+    names = _sequence(value)
+    if isinstance(names, tuple) and all(isinstance(name, str) for name in names):
+        return tuple(sorted(set(names)))
+    return names
+
+
+def _augment(value: object) -> object:
+    if isinstance(value, (tuple, list)) and all(isinstance(part, str) for part in value):
+        value = ",".join(value)
+    return canonical(value) if isinstance(value, str) else value
+
+
+Count: TypeAlias = Annotated[int, Held(ge=1)]
+Few: TypeAlias = Annotated[int, Held(ge=1, le=100)]
+Number: TypeAlias = Annotated[int, Held(ge=0)]
+Amount: TypeAlias = Annotated[float, Held(ge=0)]
+Part: TypeAlias = Annotated[float, Held(ge=0, lt=1)]
+BatchSize: TypeAlias = Literal["auto"] | Annotated[int, Held(ge=2)]
+Rate: TypeAlias = Literal["auto"] | Annotated[float, Held(gt=0, le=10)]
+Text: TypeAlias = Annotated[str, Held(min_length=1)]
+Place: TypeAlias = Annotated[str, Held(_path, min_length=1)]
+DeviceName: TypeAlias = Annotated[str, Held(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+Augment: TypeAlias = Annotated[str, Held(_augment)]
+Names: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence)]
+Several: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence, min_length=1)]
+Seeds: TypeAlias = Annotated[tuple[Number, ...], Held(_sequence, min_length=1)]
+Averaged: TypeAlias = Annotated[tuple[Literal["seeds", "models", "folds"], ...], Held(_set)]
