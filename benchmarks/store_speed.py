@@ -33,9 +33,9 @@ from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.ham10000 import load as load_ham10000
 from skineval.data.layouts.images import StoredImages
 from skineval.data.pixels.decoding import decode_bytes
+from skineval.data.pixels.resizing import accelerated
 from skineval.data.pixels.store import open_store
 from skineval.data.pixels.threads import cores, in_order
-from skineval.data.pixels.torch_decoding import accelerated
 from skineval.data.synthetic import synthetic
 from skineval.values.lesion_table import COLUMNS, LesionTable
 

@@ -17,8 +17,8 @@ from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.base.terms import Fit, Tta, Value
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.specs import Architecture
-from skineval.data.pixels.decoding import decode, fit_array
-from skineval.data.pixels.torch_decoding import accelerated
+from skineval.data.pixels.decoding import decode
+from skineval.data.pixels.resizing import accelerated, fit_array
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.device import choose_device

@@ -34,6 +34,15 @@ def picture(seed: int, size: tuple[int, int] = (20, 15), mode: str = "RGB") -> I
     return Image.fromarray(noise).convert(mode)
 
 
+def photograph(seed: int, width: int, height: int) -> Image.Image:
+    """Smooth areas, edges and noise, as in a photograph."""
+    rng = np.random.default_rng(seed)
+    smooth = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)).resize((width, height))
+    pixels = np.asarray(smooth).astype(float) + rng.normal(0, 6, (height, width, 3))
+    pixels[height // 3 : height // 2] = rng.integers(0, 256, 3)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)

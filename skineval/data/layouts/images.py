@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError
 from skineval.base.terms import Fit
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.pixels.decoding import decode_bytes, fit_array, open_image
+from skineval.data.pixels.decoding import decode_bytes, open_image
+from skineval.data.pixels.resizing import fit_array
 from skineval.values.lesion_table import Images
 
 

@@ -20,9 +20,9 @@ from skineval.base.errors import SHOWN, DataError, PluginError
 from skineval.base.files import DiskError, atomic_rename, disk_error
 from skineval.base.terms import Fit
 from skineval.data.findings import LEAVE_OUT
+from skineval.data.pixels.resizing import accelerated
 from skineval.data.pixels.store_file import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
 from skineval.data.pixels.threads import in_order
-from skineval.data.pixels.torch_decoding import accelerated
 from skineval.values.lesion_table import Images, fit_keyword
 
 Progress = Callable[[int, int], None]

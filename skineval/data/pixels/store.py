@@ -86,7 +86,7 @@ def open_store(
 
 
 def _describe(table: LesionTable, size: int, fit: Fit) -> About:
-    decoders = [f"{name} {version(name)}" for name in ("pillow", "torch", "torchvision")]
+    decoders = [f"{name} {version(name)}" for name in ("pillow", "torch", "simplejpeg")]
     jpeg = features.version("libjpeg_turbo") or features.version("jpg")
     return About(
         data=table.name,

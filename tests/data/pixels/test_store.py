@@ -28,9 +28,9 @@ from skineval.base.places import cache_folder
 from skineval.base.terms import Fit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.layouts import recognise
+from skineval.data.pixels.resizing import accelerated
 from skineval.data.pixels.store import open_store
 from skineval.data.pixels.store_file import CHUNK_ROWS
-from skineval.data.pixels.torch_decoding import accelerated
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import IDS, JPEGS, Made, encoded, ham_folder, made_table
 
