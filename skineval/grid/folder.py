@@ -7,40 +7,21 @@ from pathlib import Path
 
 from skineval.base.codec import read_json
 from skineval.base.errors import LISTED, ModelFileError
+from skineval.base.places import File, Folder
 from skineval.values.environment import Environment
 from skineval.values.result import ExternalData
 
 
 @dataclass(frozen=True)
-class CellFolder:
+class CellFolder(Folder):
     """`cells/<run_id>/` of a bench."""
 
-    path: Path
-
-    @property
-    def cell(self) -> Path:
-        """Written after everything that it tells of; the cell is trained and predicted when it says "done"."""
-        return self.path / "cell.json"
-
-    @property
-    def predictions(self) -> Path:
-        """The border between training and everything after it."""
-        return self.path / "predictions.csv"
-
-    @property
-    def history(self) -> Path:
-        """One row an epoch."""
-        return self.path / "history.csv"
-
-    @property
-    def weights(self) -> Path:
-        """The trained network."""
-        return self.path / "model.safetensors"
-
-    @property
-    def model(self) -> Path:
-        """What the weights are of, and how images are prepared for them."""
-        return self.path / "model.json"
+    #: written after everything that it tells of; the cell is trained and predicted when it says "done"
+    cell = File("cell.json")
+    predictions = File("predictions.csv")  #: the border between training and everything after it
+    history = File("history.csv")  #: one row an epoch
+    weights = File("model.safetensors")  #: the trained network
+    model = File("model.json")  #: what the weights are of, and how images are prepared for them
 
     @property
     def essential(self) -> tuple[Path, ...]:
@@ -57,94 +38,36 @@ class CellFolder:
 
 
 @dataclass(frozen=True)
-class NetworkFolder:
+class NetworkFolder(Folder):
     """`networks/<network_id>/` of a bench, where a network is trained that several cells may share."""
 
-    path: Path
-
-    @property
-    def weights(self) -> Path:
-        """The trained network."""
-        return self.path / "network.safetensors"
-
-    @property
-    def about(self) -> Path:
-        """How it was trained; written before the weights are put in their place."""
-        return self.path / "network.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that trains it."""
-        return self.path / ".lock"
+    weights = File("network.safetensors")  #: the trained network
+    about = File("network.json")  #: how it was trained; written before the weights are put in their place
+    lock = File(".lock")  #: held by the process that trains it
 
 
 @dataclass(frozen=True)
-class ExternalFolder:
+class ExternalFolder(Folder):
     """`external/<name>/` of a bench: one external test of all cells."""
 
-    path: Path
-
-    @property
-    def about(self) -> Path:
-        """What the data set is, and what was left out of it."""
-        return self.path / "about.json"
-
-    @property
-    def images(self) -> Path:
-        """Every image, with the reason why it is left out."""
-        return self.path / "images.csv"
-
-    @property
-    def results(self) -> Path:
-        """As results.csv of the bench."""
-        return self.path / "results.csv"
-
-    @property
-    def comparisons(self) -> Path:
-        """As comparisons.csv of the bench."""
-        return self.path / "comparisons.csv"
+    about = File("about.json")  #: what the data set is, and what was left out of it
+    images = File("images.csv")  #: every image, with the reason why it is left out
+    results = File("results.csv")  #: as results.csv of the bench
+    comparisons = File("comparisons.csv")  #: as comparisons.csv of the bench
 
 
 @dataclass(frozen=True)
-class BenchFolder:
+class BenchFolder(Folder):
     """The folder of one bench."""
 
-    path: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe; benching it repeats the bench."""
-        return self.path / "recipe.toml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, fingerprints, command."""
-        return self.path / "environment.json"
-
-    @property
-    def split(self) -> Path:
-        """Which image is in which part of which fold."""
-        return self.path / "split.csv"
-
-    @property
-    def cells(self) -> Path:
-        """One row a cell."""
-        return self.path / "cells.csv"
-
-    @property
-    def results(self) -> Path:
-        """One row a figure."""
-        return self.path / "results.csv"
-
-    @property
-    def comparisons(self) -> Path:
-        """One row a paired difference."""
-        return self.path / "comparisons.csv"
-
-    @property
-    def receipt(self) -> Path:
-        """What results and reports were made from; they are made again when it no longer agrees."""
-        return self.path / ".measured"
+    recipe = File("recipe.toml")  #: the resolved recipe; benching it repeats the bench
+    environment = File("environment.json")  #: versions, device, fingerprints, command
+    split = File("split.csv")  #: which image is in which part of which fold
+    cells = File("cells.csv")  #: one row a cell
+    results = File("results.csv")  #: one row a figure
+    comparisons = File("comparisons.csv")  #: one row a paired difference
+    #: what results and reports were made from; they are made again when it no longer agrees
+    receipt = File(".measured")
 
     def cell(self, run_id: str) -> CellFolder:
         """The folder of one cell."""

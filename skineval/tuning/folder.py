@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write
+from skineval.base.places import File, Folder
 from skineval.grid.prepare import environment
 from skineval.grid.tables import write_frame
 from skineval.tuning.plan import Plan
@@ -40,35 +41,14 @@ class About:
 
 
 @dataclass(frozen=True)
-class SearchFolder:
+class SearchFolder(Folder):
     """The folder of a search."""
 
-    path: Path
-
-    @property
-    def about(self) -> Path:
-        """What is searched: the recipe, the space, the cells."""
-        return self.path / "search.json"
-
-    @property
-    def table(self) -> Path:
-        """Every trial that has ended, one row each."""
-        return self.path / "trials.csv"
-
-    @property
-    def recipe(self) -> Path:
-        """The winning recipe, which `skineval bench` takes."""
-        return self.path / "recipe.toml"
-
-    @property
-    def plot(self) -> Path:
-        """The search as a picture."""
-        return self.path / "search.svg"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that searches."""
-        return self.path / ".lock"
+    about = File("search.json")  #: what is searched: the recipe, the space, the cells
+    table = File("trials.csv")  #: every trial that has ended, one row each
+    recipe = File("recipe.toml")  #: the winning recipe, which `skineval bench` takes
+    plot = File("search.svg")  #: the search as a picture
+    lock = File(".lock")  #: held by the process that searches
 
     def trial(self, number: int) -> Path:
         """The file of one trial."""
