@@ -22,8 +22,7 @@ from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.faults import NotFiniteError
 from skineval.train.learner import Learner, make_learner
 from skineval.train.losses import Loss
-from skineval.train.precision import full_float32
-from skineval.train.predict import Stage, predict_logits, softmax
+from skineval.train.predict import Stage, full_float32, predict_logits, softmax
 from skineval.train.schedules import learning_rate
 from skineval.values.runspec import RunSpec, Training, derive_seed
 

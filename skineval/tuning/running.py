@@ -18,11 +18,10 @@ from skineval.grid.events import Noted
 from skineval.grid.run import open_pixels
 from skineval.train.determinism import make_deterministic
 from skineval.train.faults import is_poisoned
-from skineval.tuning.advice import Judge
+from skineval.tuning.advice import Judge, exhaustion, new_setting
 from skineval.tuning.attempt import Grounds, attempt
 from skineval.tuning.folder import SearchFolder, conclude, read_trial, write_trial
 from skineval.tuning.plan import Plan
-from skineval.tuning.proposal import exhaustion, new_setting
 from skineval.tuning.trials import FAILED, RUNNING, SearchReport, Trial, TrialBegan, TrialEnded, TrialsPlanned, winner
 
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  #: the variable that `make_deterministic` sets

@@ -26,7 +26,7 @@ class Trial:
     parameters: Mapping[str, Value]
     state: State = RUNNING
     value: float | None = None  #: validation balanced accuracy; the best so far where it was pruned
-    curve: tuple[float, ...] = ()  #: see `skineval.tuning.curves`; what pruning goes by
+    curve: tuple[float, ...] = ()  #: see `skineval.tuning.attempt`; what pruning goes by
     epochs: int = 0  #: trained, over all cells
     seconds: float = 0.0  #: spent in epochs, over all interruptions
     reason: str = ""  #: why it failed

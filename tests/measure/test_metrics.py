@@ -12,8 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from skineval.base.terms import DIAGNOSES
 from skineval.measure import metrics
-from skineval.measure.calibration import reliability
-from skineval.measure.curves import confusion, roc
+from skineval.measure.curves import confusion, reliability, roc
 from skineval.measure.metrics import METRICS, from_plain
 from skineval.values.predictions import Predictions
 from tests.measure.samples import HAM10000_COUNTS, classifier, softmax

@@ -35,9 +35,9 @@ from skineval.train import device
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.device import Device, cpu_threads
 from skineval.train.rows import FileRows
-from skineval.tuning import attempt, proposal, running
+from skineval.tuning import advice, attempt, running
 from skineval.tuning.folder import SearchFolder, read_trial
-from skineval.tuning.plan import Plan, make_plan
+from skineval.tuning.plan import Plan, make_plan, seen_elsewhere, without_test
 from skineval.tuning.search import Options, Search, search
 from skineval.tuning.trials import (
     DONE,
@@ -49,7 +49,6 @@ from skineval.tuning.trials import (
     Trial,
     TrialEnded,
 )
-from skineval.tuning.visible import seen_elsewhere, without_test
 from skineval.values.recipe import make_recipe, read_recipe
 from tests.conftest import run_program
 
@@ -492,7 +491,7 @@ def test_where_settings_cannot_be_listed_it_says_only_that_none_was_found(tmp_pa
     trained = trained_settings(monkeypatch)
     found = run(plan(["learning_rate=0.0010001..0.0010002"], epochs=1), tmp_path, 6)
     assert len(trained) == len(set(trained)) == len(found.trials) < 6
-    assert found.notes[0].endswith(f"{proposal.ASKED} proposals in a row had been tried before.")
+    assert found.notes[0].endswith(f"{advice.ASKED} proposals in a row had been tried before.")
 
 
 # ---- trials that fail

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from skineval.base.scheme import MUTED, PAPER
-from skineval.measure.calibration import reliability
+from skineval.measure.curves import reliability
 from skineval.report.bench import rows
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from skineval.train.augment import randaugment
+from skineval.train.augment.chunks import cut, joined
 from skineval.train.augment.colour import Palette, drawn_light, normaliser, recolour
 from skineval.train.augment.draws import COLUMNS, WIDTH, chosen_columns, epoch_draws, neutral_draws
 from skineval.train.augment.erasing import erase_
 from skineval.train.augment.geometry import drawn_pose, warp
 from skineval.train.augment.hair import TINT, draw_hairs_
 from skineval.train.augment.mixing import Shares, drawn_mixture
-from skineval.train.augment.pieces import cut, joined
 from skineval.values.augmentations import components
 
 __all__ = ["Batch", "Transform", "epoch_draws", "make_transform", "normaliser"]
@@ -84,14 +84,14 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
 
     def augment(images: Tensor, draws: Tensor) -> Batch:
         draws = torch.where(own, draws, neutral)
-        pieces, mixes = cut(images), bool(chosen & _MIXING)
+        chunks, mixes = cut(images), bool(chosen & _MIXING)
         # What is mixed is mixed plane by plane, like everything.
         layout = torch.contiguous_format if mixes else torch.channels_last
-        alone = joined((changed(images[piece], draws[piece]) for piece in pieces), images, layout)
+        alone = joined((changed(images[chunk], draws[chunk]) for chunk in chunks), images, layout)
         if not mixes:
             return Batch(alone)
         mixture = drawn_mixture(draws[:, COLUMNS["mixup"]], draws[:, COLUMNS["cutmix"]], shares, *images.shape[2:])
-        mixed = joined((mixture.blend(alone, piece) for piece in pieces), images, torch.channels_last)
+        mixed = joined((mixture.blend(alone, chunk) for chunk in chunks), images, torch.channels_last)
         return Batch(mixed, mixture.partner, mixture.share)
 
     return Transform(WIDTH, augment)

@@ -9,7 +9,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from skineval.train.augment.boxes import Boxes, span
+from skineval.train.augment.erasing import Boxes, span
 
 ALPHA = 0.2  #: of mixup; the authors use 0.1 to 0.4 on ImageNet
 CUT = 0.5  #: how many images cutmix takes, as the authors have it on CIFAR; mixup takes those that it leaves

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.train.augment import epoch_draws, make_transform, normaliser, pieces
+from skineval.train.augment import chunks, epoch_draws, make_transform, normaliser
 from skineval.train.augment.draws import COLUMNS, NEUTRAL, WIDTH, neutral_draws
 from skineval.values.augmentations import COMPONENTS, PRESETS, canonical, components
 from tests.train.augment.pictures import CPU, MEAN, STD, pictures
@@ -116,8 +116,8 @@ def test_strong_is_each_image_alone_mixed_with_the_one_before(seed, n, size):
 def test_the_result_does_not_depend_on_how_a_batch_is_cut(name, size, count, monkeypatch):
     images, draws = pictures(7, 24), numbers(7)
     whole = augmented(name, images, draws)
-    monkeypatch.setattr(pieces, "SIZE", size)
-    assert len(pieces.cut(images)) == count
+    monkeypatch.setattr(chunks, "SIZE", size)
+    assert len(chunks.cut(images)) == count
     cut = augmented(name, images, draws)
     torch.testing.assert_close(cut.images, whole.images)
     assert cut.images.is_contiguous(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.tuning.curves import TENTHS, curve
+from skineval.tuning.attempt import TENTHS, curve
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=25)
 

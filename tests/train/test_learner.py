@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from skineval.train.averaging import Average
+from skineval.train.learner import Average
 from tests.train.toys import TOY
 
 
