@@ -331,14 +331,15 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
 def rebuild(folder: str | Path, report: Report) -> BenchResult:
     """Measure the bench in `folder` again and rewrite its reports, telling `report` how it goes."""
     from skineval.catalog.catalog import load_catalog
-    from skineval.grid.conclude import conclude, read_bench
+    from skineval.grid.conclude import conclude
     from skineval.grid.events import Warned
     from skineval.grid.folder import BenchFolder
+    from skineval.grid.reading import read_own_recipe
     from skineval.grid.sources import load_table
 
     catalog = load_catalog()
     bench_folder = BenchFolder(Path(folder))
-    recipe = read_bench(bench_folder).recipe
+    recipe = read_own_recipe(bench_folder)
     try:
         table, _ = load_table(recipe.data, catalog)
     except (DataError, UsageError) as error:

@@ -18,17 +18,15 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-import pandas as pd
-
 from skineval.base.files import atomic_write
-from skineval.grid.conclude import load_bench
+from skineval.base.terms import MAJORITY
 from skineval.grid.folder import BenchFolder
+from skineval.grid.reading import load_bench
 from skineval.report.document import formatting
 from skineval.values.recipe import make_recipe, read_recipe
 
 FOLDER = Path(__file__).parent
 HONEST = "lesion"
-TRIVIAL = "majority"  #: the baseline beside every accuracy
 AUC = {"dx7": "macro_auc", "malignant": "malignancy_auc"}
 METRICS = ("accuracy", "balanced_accuracy")
 #: Options of `skineval bench` that would make something else of a recipe than one system of the table, or nothing.
@@ -92,18 +90,13 @@ def markdown(done: Sequence[Bench], failed: Sequence[Bench], flags: Sequence[str
 
 def _row(bench: Bench) -> list[str]:
     result = load_bench(BenchFolder(bench.folder))
-    overall = result.results[result.results["class"] == ""]
-    trained = overall[overall["model"].isin(result.cells["model"])].set_index("metric")
-    trivial = overall[overall["model"] == TRIVIAL].set_index("metric")
-    figures = [_figure(trained.loc[metric]) for metric in (*METRICS, AUC[bench.task])]
-    sizes = [formatting.count(int(trained.loc["accuracy", key])) for key in ("n_images", "n_lesions")]
+    overall = [one for one in result.scores if not one.class_]
+    trained = {one.metric: one for one in overall if not one.baseline}
+    (trivial,) = (one for one in overall if (one.system, one.metric) == (MAJORITY, "accuracy"))
+    figures = [formatting.format_estimate(trained[metric]) for metric in (*METRICS, AUC[bench.task])]
+    sizes = [formatting.count(n) for n in (trained["accuracy"].n_images, trained["accuracy"].n_lesions)]
     marks = "".join(f" **{formatting.stamp_word(stamp)}**" for stamp in result.warnings)
-    share = formatting.decimal(float(trivial.loc["accuracy", "value"]))
-    return [bench.name, bench.reported, bench.protocol + marks, *figures, share, *sizes]
-
-
-def _figure(row: pd.Series) -> str:
-    return formatting.format_estimate(formatting.Estimate(float(row["value"]), float(row["low"]), float(row["high"])))
+    return [bench.name, bench.reported, bench.protocol + marks, *figures, formatting.decimal(trivial.value), *sizes]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,3 +35,16 @@ PARTS = ("train", "validation", "test")
 #: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
 LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")
 DONE, FAILED, NOT_RUN = "done", "failed", "not run"
+#: What is said of all that is made from data or parts that are not as they should be, and what it means to a reader.
+SYNTHETIC, LEAKY, NOT_COMPARABLE = "SYNTHETIC", "LEAKY", "NOT COMPARABLE"
+STAMPS: Mapping[str, str] = MappingProxyType(
+    {
+        SYNTHETIC: "made-up images, the figures mean nothing clinically",
+        LEAKY: "test images have siblings or copies in the train part, the figures are too good",
+        NOT_COMPARABLE: "a sample of the data, not to be set beside figures on all of it",
+    }
+)
+PRIMARY = "balanced_accuracy"  #: the metric that ranks systems
+#: The metric of images whose largest probability is tied, and what is said of such an image in place of a class.
+UNDECIDED = "undecided"
+MAJORITY, PRIOR = BASELINES = ("majority", "prior")

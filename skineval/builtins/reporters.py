@@ -18,28 +18,29 @@ def write_markdown(bench: BenchResult) -> Iterator[Path]:
     Figures of an earlier report that this one does not show are removed.
     """
     from skineval.base.files import atomic_write
+    from skineval.grid.folder import BenchFolder
     from skineval.report.document import markdown
-    from skineval.report.figures.style import FOLDER
     from skineval.report.prepare import prepared
 
-    found = prepared(bench)
+    found, folder = prepared(bench), BenchFolder(bench.folder)
     for file, data in found.drawn.items():
         atomic_write(bench.folder / file, data)
         yield bench.folder / file
-    atomic_write(bench.folder / "report.md", markdown.document(found.report))
-    _remove_others(bench.folder / FOLDER, {Path(file).name for file in found.drawn})
-    yield bench.folder / "report.md"
+    atomic_write(folder.markdown, markdown.document(found.report))
+    _remove_others(folder.figures, {Path(file).name for file in found.drawn})
+    yield folder.markdown
 
 
 def write_html(bench: BenchResult) -> Iterator[Path]:
     """Write the report with everything inside; yields its one file."""
     from skineval.base.files import atomic_write
+    from skineval.grid.folder import BenchFolder
     from skineval.report.document import html
     from skineval.report.prepare import prepared
 
-    found = prepared(bench)
-    atomic_write(bench.folder / "report.html", html.document(found.report, found.read))
-    yield bench.folder / "report.html"
+    found, file = prepared(bench), BenchFolder(bench.folder).html
+    atomic_write(file, html.document(found.report, found.read))
+    yield file
 
 
 def _remove_others(folder: Path, kept: Set[str]) -> None:

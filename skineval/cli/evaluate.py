@@ -41,6 +41,7 @@ def evaluate(
     from skineval import api
     from skineval.catalog.catalog import load_catalog
     from skineval.report.bench import standings
+    from skineval.report.bench.leaderboard import scored
 
     catalog = load_catalog()
     found = api.evaluation(
@@ -56,4 +57,4 @@ def evaluate(
         lost = found.remarks if format is Format.CSV else ()  # a CSV file has no footnotes
         for text in (*(f"{problem}." for problem in catalog.problems), *lost):
             warn(text)
-    print_table(standings.scores(found.results, found.stamps, replicates, found.lesions_known, found.remarks), format)
+    print_table(standings.scores(scored(found, replicates), found.remarks), format)

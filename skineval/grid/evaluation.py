@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError
-from skineval.base.terms import BINARY, LESION, MALIGNANT, OVERSAMPLE_FIRST, UNSCORED
+from skineval.base.terms import BINARY, LEAKY, LESION, MALIGNANT, OVERSAMPLE_FIRST, SYNTHETIC, UNSCORED
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable
-from skineval.grid.conclude import RESULT_COLUMNS
 from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
 from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import Submission, is_binary, read_reference, read_submission, refer
+from skineval.values.measures import RESULT_COLUMNS, Score, as_frame
 from skineval.values.predictions import SUM_TOLERANCE, Predictions
 
 
@@ -28,10 +29,15 @@ from skineval.values.predictions import SUM_TOLERANCE, Predictions
 class Evaluation:
     """Scores, and what has to be said of them."""
 
-    results: pd.DataFrame = field(repr=False)  #: one row a figure, in the columns of results.csv
+    scores: tuple[Score, ...] = field(repr=False)
     lesions_known: bool  #: False where nobody said which images show one lesion, so that images were resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """One row a figure, in the columns of results.csv."""
+        return as_frame(self.scores, RESULT_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,7 @@ def origin(predictions: Path) -> Origin:
             stamps, known = environment.stamps, environment.data.lesions_known
             if external:
                 about = read_external(bench.external(external))
-                stamps, known = (*stamps, *["SYNTHETIC"] * about.synthetic), about.lesions_known
+                stamps, known = (*stamps, *[SYNTHETIC] * about.synthetic), about.lesions_known
             return Origin(tuple(dict.fromkeys(stamps)), known)
     return Origin()
 
@@ -114,15 +120,11 @@ def score(scored: Scored, catalog: Catalog, *, protocol: str, replicates: int, o
     """
     task = "malignant" if is_binary(scored.cells[0].classes) else "dx7"
     metrics = [metric for metric in catalog.metrics if task in metric.tasks]
-    named = (scored.name, "", task, protocol)
-    rows = [
-        (*named, one.metric, one.class_, one.value, one.low, one.high, one.n_images, one.n_lesions, one.n_cells)
-        for one in estimate(scored.cells, metrics, replicates=replicates)
-    ]
+    scores = estimate(scored.cells, metrics, replicates=replicates)
     return Evaluation(
-        pd.DataFrame(rows, columns=list(RESULT_COLUMNS)),
+        tuple(replace(one, model=scored.name, task=task, protocol=protocol) for one in scores),
         scored.lesions_known and origin.lesions_known,
-        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else ["LEAKY"])])),
+        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
         scored.remarks,
     )
 

@@ -11,6 +11,8 @@ from skineval.base.places import File, Folder
 from skineval.values.environment import Environment
 from skineval.values.result import ExternalData
 
+FIGURES = "figures"
+
 
 @dataclass(frozen=True)
 class CellFolder(Folder):
@@ -66,6 +68,9 @@ class BenchFolder(Folder):
     cells = File("cells.csv")  #: one row a cell
     results = File("results.csv")  #: one row a figure
     comparisons = File("comparisons.csv")  #: one row a paired difference
+    markdown = File("report.md")  #: the report, which shows the figures beside it
+    html = File("report.html")  #: the report with its figures inside
+    figures = File(FIGURES)  #: what the report in Markdown shows
     #: what results and reports were made from; they are made again when it no longer agrees
     receipt = File(".measured")
 

@@ -28,12 +28,13 @@ from skineval.grid.cell.record import (
     write_cell,
 )
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace, masks_to_message
-from skineval.grid.conclude import conclude, conclusion_stands, load_bench
+from skineval.grid.conclude import conclude, conclusion_stands
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
 from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
+from skineval.grid.reading import load_bench
 from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import LocalEngine
 from skineval.values.lesion_table import LesionTable, fit_keyword

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from skineval.base.errors import DataError
+from skineval.base.terms import MAJORITY, PRIOR
 from skineval.measure.metrics import Integers
 from skineval.values.predictions import Predictions
 
@@ -29,7 +30,7 @@ def baselines(train_counts: Integers | Sequence[int], predictions: Predictions) 
         )
     shares = counts / counts.sum()
     shares[counts.argmax()] = np.nextafter(shares.max(), 1)
-    of_class = {"majority": np.eye(len(counts))[counts.argmax()], "prior": shares}
+    of_class = {MAJORITY: np.eye(len(counts))[counts.argmax()], PRIOR: shares}
     return {
         name: replace(predictions, probabilities=np.tile(row, (len(predictions), 1))) for name, row in of_class.items()
     }

@@ -29,37 +29,16 @@ from skineval.measure.intervals import (
     with_parts,
 )
 from skineval.measure.metrics import METRICS, Floats
-from skineval.measure.ranking import best_first
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import reach_of_difference
-from skineval.values.predictions import EVERY_FOLD, Predictions
+from skineval.values.measures import Difference
+from skineval.values.predictions import EVERY_FOLD, Predictions, concatenated
 
-#: Differences closer than this are equal: the same images summed in another order differ by rounding.
+#: Figures and differences closer than this are equal: the same images summed in another order differ by rounding.
 _ROUNDING = 1e-12
+_PLACES = 12
 
 Pair = tuple[Predictions, Predictions]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """By how much system a exceeds system b on their common images; NaN where undefined."""
-
-    metric: str
-    difference: float
-    low: float
-    high: float
-    p: float
-    n_images: int
-    n_lesions: int
-
-
-@dataclass(frozen=True)
-class Comparison(Difference):
-    """A difference a - b among several: `p_holm` is corrected over the comparisons of the same metric."""
-
-    a: str
-    b: str
-    p_holm: float
 
 
 def difference(
@@ -134,9 +113,8 @@ def differences(
             is_used[metric.name], (_shuffle(one, other, metric, swapped) for one, other in pairs), folds
         )
         interval = _interval(a_is, b_is, metric, is_used, folds, drawn, confidence)
-        found.append(
-            Difference(metric.name, observed, *interval, _p_value(observed, shuffled[:, 0]), n_images, n_lesions)
-        )
+        p = _p_value(observed, shuffled[:, 0])
+        found.append(Difference(observed, *interval, metric=metric.name, p=p, n_images=n_images, n_lesions=n_lesions))
     return found
 
 
@@ -148,7 +126,7 @@ def against_best(
     replicates: int = REPLICATES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
-) -> list[Comparison]:
+) -> list[Difference]:
     """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
 
     The best is the one with the best figure of `primary` (see `estimate`), of equal ones the first by name
@@ -176,7 +154,7 @@ def against(
     replicates: int = REPLICATES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
-) -> list[Comparison]:
+) -> list[Difference]:
     """Compares the system `best` with each other one: by metric, then in the order of `systems`.
 
     Holm's correction is over the comparisons of one metric. Raises what `differences` raises.
@@ -191,10 +169,24 @@ def against(
         of_metric = [rows[k] for rows in found]
         corrected = holm([row.p for row in of_metric])
         comparisons += [
-            Comparison(**vars(row), a=best, b=name, p_holm=float(p))
+            replace(row, a=best, b=name, p_holm=float(p))
             for name, row, p in zip(others, of_metric, corrected, strict=True)
         ]
     return comparisons
+
+
+def best_first(figures: Mapping[str, float], *, higher_is_better: bool = True) -> list[str]:
+    """The systems by their figures, the best one first; equal ones in alphabetical order, undefined ones (NaN) last.
+
+    The order of `figures` does not matter: who asks twice is told the same best system.
+    """
+
+    def key(name: str) -> tuple[bool, float, str]:
+        figure = figures[name]
+        undefined = bool(np.isnan(figure))
+        return undefined, 0.0 if undefined else round(-figure if higher_is_better else figure, _PLACES), name
+
+    return sorted(figures, key=key)
 
 
 def missing_folds(systems: Mapping[str, Sequence[Predictions]]) -> dict[str, tuple[int, ...]]:
@@ -274,18 +266,16 @@ def _matched(one: Predictions, other: Predictions) -> Pair:
     """
     mine, yours = _numbered(one.image_ids, other.image_ids)
     _, ours, theirs = np.intersect1d(mine, yours, return_indices=True)
-    order = [other.classes.index(name) for name in one.classes]
-    one, other = one.take(ours), other.take(theirs)
-    targets = np.argsort(order)[other.targets]
-    differing = np.flatnonzero(targets != one.targets)
+    one, other = one.take(ours), other.take(theirs).with_classes(one.classes)
+    differing = np.flatnonzero(other.targets != one.targets)
     if len(differing):
         row = int(differing[0])
         raise DataError(
             f"{one.image_ids[row]} is {one.classes[one.targets[row]]} in one system "
-            f"and {one.classes[targets[row]]} in the other ({len(differing)} images differ)",
+            f"and {one.classes[other.targets[row]]} in the other ({len(differing)} images differ)",
             "Compare predictions with the same reference standard.",
         )
-    return one, replace(other, classes=one.classes, targets=targets, probabilities=other.probabilities[:, order])
+    return one, other
 
 
 def _numbered(one: NDArray[np.str_], other: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -338,7 +328,7 @@ def _shuffle(one: Predictions, other: Predictions, metric: Metric, swapped: Unit
 
     A shuffled system is a weighting, 0 or 1, of the answers of both stacked, so that any metric can be shuffled.
     """
-    both = _stacked(_exchanged(one, metric), _exchanged(other, metric))
+    both = concatenated([_exchanged(one, metric), _exchanged(other, metric)])
     gaps = []
     for swap in swapped.weights(one.groups):
         kept = 1 - swap
@@ -354,19 +344,6 @@ def _exchanged(system: Predictions, metric: Metric) -> Predictions:
         return system
     scores = metric.scores(system.probabilities, system.classes) if metric.scores else system.probabilities
     return replace(system, probabilities=rankdata(scores, axis=0))
-
-
-def _stacked(one: Predictions, other: Predictions) -> Predictions:
-    """The images of `one`, then those of `other`."""
-    return Predictions(
-        one.classes,
-        np.concatenate([one.image_ids, other.image_ids]),
-        np.concatenate([one.lesion_ids, other.lesion_ids]),
-        np.concatenate([one.groups, other.groups]),
-        np.concatenate([one.parts, other.parts]),
-        np.concatenate([one.targets, other.targets]),
-        np.concatenate([one.probabilities, other.probabilities]),
-    )
 
 
 def _coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:

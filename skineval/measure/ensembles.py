@@ -48,14 +48,7 @@ def _aligned(one: Predictions, first: Predictions) -> Predictions:
             f"the classes {', '.join(one.classes)} cannot be averaged with {', '.join(first.classes)}",
             "Average predictions of one task.",
         )
-    if one.classes != first.classes:
-        order = [one.classes.index(name) for name in first.classes]
-        one = replace(
-            one,
-            classes=first.classes,
-            targets=np.argsort(order)[one.targets],
-            probabilities=one.probabilities[:, order],
-        )
+    one = one.with_classes(first.classes)
     if not (np.array_equal(one.image_ids, first.image_ids) and np.array_equal(one.parts, first.parts)):
         one = one.take(_places(one, first))
     differing = np.flatnonzero(one.targets != first.targets)

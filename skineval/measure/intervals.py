@@ -14,7 +14,7 @@ simulation: see benchmarks/statistics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats, Integers
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import Behind, Shares, centred, effective_size, quantiles, reach_of_mean, wilson
+from skineval.values.measures import Score
 from skineval.values.predictions import Predictions
 
 T = TypeVar("T", bound=np.generic)
@@ -43,25 +44,6 @@ _ROUNDING = 1e-12  # by which figures differ that are equal
 _TINY = 1e-300  # keeps a division by nothing from being one by zero
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """One figure of a system. `class_` is "" for overall figures; `low` and `high` are NaN where there is no interval.
-
-    `n_images` and `n_lesions` count the distinct images and resampling units behind it: of a share those that it is a
-    share of, so that precision has those that were taken for the class; else in a row of a class those of the class,
-    otherwise all. `n_cells` counts the cells it is the mean of, or those whose mean was measured.
-    """
-
-    metric: str
-    class_: str
-    value: float
-    low: float
-    high: float
-    n_images: int
-    n_lesions: int
-    n_cells: int
-
-
 def estimate(
     cells: Sequence[Predictions],
     metrics: Sequence[Metric],
@@ -69,7 +51,7 @@ def estimate(
     replicates: int = REPLICATES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
-) -> list[Estimate]:
+) -> list[Score]:
     """The figures of one system with their intervals: one row a metric, or one a class of it, in order.
 
     `cells` are the system's folds × seeds, each with the images of a single part. A figure is the mean over the seeds
@@ -123,16 +105,25 @@ def estimate(
         masks = [metric.share_of(cell.targets, cell.probabilities, cell.classes) for cell in there]
         return _count([cell.take(mask.reshape(len(cell), -1)[:, k]) for cell, mask in zip(there, masks, strict=True)])
 
-    estimates = []
+    scores = []
     for metric in metrics:
         lows, highs = intervals(metric)
         for k, class_ in enumerate(classes if metric.per_class else ("",)):
             of_cells = is_used[metric.name][:, k]
             n_images, n_lesions = behind(metric, k, of_cells)
             n_cells = sum(cell.n_cells for cell, counts in zip(cells, of_cells, strict=True) if counts)
-            interval = float(means[metric.name][k]), float(lows[k]), float(highs[k])
-            estimates.append(Estimate(metric.name, class_, *interval, n_images, n_lesions, n_cells))
-    return estimates
+            score = Score(
+                float(means[metric.name][k]),
+                float(lows[k]),
+                float(highs[k]),
+                metric=metric.name,
+                class_=class_,
+                n_images=n_images,
+                n_lesions=n_lesions,
+                n_cells=n_cells,
+            )
+            scores.append(score)
+    return scores
 
 
 def with_parts(metrics: Sequence[Metric]) -> list[Metric]:

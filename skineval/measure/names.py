@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.catalog.specs import Metric
 
 
@@ -24,7 +25,7 @@ class Figure:
 
 
 FIGURES = (
-    Figure("balanced_accuracy", "mean recall over classes; the metric of ISIC 2018, ranks systems", mean_of="recall"),
+    Figure(PRIMARY, "mean recall over classes; the metric of ISIC 2018, ranks systems", mean_of="recall"),
     Figure(
         "macro_auc", "mean over classes of the one-vs-rest area under the ROC curve", exchange="ranks", mean_of="auc"
     ),
@@ -44,7 +45,7 @@ FIGURES = (
     Figure("brier", "Brier score summed over classes, 0 to 2", higher_is_better=False),
     Figure("ece", "expected calibration error in 15 bins; read nll and brier first", higher_is_better=False),
     Figure(
-        "undecided",
+        UNDECIDED,
         "share of images whose largest probability is tied, which counts as wrong",
         higher_is_better=False,
         share_of="any_image",

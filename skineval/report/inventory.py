@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES
+from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, SYNTHETIC
 from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
 from skineval.report.document.tables import Cell, Column, Row, Table
@@ -39,7 +39,7 @@ def _tables(found: Inventory) -> Iterator[Table]:
 
 
 def _overview(found: Inventory) -> Table:
-    stamps = ["SYNTHETIC"] if found.synthetic else []
+    stamps = [SYNTHETIC] if found.synthetic else []
     facts: dict[str, Cell] = {
         "data set": found.name,
         "layout": found.layout or None,

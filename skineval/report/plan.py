@@ -42,8 +42,7 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
     footnotes = (
         (
             f"{formatting.plural(len(costs), 'cell')}, about {formatting.duration(seconds)} in all with {jobs} at a "
-            "time, "
-            f"{round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
+            f"time, {round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
         ),
         "Estimated from a few seconds of training steps just now, as if every cell ran to its last epoch.",
         *notes,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from skineval.report.bench.bench import build
 from skineval.report.document import formatting
@@ -29,16 +29,14 @@ class Prepared:
 
 
 # Drawing takes seconds, and a bench does not change; forgotten together with it.
-_PREPARED: dict[int, Prepared] = {}
+_KNOWN: WeakKeyDictionary[BenchResult, Prepared] = WeakKeyDictionary()
 
 
 def prepared(bench: BenchResult) -> Prepared:
     """The document of `bench`: made at the first call, the same value after it."""
-    key = id(bench)
-    if key not in _PREPARED:
-        _PREPARED[key] = _prepare(bench)
-        weakref.finalize(bench, _PREPARED.pop, key, None)
-    return _PREPARED[key]
+    if bench not in _KNOWN:
+        _KNOWN[bench] = _prepare(bench)
+    return _KNOWN[bench]
 
 
 def _prepare(bench: BenchResult) -> Prepared:

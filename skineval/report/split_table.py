@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def parts(
+def parts_table(
     split: pd.DataFrame,
     counts: Mapping[tuple[int, str], Sequence[int]],
     classes: Sequence[str],
@@ -66,7 +66,7 @@ def split_table(table: LesionTable, split: Split) -> Table:
     if not table.lesions_known:
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    made = parts(split.frame, counts, DIAGNOSES, split.stamps(table), table.lesions_known)
+    made = parts_table(split.frame, counts, DIAGNOSES, split.stamps(table), table.lesions_known)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 

@@ -101,9 +101,8 @@ def _notes(search: Search) -> Iterator[str]:
     given_up = sum(trial.state == PRUNED for trial in search.trials)
     if given_up:
         yield (
-            f"{formatting.plural(given_up, 'trial')} pruned: given up while below the median of the others when "
-            "they had "
-            "come as far."
+            f"{formatting.plural(given_up, 'trial')} pruned: given up while below the median of the others when they "
+            "had come as far."
         )
     yield from search.notes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +71,12 @@ class Predictions:
         """The images of one part: "train", "validation", "test" or what the file calls it; may be none."""
         return self.take(self.parts == part)
 
+    def with_classes(self, classes: tuple[str, ...]) -> Predictions:
+        """The same predictions with the same classes in this order."""
+        order = [self.classes.index(name) for name in classes]
+        targets = np.argsort(order)[self.targets]
+        return replace(self, classes=classes, targets=targets, probabilities=self.probabilities[:, order])
+
     def to_frame(self) -> pd.DataFrame:
         """The rows of predictions.csv: `COLUMNS`, then one column a class in order; the target by its name."""
         columns = {
@@ -81,6 +88,19 @@ class Predictions:
             "target": np.array(self.classes)[self.targets],
         }
         return pd.DataFrame(columns).join(pd.DataFrame(self.probabilities, columns=list(self.classes)))
+
+
+def concatenated(many: Sequence[Predictions]) -> Predictions:
+    """All images of these predictions, one after the other; everything else is that of the first."""
+    return replace(
+        many[0],
+        image_ids=np.concatenate([one.image_ids for one in many]),
+        lesion_ids=np.concatenate([one.lesion_ids for one in many]),
+        groups=np.concatenate([one.groups for one in many]),
+        parts=np.concatenate([one.parts for one in many]),
+        targets=np.concatenate([one.targets for one in many]),
+        probabilities=np.concatenate([one.probabilities for one in many]),
+    )
 
 
 def sum_tolerance(probabilities: NDArray[np.float64]) -> float:

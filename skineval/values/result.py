@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame, system_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +42,7 @@ class CellResult:
     @property
     def system(self) -> str:
         """What is compared: the model and its imbalance strategy, as `model/imbalance`."""
-        return f"{self.model}/{self.imbalance}"
+        return system_name(self.model, self.imbalance)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class EnsembleResult:
     @property
     def system(self) -> str:
         """What is compared, as `CellResult.system`."""
-        return f"{self.model}/{self.imbalance}"
+        return system_name(self.model, self.imbalance)
 
 
 @dataclass(frozen=True)
@@ -81,21 +84,39 @@ class ExternalData:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class ExternalTest:
-    """A further data set that the cells have predicted, and the measures on it."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured:
+    """The systems of a bench on one test, and what was measured there."""
+
+    scores: Sequence[Score] = field(default=(), repr=False)
+    differences: Sequence[Difference] = field(default=(), repr=False)
+    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The scores as results.csv."""
+        return as_frame(self.scores, RESULT_COLUMNS)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """The differences as comparisons.csv."""
+        return as_frame(self.differences, COMPARISON_COLUMNS)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExternalTest(Measured):
+    """A further data set that the cells have predicted, and the measures on it.
+
+    Among its ensembles are those over folds, by names of their own: all predict these images.
+    """
 
     name: str
     about: ExternalData = field(repr=False)
-    results: pd.DataFrame = field(repr=False)
-    comparisons: pd.DataFrame = field(repr=False)
     predictions: Mapping[str, Predictions] = field(repr=False)  #: run id -> predictions, part "external"
-    #: also those over folds, by names of their own: all predict these images
-    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, eq=False)
-class BenchResult:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BenchResult(Measured):
     """Everything a bench left on disk, finished or not, and its measures."""
 
     folder: Path
@@ -105,10 +126,7 @@ class BenchResult:
     warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
     split: pd.DataFrame = field(repr=False)  #: split.csv
     cells: pd.DataFrame = field(repr=False)  #: cells.csv
-    results: pd.DataFrame = field(repr=False)  #: results.csv
-    comparisons: pd.DataFrame = field(repr=False)  #: comparisons.csv
     finished: Sequence[CellResult] = field(repr=False)
-    ensembles: Sequence[EnsembleResult] = field(default=(), repr=False)
     externals: Sequence[ExternalTest] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)

@@ -12,9 +12,9 @@ from sklearn.metrics import balanced_accuracy_score
 import skineval
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import DIAGNOSES
-from skineval.grid.conclude import load_bench
 from skineval.grid.folder import BenchFolder
-from skineval.report.bench.systems import ranked
+from skineval.grid.reading import load_bench
+from skineval.report.figures.scene import scene_of
 from tests.conftest import TINY, run_program
 
 GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-first", "--folds=2")
@@ -89,7 +89,7 @@ def test_everything_says_leaky(bench):
 
 def test_no_gallery_shows_an_image_twice(bench):
     folder, _ = bench
-    for system in ranked(load_bench(folder)):
+    for system in scene_of(load_bench(folder)).systems:
         shown = system.first_seed.image_ids.tolist()
         assert len(shown) == len(set(shown)) == 150
         assert len(system.test) > 150

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.measure.comparisons import Comparison, against_best, difference, differences, holm, missing_folds
+from skineval.measure.comparisons import against_best, best_first, difference, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import METRICS, from_plain
-from skineval.report.bench.rows import Score, ranking
-from skineval.report.document.formatting import Estimate
+from skineval.report.bench.leaderboard import Leaderboard
 from skineval.values.predictions import EVERY_FOLD
 from tests.measure.samples import classifier
 
@@ -32,7 +31,7 @@ def test_difference_is_that_of_the_figures():
     a, b = classifier(seed=1, skill=2), classifier(seed=2)
     found = differences([a], [b], OVERALL, replicates=50)
     figures = zip(estimate([a], OVERALL, replicates=2), estimate([b], OVERALL, replicates=2), strict=True)
-    assert [row.difference for row in found] == pytest.approx([one.value - other.value for one, other in figures])
+    assert [row.value for row in found] == pytest.approx([one.value - other.value for one, other in figures])
     assert [row.metric for row in found] == [metric.name for metric in OVERALL]
     assert (found[0].n_images, found[0].n_lesions) == (len(a), 60)
 
@@ -40,7 +39,7 @@ def test_difference_is_that_of_the_figures():
 def test_sides_change_sign():
     a, b = classifier(seed=1, skill=2), classifier(seed=2)
     one, other = difference([a], [b], ACCURACY, replicates=200), difference([b], [a], ACCURACY, replicates=200)
-    assert (one.difference, one.low, one.high) == pytest.approx((-other.difference, -other.high, -other.low))
+    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
     assert one.p == other.p
 
 
@@ -90,12 +89,12 @@ def test_the_scale_of_scores_is_nothing_to_a_test_of_ranks(name):
     """A strategy that shifts all scores changes no order, and could hide a difference where scores were exchanged."""
     a, b = classifier(80, seed=1, skill=3), classifier(80, seed=2, skill=1)
     plain, moved = (difference([a], [one], BY_NAME[name], replicates=400) for one in (b, rescaled(b)))
-    assert (moved.difference, moved.low, moved.high, moved.p) == pytest.approx(
-        (plain.difference, plain.low, plain.high, plain.p), abs=1e-9
+    assert (moved.value, moved.low, moved.high, moved.p) == pytest.approx(
+        (plain.value, plain.low, plain.high, plain.p), abs=1e-9
     )
     assert plain.p < 0.02
     itself = difference([a], [rescaled(a)], BY_NAME[name], replicates=100)
-    assert (itself.difference, itself.p) == pytest.approx((0, 1), abs=1e-9)
+    assert (itself.value, itself.p) == pytest.approx((0, 1), abs=1e-9)
 
 
 def test_p_of_equal_ranks_is_uniform_whatever_the_scale():
@@ -132,8 +131,8 @@ def test_two_systems_that_agree_on_all_of_a_small_class_may_still_differ_there()
         [replace(truth, probabilities=answers)], [replace(truth, probabilities=other)], METRICS[0], replicates=200
     )
     few = np.bincount(truth.targets).min()
-    assert found.low < found.difference - 1 / (7 * few)
-    assert found.high > found.difference
+    assert found.low < found.value - 1 / (7 * few)
+    assert found.high > found.value
 
 
 def test_a_clear_lead_is_seen():
@@ -145,7 +144,7 @@ def test_a_clear_lead_is_seen():
 def test_a_system_equals_itself():
     cell = classifier()
     for row in differences([cell], [cell], OVERALL, replicates=50):
-        assert (row.difference, row.low, row.high, row.p) == pytest.approx((0, 0, 0, 1), abs=1e-12)
+        assert (row.value, row.low, row.high, row.p) == pytest.approx((0, 0, 0, 1), abs=1e-12)
 
 
 def test_third_party_metrics_are_compared():
@@ -154,8 +153,8 @@ def test_third_party_metrics_are_compared():
     )
     a, b = classifier(20, seed=1), classifier(20, seed=2)
     found, wanted = differences([a], [b], [mine, ACCURACY], replicates=100)
-    assert (found.difference, found.low, found.high, found.p) == pytest.approx(
-        (wanted.difference, wanted.low, wanted.high, wanted.p)
+    assert (found.value, found.low, found.high, found.p) == pytest.approx(
+        (wanted.value, wanted.low, wanted.high, wanted.p)
     )
 
 
@@ -171,7 +170,7 @@ def test_systems_that_a_metric_cannot_tell_apart_differ_by_nothing():
     binary = {"classes": ("benign", "malignant"), "targets": a.targets % 2}
     one, other = (replace(a, **binary, probabilities=scipy.special.softmax(k * logits, axis=1)) for k in (1, 3))
     found = differences([one], [other], OVERALL, replicates=200)
-    gaps = {row.metric: (row.difference, row.low, row.high) for row in found}
+    gaps = {row.metric: (row.value, row.low, row.high) for row in found}
     for name in ("malignancy_auc", "macro_auc", "accuracy", "balanced_accuracy", "macro_f1", "mcc"):
         assert gaps[name] == (0, 0, 0)
     assert gaps["nll"][1] < gaps["nll"][2]
@@ -181,7 +180,7 @@ def test_an_undefined_difference_has_no_p():
     one, other = (classifier(20, seed=seed) for seed in (1, 2))
     sole = one.targets == one.targets[0]
     found = difference([one.take(sole)], [other.take(sole)], BY_NAME["mcc"], replicates=20)
-    assert np.isnan([found.difference, found.low, found.high, found.p]).all()
+    assert np.isnan([found.value, found.low, found.high, found.p]).all()
 
 
 def test_folds_where_the_figure_is_undefined_are_left_out():
@@ -193,10 +192,10 @@ def test_folds_where_the_figure_is_undefined_are_left_out():
         sides.append(([full], [full, benign]))
     (a, a_more), (b, b_more) = sides
     found = difference(a_more, b_more, BY_NAME["malignancy_auc"], replicates=50)
-    assert found.difference == difference(a, b, BY_NAME["malignancy_auc"], replicates=50).difference
+    assert found.value == difference(a, b, BY_NAME["malignancy_auc"], replicates=50).value
     assert not np.isnan([found.low, found.high, found.p]).any()
     rows = against_best({"a": a_more, "b": b_more}, [METRICS[0]], primary=BY_NAME["malignancy_auc"], replicates=20)
-    assert rows[0].a == ("a" if found.difference > 0 else "b")
+    assert rows[0].a == ("a" if found.value > 0 else "b")
 
 
 def test_pairs_common_images_whatever_their_order_and_that_of_classes():
@@ -210,7 +209,9 @@ def test_pairs_common_images_whatever_their_order_and_that_of_classes():
         probabilities=b.probabilities[:, order],
     ).take(np.random.default_rng(0).permutation(len(b)))
     found = difference([a.take(np.arange(20, len(a)))], [moved], METRICS[0], replicates=50)
-    assert list(vars(found).values())[1:] == pytest.approx(list(vars(wanted).values())[1:])
+    assert (found.value, found.low, found.high, found.p) == pytest.approx(
+        (wanted.value, wanted.low, wanted.high, wanted.p)
+    )
 
 
 def test_copies_pair_one_by_one_and_count_each():
@@ -226,14 +227,14 @@ def test_copies_pair_one_by_one_and_count_each():
     wanted = differences([replace(a, image_ids=named)], [replace(b, image_ids=named)], OVERALL, replicates=50)
     found = differences([a], [b], OVERALL, replicates=50)
     for one, other in zip(found, wanted, strict=True):
-        assert (one.difference, one.p) == pytest.approx((other.difference, other.p), nan_ok=True)
+        assert (one.value, one.p) == pytest.approx((other.value, other.p), nan_ok=True)
     assert (found[0].n_images, found[0].n_lesions) == (30, len(set(a.groups.tolist())))
     # What only one side has more of is left out.
     fewer = difference([a], [b.take(np.unique(rows, return_index=True)[1])], ACCURACY, replicates=50)
     alone = difference(
         [classifier(seed=1).take(np.arange(30))], [classifier(seed=2).take(np.arange(30))], ACCURACY, replicates=50
     )
-    assert fewer.difference == alone.difference
+    assert fewer.value == alone.value
 
 
 def test_only_the_same_fold_pairs():
@@ -241,7 +242,7 @@ def test_only_the_same_fold_pairs():
     b = [classifier(seed=5 + fold, fold=fold, truth_seed=fold) for fold in (1, 2)]
     found = difference(a, b, ACCURACY, replicates=20)
     assert found.n_images == len(a[1])
-    assert found.difference == pytest.approx(right(a[1]).mean() - right(b[0]).mean())
+    assert found.value == pytest.approx(right(a[1]).mean() - right(b[0]).mean())
     with pytest.raises(DataError, match="no image of the same fold in common"):
         difference(a[:1], b, ACCURACY)
 
@@ -252,7 +253,7 @@ def test_seeds_are_averaged_whether_or_not_they_match(seeds):
     b = [classifier(seed=10 + seed, train_seed=seed) for seed in seeds]
     found = difference(a, b, ACCURACY, replicates=20)
     wanted = np.mean([right(cell).mean() for cell in a]) - np.mean([right(cell).mean() for cell in b])
-    assert found.difference == pytest.approx(wanted)
+    assert found.value == pytest.approx(wanted)
 
 
 def unequal():
@@ -272,14 +273,12 @@ def test_a_difference_is_that_of_the_rows_where_a_fold_has_lost_a_seed():
     lacking, whole = unequal()
     found = differences(lacking, whole, OVERALL, replicates=20)
     figures = zip(estimate(lacking, OVERALL, replicates=2), estimate(whole, OVERALL, replicates=2), strict=True)
-    assert [row.difference for row in found] == pytest.approx([one.value - other.value for one, other in figures])
+    assert [row.value for row in found] == pytest.approx([one.value - other.value for one, other in figures])
 
     def by_fold(cells):
         return np.mean([np.mean([right(cell).mean() for cell in cells if cell.fold == fold]) for fold in (0, 1)])
 
-    assert difference(lacking, whole, ACCURACY, replicates=20).difference == pytest.approx(
-        by_fold(lacking) - by_fold(whole)
-    )
+    assert difference(lacking, whole, ACCURACY, replicates=20).value == pytest.approx(by_fold(lacking) - by_fold(whole))
 
 
 def test_no_fold_weighs_more_in_the_interval_of_a_difference():
@@ -288,7 +287,7 @@ def test_no_fold_weighs_more_in_the_interval_of_a_difference():
     twice = [lacking[0], replace(lacking[0], seed=1), *lacking[1:]]
     (wanted,) = differences(twice, whole, [ACCURACY], replicates=200)
     (found,) = differences(lacking, whole, [ACCURACY], replicates=200)
-    assert (found.difference, found.low, found.high) == pytest.approx((wanted.difference, wanted.low, wanted.high))
+    assert (found.value, found.low, found.high) == pytest.approx((wanted.value, wanted.low, wanted.high))
 
 
 def test_a_file_without_lesions_takes_those_of_the_other():
@@ -341,11 +340,9 @@ def test_a_system_that_lacks_a_fold_is_never_the_best():
     assert missing_folds(systems) == {"lacking": (1,)}
     (row,) = against_best(systems, METRICS[:1], replicates=50)
     assert (row.a, row.b) == ("whole", "lacking")
-    assert row.difference > 0
-    assert row == Comparison(
-        **vars(difference(systems["whole"][:1], systems["lacking"], METRICS[0], replicates=50)),
-        a="whole", b="lacking", p_holm=row.p,
-    )  # fmt: skip
+    assert row.value > 0
+    alone = difference(systems["whole"][:1], systems["lacking"], METRICS[0], replicates=50)
+    assert row == replace(alone, a="whole", b="lacking", p_holm=row.p)
 
 
 def test_where_every_system_lacks_a_fold_there_is_no_best():
@@ -370,8 +367,8 @@ def test_of_equally_good_systems_the_table_and_the_comparisons_have_the_same_bes
         for name in names
     }
     (best,) = {row.a for row in against_best(collapsed, METRICS[:1], replicates=20)}
-    figures = [(name, estimate(cells, METRICS[:1], replicates=2)[0].value) for name, cells in collapsed.items()]
-    assert best == ranking([Score(name, METRICS[0].name, "", Estimate(value), 20, 20, 1) for name, value in figures])[0]
+    scores = [replace(estimate(cells, METRICS[:1], replicates=2)[0], model=name) for name, cells in collapsed.items()]
+    assert best == Leaderboard("", scores).best
 
 
 def test_holm_by_hand():
@@ -387,3 +384,24 @@ def test_holm_never_helps_and_keeps_the_order(p):
     assert (corrected >= p).all()
     assert (corrected <= np.minimum(1, len(p) * np.array(p))).all()
     assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+RANKED = st.dictionaries(st.text(max_size=3), st.sampled_from([np.nan, 0.0, 1 / 7, 0.5, 1.0]), max_size=8)
+
+
+@given(RANKED, st.randoms())
+def test_the_order_of_asking_does_not_matter(figures, random):
+    names = list(figures)
+    random.shuffle(names)
+    assert best_first({name: figures[name] for name in names}) == best_first(figures)
+
+
+def test_better_figures_come_first_then_names_then_what_is_undefined():
+    figures = {"undefined": np.nan, "d": 0.2, "a": 0.1, "c": 0.3, "b": 0.3}
+    assert best_first(figures) == ["b", "c", "d", "a", "undefined"]
+    assert best_first(figures, higher_is_better=False) == ["a", "d", "b", "c", "undefined"]
+    assert best_first({}) == []
+
+
+def test_figures_that_differ_by_rounding_are_equal():
+    assert best_first({"b": 0.1 + 0.2, "a": 0.3}) == ["a", "b"]

@@ -154,11 +154,11 @@ def test_the_mean_over_folds_pairs_with_each_fold() -> None:
     assert mean.fold == EVERY_FOLD
     found = difference([mean], cells, BY_NAME["accuracy"], replicates=50)
     wanted = figure("accuracy", mean) - np.mean([figure("accuracy", one) for one in cells])
-    assert found.difference == pytest.approx(wanted)
+    assert found.value == pytest.approx(wanted)
     back = difference(cells, [mean], BY_NAME["accuracy"], replicates=50)
-    assert (back.difference, back.p) == pytest.approx((-found.difference, found.p))
+    assert (back.value, back.p) == pytest.approx((-found.value, found.p))
     itself = difference([mean], [mean], BY_NAME["accuracy"], replicates=50)
-    assert (itself.difference, itself.p) == (0, 1)
+    assert (itself.value, itself.p) == (0, 1)
 
 
 def test_no_architecture_is_called_like_an_ensemble() -> None:

@@ -214,7 +214,7 @@ def test_columns_of_different_length_are_a_mistake():
 
 def test_measures_without_torch():
     code = (
-        "import sys, skineval.measure.comparisons, skineval.measure.curves, skineval.measure.curves, "
+        "import sys, skineval.measure.comparisons, skineval.measure.curves, "
         "skineval.measure.baselines; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from skineval.base.terms import DIAGNOSES
 from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
-from skineval.report.bench.rows import system_name
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
+from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
@@ -112,13 +112,13 @@ def make_photographs(image_ids: Sequence[str]) -> NDArray[np.uint8]:
     return np.clip(np.array(found), 0, 255).astype(np.uint8)
 
 
-def score_rows(model: str, imbalance: str, many: Sequence[Predictions]) -> list[dict[str, object]]:
-    """The rows of results.csv of one system: means over its cells, intervals by a bootstrap over lesions."""
+def make_scores(model: str, imbalance: str, many: Sequence[Predictions]) -> list[Score]:
+    """The figures of one system: means over its cells, intervals by a bootstrap over lesions."""
     tests = [one.select("test") for one in many]
     lesions, position = np.unique(tests[0].groups, return_inverse=True)
     draws = np.random.default_rng(0).multinomial(len(lesions), np.full(len(lesions), 1 / len(lesions)), REPLICATES)
     weights = np.vstack([np.ones(len(position)), draws[:, position]])
-    rows = []
+    scores = []
     for metric in METRICS:
         if metric.name in ("mcc", "kappa", "specificity"):
             continue
@@ -128,32 +128,32 @@ def score_rows(model: str, imbalance: str, many: Sequence[Predictions]) -> list[
             of_class = tests[0].targets == many[0].classes.index(label) if label else np.full(len(tests[0]), True)
             defined = column[1:][~np.isnan(column[1:])]
             low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-            rows.append(
-                {
-                    "model": model,
-                    "imbalance": imbalance,
-                    "task": "dx7",
-                    "protocol": "lesion",
-                    "metric": metric.name,
-                    "class": label,
-                    "value": column[0],
-                    "low": low,
-                    "high": high,
-                    "n_images": int(of_class.sum()),
-                    "n_lesions": len(set(tests[0].groups[of_class])),
-                    "n_cells": sum(one.n_cells for one in many),
-                }
+            scores.append(
+                Score(
+                    float(column[0]),
+                    float(low),
+                    float(high),
+                    model=model,
+                    imbalance=imbalance,
+                    task="dx7",
+                    protocol="lesion",
+                    metric=metric.name,
+                    class_=label,
+                    n_images=int(of_class.sum()),
+                    n_lesions=len(set(tests[0].groups[of_class])),
+                    n_cells=sum(one.n_cells for one in many),
+                )
             )
-    return rows
+    return scores
 
 
-def baseline_rows() -> list[dict[str, object]]:
-    """The rows of the trivial baselines."""
+def baseline_scores() -> list[Score]:
+    """The figures of the trivial baselines."""
     sample = make_predictions(1, 1)
     shares = np.bincount(sample.targets, minlength=7) / len(sample)
     prior = dataclasses.replace(sample, probabilities=np.tile(shares, (len(sample), 1)))
     majority = dataclasses.replace(sample, probabilities=np.tile(np.eye(7)[shares.argmax()], (len(sample), 1)))
-    return score_rows("majority", "", [majority]) + score_rows("prior", "", [prior])
+    return make_scores("majority", "", [majority]) + make_scores("prior", "", [prior])
 
 
 def make_bench(
@@ -165,7 +165,7 @@ def make_bench(
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = make_photographs,
 ) -> BenchResult:
     """A finished bench of these systems (model, imbalance, skill) in `folder`, with explanation panels on disk."""
-    finished, cells, results = [], [], []
+    finished, cells, scores = [], [], []
     for place, (model, imbalance, skill) in enumerate(systems):
         for seed in seeds:
             run_id = f"cell-{place}-f0-s{seed}"
@@ -180,18 +180,15 @@ def make_bench(
                 CellResult(run_id, model, imbalance, 0, seed, predictions, history, counts, {"gradcam": panels})
             )
             cells.append((run_id, model, imbalance, 0, seed, "done", "", 240.5 + 10 * place, 512.0 + place, "cpu"))
-        results += score_rows(model, imbalance, [cell.predictions for cell in finished[-len(seeds) :]])
+        scores += make_scores(model, imbalance, [cell.predictions for cell in finished[-len(seeds) :]])
     if failed:
         nothing = float("nan")
         cells += [
             (f"cell-x-s{seed}", *failed[:2], 0, seed, "failed", failed[2], nothing, nothing, "") for seed in seeds
         ]
-    frame = pd.DataFrame(results + baseline_rows())
-    primary = frame[(frame["metric"] == "balanced_accuracy") & (frame["imbalance"] != "")]
-    ranked = [
-        (system_name(row.model, row.imbalance), row.value)
-        for row in primary.sort_values("value", ascending=False).itertuples()
-    ]
+    primary = [(one.value, one.system) for one in scores if one.metric == "balanced_accuracy"]
+    (most, best), *others = sorted(primary, reverse=True) or [(0.0, "")]
+    scores += baseline_scores()
     split = (
         pd.DataFrame(
             [
@@ -236,25 +233,22 @@ def make_bench(
                 "device",
             ],
         ),
-        results=frame,
-        comparisons=pd.DataFrame(
-            [
-                (
-                    ranked[0][0],
-                    name,
-                    "balanced_accuracy",
-                    ranked[0][1] - value,
-                    ranked[0][1] - value - 0.03,
-                    ranked[0][1] - value + 0.03,
-                    0.004 * place,
-                    0.008 * place,
-                    400,
-                    301,
-                )
-                for place, (name, value) in enumerate(ranked[1:], 1)
-            ],
-            columns=["a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions"],
-        ),
+        scores=scores,
+        differences=[
+            Difference(
+                most - value,
+                most - value - 0.03,
+                most - value + 0.03,
+                a=best,
+                b=name,
+                metric="balanced_accuracy",
+                p=0.004 * place,
+                p_holm=0.008 * place,
+                n_images=400,
+                n_lesions=301,
+            )
+            for place, (value, name) in enumerate(others, 1)
+        ],
         finished=finished,
         pixels=pixels,
     )
@@ -271,9 +265,10 @@ def with_ensembles(bench: BenchResult) -> BenchResult:
         EnsembleResult("ensemble(resnet34,densenet121)", others, ("models", "seeds"), _ids(some), 6, (all_of_them,)),
         EnsembleResult("ensemble(efficientnet_b0)", others, ("seeds",), (), 2, ()),
     )
-    rows = [row for one in made if one.predictions for row in score_rows(one.model, one.imbalance, one.predictions)]
-    results = pd.concat([bench.results, pd.DataFrame(rows)], ignore_index=True)
-    return dataclasses.replace(bench, results=results, ensembles=made)
+    further = [
+        score for one in made if one.predictions for score in make_scores(one.model, one.imbalance, one.predictions)
+    ]
+    return dataclasses.replace(bench, scores=[*bench.scores, *further], ensembles=made)
 
 
 def _ids(cells: Sequence[CellResult]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
-from skineval.base.terms import LESION, PARTS
+from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC
 from skineval.values.lesion_table import LesionTable
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Split:
     def stamps(self, table: LesionTable) -> tuple[str, ...]:
         """What every table, figure and file says of results on these parts of `table`."""
         return (
-            *(("SYNTHETIC",) if table.synthetic else ()),
-            *(("LEAKY",) if self.leaky else ()),
-            *(("NOT COMPARABLE",) if table.sampled else ()),
+            *((SYNTHETIC,) if table.synthetic else ()),
+            *((LEAKY,) if self.leaky else ()),
+            *((NOT_COMPARABLE,) if table.sampled else ()),
         )
 
     @property

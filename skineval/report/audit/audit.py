@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from skineval.base.terms import LEAKY, SYNTHETIC
 from skineval.data.quality.audit import Audit
 from skineval.data.quality.crossings import Crossing, Parting
 from skineval.data.quality.leakage import ALL, Leak
@@ -15,7 +16,6 @@ from skineval.report.document.tables import Cell, Column, Row, Table
 
 LISTED = 20  #: pairs in a table on the console; the files have all
 
-_LEAKY = ("LEAKY",)
 _APART_WORDS = ("across lesions", "across classes")
 _UNKNOWN = "not known"
 _LEAST = "Which images show one lesion is not known of all of them: what is counted of lesions may be more."
@@ -37,8 +37,8 @@ def stamps_of(found: Audit, known: Sequence[str] = ()) -> tuple[str, ...]:
     """What every page and table says: the stamps of the bench, if it is one, and those that the audit gives."""
     given = (
         *known,
-        *(("SYNTHETIC",) if found.synthetic else ()),
-        *(_LEAKY if found.actual is not None and found.actual.leaky else ()),
+        *((SYNTHETIC,) if found.synthetic else ()),
+        *((LEAKY,) if found.actual is not None and found.actual.leaky else ()),
     )
     return tuple(dict.fromkeys(given))
 
@@ -55,7 +55,7 @@ def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterat
     if found.actual is not None:
         yield Section("The actual split", tuple(_actual(found.actual, stamps)))
     # That one split leaks is not said of others: those that do say so themselves.
-    stamps = [stamp for stamp in stamps if stamp not in _LEAKY]
+    stamps = [stamp for stamp in stamps if stamp != LEAKY]
     yield Section("Image-level split", tuple(_image_level(found, stamps)))
     yield Section("Oversampling first", tuple(_oversampled(found, stamps)))
     yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
@@ -71,8 +71,7 @@ def _verdict(found: Audit) -> Iterator[Paragraph]:
     copies = found.oversampled[0]
     yield Paragraph(
         "When classes are evened out by copies before single images are dealt out, "
-        f"{formatting.percent(copies.expected)} of "
-        "the test images are in train as well, pixel by pixel."
+        f"{formatting.percent(copies.expected)} of the test images are in train as well, pixel by pixel."
     )
     across = [one for one in found.doubled if one.copies.where in _APART_WORDS]
     if across:
@@ -116,7 +115,7 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     """The figures that matter, on one screen."""
     facts = [("images", formatting.count(found.images)), *_sizes(found)]
     if found.actual is not None:
-        mark = ", LEAKY" if found.actual.leaky else ""
+        mark = f", {LEAKY}" if found.actual.leaky else ""
         facts.append(
             (f"test images with a sibling in train or validation: {found.actual.name}{mark}", _seen(found.actual))
         )
@@ -176,8 +175,8 @@ def _judged(parting: Parting) -> Iterator[Paragraph]:
         share = formatting.percent((seen or 0) / images if images else math.nan)
         yield Paragraph(
             f"LEAKY: in {parting.name}, {_count(seen, parting.lesions_known)} of "
-            f"{formatting.plural(images, 'test image')} "
-            f"({share}) have an image of their lesion in the train or validation part.",
+            f"{formatting.plural(images, 'test image')} ({share}) have an image of their lesion in the train or "
+            "validation part.",
             weighty=True,
         )
     elif parting.lesions_known:
@@ -251,44 +250,41 @@ def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
 def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
     if not found.siblings_by_lesion:
         return
-    settings = found.settings
     by_lesion_id = {one.label: one for one in found.siblings_by_lesion_id}
     columns = (
-        _CLASS,
-        Column("images", "Images", "count", priority=3),
-        Column("tested", "Tested", "count", priority=2),
-        Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
-        Column("mean", f"Mean of {settings.draws}", "percent", "over draws", 1),
-        Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
-        Column("drawn", "One split", "percent", "the first draw"),
+        *_leak_columns("Tested", found.settings.draws),
         Column("expected_by_lesion_id", "by lesion_id", "percent", "expected, of test images by their lesion id", 1),
     )
     rows = tuple(Row((*_leak_cells(one), by_lesion_id[one.label].expected)) for one in found.siblings_by_lesion)
-    title = f"Test images with an image of their lesion in train: single images dealt out, {_share(settings.test)}"
+    share = _share(found.settings.test)
+    title = f"Test images with an image of their lesion in train: single images dealt out, {share}"
     notes = () if found.lesions_known else (_LEAST,)
-    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, *_LEAKY])), columns, rows, notes)
+    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, LEAKY])), columns, rows, notes)
 
 
 def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
-    settings = found.settings
-    columns = (
-        _CLASS,
-        Column("images", "Images", "count", priority=3),
-        Column("tested", "Rows tested", "count", priority=2),
-        Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
-        Column("mean", f"Mean of {settings.draws}", "percent", "over draws", 1),
-        Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
-        Column("drawn", "One split", "percent", "the first draw"),
-    )
-    title = f"Test rows of which a copy is in train: classes evened out first, then dealt out, {_share(settings.test)}"
+    columns = _leak_columns("Rows tested", found.settings.draws)
+    share = _share(found.settings.test)
+    title = f"Test rows of which a copy is in train: classes evened out first, then dealt out, {share}"
     largest = max(one.n_images for one in found.oversampled if one.label != ALL)
     note = (
         "To every class, copies of its images drawn with replacement are appended until it has "
-        f"{formatting.count(largest)} "
-        "rows, as many as the largest class; then single rows are dealt out."
+        f"{formatting.count(largest)} rows, as many as the largest class; then single rows are dealt out."
     )
     rows = tuple(Row(_leak_cells(one)) for one in found.oversampled)
-    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, *_LEAKY])), columns, rows, (note,))
+    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, LEAKY])), columns, rows, (note,))
+
+
+def _leak_columns(tested: str, draws: int) -> tuple[Column, ...]:
+    return (
+        _CLASS,
+        Column("images", "Images", "count", priority=3),
+        Column("tested", tested, "count", priority=2),
+        Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
+        Column("mean", f"Mean of {draws}", "percent", "over draws", 1),
+        Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
+        Column("drawn", "One split", "percent", "the first draw"),
+    )
 
 
 def _leak_cells(one: Leak) -> tuple[Cell, ...]:

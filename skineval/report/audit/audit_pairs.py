@@ -69,8 +69,7 @@ def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator
             SHEET,
             f"Similar images{different}",
             f"The {formatting.plural(min(PICTURED, len(found.candidates)), 'pair')} of images{different} that stand "
-            "out "
-            "most; zoomed, turned and mirrored copies are found too. Only a person can say which of them show one "
+            "out most; zoomed, turned and mirrored copies are found too. Only a person can say which of them show one "
             "lesion.",
             "Pairs of dermatoscopic images side by side, with their ids, diagnoses and distance.",
             "duplicates",
@@ -110,8 +109,7 @@ def _joined(joined: Sequence[JoinedPair], stamps: Sequence[str]) -> Table:
     note = (
         f"The most similar images of each two lesion ids that are known to be of one lesion. {early} of {len(joined)} "
         f"stand among the first {FIRST}, the median rank is {formatting.count(median)}: so good is the search where "
-        "the "
-        "answer is known."
+        "the answer is known."
     )
     return Table(
         formatting.stamped("Already joined: lesion ids known to be of one lesion", stamps), columns, rows, (note,)

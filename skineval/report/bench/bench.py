@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skineval.base.codec import to_plain
-from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS
+from skineval.base.terms import IMAGE, LEAKY, LESION, MAJORITY, OVERSAMPLE_FIRST, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import notes, rows, standings
-from skineval.report.bench.rows import PRIMARY
-from skineval.report.bench.systems import ranked, unranked
+from skineval.report.bench import notes, standings
+from skineval.report.bench.leaderboard import Leaderboard, external, internal
+from skineval.report.bench.systems import ranked
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import formatting
 from skineval.report.document.blocks import (
@@ -28,8 +28,8 @@ from skineval.report.document.blocks import (
     Topic,
 )
 from skineval.report.document.tables import Table
-from skineval.report.split_table import lesions_parted, parts
-from skineval.values.result import BenchResult, CellResult, ExternalTest
+from skineval.report.split_table import lesions_parted, parts_table
+from skineval.values.result import BenchResult, CellResult
 
 _FEW_IMAGES = 30
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
@@ -50,23 +50,23 @@ _CHOICES = Facts(
 
 def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mapping[str, Sequence[Figure]]) -> Report:
     """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
-    album = _Album(figures)
+    board, album = internal(bench), _Album(figures)
     sections = (
-        Section("Verdict", tuple(verdict(bench))),
-        Section("Comparison", (_comparison(bench), *album.of("overview"))),
-        Section("External tests", tuple(_externals(bench))),
-        Section("Classes", tuple(_classes(bench, album))),
+        Section("Verdict", tuple(verdict(board))),
+        Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
+        Section("External tests", tuple(_externals(bench, board))),
+        Section("Classes", tuple(_classes(board, album))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
-        Section("Differences", tuple(_differences(bench))),
-        Section("Calibration", tuple(_calibration(bench, album))),
-        Section("Further metrics", tuple(_further(bench))),
+        Section("Differences", tuple(_differences(board))),
+        Section("Calibration", tuple(_calibration(board, album))),
+        Section("Further metrics", tuple(_further(board))),
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
-        Section("Explanations", tuple(_explanations(bench, panels))),
+        Section("Explanations", tuple(_explanations(bench, board, panels))),
         Section("Images and lesions", tuple(_flow(bench))),
-        Section("Methods", tuple(_methods(bench))),
-        Section("Cells", tuple(_cells(bench))),
-        Section("Limitations", (Bullets(tuple(_limitations(bench))),)),
+        Section("Methods", tuple(_methods(bench, board))),
+        Section("Cells", tuple(_cells(board))),
+        Section("Limitations", (Bullets(tuple(_limitations(bench, board))),)),
         Section("Environment", (Facts(tuple(_flat(to_plain(bench.environment)))),)),
     )
     filled = tuple(section for section in sections if section.blocks)
@@ -86,110 +86,78 @@ class _Album:
 
 def comparisons(bench: BenchResult) -> list[Table]:
     """The main tables: that of the internal test, then one for each external test."""
-    return [_comparison(bench), *(_external_comparison(bench, external) for external in bench.externals)]
+    externals = (standings.comparison(external(bench, test)) for test in bench.externals)
+    return [_comparison(bench, internal(bench)), *externals]
 
 
-def _comparison(bench: BenchResult) -> Table:
-    table = standings.comparison(
-        bench.results,
-        bench.comparisons,
-        bench.cells,
-        bench.warnings,
-        bench.recipe.replicates,
-        averaged=bench.ensembles,
-        lesions_known=bench.lesions_known,
-        unranked=unranked(bench),
-        sharing=bench.sharing,
-    )
+def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
+    table = standings.comparison(board)
     return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment.lacking_weights)))
 
 
-def _externals(bench: BenchResult) -> Iterator[Block]:
+def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     """What became of the systems on data that took no part in training, apart from the internal test."""
-    best = [system.name for system in ranked(bench)[:1] if system.name not in unranked(bench)]
-    for external in bench.externals:
-        facts, name = external.about, external.name
-        yield from (
-            _lacking(cell, f"predictions for {name}")
-            for cell in bench.finished
-            if cell.run_id not in external.predictions
-        )
+    for test in bench.externals:
+        for cell in bench.finished:
+            if cell.run_id not in test.predictions:
+                yield _lacking(cell, f"predictions for {test.name}")
+        about = test.about
+        sample = formatting.sample(about.tested_images, about.tested_lesions, about.lesions_known)
         yield Paragraph(
-            f"{name} ({formatting.plain(facts.data)}): "
-            f"{formatting.sample(facts.tested_images, facts.tested_lesions, facts.lesions_known)}, on "
-            "which nothing "
-            f"was trained or chosen. {described(facts)}"
+            f"{test.name} ({formatting.plain(about.data)}): {sample}, on which nothing was trained or chosen. "
+            f"{described(about)}"
         )
-        for system in best:
-            here, there = (rows.of(rows.scores(frame), PRIMARY) for frame in (bench.results, external.results))
-            if system in there:
-                yield Paragraph(
-                    f"The best system of the internal test, {system}, with a balanced accuracy of "
-                    f"{formatting.format_estimate(here[system])} on that, has "
-                    f"{formatting.format_estimate(there[system])} on this external test."
-                )
-        yield _external_comparison(bench, external)
-        if external.ensembles:
-            yield _titled(name, standings.ensembles(external.ensembles, _external_stamps(bench, external)))
-        stamps, known = _external_stamps(bench, external), facts.lesions_known
-        for place, system in enumerate(rows.ranking(rows.scores(external.results), unranked(bench, external))):
-            table = standings.per_class(external.results, system, bench.classes, stamps, known)
-            yield Fold(f"{name}: {system}", (_titled(name, table),), opened=place == 0)
-        if len(external.comparisons):
-            table = standings.differences(external.comparisons, stamps, known)
-            yield Fold(f"{name}: paired differences", (_titled(name, table),))
+        yield from _external(board, external(bench, test))
+
+
+def _external(board: Leaderboard, there: Leaderboard) -> Iterator[Block]:
+    """What the systems reached on an external test, and the best of the internal test on both."""
+    name, best = there.external, board.best
+    figures = board.figures(PRIMARY), there.figures(PRIMARY)
+    if all(best in found for found in figures):
+        inside, outside = (formatting.format_estimate(found[best]) for found in figures)
+        yield Paragraph(
+            f"The best system of the internal test, {best}, with a balanced accuracy of {inside} on that, has "
+            f"{outside} on this external test."
+        )
+    yield standings.comparison(there)
+    if there.ensembles:
+        yield _titled(name, standings.ensembles(there))
+    for place, system in enumerate(there.systems):
+        yield Fold(f"{name}: {system}", (_titled(name, standings.per_class(there, system)),), opened=place == 0)
+    if there.differences:
+        yield Fold(f"{name}: paired differences", (_titled(name, standings.differences(there)),))
 
 
 def _titled(external: str, table: Table) -> Table:
     return replace(table, title=f"External test {external}: {table.title}")
 
 
-def _external_comparison(bench: BenchResult, external: ExternalTest) -> Table:
-    """The main table of an external test."""
-    return standings.comparison(
-        external.results,
-        external.comparisons,
-        bench.cells.iloc[:0],
-        _external_stamps(bench, external),
-        bench.recipe.replicates,
-        external.name,
-        external.ensembles,
-        external.about.lesions_known,
-        unranked(bench, external),
-    )
-
-
-def _external_stamps(bench: BenchResult, external: ExternalTest) -> tuple[str, ...]:
-    """The stamps of the bench, and that of the external data."""
-    return tuple(dict.fromkeys([*bench.warnings, *(["SYNTHETIC"] if external.about.synthetic else [])]))
-
-
-def _classes(bench: BenchResult, album: _Album) -> Iterator[Block]:
+def _classes(board: Leaderboard, album: _Album) -> Iterator[Block]:
     yield from album.of("recall")
     yield from album.of("roc")
-    for place, system in enumerate(rows.ranking(rows.scores(bench.results), unranked(bench))):
-        table = standings.per_class(bench.results, system, bench.classes, bench.warnings, bench.lesions_known)
-        yield Fold(system, (table,), opened=place == 0)
+    for place, system in enumerate(board.systems):
+        yield Fold(system, (standings.per_class(board, system),), opened=place == 0)
 
 
-def _differences(bench: BenchResult) -> Iterator[Block]:
-    if len(bench.comparisons):
+def _differences(board: Leaderboard) -> Iterator[Block]:
+    if board.differences:
         yield Paragraph(
             "Each row is the best system against another one, on the same images. The best was chosen on these very "
             "images, which flatters its lead a little: confirm it on further ones."
         )
-        yield standings.differences(bench.comparisons, bench.warnings, bench.lesions_known)
+        yield standings.differences(board)
 
 
-def _calibration(bench: BenchResult, album: _Album) -> Iterator[Block]:
-    table = standings.calibration(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
+def _calibration(board: Leaderboard, album: _Album) -> Iterator[Block]:
+    table = standings.calibration(board)
     if table.rows:
         yield table
         yield from album.of("reliability")
 
 
-def _further(bench: BenchResult) -> Iterator[Block]:
-    table = standings.further(bench.results, bench.warnings, bench.lesions_known, unranked(bench))
+def _further(board: Leaderboard) -> Iterator[Block]:
+    table = standings.further(board)
     if table:
         yield table
 
@@ -200,14 +168,14 @@ def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
         yield Fold(block.system, (block,), opened=place == 0) if isinstance(block, Figure) else block
 
 
-def _explanations(bench: BenchResult, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
+def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
     """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
     for cell in bench.finished:
         missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in cell.explanations]
         if missing:
             yield _lacking(cell, f"explanations by {formatting.listed(missing)}")
     folds: list[Fold] = []
-    for system in ranked(bench):
+    for system in ranked(bench, board):
         blocks: list[Block] = []
         for cell in system.cells:
             mine, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
@@ -243,18 +211,18 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
         for part in PARTS[1:]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
-    yield parts(split, counts, bench.classes, bench.warnings, bench.lesions_known)
+    yield parts_table(split, counts, bench.classes, bench.warnings, bench.lesions_known)
     shared = lesions_parted(split)
     if shared:
         lesions = formatting.plural(shared, "lesion")
-        yield Paragraph(f"LEAKY: {lesions} with images in more than one part.", weighty=True)
+        yield Paragraph(f"{LEAKY}: {lesions} with images in more than one part.", weighty=True)
     elif not bench.lesions_known:
         yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
     else:
         yield Paragraph("No lesion has images in more than one part: counted from split.csv.")
 
 
-def _methods(bench: BenchResult) -> Iterator[Block]:
+def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     recipe = bench.recipe
     unit = _DEALT_OUT[recipe.protocol]
     yield Paragraph(
@@ -264,20 +232,20 @@ def _methods(bench: BenchResult) -> Iterator[Block]:
         "the same images and corrected after Holm."
     )
     yield _CHOICES
-    if bench.ensembles:
-        yield standings.ensembles(bench.ensembles, bench.warnings)
+    if board.ensembles:
+        yield standings.ensembles(board)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(to_plain(bench.environment)) if "fingerprint" in key]
     yield Facts(tuple(settings))
 
 
-def _cells(bench: BenchResult) -> Iterator[Block]:
-    table = standings.cell_list(bench.cells, bench.warnings, bench.sharing)
+def _cells(board: Leaderboard) -> Iterator[Block]:
+    table = standings.cell_list(board)
     if table.rows:
         yield table
 
 
-def _limitations(bench: BenchResult) -> Iterator[str]:
+def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
     for stamp in bench.warnings:
         yield f"{formatting.stamp_meaning(stamp)}."
     if len(bench.recipe.seeds) == 1:
@@ -285,9 +253,9 @@ def _limitations(bench: BenchResult) -> Iterator[str]:
     if bench.recipe.folds == 1 and bench.recipe.repeats == 1:
         yield "One hold-out: how far results depend on the split was not measured."
     few = [
-        f"{formatting.plain(one.label)} ({formatting.sample(one.n_images, one.n_lesions, bench.lesions_known)})"
-        for one in rows.scores(bench.results)
-        if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system in rows.BASELINES[:1]
+        f"{formatting.plain(one.class_)} ({formatting.sample(one.n_images, one.n_lesions, board.lesions_known)})"
+        for one in board.scores
+        if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system == MAJORITY
     ]
     if few:
         yield f"Few test images, hence little to be said, of {formatting.listed(few)}."
@@ -303,7 +271,7 @@ def _data_limitations(bench: BenchResult) -> Iterator[str]:
     data = bench.environment.data
     name, licence = formatting.plain(data.name), formatting.plain(data.licence)
     yield from data.notes
-    if any(formatting.stamp_word(stamp) == "SYNTHETIC" for stamp in bench.warnings):
+    if any(formatting.stamp_word(stamp) == SYNTHETIC for stamp in bench.warnings):
         return
     if data.layout.startswith(ham10000.NAME):  # any folder may be called so
         yield (

@@ -6,12 +6,12 @@ import html
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from skineval.report.bench import rows
+from skineval.base.terms import PRIMARY
 from skineval.report.bench.bench import comparisons
-from skineval.report.bench.systems import unranked
+from skineval.report.bench.leaderboard import internal
 from skineval.report.document import formatting
-from skineval.report.document.formatting import Estimate
-from skineval.report.document.tables import Cell, Column, Table, glossary, texts
+from skineval.report.document.tables import Cell, Column, Table, format_row, glossary
+from skineval.values.measures import Estimate
 from skineval.values.result import BenchResult
 
 _PRIORITY = 5  # of the least important columns that are shown
@@ -23,12 +23,11 @@ class ShownBench(BenchResult):
 
     def __repr__(self) -> str:
         done = f"{len(self.finished)} of {formatting.plural(len(self.cells), 'cell')} done"
-        found, beside = rows.scores(self.results), unranked(self)
-        best = [system for system in rows.ranking(found) if system not in beside][:1]
-        figures = rows.of(found, rows.PRIMARY)
+        board = internal(self)
+        figures = board.figures(PRIMARY)
         first = [
             f"{system} is first, with a balanced accuracy of {formatting.format_estimate(figures[system])}"
-            for system in best
+            for system in board.ranked[:1]
         ]
         stamps = [formatting.stamp_word(stamp) for stamp in self.warnings]
         return formatting.plain(f"<BenchResult {self.folder}: {'; '.join([done, *first, *stamps])}>")
@@ -53,7 +52,7 @@ def _pieces(table: Table) -> Iterator[str]:
     heads = "".join(_cell("th", column, _escaped(column.name)) for column in columns)
     yield f"<p><b>{_escaped(table.title)}</b></p><table><thead><tr>{heads}</tr></thead><tbody>"
     for row in table.rows:
-        words = texts(row, table.columns)
+        words = format_row(row, table.columns)
         figures = [_figure(row.cells[place], words[place], row.kind == "best") for place in places]
         cells = "".join(_cell("td", column, figure) for column, figure in zip(columns, figures, strict=True))
         yield f"<tr>{cells}</tr>"

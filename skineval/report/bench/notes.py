@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
-from typing import TYPE_CHECKING
 
-from skineval.report.bench import rows
-from skineval.report.bench.rows import PRIMARY, UNDECIDED, GridCell, Score
+from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED
+from skineval.measure.names import is_ensemble
+from skineval.report.bench.leaderboard import GridCell, Leaderboard
 from skineval.report.document import formatting
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from skineval.values.result import EnsembleResult
+from skineval.values.result import EnsembleResult
 
 OF_OVERLAP = (
     "Each interval is of one system: whether two of them differ is said by their paired difference, "
@@ -22,47 +18,31 @@ OF_OVERLAP = (
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
 
 
-def of_results(
-    results: pd.DataFrame,
-    replicates: int | None = None,
-    external: str = "",
-    *,
-    test: str = "Internal test",
-    lesions_known: bool = True,
-) -> list[str]:
-    """What an interval in these results means, and how many images, lesions and cells stand behind a figure.
-
-    `test` is what the images are called that are not those of the external test `external`.
-    """
-    from skineval.base.terms import OVERSAMPLE_FIRST  # numpy comes with it, which lists of names do without
-
-    primary = [one for one in rows.scores(results) if one.metric == PRIMARY and not one.baseline]
-    lines = [of_interval(lesions_known, replicates)]
+def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
+    """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
+    lines = [of_interval(board.lesions_known, replicates)]
+    primary = board.figures(PRIMARY).values()
     if primary:
         images = _span(one.n_images for one in primary)
-        lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if lesions_known else ""
-        averaged = _span(one.n_cells for one in primary if not one.ensemble)
+        lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if board.lesions_known else ""
+        averaged = _span(one.n_cells for one in primary if not is_ensemble(one.system))
         several = f"is the mean over {averaged} cells, or those where it is defined"
         over = "comes from one cell" if averaged == "1" else several
-        test = f"External test {formatting.plain(external)}" if external else test
-        each = "each figure of a single model" if any(one.ensemble for one in primary) else "each figure"
-        lines.append(f"{test}: {images} images{lesions}; {each} {over}.")
-    if not external and OVERSAMPLE_FIRST in set(results["protocol"]):
+        each = "each figure of a single model" if any(is_ensemble(one.system) for one in primary) else "each figure"
+        lines.append(f"{board.test}: {images} images{lesions}; {each} {over}.")
+    if not board.external and any(one.protocol == OVERSAMPLE_FIRST for one in board.scores):
         lines.append("An image counts as often as copies of it are tested.")
-    scores = rows.scores(results)
-    if any(isnan(one.estimate.low) and not isnan(one.estimate.value) for one in scores):
+    if any(isnan(one.low) and not isnan(one.value) for one in board.scores):
         lines.append("A figure without brackets has no interval: a class has a single lesion, or all replicates agree.")
-    return lines + of_ties(scores)
+    return lines + of_ties(board)
 
 
-def of_ties(scores: Iterable[Score]) -> list[str]:
+def of_ties(board: Leaderboard) -> list[str]:
     """Whose images were undecided, and how many; nothing where none was."""
-    tied = [one for one in scores if one.metric == UNDECIDED and one.estimate.value > 0]
+    tied = [one for one in board.scores if one.metric == UNDECIDED and one.value > 0]
     if not tied:
         return []
-    shares = formatting.listed(
-        f"{formatting.percent(one.estimate.value)} of {formatting.plain(one.system)}" for one in tied
-    )
+    shares = formatting.listed(f"{formatting.percent(one.value)} of {formatting.plain(one.system)}" for one in tied)
     return [f"Undecided images, whose largest probability is tied, count as wrong: {shares}."]
 
 
@@ -100,9 +80,9 @@ def why_unranked(folds: Sequence[int]) -> str:
     )
 
 
-def of_seeds(grid: Sequence[GridCell]) -> list[str]:
+def of_seeds(cells: Sequence[GridCell]) -> list[str]:
     """That one seed says nothing of the spread between several."""
-    if len({cell.seed for cell in grid}) != 1:
+    if len({cell.seed for cell in cells}) != 1:
         return []
     return ["One seed: how far results spread between seeds was not measured; small differences may be no more."]
 
@@ -111,6 +91,22 @@ def averaged_over(one: EnsembleResult) -> str:
     """Such as `all models and seeds`."""
     what = [word for word in ("models", "folds", "seeds") if word in one.over]
     return f"{'all' if 'models' in what else 'its'} {formatting.listed(what)}"
+
+
+def each_of(ensemble: EnsembleResult) -> str:
+    """Of what it has a mean each, such as ` in each of 5 folds`; empty where it has a single one."""
+    n_seeds = 1 if "seeds" in ensemble.over else len({one.seed for one in ensemble.predictions})
+    n_folds = 1 if "folds" in ensemble.over else len({one.fold for one in ensemble.predictions})
+    of_seeds = f" of each of {formatting.plural(n_seeds, 'seed')}" if n_seeds > 1 else ""
+    return of_seeds + (f" in each of {formatting.plural(n_folds, 'fold')}" if n_folds > 1 else "")
+
+
+def members(ensemble: EnsembleResult) -> str:
+    """Of how many cells each of its means is: `3 cells in each of 5 folds`, `2 to 3 cells` where some have failed."""
+    sizes = [one.n_cells for one in ensemble.predictions]
+    fewest, most = min(sizes), max(sizes)
+    n = formatting.plural(most, "cell") if fewest == most else f"{fewest} to {formatting.plural(most, 'cell')}"
+    return n + each_of(ensemble)
 
 
 def of_ensembles(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator[str]:
@@ -130,9 +126,5 @@ def of_ensembles(averaged: Sequence[EnsembleResult], timed: bool) -> Iterator[st
 
 def _span(numbers: Iterable[int]) -> str:
     """`400`, or `380 to 400` where systems differ."""
-    found = sorted(set(numbers))
-    return (
-        formatting.count(found[0])
-        if len(found) == 1
-        else f"{formatting.count(found[0])} to {formatting.count(found[-1])}"
-    )
+    found = list(numbers)
+    return " to ".join(dict.fromkeys(formatting.count(end) for end in (min(found), max(found))))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from skineval.base.terms import PRIMARY
 from skineval.measure.names import FIGURES, is_ensemble
-from skineval.report.bench import rows, standings
-from skineval.report.bench.rows import PRIMARY, Gap
-from skineval.report.bench.systems import members, unranked
+from skineval.report.bench import standings
+from skineval.report.bench.leaderboard import Leaderboard
+from skineval.report.bench.notes import members
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Bullets, Paragraph
-from skineval.report.document.formatting import Estimate
-from skineval.values.result import BenchResult
+from skineval.values.measures import Difference, Estimate
 
 #: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
 _INCREDIBLE = 0.85
@@ -21,15 +21,12 @@ _NAMED = 6  # systems that are named in one sentence
 _LOWER_IS_BETTER = {figure.name for figure in FIGURES if not figure.higher_is_better}
 
 
-def verdict(bench: BenchResult) -> Iterator[Paragraph | Bullets]:
+def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
     """Which system is best, by how much, and how sure that is."""
-    found = rows.scores(bench.results)
-    beside = unranked(bench)
-    systems = [system for system in rows.ranking(found) if system not in beside]
-    grid = rows.grid(bench.cells)
-    failed = sum(not cell.done for cell in grid)
+    systems, beside = board.ranked, board.unranked
+    failed = sum(not cell.done for cell in board.cells)
     if failed:
-        of_all = f"{failed} of {formatting.plural(len(grid), 'cell')} did not finish"
+        of_all = f"{failed} of {formatting.plural(len(board.cells), 'cell')} did not finish"
         yield Paragraph(f"{of_all}; each is a row of the comparison, with its reason.", weighty=True)
     if beside:
         lacking = [f"{system} (without {formatting.numbered('fold', folds)})" for system, folds in beside.items()]
@@ -41,38 +38,36 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph | Bullets]:
         why = "Every system lacks a fold that another one has" if beside else "No cell finished"
         yield Paragraph(f"{why}, so there is nothing to compare.", weighty=True)
         return
-    best, primary = systems[0], rows.of(found, PRIMARY)
-    estimate = primary[best]
-    sample = next(one for one in found if one.system == best and one.metric == PRIMARY)
+    best, primary = board.best, board.figures(PRIMARY)
+    score = primary[best]
     only = " with every fold" if beside else " that finished" if failed else ""
     place = "ranks first" if len(systems) > 1 else f"is the only system{only}"
     yield Paragraph(
-        f"{best} {place}: a balanced accuracy of {formatting.format_estimate(estimate)} on the internal test "
-        f"({formatting.sample(sample.n_images, sample.n_lesions, bench.lesions_known)})."
+        f"{best} {place}: a balanced accuracy of {formatting.format_estimate(score)} on the internal test "
+        f"({formatting.sample(score.n_images, score.n_lesions, board.lesions_known)})."
     )
-    if sample.ensemble:
+    if is_ensemble(best):
         single = next((system for system in systems if not is_ensemble(system)), None)
         alone = (
             f"; the best system that is no ensemble, {single}, has {formatting.format_estimate(primary[single])}"
             if single
             else ""
         )
-        made_of = members(next(one for one in bench.ensembles if one.system == best))
+        made_of = members(next(one for one in board.ensembles if one.system == best))
         yield Paragraph(f"It averages the networks of {made_of}{alone}.")
-    gaps = [gap for gap in rows.gaps(bench.comparisons) if gap.a == best and gap.b in systems]
-    behind = rows.behind(gaps, best)
+    behind = board.behind
     yield from _lead([behind[system] for system in systems if system in behind])
-    yield from _elsewhere(gaps)
-    trivial = max((one.value for one in rows.of(found, PRIMARY, baseline=True).values()), default=None)
+    yield from _elsewhere([one for one in board.differences if one.a == best and one.b in systems])
+    trivial = max((one.value for one in board.figures(PRIMARY, baseline=True).values()), default=None)
     if trivial is None:
         return
-    if estimate.low > trivial:
+    if score.low > trivial:
         yield Paragraph(f"A trivial rule, which looks at no image, has {formatting.decimal(trivial)}.")
     else:
         yield Paragraph(
             f"It is not shown to be better than a trivial rule ({formatting.decimal(trivial)}).", weighty=True
         )
-    if len(bench.classes) > 2 and estimate.value > _INCREDIBLE and not bench.warnings:
+    if len(board.classes) > 2 and score.value > _INCREDIBLE and not board.stamps:
         yield Paragraph(
             f"A balanced accuracy above {_INCREDIBLE} is more than single models have reached without leakage: "
             "audit the data before believing it.",
@@ -80,38 +75,38 @@ def verdict(bench: BenchResult) -> Iterator[Paragraph | Bullets]:
         )
 
 
-def _lead(gaps: Sequence[Gap]) -> Iterator[Paragraph]:
+def _lead(differences: Sequence[Difference]) -> Iterator[Paragraph]:
     """By how much the best system is ahead of the others, the next best first, and from which it cannot be told apart.
 
     One that is not ahead on the same images is not said to be: two systems may be equally good.
     """
-    if not gaps:
+    if not differences:
         return
-    following = gaps[0]
-    lead = formatting.format_estimate(following.estimate)
+    following = differences[0]
+    lead = formatting.format_estimate(following)
     ahead = (
         f"It is ahead of the next, {following.b}, by {lead}"
-        if following.estimate.value > _ROUNDING
+        if following.value > _ROUNDING
         else f"It is not ahead of the next, {following.b}, on the same images: their difference is {lead}"
     )
     sure = "a difference that chance would rarely make" if _certain(following) else "which may be chance"
     yield Paragraph(f"{ahead}, {sure} ({_p(following)} after Holm's correction).")
-    alike = [gap.b for gap in gaps if not _certain(gap)]
-    others = len(gaps) - len(alike)
+    alike = [one.b for one in differences if not _certain(one)]
+    others = len(differences) - len(alike)
     if alike:
         more = [f"{len(alike) - _NAMED} more"] if len(alike) > _NAMED else []
         from_others = f"; from the other {others} it can" if others > 1 else "; from the other one it can" * others
         named = formatting.listed([*alike[:_NAMED], *more])
         yield Paragraph(f"On these images it cannot be told apart from {named}{from_others}.")
-    elif len(gaps) > 1:
+    elif len(differences) > 1:
         yield Paragraph(f"It can be told apart from each of the {others} other systems.")
 
 
-def _elsewhere(gaps: Sequence[Gap]) -> Iterator[Paragraph | Bullets]:
+def _elsewhere(differences: Sequence[Difference]) -> Iterator[Paragraph | Bullets]:
     """On which other metrics other systems are ahead of the best, by how much, and whether that may be chance."""
-    compared = {gap.metric for gap in gaps} - {PRIMARY}
+    compared = {one.metric for one in differences} - {PRIMARY}
     leaders = {
-        name: _leader([gap for gap in gaps if gap.metric == metric])
+        name: _leader([one for one in differences if one.metric == metric])
         for metric, name in standings.NAMES.items()
         if metric in compared
     }
@@ -120,10 +115,10 @@ def _elsewhere(gaps: Sequence[Gap]) -> Iterator[Paragraph | Bullets]:
         yield Paragraph("On other metrics others are ahead of it, on the same images (p after Holm's correction):")
         yield Bullets(
             tuple(
-                f"{name}: {gap.b} by "
-                f"{formatting.format_estimate(_advantage(gap))}{'' if _certain(gap) else ', which may be chance'} "
-                f"({_p(gap)})."
-                for name, gap in behind.items()
+                f"{name}: {one.b} by "
+                f"{formatting.format_estimate(_advantage(one))}{'' if _certain(one) else ', which may be chance'} "
+                f"({_p(one)})."
+                for name, one in behind.items()
             )
         )
     elsewhere = [_inside(name) for name in leaders if name not in behind]
@@ -131,25 +126,24 @@ def _elsewhere(gaps: Sequence[Gap]) -> Iterator[Paragraph | Bullets]:
         yield Paragraph(f"No other system is ahead of it on {formatting.listed(elsewhere)}.")
 
 
-def _leader(gaps: Sequence[Gap]) -> Gap | None:
+def _leader(differences: Sequence[Difference]) -> Difference | None:
     """Who is furthest ahead of the best on one metric: of those of whom that is no chance, if there are any."""
-    ahead = [gap for gap in gaps if _advantage(gap).value > _ROUNDING]
-    return max(list(filter(_certain, ahead)) or ahead, key=lambda gap: _advantage(gap).value, default=None)
+    ahead = [one for one in differences if _advantage(one).value > _ROUNDING]
+    return max(list(filter(_certain, ahead)) or ahead, key=lambda one: _advantage(one).value, default=None)
 
 
-def _advantage(gap: Gap) -> Estimate:
+def _advantage(one: Difference) -> Estimate:
     """By how much B is better than A."""
-    one = gap.estimate
-    return one if gap.metric in _LOWER_IS_BETTER else Estimate(-one.value, -one.high, -one.low)
+    return one if one.metric in _LOWER_IS_BETTER else Estimate(-one.value, -one.high, -one.low)
 
 
-def _certain(gap: Gap) -> bool:
+def _certain(one: Difference) -> bool:
     """Whether chance would rarely make such a difference."""
-    return gap.p_holm < _SIGNIFICANT
+    return one.p_holm < _SIGNIFICANT
 
 
-def _p(gap: Gap) -> str:
-    p = formatting.p_value(gap.p_holm)
+def _p(one: Difference) -> str:
+    p = formatting.p_value(one.p_holm)
     return f"p {p}" if p.startswith("<") else f"p = {p}"
 
 

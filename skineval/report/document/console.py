@@ -17,10 +17,10 @@ from rich.text import Text
 
 from skineval.base.errors import UsageError
 from skineval.report.document import formatting
-from skineval.report.document.formatting import Estimate
 from skineval.report.document.layout import GAP, fitted
 from skineval.report.document.markdown import table_lines
-from skineval.report.document.tables import Cell, Column, Row, Shared, Table, glossary, shown
+from skineval.report.document.tables import Cell, Column, Row, Shared, Table, format_cell, glossary
+from skineval.values.measures import Estimate
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
 
@@ -71,7 +71,7 @@ def show(table: Table, console: Console) -> None:
     console.print()
     for row in table.rows:
         if row.note:
-            block(f"{shown(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
+            block(f"{format_cell(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
     if layout.hidden:
         names = formatting.listed(column.name for column in layout.hidden)
         block(f"No room here for {names}: other formats have all columns.", "dim")
@@ -130,7 +130,7 @@ def _csv_cells(cell: Cell, interval: bool) -> list[object]:
     if isinstance(cell, Estimate):
         return [_number(cell.value), _number(cell.low), _number(cell.high)]
     words = isinstance(cell, str | tuple | Mapping)
-    value = formatting.spreadsheet(shown(cell, "text")) if words else _json(cell)
+    value = formatting.spreadsheet(format_cell(cell, "text")) if words else _json(cell)
     return [value, None, None] if interval else [value]
 
 

@@ -6,17 +6,12 @@ import html
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from skineval.base.terms import STAMPS
+from skineval.values.measures import Estimate
 
 MISSING = "–"
 MINUS = "−"
-
-#: What a stamp on a bench means, in words for its reader.
-STAMPS = {
-    "SYNTHETIC": "made-up images, the figures mean nothing clinically",
-    "LEAKY": "test images have siblings or copies in the train part, the figures are too good",
-    "NOT COMPARABLE": "a sample of the data, not to be set beside figures on all of it",
-}
 
 #: Where the parts of a long name meet: `ensemble(resnet18,cnn)/class-weights` may be broken, `10,015` may not.
 JOINT = re.compile(r"(?:(?<=[/,;:+_])|(?<=\w\())(?=[^\W\d])")
@@ -29,15 +24,6 @@ _MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _MARKDOWN_START = re.compile(r"^(\d*)(#+|\+|-+|=+|[.)])(?=\s|$)")
 # Also the full-width forms, which spreadsheets in some locales take for the plain ones.
 _FORMULA = tuple("=+-@＝＋－＠")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval, NaN where undefined."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
 
 
 def plain(value: object) -> str:

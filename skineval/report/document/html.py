@@ -13,8 +13,8 @@ from markupsafe import Markup
 from skineval.report.document import blocks as parts
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Report
-from skineval.report.document.formatting import Estimate
-from skineval.report.document.tables import Table, glossary, shown
+from skineval.report.document.tables import Table, format_cell, glossary
+from skineval.values.measures import Estimate
 
 _TEMPLATE = "report.html.j2"
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
@@ -50,7 +50,7 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
         stamp_word=formatting.stamp_word,
         stamp_meaning=formatting.stamp_meaning,
         interval=formatting.interval,
-        shown=shown,
+        format_cell=format_cell,
         glossary=glossary,
         picture=lambda file: _data_uri(file, read(file)),
         narrow_page=parts.NARROW_PAGE,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from rich.cells import cell_len, chop_cells
 
 from skineval.report.document import formatting
-from skineval.report.document.tables import Column, Table, texts
+from skineval.report.document.tables import Column, Table, format_row
 
 Cells: TypeAlias = tuple[str, ...]
 
@@ -89,7 +89,7 @@ def _pieces(word: str, width: int) -> list[str]:
 
 
 def _drafts(table: Table, width: int, *, folded: bool) -> list[_Draft]:
-    lines = [texts(row, table.columns) for row in table.rows]
+    lines = [format_row(row, table.columns) for row in table.rows]
     cells = {column.key: tuple(line[place] for line in lines) for place, column in enumerate(table.columns)}
     columns = [replace(column, name=formatting.plain(column.name)) for column in table.columns]
     if folded:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from skineval.report.document import formatting
-from skineval.report.document.tables import Cell, Shared, Table, glossary, texts
+from skineval.report.document.tables import Cell, Shared, Table, format_row, glossary
 
 if TYPE_CHECKING:
     from skineval.report.document.blocks import Block, Report
@@ -28,7 +28,7 @@ def table_lines(table: Table) -> Iterator[str]:
     yield _line([formatting.markdown(column.name) for column in table.columns] + ["Note"] * noted)
     yield _line([_RULES[column.align] for column in table.columns] + [":--"] * noted)
     for row in table.rows:
-        words = texts(row, table.columns)
+        words = format_row(row, table.columns)
         cells = [_cell(cell, word, row.kind) for cell, word in zip(row.cells, words, strict=True)]
         yield _line(cells + [formatting.markdown(row.note)] * noted)
     for note in (*table.footnotes, *glossary(table.columns)):

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from skineval.base.terms import Value
 from skineval.catalog.catalog import written
 from skineval.report.document import formatting
-from skineval.report.document.formatting import Estimate
+from skineval.values.measures import Estimate
 
 #: What is listed in one cell: values, or settings, each with a value or with several of which the first holds.
 Listing: TypeAlias = "tuple[Value, ...] | Mapping[str, Value | tuple[Value, ...]]"
@@ -65,14 +65,14 @@ class Table:
     footnotes: tuple[str, ...] = ()
 
 
-def shown(cell: Cell, kind: Kind) -> str:
+def format_cell(cell: Cell, kind: Kind) -> str:
     """A cell as its reader sees it: the only place where what a table holds becomes text."""
     if cell is None:
         return formatting.MISSING
     if isinstance(cell, Estimate):
         return formatting.format_estimate(cell)
     if isinstance(cell, Shared):
-        return f"{shown(cell.value, kind)}*"
+        return f"{format_cell(cell.value, kind)}*"
     if isinstance(cell, str):
         return formatting.plain(cell)
     if isinstance(cell, tuple):
@@ -83,9 +83,9 @@ def shown(cell: Cell, kind: Kind) -> str:
     return _WRITERS[kind](cell)
 
 
-def texts(row: Row, columns: Sequence[Column]) -> list[str]:
+def format_row(row: Row, columns: Sequence[Column]) -> list[str]:
     """A whole row as its reader sees it; one that stands for an unfinished cell has its status in the first gap."""
-    line = [shown(cell, column.kind) for cell, column in zip(row.cells, columns, strict=True)]
+    line = [format_cell(cell, column.kind) for cell, column in zip(row.cells, columns, strict=True)]
     if row.unfinished and None in row.cells:
         line[row.cells.index(None)] = formatting.plain(row.kind)
     return line

@@ -15,7 +15,7 @@ from skineval.values.result import BenchResult
 def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
     """Every figure of the bench, in the order of the report; and what could not be drawn."""
     scene = scene_of(bench)
-    if scene.names:
+    if scene.board.systems:
         yield forest.overview(scene)
         yield forest.recall(scene)
     if scene.systems:

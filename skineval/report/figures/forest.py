@@ -10,15 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from skineval.base.scheme import INK, MUTED
-from skineval.base.terms import DIAGNOSIS_NAMES
-from skineval.report.bench import notes, rows
-from skineval.report.bench.rows import PRIMARY
+from skineval.base.terms import DIAGNOSIS_NAMES, PRIMARY
+from skineval.report.bench import notes
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure
-from skineval.report.document.formatting import Estimate
 from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
+from skineval.values.measures import Estimate
 
 _PANELS = ((PRIMARY, "balanced accuracy"), ("macro_auc", "macro AUC"))
 _UNKNOWN = "no interval"
@@ -26,16 +25,16 @@ _UNKNOWN = "no interval"
 
 def overview(scene: Scene) -> Drawn:
     """The primary metric and macro AUC of every system, beside what looks at no image."""
-    best = scene.names[0]
-    first = formatting.decimal(rows.of(scene.scores, PRIMARY)[best].value)
+    best = scene.board.systems[0]
+    first = formatting.decimal(scene.board.figures(PRIMARY)[best].value)
     ahead = f"{formatting.plain(best)} leads with a balanced accuracy of {first}"
     figure = Figure(
         file_of("overview"),
         "Systems compared",
         "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
         f"baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure.{scene.not_ranked}",
-        f"Forest plot of {formatting.plural(len(scene.names), 'system')}; "
-        f"{'none is ranked' if best in scene.beside else ahead}.",
+        f"Forest plot of {formatting.plural(len(scene.board.systems), 'system')}; "
+        f"{'none is ranked' if best in scene.board.unranked else ahead}.",
         "overview",
     )
     return style.drawn(figure, partial(_overview, scene))
@@ -48,7 +47,7 @@ def recall(scene: Scene) -> Drawn:
         "Recall of each class",
         "Share of the test images of each class that are called right, with 95 % intervals. "
         f"{_meanings(scene.classes)}{scene.not_ranked}",
-        f"Recall with intervals of {formatting.plural(len(scene.names), 'system')} "
+        f"Recall with intervals of {formatting.plural(len(scene.board.systems), 'system')} "
         f"for {formatting.listed(map(formatting.plain, scene.classes))}.",
         "recall",
     )
@@ -58,14 +57,14 @@ def recall(scene: Scene) -> Drawn:
 def _overview(scene: Scene, page: Page) -> Canvas:
     n = len(_PANELS)
     lines, columns = (n, 1) if page is NARROW else (1, n)
-    height = lines * (0.75 + _height(scene.names, page))
+    height = lines * (0.75 + _height(scene.board.systems, page))
     figure = style.canvas(page, height, "Systems compared", scene.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for panel, (metric, name) in zip(axes, _PANELS, strict=True):
-        estimates = rows.of(scene.scores, metric)
-        trivial = list(_same(rows.of(scene.scores, metric, baseline=True)))
+        estimates = scene.board.figures(metric)
+        trivial = list(_same(scene.board.figures(metric, baseline=True)))
         _forest(panel, scene, estimates, page)
-        for place, system in enumerate(scene.names):
+        for place, system in enumerate(scene.board.systems):
             if system in estimates:
                 panel.text(
                     1.03,
@@ -96,24 +95,24 @@ def _overview(scene: Scene, page: Page) -> Canvas:
 
 def _recall(scene: Scene, page: Page) -> Canvas:
     lines, columns = grid(len(scene.classes), 2 if page is NARROW else 4)
-    height = 0.2 + lines * ((0.78 if page is NARROW else 0.65) + _height(scene.names, page))
+    height = 0.2 + lines * ((0.78 if page is NARROW else 0.65) + _height(scene.board.systems, page))
     figure = style.canvas(page, height, "Recall of each class", scene.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for panel, label in style.filled(axes, scene.classes):
-        of_class = [one for one in scene.scores if (one.metric, one.label) == ("recall", label)]
-        _forest(panel, scene, rows.of(of_class, "recall", label), page, said=True)
+        _forest(panel, scene, scene.board.figures("recall", label), page, said=True)
         panel.set_title(style.drawable(label))
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
-        sizes = {(one.n_images, one.n_lesions) for one in of_class}
-        of_what = formatting.sample(*sizes.pop(), scene.lesions_known) if len(sizes) == 1 else ""
+        sizes = {(one.n_images, one.n_lesions) for one in scene.board.everyone("recall", label).values()}
+        of_what = formatting.sample(*sizes.pop(), scene.board.lesions_known) if len(sizes) == 1 else ""
         panel.set_xlabel("recall\n" + style.wrapped(of_what, page.width / (columns + 1), page.letters))
     return figure
 
 
 def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: Page, *, said: bool = False) -> None:
     """One point with its interval for each system, the first on top; where one of them is missing, `said` says so."""
-    for place, name in enumerate(scene.names):
+    names = scene.board.systems
+    for place, name in enumerate(names):
         one = estimates.get(name)
         if one is None or math.isnan(one.value):
             if said:
@@ -135,10 +134,10 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
                 color=MUTED,
             )
         panel.plot(one.value, place, markersize=4.8, linestyle="none", clip_on=False, **look.point)
-    panel.set_ylim(len(scene.names) - 0.5, -0.5)
-    panel.set_yticks(range(len(scene.names)), [style.name_lines(name, page.name) for name in scene.names])
-    for tick, name in zip(panel.yaxis.get_major_ticks(), scene.names, strict=True):
-        tick.label1.set_color(MUTED if name in scene.beside else INK)
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_yticks(range(len(names)), [style.name_lines(name, page.name) for name in names])
+    for tick, name in zip(panel.yaxis.get_major_ticks(), names, strict=True):
+        tick.label1.set_color(MUTED if name in scene.board.unranked else INK)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
 

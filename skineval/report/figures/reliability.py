@@ -11,7 +11,6 @@ from matplotlib.figure import Figure as Canvas
 
 from skineval.base.scheme import MUTED, PAPER
 from skineval.measure.curves import reliability
-from skineval.report.bench import rows
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure
@@ -72,7 +71,7 @@ def _diagram(upper: Axes, lower: Axes, scene: Scene, system: System, page: Page)
     style.unit_axis(upper.yaxis)
     figures = [
         f"{name} {formatting.decimal(found[system.name].value)}"
-        for name, found in (("ECE", rows.of(scene.scores, "ece")), ("NLL", rows.of(scene.scores, "nll")))
+        for name, found in (("ECE", scene.board.figures("ece")), ("NLL", scene.board.figures("nll")))
         if system.name in found
     ]
     letters = style.fitting(page.width / (1 if page is NARROW else 3) - 0.5, page.letters + 0.5, bold=True)

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from skineval.base.scheme import FAINT, MUTED
 from skineval.measure import curves
-from skineval.report.bench import rows
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure
-from skineval.report.document.formatting import Estimate
 from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, file_of, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
+from skineval.values.measures import Estimate
 from skineval.values.predictions import Predictions
 
 NAMED = 4  #: systems whose curves can be told apart in a panel
@@ -76,7 +75,7 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
             look, best = scene.looks[system.name], [int(np.argmax(true - false))]
             panel.plot(false, true, linewidth=1.3, markevery=best, markersize=4.5, **(look.point | look.line))
         metric = ("macro_auc", "") if label == _MACRO and len(panels) > 1 else ("auc", label)
-        _name_areas(panel, scene, named, rows.of(scene.scores, *metric), page)
+        _name_areas(panel, scene, named, scene.board.figures(*metric), page)
         panel.set(title=style.drawable(label), aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         panel.tick_params(labelbottom=True)
         style.unit_axis(panel.xaxis)

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from skineval.report.bench import rows
-from skineval.report.bench.rows import Score, Unranked
-from skineval.report.bench.systems import System, ranked, unranked
+from skineval.grid.folder import FIGURES
+from skineval.report.bench.leaderboard import Leaderboard, internal
+from skineval.report.bench.systems import System, ranked
 from skineval.report.figures import style
-from skineval.report.figures.style import FOLDER, Look
+from skineval.report.figures.style import Look
 from skineval.values.result import BenchResult
 
 
@@ -20,27 +20,32 @@ from skineval.values.result import BenchResult
 class Scene:
     """A bench as its figures see it."""
 
+    board: Leaderboard
     systems: Sequence[System]  #: with their predictions, the best first
-    names: Sequence[str]  #: of all systems that have scores, in the order of the tables
-    scores: Sequence[Score]
-    beside: Unranked  #: those whose figures cannot be set beside the others'
-    looks: Mapping[str, Look]  #: the same in every figure
-    classes: Sequence[str]
-    stamps: Sequence[str]
-    lesions_known: bool
+    looks: Mapping[str, Look]  #: of all systems, the same in every figure
+
+    @property
+    def stamps(self) -> Sequence[str]:
+        """What every figure shows beside its title."""
+        return self.board.stamps
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """In the order of their probabilities."""
+        return self.board.classes
 
     @property
     def not_ranked(self) -> str:
         """What grey names mean, for a caption; empty where there is none."""
-        return " Grey: not ranked, for want of a fold that others have." if self.beside else ""
+        return " Grey: not ranked, for want of a fold that others have." if self.board.unranked else ""
 
 
 def scene_of(bench: BenchResult) -> Scene:
     """All that the figures of `bench` need."""
-    systems, scores, beside = ranked(bench), rows.scores(bench.results), unranked(bench)
-    names = rows.ranking(scores, beside)
-    looks = style.looks(list(dict.fromkeys([*names, *(system.name for system in systems)])))
-    return Scene(systems, names, scores, beside, looks, bench.classes, bench.warnings, bench.lesions_known)
+    board = internal(bench)
+    systems = ranked(bench, board)
+    looks = style.looks(list(dict.fromkeys([*board.systems, *(system.name for system in systems)])))
+    return Scene(board, systems, looks)
 
 
 def grid(n: int, columns: int) -> tuple[int, int]:
@@ -51,6 +56,6 @@ def grid(n: int, columns: int) -> tuple[int, int]:
 def file_of(noun: str, system: str = "") -> str:
     """Where a figure lies; a hash keeps apart names that differ only in what a file name cannot hold."""
     if not system:
-        return f"{FOLDER}/{noun}.svg"
+        return f"{FIGURES}/{noun}.svg"
     digest = hashlib.sha256(system.encode()).hexdigest()[:6]
-    return f"{FOLDER}/{noun}-{re.sub(r'[^a-z0-9._]+', '-', system.lower()).strip('-.')[:60]}-{digest}.svg"
+    return f"{FIGURES}/{noun}-{re.sub(r'[^a-z0-9._]+', '-', system.lower()).strip('-.')[:60]}-{digest}.svg"

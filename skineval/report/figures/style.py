@@ -24,8 +24,6 @@ from skineval.base.scheme import FAINT, INK, MUTED, PALETTE, PAPER, WARNING, dar
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure
 
-FOLDER = "figures"  #: where figures lie in the bench folder
-
 #: Beside the colour, so that lines can be told apart in print.
 DASHES: tuple[Any, ...] = (
     "-",

@@ -31,8 +31,8 @@ def draw(system: System, scene: Scene) -> Drawn:
         file_of("training", system.name),
         f"Training: {formatting.plain(system.name)}",
         f"One line a cell ({formatting.plural(len(system.cells), 'cell')}), on axes that are the same for every "
-        "system; "
-        "the star marks the epoch with the best balanced accuracy on the validation part, the dotted line chance.",
+        "system; the star marks the epoch with the best balanced accuracy on the validation part, the dotted line "
+        "chance.",
         f"Loss and validation balanced accuracy by epoch for {formatting.plain(system.name)}.",
         "training",
         system.name,

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-import pandas as pd
 import pytest
 
 from skineval.builtins.reporters import REPORTERS
 from skineval.report import prepare
 from skineval.report.bench import bench as sections
+from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import blocks, html, markdown
 from skineval.report.document.blocks import Figure
-from skineval.report.document.formatting import Estimate
-from skineval.report.document.tables import Table, shown
+from skineval.report.document.tables import Table, format_cell
 from skineval.report.figures.style import Drawn
+from skineval.values.measures import Difference, Estimate
 from skineval.values.result import BenchResult, ExternalData, ExternalTest
 
 Make = Callable[..., BenchResult]
@@ -90,10 +92,10 @@ def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, wr
     for section in report.sections:
         assert f"## {section.title}" in text
         assert section.title in page
-    for row in sections._comparison(bench).rows:
+    for row in sections.comparisons(bench)[0].rows:
         for value in row.cells:
             if isinstance(value, Estimate):
-                assert shown(value, "score") in text
+                assert format_cell(value, "score") in text
                 assert f"{value.value:.3f}" in page
 
 
@@ -115,10 +117,10 @@ def test_figures_are_drawn_once_for_all_reporters_and_forgotten_with_the_bench(
     for reporter in REPORTERS:
         list(reporter.write(bench))
     assert len(calls) == 1
-    key = id(bench)
-    assert key in prepare._PREPARED
+    made = weakref.ref(prepare.prepared(bench))
     del bench
-    assert key not in prepare._PREPARED
+    gc.collect()  # a template that was rendered holds what it was given
+    assert made() is None
 
 
 def test_figures_of_an_earlier_report_are_removed_and_nothing_else(
@@ -174,7 +176,7 @@ def test_hostile_names_are_inert_in_both(make_bench: Make, tmp_path: Path) -> No
 
 def said(bench: BenchResult) -> str:
     """The words of the verdict."""
-    lines = ([one.words] if isinstance(one, blocks.Paragraph) else one.items for one in verdict(bench))
+    lines = ([one.words] if isinstance(one, blocks.Paragraph) else one.items for one in verdict(internal(bench)))
     return " ".join(line for several in lines for line in several)
 
 
@@ -188,26 +190,29 @@ def test_the_verdict_says_who_is_best_by_how_much_and_how_sure(bench: BenchResul
 
 
 def test_the_verdict_names_the_systems_that_cannot_be_told_apart_from_the_best(bench: BenchResult) -> None:
-    words = said(replace(bench, comparisons=bench.comparisons.assign(p_holm=[0.4, 0.01])))
+    first, second = bench.differences
+    words = said(replace(bench, differences=[replace(first, p_holm=0.4), second]))
     assert "by 0.051 [0.021, 0.081], which may be chance (p = 0.400" in words
     assert "cannot be told apart from densenet121/class_weights; from the other one it can." in words
-    words = said(replace(bench, comparisons=bench.comparisons.assign(p_holm=[0.4, float("nan")])))
+    words = said(replace(bench, differences=[replace(first, p_holm=0.4), replace(second, p_holm=float("nan"))]))
     assert "cannot be told apart from densenet121/class_weights and resnet34/none." in words
     assert "can be told apart from each of the 2 other systems" in said(bench)
 
 
 def test_the_verdict_says_on_which_metrics_others_are_ahead(bench: BenchResult) -> None:
-    def of(metric: str, differences: list[float], p_holm: list[float]) -> pd.DataFrame:
-        low, high = ([value + step for value in differences] for step in (-0.02, 0.04))
-        return bench.comparisons.assign(metric=metric, difference=differences, low=low, high=high, p_holm=p_holm)
+    def of(metric: str, values: list[float], p_holm: list[float]) -> list[Difference]:
+        return [
+            replace(one, metric=metric, value=value, low=value - 0.02, high=value + 0.04, p_holm=p)
+            for one, value, p in zip(bench.differences, values, p_holm, strict=True)
+        ]
 
     added = [
-        of("macro_auc", [-0.03, -0.05], [0.01, 0.2]),  # who is ahead for certain is named before who may be by chance
-        of("nll", [0.25, 0.5], [0.0001, 0.0001]),  # of which less is better
-        of("recall_mel", [-0.02, 0.1], [0.3, 0.01]),
-        of("accuracy", [0.1, 0.0], [0.01, 1.0]),
+        *of("macro_auc", [-0.03, -0.05], [0.01, 0.2]),  # who is ahead for certain is named before who may be by chance
+        *of("nll", [0.25, 0.5], [0.0001, 0.0001]),  # of which less is better
+        *of("recall_mel", [-0.02, 0.1], [0.3, 0.01]),
+        *of("accuracy", [0.1, 0.0], [0.01, 1.0]),
     ]
-    words = said(replace(bench, comparisons=pd.concat([bench.comparisons, *added])))
+    words = said(replace(bench, differences=[*bench.differences, *added]))
     assert "Macro AUC: densenet121/class_weights by 0.030 [−0.010, 0.050] (p = 0.010)." in words
     assert "NLL: resnet34/none by 0.500 [0.480, 0.540] (p <0.001)." in words
     assert (
@@ -219,17 +224,18 @@ def test_the_verdict_says_on_which_metrics_others_are_ahead(bench: BenchResult) 
 
 
 def test_the_verdict_doubts_what_is_too_good(bench: BenchResult) -> None:
-    results = bench.results.copy()
-    best = (results["metric"] == "balanced_accuracy") & (results["model"] == "densenet121")
-    results.loc[best, ["value", "low", "high"]] = 0.93, 0.91, 0.95
-    words = said(replace(bench, results=results))
+    scores = [
+        replace(one, value=0.93, low=0.91, high=0.95)
+        if (one.model, one.metric) == ("densenet121", "balanced_accuracy")
+        else one
+        for one in bench.scores
+    ]
+    words = said(replace(bench, scores=scores))
     assert "audit the data" in words
 
 
 def test_the_verdict_says_when_nothing_beats_a_trivial_rule(bench: BenchResult) -> None:
-    results = bench.results.copy()
-    results.loc[results["imbalance"] != "", "low"] = 0.1
-    words = said(replace(bench, results=results))
+    words = said(replace(bench, scores=[one if one.baseline else replace(one, low=0.1) for one in bench.scores]))
     assert "not shown to be better than a trivial rule" in words
 
 
@@ -265,8 +271,8 @@ def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
     def said(data: dict[str, str], warnings: tuple[str, ...] = ()) -> str:
         facts = replace(bench.environment.data, notes=(), **data)  # type: ignore[arg-type]
-        environment = replace(bench.environment, data=facts)
-        return " ".join(sections._limitations(replace(bench, environment=environment, warnings=warnings)))
+        changed = replace(bench, environment=replace(bench.environment, data=facts), warnings=warnings)
+        return " ".join(sections._limitations(changed, internal(changed)))
 
     ham10000 = {"name": "HAM10000", "layout": "HAM10000 as on Kaggle, files", "licence": "CC BY-NC 4.0"}
     of_ham10000 = "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
@@ -284,7 +290,9 @@ def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_b
     systems = [(f"model{place}", "none", 2 - 0.3 * place) for place in range(4)]
     bench = make_bench(tmp_path, systems=systems)
     panels = {cell.run_id: prepare._panels(tmp_path, cell, ()) for cell in bench.finished}
-    folds = [block for block in sections._explanations(bench, panels) if isinstance(block, blocks.Fold)]
+    folds = [
+        block for block in sections._explanations(bench, internal(bench), panels) if isinstance(block, blocks.Fold)
+    ]
     assert [fold.title for fold in folds] == [f"model{place}/none" for place in range(4)]
     kinds = [[type(block).__name__ for block in fold.blocks] for fold in folds]
     assert kinds == [["Paragraph", "Figure", "Figure", "Figure", "Links"]] * 3 + [["Links", "Links"]]
@@ -313,12 +321,12 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
         notes=(),
     )
     known = {cell.run_id: cell.predictions for cell in others}
-    external = ExternalTest("clinic", about, bench.results, bench.comparisons, known)
+    external = ExternalTest(name="clinic", about=about, predictions=known, scores=bench.scores)
     bench = replace(bench, finished=[lacking, *others], externals=[external])
     where = f"{lacking.system}, fold {lacking.fold}, seed {lacking.seed}"
     for said, what in (
-        (sections._explanations(bench, {}), "explanations by gradcam"),
-        (sections._externals(bench), "predictions for clinic"),
+        (sections._explanations(bench, internal(bench), {}), "explanations by gradcam"),
+        (sections._externals(bench, internal(bench)), "predictions for clinic"),
     ):
         assert [block.words for block in said if isinstance(block, blocks.Paragraph) and block.weighty] == [
             f"{where} has no {what}: {why}."

@@ -10,17 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skineval.grid.conclude import compare, measure
+from skineval.grid.measuring import measured
 from skineval.measure.ensembles import mean_of
 from skineval.measure.metrics import METRICS
-from skineval.report.bench import rows, standings
+from skineval.report.bench import standings
 from skineval.report.bench.bench import build
-from skineval.report.bench.systems import members, ranked, unranked
+from skineval.report.bench.leaderboard import internal
+from skineval.report.bench.notes import members
+from skineval.report.bench.systems import ranked
 from skineval.report.document import console, formatting, html, tables
 from skineval.report.document.tables import Row, Table
 from skineval.report.figures import draw
 from skineval.report.figures.style import Drawn
-from skineval.report.split_table import parts
+from skineval.report.split_table import parts_table
 from skineval.values.predictions import EVERY_FOLD
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
 from tests.report.bench.test_bench import said as verdict_of
@@ -31,7 +33,7 @@ NONE = "ensemble(efficientnet_b0)/none"
 
 
 def comparison(bench: BenchResult) -> Table:
-    return standings.comparison(bench.results, bench.comparisons, bench.cells, averaged=bench.ensembles)
+    return standings.comparison(internal(bench))
 
 
 def row_of(table: Table, system: str) -> Row:
@@ -44,11 +46,11 @@ def cell(table: Table, system: str, key: str) -> tables.Cell:
 
 
 def test_ensembles_are_ranked_among_the_systems(averaged: BenchResult) -> None:
-    names = [system.name for system in ranked(averaged)]
-    assert names == rows.ranking(rows.scores(averaged.results))
+    names = [system.name for system in ranked(averaged, internal(averaged))]
+    assert names == internal(averaged).systems
     assert {SEEDS, MODELS} < set(names)
     assert NONE not in names
-    by_name = {system.name: system for system in ranked(averaged)}
+    by_name = {system.name: system for system in ranked(averaged, internal(averaged))}
     assert by_name[SEEDS].cells == ()
     assert [by_name[name].n_cells for name in (SEEDS, MODELS, "resnet34/none")] == [2, 5, 2]
     # A mean is tested once, whatever the number of its members.
@@ -75,7 +77,7 @@ def test_time_that_holds_what_others_took_as_well_is_marked_and_a_number_to_prog
     cells = pd.concat([averaged.cells, pd.DataFrame(rows_)])
     shared = replace(averaged, finished=(*averaged.finished, one, alone), cells=cells)
     assert shared.sharing == {"shared"}
-    table = standings.cell_list(shared.cells, sharing=shared.sharing)
+    table = standings.cell_list(internal(shared))
     took = listed.loc[model.run_id, "seconds"]
     time = {str(row.cells[0]): row.cells[6] for row in table.rows}
     assert (time["shared"], time["alone"]) == (tables.Shared(took), took)
@@ -83,7 +85,7 @@ def test_time_that_holds_what_others_took_as_well_is_marked_and_a_number_to_prog
     words = console.render(table, width=200)
     assert words.count(f"{formatting.duration(took)}*") == 1
     assert "Time: * with the training of a network that other strategies have, too" in " ".join(words.split())
-    assert "*" not in console.render(standings.cell_list(averaged.cells), width=200)
+    assert "*" not in console.render(standings.cell_list(internal(averaged)), width=200)
 
 
 def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, bench: BenchResult) -> None:
@@ -97,11 +99,9 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
     missing = row_of(table, NONE)
     assert (missing.kind, missing.note) == ("not made", "Of its 2 cells, no two that go together have finished.")
     assert "Its time" in notes
-    external = standings.comparison(
-        averaged.results, averaged.comparisons, averaged.cells[:0], averaged=averaged.ensembles
-    )
+    external = standings.comparison(replace(internal(averaged), cells=()))
     assert "Its time" not in " ".join(external.footnotes)
-    listed = standings.ensembles(averaged.ensembles)
+    listed = standings.ensembles(internal(averaged))
     assert [row.cells for row in listed.rows] == [
         (SEEDS, "its seeds", 2, 2),
         (MODELS, "all models and seeds", 5, 6),
@@ -111,7 +111,7 @@ def test_what_an_ensemble_is_and_what_it_lacks_is_said(averaged: BenchResult, be
 
 def test_the_verdict_names_the_best_single_system_beside_an_ensemble(averaged: BenchResult) -> None:
     words = verdict_of(averaged)
-    best = rows.ranking(rows.scores(averaged.results))[0]
+    best = internal(averaged).systems[0]
     assert best == MODELS
     assert f"{best} ranks first" in words
     assert (
@@ -123,42 +123,35 @@ def of_fold(cell: CellResult, fold: int) -> CellResult:
     return replace(cell, run_id=f"{cell.run_id}-{fold}", fold=fold, predictions=replace(cell.predictions, fold=fold))
 
 
-def measured(
-    bench: BenchResult, finished: Sequence[CellResult], averaged: Sequence[EnsembleResult] = ()
-) -> BenchResult:
+def anew(bench: BenchResult, finished: Sequence[CellResult], averaged: Sequence[EnsembleResult] = ()) -> BenchResult:
     """The bench with these cells and ensembles, and their measures."""
     few = bench.recipe.model_copy(update={"replicates": 100})
-    whole = replace(bench, finished=finished, ensembles=averaged, recipe=few)
-    tested = {one.run_id: one.predictions.select("test") for one in finished}
-    means = [replace(one, predictions=tuple(each.select("test") for each in one.predictions)) for one in averaged]
-    frames = measure(whole, tested, means, METRICS), compare(whole, tested, means, METRICS)
-    return replace(whole, results=frames[0], comparisons=frames[1])
+    return measured(replace(bench, finished=finished, ensembles=averaged, recipe=few), METRICS)
 
 
 def test_every_difference_is_that_of_two_figures_on_as_many_images(bench: BenchResult) -> None:
-    whole = measured(bench, bench.finished)
-    figures = {(one.system, one.metric + f"_{one.label}" * bool(one.label)): one for one in rows.scores(whole.results)}
-    gaps = rows.gaps(whole.comparisons)
+    whole = anew(bench, bench.finished)
+    figures = {(one.system, one.metric + f"_{one.class_}" * bool(one.class_)): one for one in whole.scores}
     overall = {"balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll"}
-    assert {gap.metric for gap in gaps} == {*overall, "recall_mel"}
-    for gap in gaps:
-        ours, theirs = figures[gap.a, gap.metric], figures[gap.b, gap.metric]
-        assert gap.estimate.value == pytest.approx(ours.estimate.value - theirs.estimate.value, abs=1e-12)
-        assert (gap.n_images, gap.n_lesions) == (ours.n_images, ours.n_lesions)
+    assert {one.metric for one in whole.differences} == {*overall, "recall_mel"}
+    for one in whole.differences:
+        ours, theirs = figures[one.a, one.metric], figures[one.b, one.metric]
+        assert one.value == pytest.approx(ours.value - theirs.value, abs=1e-12)
+        assert (one.n_images, one.n_lesions) == (ours.n_images, ours.n_lesions)
 
 
 def lacking(bench: BenchResult, system: str) -> BenchResult:
     """The bench with a second fold, which `system` lacks."""
     second = [of_fold(one, 1) for one in bench.finished if one.system != system]
-    return measured(bench, [*bench.finished, *second])
+    return anew(bench, [*bench.finished, *second])
 
 
 def test_a_system_that_lacks_a_fold_stands_below_the_others_without_a_rank(bench: BenchResult) -> None:
-    best, second, third = rows.ranking(rows.scores(bench.results))
+    best, second, third = internal(bench).systems
     lame = lacking(bench, best)
-    assert unranked(lame) == {best: (1,)}
-    assert set(lame.comparisons["a"]) == {second}
-    assert [system.name for system in ranked(lame)] == [second, third, best]
+    assert internal(lame).unranked == {best: (1,)}
+    assert {one.a for one in lame.differences} == {second}
+    assert [system.name for system in ranked(lame, internal(lame))] == [second, third, best]
 
     table = build(lame, [], {}).sections[1].blocks[0]
     assert isinstance(table, Table)
@@ -188,13 +181,13 @@ def test_a_mean_in_each_fold_is_said_to_be_of_the_cells_of_that_fold(bench: Benc
     means = tuple(mean_of([one.predictions for one in fold]) for fold in folds)
     ids = tuple(one.run_id for one in finished)
     ensemble = EnsembleResult(f"ensemble({model})", strategy, ("seeds",), ids, 9, means)
-    done = measured(bench, finished, [ensemble])
-    assert ranked(done)[0].name == ensemble.system
+    done = anew(bench, finished, [ensemble])
+    assert ranked(done, internal(done))[0].name == ensemble.system
     said = verdict_of(done)
     assert "It averages the networks of 2 to 3 cells in each of 3 folds; the best system that is no ensemble" in said
     (shown, *_) = (item.figure for item in draw(done) if isinstance(item, Drawn) and item.figure.topic == "confusion")
     assert "of the mean of 2 to 3 cells in each of 3 folds by" in shown.caption
-    assert standings.ensembles(done.ensembles).rows[0].cells[1] == "its seeds in each of 3 folds"
+    assert standings.ensembles(internal(done)).rows[0].cells[1] == "its seeds in each of 3 folds"
     assert f"{ensemble.system} is made of 7 of 9 cells" in " ".join(comparison(done).footnotes)
 
 
@@ -209,15 +202,15 @@ def test_a_mean_of_each_seed_is_said_to_be_of_each_seed(bench: BenchResult) -> N
 
 
 def test_the_page_says_why_a_system_is_not_ranked(bench: BenchResult) -> None:
-    best = rows.ranking(rows.scores(bench.results))[0]
+    best = internal(bench).systems[0]
     page = html.document(build(lacking(bench, best), [], {}), lambda file: b"")
     assert "Not ranked: it lacks fold 1, so that" in page
 
 
 def test_where_every_system_lacks_a_fold_none_is_best(bench: BenchResult) -> None:
     first = bench.finished[0].system
-    lame = measured(bench, [of_fold(one, int(one.system == first)) for one in bench.finished])
-    assert lame.comparisons.empty
+    lame = anew(bench, [of_fold(one, int(one.system == first)) for one in bench.finished])
+    assert not lame.differences
     table = build(lame, [], {}).sections[1].blocks[0]
     assert isinstance(table, Table)
     assert [row.kind for row in table.rows[:3]] == ["unranked"] * 3
@@ -228,10 +221,8 @@ def test_where_every_system_lacks_a_fold_none_is_best(bench: BenchResult) -> Non
 
 
 def test_nobody_is_said_to_be_ahead_who_is_not(bench: BenchResult) -> None:
-    level = replace(bench, comparisons=bench.comparisons.assign(difference=0.0))
-    behind = replace(bench, comparisons=bench.comparisons.assign(difference=-0.124))
-    for one in (level, behind):
-        said = verdict_of(one)
+    for value in (0.0, -0.124):
+        said = verdict_of(replace(bench, differences=[replace(one, value=value) for one in bench.differences]))
         assert "ahead of the next" in said
         assert "is not ahead of the next, densenet121/class_weights, on the same images" in said
 
@@ -251,7 +242,7 @@ def test_an_image_is_shown_once_however_many_copies_and_folds_test_it(bench: Ben
         for one in bench.finished
     ]
     again = [replace(one, run_id=f"{one.run_id}-again", fold=1) for one in copied]
-    system = ranked(replace(bench, finished=[*copied, *again]))[0]
+    system = ranked(replace(bench, finished=[*copied, *again]), internal(bench))[0]
     assert len(system.test) == 2 * 2 * 3 * 400
     assert system.first_seed.image_ids.tolist() == bench.finished[0].predictions.select("test").image_ids.tolist()
 
@@ -261,10 +252,10 @@ def test_parts_with_copies_count_rows_and_images() -> None:
         [("a", "L1", "train"), ("a", "L1", "train"), ("a", "L1", "test"), ("b", "L1", "test"), ("c", "L2", "test")],
         columns=["image_id", "lesion_id", "part"],
     ).assign(group=lambda frame: frame["lesion_id"], fold=0)
-    table = parts(split, {}, ("mel",))
+    table = parts_table(split, {}, ("mel",))
     assert [column.key for column in table.columns][:5] == ["fold", "part", "rows", "images", "lesions"]
     assert [row.cells[1:5] for row in table.rows] == [("train", 2, 1, 1), ("test", 3, 3, 2)]
-    once = parts(split.drop_duplicates("image_id"), {}, ("mel",))
+    once = parts_table(split.drop_duplicates("image_id"), {}, ("mel",))
     assert "rows" not in [column.key for column in once.columns]
 
 
@@ -272,7 +263,7 @@ def test_parts_count_lesions_as_results_do() -> None:
     split = pd.DataFrame(
         [("a", "L1", "L1"), ("b", "L2", "L1"), ("c", "L3", "L3")], columns=["image_id", "lesion_id", "group"]
     ).assign(fold=0, part="test")
-    table = parts(split, {}, ("mel",))
+    table = parts_table(split, {}, ("mel",))
     assert table.rows[0].cells[2:4] == (3, 2)
     assert table.footnotes == ("3 lesion ids are 2 lesions: several are known to be of one.",)
-    assert parts(split, {}, ("mel",), lesions_known=False).rows[0].cells[3] is None
+    assert parts_table(split, {}, ("mel",), lesions_known=False).rows[0].cells[3] is None

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from skineval.base.errors import UsageError
 from skineval.report.bench import standings
+from skineval.report.bench.leaderboard import internal
 from skineval.report.document.console import render, show
-from skineval.report.document.formatting import Estimate
 from skineval.report.document.tables import Column, Row, Table
+from skineval.values.measures import Estimate
 from skineval.values.result import BenchResult
 
 PAYLOADS = ("ISIC_[/]", "[link=http://evil]x[/link]", "[red]x", ":skull:", "=cmd()|'/C calc'!A0", "a|b`c`", "\x1b[35mx")
@@ -21,7 +22,7 @@ PAYLOADS = ("ISIC_[/]", "[link=http://evil]x[/link]", "[red]x", ":skull:", "=cmd
 
 @pytest.fixture
 def table(bench: BenchResult) -> Table:
-    return standings.comparison(bench.results, bench.comparisons, bench.cells)
+    return standings.comparison(internal(bench))
 
 
 def hostile() -> Table:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from skineval.report.document import formatting
-from skineval.report.document.formatting import Estimate
+from skineval.values.measures import Estimate
 
 
 @pytest.mark.parametrize(

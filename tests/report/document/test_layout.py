@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from skineval.report.bench import standings
+from skineval.report.bench.leaderboard import internal
 from skineval.report.document import html
-from skineval.report.document.formatting import Estimate
 from skineval.report.document.layout import GAP, fitted, wrapped
-from skineval.report.document.tables import Column, Row, Table, texts
+from skineval.report.document.tables import Column, Row, Table, format_row
+from skineval.values.measures import Estimate
 from skineval.values.result import BenchResult
 
 NAMES = (
@@ -29,11 +30,11 @@ NAMES = (
 @pytest.fixture(scope="module")
 def twelve(bench: BenchResult) -> Table:
     """The comparison of twelve systems with long names."""
-    one = bench.results[bench.results["imbalance"] == "none"]
-    results = pd.concat([one.assign(model=model, imbalance=imbalance) for model, imbalance in NAMES])
+    none = [one for one in bench.scores if one.imbalance == "none"]
+    scores = [replace(one, model=model, imbalance=imbalance) for model, imbalance in NAMES for one in none]
     best, *others = (f"{model}/{imbalance}" for model, imbalance in sorted(NAMES))
-    comparisons = pd.concat([bench.comparisons.iloc[:1].assign(a=best, b=other) for other in others])
-    return standings.comparison(results, comparisons, bench.cells, (), 2000)
+    differences = [replace(bench.differences[0], a=best, b=other) for other in others]
+    return standings.comparison(replace(internal(bench), scores=scores, differences=differences))
 
 
 def keys(table: Table, width: int) -> list[str]:
@@ -120,4 +121,4 @@ def test_a_table_is_as_wide_as_it_may_be_and_complete(cells: list[tuple[str, flo
         place = columns.index(strip.column)
         for cell, row in zip(strip.cells, found, strict=True):
             assert max(map(cell_len, cell.split("\n"))) <= strip.width
-            assert "".join(cell.split()) == texts(row, columns)[place].replace(" ", "")
+            assert "".join(cell.split()) == format_row(row, columns)[place].replace(" ", "")

@@ -19,6 +19,7 @@ from skineval.base import scheme
 from skineval.report.figures import draw, forest, style, training
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import NARROW, Drawn
+from skineval.values.measures import Score
 from skineval.values.result import BenchResult
 
 Make = Callable[..., BenchResult]
@@ -206,12 +207,16 @@ def test_of_many_roc_curves_four_are_named_with_their_areas_and_intervals(crowde
 
 
 def test_recall_says_of_how_many_it_is_and_where_an_interval_is_missing(bench: BenchResult) -> None:
-    results = bench.results.copy()
-    rare = (results["metric"] == "recall") & (results["class"] == "df")
-    results.loc[rare & (results["model"] == "densenet121"), ["low", "high"]] = np.nan
-    results.loc[rare & (results["imbalance"] == "none"), ["value", "low", "high"]] = np.nan
-    changed = replace(bench, results=results)
-    panels = canvases(changed, lambda one: [forest.recall(scene_of(one))])["Recall of each class", NARROW.width].axes
+    def changed(one: Score) -> Score:
+        if (one.metric, one.class_) != ("recall", "df"):
+            return one
+        known = one if one.model != "densenet121" else replace(one, low=np.nan, high=np.nan)
+        return known if one.imbalance != "none" else replace(one, value=np.nan, low=np.nan, high=np.nan)
+
+    changed_bench = replace(bench, scores=list(map(changed, bench.scores)))
+    panels = canvases(changed_bench, lambda one: [forest.recall(scene_of(one))])[
+        "Recall of each class", NARROW.width
+    ].axes
     rare_panel = next(panel for panel in panels if panel.get_title("left") == "df")
     assert " ".join(rare_panel.get_xlabel().split()) == "recall 9 images of 9 lesions"
     assert sorted(text.get_text() for text in rare_panel.texts) == ["no interval", "not known"]

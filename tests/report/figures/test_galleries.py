@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from skineval.base.errors import DataError
-from skineval.report.bench.systems import ranked
 from skineval.report.document.blocks import LeftOut
 from skineval.report.figures.galleries import photographs
+from skineval.report.figures.scene import scene_of
 from skineval.values.result import BenchResult
 
 
 def left_out(bench: BenchResult) -> list[LeftOut]:
-    return [item for item in photographs(ranked(bench)[0], bench) if isinstance(item, LeftOut)]
+    return [item for item in photographs(scene_of(bench).systems[0], bench) if isinstance(item, LeftOut)]
 
 
 def test_without_pixels_the_photographs_are_left_out_with_the_reason(bench: BenchResult) -> None:

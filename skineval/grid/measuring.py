@@ -1,0 +1,100 @@
+"""The measures of a bench: every figure of every system, and the best one against the others. Nothing is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from skineval.base.terms import BINARY
+from skineval.catalog.specs import Metric
+from skineval.measure.baselines import baselines
+from skineval.measure.comparisons import against, against_best
+from skineval.measure.intervals import estimate
+from skineval.values.measures import Difference, Score, system_name
+from skineval.values.predictions import Predictions
+from skineval.values.result import BenchResult, CellResult, ExternalTest
+
+Systems: TypeAlias = dict[tuple[str, str], list[Predictions]]  #: by model and imbalance strategy
+
+COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll")
+FOUND = {"dx7": "mel", "malignant": BINARY[1]}  #: the class of each task whose recall is compared, as `recall_<class>`
+
+
+def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
+    """The bench with what the `known` metrics of its task say of its finished cells, on every test."""
+    metrics = [metric for metric in known if bench.recipe.task in metric.tasks]
+    externals = [
+        replace(one, scores=measure(bench, metrics, one), differences=compare(bench, metrics, one))
+        for one in bench.externals
+    ]
+    return replace(bench, scores=measure(bench, metrics), differences=compare(bench, metrics), externals=externals)
+
+
+def measure(bench: BenchResult, metrics: Sequence[Metric], external: ExternalTest | None = None) -> tuple[Score, ...]:
+    """Every metric of every system and of the trivial baselines on the internal test, or on an external one."""
+    recipe = bench.recipe
+    return tuple(
+        replace(one, model=model, imbalance=imbalance, task=recipe.task, protocol=recipe.protocol)
+        for (model, imbalance), found in {**systems(bench, external), **trivial(bench, external)}.items()
+        for one in estimate(found, metrics, replicates=recipe.replicates, seed=recipe.split_seed)
+    )
+
+
+def compare(
+    bench: BenchResult, metrics: Sequence[Metric], external: ExternalTest | None = None
+) -> tuple[Difference, ...]:
+    """The best system against every other one, paired on the same images."""
+    named = {system_name(*names): found for names, found in systems(bench, external).items()}
+    compared = [metric for metric in metrics if metric.name in COMPARED]
+    replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
+    rows = against_best(named, compared, replicates=replicates, seed=seed) if len(named) > 1 else []
+    label = FOUND[bench.recipe.task]
+    of_class = {name: images for name, found in named.items() if (images := _images_of(label, found))}
+    if rows and rows[0].a in of_class:
+        # Of the images of one class, the share that is called right is the recall of the class.
+        recall = [replace(metric, name=f"recall_{label}") for metric in metrics if metric.name == "accuracy"]
+        rows += against(rows[0].a, of_class, recall, replicates=replicates, seed=seed)
+    return tuple(rows)
+
+
+def systems(bench: BenchResult, external: ExternalTest | None = None) -> Systems:
+    """What every system has predicted of the images of the internal test, or of an external one."""
+    found: Systems = {}
+    tested = _tested(bench, external)
+    for cell in bench.finished:
+        if cell.run_id in tested:
+            found.setdefault((cell.model, cell.imbalance), []).append(tested[cell.run_id])
+    for one in (external or bench).ensembles:
+        if one.predictions:
+            found[one.model, one.imbalance] = [mean if external else mean.select("test") for mean in one.predictions]
+    return found
+
+
+def trivial(bench: BenchResult, external: ExternalTest | None = None) -> Systems:
+    """What predicting the majority class, or the class frequencies, of the train part would have given."""
+    found: Systems = {}
+    tested = _tested(bench, external)
+    firsts: dict[int, CellResult] = {}
+    for cell in bench.finished:
+        if cell.run_id in tested:
+            firsts.setdefault(cell.fold, cell)
+    for cell in firsts.values():
+        for name, predictions in baselines(np.array(cell.train_counts), tested[cell.run_id]).items():
+            found.setdefault((name, ""), []).append(predictions)
+    return found
+
+
+def _tested(bench: BenchResult, external: ExternalTest | None) -> Mapping[str, Predictions]:
+    """The predictions of each finished cell that are measured, by run id."""
+    if external is not None:
+        return external.predictions
+    return {cell.run_id: cell.predictions.select("test") for cell in bench.finished}
+
+
+def _images_of(label: str, cells: Sequence[Predictions]) -> list[Predictions]:
+    """The predictions of the images of one class, of the cells that have any."""
+    found = [cell.take(cell.targets == cell.classes.index(label)) for cell in cells]
+    return [cell for cell in found if len(cell)]

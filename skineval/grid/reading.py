@@ -1,0 +1,148 @@
+"""A bench, read from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skineval.base.errors import DataError
+from skineval.base.terms import DONE, OVERSAMPLE_FIRST
+from skineval.grid.cell.record import CellRecord, read_cell
+from skineval.grid.ensembles import FOLDS, ensembles
+from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment, read_external
+from skineval.grid.tables import read_frame
+from skineval.measure.predictions import from_frame
+from skineval.values.lesion_table import LesionTable
+from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
+from skineval.values.recipe import Recipe, make_recipe, read_recipe
+from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
+
+M = TypeVar("M", bound=Measured)
+
+PREDICTION_TEXT = ("image_id", "lesion_id", "part", "target")
+
+
+def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
+    """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
+    result = read_bench(folder, table)
+    externals = [_with_measures(one, folder.external(one.name)) for one in result.externals]
+    return _with_measures(replace(result, externals=externals), folder)
+
+
+def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
+    """Everything of a bench but its measures."""
+    recipe = read_own_recipe(folder)
+    environment = read_environment(folder)
+    split = read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
+    cells = read_cells_table(folder)
+    groups = dict(zip(split["lesion_id"], split["group"], strict=True))
+    classes = environment.classes
+    records = [read_cell(folder.cell(str(run_id))) for run_id in cells["run_id"]]
+    done = [record for record in records if record is not None and record.status == DONE]
+    copies = recipe.protocol == OVERSAMPLE_FIRST
+    finished = [_cell_result(folder, record, classes, groups, copies) for record in done]
+    predictions = {cell.run_id: cell.predictions for cell in finished}
+    externals = [_external(folder, name, done, classes) for name in external_names(folder)]
+    return BenchResult(
+        folder=folder.path,
+        recipe=recipe,
+        environment=environment,
+        classes=classes,
+        warnings=environment.stamps,
+        split=split,
+        cells=cells,
+        finished=finished,
+        ensembles=ensembles(recipe, finished, predictions, set(recipe.ensemble) - {FOLDS}),
+        externals=[
+            replace(one, ensembles=ensembles(recipe, finished, one.predictions, set(recipe.ensemble)))
+            for one in externals
+        ],
+        pixels=pictures(table) if table is not None else None,
+    )
+
+
+def read_own_recipe(folder: BenchFolder) -> Recipe:
+    """The recipe of a bench; raises DataError where there is no bench."""
+    if not folder.path.is_dir():
+        raise DataError(f"There is no folder {folder.path}.", "Give the folder `bench` wrote to; it says which.")
+    if not folder.recipe.is_file():
+        raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
+    return make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+
+
+def external_names(folder: BenchFolder) -> tuple[str, ...]:
+    """The external tests of a bench, in the order of its recipe."""
+    return read_environment(folder).external if folder.environment.is_file() else ()
+
+
+def read_cells_table(folder: BenchFolder) -> pd.DataFrame:
+    """cells.csv."""
+    return read_frame(folder.cells, ("run_id", "model", "imbalance", "status", "reason", "device"))
+
+
+def pictures(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], NDArray[np.uint8]]:
+    """Pictures of images for the reports, from the data set itself: larger than what the networks see."""
+    row_of = dict(zip(table.frame["image_id"], range(len(table)), strict=True))
+
+    def pixels(image_ids: Sequence[str]) -> NDArray[np.uint8]:
+        return table.images.pixels([row_of[image_id] for image_id in image_ids], size)
+
+    return pixels
+
+
+def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:
+    """An external test without its measures: what the finished cells that know this very data set have predicted."""
+    files = folder.external(name)
+    about = read_external(files)
+    images = read_frame(files.images, ("image_id", "lesion_id", "group", "excluded"))
+    groups = dict(zip(images["lesion_id"], images["group"], strict=True))
+    predictions = {}
+    for record in done:
+        if about.key in record.externals:
+            file = folder.cell(record.spec.run_id).external(name)
+            frame = read_frame(file, PREDICTION_TEXT)
+            predictions[record.spec.run_id] = from_frame(frame, source=str(file), classes=classes, groups=groups)
+    return ExternalTest(name=name, about=about, predictions=predictions)
+
+
+def _cell_result(
+    folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str], copies: bool
+) -> CellResult:
+    cell = folder.cell(record.spec.run_id)
+    frame = read_frame(cell.predictions, PREDICTION_TEXT)
+    return CellResult(
+        run_id=record.spec.run_id,
+        model=str(record.spec.model),
+        imbalance=str(record.spec.imbalance),
+        fold=record.spec.fold,
+        seed=record.spec.seed,
+        predictions=from_frame(frame, source=str(cell.predictions), classes=classes, groups=groups, copies=copies),
+        history=read_frame(cell.history),
+        train_counts=record.train_counts,
+        explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
+        lacking=record.lacking,
+        network=record.spec.network_id if record.spec.on_embeddings else "",
+    )
+
+
+def _with_measures(test: M, files: BenchFolder | ExternalFolder) -> M:
+    scores = _read(files.results, RESULT_COLUMNS, ("model", "imbalance", "task", "protocol", "metric", "class"))
+    differences = _read(files.comparisons, COMPARISON_COLUMNS, ("a", "b", "metric"))
+    return replace(test, scores=rows(Score, scores), differences=rows(Difference, differences))
+
+
+def _read(path: Path, columns: Sequence[str], text: Sequence[str]) -> pd.DataFrame:
+    frame = read_frame(path, text)
+    found = [str(column) for column in frame.columns]
+    if found != list(columns):
+        raise DataError(
+            f"{path} has the columns {', '.join(found)}, not {', '.join(columns)}.",
+            "Run `skineval report` on the bench to write it again.",
+        )
+    return frame

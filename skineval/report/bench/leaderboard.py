@@ -1,0 +1,145 @@
+"""The systems of a bench on one test, ranked, with all that has to be said beside their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from skineval.base.terms import DONE, PRIMARY, SYNTHETIC
+from skineval.grid.evaluation import Evaluation
+from skineval.grid.measuring import systems
+from skineval.measure.comparisons import best_first, missing_folds
+from skineval.report.document import formatting
+from skineval.values.measures import Difference, Score, rows, system_name
+from skineval.values.result import BenchResult, EnsembleResult, ExternalTest
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """One row of cells.csv."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    status: str
+    reason: str
+    seconds: float
+    images_per_second: float
+    device: str
+
+    @property
+    def system(self) -> str:
+        """The system it belongs to."""
+        return system_name(self.model, self.imbalance)
+
+    @property
+    def done(self) -> bool:
+        """Whether it finished."""
+        return self.status == DONE
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """What tables, figures and words say of one test: the internal one, an external one, or of scored predictions."""
+
+    test: str  #: what its images are called
+    scores: Sequence[Score]
+    differences: Sequence[Difference] = ()
+    ensembles: Sequence[EnsembleResult] = ()
+    cells: Sequence[GridCell] = ()  #: none of an external test, for which nothing is trained
+    sharing: Collection[str] = ()  #: run ids of the cells whose time holds training that other cells have, too
+    #: system -> the folds that it lacks and another one has, so that its figures are not of what the others' are
+    unranked: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    stamps: Sequence[str] = ()
+    lesions_known: bool = True
+    replicates: int | None = None
+    external: str = ""  #: the name of the external test
+
+    @cached_property
+    def systems(self) -> list[str]:
+        """The best balanced accuracy first; ties in alphabetical order, undefined ones after all others.
+
+        Those that are not ranked stand below them in the same order.
+        """
+        order = best_first({name: score.value for name, score in self.figures(PRIMARY).items()})
+        return sorted(order, key=lambda name: name in self.unranked)
+
+    @property
+    def ranked(self) -> list[str]:
+        """The systems whose figures can be set beside each other's, the best one first."""
+        return [system for system in self.systems if system not in self.unranked]
+
+    @property
+    def best(self) -> str:
+        """The first of those that are ranked; empty where none is."""
+        return next(iter(self.ranked), "")
+
+    @property
+    def baselines(self) -> list[str]:
+        """The trivial baselines."""
+        return list(dict.fromkeys(one.system for one in self.scores if one.baseline))
+
+    @property
+    def behind(self) -> Mapping[str, Difference]:
+        """How each system compares with the best one in balanced accuracy."""
+        return {one.b: one for one in self.differences if one.a == self.best and one.metric == PRIMARY}
+
+    def figures(self, metric: str, class_: str = "", *, baseline: bool = False) -> dict[str, Score]:
+        """One figure of every system, or of every trivial baseline."""
+        return {one.system: one for one in self._all(metric, class_) if one.baseline == baseline}
+
+    def everyone(self, metric: str, class_: str = "") -> dict[str, Score]:
+        """One figure of every system and baseline."""
+        return {one.system: one for one in self._all(metric, class_)}
+
+    def _all(self, metric: str, class_: str) -> Iterable[Score]:
+        return (one for one in self.scores if (one.metric, one.class_) == (metric, class_))
+
+
+def internal(bench: BenchResult) -> Leaderboard:
+    """The internal test of a bench."""
+    return Leaderboard(
+        "Internal test",
+        bench.scores,
+        bench.differences,
+        bench.ensembles,
+        rows(GridCell, bench.cells),
+        bench.sharing,
+        _unranked(bench),
+        bench.classes,
+        bench.warnings,
+        bench.lesions_known,
+        bench.recipe.replicates,
+    )
+
+
+def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
+    """An external test of a bench, with the stamps of both."""
+    return Leaderboard(
+        f"External test {formatting.plain(test.name)}",
+        test.scores,
+        test.differences,
+        test.ensembles,
+        unranked=_unranked(bench, test),
+        classes=bench.classes,
+        stamps=tuple(dict.fromkeys([*bench.warnings, *[SYNTHETIC] * test.about.synthetic])),
+        lesions_known=test.about.lesions_known,
+        replicates=bench.recipe.replicates,
+        external=test.name,
+    )
+
+
+def scored(found: Evaluation, replicates: int) -> Leaderboard:
+    """Predictions of any origin: nothing is taken for granted of the images."""
+    return Leaderboard(
+        "Scored", found.scores, stamps=found.stamps, lesions_known=found.lesions_known, replicates=replicates
+    )
+
+
+def _unranked(bench: BenchResult, test: ExternalTest | None = None) -> dict[str, tuple[int, ...]]:
+    """The systems that lack folds which another one has: on the internal test other images, on others networks."""
+    return missing_folds({system_name(*names): found for names, found in systems(bench, test).items()})

@@ -1,0 +1,111 @@
+"""What is measured: figures with their intervals, and differences of two; rows of results.csv and comparisons.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import nan
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeVar
+
+from skineval.base.terms import BASELINES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+RESULT_COLUMNS = (
+    "model",
+    "imbalance",
+    "task",
+    "protocol",
+    "metric",
+    "class",
+    "value",
+    "low",
+    "high",
+    "n_images",
+    "n_lesions",
+    "n_cells",
+)
+COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
+
+_ATTRIBUTES = {"class": "class_", "difference": "value"}  # of rows, where their columns are called otherwise
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; NaN where undefined, or where there is no interval."""
+
+    value: float
+    low: float = nan
+    high: float = nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Estimate):
+    """One figure of a system, a row of results.csv. `class_` is "" for overall figures.
+
+    `n_images` and `n_lesions` count the distinct images and resampling units behind it: of a share those that it is a
+    share of, so that precision has those that were taken for the class; else in a row of a class those of the class,
+    otherwise all. `n_cells` counts the cells it is the mean of, or those whose mean was measured. Whose figure it is,
+    its task and its protocol are "" until somebody says so who knows it.
+    """
+
+    model: str = ""
+    imbalance: str = ""
+    task: str = ""
+    protocol: str = ""
+    metric: str
+    class_: str = ""
+    n_images: int
+    n_lesions: int
+    n_cells: int
+
+    @property
+    def system(self) -> str:
+        """Whose figure it is."""
+        return system_name(self.model, self.imbalance)
+
+    @property
+    def baseline(self) -> bool:
+        """Whether a trivial rule made it and not a model."""
+        return self.system in BASELINES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Estimate):
+    """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv; NaN where undefined.
+
+    `p_holm` is corrected over the comparisons of the same metric. It is NaN, and `a` and `b` are "", of a difference by
+    itself.
+    """
+
+    a: str = ""
+    b: str = ""
+    metric: str
+    p: float
+    p_holm: float = nan
+    n_images: int
+    n_lesions: int
+
+
+def system_name(model: str, imbalance: str) -> str:
+    """What is compared, as `model/imbalance`; a model without a strategy stands alone."""
+    return f"{model}/{imbalance}" if imbalance else model
+
+
+def as_frame(measures: Iterable[Estimate], columns: Sequence[str]) -> pd.DataFrame:
+    """Scores or differences as the frame that their file holds."""
+    import pandas as pd
+
+    fields = attrgetter(*(_ATTRIBUTES.get(column, column) for column in columns))
+    return pd.DataFrame(map(fields, measures), columns=list(columns))
+
+
+def rows(kind: type[T], frame: pd.DataFrame) -> tuple[T, ...]:
+    """The rows of a frame, each a `kind` with a field for each column. Raises TypeError where columns are others."""
+    fields = [_ATTRIBUTES.get(str(column), str(column)) for column in frame.columns]
+    lines = frame.itertuples(index=False, name=None)
+    return tuple(kind(**dict(zip(fields, line, strict=True))) for line in lines)
