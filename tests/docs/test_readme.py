@@ -188,3 +188,11 @@ def test_the_tree_of_the_readme_is_the_tree():
         assert (ROOT / "skineval" / folder).is_dir(), folder
     folders = {path.name for path in (ROOT / "skineval").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders - {"recipes"} <= set(re.findall(r"(\w+)/", tree))
+
+
+def test_the_spine_is_short_enough_to_be_read():
+    spine = README.partition("The spine:")[2].partition("## Development")[0]
+    files = re.findall(r"^([\w/]+\.py) ", spine, flags=re.MULTILINE)
+    lengths = [len((ROOT / "skineval" / file).read_text(encoding="utf-8").splitlines()) for file in files]
+    assert 20 <= len(files) <= 25
+    assert sum(lengths) < 5000
