@@ -17,6 +17,7 @@ from skineval.base.files import atomic_write
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import CoreSchema
 
 T = TypeVar("T")
 _TOLD, _SHOWN = 3, 60  #: wrong values that an error names, and characters of each
@@ -79,6 +80,22 @@ def read_json(
     except OSError as wrong:
         raise error(f"{path} cannot be read: {wrong}.", hint) from wrong
     return from_json(kind, text, path, hint, extra=extra, error=error)
+
+
+class Listed:
+    """Marks an array (n,) of some dtype, which crosses as a list: `Annotated[NDArray[np.int64], Listed("int64")]`."""
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+
+    def __get_pydantic_core_schema__(self, *_: object) -> CoreSchema:
+        import numpy as np
+        from pydantic_core import core_schema
+
+        written = core_schema.plain_serializer_function_ser_schema(lambda array: array.tolist())
+        return core_schema.no_info_plain_validator_function(
+            lambda values: np.array(values, dtype=self._dtype), serialization=written
+        )
 
 
 @cache  # whose stubs take a type for something without a hash, hence the casts

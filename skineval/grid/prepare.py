@@ -30,7 +30,17 @@ from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
-PACKAGES = ("skineval", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "imbalanced-learn", "pillow")
+PACKAGES = (
+    "skineval",
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "imbalanced-learn",
+    "pillow",
+    "simplejpeg",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skineval.base.codec import write_json
+from skineval.base.codec import to_json, write_json
 from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
 from skineval.base.places import RUNS, cache_folder
@@ -113,7 +113,7 @@ def run_cells(
         report(event)
 
     engine = LocalEngine(
-        setup=workspace.to_message(),
+        workspace=to_json(workspace),
         explainers=prepared.recipe.explainers,
         jobs=prepared.recipe.jobs,
         logs=folder.path,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.codec import Listed
 from skineval.base.errors import DataError
 from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC
 from skineval.values.lesion_table import LesionTable
@@ -21,6 +22,8 @@ COLUMNS = ("image_id", "lesion_id", "group", "fold", "part")
 
 TRAIN, VALIDATION, TEST = range(3)
 
+Rows: TypeAlias = Annotated[NDArray[np.int64], Listed("int64")]
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -29,9 +32,9 @@ class Parts:
     Only where images are copied first (`oversample-first`) is a row in a part twice, or in several parts.
     """
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    train: Rows
+    validation: Rows
+    test: Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ def complete(
             cell.stage,
             read_predictions(folder, spec.classes).select("test"),
             cell.parts.test,
-            partial(outlines, workspace, cell.stage.on_note),
+            partial(outlines, cell),
             cell.stamps,
         )
         return replace(record, explainers=(*record.explainers, name))
@@ -82,14 +82,12 @@ def complete(
     return record
 
 
-def outlines(
-    workspace: Workspace, on_note: Callable[[str], None], rows: NDArray[np.int64], side: int
-) -> NDArray[np.bool_] | None:
+def outlines(cell: Cell, rows: NDArray[np.int64], side: int) -> NDArray[np.bool_] | None:
     """The lesion masks of some images; where they cannot be read, none, and a note says so."""
     try:
-        return workspace.masks(rows, side)
+        return cell.masks(rows, side)
     except DataError as error:
-        on_note(f"Explanations lack the outlines of lesions: {error.message}")
+        cell.stage.on_note(f"Explanations lack the outlines of lesions: {error.message}")
         return None
 
 

@@ -36,6 +36,13 @@ class Phase:
 Moment: TypeAlias = Phase | Step | EpochRecord
 Observe: TypeAlias = Callable[[Moment], None]
 
+#: (rows of the images, side) -> their lesion masks (n, side, side), None where none has one; raises DataError
+Masks: TypeAlias = Callable[[NDArray[np.int64], int], NDArray[np.bool_] | None]
+
+
+def no_masks(rows: NDArray[np.int64], side: int) -> None:
+    """Of data without masks."""
+
 
 def as_event(spec: RunSpec, moment: Moment) -> PhaseBegan | StepDone | EpochEnded:
     """What is told of a cell that stands there."""
@@ -67,6 +74,7 @@ class Cell:
     stage: Stage
     deterministic: bool  #: also on a GPU
     stamps: tuple[str, ...]  #: what every file of it says that can say it
+    masks: Masks
 
     @property
     def train_labels(self) -> NDArray[np.int64]:
@@ -95,6 +103,7 @@ class Ground:
     should_stop: Callable[[], bool]
     deterministic: bool = False
     stamps: tuple[str, ...] = ()
+    masks: Masks = no_masks
 
     def cell(self, spec: RunSpec, parts: Parts, on_note: Callable[[str], None] = ignore_note) -> Cell:
         """The cell of a specification; `parts` are rows of the images."""
@@ -110,4 +119,5 @@ class Ground:
             Stage(self.images, self.device, spec.precision, normalise, self.should_stop, on_note),
             self.deterministic,
             self.stamps,
+            self.masks,
         )

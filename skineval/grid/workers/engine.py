@@ -44,7 +44,7 @@ class _Worker:
 class LocalEngine:
     """At most `jobs` worker processes, each of which runs one cell after the other."""
 
-    setup: Mapping[str, Any]  #: what a worker is told first: `Workspace.to_message`
+    workspace: str  #: as JSON, what a worker is told first
     explainers: Sequence[str]
     jobs: int
     logs: Path  #: folder for what workers print
@@ -135,7 +135,7 @@ class LocalEngine:
         assert process.stdout is not None
         worker.thread = threading.Thread(target=self._listen, args=(worker, process.stdout), daemon=True)
         worker.thread.start()
-        worker.send("setup", **self.setup)
+        worker.send("setup", workspace=self.workspace)
         self._workers.append(worker)
         return worker
 

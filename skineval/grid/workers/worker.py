@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO
 
@@ -72,9 +71,9 @@ def main() -> None:
     setup = requests.get()
     if setup is None:
         return
-    workspace = replace(Workspace.from_message(setup), masks=partial(_ask_for_masks, channel, requests))
+    workspace = from_json(Workspace, setup["workspace"], "a message of the bench")
     _set_up_torch(workspace)
-    ground = workspace.ground(load_catalog(), stop.is_set)
+    ground = workspace.ground(load_catalog(), stop.is_set, partial(_ask_for_masks, channel, requests))
     channel.send("ready")
     while (request := requests.get()) is not None:
         if not serve(request, workspace, ground, channel):

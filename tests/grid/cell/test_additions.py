@@ -44,8 +44,9 @@ def test_masks_that_cannot_be_had_cost_the_outlines_and_no_more(error):
     table = replace(synthetic.load(images=100), images=SimpleNamespace(masks=raising(error)))
     answer = answer_for_masks(table, "squash", [0], 16)
     notes = []
-    workspace = SimpleNamespace(masks=lambda rows, side: masks_from_message(answer))
-    assert outlines(workspace, notes.append, np.array([0]), 16) is None
+    stage = SimpleNamespace(on_note=notes.append)
+    cell = SimpleNamespace(masks=lambda rows, side: masks_from_message(answer), stage=stage)
+    assert outlines(cell, np.array([0]), 16) is None
     (note,) = notes
     assert note.startswith("Explanations lack the outlines of lesions: ")
     assert ("damaged" in note) == isinstance(error, DataError)
