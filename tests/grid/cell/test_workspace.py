@@ -22,9 +22,10 @@ def images(path, n: int) -> LabelledImages:
 def same(one: object, other: object) -> bool:
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other)
-    if isinstance(one, dict | tuple):
-        values = lambda of: list(of.items()) if isinstance(of, dict) else of
-        return type(one) is type(other) and len(one) == len(other) and all(map(same, values(one), values(other)))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return same(tuple(one.items()), tuple(other.items()))
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and one == other
 
 
