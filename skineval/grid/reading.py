@@ -16,16 +16,13 @@ from skineval.base.terms import DONE, OVERSAMPLE_FIRST
 from skineval.grid.cell.record import CellRecord, read_cell
 from skineval.grid.ensembles import FOLDS, ensembles
 from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment, read_external
-from skineval.grid.tables import read_frame
-from skineval.measure.predictions import from_frame
+from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
 
 M = TypeVar("M", bound=Measured)
-
-PREDICTION_TEXT = ("image_id", "lesion_id", "part", "target")
 
 
 def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
@@ -106,8 +103,7 @@ def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classe
     for record in done:
         if about.key in record.externals:
             file = folder.cell(record.spec.run_id).external(name)
-            frame = read_frame(file, PREDICTION_TEXT)
-            predictions[record.spec.run_id] = from_frame(frame, source=str(file), classes=classes, groups=groups)
+            predictions[record.spec.run_id] = read_cell_predictions(file, classes, groups)
     return ExternalTest(name=name, about=about, predictions=predictions)
 
 
@@ -115,14 +111,13 @@ def _cell_result(
     folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str], copies: bool
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
-    frame = read_frame(cell.predictions, PREDICTION_TEXT)
     return CellResult(
         run_id=record.spec.run_id,
         model=str(record.spec.model),
         imbalance=str(record.spec.imbalance),
         fold=record.spec.fold,
         seed=record.spec.seed,
-        predictions=from_frame(frame, source=str(cell.predictions), classes=classes, groups=groups, copies=copies),
+        predictions=read_cell_predictions(cell.predictions, classes, groups, copies=copies),
         history=read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,8 @@ import pandas as pd
 from skineval.base.codec import RESTORE
 from skineval.base.errors import DataError
 from skineval.base.files import atomic_write
+from skineval.measure.predictions import from_frame
+from skineval.values.predictions import Predictions
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -38,3 +40,11 @@ def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
 
 def _numeric(column: pd.Series[str]) -> pd.Series[float]:
     return pd.to_numeric(column.where(column != "", None))
+
+
+def read_cell_predictions(
+    path: Path, classes: Sequence[str], groups: Mapping[str, str] | None = None, *, copies: bool = False
+) -> Predictions:
+    """Predictions of one cell, as `from_frame`; raises DataError naming file and row where they are damaged."""
+    frame = read_frame(path, ("image_id", "lesion_id", "part", "target"))
+    return from_frame(frame, source=str(path), classes=classes, groups=groups, copies=copies)

@@ -15,11 +15,11 @@ from skineval.base.errors import DataError, Interrupted, one_line
 from skineval.catalog.specs import Explainer
 from skineval.explain.panels import explain
 from skineval.grid.cell.cell import Cell, Observe, Phase
-from skineval.grid.cell.predicting import predict_external, read_predictions
+from skineval.grid.cell.predicting import predict_external
 from skineval.grid.cell.record import CellRecord, sealed, write_cell
 from skineval.grid.cell.workspace import ExternalImages, Workspace
 from skineval.grid.folder import CellFolder
-from skineval.grid.tables import write_frame
+from skineval.grid.tables import read_cell_predictions, write_frame
 from skineval.train.faults import is_poisoned
 from skineval.values.runspec import Selection
 
@@ -65,7 +65,7 @@ def complete(
             partial(asked.explainer.resolution, **given) if asked.explainer.resolution else None,
             network,
             cell.stage,
-            read_predictions(folder, spec.classes).select("test"),
+            read_cell_predictions(folder.predictions, spec.classes, copies=True).select("test"),
             cell.parts.test,
             partial(outlines, cell),
             cell.stamps,

@@ -11,9 +11,6 @@ from torch import nn
 
 from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages
-from skineval.grid.folder import CellFolder
-from skineval.grid.tables import read_frame
-from skineval.measure.predictions import from_frame
 from skineval.train.predict import predict_probabilities, put_on_device
 from skineval.values.predictions import Predictions
 
@@ -49,9 +46,3 @@ def _predicted(
         fold=cell.spec.fold,
         seed=cell.spec.seed,
     )
-
-
-def read_predictions(folder: CellFolder, classes: tuple[str, ...]) -> Predictions:
-    """predictions.csv of a cell; raises DataError naming file and row where it is damaged."""
-    frame = read_frame(folder.predictions, ("image_id", "lesion_id", "part", "target"))
-    return from_frame(frame, source=str(folder.predictions), classes=classes, copies=True)
