@@ -14,12 +14,13 @@ from torch import Tensor
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture, EpochEnded, ImbalanceStrategy
 from skineval.data.splits.split import Parts
+from skineval.grid.cell.workspace import Workspace
 from skineval.grid.events import PhaseBegan, StepDone
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import EpochRecord
 from skineval.train.fit import Step
-from skineval.train.predict import Stage, ignore_note
+from skineval.train.predict import Stage, ignore_note, put_on_device
 from skineval.train.rows import FileRows
 from skineval.train.weights import Weights
 from skineval.values.runspec import RunSpec
@@ -104,6 +105,22 @@ class Ground:
     deterministic: bool = False
     stamps: tuple[str, ...] = ()
     masks: Masks = no_masks
+
+    @classmethod
+    def of(cls, workspace: Workspace, catalog: Catalog, should_stop: Callable[[], bool], masks: Masks) -> Ground:
+        """What the cells of a bench stand on: with all images on the device."""
+        device = torch.device(workspace.device)
+        return cls(
+            put_on_device(workspace.images.store, device),
+            workspace.images.targets,
+            device,
+            workspace.weights,
+            catalog,
+            should_stop,
+            workspace.deterministic,
+            workspace.stamps,
+            masks,
+        )
 
     def cell(self, spec: RunSpec, parts: Parts, on_note: Callable[[str], None] = ignore_note) -> Cell:
         """The cell of a specification; `parts` are rows of the images."""

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic_core import core_schema
 
 from skineval.base.codec import Listed
 from skineval.base.errors import DataError
-from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import PixelStore
 from skineval.data.splits.split import Parts, Rows
-from skineval.grid.cell.cell import Ground, Masks
 from skineval.grid.folder import BenchFolder
-from skineval.train.predict import put_on_device
 from skineval.train.weights import Weights
 from skineval.values.lesion_table import LesionTable
 
@@ -73,21 +69,6 @@ class Workspace:
     deterministic: bool = False  #: also on a GPU
     stamps: tuple[str, ...] = ()  #: what every file of the bench says that can say it
     externals: tuple[ExternalImages, ...] = ()
-
-    def ground(self, catalog: Catalog, should_stop: Callable[[], bool], masks: Masks) -> Ground:
-        """What its cells stand on: with the images on the device."""
-        device = torch.device(self.device)
-        return Ground(
-            put_on_device(self.images.store, device),
-            self.images.targets,
-            device,
-            self.weights,
-            catalog,
-            should_stop,
-            self.deterministic,
-            self.stamps,
-            masks,
-        )
 
 
 def masks_to_message(masks: NDArray[np.bool_] | None) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def main() -> None:
         return
     workspace = from_json(Workspace, setup["workspace"], "a message of the bench")
     _set_up_torch(workspace)
-    ground = workspace.ground(load_catalog(), stop.is_set, partial(_ask_for_masks, channel, requests))
+    ground = Ground.of(workspace, load_catalog(), stop.is_set, partial(_ask_for_masks, channel, requests))
     channel.send("ready")
     while (request := requests.get()) is not None:
         if not serve(request, workspace, ground, channel):
