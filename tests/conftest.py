@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,24 +58,39 @@ def cache(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def skineval_program(tmp_path, monkeypatch, capsys) -> Skineval:
-    """`skineval ARGUMENTS` in this process, which has imported torch once; by default in a folder of the test's own."""
+def run_here(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+    """`skineval ARGUMENTS` in this process, which has imported torch once; its workers are forked.
 
-    def run(*arguments: str, cwd: Path = tmp_path) -> Done:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["skineval", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
+    Packages in the PYTHONPATH of `env` are found as a new process would find them, and are gone afterwards.
+    """
+    from tests.forked_workers import ForkedWorker  # which loads torch
+
+    added = [path for path in (env or {}).get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path]
+    known = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patched, StringIO() as out, StringIO() as errors:
+        patched.chdir(cwd)
+        patched.setattr(sys, "argv", ["skineval", *arguments])
+        patched.setattr(sys, "path", [*added, *sys.path])
+        for name, value in (env or {}).items():
+            patched.setenv(name, value)
+        forking = SimpleNamespace(**{**vars(subprocess), "Popen": ForkedWorker})
+        patched.setattr("skineval.grid.workers.engine.subprocess", forking)
+        with redirect_stdout(out), redirect_stderr(errors), pytest.raises(SystemExit) as end:
             main()
-        captured = capsys.readouterr()
-        return Done(int(end.value.code or 0), captured.out, captured.err)
+        for name in set(sys.modules) - known:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(tuple(added)):
+                del sys.modules[name]
+        return Done(int(end.value.code or 0), out.getvalue(), errors.getvalue())
 
-    return run
+
+@pytest.fixture
+def skineval_program(tmp_path) -> Skineval:
+    """`run_here`, by default in a folder of the test's own."""
+    return functools.partial(run_here, cwd=tmp_path)
 
 
 def run_program(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **options: object) -> Done:
-    """`skineval ARGUMENTS` in a process of its own."""
+    """`skineval ARGUMENTS` in a process of its own, where that is the point: signals, what a start loads or prints."""
     done = subprocess.run(
         [sys.executable, "-m", "skineval", *arguments],
         cwd=cwd,

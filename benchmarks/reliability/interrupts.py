@@ -76,7 +76,7 @@ def twice(parent: Path, site: Path) -> Outcome:
     arguments = slow("training=60", "--epochs=1")
     surroundings = _surroundings(parent, site)
     program = Program(arguments, surroundings)
-    _wait_for(program, (surroundings.folder / toy.STEPPING).is_file)
+    wait_for(program, (surroundings.folder / toy.STEPPING).is_file)
     workers = program.workers()
     program.interrupt()
     waits = not program.ends_within(0.5)
@@ -140,7 +140,7 @@ def in_download(parent: Path) -> Outcome:
         surroundings = Surroundings(parent)
         program = Program(arguments, surroundings)
         part = parent / "HAM" / f"{name}.part"
-        _wait_for(program, lambda: part.is_file() and part.stat().st_size == 100_000)
+        wait_for(program, lambda: part.is_file() and part.stat().st_size == 100_000)
         code, seconds = _ended(program)
         said = surroundings.log.read_text()
         again, _ = run(arguments, surroundings)
@@ -157,7 +157,7 @@ def interrupted(arguments: Sequence[str], parent: Path, site: Path, moment: Call
     """Ctrl-C once `moment` of the folder is true; then the same again, and beside it without Ctrl-C."""
     surroundings = _surroundings(parent / "cut", site)
     program = Program(arguments, surroundings)
-    _wait_for(program, lambda: moment(surroundings.folder))
+    wait_for(program, lambda: moment(surroundings.folder))
     code, seconds = _ended(program)
     said = surroundings.log.read_text()
     unfinished = not _any(surroundings.folder, "out/cells/*/predictions.csv")
@@ -180,7 +180,7 @@ def _ended(program: Program) -> tuple[int, float]:
     return program.wait(), time.perf_counter() - started
 
 
-def _wait_for(program: Program, true: Callable[[], bool]) -> None:
+def wait_for(program: Program, true: Callable[[], bool]) -> None:
     ends = time.monotonic() + PATIENCE
     while not true():
         if not program.running or time.monotonic() > ends:

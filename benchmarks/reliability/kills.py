@@ -119,16 +119,22 @@ def trial(number: int, reference: Uninterrupted, parent: Path, reports: bool) ->
             ended = program.ends_within(moment)
             if ended or not program.kill(alone=alone):  # this time it was faster
                 continue
-            hit = phase(Path(folder))
-            code, said = run(toy.BENCH, surroundings)
-            program.orphans_gone()
-            identical = toy.hashes(Path(folder)) == reference.hashes
-            left = toy.leftovers(Path(folder), reference.folder)
-            if code or not identical or left:
-                print(f"trial {number}, killed at {moment:.3f} s, {hit}: exit {code}, left {left}", file=sys.stderr)
-                print(said, file=sys.stderr)
-            again = surroundings.epochs - toy.EPOCHS
-            return Trial(moment, hit, code, identical, again, len(left))
+            found = aftermath(program, moment, reference)
+            if found.code or not found.identical or found.leftovers:
+                print(f"trial {number}, killed at {moment:.3f} s, {found.phase}: exit {found.code}", file=sys.stderr)
+                print(surroundings.log.read_text(), file=sys.stderr)
+            return found
+
+
+def aftermath(program: Program, moment: float, reference: Uninterrupted) -> Trial:
+    """What a bench was at that was killed, and what the same command makes of it."""
+    surroundings = program.surroundings
+    hit = phase(surroundings.folder)
+    code, _ = run(toy.BENCH, surroundings)
+    program.orphans_gone()
+    identical = toy.hashes(surroundings.folder) == reference.hashes
+    left = toy.leftovers(surroundings.folder, reference.folder)
+    return Trial(moment, hit, code, identical, surroundings.epochs - toy.EPOCHS, len(left))
 
 
 def phase(folder: Path) -> str:

@@ -86,7 +86,7 @@ class Program:
     def __init__(self, arguments: Sequence[str], surroundings: Surroundings) -> None:
         self.surroundings = surroundings
         self._orphans: list[int] = []
-        self._process: ForkServerProcess = _context().Process(target=_run, args=(tuple(arguments), surroundings))
+        self._process: ForkServerProcess = context().Process(target=_run, args=(tuple(arguments), surroundings))
         with _ONE_AT_A_TIME:
             self._process.start()
 
@@ -180,7 +180,7 @@ def run_whole(arguments: Sequence[str], surroundings: Surroundings) -> tuple[int
 
 def apart(function: Callable[[Argument], Result], argument: Argument) -> Result:
     """`function` of `argument` in a fork that has no threads, and may do to itself what it likes."""
-    with ProcessPoolExecutor(1, mp_context=_context()) as pool:
+    with ProcessPoolExecutor(1, mp_context=context()) as pool:
         return pool.submit(function, argument).result()
 
 
@@ -190,7 +190,8 @@ def ready() -> None:
 
 
 @cache
-def _context() -> ForkServerContext:
+def context() -> ForkServerContext:
+    """A process without threads that has imported everything, to be forked."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
     # No library may start threads: they would be missing in the forks. Workers choose their own number.
@@ -250,7 +251,7 @@ class Worker:
         (requests, own_requests), (own_messages, messages) = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become_worker(requests, messages, stderr.fileno())
+            become_worker(requests, messages, stderr.fileno())
         os.close(requests)
         os.close(messages)
         self.stdin = os.fdopen(own_requests, "w", encoding=encoding)
@@ -277,7 +278,8 @@ class Worker:
                 os.kill(self.pid, signal.SIGKILL)
 
 
-def _become_worker(requests: int, messages: int, errors: int) -> NoReturn:
+def become_worker(requests: int, messages: int, errors: int) -> NoReturn:
+    """Serve cells with these descriptors as standard input, output and errors, as a process of its own."""
     code = 1
     try:
         os.setsid()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,7 +21,8 @@ from benchmarks.reliability import (
     toy,
     tracing,
 )
-from benchmarks.reliability.programs import apart
+from benchmarks.reliability.programs import Program, Surroundings, apart, ready
+from tests.conftest import install_plugin
 
 
 def held(outcomes):
@@ -26,12 +30,36 @@ def held(outcomes):
     assert not [f"{one.fault}: {one.figure}" for one in outcomes if not one.passed]
 
 
-def test_a_killed_bench_ends_as_if_nothing_had_happened(tmp_path):
-    trials, reference = kills.killed(3, tmp_path, reports=False)
-    assert [(trial.code, trial.identical, trial.leftovers) for trial in trials] == [(0, True, 0)] * 3
-    assert all(0 <= trial.again <= 1 for trial in trials)
-    assert sum(name.endswith("model.safetensors") for name in reference.hashes) == 2
-    assert "out/results.csv" in reference.hashes
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The same bench, which nobody kills."""
+    ready()
+    return kills.uninterrupted(surroundings(tmp_path_factory.mktemp("undisturbed") / "whole"))
+
+
+def surroundings(folder):
+    return Surroundings(folder, (min(os.sched_getaffinity(0)),), reports=False)
+
+
+@pytest.mark.parametrize(
+    ("written", "alone"),
+    [
+        ("out/networks/*/last.safetensors", False),
+        ("out/networks/*/network.safetensors", False),
+        ("out/cells/*-none-*/cell.json", True),
+    ],
+)
+def test_a_bench_that_is_killed_once_a_file_is_there_ends_as_if_nothing_had_happened(
+    written, alone, undisturbed, tmp_path
+):
+    assert sum(name.endswith("model.safetensors") for name in undisturbed.hashes) == 2
+    assert "out/results.csv" in undisturbed.hashes
+    program = Program(toy.BENCH, surroundings(tmp_path))
+    interrupts.wait_for(program, lambda: any(tmp_path.glob(written)))
+    assert program.kill(alone=alone)
+    found = kills.aftermath(program, math.nan, undisturbed)
+    assert (found.code, found.identical, found.leftovers) == (0, True, 0)
+    assert 0 <= found.again <= 1
 
 
 def test_a_save_that_dies_leaves_the_old_checkpoint_or_the_new_one():
@@ -53,8 +81,38 @@ def test_a_full_disk_is_named_and_nothing_is_lost():
     held(full_disk.measure(most=2, reports=False))
 
 
-def test_ctrl_c_saves_and_ends_soon():
-    held(interrupts.measure(most=2, reports=False))
+@pytest.mark.parametrize(
+    ("slow", "written"),
+    [
+        (("training=0.1", "--epochs=3", "--batch-size=32"), "out/networks/*/last.safetensors"),
+        (("predicting=0.2", "--epochs=1", "--tta=d4"), "out/networks/*/network.safetensors"),
+    ],
+    ids=["training", "prediction"],
+)
+def test_ctrl_c_saves_and_the_same_command_ends_as_ever(slow, written, tmp_path):
+    ready()
+    install_plugin(tmp_path / "site", "slow", toy.SLOW)
+    stop = interrupts.interrupted(
+        interrupts.slow(*slow), tmp_path, tmp_path / "site", lambda folder: any(folder.glob(written))
+    )
+    assert stop.clean, stop.said
+    assert stop.resumed
+
+
+def test_a_second_ctrl_c_waits_for_no_step(tmp_path):
+    ready()
+    install_plugin(tmp_path / "site", "slow", toy.SLOW)
+    program = Program(
+        interrupts.slow("training=60", "--epochs=1"), replace(surroundings(tmp_path), site=tmp_path / "site")
+    )
+    interrupts.wait_for(program, (tmp_path / toy.STEPPING).is_file)
+    workers = program.workers()
+    program.interrupt()
+    assert not program.ends_within(0.5)
+    program.interrupt()
+    assert program.wait(50) == 130  # before the step is done
+    assert workers
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
 def test_where_memory_runs_out_results_are_those_of_a_direct_run():

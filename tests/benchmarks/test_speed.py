@@ -182,15 +182,19 @@ def test_what_a_side_changes_for_the_process_does_not_last():
     assert (torch.backends.cudnn.benchmark, torch.get_num_threads()) == before
 
 
-def test_the_clock_starts_with_the_first_batch():
+def test_the_clock_starts_with_the_first_batch(monkeypatch):
+    clock = [0.0]
+
+    def takes(seconds):
+        clock[0] += seconds
+
     def slow_to_start():
-        time.sleep(0.5)
+        takes(500)
         for _ in range(3):
             yield torch.zeros(4, 1), torch.zeros(4)
 
-    turn = timed(lambda images, targets: time.sleep(0.02), slow_to_start(), torch.device("cpu"))
-    assert turn.images == 12
-    assert 0.06 <= turn.seconds < 0.5
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert timed(lambda images, targets: takes(2), slow_to_start(), torch.device("cpu")) == Turn(12, 6.0)
 
 
 def test_a_picture_of_the_ratios_is_the_same_twice():

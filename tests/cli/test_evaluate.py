@@ -198,9 +198,13 @@ def test_names_of_classes_are_no_control_characters_nor_markup(figures):
     assert "\x1b" not in notes
 
 
-def test_evaluates_without_torch(tmp_path):
+def test_figures_are_measured_and_benches_planned_without_torch(tmp_path):
     (tmp_path / "p.csv").write_text(UPPER_CASE)
-    code = "import sys, skineval; skineval.evaluate('p.csv', replicates=1000); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, skineval, skineval.measure.comparisons, skineval.measure.curves, skineval.measure.baselines; "
+        "skineval.evaluate('p.csv', replicates=1000); assert 'sklearn' not in sys.modules; "
+        "import skineval.grid.run, skineval.grid.prepare; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 

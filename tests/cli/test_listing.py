@@ -11,7 +11,7 @@ import pytest
 from skineval.builtins.imagenet import weights_path
 from skineval.catalog.specs import Architecture
 from skineval.cli import listing
-from tests.conftest import install_plugin, run_program
+from tests.conftest import install_plugin, run_here
 
 PLUGIN = """
 import skineval
@@ -59,7 +59,7 @@ def test_details(skineval_program, tmp_path, monkeypatch, format):
 
 def test_a_model_that_cannot_be_built_is_listed_with_a_warning(tmp_path):
     env = install_plugin(tmp_path / "site", "skineval-broken", PLUGIN)
-    done = run_program("list", "models", "--details", "--format=csv", cwd=tmp_path, env=env)
+    done = run_here("list", "models", "--details", "--format=csv", cwd=tmp_path, env=env)
     assert done.returncode == 0
     assert "broken cannot be run: RuntimeError: out of order" in done.stderr
     (row,) = [row for row in csv.DictReader(io.StringIO(done.stdout)) if row["name"] == "broken"]

@@ -20,7 +20,7 @@ from skineval.measure.ensembles import mean_of
 from skineval.values.predictions import EVERY_FOLD
 from skineval.values.recipe import make_recipe
 from skineval.values.result import CellResult
-from tests.conftest import TINY, run_program
+from tests.conftest import TINY, run_here
 from tests.measure.samples import classifier
 
 MODELS = ("cnn:width=4", "cnn:width=6")
@@ -183,10 +183,10 @@ def test_nothing_is_written_where_there_is_nothing_to_average(skineval_program, 
 def bench(tmp_path_factory):
     """A bench that was run first without, then with ensembles; with it the files of the first run."""
     folder = tmp_path_factory.mktemp("ensembles")
-    first = run_program("bench", *GRID, "--out=out", cwd=folder)
+    first = run_here("bench", *GRID, "--out=out", cwd=folder)
     assert first.returncode == 0, first.stderr
     files = {file: file.stat().st_mtime_ns for file in (folder / "out" / "cells").rglob("*") if file.is_file()}
-    second = run_program("bench", *GRID, "--ensemble=seeds,models", "--out=out", cwd=folder)
+    second = run_here("bench", *GRID, "--ensemble=seeds,models", "--out=out", cwd=folder)
     assert second.returncode == 0, second.stderr
     return BenchFolder(folder / "out"), files, second
 

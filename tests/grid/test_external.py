@@ -25,7 +25,7 @@ from skineval.grid.external import (
     unique_names,
 )
 from skineval.grid.folder import BenchFolder
-from tests.conftest import TINY, run_program
+from tests.conftest import TINY, run_here
 from tests.data.folders import made_table
 
 OTHER = "synthetic:images=80:seed=5"
@@ -110,7 +110,7 @@ def bench(tmp_path_factory):
     """A bench that was run first without, then with an external test."""
     folder = tmp_path_factory.mktemp("external")
     for more in ([], [f"--external={OTHER}"]):
-        done = run_program("bench", *TINY, "--imbalance=none,smote", "--epochs=1", "--out=out", *more, cwd=folder)
+        done = run_here("bench", *TINY, "--imbalance=none,smote", "--epochs=1", "--out=out", *more, cwd=folder)
         assert done.returncode == 0, done.stderr
     return BenchFolder(folder / "out"), done
 

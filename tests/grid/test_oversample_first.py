@@ -15,7 +15,7 @@ from skineval.base.terms import DIAGNOSES
 from skineval.grid.folder import BenchFolder
 from skineval.grid.reading import load_bench
 from skineval.report.figures.scene import scene_of
-from tests.conftest import TINY, run_program
+from tests.conftest import TINY, run_here
 
 GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-first", "--folds=2")
 
@@ -24,7 +24,7 @@ GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-fi
 def bench(tmp_path_factory):
     """The folder of a finished bench of four cells, and how the command ended."""
     folder = tmp_path_factory.mktemp("oversampled")
-    done = run_program("bench", *GRID, "--out=out", cwd=folder)
+    done = run_here("bench", *GRID, "--out=out", cwd=folder)
     assert done.returncode == 0, done.stderr
     return BenchFolder(folder / "out"), done
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from skineval.grid.folder import BenchFolder
 from skineval.grid.plan import peak_learning_rate
 from skineval.values.recipe import make_recipe
-from tests.conftest import TINY, install_plugin, run_program
+from tests.conftest import TINY, install_plugin, run_here
 
 PRETRAINED = """
 from pathlib import Path
@@ -52,7 +52,7 @@ def mixed(tmp_path_factory):
         {"0.weight": torch.full((4, 3, 5, 5), 0.01), "0.bias": torch.zeros(4)}, folder / "site/pretrained.safetensors"
     )
     arguments = (*TINY, f"--models={','.join(SAID)}", "--weights=imagenet", "--epochs=1", "--explainers=", "--out=out")
-    done = run_program("bench", *arguments, cwd=folder, env=env)
+    done = run_here("bench", *arguments, cwd=folder, env=env)
     assert done.returncode == 0, done.stderr
     return BenchFolder(folder / "out"), done
 

@@ -22,7 +22,7 @@ from skineval.grid.prepare import prepare
 from skineval.grid.run import open_folder
 from skineval.train.weights import read_tensors
 from skineval.values.recipe import make_recipe, read_recipe
-from tests.conftest import TINY, run_program
+from tests.conftest import TINY, run_here
 
 GRID = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=2")
 
@@ -31,7 +31,7 @@ GRID = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=2")
 def bench(tmp_path_factory):
     """The folder of a finished bench of three cells."""
     folder = tmp_path_factory.mktemp("bench")
-    done = run_program("bench", *GRID, "--out=out", cwd=folder)
+    done = run_here("bench", *GRID, "--out=out", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "SYNTHETIC" in done.stdout
     lines = [line for line in done.stderr.splitlines() if ": epoch " in line]

@@ -10,7 +10,7 @@ import pytest
 
 import skineval
 from skineval.grid.folder import BenchFolder
-from tests.conftest import run_program
+from tests.conftest import run_here
 from tests.data.folders import lesion_folder
 
 KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
@@ -26,7 +26,7 @@ def bench(tmp_path_factory):
         target = folder / "data" / row.dx / f"{row.image_id}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((known / "images" / f"{row.image_id}.jpg").read_bytes())
-    done = run_program(
+    done = run_here(
         "bench",
         "--data=data",
         *KEYS,

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ from skineval.tuning.trials import (
     TrialEnded,
 )
 from skineval.values.recipe import make_recipe, read_recipe
-from tests.conftest import run_program
+from tests.conftest import run_here
 
 KEYS = {
     "models": "cnn:width=4",
@@ -343,7 +342,7 @@ def test_an_epoch_saved_but_not_judged_is_judged_before_the_next(tmp_path, monke
     assert (ended.state, ended.epochs, len(ended.curve)) == (PRUNED, 2, 5)
 
 
-def test_killed_at_a_random_moment_it_ends_like_an_uninterrupted_one(whole, tmp_path):
+def test_killed_in_its_second_trial_it_ends_like_an_uninterrupted_one(whole, tmp_path):
     command = ["tune", *FLAGS, f"--trials={TRIALS}", "--out=out", "--quiet"]
     folder = tmp_path / "out"
     child = subprocess.Popen(
@@ -352,18 +351,17 @@ def test_killed_at_a_random_moment_it_ends_like_an_uninterrupted_one(whole, tmp_
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    begun = random.randint(1, TRIALS - 1)
     deadline = time.monotonic() + 240
-    while len(list(folder.glob("trials/*.json"))) < begun and child.poll() is None:
+    while not (list(folder.glob("trials/*.json")) and list(folder.glob("trials/*/*/last.safetensors"))):
+        assert child.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    time.sleep(random.uniform(0, 0.3))
     child.send_signal(signal.SIGKILL)
-    child.wait()
-    done = run_program(*command, cwd=tmp_path)
+    assert child.wait() == -signal.SIGKILL
+    done = run_here(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     trials = [read_trial(SearchFolder(folder), number) for number in range(TRIALS)]
-    assert essence(trials) == essence(whole.trials), begun
+    assert essence(trials) == essence(whole.trials)
     assert len(list(folder.glob("trials/*"))) == TRIALS
     assert make_recipe(read_recipe(str(folder / "recipe.toml"))).learning_rate == whole.recipe.learning_rate
 

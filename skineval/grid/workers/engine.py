@@ -100,6 +100,7 @@ class LocalEngine:
         cell = worker.busy
         if message is None:
             self._workers.remove(worker)
+            _hang_up(worker)
             if cell is not None:
                 report(self.lost(cell, _cause_of_death(worker)))
             return cell is not None
@@ -164,11 +165,18 @@ class LocalEngine:
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
                 worker.process.kill()
                 worker.process.wait()
-            if worker.thread is not None:
-                worker.thread.join()
-            if worker.process.stdout is not None:
-                worker.process.stdout.close()
+            _hang_up(worker)
         self._workers.clear()
+
+
+def _hang_up(worker: _Worker) -> None:
+    """Close both ends to a worker that has ended."""
+    if worker.thread is not None:
+        worker.thread.join()
+    for end in (worker.process.stdin, worker.process.stdout):
+        if end is not None:
+            with contextlib.suppress(OSError):
+                end.close()
 
 
 def _cause_of_death(worker: _Worker) -> str:

@@ -1,8 +1,9 @@
-"""Test-time augmentation: asked for in a recipe, done in every prediction, kept in the model."""
+"""How images become squares, and from how many sides they are seen: kept in the model, done as in the bench."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,30 @@ import pytest
 
 import skineval
 from skineval.base.errors import ModelFileError
+from skineval.base.terms import DIAGNOSES
 from skineval.data.synthetic import synthetic
-from skineval.values.lesion_table import LesionTable
+from tests.data.folders import encoded, ham_folder, metadata, picture
 
-DATA = "synthetic:images=100"
+PER_CLASS = 12
+WIDE = np.random.default_rng(0).integers(0, 256, (60, 100, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cell that was trained with everything that is done to images, and predicts the mean over d4."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wide images, one lesion each."""
+    ids = [f"ISIC_{number:07}" for number in range(PER_CLASS * len(DIAGNOSES))]
+    rows = [
+        f"HAM_{k:07},{id_},{DIAGNOSES[k % len(DIAGNOSES)]},histo,45.0,male,trunk,rosendahl" for k, id_ in enumerate(ids)
+    ]
+    images = {id_: encoded(picture(k, (150, 90))) for k, id_ in enumerate(ids)}
+    return ham_folder(tmp_path_factory.mktemp("data"), metadata(rows), images)
+
+
+@pytest.fixture(scope="module")
+def cell(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cell trained on cropped images with everything that is done to them; it predicts the mean over d4."""
     result = skineval.bench(
-        data=DATA,
+        data=str(folder),
         external="synthetic:images=80:seed=1",
         models="cnn:width=4",
         imbalance="none",
@@ -32,11 +46,13 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Path:
         precision="fp32",
         replicates=1000,
         augment="strong",
+        fit="crop",
         tta="d4",
         device="cpu",
         out=tmp_path_factory.mktemp("runs") / "bench",
     )
     assert result.cells["status"].tolist() == ["done"]
+    assert tomllib.loads((result.folder / "recipe.toml").read_text())["fit"] == "crop"
     return result.folder / "cells" / str(result.cells["run_id"][0])
 
 
@@ -48,31 +64,36 @@ def altered(cell: Path, folder: Path, **changes: object) -> Path:
     return folder
 
 
-def pixels(image_ids: list[str], table: LesionTable) -> np.ndarray:
-    """These images, (n, 32, 32, 3)."""
-    rows = [int(np.flatnonzero(table.frame["image_id"] == id_)[0]) for id_ in image_ids]
-    return table.images.pixels(rows, 32)
-
-
-def test_a_model_predicts_as_the_bench_did(cell: Path) -> None:
+def test_a_model_predicts_files_as_the_bench_did(cell: Path, folder: Path) -> None:
     model = skineval.load_model(cell, device="cpu")
-    assert model.about.tta == "d4"
-    own, (external,) = cell / "predictions.csv", (cell / "external").glob("*.csv")
-    for path, table in ((own, synthetic.load(images=100)), (external, synthetic.load(images=80, seed=1))):
-        frame = pd.read_csv(path)
-        images = pixels(frame["image_id"].tolist(), table)
-        ours = model.predict_proba(images)
-        np.testing.assert_allclose(ours, frame[list(model.classes)], atol=1e-5)
-        np.testing.assert_allclose(model.predict_proba(np.rot90(images, axes=(1, 2))), ours, atol=1e-6)
+    assert (model.about.fit, model.about.tta) == ("crop", "d4")
+    frame = pd.read_csv(cell / "predictions.csv")
+    files = [folder / "images" / f"{id_}.jpg" for id_ in frame["image_id"]]
+    # The same pixels to the last grey level, in batches of another size.
+    np.testing.assert_allclose(model.predict_proba(files), frame[list(model.classes)], atol=1e-5)
 
 
-def test_models_without_it_predict_plainly(cell: Path, tmp_path: Path) -> None:
-    model, plain = (skineval.load_model(path, device="cpu") for path in (cell, altered(cell, tmp_path, tta="none")))
-    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    assert np.abs(model.predict_proba(images) - plain.predict_proba(images)).max() > 1e-7
+def test_a_model_predicts_external_images_as_the_bench_did_however_they_are_turned(cell: Path) -> None:
+    model = skineval.load_model(cell, device="cpu")
+    (external,) = (cell / "external").glob("*.csv")
+    frame, table = pd.read_csv(external), synthetic.load(images=80, seed=1)
+    rows = [int(np.flatnonzero(table.frame["image_id"] == id_)[0]) for id_ in frame["image_id"]]
+    images = table.images.pixels(rows, 32)
+    ours = model.predict_proba(images)
+    np.testing.assert_allclose(ours, frame[list(model.classes)], atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(np.rot90(images, axes=(1, 2))), ours, atol=1e-6)
 
 
-@pytest.mark.parametrize("tta", ["d8", ["d4"], 4, None])
-def test_unknown_test_time_augmentation_is_refused(cell: Path, tmp_path: Path, tta: object) -> None:
-    with pytest.raises(ModelFileError, match=r"model\.json cannot be read: tta is .*, which should be 'none' or 'd4'"):
-        skineval.load_model(altered(cell, tmp_path, tta=tta))
+@pytest.mark.parametrize(("key", "kept"), [("tta", "none"), ("fit", "pad"), ("fit", "squash")])
+def test_a_model_predicts_as_its_file_says(cell: Path, tmp_path: Path, key: str, kept: str) -> None:
+    model = skineval.load_model(cell, device="cpu")
+    other = skineval.load_model(altered(cell, tmp_path, **{key: kept}), device="cpu")
+    assert np.abs(model.predict_proba([WIDE]) - other.predict_proba([WIDE])).max() > 1e-7
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"), [("tta", "d8"), ("tta", ["d4"]), ("tta", 4), ("tta", None), ("fit", "stretch")]
+)
+def test_what_a_model_cannot_do_is_refused(cell: Path, tmp_path: Path, key: str, kept: object) -> None:
+    with pytest.raises(ModelFileError, match=rf"model\.json cannot be read: {key} is .*, which should be '"):
+        skineval.load_model(altered(cell, tmp_path, **{key: kept}))

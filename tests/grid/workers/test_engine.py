@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-
 import pandas as pd
 import pytest
 
-from tests.conftest import TINY, install_plugin, run_program
+from tests.conftest import TINY, install_plugin, run_here, run_program
 
 BROKEN = """
 import os
@@ -78,8 +73,6 @@ def skineval_register_explainers():
     return [skineval.Explainer("bad", attribute, "Explains nothing.", parameters={"kind": parameter})]
 """
 
-TRAINING = (*TINY, "--epochs=6", "--explainers=")
-
 
 def predictions(folder):
     return {path.parent.name: path.read_bytes() for path in sorted(folder.glob("cells/*/predictions.csv"))}
@@ -89,7 +82,7 @@ def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
     env = install_plugin(tmp_path / "site", "broken", BROKEN)
     kinds = ("shape", "nan", "raise", "die", "fine")
     models = ",".join(f"broken:kind={kind}" for kind in kinds)
-    done = run_program(
+    done = run_here(
         "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
     )
     assert done.returncode == 1, done.stderr
@@ -105,7 +98,7 @@ def test_a_broken_cell_is_a_row_and_the_grid_goes_on(tmp_path):
     assert "exit code 7" in report
     assert "<b>" not in report.replace("\\<b>", "").replace("&lt;b", "")
 
-    again = run_program(
+    again = run_here(
         "bench", *TINY, f"--models={models}", "--epochs=2", "--explainers=", "--out=out", cwd=tmp_path, env=env
     )
     assert again.returncode == 1
@@ -121,7 +114,7 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
 
     def bench(explainers):
         arguments = (*TINY, "--epochs=1", f"--explainers={explainers}", "--out=out")
-        done = run_program("bench", *arguments, cwd=tmp_path, env=env)
+        done = run_here("bench", *arguments, cwd=tmp_path, env=env)
         cells = pd.read_csv(tmp_path / "out/cells.csv", keep_default_na=False)
         assert list(cells["status"]) == ["done"], done.stderr
         return done, list(cells["reason"]), (tmp_path / "out/results.csv").read_bytes()
@@ -137,7 +130,7 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
         assert all(reason.startswith("explaining with bad") and f": {why}" in reason for reason in reasons)
         assert measured == results
     if kind == "raise":
-        assert run_program("report", "out", cwd=tmp_path, env=env).returncode == 1
+        assert run_here("report", "out", cwd=tmp_path, env=env).returncode == 1
     done, reasons, measured = bench("")
     assert (done.returncode, reasons, measured) == (0, [""], results)
     assert predictions(tmp_path / "out") == trained
@@ -152,7 +145,7 @@ def test_what_cannot_be_added_to_finished_cells_takes_nothing_from_them(tmp_path
 )
 def test_console_cells_and_report_agree_on_a_cell_of_which_only_an_explanation_fails(tmp_path, explainers, why):
     env = install_plugin(tmp_path / "site", "bad", BAD_EXPLAINER)
-    done = run_program("bench", *TINY, "--epochs=1", f"--explainers={explainers}", "--out=out", cwd=tmp_path, env=env)
+    done = run_here("bench", *TINY, "--epochs=1", f"--explainers={explainers}", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert f"incomplete cnn:width=4/none fold 0 seed 0: {why}" in done.stderr
     cells = pd.read_csv(tmp_path / "out/cells.csv")
@@ -168,7 +161,7 @@ def test_console_cells_and_report_agree_on_a_cell_of_which_only_an_explanation_f
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
     env = install_plugin(tmp_path / "site", "broken", BROKEN)
     models = "--models=broken:kind=nan,cnn:width=4"
-    done = run_program("bench", *TINY, models, "--epochs=1", "--fail-fast", "--out=out", cwd=tmp_path, env=env)
+    done = run_here("bench", *TINY, models, "--epochs=1", "--fail-fast", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1
     cells = pd.read_csv(tmp_path / "out/cells.csv")
     assert list(cells["status"]) == ["failed", "not run"]
@@ -181,7 +174,7 @@ def test_cells_that_an_interruption_left_out_are_rows_too(tmp_path):
     models = "--models=cnn:width=4,broken:kind=interrupt"
     stopped = run_program("bench", *TINY, models, "--epochs=1", "--explainers=", "--out=out", cwd=tmp_path, env=env)
     assert stopped.returncode == 130, stopped.stderr
-    report = run_program("report", "out", cwd=tmp_path, env=env)
+    report = run_here("report", "out", cwd=tmp_path, env=env)
     assert report.returncode == 1
     assert "interrupted, or still running" in report.stdout
     verdict = (tmp_path / "out/report.md").read_text()
@@ -192,40 +185,9 @@ def test_cells_that_an_interruption_left_out_are_rows_too(tmp_path):
     assert "interrupted" in cells["reason"][1]
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """The predictions of a finished training."""
-    folder = tmp_path_factory.mktemp("whole")
-    done = run_program("bench", *TRAINING, "--out=out", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return predictions(folder / "out")
-
-
-def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path, uninterrupted):
-    child = subprocess.Popen(
-        [sys.executable, "-m", "skineval", "bench", *TRAINING, "--out=out"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("out/networks/*/last.safetensors")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert "run the same command again" in errors
-    assert "Traceback" not in errors
-    done = run_program("bench", *TRAINING, "--out=out", cwd=tmp_path)
-    assert done.returncode == 0
-    assert predictions(tmp_path / "out") == uninterrupted
-
-
 def test_two_jobs_run_side_by_side(tmp_path):
     arguments = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=1", "--explainers=", "--jobs=2", "--out=out")
-    done = run_program("bench", *arguments, cwd=tmp_path, env={"OMP_NUM_THREADS": "1"})
+    done = run_here("bench", *arguments, cwd=tmp_path, env={"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert list(pd.read_csv(tmp_path / "out/cells.csv")["status"]) == ["done"] * 3
 
@@ -233,7 +195,7 @@ def test_two_jobs_run_side_by_side(tmp_path):
 def test_an_error_that_a_gpu_keeps_until_the_process_ends_costs_one_cell(tmp_path):
     env = install_plugin(tmp_path / "site", "skineval-broken", BROKEN)
     models = "--models=broken:kind=poison,broken:kind=fine"
-    done = run_program("bench", *TINY, models, "--epochs=1", "--explainers=", "--out=out", cwd=tmp_path, env=env)
+    done = run_here("bench", *TINY, models, "--epochs=1", "--explainers=", "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 1, done.stderr
     cells = pd.read_csv(tmp_path / "out" / "cells.csv").set_index("model")
     assert list(cells["status"]) == ["failed", "done"]
@@ -247,7 +209,7 @@ def test_the_folder_of_a_search_is_left_alone(fresh, tmp_path):
     folder.mkdir()
     for name in ("search.json", "recipe.toml"):
         (folder / name).write_text("mine")
-    done = run_program("bench", *TINY, "--models=cnn:width=4", "--out=out", *fresh, cwd=tmp_path)
+    done = run_here("bench", *TINY, "--models=cnn:width=4", "--out=out", *fresh, cwd=tmp_path)
     assert done.returncode == 2
     assert "the folder of a search for settings" in done.stderr
     assert [(path.name, path.read_text()) for path in sorted(folder.iterdir())] == [
