@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -33,6 +33,7 @@ LABELS = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")
 ROWS = 512  #: read at a time
 
 _FIRST, _LAST = "pixel0000", "label"
+_PLAIN = b"0123456789+-.eE, \t\n"  #: what finite numbers are written with
 
 
 def recognise(files: Sequence[StoredFile], path: Path) -> bool:
@@ -121,12 +122,9 @@ def _parse(name: str, block: Mapping[int, str], columns: int) -> NDArray[np.uint
             raise DataError(
                 f"{name}: row {row} has {line.count(',') + 1} fields, and the header {columns}.", "Download it again."
             )
-    try:
-        cells = np.loadtxt(list(block.values()), dtype=np.float64, delimiter=",", comments=None, ndmin=2)
-    except ValueError:
-        cells = np.array([[_number(cell) for cell in line.split(",")] for line in block.values()])
+    cells = _numbers(block.values())
     # Written so that NaN fails too.
-    wrong = np.argwhere(~((cells >= 0) & (cells <= 255) & (cells % 1 == 0)))
+    wrong = np.argwhere(~((cells >= 0) & (cells <= 255) & (cells == np.floor(cells))))
     if len(wrong):
         place, column = wrong[0]
         row = list(block)[place]
@@ -136,6 +134,18 @@ def _parse(name: str, block: Mapping[int, str], columns: int) -> NDArray[np.uint
             "Download it again.",
         )
     return cells.astype(np.uint8)
+
+
+def _numbers(lines: Collection[str]) -> NDArray[np.float64]:
+    """The cells of lines that have equally many; NaN for what is no number."""
+    import pandas as pd
+
+    text = "".join(lines).encode()
+    # Of other text pandas takes "True" for 1, a cell to end at a null byte, and a byte-order mark for nothing.
+    if not text.translate(None, _PLAIN):
+        with suppress(ValueError):
+            return pd.read_csv(io.BytesIO(text), header=None, dtype=np.float64).to_numpy()
+    return np.array([[_number(cell) for cell in line.split(",")] for line in lines])
 
 
 def _number(cell: str) -> float:

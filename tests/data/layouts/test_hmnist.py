@@ -109,6 +109,10 @@ BAD: dict[str, tuple[object, list[str], str]] = {
     "half a pixel": ([row(0, 1.5)], HEADER, "row 2 has '1.5' in column 1"),
     "no number": ([row(), row(), row(0, "=cmd()")], HEADER, "row 4 has '=cmd()' in column 1"),
     "nan": ([row(0, "nan")], HEADER, "row 2 has 'nan' in column 1"),
+    "infinity": ([row(0, "inf")], HEADER, "row 2 has 'inf' in column 1"),
+    "a word for 1": ([row(0, "True")], HEADER, "row 2 has 'True' in column 1"),
+    "null byte": ([row(0, "1\0")], HEADER, "row 2 has '1\\x00' in column 1"),
+    "mark within": ([row(0, "\ufeff1")], HEADER, "row 2 has '\\ufeff1' in column 1"),
     "empty cell": ([row(0, "")], HEADER, "row 2 has '' in column 1"),
     "label 7": ([row(), row(7)], HEADER, "1 rows have a label that is none of 0 to 6: row 3 7"),
     "short row": ([row(), row(n=63)], HEADER, "row 3 has 64 fields, and the header 65"),
@@ -132,6 +136,12 @@ def test_rows_are_counted_across_blocks(tmp_path: Path) -> None:
     rows = [row(label % 7) for label in range(1200)]
     rows[1111] = row(0, 300)
     assert "row 1113 has '300'" in refused(written(tmp_path, rows))
+
+
+def test_quoted_numbers_are_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, [row()])
+    file.write_bytes(file.read_bytes().replace(b"\n7,", b'\n"7",'))
+    assert "row 2 has '\"7\"' in column 1" in refused(file)
 
 
 def test_binary_below_the_header_is_refused(tmp_path: Path) -> None:
