@@ -9,9 +9,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,16 @@ from skineval.base.files import DiskError, atomic_rename, disk_error
 from skineval.base.terms import Fit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.pixels.resizing import accelerated
-from skineval.data.pixels.store_file import About, Shape, StoreFile, chunks, finished_chunks, journal_line, write_about
+from skineval.data.pixels.store_file import (
+    LINE,
+    About,
+    Shape,
+    StoreFile,
+    chunks,
+    finished_chunks,
+    journal_line,
+    write_about,
+)
 from skineval.data.pixels.threads import in_order
 from skineval.values.lesion_table import Images, fit_keyword
 
@@ -35,22 +42,21 @@ def build(images: Images, file: StoreFile, about: About, progress: Progress | No
     that cannot be decoded, and DiskError; nothing is left then. Whatever else stops it leaves the finished chunks.
     """
     shape = about.shape
-    _sweep(file)
     kept = finished_chunks(file, shape)
     pieces = chunks(shape)[len(kept) :]
     there = pieces[0].start if pieces else about.images
+    size = there * math.prod(shape[1:])
     try:
-        _check_space(file, shape, there)
-        size = there * math.prod(shape[1:])
-        decoded = _decode(images, pieces, shape, about.fit, progress)
-        with _Part(file, kept, size) as part, accelerated(), closing(decoded):
-            for pixels in decoded:
-                part.add(pixels)
-        write_about(file, replace(about, crc32=tuple(part.checksums)))
+        _sweep(file, len(kept), size)
+        _check_space(file, math.prod(shape) - size)
+        with accelerated(), closing(_decode(images, pieces, shape, about.fit, progress)) as decoded:
+            crc32 = (*kept, *(_append(file, pixels) for pixels in decoded))
+        write_about(file, replace(about, crc32=crc32))
         atomic_rename(file.part, file.path)
         file.journal.unlink()
     except (DataError, DiskError):
-        _discard(file)
+        for path in (file.part, file.journal, file.about):
+            path.unlink(missing_ok=True)
         raise
     return there
 
@@ -60,48 +66,34 @@ def temporary_files(file: StoreFile) -> Iterator[Path]:
     return file.path.parent.glob(f".{file.path.stem}.*.part")
 
 
-class _Part:
-    """The pixels made so far, with their journal; use as a context manager."""
+def _sweep(file: StoreFile, kept: int, size: int) -> None:
+    """Remove what is no use: a damaged store, whose room is needed, and what a killed builder left in disorder.
 
-    def __init__(self, file: StoreFile, checksums: Sequence[int], size: int) -> None:
-        self.checksums = list(checksums)
-        self._path = file.path
-        lines = b"".join(map(journal_line, self.checksums))
-        self._sizes = {file.part: size, file.journal: len(lines)}
-        self._files: list[FileIO] = []
-
-    def __enter__(self) -> _Part:
-        try:
-            for path, size in self._sizes.items():
-                path.touch()
-                os.truncate(path, size)
-                self._files.append(path.open("ab", buffering=0))
-        except OSError as error:
-            self.__exit__()
-            raise disk_error(self._path, error) from error
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for file in self._files:
-            file.close()
-
-    def add(self, pixels: NDArray[np.uint8]) -> None:
-        """Write a chunk, then its line: a line without its chunk would be found out, but cost time."""
-        checksum = zlib.crc32(pixels.data)
-        try:
-            part, journal = self._files
-            _write(part, pixels.data.cast("B"))
-            _write(journal, journal_line(checksum))
-        except OSError as error:
-            raise disk_error(self._path, error) from error
-        self.checksums.append(checksum)
+    The first `kept` chunks of its part stay, which have `size` bytes. Raises DiskError.
+    """
+    try:
+        for path in (file.path, *temporary_files(file)):
+            path.unlink(missing_ok=True)
+        for path, length in ((file.part, size), (file.journal, kept * LINE)):
+            path.touch()
+            os.truncate(path, length)
+    except OSError as error:
+        raise disk_error(file.path, error) from error
 
 
-def _write(file: FileIO, content: bytes | memoryview) -> None:
-    """Unbuffered: what a full disk does not take must not be tried again when the file is closed."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[file.write(rest) :]
+def _append(file: StoreFile, pixels: NDArray[np.uint8]) -> int:
+    """Write a chunk, then its line: a line without its chunk would be found out, but cost time.
+
+    Returns the checksum. Raises DiskError.
+    """
+    checksum = zlib.crc32(pixels.data)
+    try:
+        for path, content in ((file.part, pixels.data), (file.journal, journal_line(checksum))):
+            with path.open("ab") as opened:
+                opened.write(content)
+    except OSError as error:
+        raise disk_error(file.path, error) from error
+    return checksum
 
 
 def _decode(
@@ -134,7 +126,8 @@ def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np
     try:
         pixels = images.pixels(rows, size, **fit_keyword(images.pixels, fit))
     except DataError as error:
-        return [error] if len(rows) == 1 else _errors(images, rows, size, fit) or [error]
+        alone = (_try(images, [row], size, fit) for row in rows) if len(rows) > 1 else ()
+        return [one for result in alone if isinstance(result, list) for one in result] or [error]
     expected = (len(rows), size, size, 3)
     if pixels.shape != expected or pixels.dtype != np.uint8:
         raise PluginError(
@@ -144,29 +137,11 @@ def _try(images: Images, rows: Sequence[int], size: int, fit: Fit) -> NDArray[np
     return np.ascontiguousarray(pixels)
 
 
-def _errors(images: Images, rows: Sequence[int], size: int, fit: Fit) -> list[DataError]:
-    """The error of each row that cannot be decoded by itself."""
-    tried = (_try(images, [row], size, fit) for row in rows)
-    return [error for result in tried if isinstance(result, list) for error in result]
-
-
-def _check_space(file: StoreFile, shape: Shape, there: int) -> None:
+def _check_space(file: StoreFile, needed: int) -> None:
     """Refuse what will not fit before hours of decoding; raises DiskError."""
-    needed = math.prod(shape) - there * math.prod(shape[1:])
     free = shutil.disk_usage(file.path.parent).free
     if needed > free:
         raise DiskError(
             f"Cannot write {file.path}: {needed / 1e6:,.1f} MB are needed, and {free / 1e6:,.1f} MB are free.",
             "Free some space, or choose another cache folder with the environment variable SKINEVAL_CACHE.",
         )
-
-
-def _sweep(file: StoreFile) -> None:
-    """Remove what is no use: a damaged store, whose room is needed, and temporary files of a killed builder."""
-    for path in (file.path, *temporary_files(file)):
-        path.unlink(missing_ok=True)
-
-
-def _discard(file: StoreFile) -> None:
-    for path in (file.part, file.journal, file.about):
-        path.unlink(missing_ok=True)

@@ -83,29 +83,17 @@ def remove(store: CachedStore) -> bool:
 def _look(file: StoreFile) -> CachedStore:
     known = _files(file)
     times = [known[file.about].st_mtime] if file.about in known else [one.st_mtime for one in known.values()]
-    about = _about(file)
-    return CachedStore(
-        file,
-        about,
-        _state(file, about),
-        sum(one.st_size for one in known.values()),
-        datetime.fromtimestamp(max(times, default=0), UTC),
-    )
-
-
-def _about(file: StoreFile) -> About | None:
-    try:
-        return read_about(file)
-    except (OSError, ValueError):
-        return None
-
-
-def _state(file: StoreFile, about: About | None) -> str:
+    about = None
+    with suppress(OSError, ValueError):
+        about = read_about(file)
     if is_taken(file):
-        return f"{BUILDING} by {holder(file)}"
-    if not file.path.exists():
-        return UNFINISHED
-    return COMPLETE if about is not None else UNREADABLE
+        state = f"{BUILDING} by {holder(file)}"
+    elif not file.path.exists():
+        state = UNFINISHED
+    else:
+        state = UNREADABLE if about is None else COMPLETE
+    used = datetime.fromtimestamp(max(times, default=0), UTC)
+    return CachedStore(file, about, state, sum(one.st_size for one in known.values()), used)
 
 
 def _files(file: StoreFile) -> dict[Path, os.stat_result]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
-from skineval.base.files import atomic_write, disk_error
+from skineval.base.files import DiskError, atomic_write, disk_error
 from skineval.data.pixels.store_file import StoreFile
 
 LOOK = 0.5  #: seconds between looks at how far the other process is
@@ -22,32 +22,37 @@ def turn(file: StoreFile, on_wait: Callable[[str], None], on_look: Callable[[], 
     While another process holds it, `on_wait` is told which one that is, once for each, and `on_look` is called every
     `LOOK` seconds. Raises DiskError where the folder cannot be written.
     """
-    lock = FileLock(file.lock)
-    try:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        _wait(lock, file, on_wait, on_look)
-    except OSError as error:
-        raise disk_error(file.path, error) from error
-    try:
-        atomic_write(file.builder, f"process {os.getpid()} on {socket.gethostname()}")
-        yield
-    finally:
-        with suppress(OSError):
-            file.builder.unlink()
-        lock.release()
+    told = ""
+    while True:
+        # The first look is short: most often nobody is there.
+        with try_turn(file, LOOK if told else 0.05) as taken:
+            if taken:
+                atomic_write(file.builder, f"process {os.getpid()} on {socket.gethostname()}")
+                try:
+                    yield
+                finally:
+                    with suppress(OSError):
+                        file.builder.unlink()
+                return
+        if (name := holder(file)) != told:
+            on_wait(name)
+            told = name
+        on_look()
 
 
 @contextmanager
-def try_turn(file: StoreFile) -> Iterator[bool]:
-    """Hold the lock of a store if nobody does, and say whether it is held now. Raises OSError of the lock file."""
+def try_turn(file: StoreFile, wait: float = 0) -> Iterator[bool]:
+    """Hold the lock of a store if nobody does for `wait` seconds, and say whether it is held now; raises DiskError."""
     lock = FileLock(file.lock)
     try:
-        lock.acquire(blocking=False)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=wait)
     except Timeout:
-        yield False
-        return
+        pass
+    except OSError as error:
+        raise disk_error(file.path, error) from error
     try:
-        yield True
+        yield lock.is_locked
     finally:
         lock.release()
 
@@ -59,7 +64,7 @@ def is_taken(file: StoreFile) -> bool:
     try:
         with try_turn(file) as free:
             return not free
-    except OSError:
+    except DiskError:
         return False  # a folder that cannot be written has no builders
 
 
@@ -69,17 +74,3 @@ def holder(file: StoreFile) -> str:
         return file.builder.read_text(encoding="utf-8", errors="replace")[:200] or "another process"
     except OSError:
         return "another process"
-
-
-def _wait(lock: FileLock, file: StoreFile, on_wait: Callable[[str], None], on_look: Callable[[], None]) -> None:
-    told = ""
-    while True:
-        try:
-            # The first look is short: most often nobody is there.
-            lock.acquire(timeout=LOOK if told else 0.05)
-            return
-        except Timeout:
-            if (name := holder(file)) != told:
-                on_wait(name)
-                told = name
-            on_look()

@@ -22,8 +22,8 @@ SUFFIX = ".uint8"
 #: Bytes that are decoded by one thread at a time and covered by one checksum; at most `CHUNK_ROWS` images.
 CHUNK_BYTES = 4_000_000
 CHUNK_ROWS = 64
+LINE = 9  #: bytes of a line of the journal
 
-_LINE = 9  #: bytes of a line of the journal
 _CHECKSUM = re.compile(rb"[0-9a-f]{8}")
 
 Shape = tuple[int, int, int, int]
@@ -66,7 +66,7 @@ class StoreFile:
     def journal_lines(self) -> int:
         """Chunks that are finished, by the journal; 0 where there is none."""
         try:
-            return self.journal.stat().st_size // _LINE
+            return self.journal.stat().st_size // LINE
         except OSError:
             return 0
 
