@@ -14,21 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.codec import to_json
 from skineval.base.errors import SHOWN, DataError, PluginError
-from skineval.base.files import DiskError, atomic_rename, disk_error
+from skineval.base.files import DiskError, atomic_rename, atomic_write, disk_error
 from skineval.base.terms import Fit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.pixels.resizing import accelerated
-from skineval.data.pixels.store_file import (
-    LINE,
-    About,
-    Shape,
-    StoreFile,
-    chunks,
-    finished_chunks,
-    journal_line,
-    write_about,
-)
+from skineval.data.pixels.store_file import LINE, About, Shape, StoreFile, chunks, finished_chunks, journal_line
 from skineval.data.pixels.threads import in_order
 from skineval.values.lesion_table import Images, fit_keyword
 
@@ -51,7 +43,7 @@ def build(images: Images, file: StoreFile, about: About, progress: Progress | No
         _check_space(file, math.prod(shape) - size)
         with accelerated(), closing(_decode(images, pieces, shape, about.fit, progress)) as decoded:
             crc32 = (*kept, *(_append(file, pixels) for pixels in decoded))
-        write_about(file, replace(about, crc32=crc32))
+        atomic_write(file.about, to_json(replace(about, crc32=crc32)))
         atomic_rename(file.part, file.path)
         file.journal.unlink()
     except (DataError, DiskError):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from skineval.base.errors import UsageError
+from skineval.base.codec import read_json
+from skineval.base.errors import DataError, UsageError
 from skineval.base.files import disk_error
 from skineval.data.pixels.build import temporary_files
 from skineval.data.pixels.lock import holder, is_taken, try_turn
 from skineval.data.pixels.store import STORES
-from skineval.data.pixels.store_file import SUFFIX, About, StoreFile, damage, read_about
+from skineval.data.pixels.store_file import SUFFIX, About, StoreFile, damage
 
 BUILDING = "being prepared"
 COMPLETE = "complete"
@@ -84,8 +85,8 @@ def _look(file: StoreFile) -> CachedStore:
     known = _files(file)
     times = [known[file.about].st_mtime] if file.about in known else [one.st_mtime for one in known.values()]
     about = None
-    with suppress(OSError, ValueError):
-        about = read_about(file)
+    with suppress(DataError):
+        about = read_json(About, file.about, "")
     if is_taken(file):
         state = f"{BUILDING} by {holder(file)}"
     elif not file.path.exists():

@@ -20,7 +20,7 @@ from PIL import features
 from skineval.base.terms import Fit
 from skineval.data.pixels.build import Progress, build
 from skineval.data.pixels.lock import turn
-from skineval.data.pixels.store_file import FORMAT, MISSING, SUFFIX, About, Shape, StoreFile, chunks, damage
+from skineval.data.pixels.store_file import MISSING, SUFFIX, About, Shape, StoreFile, chunks, damage
 from skineval.values.lesion_table import LesionTable
 
 STORES = "pixels"  #: the folder of all stores in the cache
@@ -89,6 +89,7 @@ def _describe(table: LesionTable, size: int, fit: Fit) -> About:
     decoders = [f"{name} {version(name)}" for name in ("pillow", "torch", "simplejpeg")]
     jpeg = features.version("libjpeg_turbo") or features.version("jpg")
     return About(
+        format=2,
         data=table.name,
         fingerprint=table.fingerprint,
         images=len(table),
@@ -107,7 +108,7 @@ def _key(about: About) -> str:
         "size": about.size,
         "fit": about.fit,
         "decoder": about.decoder,
-        "format": FORMAT,
+        "format": about.format,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{about.size}px-{about.fit}-{digest[:32]}"

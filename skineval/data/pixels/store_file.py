@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import zlib
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from skineval.base.files import atomic_write
+from skineval.base.codec import read_json
+from skineval.base.errors import DataError
 from skineval.base.terms import Fit
 from skineval.data.pixels.threads import in_order
 
-FORMAT = 2  #: raise it when the same images would be stored differently
 MISSING = "missing"
 SUFFIX = ".uint8"
 
@@ -75,6 +75,7 @@ class StoreFile:
 class About:
     """What a store holds."""
 
+    format: Literal[2]  #: raise it when the same images would be stored differently
     data: str  #: name of the data set
     fingerprint: str  #: of the data set
     images: int
@@ -90,27 +91,6 @@ class About:
         return (self.images, self.size, self.size, 3)
 
 
-def write_about(file: StoreFile, about: About) -> None:
-    """Write the JSON file beside a store; raises DiskError."""
-    atomic_write(file.about, json.dumps({"format": FORMAT, **asdict(about)}))
-
-
-def read_about(file: StoreFile) -> About:
-    """Read it; raises OSError where it cannot be read and ValueError where it is damaged or of another format."""
-    fields = json.loads(file.about.read_text(encoding="utf-8"))
-    if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
-        raise ValueError("not in the format of this version")
-    try:
-        about = About(**{**fields, "crc32": tuple(fields["crc32"])})
-    except (TypeError, KeyError) as error:
-        raise ValueError(str(error)) from None
-    numbers = (about.images, about.size, *about.crc32)
-    texts = (about.data, about.fingerprint, about.fit, about.decoder, about.made)
-    if not all(type(value) is int for value in numbers) or not all(type(value) is str for value in texts):
-        raise ValueError("values of the wrong type")
-    return about
-
-
 def damage(file: StoreFile, shape: Shape | None = None) -> str:
     """What is wrong with a store: "" where nothing is, `MISSING` where there is none.
 
@@ -120,13 +100,13 @@ def damage(file: StoreFile, shape: Shape | None = None) -> str:
     if not file.path.exists():
         return MISSING
     try:
-        about = read_about(file)
+        about = read_json(About, file.about, "")
         expected = shape or about.shape
         if about.shape != expected or file.path.stat().st_size != math.prod(expected):
             return "of the wrong size"
         found = tuple(checksums(file.path, expected, len(chunks(expected))))
-    except (OSError, ValueError) as error:
-        return f"unreadable ({error})"
+    except (OSError, DataError) as error:
+        return f"unreadable ({str(error).rstrip('.')})"
     return "" if found == about.crc32 else "damaged"
 
 
