@@ -37,7 +37,7 @@ IMPORTED = (
     "matplotlib.pyplot",
     "scipy.optimize",
     "skineval.api",
-    "skineval.builtins.cnn",
+    "skineval.builtins.architectures",
     "skineval.cli",
     "skineval.cli.bench_progress",
     "skineval.grid.run",

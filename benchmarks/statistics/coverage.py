@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PLAIN, SMALL, WEIGHED, answers, truth
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, figures, percentile_interval
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.predictions import Predictions

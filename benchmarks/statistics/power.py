@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.statistics.world import System, World, answers
 from skineval.measure.comparisons import differences
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 from skineval.report.document.tables import Column, Row, Table
 
 ALPHA = 0.05

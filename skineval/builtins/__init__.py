@@ -8,10 +8,10 @@ from skineval.builtins.architectures import ARCHITECTURES
 from skineval.builtins.datasets import SOURCES
 from skineval.builtins.explainers import EXPLAINERS
 from skineval.builtins.imbalance import STRATEGIES
-from skineval.builtins.metrics import METRICS
 from skineval.builtins.reporters import REPORTERS
 from skineval.catalog.hooks import hookimpl
 from skineval.catalog.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
+from skineval.measure.names import METRICS
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from skineval.builtins.imagenet import fetch, weights_path
+from skineval.builtins.imagenet import Checkpoint
 from skineval.catalog.specs import Architecture, Parameter
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Family:
     min_image_size: int = 32  #: the smallest that works, or, where any does, one position of the last maps
     image_size_step: int = 1
     bfloat16_on_cpu: bool = True
+    normalised: bool = False  #: what the last layer reads, in the classifier
     conv_cam_layer: str = ""  #: where a head of maps reads others
 
     @property
@@ -57,7 +58,7 @@ EFFICIENTNET = Family("classifier", "1", "features", bfloat16_on_cpu=False)
 # Howard et al., arXiv 1905.02244
 MOBILENET = Family("classifier", "3", "features", bfloat16_on_cpu=False)
 # Liu et al., arXiv 2201.03545
-CONVNEXT = Family("classifier", "2", "features")
+CONVNEXT = Family("classifier", "2", "features", normalised=True)
 # Iandola et al., arXiv 1602.07360
 SQUEEZENET = Family("classifier", "3", "features", min_image_size=17)
 # Liu et al., arXiv 2103.14030 and, for V2, 2111.09883
@@ -73,22 +74,33 @@ VIT = Family(
 )
 
 
-def build(num_classes: int, *, weights: str | None, name: str, checkpoint: str, head: str = "linear") -> nn.Module:
+def build(num_classes: int, *, weights: str | None, checkpoint: Checkpoint, head: str = "linear") -> nn.Module:
     """A network of torchvision's with the head asked for; ImageNet weights for all that they fit."""
     from skineval.builtins.torchvision_networks import build_torchvision
     from skineval.train.weights import load_into
 
-    network = build_torchvision(num_classes, name=name, head=head)
+    network = build_torchvision(num_classes, name=checkpoint.network, head=head)
     if weights is not None:
-        load_into(network, fetch(checkpoint))
+        load_into(network, checkpoint.fetch())
     return network
 
 
 def build_cnn(num_classes: int, *, weights: str | None, width: int, dropout: float) -> nn.Module:
-    """The plain network; there are no pretrained weights for it."""
-    from skineval.builtins.cnn import build_cnn
+    """A plain network: five 3x3 convolutions with batch normalisation, max-pooling between them; a global mean and a
+    linear head. There are no pretrained weights for it.
+    """
+    from torch import nn
 
-    return build_cnn(num_classes, width=width, dropout=dropout)
+    features: list[nn.Module] = []
+    inputs = 3
+    for doublings in (0, 1, 2, 3, 3):
+        outputs = width * 2**doublings
+        if features:
+            features.append(nn.MaxPool2d(2))
+        features += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        inputs = outputs
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(inputs, num_classes)]
+    return nn.Sequential(nn.Sequential(*features), *head)
 
 
 def resolve(architecture: Architecture, *, head: str, variants: Mapping[str, Architecture]) -> Architecture:
@@ -99,22 +111,22 @@ def resolve(architecture: Architecture, *, head: str, variants: Mapping[str, Arc
 def _torchvision(
     name: str,
     family: Family,
-    checkpoint: str,
     summary: str,
     n_parameters: int,
     embedding: int,
     *,
+    version: int = 1,
     image_size: int = 224,
-    maps: int | None = None,
-    neck: int = 0,
+    maps: int = 0,
 ) -> Architecture:
     """`embedding` is the width of what the last layer reads, `maps` how many the backbone returns, if other than that.
 
-    `neck` counts the numbers in the classifier before its last layer, which a convolutional head replaces, too.
+    A dense layer stands between the two then. `version` is that of the ImageNet weights.
     """
+    checkpoint = Checkpoint(name, version)
     plain = Architecture(
         name,
-        partial(build, name=name, checkpoint=checkpoint),
+        partial(build, checkpoint=checkpoint),
         summary,
         image_size=image_size,
         min_image_size=family.min_image_size,
@@ -123,11 +135,12 @@ def _torchvision(
         cam_layer=family.cam_layer,
         n_parameters=n_parameters,
         bfloat16_on_cpu=family.bfloat16_on_cpu,
-        fetch_weights=partial(fetch, checkpoint),
-        weights_path=partial(weights_path, checkpoint),
+        fetch_weights=checkpoint.fetch,
+        weights_path=checkpoint.path,
         parameters={"head": HEAD},
     )
     headless = n_parameters - _dense(embedding, CLASSES)
+    neck = _dense(maps, embedding) if maps else 2 * embedding if family.normalised else 0
     conv = replace(
         plain,
         head=f"{family.classifier}.9",
@@ -149,179 +162,50 @@ def _dense(inputs: int, outputs: int) -> int:
 
 
 ARCHITECTURES = (
+    _torchvision("resnet18", RESNET, "ResNet of 18 layers, the usual small baseline.", 11_180_103, 512),
+    _torchvision("resnet34", RESNET, "ResNet of 34 layers.", 21_288_263, 512),
+    _torchvision("resnet50", RESNET, "ResNet of 50 layers with bottlenecks.", 23_522_375, 2048, version=2),
+    _torchvision("resnet101", RESNET, "ResNet of 101 layers with bottlenecks.", 42_514_503, 2048, version=2),
+    _torchvision("densenet121", DENSENET, "DenseNet of 121 layers; each layer sees all before it.", 6_961_031, 1024),
+    _torchvision("densenet169", DENSENET, "DenseNet of 169 layers.", 12_496_135, 1664),
+    _torchvision("densenet201", DENSENET, "DenseNet of 201 layers.", 18_106_375, 1920),
     _torchvision(
-        "resnet18",
-        RESNET,
-        "ResNet18_Weights.IMAGENET1K_V1",
-        "ResNet of 18 layers, the usual small baseline.",
-        11_180_103,
-        512,
-    ),
-    _torchvision("resnet34", RESNET, "ResNet34_Weights.IMAGENET1K_V1", "ResNet of 34 layers.", 21_288_263, 512),
-    _torchvision(
-        "resnet50",
-        RESNET,
-        "ResNet50_Weights.IMAGENET1K_V2",
-        "ResNet of 50 layers with bottlenecks.",
-        23_522_375,
-        2048,
-    ),
-    _torchvision(
-        "resnet101",
-        RESNET,
-        "ResNet101_Weights.IMAGENET1K_V2",
-        "ResNet of 101 layers with bottlenecks.",
-        42_514_503,
-        2048,
-    ),
-    _torchvision(
-        "densenet121",
-        DENSENET,
-        "DenseNet121_Weights.IMAGENET1K_V1",
-        "DenseNet of 121 layers; each layer sees all before it.",
-        6_961_031,
-        1024,
-    ),
-    _torchvision(
-        "densenet169",
-        DENSENET,
-        "DenseNet169_Weights.IMAGENET1K_V1",
-        "DenseNet of 169 layers.",
-        12_496_135,
-        1664,
-    ),
-    _torchvision(
-        "densenet201",
-        DENSENET,
-        "DenseNet201_Weights.IMAGENET1K_V1",
-        "DenseNet of 201 layers.",
-        18_106_375,
-        1920,
-    ),
-    _torchvision(
-        "efficientnet_b0",
-        EFFICIENTNET,
-        "EfficientNet_B0_Weights.IMAGENET1K_V1",
-        "EfficientNet B0: depthwise convolutions, few parameters.",
-        4_016_515,
-        1280,
+        "efficientnet_b0", EFFICIENTNET, "EfficientNet B0: depthwise convolutions, few parameters.", 4_016_515, 1280
     ),
     _torchvision(
         "efficientnet_b1",
         EFFICIENTNET,
-        "EfficientNet_B1_Weights.IMAGENET1K_V2",
         "EfficientNet B1: B0, deeper, for larger images.",
         6_522_151,
         1280,
         image_size=240,
+        version=2,
+    ),
+    _torchvision("efficientnet_b2", EFFICIENTNET, "EfficientNet B2: B1, wider.", 7_710_857, 1408, image_size=288),
+    _torchvision(
+        "efficientnet_b3", EFFICIENTNET, "EfficientNet B3: B2, deeper and wider.", 10_706_991, 1536, image_size=300
     ),
     _torchvision(
-        "efficientnet_b2",
-        EFFICIENTNET,
-        "EfficientNet_B2_Weights.IMAGENET1K_V1",
-        "EfficientNet B2: B1, wider.",
-        7_710_857,
-        1408,
-        image_size=288,
-    ),
-    _torchvision(
-        "efficientnet_b3",
-        EFFICIENTNET,
-        "EfficientNet_B3_Weights.IMAGENET1K_V1",
-        "EfficientNet B3: B2, deeper and wider.",
-        10_706_991,
-        1536,
-        image_size=300,
-    ),
-    _torchvision(
-        "efficientnet_b4",
-        EFFICIENTNET,
-        "EfficientNet_B4_Weights.IMAGENET1K_V1",
-        "EfficientNet B4: B3, deeper and wider.",
-        17_561_167,
-        1792,
-        image_size=380,
+        "efficientnet_b4", EFFICIENTNET, "EfficientNet B4: B3, deeper and wider.", 17_561_167, 1792, image_size=380
     ),
     _torchvision(
         "efficientnet_v2_s",
         EFFICIENTNET,
-        "EfficientNet_V2_S_Weights.IMAGENET1K_V1",
         "EfficientNet V2, small: plain convolutions first.",
         20_186_455,
         1280,
         image_size=384,
     ),
+    _torchvision("mobilenet_v3_small", MOBILENET, "MobileNet V3, small: made for phones.", 1_525_031, 1024, maps=576),
+    _torchvision("mobilenet_v3_large", MOBILENET, "MobileNet V3, large.", 4_210_999, 1280, maps=960, version=2),
+    _torchvision("convnext_tiny", CONVNEXT, "ConvNeXt, tiny: a ResNet with what transformers taught.", 27_825_511, 768),
+    _torchvision("convnext_small", CONVNEXT, "ConvNeXt, small: deeper than tiny.", 49_460_071, 768),
     _torchvision(
-        "mobilenet_v3_small",
-        MOBILENET,
-        "MobileNet_V3_Small_Weights.IMAGENET1K_V1",
-        "MobileNet V3, small: made for phones.",
-        1_525_031,
-        1024,
-        maps=576,
-        neck=_dense(576, 1024),
+        "squeezenet1_1", SQUEEZENET, "SqueezeNet 1.1 with a linear head: the smallest and fastest.", 726_087, 512
     ),
-    _torchvision(
-        "mobilenet_v3_large",
-        MOBILENET,
-        "MobileNet_V3_Large_Weights.IMAGENET1K_V2",
-        "MobileNet V3, large.",
-        4_210_999,
-        1280,
-        maps=960,
-        neck=_dense(960, 1280),
-    ),
-    _torchvision(
-        "convnext_tiny",
-        CONVNEXT,
-        "ConvNeXt_Tiny_Weights.IMAGENET1K_V1",
-        "ConvNeXt, tiny: a ResNet with what transformers taught.",
-        27_825_511,
-        768,
-        neck=2 * 768,
-    ),
-    _torchvision(
-        "convnext_small",
-        CONVNEXT,
-        "ConvNeXt_Small_Weights.IMAGENET1K_V1",
-        "ConvNeXt, small: deeper than tiny.",
-        49_460_071,
-        768,
-        neck=2 * 768,
-    ),
-    _torchvision(
-        "squeezenet1_1",
-        SQUEEZENET,
-        "SqueezeNet1_1_Weights.IMAGENET1K_V1",
-        "SqueezeNet 1.1 with a linear head: the smallest and fastest.",
-        726_087,
-        512,
-    ),
-    _torchvision(
-        "vit_b_16",
-        VIT,
-        "ViT_B_16_Weights.IMAGENET1K_V1",
-        "Vision transformer, base, patches of 16 pixels.",
-        85_804_039,
-        768,
-    ),
-    _torchvision(
-        "swin_t",
-        SWIN,
-        "Swin_T_Weights.IMAGENET1K_V1",
-        "Swin transformer, tiny: attention in shifted windows.",
-        27_524_737,
-        768,
-    ),
-    _torchvision(
-        "swin_v2_t",
-        SWIN,
-        "Swin_V2_T_Weights.IMAGENET1K_V1",
-        "Swin transformer V2, tiny.",
-        27_587_953,
-        768,
-        image_size=256,
-    ),
+    _torchvision("vit_b_16", VIT, "Vision transformer, base, patches of 16 pixels.", 85_804_039, 768),
+    _torchvision("swin_t", SWIN, "Swin transformer, tiny: attention in shifted windows.", 27_524_737, 768),
+    _torchvision("swin_v2_t", SWIN, "Swin transformer V2, tiny.", 27_587_953, 768, image_size=256),
     Architecture(
         "cnn",
         build_cnn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from skineval.base.errors import WeightsError
@@ -12,37 +13,45 @@ ATTEMPTS = 3  # who has no network should not wait for it long
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.")
 
 
-def weights_path(checkpoint: str) -> Path:
-    """Where torch keeps the file of `checkpoint`, such as "ResNet18_Weights.IMAGENET1K_V1"; it need not be there."""
-    import torch
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file of ImageNet weights."""
 
-    return Path(str(torch.hub.get_dir())) / "checkpoints" / _url(checkpoint).rpartition("/")[2]
+    network: str  #: as torchvision calls it
+    version: int  #: of the weights: 1 is IMAGENET1K_V1
 
+    @property
+    def url(self) -> str:
+        """Where it is published."""
+        from torchvision.models import get_model_weights
 
-def fetch(checkpoint: str) -> Path:
-    """Find the file where torch keeps it, or download it; either way its digest is that in its name.
+        return str(get_model_weights(self.network)[f"IMAGENET1K_V{self.version}"].url)
 
-    Raises WeightsError naming the file and its place where it cannot be had.
-    """
-    from skineval.data.fetch.download import DownloadError, RemoteFile, download
-    from skineval.data.fetch.transport import Patience
+    def path(self) -> Path:
+        """Where torch keeps it; it need not be there."""
+        import torch
 
-    path, url = weights_path(checkpoint), _url(checkpoint)
-    digest = _DIGEST.search(path.name)
-    assert digest is not None, path.name  # torchvision promises the first digits of the SHA-256
-    remote = RemoteFile(path.name, url, Promise("file", None, (Checksum(OURS, digest[1], truncated=True),)), page=url)
-    try:
-        return download(remote, path.parent, patience=Patience(attempts=ATTEMPTS)).path
-    except DownloadError as error:
-        there = f" {path} is there, but its SHA-256 does not begin with {digest[1]}." if path.exists() else ""
-        raise WeightsError(
-            f"The ImageNet weights {path.name} cannot be had: {error.message}{there}",
-            f"Download {url} where there is a network and place it as {path}, or train from scratch with "
-            "--weights none.",
-        ) from error
+        return Path(str(torch.hub.get_dir())) / "checkpoints" / self.url.rpartition("/")[2]
 
+    def fetch(self) -> Path:
+        """Find it where torch keeps it, or download it; either way its digest is that in its name.
 
-def _url(checkpoint: str) -> str:
-    from torchvision.models import get_weight
+        Raises WeightsError naming the file and its place where it cannot be had.
+        """
+        from skineval.data.fetch.download import DownloadError, RemoteFile, download
+        from skineval.data.fetch.transport import Patience
 
-    return str(get_weight(checkpoint).url)
+        path, url = self.path(), self.url
+        digest = _DIGEST.search(path.name)
+        assert digest is not None, path.name  # torchvision promises the first digits of the SHA-256
+        promise = Promise("file", None, (Checksum(OURS, digest[1], truncated=True),))
+        remote = RemoteFile(path.name, url, promise, page=url)
+        try:
+            return download(remote, path.parent, patience=Patience(attempts=ATTEMPTS)).path
+        except DownloadError as error:
+            there = f" {path} is there, but its SHA-256 does not begin with {digest[1]}." if path.exists() else ""
+            raise WeightsError(
+                f"The ImageNet weights {path.name} cannot be had: {error.message}{there}",
+                f"Download {url} where there is a network and place it as {path}, or train from scratch with "
+                "--weights none.",
+            ) from error

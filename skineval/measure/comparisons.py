@@ -28,7 +28,8 @@ from skineval.measure.intervals import (
     share_intervals,
     with_parts,
 )
-from skineval.measure.metrics import METRICS, Floats
+from skineval.measure.metrics import Floats
+from skineval.measure.names import METRICS
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import reach_of_difference
 from skineval.values.measures import Difference

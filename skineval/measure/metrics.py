@@ -23,7 +23,6 @@ from scipy import sparse
 
 from skineval.base.terms import BINARY, MALIGNANT, TASKS
 from skineval.catalog.specs import Metric, Scores, ShareOf
-from skineval.measure.names import made_of_figures
 from skineval.values.predictions import sum_to_one
 
 Floats = NDArray[np.float64]
@@ -335,7 +334,3 @@ def _mean_where_defined(values: Floats) -> Floats:
     """(B,): the mean over classes of values (B, C), leaving NaN out."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
-
-
-#: In the order of tables; the first is the primary one.
-METRICS = made_of_figures(globals().__getitem__)

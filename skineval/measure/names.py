@@ -62,25 +62,38 @@ FIGURES = (
     Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
 )
 
-_ENSEMBLE = "ensemble("
+
+def _computed(name: str) -> Callable[..., Any]:
+    """The function of that name in `skineval.measure.metrics`, which is loaded when it is called."""
+
+    def function(*arguments: Any) -> Any:
+        from skineval.measure import metrics
+
+        return getattr(metrics, name)(*arguments)
+
+    return function
 
 
-def made_of_figures(function: Callable[[str], Callable[..., Any]]) -> tuple[Metric, ...]:
-    """`FIGURES` as metrics; `function(name)` is what `skineval.measure.metrics` has under that name."""
+def _made_of_figures() -> tuple[Metric, ...]:
     made: dict[str, Metric] = {}
     for figure in sorted(FIGURES, key=lambda figure: bool(figure.mean_of)):
         made[figure.name] = Metric(
             figure.name,
-            function(figure.name),
+            _computed(figure.name),
             figure.summary,
             per_class=figure.per_class,
             higher_is_better=figure.higher_is_better,
             exchange=figure.exchange,
-            scores=function(figure.scores) if figure.scores else None,
-            share_of=function(figure.share_of) if figure.share_of else None,
+            scores=_computed(figure.scores) if figure.scores else None,
+            share_of=_computed(figure.share_of) if figure.share_of else None,
             mean_of=made[figure.mean_of] if figure.mean_of else None,
         )
     return tuple(made[figure.name] for figure in FIGURES)
+
+
+METRICS = _made_of_figures()  #: the metrics that come with skineval; the first is the primary one
+
+_ENSEMBLE = "ensemble("
 
 
 def ensemble_name(models: Sequence[str], *, over_folds: bool = False) -> str:

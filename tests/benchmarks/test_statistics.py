@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.statistics.__main__ import tables
 from benchmarks.statistics.world import HOLD_OUT, PLAIN, World, answers, truth
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 
 
 def test_quick_runs_have_every_table_with_figures():

@@ -21,7 +21,7 @@ from skineval.train.weights import Weights, resolve_weights
 from skineval.values.runspec import Selection
 
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
-CHECKPOINT = "ResNet18_Weights.IMAGENET1K_V1"
+RESNET = imagenet.Checkpoint("resnet18", version=1)
 HEAD_OF_DENSENET = {"classifier.weight", "classifier.bias"}
 
 
@@ -45,7 +45,7 @@ def published(tmp_path, monkeypatch):
         path = tmp_path / "file.pth"
         torch.save(tensors, path)
         name = f"weights-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
-        monkeypatch.setattr(imagenet, "_url", lambda checkpoint: f"https://weights.invalid/{name}")
+        monkeypatch.setattr(imagenet.Checkpoint, "url", f"https://weights.invalid/{name}")
         target = place or tmp_path / "torch" / "hub" / "checkpoints"
         target.mkdir(parents=True, exist_ok=True)
         return path.replace(target / name)
@@ -72,15 +72,15 @@ def test_offline_the_error_says_which_file_to_put_where(tmp_path):
 
 def test_a_file_that_was_put_there_is_used(published):
     path = published({"x": torch.zeros(3)})
-    assert imagenet.fetch(CHECKPOINT) == path
-    assert imagenet.weights_path(CHECKPOINT) == path
+    assert RESNET.fetch() == path
+    assert RESNET.path() == path
 
 
 def test_a_damaged_file_is_not_used(published):
     path = published({"x": torch.zeros(3)})
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError, match=r"is there, but its SHA-256 does not begin with [0-9a-f]{8}"):
-        imagenet.fetch(CHECKPOINT)
+        RESNET.fetch()
 
 
 def test_what_is_not_there_is_downloaded_once(published, tmp_path, monkeypatch):
@@ -91,11 +91,11 @@ def test_what_is_not_there_is_downloaded_once(published, tmp_path, monkeypatch):
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(imagenet, "_url", lambda _: f"http://127.0.0.1:{server.server_port}/{path.name}")
-        fetched = imagenet.fetch(CHECKPOINT)
+        monkeypatch.setattr(imagenet.Checkpoint, "url", f"http://127.0.0.1:{server.server_port}/{path.name}")
+        fetched = RESNET.fetch()
         server.shutdown()
     assert fetched.read_bytes() == path.read_bytes()
-    assert imagenet.fetch(CHECKPOINT) == fetched  # with the server gone
+    assert RESNET.fetch() == fetched  # with the server gone
 
 
 def test_a_network_has_them_all_but_its_head(published):

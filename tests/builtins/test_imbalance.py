@@ -13,7 +13,7 @@ from skineval.base.errors import CellError
 from skineval.builtins.imbalance import balanced_draws, class_weights, smote
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 
 
 def counts(most=5):

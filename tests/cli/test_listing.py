@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from skineval.builtins.imagenet import weights_path
+from skineval.builtins.imagenet import Checkpoint
 from skineval.catalog.specs import Architecture
 from skineval.cli import listing
 from tests.conftest import install_plugin, run_here
@@ -39,7 +39,7 @@ def test_parameters_and_sizes_come_from_the_specifications(skineval_program):
 @pytest.mark.parametrize("format", ["table", "csv"])
 def test_details(skineval_program, tmp_path, monkeypatch, format):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    path = weights_path("ResNet34_Weights.IMAGENET1K_V1")
+    path = Checkpoint("resnet34", version=1).path()
     path.parent.mkdir(parents=True)
     path.touch()
     done = skineval_program("list", "models", "--details", f"--format={format}")

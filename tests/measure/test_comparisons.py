@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from skineval.base.errors import DataError, UsageError
 from skineval.measure.comparisons import against_best, best_first, difference, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
-from skineval.measure.metrics import METRICS, from_plain
+from skineval.measure.metrics import from_plain
+from skineval.measure.names import METRICS
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.values.predictions import EVERY_FOLD
 from tests.measure.samples import classifier

@@ -15,8 +15,7 @@ from skineval.catalog.specs import NAME
 from skineval.measure.comparisons import difference
 from skineval.measure.ensembles import mean_of
 from skineval.measure.intervals import estimate
-from skineval.measure.metrics import METRICS
-from skineval.measure.names import ensemble_name, is_ensemble
+from skineval.measure.names import METRICS, ensemble_name, is_ensemble
 from skineval.values.predictions import EVERY_FOLD, Predictions
 from tests.measure.samples import classifier
 

@@ -14,7 +14,8 @@ from skineval.base.terms import DIAGNOSES
 from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
 from skineval.measure.intervals import bootstrap, estimate, percentile_interval, pivoted
-from skineval.measure.metrics import METRICS, from_plain
+from skineval.measure.metrics import from_plain
+from skineval.measure.names import METRICS
 from skineval.measure.resampling import resample
 from skineval.measure.shares import wilson
 from skineval.values.predictions import Predictions

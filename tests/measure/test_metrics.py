@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from skineval.base.terms import DIAGNOSES
 from skineval.measure import metrics
 from skineval.measure.curves import confusion, reliability, roc
-from skineval.measure.metrics import METRICS, from_plain
+from skineval.measure.metrics import from_plain
+from skineval.measure.names import METRICS
 from skineval.values.predictions import Predictions
 from tests.measure.samples import HAM10000_COUNTS, classifier, softmax
 

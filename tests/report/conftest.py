@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skineval.base.terms import DIAGNOSES
 from skineval.measure.ensembles import mean_of
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions

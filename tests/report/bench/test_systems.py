@@ -12,7 +12,7 @@ import pytest
 
 from skineval.grid.measuring import measured
 from skineval.measure.ensembles import mean_of
-from skineval.measure.metrics import METRICS
+from skineval.measure.names import METRICS
 from skineval.report.bench import standings
 from skineval.report.bench.bench import build
 from skineval.report.bench.leaderboard import internal
