@@ -24,6 +24,8 @@ from skineval.base.errors import DataError, first_few
 MAX_BYTES = 8_000_000_000  #: of one array; DermaMNIST has 1.05e9 at most
 SUFFIX = ".npy"
 
+Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]  #: shape, whether it is stored by columns, dtype
+
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _RESTORE = "Download the file again."
 
@@ -49,8 +51,7 @@ class Member:
 
     def records(self) -> Iterator[bytes]:
         """The content, a record at a time. Raises DataError where the file is damaged or ends early."""
-        with _opened(self.path, self.key) as file:
-            _read_header(file, self.name)
+        with _opened(self.path, self.key) as (file, *_):
             for number in range(self.shape[0]):
                 record = file.read(self.stride)
                 if len(record) < self.stride:
@@ -85,16 +86,12 @@ def member(path: Path, key: str) -> Member:
             f"{path} holds {found} arrays called {key} (it holds: {first_few(keys(path)) or 'none that can be read'}).",
             _RESTORE,
         )
-    with _opened(path, key) as file:
-        shape, by_columns, dtype = _read_header(file, name)
-        begin = file.tell()
+    with _opened(path, key) as (_, (shape, by_columns, dtype), promised):
+        size = math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
         raise DataError(f"{name} holds pickled Python objects, which could run code: they are not read.", _RESTORE)
     if by_columns and len(shape) > 1:
         raise DataError(f"{name} is stored column by column, which is not read.", "Save it again in C order.")
-    size = math.prod(shape) * dtype.itemsize
-    with zipfile.ZipFile(path) as archive:
-        promised = archive.getinfo(key + SUFFIX).file_size - begin
     if not shape or min(shape) < 0 or size != promised:
         raise DataError(
             f"{name} has the shape {shape} of {dtype}, which takes {size} bytes, and the archive says {promised}.",
@@ -106,22 +103,18 @@ def member(path: Path, key: str) -> Member:
 
 
 @contextmanager
-def _opened(path: Path, key: str) -> Iterator[IO[bytes]]:
-    """The content of a member of the archive; whatever is wrong with it is a DataError."""
+def _opened(path: Path, key: str) -> Iterator[tuple[IO[bytes], Header, int]]:
+    """The content of an array, its header, and how many bytes the archive promises; DataError for all that is wrong."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(key + SUFFIX) as file:
-            yield file
+            try:
+                version = npy.read_magic(file)
+                if version not in _READERS:
+                    raise ValueError(f"npy version {version}")
+                header = _READERS[version](file)  # nothing but literals is evaluated
+            except Exception as error:  # numpy's parser raises whatever damaged bytes lead it to
+                raise DataError(f"{path}:{key} is not an npy file that can be read: {error}.", _RESTORE) from error
+            yield file, header, archive.getinfo(key + SUFFIX).file_size - file.tell()
     except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         # RuntimeError: encrypted; NotImplementedError, a kind of it: compressed by an unknown method.
         raise DataError(f"{path}:{key} cannot be read: {error}.", _RESTORE) from error
-
-
-def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, whether it is stored column by column, and dtype. numpy evaluates nothing but literals in a header."""
-    try:
-        version = npy.read_magic(file)
-        if version not in _READERS:
-            raise ValueError(f"npy version {version}")
-        return _READERS[version](file)
-    except Exception as error:  # numpy's parser raises whatever damaged bytes lead it to
-        raise DataError(f"{name} is not an npy file that can be read: {error}.", _RESTORE) from error

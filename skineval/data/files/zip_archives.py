@@ -42,7 +42,7 @@ def list_members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[Fin
     bounded whatever the archive holds.
     """
     try:
-        with path.open("rb") as opened, zipfile.ZipFile(_Guarded(opened)) as archive:
+        with _Guarded(path.open("rb", buffering=0)) as opened, zipfile.ZipFile(opened) as archive:
             infos, end = archive.infolist(), archive.start_dir
     except _TooManyMembersError:
         what = f"lists more than {MAX_MEMBERS:,} members, or them in more than {MAX_DIRECTORY:,} bytes"
@@ -70,26 +70,14 @@ class _TooManyMembersError(Exception):
     """More members than anybody packs for this."""
 
 
-class _Guarded(io.BufferedIOBase):
+class _Guarded(io.BufferedReader):
     """An archive whose list of members `zipfile` cannot read when it is too long to be held in memory.
 
     `zipfile` reads the list as a whole and makes an object of each entry, however many there are.
     """
 
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file = file
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._file.read(MAX_DIRECTORY + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY + 1))
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(MAX_DIRECTORY + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY + 1))
         if len(data) > MAX_DIRECTORY or data.count(_ENTRY) > MAX_MEMBERS:
             raise _TooManyMembersError
         return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Generator
 from contextlib import closing
@@ -23,8 +22,6 @@ SUFFIX = ".uint8"
 CHUNK_BYTES = 4_000_000
 CHUNK_ROWS = 64
 LINE = 9  #: bytes of a line of the journal
-
-_CHECKSUM = re.compile(rb"[0-9a-f]{8}")
 
 Shape = tuple[int, int, int, int]
 
@@ -137,17 +134,16 @@ def finished_chunks(file: StoreFile, shape: Shape) -> tuple[int, ...]:
 
     What was written last may be lost or torn, in the part and in the journal: only what both agree upon counts.
     """
+    kept: list[int] = []
     try:
         rows = file.part.stat().st_size // math.prod(shape[1:])
         whole = sum(chunk.stop <= rows for chunk in chunks(shape))
-        lines = file.journal.read_bytes().split(b"\n")[:-1]
-        noted = [int(line, 16) if _CHECKSUM.fullmatch(line) else -1 for line in lines[:whole]]
-        kept: list[int] = []
-        with closing(checksums(file.part, shape, len(noted))) as found:
-            for known, computed in zip(noted, found, strict=True):
-                if known != computed:
+        lines = file.journal.read_bytes().splitlines(keepends=True)[:whole]
+        with closing(checksums(file.part, shape, len(lines))) as found:
+            for line, checksum in zip(lines, found, strict=True):
+                if line != journal_line(checksum):
                     break
-                kept.append(known)
+                kept.append(checksum)
     except OSError:
         return ()
     return tuple(kept)
