@@ -50,12 +50,9 @@ def list_members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[Fin
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         what = f"is not a zip archive that can be read: {error}"
         return [], [Finding("zip-unreadable", name, what, "Download it again: it may be incomplete.")]
-    good, findings = [], []
-    for info, problem in _judged(infos, end, name):
-        if problem is None or problem.severity == "remark":
-            good.append(info)
-        if problem is not None:
-            findings.append(problem)
+    judged = list(_judged(infos, end, name))
+    good = [info for info, problem in judged if problem is None or problem.severity == "remark"]
+    findings = [problem for _, problem in judged if problem is not None]
     if not good and not findings:
         findings.append(Finding("zip-empty", name, "holds no file", "Remove it, or download it again.", "remark"))
     return good, findings

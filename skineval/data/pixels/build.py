@@ -27,7 +27,7 @@ from skineval.values.lesion_table import Images, fit_keyword
 Progress = Callable[[int, int], None]
 
 
-def build(images: Images, file: StoreFile, about: About, progress: Progress | None = None) -> int:
+def build(images: Images, file: StoreFile, about: About, progress: Progress) -> int:
     """Make the store that `about` describes (its checksums aside), going on where an earlier builder was stopped.
 
     Returns the number of images that were there already. The caller holds the turn. Raises DataError naming the images
@@ -89,12 +89,12 @@ def _append(file: StoreFile, pixels: NDArray[np.uint8]) -> int:
 
 
 def _decode(
-    images: Images, pieces: Sequence[range], shape: Shape, fit: Fit, progress: Progress | None
+    images: Images, pieces: Sequence[range], shape: Shape, fit: Fit, progress: Progress
 ) -> Generator[NDArray[np.uint8]]:
     """The pixels of chunks of rows, in order; DataError that names every bad image once all were tried."""
     n, size = shape[:2]
     bad: list[DataError] = []
-    if progress is not None and pieces:
+    if pieces:
         progress(pieces[0].start, n)
     with closing(in_order(lambda rows: _try(images, rows, size, fit), pieces)) as results:
         for rows, result in zip(pieces, results, strict=True):
@@ -102,8 +102,7 @@ def _decode(
                 bad += result
             elif not bad:
                 yield result
-            if progress is not None:
-                progress(rows.stop, n)
+            progress(rows.stop, n)
     if bad:
         named = "; ".join(error.message.rstrip(".") for error in bad[:SHOWN])
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""

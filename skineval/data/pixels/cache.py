@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,7 +47,9 @@ def cached_stores(cache: Path, *, unused_for: timedelta | None = None) -> tuple[
     if not folder.resolve().is_relative_to(cache.resolve()):
         raise UsageError(f"{folder} is a link to {folder.resolve()}.", "Name that folder's parent as SKINEVAL_CACHE.")
     try:
-        names = sorted({match["key"] for path in _regular(folder) if (match := _NAME.fullmatch(path.name))})
+        found = folder.iterdir() if folder.is_dir() else ()
+        plain = [path.name for path in found if path.is_file() and not path.is_symlink()]  # skineval makes no links
+        names = sorted({match["key"] for match in map(_NAME.fullmatch, plain) if match})
         stores = [_look(StoreFile(folder / f"{name}{SUFFIX}")) for name in names]
     except OSError as error:
         raise disk_error(folder, error) from error
@@ -106,9 +107,3 @@ def _files(file: StoreFile) -> dict[Path, os.stat_result]:
             if stat.S_ISREG(known.st_mode):
                 found[path] = known
     return found
-
-
-def _regular(folder: Path) -> Iterator[Path]:
-    """The plain files in a folder: no folders, and no links, which skineval does not make."""
-    if folder.is_dir():
-        yield from (path for path in folder.iterdir() if path.is_file() and not path.is_symlink())

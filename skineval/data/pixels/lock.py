@@ -59,13 +59,11 @@ def try_turn(file: StoreFile, wait: float = 0) -> Iterator[bool]:
 
 def is_taken(file: StoreFile) -> bool:
     """Whether a process makes this store just now."""
-    if not file.lock.exists():
-        return False
-    try:
-        with try_turn(file) as free:
-            return not free
-    except DiskError:
-        return False  # a folder that cannot be written has no builders
+    with suppress(DiskError):  # a folder that cannot be written has no builders
+        if file.lock.exists():
+            with try_turn(file) as free:
+                return not free
+    return False
 
 
 def holder(file: StoreFile) -> str:

@@ -20,7 +20,7 @@ from PIL import features
 from skineval.base.terms import Fit
 from skineval.data.pixels.build import Progress, build
 from skineval.data.pixels.lock import turn
-from skineval.data.pixels.store_file import MISSING, SUFFIX, About, Shape, StoreFile, chunks, damage
+from skineval.data.pixels.store_file import MISSING, SUFFIX, About, StoreFile, chunks, damage
 from skineval.values.lesion_table import LesionTable
 
 STORES = "pixels"  #: the folder of all stores in the cache
@@ -46,8 +46,8 @@ def open_store(
     *,
     cache: Path,
     fit: Fit = "squash",
-    progress: Progress | None = None,
-    on_wait: Callable[[str], None] | None = None,
+    progress: Progress = lambda done, total: None,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> PixelStore:
     """The pixels of `table` at `size` x `size`, from `cache` or decoded into it with all cores.
 
@@ -61,28 +61,25 @@ def open_store(
     """
     about = _describe(table, size, fit)
     file = StoreFile(cache / STORES / f"{_key(about)}{SUFFIX}")
-    # A finished store needs no turn, so it can be shared from a folder that is read-only.
-    if not damage(file, about.shape):
-        return _opened(file, about.shape, built=False)
-
-    def wait(holder: str) -> None:
-        if on_wait is not None:
-            on_wait(f"waiting for {holder}, which prepares the same images")
 
     def look() -> None:
-        if progress is not None:
-            done = chunks(about.shape)[: file.journal_lines()]
-            progress(done[-1].stop if done else 0, about.images)
+        done = chunks(about.shape)[: file.journal_lines()]
+        progress(done[-1].stop if done else 0, about.images)
 
-    with turn(file, wait, look):
-        found = damage(file, about.shape)
-        there = build(table.images, file, about, progress) if found else 0
+    found, there = damage(file, about.shape), 0
+    if found:  # a finished store needs no turn, so it can be shared from a folder that is read-only
+        with turn(file, lambda holder: on_wait(f"waiting for {holder}, which prepares the same images"), look):
+            found = damage(file, about.shape)
+            there = build(table.images, file, about, progress) if found else 0
     notes = []
     if found not in ("", MISSING):
         notes.append(f"the cached pixels in {file.path} were {found}: built again")
     if there:
         notes.append(f"{there} of {about.images} images were prepared before an interruption")
-    return _opened(file, about.shape, built=bool(found), notes=tuple(notes))
+    with suppress(OSError):  # of a folder that is read-only
+        os.utime(file.about)  # says when the store was last used
+    array = np.memmap(file.path, dtype=np.uint8, mode="r", shape=about.shape)
+    return PixelStore(array, file.path, bool(found), tuple(notes))
 
 
 def _describe(table: LesionTable, size: int, fit: Fit) -> About:
@@ -112,10 +109,3 @@ def _key(about: About) -> str:
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{about.size}px-{about.fit}-{digest[:32]}"
-
-
-def _opened(file: StoreFile, shape: Shape, built: bool, notes: tuple[str, ...] = ()) -> PixelStore:
-    with suppress(OSError):  # of a folder that is read-only
-        os.utime(file.about)  # says when the store was last used
-    array = np.memmap(file.path, dtype=np.uint8, mode="r", shape=shape)
-    return PixelStore(array, file.path, built, notes)
