@@ -21,8 +21,7 @@ from pathlib import Path
 
 from benchmarks.machine import description
 from skineval.base.files import atomic_write
-from skineval.data.pixels.threads import cores
-from skineval.train.waiting import BRIEFLY, POLICY
+from skineval.data.pixels.threads import BRIEFLY, POLICY, cores
 
 COUNT = "GOMP_SPINCOUNT"
 DEFAULT, PASSIVE = "default", "passive"  #: as OpenMP has it; never spinning

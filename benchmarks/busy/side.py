@@ -17,7 +17,7 @@ from skineval.data.pixels.threads import cores
 from skineval.train.bare_step import bare_step, empty_stage
 from skineval.train.device import choose_device, choose_precision
 from skineval.train.learner import make_learner
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights
 from skineval.values.runspec import Training
 
@@ -33,9 +33,10 @@ def main() -> None:
     (selection,) = catalog.architectures.select([model])
     architecture, device = catalog.architecture(selection), choose_device("cpu")
     precision, _ = choose_precision(setting["precision"], architecture, device)
-    network, _ = build_network(architecture, selection, CLASSES, Weights(NONE), size, seed=0)
+    blueprint = Blueprint(architecture, selection.parameters, CLASSES, size)
+    network, _ = build_network(blueprint, Weights(NONE), seed=0)
     learner = make_learner(network, Training(epochs=1, batch_size=batch, learning_rate=RATE), device.torch)
-    stage = empty_stage(architecture, size, batch, device.torch, precision)
+    stage = empty_stage(blueprint, batch, device.torch, precision)
     step = bare_step(learner, stage, batch, CLASSES, RATE)
     step()
     print(json.dumps({"precision": precision}), flush=True)

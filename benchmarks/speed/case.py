@@ -13,7 +13,7 @@ from skineval.base.errors import UsageError
 from skineval.base.terms import DIAGNOSES
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights
 from skineval.values.augmentations import canonical, components
 from skineval.values.lesion_table import LesionTable
@@ -60,8 +60,9 @@ class Setting:
         """Makes the network, always with the same initial values, where it is trained and in channels_last."""
 
         def make() -> nn.Module:
-            size, classes = self.case.image_size, len(DIAGNOSES)
-            network, _ = build_network(self.architecture, self.selection, classes, Weights(NONE), size, seed=0)
+            parameters, size = self.selection.parameters, self.case.image_size
+            blueprint = Blueprint(self.architecture, parameters, len(DIAGNOSES), size)
+            network, _ = build_network(blueprint, Weights(NONE), seed=0)
             return network.to(self.device).to(memory_format=torch.channels_last)
 
         return make

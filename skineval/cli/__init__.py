@@ -14,7 +14,7 @@ from skineval.base.errors import ExitCode, Interrupted, SkinevalError
 from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
-from skineval.train.waiting import waiting_briefly
+from skineval.data.pixels.threads import waiting_briefly
 
 
 class Program(QuickGroup):

@@ -84,10 +84,12 @@ def models(
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
     """Multiply-adds, the state of the ImageNet weights, and their place."""
     from skineval.catalog.catalog import select
-    from skineval.train.multiply_adds import multiply_adds
+    from skineval.train.network import Blueprint, multiply_adds
 
     try:
-        computed = multiply_adds(architecture, select(architecture), CLASSES, architecture.image_size)
+        computed = multiply_adds(
+            Blueprint(architecture, select(architecture).parameters, CLASSES, architecture.image_size)
+        )
     except PluginError as error:
         if not quiet:
             warn(str(error))

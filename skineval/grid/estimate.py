@@ -15,7 +15,7 @@ from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
 from skineval.train.determinism import synchronise
 from skineval.train.learner import make_learner
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights
 from skineval.values.runspec import RunSpec
 
@@ -94,12 +94,13 @@ def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, 
     First on a few images, and forward alone; then whole steps of twice as many each, as far as time allows, since
     larger batches take less time for an image.
     """
-    architecture, training, device = prepared.catalog.architecture(cell.model), cell.training, prepared.device.torch
-    network, _ = build_network(architecture, cell.model, len(cell.classes), Weights(NONE), cell.image_size, seed=0)
+    training, device = cell.training, prepared.device.torch
+    blueprint = Blueprint.of(prepared.catalog.architecture(cell.model), cell)
+    network, _ = build_network(blueprint, Weights(NONE), seed=0)
     learner = make_learner(network, training, device)
     learner.prepare(frozen=False)
     batch, started = max(training.batch_size, FEW), time.perf_counter()
-    stage = empty_stage(architecture, cell.image_size, max(batch, MORE), device, cell.precision)
+    stage = empty_stage(blueprint, max(batch, MORE), device, cell.precision)
     images = stage.normalise(stage.take(torch.arange(MORE, device=device)))
     few = kept_for_backward(network, images[:FEW], stage)
     more, forward = _timed(lambda: kept_for_backward(network, images, stage), device)

@@ -155,6 +155,7 @@ def batch_sizes(
     if recipe.batch_size != "auto":
         return {str(selection): recipe.batch_size for selection in models}
     from skineval.train.bare_step import largest_batch, memory_need  # which import torch
+    from skineval.train.network import Blueprint
 
     # Every worker has all images of the bench on a GPU; on a CPU they are read from a file.
     stored = images * recipe.image_size**2 * 3 if device.kind != "cpu" else 0
@@ -162,8 +163,9 @@ def batch_sizes(
     found = {}
     for selection in models:
         architecture = catalog.architecture(selection)
+        blueprint = Blueprint(architecture, selection.parameters, classes, recipe.image_size)
         precision = precisions[architecture.name][0]
-        need = memory_need(architecture, selection, classes, recipe.image_size, device.torch, precision)
+        need = memory_need(blueprint, device.torch, precision)
         found[str(selection)] = largest_batch(need, memory, device.kind)
     return found
 

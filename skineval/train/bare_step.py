@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from skineval.base.errors import UsageError
-from skineval.catalog.specs import Architecture
 from skineval.train.augment import normaliser
 from skineval.train.learner import Learner
 from skineval.train.losses import cross_entropy
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
-from skineval.values.runspec import Selection
 
 LARGEST, SMALLEST = 256, 8  #: what `auto` may choose; larger batches would want another learning rate
 SHARE = {"cpu": 0.5, "mps": 0.5, "cuda": 0.8}  #: of all memory that `auto` may use: on CPUs it is not ours alone
@@ -43,9 +41,10 @@ def bare_step(learner: Learner, stage: Stage, batch_size: int, num_classes: int,
     return step
 
 
-def empty_stage(architecture: Architecture, image_size: int, n: int, device: torch.device, precision: str) -> Stage:
+def empty_stage(blueprint: Blueprint, n: int, device: torch.device, precision: str) -> Stage:
     """A stage of `n` black images: a step takes as long on these as on any."""
-    images = torch.zeros(n, image_size, image_size, 3, dtype=torch.uint8, device=device)
+    architecture, side = blueprint.architecture, blueprint.image_size
+    images = torch.zeros(n, side, side, 3, dtype=torch.uint8, device=device)
     return Stage(images, device, precision, normaliser(architecture.mean, architecture.std, device))
 
 
@@ -70,18 +69,11 @@ class Need:
     an_image: int  #: bytes, for each image of a batch
 
 
-def memory_need(
-    architecture: Architecture,
-    selection: Selection,
-    num_classes: int,
-    image_size: int,
-    device: torch.device,
-    precision: str,
-) -> Need:
+def memory_need(blueprint: Blueprint, device: torch.device, precision: str) -> Need:
     """What one training step of a network needs, counted on a batch of a few images."""
-    network, _ = build_network(architecture, selection, num_classes, Weights(NONE), image_size, seed=0)
+    network, _ = build_network(blueprint, Weights(NONE), seed=0)
     network = network.to(device).to(memory_format=torch.channels_last).train()
-    stage = empty_stage(architecture, image_size, 2 * PROBE, device, precision)
+    stage = empty_stage(blueprint, 2 * PROBE, device, precision)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     images = stage.normalise(stage.take(torch.arange(2 * PROBE, device=device)))
     # What is kept once a batch, weights and in bfloat16 copies of them, is in both.

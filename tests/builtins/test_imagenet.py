@@ -16,9 +16,8 @@ from torchvision import models
 from skineval.base.errors import WeightsError
 from skineval.builtins import imagenet
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import Weights, resolve_weights
-from skineval.values.runspec import Selection
 
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 RESNET = imagenet.Checkpoint("resnet18", version=1)
@@ -102,7 +101,7 @@ def test_a_network_has_them_all_but_its_head(published):
     torch.manual_seed(3)
     theirs = models.resnet18().state_dict()
     path = published(theirs)
-    network, (record,) = build_network(BY_NAME["resnet18"], Selection("resnet18"), 7, Weights("imagenet"), 32, seed=1)
+    network, (record,) = build_network(Blueprint(BY_NAME["resnet18"], {}, 7, 32), Weights("imagenet"), seed=1)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, theirs[name]) or name.startswith("fc."), name
     assert record.architecture == "resnet18"
@@ -119,7 +118,7 @@ def test_the_old_names_of_densenets_are_understood(published):
     old = old_densenet_names(theirs)
     assert old.keys() != theirs.keys()
     published(old)
-    network, (record,) = build_network(BY_NAME["densenet121"], Selection("densenet121"), 7, Weights("imagenet"), 32, 1)
+    network, (record,) = build_network(Blueprint(BY_NAME["densenet121"], {}, 7, 32), Weights("imagenet"), seed=1)
     assert set(record.missing) == HEAD_OF_DENSENET
     assert all(torch.equal(network.state_dict()[name], theirs[name]) for name in record.loaded)
 
@@ -128,8 +127,8 @@ def test_a_head_of_another_kind_leaves_the_backbone_as_it_is(published):
     with torch.device("meta"):
         shapes = models.mobilenet_v3_small().state_dict()
     published({name: torch.full(tensor.shape, 0.001, dtype=tensor.dtype) for name, tensor in shapes.items()})
-    selection = Selection("mobilenet_v3_small", {"head": "conv"})
-    _, (record,) = build_network(BY_NAME["mobilenet_v3_small"], selection, 7, Weights("imagenet"), 32, seed=1)
+    blueprint = Blueprint(BY_NAME["mobilenet_v3_small"], {"head": "conv"}, 7, 32)
+    _, (record,) = build_network(blueprint, Weights("imagenet"), seed=1)
     assert all(name.startswith("classifier.") for name in (*record.missing, *record.unused))
     assert all(name.startswith("features.") for name in record.loaded)
 

@@ -18,9 +18,9 @@ from skineval.catalog.loading import load_plugins
 from skineval.catalog.networks import Hybrid, find_head
 from skineval.catalog.specs import Architecture
 from skineval.train.classifier import load_classifier
-from skineval.train.network import build_network, classifier_paths
+from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.weights import Weights, resolve_weights
-from skineval.values.runspec import RunSpec, Selection
+from skineval.values.runspec import RunSpec
 from tests.train.toys import SPEC, TOY
 
 CATALOG = load_catalog(load_plugins([]))
@@ -145,7 +145,7 @@ class TestNetwork:
         assert model.head.in_features == 32 + 512
 
     def test_every_weight_is_trained(self):
-        model, _ = build_network(combine([TOY, plugin()]), Selection("toy+two.layers"), 3, Weights("none"), 32, seed=0)
+        model, _ = build_network(Blueprint(combine([TOY, plugin()]), {}, 3, 32), Weights("none"), seed=0)
         model.train()(torch.rand(4, 3, 32, 32)).square().sum().backward()
         assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -212,7 +212,7 @@ class TestWeights:
         assert weights.lacking(hybrid) == (
             "There are no ImageNet weights of two.layers: in two.layers+toy it begins with random values."
         )
-        model, records = build_network(hybrid, Selection("two.layers+toy"), 3, Weights("imagenet"), 32, seed=0)
+        model, records = build_network(Blueprint(hybrid, {}, 3, 32), Weights("imagenet"), seed=0)
         plain, toy = records
         assert (plain.architecture, plain.file, plain.loaded) == ("two.layers", "", ())
         assert "features.0.weight" in plain.missing

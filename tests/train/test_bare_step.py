@@ -13,14 +13,15 @@ from torch import nn
 from skineval.base.errors import UsageError
 from skineval.train.bare_step import SHARE, Need, bare_step, empty_stage, largest_batch, memory_need
 from skineval.train.learner import make_learner
-from skineval.values.runspec import Selection, Training
+from skineval.train.network import Blueprint
+from skineval.values.runspec import Training
 from tests.train.toys import TOY
 
 CPU = torch.device("cpu")
 
 
 def need(size, architecture=TOY, precision="fp32"):
-    return memory_need(architecture, Selection(architecture.name), 3, size, CPU, precision)
+    return memory_need(Blueprint(architecture, {}, 3, size), CPU, precision)
 
 
 def broad(num_classes, *, weights):
@@ -67,7 +68,7 @@ def test_the_largest_batch_fits_and_the_next_does_not(fixed, an_image, memory):
 def test_the_bare_step_learns():
     torch.manual_seed(0)
     learner = make_learner(TOY.build(3, weights=None), Training(1, 8, 1e-2), CPU)
-    stage = empty_stage(TOY, 16, 4, CPU, "fp32")
+    stage = empty_stage(Blueprint(TOY, {}, 3, 16), 4, CPU, "fp32")
     before = learner.network[0].weight.detach().clone()
     step = bare_step(learner, stage, 8, 3, 1e-2)
     step()

@@ -20,7 +20,7 @@ from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.fit import batch_bounds, draw_order, images_per_second, parts_of, run_epoch, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.optimizers import Optimizer
 from skineval.train.predict import predict_logits
 from skineval.train.weights import Weights
@@ -30,7 +30,7 @@ from tests.train.toys import TOY, images, spec, stage, task
 def fitted(folder, specification=None, should_stop=lambda: False, on_epoch=lambda record: None, **changes):
     specification = specification or spec()
     store, labels = images()
-    model, _ = build_network(TOY, specification.model, 3, Weights("none"), 16, seed=7)
+    model, _ = build_network(Blueprint(TOY, specification.model.parameters, 3, 16), Weights("none"), seed=7)
     progress = train(
         model, specification, task(labels, **changes), stage(store, should_stop=should_stop), folder, on_epoch
     )
@@ -198,7 +198,7 @@ class Hungry(torch.nn.Module):
 def hungry(folder, most, error, specification=None, splits=1):
     specification = specification or spec()
     store, labels = images()
-    network, _ = build_network(TOY, specification.model, 3, Weights("none"), 16, seed=7)
+    network, _ = build_network(Blueprint(TOY, specification.model.parameters, 3, 16), Weights("none"), seed=7)
     model = Hungry(network, most, error)
     if splits > 1:  # as a training that has found out before
         learner = make_learner(model, specification.training, torch.device("cpu"))
@@ -262,7 +262,7 @@ def test_parts_cover_a_batch_and_none_holds_a_single_image(n, splits):
 
 
 def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(tmp_path):
-    before, _ = build_network(TOY, spec().model, 3, Weights("none"), 16, seed=7)
+    before, _ = build_network(Blueprint(TOY, spec().model.parameters, 3, 16), Weights("none"), seed=7)
     frozen, _ = fitted(tmp_path / "a", spec(epochs=2, freeze_epochs=2), head=("8",))
     for name, tensor in state(frozen).items():
         assert torch.equal(tensor, before.state_dict()[name]) == (not name.startswith("8.")), name
@@ -274,7 +274,7 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_head_learns(tmp_path):
 def test_gradients_are_clipped_to_their_norm(tmp_path):
     """With plain gradient descent's first step the length of the step is the rate times the norm (and momentum)."""
     store, labels = images()
-    model, _ = build_network(TOY, spec().model, 3, Weights("none"), 16, seed=7)
+    model, _ = build_network(Blueprint(TOY, spec().model.parameters, 3, 16), Weights("none"), seed=7)
     specification = spec(
         optimizer="sgd", weight_decay=0.0, gradient_clip=1e-3, schedule="constant", warmup=0.0, batch_size=60
     )

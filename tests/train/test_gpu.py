@@ -13,7 +13,7 @@ from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.fit import run_epoch, train
 from skineval.train.learner import make_learner
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage, never, predict_probabilities
 from skineval.train.weights import NONE, Weights
 from skineval.values.runspec import RunSpec, Selection, Training
@@ -51,7 +51,9 @@ class Trial:
         strategy = CATALOG.imbalance["class-weights"]
         weighted = strategy.loss(np.bincount(labels), power=1.0)
         self.task = task(labels, transform=make_transform(augment, mean, std, GPU), loss=weighted, score=score)
-        self.network, _ = build_network(self.architecture, selection, 3, Weights(NONE), SIZE, seed=7)
+        self.network, _ = build_network(
+            Blueprint(self.architecture, selection.parameters, 3, SIZE), Weights(NONE), seed=7
+        )
 
     def train(self, folder):
         """The weights and the notes after training."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from skineval.base.errors import CellError, Interrupted
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import VIEWS, View, embed, predict_logits, predict_probabilities, softmax
 from skineval.train.weights import NONE, Weights
 from tests.train.toys import CLASSES, MEAN, STD, TOY, build, images, spec, stage
@@ -140,7 +140,7 @@ class Hungry(nn.Module):
 
 
 def hungry(most, error=OUT):
-    network, _ = build_network(TOY, spec().model, 3, Weights(NONE), 16, seed=7)
+    network, _ = build_network(Blueprint(TOY, spec().model.parameters, 3, 16), Weights(NONE), seed=7)
     return Hungry(network.eval(), most, error)
 
 

@@ -23,9 +23,8 @@ from torch import nn
 from skineval.base.codec import from_json, to_json
 from skineval.base.errors import CellError, ExitCode, ModelFileError, WeightsError
 from skineval.catalog.networks import find_head
-from skineval.train.network import build_network
+from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import Loaded, Weights, load_into, read_tensors, recorded, resolve_weights
-from skineval.values.runspec import Selection
 from tests.conftest import TINY
 from tests.train.toys import TOY, build
 
@@ -303,7 +302,7 @@ def test_a_head_of_other_classes_stays_as_initialised_and_that_is_recorded(tmp_p
     path = tmp_path / "five.pt"
     torch.save(build(5, weights=None).state_dict(), path)
     weights = resolve_weights(str(path), [TOY])
-    network, (loaded,) = build_network(TOY, Selection("toy"), 3, weights, 16, seed=0)
+    network, (loaded,) = build_network(Blueprint(TOY, {}, 3, 16), weights, seed=0)
     assert loaded.missing == loaded.unused == ("8.bias", "8.weight")
     assert (loaded.architecture, loaded.file, loaded.prefix) == ("toy", "five.pt", "")
     assert f"sha256:{loaded.sha256}" == weights.identity == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
@@ -317,7 +316,7 @@ def test_a_file_that_changes_while_a_bench_runs_is_noticed(tmp_path):
     weights = resolve_weights(str(path), [TOY])
     torch.save(build(3, weights=None).state_dict(), path)
     with pytest.raises(CellError, match=r"changing\.pt has changed"):
-        build_network(TOY, Selection("toy"), 3, weights, 16, seed=0)
+        build_network(Blueprint(TOY, {}, 3, 16), weights, seed=0)
 
 
 def test_counters_alone_do_not_make_a_file_fit(tmp_path):
@@ -379,7 +378,7 @@ def test_of_what_there_are_no_imagenet_weights_begins_with_random_values():
 def test_initial_weights_depend_on_the_seed_alone():
     def weight(seed):
         torch.rand(seed)  # whatever was drawn before
-        return build_network(TOY, Selection("toy"), 3, Weights("none"), 16, seed)[0][0].weight
+        return build_network(Blueprint(TOY, {}, 3, 16), Weights("none"), seed)[0][0].weight
 
     assert torch.equal(weight(3), weight(3))
     assert not torch.equal(weight(3), weight(4))

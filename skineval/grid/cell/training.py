@@ -28,7 +28,7 @@ from skineval.train.faults import is_out_of_memory
 from skineval.train.fit import Task
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
-from skineval.train.network import build_network, classifier_paths
+from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.predict import embed
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
 from skineval.values.runspec import derive_seed
@@ -90,7 +90,7 @@ def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
     """The network of a cell before it is trained, and what gave it its weights."""
     spec = cell.spec
     seed = derive_seed("initial weights", spec.model, spec.seed, spec.fold)
-    return build_network(cell.architecture, spec.model, len(spec.classes), weights, spec.image_size, seed)
+    return build_network(Blueprint.of(cell.architecture, spec), weights, seed)
 
 
 def make_task(cell: Cell, network: nn.Module) -> Task:

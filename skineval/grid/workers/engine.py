@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from skineval.base.codec import to_json
 from skineval.base.errors import Interrupted
+from skineval.data.pixels.threads import waiting_briefly
 from skineval.grid.events import CellBegan, CellFinished, Report, from_message
-from skineval.train.waiting import waiting_briefly
 from skineval.values.runspec import RunSpec
 
 GRACE = 60.0  #: seconds an interrupted worker has for its current step before it is killed

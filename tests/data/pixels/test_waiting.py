@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from skineval.data.pixels.threads import BRIEFLY, waiting_briefly
 from skineval.grid.workers.engine import LocalEngine
-from skineval.train.waiting import BRIEFLY, waiting_briefly
 
 
 @pytest.mark.parametrize(
