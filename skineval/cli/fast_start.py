@@ -19,14 +19,6 @@ from skineval.base.errors import UsageError, hint_for
 _ParserError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
-class _QuickOption(TyperOption):
-    def process_value(self, ctx: Any, value: Any) -> Any:
-        finished = isinstance(value, bool | Enum) or (value is None and not self.required and not self.multiple)
-        if not finished:
-            return super().process_value(ctx, value)
-        return value if self.callback is None else self.callback(ctx, self, value)
-
-
 class _Quick:
     """What a command and a group of commands have in common; it stands before typer's class."""
 
@@ -38,7 +30,7 @@ class _Quick:
         formatter.write(_help(self, ctx, self.defaults(ctx)))
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [_quick(parameter) for parameter in super().get_params(ctx)]  # type: ignore[misc]
+        return [_hastened(parameter) for parameter in super().get_params(ctx)]  # type: ignore[misc]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
@@ -97,8 +89,18 @@ def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exc
     return UsageError(f"'{ctx.command_path}' has no option {typed}.", hint_for(typed, known, told))
 
 
-def _quick(parameter: Any) -> Any:
+def _hastened(parameter: Any) -> Any:
+    """An option, spared coercion where its value is one of the right type; anything else as it is."""
+    if not isinstance(parameter, TyperOption) or "process_value" in vars(parameter):
+        return parameter
+    option, coerced = parameter, parameter.process_value
+
     # typer makes the options itself, those of help and of shell completion too, and takes no class for them.
-    if type(parameter) is TyperOption:
-        parameter.__class__ = _QuickOption
-    return parameter
+    def process_value(ctx: Any, value: Any) -> Any:
+        finished = isinstance(value, bool | Enum) or (value is None and not option.required and not option.multiple)
+        if not finished:
+            return coerced(ctx, value)
+        return value if option.callback is None else option.callback(ctx, option, value)
+
+    option.process_value = process_value  # type: ignore[method-assign]
+    return option

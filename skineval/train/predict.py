@@ -37,7 +37,7 @@ COPIED = 1024  #: images that are on their way to a GPU at the same time
 
 
 @dataclass(frozen=True)
-class View:
+class Symmetry:
     """How an image is turned before it is predicted: one of the eight symmetries of the square."""
 
     quarters: int = 0  #: turns by 90 degrees
@@ -49,10 +49,13 @@ class View:
         return (turned.flip(3) if self.mirrored else turned).contiguous(memory_format=torch.channels_last)
 
 
-STRAIGHT = View()
-#: The views over which test-time augmentation takes the mean, by the names that a recipe gives it.
-VIEWS: Mapping[str, tuple[View, ...]] = MappingProxyType(
-    {"none": (STRAIGHT,), "d4": tuple(View(quarters, mirrored) for mirrored in (False, True) for quarters in range(4))}
+UNTURNED = Symmetry()
+#: The symmetries over which test-time augmentation takes the mean, by the names that a recipe gives it.
+SYMMETRIES: Mapping[str, tuple[Symmetry, ...]] = MappingProxyType(
+    {
+        "none": (UNTURNED,),
+        "d4": tuple(Symmetry(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)),
+    }
 )
 
 
@@ -121,7 +124,7 @@ def put_on_device(
 @torch.no_grad()
 @full_float32()
 def predict_logits(
-    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256, view: View = STRAIGHT
+    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256, symmetry: Symmetry = UNTURNED
 ) -> NDArray[np.float32]:
     """Logits (n, C) of the images `rows`, in float32 whatever the network was trained in.
 
@@ -132,7 +135,7 @@ def predict_logits(
     model.eval()
 
     def logits(batch: Tensor) -> Tensor:
-        returned: Tensor = model(stage.normalise(view(stage.take(batch))))
+        returned: Tensor = model(stage.normalise(symmetry(stage.take(batch))))
         return returned.float()
 
     return in_batches(logits, stage, rows, batch_size)
@@ -146,7 +149,7 @@ def predict_probabilities(
     With `tta` "d4" they are the mean of the probabilities over the eight turns and mirrorings of each image, and the
     same however an image is turned; that takes eight times as long. Raises CellError where a logit is not finite.
     """
-    views = [softmax(predict_logits(model, stage, rows, batch_size, view)) for view in VIEWS[tta]]
+    views = [softmax(predict_logits(model, stage, rows, batch_size, symmetry)) for symmetry in SYMMETRIES[tta]]
     mean: NDArray[np.float64] = np.mean(views, axis=0)
     return mean
 

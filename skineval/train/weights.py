@@ -6,7 +6,7 @@ import hashlib
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,9 +69,7 @@ class Match:
     """Which tensors of a file go where in a network."""
 
     prefix: str  #: what is taken off the names in the file
-    fitting: Mapping[str, Tensor]  #: by the names of the network
-    missing: tuple[str, ...]
-    unused: tuple[str, ...]
+    fitting: Mapping[str, str]  #: by the names of the network, those in the file
     others: tuple[str, ...] = ()  #: prefixes under which as many tensors would fit
 
 
@@ -226,8 +224,8 @@ def load_into(model: nn.Module, path: Path, name: str = "") -> Loaded:
     state = model.state_dict()
     found = _match(tensors, state)
     _check(found, tensors, state, path)
-    model.load_state_dict(dict(found.fitting), strict=False)
-    return _loaded(name, path, found)
+    model.load_state_dict({own: tensors[given] for own, given in found.fitting.items()}, strict=False)
+    return _loaded(name, path, found, tensors, state)
 
 
 def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
@@ -239,23 +237,25 @@ def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
     state = model.state_dict()
     found = _match(tensors, state)
     equal = {
-        key: tensor for key, tensor in found.fitting.items() if tensor.to(state[key].dtype).equal(state[key].cpu())
+        own: given
+        for own, given in found.fitting.items()
+        if tensors[given].to(state[own].dtype).equal(state[own].cpu())
     }
-    return _loaded(name, path, _against(state, tensors, found.prefix, equal))
+    return _loaded(name, path, Match(found.prefix, equal), tensors, state)
 
 
 def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
     """Raises ModelFileError where nothing of a file fits, too little, or two things of it alike."""
-    if all(tensor.ndim == 0 for tensor in found.fitting.values()):  # counters of batches say nothing
+    if all(state[name].ndim == 0 for name in found.fitting):  # counters of batches say nothing
         raise ModelFileError(
-            f"No tensor of {path} fits the network. Did not fit: {_listed(tuple(sorted(tensors)), tensors)}.",
-            f"The network has, for example: {_listed(tuple(sorted(state)), state)}.",
+            f"No tensor of {path} fits the network. Did not fit: {_listed(tensors.keys(), tensors)}.",
+            f"The network has, for example: {_listed(state.keys(), state)}.",
         )
     given, needed = (sum(state[name].numel() for name in names) for names in (found.fitting, state))
     if given < LEAST * needed:
         raise ModelFileError(
             f"Only {given:,} of the network's {needed:,} numbers are in {path}, which is of another network. It lacks: "
-            f"{_listed(found.missing, state)}.",
+            f"{_listed(state.keys() - found.fitting.keys(), state)}.",
             "Name the network that the file is of, with its parameters, such as cnn:width=16.",
         )
     if found.others:
@@ -275,29 +275,24 @@ def _match(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Match:
     most = max(fits.values(), default=0)
     prefix, *others = sorted((prefix for prefix in fits if fits[prefix] == most), key=len) or [""]
     fitting = {
-        modern.removeprefix(prefix): tensors[name]
+        modern.removeprefix(prefix): name
         for name, modern in named.items()
         if modern.startswith(prefix) and _fits(tensors[name], state.get(modern.removeprefix(prefix)))
     }
     # Names that fit as they are need no prefix taken off, whatever else would fit.
-    return _against(state, tensors, prefix, fitting, tuple(others) if prefix else ())
+    return Match(prefix, fitting, tuple(others) if prefix else ())
 
 
-def _against(
-    state: Mapping[str, Tensor],
-    tensors: Mapping[str, Tensor],
-    prefix: str,
-    fitting: Mapping[str, Tensor],
-    others: tuple[str, ...] = (),
-) -> Match:
-    used = {id(tensor) for tensor in fitting.values()}
-    unused = tuple(sorted(name for name, tensor in tensors.items() if id(tensor) not in used))
-    return Match(prefix, fitting, tuple(sorted(state.keys() - fitting.keys())), unused, others)
-
-
-def _loaded(name: str, path: Path, found: Match) -> Loaded:
+def _loaded(name: str, path: Path, found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Loaded:
+    missing, unused = state.keys() - found.fitting.keys(), tensors.keys() - set(found.fitting.values())
     return Loaded(
-        name, path.name, _sha256(path), tuple(sorted(found.fitting)), found.missing, found.unused, found.prefix
+        architecture=name,
+        file=path.name,
+        sha256=_sha256(path),
+        loaded=tuple(sorted(found.fitting)),
+        missing=tuple(sorted(missing)),
+        unused=tuple(sorted(unused)),
+        prefix=found.prefix,
     )
 
 
@@ -310,6 +305,6 @@ def _fits(tensor: Tensor, own: Tensor | None) -> bool:
     return own is not None and own.shape == tensor.shape
 
 
-def _listed(names: tuple[str, ...], tensors: Mapping[str, Tensor], most: int = 8) -> str:
-    shown = [f"{name} {tuple(tensors[name].shape)}" for name in names[:most]]
+def _listed(names: Collection[str], tensors: Mapping[str, Tensor], most: int = 8) -> str:
+    shown = [f"{name} {tuple(tensors[name].shape)}" for name in sorted(names)[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")

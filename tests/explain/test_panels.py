@@ -10,9 +10,15 @@ import torch
 from torch import nn
 
 from skineval.base.errors import CellError
-from skineval.explain.panels import checked_maps, examples
+from skineval.catalog.specs import Explainer
+from skineval.explain.panels import Explaining, Seen, examples
+from skineval.grid.cell.cell import no_masks
+from skineval.train.bare_step import empty_stage
+from skineval.train.network import Blueprint
 from skineval.values.predictions import Predictions
+from skineval.values.runspec import Selection
 from tests.measure.samples import classifier
+from tests.train.toys import TOY
 
 
 def test_examples_go_from_the_surest_to_the_most_mistaken():
@@ -50,8 +56,12 @@ def test_a_class_without_images_has_no_example():
     ids=["shape", "nan", "negative", "none"],
 )
 def test_an_explainer_that_breaks_its_contract_fails_the_cell(maps):
+    explainer = Explainer("own", lambda model, images, targets, *, architecture: maps, "Breaks its contract.")
+    explaining = Explaining(Selection("own"), explainer)
+    stage = empty_stage(Blueprint(TOY, {}, 3, 8), 2, torch.device("cpu"), "fp32")
+    seen = Seen(TOY, nn.Identity(), stage, classifier(2), np.arange(2), no_masks)
     with pytest.raises(CellError, match="explainer returned"):
-        checked_maps(lambda model, images, targets: maps, nn.Identity(), torch.zeros(2, 3, 8, 8), torch.zeros(2))
+        explaining.maps(seen, torch.zeros(2, 3, 8, 8), torch.zeros(2))
 
 
 def test_examples_are_evenly_spaced_by_rank():

@@ -11,7 +11,7 @@ from torch import nn
 
 from skineval.base.errors import CellError, Interrupted
 from skineval.train.network import Blueprint, build_network
-from skineval.train.predict import VIEWS, View, embed, predict_logits, predict_probabilities, softmax
+from skineval.train.predict import SYMMETRIES, Symmetry, embed, predict_logits, predict_probabilities, softmax
 from skineval.train.weights import NONE, Weights
 from tests.train.toys import CLASSES, MEAN, STD, TOY, build, images, spec, stage
 
@@ -49,17 +49,17 @@ def turned(pictures: np.ndarray) -> list[np.ndarray]:
 
 def test_the_views_are_the_symmetries_of_the_square():
     picture = torch.arange(9).view(1, 1, 3, 3)
-    seen = {tuple(view(picture).flatten().tolist()) for view in VIEWS["d4"]}
+    seen = {tuple(view(picture).flatten().tolist()) for view in SYMMETRIES["d4"]}
     corners = {(row[0], row[2], row[6], row[8]) for row in seen}
-    assert len(VIEWS["d4"]) == len(seen) == len(corners) == 8
+    assert len(SYMMETRIES["d4"]) == len(seen) == len(corners) == 8
     assert all(row[4] == 4 for row in seen)  # the centre stays
-    assert VIEWS["none"] == (View(),)
-    assert torch.equal(View()(picture), picture)
+    assert SYMMETRIES["none"] == (Symmetry(),)
+    assert torch.equal(Symmetry()(picture), picture)
 
 
 def test_views_are_as_networks_are_given_images():
     pictures = torch.from_numpy(store()).permute(0, 3, 1, 2)
-    for view in VIEWS["d4"]:
+    for view in SYMMETRIES["d4"]:
         assert view(pictures).is_contiguous(memory_format=torch.channels_last)
         assert view(pictures).dtype == torch.uint8
 

@@ -31,7 +31,7 @@ _NOISE = 3.0  # grey levels of contrast below which there is nothing but noise
 
 
 @dataclass(frozen=True)
-class View:
+class Placement:
     """What is done to a picture: mirrored left to right, then turned counter-clockwise, then made smaller."""
 
     mirrored: bool
@@ -39,9 +39,9 @@ class View:
     zoom: float
 
     @property
-    def inverse(self) -> View:
+    def inverse(self) -> Placement:
         """What undoes it; its zoom is above 1 where the picture was made smaller."""
-        return View(self.mirrored, self.turns if self.mirrored else -self.turns % 4, 1 / self.zoom)
+        return Placement(self.mirrored, self.turns if self.mirrored else -self.turns % 4, 1 / self.zoom)
 
     @property
     def words(self) -> str:
@@ -58,7 +58,7 @@ class View:
 
 
 #: The views that are told apart by the spectrum, which half a turn does not change. The first is the image as it is.
-VIEWS = tuple(View(mirrored, turns, zoom) for zoom in ZOOMS for mirrored in (False, True) for turns in (0, 1))
+VIEWS = tuple(Placement(mirrored, turns, zoom) for zoom in ZOOMS for mirrored in (False, True) for turns in (0, 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.terms import Progress
-from skineval.data.quality.descriptors import VIEWS, Descriptors, View, describe, relief, same_way_up, to_grey
+from skineval.data.quality.descriptors import VIEWS, Descriptors, Placement, describe, relief, same_way_up, to_grey
 
 Rows = NDArray[np.int64]
 
@@ -208,7 +208,7 @@ def _best_of_each(pairs: Likeness, usual: NDArray[np.float32], unit_of: Rows) ->
     return [int(place) for place in best]
 
 
-def _upright(fixed: NDArray[np.uint8], moving: NDArray[np.uint8], view: View) -> View:
+def _upright(fixed: NDArray[np.uint8], moving: NDArray[np.uint8], view: Placement) -> Placement:
     """`view`, or it and half a turn more: spectra do not tell the two apart, the pictures do."""
     pictures = [relief(to_grey(picture[None]), zoom) for picture, zoom in ((fixed, 1.0), (moving, view.zoom))]
     if same_way_up(pictures[0][0], view.turn(pictures[1])[0]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skineval.base.errors import DataError, Interrupted, one_line
-from skineval.catalog.specs import Explainer
-from skineval.explain.panels import explain
+from skineval.explain.panels import Explaining, Seen, explain
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.cell.predicting import predict_external
 from skineval.grid.cell.record import CellRecord, sealed, write_cell
@@ -21,17 +20,6 @@ from skineval.grid.cell.workspace import ExternalImages, Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import read_cell_predictions, write_frame
 from skineval.train.faults import is_poisoned
-from skineval.values.runspec import Selection
-
-EXTERNAL = "external"  #: the part of the images of external tests
-
-
-@dataclass(frozen=True)
-class Explaining:
-    """An explainer as it was asked for."""
-
-    selection: Selection
-    explainer: Explainer
 
 
 def complete(
@@ -57,19 +45,16 @@ def complete(
 
     def explanation(asked: Explaining, record: CellRecord) -> CellRecord:
         spec, name = cell.spec, str(asked.selection)
-        given = {"architecture": cell.architecture, **asked.selection.parameters}
-        explain(
-            folder.explanation(name),
-            f"{name} of {spec.model}/{spec.imbalance}, fold {spec.fold}, seed {spec.seed}",
-            partial(asked.explainer.attribute, **given),
-            partial(asked.explainer.resolution, **given) if asked.explainer.resolution else None,
+        seen = Seen(
+            cell.architecture,
             network,
             cell.stage,
             read_cell_predictions(folder.predictions, spec.classes, copies=True).select("test"),
             cell.parts.test,
             partial(outlines, cell),
-            cell.stamps,
         )
+        title = f"{name} of {spec.model}/{spec.imbalance}, fold {spec.fold}, seed {spec.seed}"
+        explain(folder.explanation(name), title, asked, seen, cell.stamps)
         return replace(record, explainers=(*record.explainers, name))
 
     for external in workspace.externals:

@@ -14,6 +14,7 @@ from torch import Tensor
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture, EpochEnded, ImbalanceStrategy
 from skineval.data.splits.split import Parts
+from skineval.explain.panels import Masks
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.events import PhaseBegan, StepDone
 from skineval.measure.metrics import balanced_accuracy
@@ -36,9 +37,6 @@ class Phase:
 #: Where a cell stands: before a step, after an epoch, where another phase begins.
 Moment: TypeAlias = Phase | Step | EpochRecord
 Observe: TypeAlias = Callable[[Moment], None]
-
-#: (rows of the images, side) -> their lesion masks (n, side, side), None where none has one; raises DataError
-Masks: TypeAlias = Callable[[NDArray[np.int64], int], NDArray[np.bool_] | None]
 
 
 def no_masks(rows: NDArray[np.int64], side: int) -> None:

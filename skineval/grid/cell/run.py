@@ -13,7 +13,8 @@ import pandas as pd
 from skineval.base.codec import write_json
 from skineval.base.files import atomic_link
 from skineval.base.terms import DONE
-from skineval.grid.cell.additions import Explaining, complete
+from skineval.explain.panels import Explaining
+from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing

@@ -26,7 +26,7 @@ from skineval.base.errors import Interrupted, SkinevalError, one_line
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.loading import Problem
 from skineval.catalog.specs import CellEnded, CellStarted, EpochEnded
-from skineval.grid.cell.additions import Explaining
+from skineval.explain.panels import Explaining
 from skineval.grid.cell.cell import Ground, Moment, Observe, as_event
 from skineval.grid.cell.record import failed, write_cell
 from skineval.grid.cell.run import run_cell

@@ -11,7 +11,7 @@ from PIL import Image
 
 from skineval.base.errors import DataError
 from skineval.data.groups import KNOWN_DUPLICATES, read_pairs
-from skineval.data.quality.descriptors import SIDE, VIEWS, View, describe, relief, same_way_up, to_grey
+from skineval.data.quality.descriptors import SIDE, VIEWS, Placement, describe, relief, same_way_up, to_grey
 from skineval.data.quality.near_duplicates import SimilarPair, search
 from skineval.data.synthetic import synthetic
 from skineval.values.lesion_table import LesionTable
@@ -56,7 +56,7 @@ def test_turned_and_mirrored_copies_stand_out_with_what_was_done(
     copy = np.rot90(small[7][:, ::-1] if mirrored else small[7], turns)
     match = planted(small, copy)
     assert match.distance < 0.01
-    assert match.transform == View(mirrored, turns, 1.0).inverse.words
+    assert match.transform == Placement(mirrored, turns, 1.0).inverse.words
 
 
 @pytest.mark.parametrize("zoom", [0.5, 0.6, 0.7, 0.85])
@@ -141,7 +141,7 @@ def test_progress_is_told_up_to_the_end(small: NDArray[np.uint8]) -> None:
 @given(st.booleans(), st.integers(0, 3), st.sampled_from([1.0, 0.85, 0.5]))
 def test_views_are_undone_by_their_inverse(mirrored: bool, turns: int, zoom: float) -> None:
     pictures = np.arange(2 * 6 * 6, dtype=np.float32).reshape(2, 6, 6)
-    view = View(mirrored, turns, zoom)
+    view = Placement(mirrored, turns, zoom)
     assert (view.inverse.turn(view.turn(pictures)) == pictures).all()
     assert view.inverse.zoom * view.zoom == pytest.approx(1)
     assert view.inverse.inverse == view or view.inverse.inverse.zoom == pytest.approx(zoom)
@@ -151,7 +151,7 @@ def test_descriptors_are_of_length_one_for_every_view(small: NDArray[np.uint8]) 
     views = describe(small).views
     assert views.shape[:2] == (len(VIEWS), len(small))
     assert np.linalg.norm(views, axis=2) == pytest.approx(1, abs=1e-5)
-    assert VIEWS[0] == View(False, 0, 1.0)
+    assert VIEWS[0] == Placement(False, 0, 1.0)
 
 
 def test_relief_is_without_brightness_and_empty_outside_of_a_smaller_picture(small: NDArray[np.uint8]) -> None:
