@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,9 @@ class Anatomy:
     trunk: dict[str, nn.Module]  #: from images to maps (N, channels, h, w)
     pooling: dict[str, nn.Module]  #: what follows up to the classifier, where that reads embeddings
     classifier: str  #: its name
-    neck: tuple[nn.Module, ...]  #: its layers before the last one
-    channels: int
     embedding: int  #: width of what the last layer reads
+    neck: Sequence[nn.Module] = ()  #: layers of the classifier before the last one
+    maps: int = 0  #: channels of the maps, if other than `embedding`
 
 
 def build_torchvision(num_classes: int, *, name: str, head: str) -> nn.Module:
@@ -39,7 +40,7 @@ def build_torchvision(num_classes: int, *, name: str, head: str) -> nn.Module:
         warnings.simplefilter("ignore", FutureWarning)
         found = anatomy(models.get_model(name, weights=None))
     if head == "conv":
-        return _sequence(found.trunk, {found.classifier: convolutional(found.channels, num_classes)})
+        return _sequence(found.trunk, {found.classifier: convolutional(found.maps or found.embedding, num_classes)})
     last = _last(found.embedding, num_classes, head)
     classifier = nn.Sequential(*found.neck, last) if found.neck else last
     return _sequence(found.trunk, found.pooling, {found.classifier: classifier})
@@ -48,40 +49,29 @@ def build_torchvision(num_classes: int, *, name: str, head: str) -> nn.Module:
 def anatomy(model: Any) -> Anatomy:
     """The parts of one of torchvision's networks; raises TypeError for a family that is not known here."""
     children = dict(model.named_children())
-    pooling: dict[str, nn.Module] = {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+    average, flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    pooling: dict[str, nn.Module] = {"avgpool": average, "flatten": flatten}
     match model:
         case models.ResNet():
-            trunk = _without(children, "avgpool", "fc")
-            return Anatomy(trunk, pooling, "fc", (), model.fc.in_features, model.fc.in_features)
+            return Anatomy(_without(children, "avgpool", "fc"), pooling, "fc", model.fc.in_features)
         case models.DenseNet():
-            width = model.classifier.in_features
-            return Anatomy(
-                {"features": model.features, "relu": nn.ReLU()},
-                {"pool": pooling["avgpool"], "flatten": pooling["flatten"]},
-                "classifier",
-                (),
-                width,
-                width,
-            )
+            trunk = {"features": model.features, "relu": nn.ReLU()}
+            return Anatomy(trunk, {"pool": average, "flatten": flatten}, "classifier", model.classifier.in_features)
         case models.EfficientNet() | models.MobileNetV3():
             *neck, last = model.classifier
-            channels = neck[0].in_features if isinstance(neck[0], nn.Linear) else last.in_features
-            return Anatomy({"features": model.features}, pooling, "classifier", tuple(neck), channels, last.in_features)
+            maps = neck[0].in_features if isinstance(neck[0], nn.Linear) else 0
+            return Anatomy({"features": model.features}, pooling, "classifier", last.in_features, neck, maps)
         case models.ConvNeXt():
             *neck, last = model.classifier  # which flattens, between the normalisation and the linear layer
-            pool = {"avgpool": pooling["avgpool"]}
-            return Anatomy(
-                {"features": model.features}, pool, "classifier", tuple(neck), last.in_features, last.in_features
-            )
+            return Anatomy({"features": model.features}, {"avgpool": average}, "classifier", last.in_features, neck)
         case models.SqueezeNet():
             # The original ends in a convolution, a ReLU and a mean: its logits cannot be negative, which hinders
             # fine-tuning.
-            width = model.classifier[1].in_channels
-            neck = [*pooling.values(), nn.Dropout(0.5)]
-            return Anatomy({"features": model.features}, {}, "classifier", tuple(neck), width, width)
+            neck = [average, flatten, nn.Dropout(0.5)]
+            return Anatomy({"features": model.features}, {}, "classifier", model.classifier[1].in_channels, neck)
         case models.SwinTransformer():
             trunk = _without(children, "avgpool", "flatten", "head")
-            return Anatomy(trunk, pooling, "head", (), model.head.in_features, model.head.in_features)
+            return Anatomy(trunk, pooling, "head", model.head.in_features)
     raise TypeError(f"{type(model).__name__} is of no family whose parts are known")
 
 

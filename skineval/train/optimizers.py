@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -110,17 +111,8 @@ def belongs_to(name: str, head: tuple[str, ...] | None) -> bool:
     return head is None or name.startswith(tuple(f"{path}." for path in head))
 
 
-def adam_step(weights: list[Weight], rate: float, decay: float) -> None:
-    """One step of Adam; decay is added to the gradient."""
-    _adam(adam, weights, rate, decay)
-
-
-def adamw_step(weights: list[Weight], rate: float, decay: float) -> None:
-    """One step of AdamW; decay is apart from the gradient."""
-    _adam(adamw, weights, rate, decay)
-
-
-def _adam(function: Callable[..., None], weights: list[Weight], rate: float, decay: float) -> None:
+def adam_step(function: Callable[..., None], weights: list[Weight], rate: float, decay: float) -> None:
+    """One step of Adam, to whose gradient decay is added, or of AdamW, where it is apart from it."""
     for weight in weights:
         if not weight.state:
             zeros = torch.zeros_like(weight.value)
@@ -164,7 +156,7 @@ def sgd_step(weights: list[Weight], rate: float, decay: float) -> None:
     )
 
 
-STEPS: Mapping[str, Step] = {"adam": adam_step, "adamw": adamw_step, "sgd": sgd_step}
+STEPS: Mapping[str, Step] = {"adam": partial(adam_step, adam), "adamw": partial(adam_step, adamw), "sgd": sgd_step}
 
 
 def _values(weights: list[Weight]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""RandAugment (Cubuk et al. 2020, arXiv 1909.13719) for whole batches: OPERATIONS_DRAWN operations an image.
+"""RandAugment (Cubuk et al. 2020, arXiv 1909.13719) for whole batches: two operations an image, its N.
 
 As in the paper, each is drawn from all with equal probability, and has the range that AutoAugment gave it. Other than
 there:
@@ -24,7 +24,6 @@ from torch import Tensor
 from skineval.train.augment.colour import Light, Stretch
 from skineval.train.augment.geometry import Pose
 
-OPERATIONS_DRAWN = 2  #: N of the paper
 MAGNITUDE = 9 / 30  #: M of the paper, over its largest value
 #: How far each operation goes at the largest magnitude; 0 where it has none.
 RANGES = {
@@ -57,7 +56,7 @@ class Doses:
 
 
 def drawn_doses(draws: Tensor, ranges: Tensor) -> Doses:
-    """The doses that draws (N, 2 * OPERATIONS_DRAWN) make: operation and strength, alternating.
+    """The doses that draws (N, 4) make: operation and strength, alternating.
 
     `ranges` are those of `RANGES`, (K,), on the device.
     """
