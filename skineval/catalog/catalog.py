@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import Value
@@ -146,6 +146,19 @@ class Catalog:
     reporters: Shelf[Reporter]
     plugins: Plugins
     problems: tuple[Problem, ...]
+
+    @property
+    def shelves(self) -> dict[str, Shelf[Any]]:
+        """What is offered of each kind, as `skineval list` calls it."""
+        shelves = (
+            self.architectures,
+            self.imbalance,
+            self.explainers,
+            self.metrics,
+            self.datasets,
+            self.reporters,
+        )
+        return {shelf.kind: shelf for shelf in shelves}
 
     def architecture(self, selection: Selection) -> Architecture:
         """The architecture that `selection` names, as its parameters make it; raises UsageError for unknown names."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.base.errors import ExitCode, Interrupted, SkinevalError
-from skineval.cli import bench, data, doctor, evaluate, listing, plugins, report, tune
+from skineval.cli import bench, data, evaluate, listing, plugins, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
 from skineval.data.pixels.threads import waiting_briefly
@@ -39,12 +39,12 @@ app = typer.Typer(
 )
 app.command("bench", cls=RecipeCommand, epilog=bench.EXAMPLE)(bench.bench)
 app.command("evaluate", cls=QuickCommand, epilog=evaluate.EXAMPLE)(evaluate.evaluate)
-app.command("report", cls=QuickCommand, epilog=report.EXAMPLE)(report.report)
+app.command("report", cls=QuickCommand, epilog=bench.REPORT_EXAMPLE)(bench.report)
 app.command("tune", cls=RecipeCommand, epilog=tune.EXAMPLE)(tune.tune)
 app.add_typer(data.app, name="data")
 app.add_typer(listing.app, name="list")
 app.add_typer(plugins.app, name="plugins")
-app.command("doctor", cls=QuickCommand, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("doctor", cls=QuickCommand, epilog="Example: skineval doctor")(plugins.doctor)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,22 +1,22 @@
-"""`skineval bench`: the main job."""
+"""`skineval bench` and `skineval report`: the main job, and what it found once more."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skineval.base.errors import ExitCode
-from skineval.cli.flags import RecipeArgument, takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, print_tables
-from skineval.values.keys import KEYS, RUN
+from skineval.cli.flags import FreshOption, RecipeArgument, run_option, takes_keys
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, print_tables, say
+from skineval.values.keys import KEYS
+
+if TYPE_CHECKING:
+    from skineval.values.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
-
-
-def _run(name: str, text: str) -> Any:
-    return typer.Option(f"--{name.replace('_', '-')}", help=text, rich_help_panel=RUN)
+REPORT_EXAMPLE = "Example: skineval report runs/demo"
 
 
 @takes_keys(KEYS)
@@ -24,14 +24,12 @@ def bench(
     recipe: RecipeArgument = None,
     *,
     out: Annotated[
-        Path | None, _run("out", "Folder of the bench; by default one under runs/ that is this recipe's alone.")
+        Path | None, run_option("--out", "Folder of the bench; by default one under runs/ that is this recipe's alone.")
     ] = None,
-    fresh: Annotated[
-        bool, _run("fresh", "Discard what an earlier run left there instead of going on from it.")
-    ] = False,
-    fail_fast: Annotated[bool, _run("fail_fast", "Stop at the first cell that fails.")] = False,
+    fresh: FreshOption = False,
+    fail_fast: Annotated[bool, run_option("--fail-fast", "Stop at the first cell that fails.")] = False,
     dry_run: Annotated[
-        bool, _run("dry_run", "Show the cells with estimated time, disk and memory; train nothing.")
+        bool, run_option("--dry-run", "Show the cells with estimated time, disk and memory; train nothing.")
     ] = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
@@ -53,10 +51,28 @@ def bench(
         return
     with Board(quiet) as board:
         result = api.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
+    _conclude(result, format, "" if quiet else f"Report: {result.folder / 'report.md'} and report.html")
+
+
+def report(
+    bench: Annotated[Path, typer.Argument(help="The folder that `skineval bench` wrote to.")],
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
+    from skineval import api
+    from skineval.cli.board import Board, Display
+
+    with Board(quiet) as board:
+        result = api.rebuild(bench, Display(board))
+    _conclude(result, format)
+
+
+def _conclude(result: BenchResult, format: Format, files: str = "") -> None:
+    """The tables of a bench, and where its files are; a cell that has not finished is a failure."""
     from skineval.report.bench.bench import comparisons
 
     print_tables(comparisons(result), format)
-    if not quiet:
-        typer.echo(f"Report: {result.folder / 'report.md'} and report.html", err=True)
+    say(files, quiet=not files)
     if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)

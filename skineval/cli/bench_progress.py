@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from skineval.base.terms import DONE
 from skineval.catalog.specs import EpochEnded
-from skineval.cli.board import Board, Row
+from skineval.cli.board import Board, Display, Row
 from skineval.cli.forecast import Forecast
-from skineval.cli.progress import Display
 from skineval.grid.events import TRAINING, CellBegan, CellFinished, CellsPlanned, PhaseBegan, StepDone
 from skineval.report.document import formatting
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from skineval.cli.forecast import Pace
 from skineval.cli.output import is_terminal, warn
+from skineval.grid.events import ImagesDecoded, Noted, PhaseBegan, Warned
 from skineval.report.document import formatting
 
 EPOCH = 5  #: columns that `12/30` takes
@@ -188,6 +189,34 @@ class Board:
             bar = ProgressBar(row.total or None, row.done, width=layout.bar)
             grid.add_row(Text(row.called(names)), bar, Text(_told(row, layout, epoch)))
         return grid
+
+
+class Display:
+    """Shows the events of a run on a board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._phase: Row | None = None  # what is done before and after all training
+
+    def __call__(self, event: object) -> None:
+        """Show an event; what is not known is not shown."""
+        match event:
+            case ImagesDecoded(done, total):
+                if self._phase is None:
+                    self._phase = self._board.add(Row("preparing images", counted=True))
+                self._phase.count(done, total)
+            case PhaseBegan(phase, run_id=""):
+                self._end_phase()
+                self._phase = self._board.add(Row(phase))
+            case Noted(text):
+                self._board.say(text)
+            case Warned(text):
+                self._board.warn(text)
+
+    def _end_phase(self) -> None:
+        if self._phase is not None:
+            self._board.remove(self._phase)
+            self._phase = None
 
 
 @contextmanager

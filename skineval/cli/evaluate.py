@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skineval.cli.output import Format, FormatOption, QuietOption, print_table, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, warn
 from skineval.values.keys import HELP, Keys
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
@@ -39,11 +39,10 @@ def evaluate(
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
     from skineval import api
-    from skineval.catalog.catalog import load_catalog
     from skineval.report.bench import standings
     from skineval.report.bench.leaderboard import scored
 
-    catalog = load_catalog()
+    catalog = loaded_catalog(quiet)
     found = api.evaluation(
         predictions,
         truth=truth,
@@ -53,8 +52,6 @@ def evaluate(
         replicates=replicates,
         catalog=catalog,
     )
-    if not quiet:
-        lost = found.remarks if format is Format.CSV else ()  # a CSV file has no footnotes
-        for text in (*(f"{problem}." for problem in catalog.problems), *lost):
-            warn(text)
+    for remark in found.remarks if format is Format.CSV and not quiet else ():  # a CSV file has no footnotes
+        warn(remark)
     print_table(standings.scores(scored(found, replicates), found.remarks), format)

@@ -1,4 +1,4 @@
-"""The keys of a recipe as flags of a command."""
+"""The keys of a recipe as flags of a command, and what else the commands share that train."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.values.keys import KEYS, PANELS, Key
+from skineval.values.keys import KEYS, PANELS, RUN, Key
 
 RecipeArgument = Annotated[
     str | None,
@@ -19,6 +19,16 @@ RecipeArgument = Annotated[
         metavar="RECIPE",
         show_default=False,
     ),
+]
+
+
+def run_option(flag: str, text: str) -> Any:
+    """A flag that says how it is run, beside those of the recipe."""
+    return typer.Option(flag, help=text, rich_help_panel=RUN)
+
+
+FreshOption = Annotated[
+    bool, run_option("--fresh", "Discard what an earlier run left there instead of going on from it.")
 ]
 
 

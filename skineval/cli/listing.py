@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalo
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
-    from skineval.catalog.catalog import Catalog, Shelf
+    from skineval.catalog.catalog import Entry
     from skineval.catalog.specs import Architecture, Parameters, Specification
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
@@ -24,20 +24,6 @@ app = typer.Typer(
     epilog="Example: skineval list models",
     no_args_is_help=True,
 )
-
-
-def _show(kind: Callable[[Catalog], Shelf[Specification]], title: str, format: Format, quiet: bool) -> None:
-    from skineval.report.document.tables import Column, Row, Table
-
-    catalog = loaded_catalog(quiet)
-    columns = [Column("name", "Name"), Column("summary", "What it is"), Column("parameters", "Parameters", priority=2)]
-    columns.append(Column("package", "Package", priority=1))
-    rows = [
-        Row((one.name, one.summary, _parameters(one), entry.provider.package))
-        for entry in kind(catalog).entries.values()
-        for one in (entry.specification,)
-    ]
-    print_table(Table(title, tuple(columns), tuple(rows)), format)
 
 
 @app.command("models", cls=QuickCommand, epilog="Example: skineval list models --format json")
@@ -102,28 +88,28 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
     return computed, "here" if path.is_file() else "not here", str(path)
 
 
-@app.command("imbalance", cls=QuickCommand, epilog="Example: skineval list imbalance")
-def imbalance(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
-    """Strategies for --imbalance."""
-    _show(lambda catalog: catalog.imbalance, "Imbalance strategies", format, quiet)  # type: ignore[arg-type, return-value]
+def _lists(kind: str, title: str, what: str) -> None:
+    """Add the command that lists a kind of which there is no more to say than of any other."""
+
+    def command(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
+        from skineval.report.document.tables import Column, tabulate
+
+        entries: Iterable[Entry[Specification]] = loaded_catalog(quiet).shelves[kind].entries.values()
+        columns = (
+            (Column("name", "Name"), lambda entry: entry.specification.name),
+            (Column("summary", "What it is"), lambda entry: entry.specification.summary),
+            (Column("parameters", "Parameters", priority=2), lambda entry: _parameters(entry.specification)),
+            (Column("package", "Package", priority=1), lambda entry: entry.provider.package),
+        )
+        print_table(tabulate(title, entries, columns), format)
+
+    app.command(kind, cls=QuickCommand, help=what, epilog=f"Example: skineval list {kind}")(command)
 
 
-@app.command("explainers", cls=QuickCommand, epilog="Example: skineval list explainers")
-def explainers(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
-    """Explainers for --explainers."""
-    _show(lambda catalog: catalog.explainers, "Explainers", format, quiet)  # type: ignore[arg-type, return-value]
-
-
-@app.command("metrics", cls=QuickCommand, epilog="Example: skineval list metrics")
-def metrics(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
-    """Figures in every results.csv."""
-    _show(lambda catalog: catalog.metrics, "Metrics", format, quiet)  # type: ignore[arg-type, return-value]
-
-
-@app.command("datasets", cls=QuickCommand, epilog="Example: skineval list datasets")
-def datasets(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
-    """Data sets and folder layouts for --data."""
-    _show(lambda catalog: catalog.datasets, "Data sets", format, quiet)  # type: ignore[arg-type, return-value]
+_lists("imbalance", "Imbalance strategies", "Strategies for --imbalance.")
+_lists("explainers", "Explainers", "Explainers for --explainers.")
+_lists("metrics", "Metrics", "Figures in every results.csv.")
+_lists("datasets", "Data sets", "Data sets and folder layouts for --data.")
 
 
 @app.command("recipes", cls=QuickCommand, epilog="Example: skineval list recipes")

@@ -37,23 +37,20 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 
 def complain(message: str, hint: str = "") -> None:
     """An error: what is wrong, then what to do. Untrusted text prints literally."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Error: ", "bold red"), _literal(message)))
+    _tell("Error: ", "bold red", message)
     if hint:
-        console.print(Text(_literal(hint)))
+        _tell("", "", hint)
 
 
 def warn(text: str) -> None:
     """One warning line on standard error."""
-    from rich.console import Console
-    from rich.text import Text
+    _tell("Warning: ", "bold yellow", text)
 
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text.assemble(("Warning: ", "bold yellow"), _literal(text))
-    )
+
+def say(text: str, quiet: bool) -> None:
+    """A line on standard error, such as where a file was written."""
+    if not quiet:
+        typer.echo(text, err=True)
 
 
 def loaded_catalog(quiet: bool) -> Catalog:
@@ -71,8 +68,12 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _literal(text: str) -> str:
-    return _CONTROL.sub("�", text)
+def _tell(mark: str, style: str, text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    words = Text.assemble((mark, style), _CONTROL.sub("�", text))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(words)
 
 
 def print_table(table: Table, format: Format) -> None:

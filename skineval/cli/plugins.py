@@ -1,4 +1,4 @@
-"""`skineval plugins ...`: what is loaded, and what failed and why."""
+"""`skineval plugins ...` and `skineval doctor`: what this installation is made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skineval.cli.fast_start import QuickCommand, QuickGroup
-from skineval.cli.output import Format, FormatOption, print_table
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table
 
 if TYPE_CHECKING:
     from skineval.catalog.catalog import Catalog
@@ -49,13 +49,17 @@ def list_plugins(
 
 def _offers(catalog: Catalog, plugin: str) -> dict[str, int]:
     """How many it offers of each kind, as `skineval list` calls them."""
-    shelves = (
-        catalog.architectures,
-        catalog.imbalance,
-        catalog.explainers,
-        catalog.metrics,
-        catalog.datasets,
-        catalog.reporters,
-    )
-    counts = {shelf.kind: sum(entry.provider.name == plugin for entry in shelf.entries.values()) for shelf in shelves}
+    counts = {
+        kind: sum(entry.provider.name == plugin for entry in shelf.entries.values())
+        for kind, shelf in catalog.shelves.items()
+    }
     return {kind: count for kind, count in counts.items() if count}
+
+
+def doctor(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
+    """Show versions, device, cache and plugins."""
+    from skineval import api
+    from skineval.report.document.tables import Column, Row, Table
+
+    rows = tuple(Row(pair) for pair in api.diagnosis().items())
+    print_table(Table("skineval on this machine", (Column("what", "What"), Column("value", "Value")), rows), format)

@@ -8,42 +8,43 @@ from typing import Annotated, Any
 import typer
 
 from skineval.base.errors import Interrupted, UsageError
-from skineval.cli.flags import RecipeArgument, takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table
-from skineval.values.keys import ANY, KEYS, RUN
+from skineval.cli.flags import FreshOption, RecipeArgument, run_option, takes_keys
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, say
+from skineval.values.keys import ANY, KEYS
 
 EXAMPLE = "Example: skineval tune --models resnet18 --trials 20 --search learning_rate=1e-4..1e-2,weight_decay"
 SEARCH = "What is searched"
-
-
-def _option(name: str, text: str, panel: str = RUN, **more: Any) -> Any:
-    return typer.Option(f"--{name}", help=text, rich_help_panel=panel, **more)
 
 
 @takes_keys(name for name, key in KEYS.items() if key.tuned and key.keeps != ANY)
 def tune(
     recipe: RecipeArgument = None,
     trials: Annotated[
-        str, _option("trials", "Settings to try, those of earlier runs included.", SEARCH, metavar="N")
+        str,
+        typer.Option(
+            "--trials",
+            help="Settings to try, those of earlier runs included.",
+            rich_help_panel=SEARCH,
+            metavar="N",
+        ),
     ] = "20",
     search: Annotated[
         list[str] | None,
-        _option(
-            "search",
-            "What varies: keys, each around the recipe's own value or with what it may be: "
+        typer.Option(
+            "--search",
+            help="What varies: keys, each around the recipe's own value or with what it may be: "
             "epochs,learning_rate=1e-4..1e-2,augment=none,basic,flip+rotate. May be given again. By default "
             "learning_rate,weight_decay,batch_size,augment,schedule,epochs.",
-            SEARCH,
+            rich_help_panel=SEARCH,
             metavar="KEYS",
         ),
     ] = None,
     *,
     out: Annotated[
-        Path | None, _option("out", "Folder of the search; by default one under runs/ that is this search's alone.")
+        Path | None,
+        run_option("--out", "Folder of the search; by default one under runs/ that is this search's alone."),
     ] = None,
-    fresh: Annotated[
-        bool, _option("fresh", "Discard what an earlier run left there instead of going on from it.")
-    ] = False,
+    fresh: FreshOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     **keys: Any,
@@ -71,9 +72,8 @@ def tune(
     from skineval.report.tuning import table
 
     print_table(table(found), format)
-    if not quiet:
-        what = "Recipe, your own" if found.best is found.own else "Winning recipe"
-        typer.echo(f"{what}: {found.folder / 'recipe.toml'}; plot: {found.folder / 'search.svg'}", err=True)
+    what = "Recipe, your own" if found.best is found.own else "Winning recipe"
+    say(f"{what}: {found.folder / 'recipe.toml'}; plot: {found.folder / 'search.svg'}", quiet)
 
 
 def _whole(trials: str) -> int:

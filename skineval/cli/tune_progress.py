@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from skineval.catalog.specs import EpochEnded
-from skineval.cli.board import Board, Row
-from skineval.cli.progress import Display
+from skineval.cli.board import Board, Display, Row
 from skineval.grid.events import StepDone
 from skineval.tuning.trials import Trial, TrialBegan, TrialEnded, TrialsPlanned
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skineval.base.errors import ExitCode
-from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, warn
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, say, warn
 from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval data audit DIR --out audit"
@@ -69,8 +69,7 @@ def audit(
         print_tables(report.tables(found, stamps), format)
     if folder is not None:
         files = audit_files.write(found, subject.table, folder, stamps, replace=force)
-        if not quiet:
-            typer.echo(f"Written: {', '.join(map(str, files))}", err=True)
+        say(f"Written: {', '.join(map(str, files))}", quiet)
     contradictions = found.actual.contradictions if found.actual is not None else ()
     for contradiction in contradictions:
         warn(contradiction)

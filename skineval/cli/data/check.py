@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skineval.base.errors import ExitCode
-from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
 
 if TYPE_CHECKING:
     from skineval.data.quality.check import Checked
@@ -57,7 +57,7 @@ def check(
     print_table(findings_table(checked, str(path)) if people else all_findings(checked, str(path)), format)
     if write_manifest is not None:
         n = manifests.write(write_manifest, checked.checksums, replace=force)
-        _say(f"Manifest: {n} checksums in {write_manifest}", quiet)
+        say(f"Manifest: {n} checksums in {write_manifest}", quiet)
     if quarantine is not None:
         _write_quarantine(quarantine, checked, force, quiet)
     if checked.errors:
@@ -76,12 +76,7 @@ def _write_quarantine(path: Path, checked: Checked, force: bool, quiet: bool) ->
 
     listed = quarantine.collect(checked.findings)
     quarantine.write(path, listed, replace=force)
-    _say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
+    say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
     others = sum(not finding.image_ids for finding in checked.errors)
     if others:
-        _say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)
-
-
-def _say(text: str, quiet: bool) -> None:
-    if not quiet:
-        typer.echo(text, err=True)
+        say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skineval.base.errors import ExitCode, Interrupted
-from skineval.cli.output import Format, FormatOption, QuietOption, complain, is_terminal, print_table, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, complain, is_terminal, print_table, say, warn
 
 if TYPE_CHECKING:
     from skineval.data.fetch.download import RemoteFile
@@ -108,5 +108,4 @@ def _conclude(fetched: Fetched, folder: Path, quiet: bool) -> None:
         complain(error.message, error.hint)
     if errors:
         raise errors[-1]
-    if not quiet:
-        typer.echo(f"Next: skineval data info {folder}", err=True)
+    say(f"Next: skineval data info {folder}", quiet)

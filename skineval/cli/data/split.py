@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
 from skineval.values.keys import DATA, HELP, KEYS, PARTS
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
@@ -36,11 +36,9 @@ def split(
     from skineval.grid.tables import csv_text
     from skineval.report.split_table import split_table
 
-    if not quiet:
-        for note in table.notes:
-            typer.echo(note, err=True)
+    for note in table.notes:
+        say(note, quiet)
     print_table(split_table(table, made), format)
     if out is not None:
         write_new(out, csv_text(made.frame), replace=force)
-        if not quiet:
-            typer.echo(f"Split: {out}", err=True)
+        say(f"Split: {out}", quiet)

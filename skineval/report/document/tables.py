@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from skineval.base.terms import Value
 from skineval.catalog.catalog import written
 from skineval.report.document import formatting
 from skineval.values.measures import Estimate
+
+T = TypeVar("T")
 
 #: What is listed in one cell: values, or settings, each with a value or with several of which the first holds.
 Listing: TypeAlias = "tuple[Value, ...] | Mapping[str, Value | tuple[Value, ...]]"
@@ -63,6 +65,17 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...] = ()
+
+
+def tabulate(
+    title: str,
+    items: Iterable[T],
+    columns: Sequence[tuple[Column, Callable[[T], Cell]]],
+    footnotes: Sequence[str] = (),
+) -> Table:
+    """A table of one row an item: beside each column stands what of an item it holds."""
+    rows = tuple(Row(tuple(held(item) for _, held in columns)) for item in items)
+    return Table(title, tuple(column for column, _ in columns), rows, tuple(footnotes))
 
 
 def format_cell(cell: Cell, kind: Kind) -> str:
