@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import PROTOCOLS
+from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.grid.events import Report, Warned, ignore_event
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from skineval.catalog.catalog import Catalog
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
     from skineval.data.tables import GivenTable
     from skineval.grid.audit import Audited
     from skineval.grid.evaluation import Evaluation
-    from skineval.grid.events import Report
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
@@ -46,13 +47,10 @@ def bench(
     Raises UsageError, DataError or PluginError before anything is trained; a cell that fails is a row of
     `result.cells` with its reason. Raises Interrupted on Ctrl-C, with everything finished on disk.
     """
-    from skineval.catalog.catalog import load_catalog
-    from skineval.grid.events import ignore_event
     from skineval.report.bench.notebook import shown
 
-    asked = request(None if recipe is None else str(recipe), keys)
-    folder = None if out is None else Path(out)
-    return shown(run_recipe(asked, load_catalog(), ignore_event, out=folder, fresh=fresh, fail_fast=fail_fast))
+    asked = request(recipe, keys)
+    return shown(run_recipe(asked, load_catalog(), ignore_event, out=out, fresh=fresh, fail_fast=fail_fast))
 
 
 def open(folder: str | Path) -> BenchResult:
@@ -63,7 +61,6 @@ def open(folder: str | Path) -> BenchResult:
     the recipe says when it is called, and raises DataError where it is no longer there. Raises DataError naming a file
     of the bench that is missing or damaged.
     """
-    from skineval.catalog.catalog import load_catalog
     from skineval.grid.conclude import open_bench
     from skineval.grid.folder import BenchFolder
     from skineval.report.bench.notebook import shown
@@ -92,13 +89,9 @@ def tune(
     before anything is trained, CellError where the recipe's own setting cannot be trained, and Interrupted on Ctrl-C,
     with every finished trial on disk.
     """
-    from skineval.catalog.catalog import load_catalog
-    from skineval.grid.events import ignore_event
-
-    asked = request(None if recipe is None else str(recipe), keys)
+    asked = request(recipe, keys)
     texts = [search] if isinstance(search, str) else list(search)
-    folder = None if out is None else Path(out)
-    return run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=folder, fresh=fresh)
+    return run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=out, fresh=fresh)
 
 
 def evaluate(
@@ -142,9 +135,7 @@ def evaluation(
     catalog: Catalog | None = None,
 ) -> Evaluation:
     """As `evaluate`; with what has to be said of the scores, also by the bench in whose folder a file lies."""
-    from skineval.base.terms import PROTOCOLS
-    from skineval.catalog.catalog import load_catalog
-    from skineval.grid.evaluation import Origin, origin, read_cells, score
+    from skineval.grid.evaluation import Origin, origin, score
 
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
@@ -152,11 +143,14 @@ def evaluation(
     names = tuple(name.strip() for name in texts if name.strip())
     around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
     return score(
-        read_cells(_table(predictions), None if truth is None else _table(truth), part, names, protocol),
+        _table(predictions),
+        None if truth is None else _table(truth),
         catalog or load_catalog(),
+        around,
+        part=part,
+        classes=names,
         protocol=protocol,
         replicates=replicates,
-        origin=around,
     )
 
 
@@ -166,7 +160,6 @@ def inventory(data: str | Path, progress: Callable[[int, int], None] | None = No
     `data` is a folder, a file or a name, as for `bench`. `progress(done, total)` is called with numbers of images whose
     headers were read. Raises DataError for data that is not what it should be.
     """
-    from skineval.catalog.catalog import load_catalog
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
     from skineval.grid.sources import load_table
@@ -181,7 +174,6 @@ def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
     `keys` are the recipe keys that say how: `protocol`, `folds`, `repeats`, `split_seed`, `split`, `groups`,
     `quarantine`, `limit`. Raises DataError for data that is not what it should be and for a split that leaks.
     """
-    from skineval.catalog.catalog import load_catalog
     from skineval.grid.prepare import make_split
     from skineval.grid.sources import read_data
     from skineval.values.recipe import make_recipe
@@ -209,7 +201,6 @@ def audit(
     many pairs of similar images are listed. `progress(done, total)` is called with steps of work.
     Raises DataError for data that is not what it should be, UsageError for settings out of range.
     """
-    from skineval.catalog.catalog import load_catalog
     from skineval.data.quality.audit import Settings
     from skineval.grid.audit import run_audit
 
@@ -251,11 +242,11 @@ class Request:
         return {**self.own, **self.given}
 
 
-def request(recipe: str | None, keys: Mapping[str, object]) -> Request:
+def request(recipe: str | Path | None, keys: Mapping[str, object]) -> Request:
     """The keys of a recipe, by default that for the data, and `keys`; raises UsageError for a recipe that is wrong."""
     from skineval.values.recipe import check_keys, read_recipe
 
-    name = recipe or ("ham10000" if "data" in keys else "demo")
+    name = str(recipe or ("ham10000" if "data" in keys else "demo"))
     if recipe is None and name == "ham10000" and str(keys["data"]).partition(":")[0] == "synthetic":
         name = "demo"
     own = read_recipe(name)
@@ -268,7 +259,7 @@ def run_recipe(
     catalog: Catalog,
     report: Report,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
 ) -> BenchResult:
@@ -277,8 +268,8 @@ def run_recipe(
     from skineval.grid.prepare import prepare
     from skineval.grid.run import run
 
-    prepared = prepare(recipe, catalog)
-    return run(prepared, report, out=out, fresh=fresh, fail_fast=fail_fast)
+    folder = None if out is None else Path(out)
+    return run(prepare(recipe, catalog), report, out=folder, fresh=fresh, fail_fast=fail_fast)
 
 
 def run_search(
@@ -288,7 +279,7 @@ def run_search(
     *,
     trials: int,
     search: Sequence[str],
-    out: Path | None = None,
+    out: str | Path | None = None,
     fresh: bool = False,
 ) -> Search:
     """Run a search from its keys, telling `report` how it goes, and draw it.
@@ -305,12 +296,15 @@ def run_search(
     from skineval.report.tuning import draw
     from skineval.tuning.folder import SearchFolder
     from skineval.tuning.plan import make_plan
-    from skineval.tuning.search import Options
     from skineval.tuning.search import search as run
 
-    options = Options(trials, out, fresh)
+    if trials < 1:
+        raise UsageError(
+            f"--trials is {trials}, which should be 1 or more.", "The first trial is the recipe's own setting."
+        )
     unasked = {key: asked.recipe for key in asked.own if key not in asked.given}
-    found = run(make_plan(recipe, search, catalog, unasked), options, report)
+    folder = None if out is None else Path(out)
+    found = run(make_plan(recipe, search, catalog, unasked), report, trials=trials, out=folder, fresh=fresh)
     atomic_write(SearchFolder(found.folder).plot, draw(found))
     return found
 
@@ -330,9 +324,7 @@ def plan_table(asked: Request, catalog: Catalog) -> Table:
 
 def rebuild(folder: str | Path, report: Report) -> BenchResult:
     """Measure the bench in `folder` again and rewrite its reports, telling `report` how it goes."""
-    from skineval.catalog.catalog import load_catalog
     from skineval.grid.conclude import conclude
-    from skineval.grid.events import Warned
     from skineval.grid.folder import BenchFolder
     from skineval.grid.reading import read_own_recipe
     from skineval.grid.sources import load_table
@@ -354,7 +346,6 @@ def diagnosis() -> dict[str, str | int]:
     from importlib.metadata import version
 
     from skineval.base.places import cache_folder
-    from skineval.catalog.catalog import load_catalog
     from skineval.grid.prepare import PACKAGES
     from skineval.train.device import choose_device, cpu_threads
 

@@ -27,7 +27,14 @@ class _Quick:
         return {}
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(_help(self, ctx, self.defaults(ctx)))
+        from rich.console import Console  # which takes longer to import than typer
+
+        from skineval.cli.help import show
+
+        console = Console(highlight=False)
+        with console.capture() as captured:  # in colour where standard output shows any
+            show(self, ctx, console, self.defaults(ctx))
+        formatter.write(captured.get())
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_hastened(parameter) for parameter in super().get_params(ctx)]  # type: ignore[misc]
@@ -64,18 +71,6 @@ class QuickGroup(_Quick, TyperGroup):
                 f"There is no command '{ctx.command_path} {args[0]}'.", hint_for(args[0], self.list_commands(ctx), told)
             )
         return super().resolve_command(ctx, args)
-
-
-def _help(command: Any, ctx: Any, defaults: dict[str, str]) -> str:
-    """The help of a command, in colour where standard output shows any."""
-    from rich.console import Console  # which takes longer to import than typer
-
-    from skineval.cli.help import show
-
-    console = Console(highlight=False)
-    with console.capture() as captured:
-        show(command, ctx, console, defaults)
-    return captured.get()
 
 
 def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exception:

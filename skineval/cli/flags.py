@@ -45,7 +45,8 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
             given = {name: values.pop(name) for name in keys}
             command(**values, **{name: value for name, value in given.items() if value not in (None, [], False)})
 
-        own = [one for one in _parameters(command) if one.kind is not Parameter.VAR_KEYWORD]
+        parameters = inspect.signature(command, eval_str=True).parameters.values()
+        own = [one for one in parameters if one.kind is not Parameter.VAR_KEYWORD]
         flags = [_flag(name, key) for name, key in keys.items()]
         first = [one for one in own if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
         signature = inspect.Signature([*first, *flags, *own[len(first) :]])
@@ -53,10 +54,6 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
         return run
 
     return give
-
-
-def _parameters(command: Callable[..., None]) -> list[Parameter]:
-    return list(inspect.signature(command, eval_str=True).parameters.values())
 
 
 def _flag(name: str, key: Key) -> Parameter:

@@ -40,16 +40,6 @@ class Evaluation:
         return as_frame(self.scores, RESULT_COLUMNS)
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """What is scored: the folds and seeds of one system."""
-
-    name: str
-    cells: tuple[Predictions, ...]
-    lesions_known: bool  #: whether the files say which images show one lesion
-    remarks: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Origin:
     """What the folder of a bench says of predictions that lie in it; nothing of those that lie elsewhere."""
@@ -76,17 +66,22 @@ def origin(predictions: Path) -> Origin:
     return Origin()
 
 
-def read_cells(
+def score(
     predictions: GivenTable,
     truth: GivenTable | None,
+    catalog: Catalog,
+    origin: Origin,
+    *,
     part: str,
     classes: Sequence[str],
     protocol: str,
-) -> Scored:
-    """The predictions of one part, with their truth.
+    replicates: int,
+) -> Evaluation:
+    """Every figure of the predictions of one part, which have their truth from `truth` or hold it, with its interval.
 
-    `classes` names those that the tables only number. Raises DataError naming file and row of what is wrong, or where
-    there are no rows of that part.
+    `classes` names those that the tables only number. `protocol` is "" where it is not known; all others but `lesion`
+    leak, and are stamped. Raises DataError naming file and row of what is wrong, or where there are no rows of that
+    part.
     """
     submission = read_submission(predictions, classes).select(part_name(part))
     if truth is not None:
@@ -101,8 +96,16 @@ def read_cells(
     )
     if not cells:
         raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
-    name, lesions_known = Path(table.name).stem, "lesion_id" in table.frame
-    return Scored(name, tuple(cells), lesions_known, tuple(_remarks(submission, cells)))
+    remarks = tuple(_remarks(submission, cells))
+    task = "malignant" if is_binary(cells[0].classes) else "dx7"
+    metrics = [metric for metric in catalog.metrics if task in metric.tasks]
+    scores = estimate(cells, metrics, replicates=replicates)
+    return Evaluation(
+        tuple(replace(one, model=Path(table.name).stem, task=task, protocol=protocol) for one in scores),
+        "lesion_id" in table.frame and origin.lesions_known,
+        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
+        remarks,
+    )
 
 
 def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
@@ -111,22 +114,6 @@ def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
         return None
     ids, lesion_ids = (frame[column].tolist() for column in ("image_id", "lesion_id"))
     return dict(zip(lesion_ids, make_groups(ids, lesion_ids), strict=True))
-
-
-def score(scored: Scored, catalog: Catalog, *, protocol: str, replicates: int, origin: Origin) -> Evaluation:
-    """Every figure of the predictions with its interval.
-
-    `protocol` is "" where it is not known; all others but `lesion` leak, and are stamped.
-    """
-    task = "malignant" if is_binary(scored.cells[0].classes) else "dx7"
-    metrics = [metric for metric in catalog.metrics if task in metric.tasks]
-    scores = estimate(scored.cells, metrics, replicates=replicates)
-    return Evaluation(
-        tuple(replace(one, model=scored.name, task=task, protocol=protocol) for one in scores),
-        scored.lesions_known and origin.lesions_known,
-        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
-        scored.remarks,
-    )
 
 
 def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[str]:

@@ -14,6 +14,8 @@ LESIONS = 5  #: lesions named where something differs between their images
 
 _WHAT = Column("what", "What")
 _DX = Column("dx", "Diagnosis")
+_IMAGES = Column("images", "Images", "count")
+_LESIONS = Column("lesions", "Lesions", "count")
 
 
 def inventory_tables(found: Inventory) -> tuple[Table, ...]:
@@ -86,11 +88,11 @@ def _classes(found: Inventory) -> Table:
     of_images = (
         _DX,
         Column("meaning", "Meaning", priority=3),
-        Column("images", "Images", "count"),
+        _IMAGES,
         Column("share", "Share", "percent", priority=4),
     )
     of_lesions = (
-        Column("lesions", "Lesions", "count"),
+        _LESIONS,
         Column("lesion_ids", "Lesion ids", "count", "of those known to be of one lesion, each is counted", 2),
         Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1),
         Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1),
@@ -119,11 +121,7 @@ def _dx_types(found: Inventory) -> Table:
 
 
 def _lesions(found: Inventory) -> Table:
-    columns = (
-        Column("images_per_lesion", "Images per lesion", "count"),
-        Column("lesions", "Lesions", "count"),
-        Column("images", "Images", "count"),
-    )
+    columns = (Column("images_per_lesion", "Images per lesion", "count"), _LESIONS, _IMAGES)
     rows = tuple(Row((size, count, size * count)) for size, count in found.lesions_by_images)
     several = [(size, count) for size, count in found.lesions_by_images if size > 1]
     lesions = formatting.plural(sum(count for _, count in several), "lesion")
@@ -133,7 +131,7 @@ def _lesions(found: Inventory) -> Table:
 
 
 def _gaps(found: Inventory) -> Table:
-    columns = (_WHAT, Column("images", "Images", "count"), Column("lesions", "Lesions", "count"))
+    columns = (_WHAT, _IMAGES, _LESIONS)
     rows = [Row(("age missing", found.age_missing, None)), Row(("age written as 0", found.age_zero, None))]
     rows += [Row((f"{column} unknown", n, None)) for column, n in found.unknown]
     if found.lesions_known:
@@ -148,7 +146,7 @@ def _gaps(found: Inventory) -> Table:
 
 def _values(found: Inventory) -> Iterator[Table]:
     """The values of each column of which anything is known; no table where there is none."""
-    columns = (Column("column", "Column"), Column("value", "Value"), Column("images", "Images", "count"))
+    columns = (Column("column", "Column"), Column("value", "Value"), _IMAGES)
     all_counts = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
     listed = {column: counts for column, counts in all_counts.items() if [name for name, _ in counts] != [UNKNOWN]}
     rows = tuple(Row((column, value, n)) for column, counts in listed.items() for value, n in counts)
@@ -163,7 +161,7 @@ def _prevalences(found: Inventory) -> Table:
     columns = (
         Column("mapping", "Called malignant by"),
         Column("classes", "Diagnoses"),
-        Column("images", "Images", "count"),
+        _IMAGES,
         Column("share", "Prevalence", "percent"),
     )
     rows = tuple(Row((one.mapping, " + ".join(one.classes), one.images, one.share)) for one in found.prevalences)
@@ -186,11 +184,8 @@ def _baselines(found: Inventory) -> Table:
 
 
 def _official(found: Inventory) -> Table:
-    columns = (
-        Column("part", "Part"),
-        Column("images", "Images", "count"),
-        *(Column(f"images_{dx}", dx, "count", priority=1) for dx in DIAGNOSES),
-    )
+    of_class = (Column(f"images_{dx}", dx, "count", priority=1) for dx in DIAGNOSES)
+    columns = (Column("part", "Part"), _IMAGES, *of_class)
     rows = tuple(Row((part, sum(n for _, n in counts), *(n for _, n in counts))) for part, counts in found.official)
     return Table("The data set's own parts", columns, rows)
 
@@ -202,7 +197,7 @@ def _sizes(found: Inventory) -> Table:
         Column("height", "Height", "count"),
         Column("mode", "Mode"),
         Column("format", "Format"),
-        Column("images", "Images", "count"),
+        _IMAGES,
     )
     counts = found.headers.counts
     rows = tuple(Row((one.width, one.height, one.mode, one.format, n)) for one, n in counts[:SHOWN])

@@ -84,19 +84,15 @@ def read_ended(folder: SearchFolder) -> tuple[Trial, ...]:
     return tuple(ended)
 
 
-def write_table(folder: SearchFolder, trials: Sequence[Trial], keys: Sequence[str]) -> None:
-    """trials.csv: one row a trial that has ended, in their order, with a column for each of `keys`."""
-    columns = ["number", "state", "value", "seconds", "epochs_trained", *keys, "reason"]
+def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
+    """trials.csv, with one row a trial that has ended and a column for each key that varies, and the winning recipe."""
+    keys = [one.key for one in plan.space]
     rows = [
         (one.number, one.state, one.value, one.seconds, one.epochs, *(one.parameters[key] for key in keys), one.reason)
         for one in trials
     ]
+    columns = ["number", "state", "value", "seconds", "epochs_trained", *keys, "reason"]
     write_frame(folder.table, pd.DataFrame(rows, columns=columns))
-
-
-def conclude(folder: SearchFolder, plan: Plan, trials: Sequence[Trial]) -> None:
-    """trials.csv and the winning recipe."""
-    write_table(folder, trials, [one.key for one in plan.space])
     best = winner(trials)
     done = sum(trial.state == DONE for trial in trials)
     stamps = plan.prepared.stamps

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import UsageError
 from skineval.base.places import RUNS
 from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
@@ -21,21 +20,6 @@ _REFITS = (
     "The strategy fits a new head to every trained network, and what the old one scores says little of it: trials were "
     "judged with the new head, at the end of a network and never before."
 )
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a search is run."""
-
-    trials: int = 20  #: in all, those of earlier runs included
-    out: Path | None = None  #: default: a folder under runs/ that is this search's alone
-    fresh: bool = False  #: discard what an earlier run left in `out`
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise UsageError(
-                f"--trials is {self.trials}, which should be 1 or more.", "The first trial is the recipe's own setting."
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,33 +56,37 @@ class Search:
         return winner(self.trials)
 
 
-def search(plan: Plan, options: Options, report: SearchReport) -> Search:
-    """Run the trials that are missing, and write the table of all of them and the winning recipe.
+def search(
+    plan: Plan, report: SearchReport, *, trials: int = 20, out: Path | None = None, fresh: bool = False
+) -> Search:
+    """Run what is missing of `trials`, and write the table of all of them and the winning recipe.
+
+    The folder is `out`, by default one under runs/ that is this search's alone; a `fresh` one is emptied first.
 
     The test part of a fold is not read for it: networks, strategies and scores are handed rows of which none leads to
     it. Where there are several folds it is read for the others, and the search has a caveat. A trial that fails is a
     row with its reason; the recipe's own setting must not fail. Raises CellError where it does, UsageError where the
     folder holds something else, and Interrupted on Ctrl-C, with everything finished on disk.
     """
-    with open_folder(options.out or RUNS / plan.folder_name, plan, options.fresh) as folder:
+    with open_folder(out or RUNS / plan.folder_name, plan, fresh) as folder:
         write_about(folder, plan)
-        trials, shortage = list(read_ended(folder)), ""
-        for trial in trials:  # one killed between its last file and this
+        ended, shortage = list(read_ended(folder)), ""
+        for trial in ended:  # one killed between its last file and this
             shutil.rmtree(folder.checkpoints(trial.number), ignore_errors=True)
-        if len(trials) < options.trials:
+        if len(ended) < trials:
             from skineval.tuning.running import run_trials  # which imports torch
 
-            shortage = run_trials(trials, plan, options.trials, folder, report)
-        conclude(folder, plan, trials)
+            shortage = run_trials(ended, plan, trials, folder, report)
+        conclude(folder, plan, ended)
     prepared, frame = plan.prepared, plan.prepared.table.frame
     cell = prepared.cells[0]
     refits = _REFITS if prepared.catalog.imbalance[cell.imbalance.name].resample is not None else ""
     validation = np.unique(np.concatenate([parts.validation for parts in prepared.parts.values()]))
     return Search(
         folder=folder.path,
-        recipe=plan.with_values(winner(trials).parameters),
+        recipe=plan.with_values(winner(ended).parameters),
         space=plan.space,
-        trials=tuple(trials),
+        trials=tuple(ended),
         system=f"{cell.model}/{cell.imbalance}",
         cells=len(prepared.cells),
         n_images=len(validation),

@@ -43,10 +43,6 @@ class Range:
         """Whether `value` is one of these."""
         return isinstance(value, int | float) and self.low <= value <= self.high
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, to be held against that of another search."""
-        return {"low": self.low, "high": self.high, "logarithmic": self.logarithmic, "whole": self.whole}
-
     def __str__(self) -> str:
         scale = ", logarithmic" if self.logarithmic else ""
         return f"{self.low:g} to {self.high:g}{scale}"
@@ -62,10 +58,6 @@ class Choices:
     def holds(self, value: object) -> bool:
         """Whether `value` is one of these."""
         return value in self.values
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, to be held against that of another search."""
-        return {"values": list(self.values)}
 
     def __str__(self) -> str:
         return ", ".join(str(value) for value in self.values)
@@ -120,8 +112,12 @@ def changed(space: Space, other: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
 
 
 def described(space: Space) -> dict[str, dict[str, Any]]:
-    """A space as JSON."""
-    return {one.key: one.to_dict() for one in space}
+    """A space as JSON, to be held against that of another search."""
+    found = {one.key: vars(one).items() for one in space}
+    return {
+        key: {name: list(value) if name == "values" else value for name, value in said if name != "key"}
+        for key, said in found.items()
+    }
 
 
 def _asked(texts: Sequence[str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ from skineval.train.rows import FileRows
 from skineval.tuning import advice, attempt, running
 from skineval.tuning.folder import SearchFolder, read_trial
 from skineval.tuning.plan import Plan, make_plan, seen_elsewhere, without_test
-from skineval.tuning.search import Options, Search, search
+from skineval.tuning.search import Search, search
 from skineval.tuning.trials import (
     DONE,
     FAILED,
@@ -74,7 +74,7 @@ def plan(texts=SPACE, **keys: object) -> Plan:
 
 
 def run(made: Plan, out: Path, trials: int, report: SearchReport = ignore_event) -> Search:
-    return search(made, Options(trials, out), report)
+    return search(made, report, trials=trials, out=out)
 
 
 def trained_to(scores: Iterator[list[float]]):
@@ -568,7 +568,7 @@ def test_a_folder_holds_one_search(tmp_path):
             run(other, tmp_path / "out", 2)
     # What changes no trial is taken into the winning recipe.
     assert run(plan(epochs=1, replicates=1500), tmp_path / "out", 1).recipe.replicates == 1500
-    fresh = search(plan(epochs=2), Options(1, tmp_path / "out", fresh=True), ignore_event)
+    fresh = search(plan(epochs=2), ignore_event, trials=1, out=tmp_path / "out", fresh=True)
     assert fresh.own.epochs == 2
 
 
@@ -584,14 +584,14 @@ def test_data_that_changed_makes_another_search(tmp_path):
 def test_other_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="holds something else"):
-        search(plan(), Options(1, tmp_path, fresh=True), ignore_event)
+        search(plan(), ignore_event, trials=1, out=tmp_path, fresh=True)
     with pytest.raises(UsageError, match="which is a file"):
         run(plan(), tmp_path / "thesis.tex", 1)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def fresh(made: Plan, out: Path) -> Search:
-    return search(made, Options(1, out, fresh=True), ignore_event)
+    return search(made, ignore_event, trials=1, out=out, fresh=True)
 
 
 def contents(folder: Path) -> set[Path]:
