@@ -26,8 +26,8 @@ def test_each_file_that_is_there_tells_a_later_phase(tmp_path: Path) -> None:
     steps = [
         (lambda: touch(bench.cells), "preparing images"),
         (lambda: touch(tmp_path / "cache/pixels/store.json"), "training"),
-        (lambda: touch(network / ".last.k3v9.part"), "saving a checkpoint"),
-        (lambda: touch(network / "network.safetensors"), "predicting"),
+        (lambda: touch(network.path / ".last.k3v9.part"), "saving a checkpoint"),
+        (lambda: touch(network.weights), "predicting"),
         (lambda: write_cell(first_cell, replace(first, adding="explaining with gradcam")), "explaining"),
         (lambda: write_cell(first_cell, first), "predicting"),
         (lambda: write_cell(second_cell, replace(second, adding="explaining with gradcam")), "explaining"),

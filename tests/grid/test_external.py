@@ -58,7 +58,7 @@ def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
 
     tested = External("x", external, np.zeros(6, dtype=np.int64))
     facts = about(tested, exclusions(tested, reasons))
-    assert (facts["images"], facts["tested_images"], facts["tested_lesions"]) == (6, 2, 1)
+    assert (facts.images, facts.tested_images, facts.tested_lesions) == (6, 2, 1)
     assert "4 images that occur in the data of the bench were left out" in described(facts)
 
 

@@ -98,7 +98,7 @@ def test_one_damaged_file_is_enough_to_be_noticed(bench):
 def test_a_network_that_is_damaged_with_its_cell_is_trained_again(bench, skineval_program):
     results = bench.results.read_bytes()
     run_id = pd.read_csv(bench.cells)["run_id"][0]
-    cut_anywhere(bench.network(run_id) / "network.safetensors")
+    cut_anywhere(bench.network(run_id).weights)
     cut_anywhere(bench.cell(run_id).weights)
     done = skineval_program("bench", *ARGUMENTS, cwd=bench.path.parent)
     assert done.returncode == 0, done.stderr
