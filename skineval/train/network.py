@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from skineval.base.errors import CellError, PluginError
 from skineval.base.terms import Value
@@ -110,6 +109,8 @@ def multiply_adds(blueprint: Blueprint) -> int:
 
 
 def _count(blueprint: Blueprint, device: str) -> int:
+    from torch.utils.flop_counter import FlopCounterMode  # slow to import, and no worker counts
+
     with torch.device(device):
         model: Any = blueprint.build()
         images = torch.zeros(1, 3, blueprint.image_size, blueprint.image_size)
