@@ -22,8 +22,8 @@ from skineval.values.runspec import Selection
 
 MASK_SIDE = 128  #: pixels of the masks that outlines are drawn from
 
-#: (rows of the store, side) -> (n, side, side), all False where an image has no mask; None where no image has one
-Masks: TypeAlias = Callable[[NDArray[np.int64], int], NDArray[np.bool_] | None]
+#: (image ids, side) -> (n, side, side), all False where an image has no mask; None where no image has one
+Masks: TypeAlias = Callable[[Sequence[str], int], NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def explain(folder: Path, title: str, explaining: Explaining, seen: Seen, stamps
     chosen = {name: examples(test, index) for index, name in enumerate(test.classes)}
     chosen = {name: places for name, places in chosen.items() if len(places)}
     everything = np.concatenate(list(chosen.values()))
-    outlines = seen.masks(rows[everything], MASK_SIDE)
+    outlines = seen.masks(test.image_ids[everything].tolist(), MASK_SIDE)
     outline_of = {} if outlines is None else dict(zip(everything.tolist(), outlines, strict=True))
     for name, places in chosen.items():
         shown = stage.take(torch.from_numpy(rows[places]).to(stage.images.device))

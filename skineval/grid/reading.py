@@ -85,12 +85,7 @@ def read_cells_table(folder: BenchFolder) -> pd.DataFrame:
 
 def pictures(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], NDArray[np.uint8]]:
     """Pictures of images for the reports, from the data set itself: larger than what the networks see."""
-    row_of = dict(zip(table.frame["image_id"], range(len(table)), strict=True))
-
-    def pixels(image_ids: Sequence[str]) -> NDArray[np.uint8]:
-        return table.images.pixels([row_of[image_id] for image_id in image_ids], size)
-
-    return pixels
+    return lambda image_ids: table.images.pixels(table.rows_of(image_ids), size)
 
 
 def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:

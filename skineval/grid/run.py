@@ -5,18 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skineval.base.codec import to_json, write_json
-from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
+from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
 from skineval.base.places import RUNS, cache_folder
-from skineval.base.terms import NOT_RUN, Fit
+from skineval.base.terms import NOT_RUN
 from skineval.data.pixels.store import PixelStore, open_store
 from skineval.grid.cell.record import (
     CELL_COLUMNS,
@@ -27,7 +25,7 @@ from skineval.grid.cell.record import (
     read_cell,
     write_cell,
 )
-from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace, masks_to_message
+from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace
 from skineval.grid.conclude import conclude, conclusion_stands
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
@@ -37,7 +35,7 @@ from skineval.grid.prepare import Prepared, environment
 from skineval.grid.reading import load_bench
 from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import LocalEngine
-from skineval.values.lesion_table import LesionTable, fit_keyword
+from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult
 from skineval.values.runspec import RunSpec
@@ -118,23 +116,11 @@ def run_cells(
         jobs=prepared.recipe.jobs,
         logs=folder.path,
         lost=lost,
-        masks=partial(answer_for_masks, prepared.table, prepared.recipe.fit),
         fail_fast=fail_fast,
     )
     engine.run(cells, tell)
     if fail_fast:
         write_cells_table(folder, prepared.cells, STOPPED)
-
-
-def answer_for_masks(table: LesionTable, fit: Fit, rows: Sequence[int], side: int) -> dict[str, Any]:
-    """The lesion masks of a few images, for a worker that shows them; or the reason why they cannot be had."""
-    masks = table.images.masks
-    try:
-        return masks_to_message(masks(rows, side, **fit_keyword(masks, fit)))
-    except SkinevalError as error:
-        return {"reason": error.message}
-    except Exception as error:  # of a plugin's data set: it must not end the bench
-        return {"reason": one_line(error)}
 
 
 def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False) -> BenchFolder:

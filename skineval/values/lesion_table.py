@@ -86,6 +86,11 @@ class LesionTable:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def rows_of(self, image_ids: Sequence[str]) -> list[int]:
+        """Where these images are; raises KeyError for one that is not there."""
+        row_of = dict(zip(self.frame["image_id"], range(len(self)), strict=True))
+        return [row_of[image_id] for image_id in image_ids]
+
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> LesionTable:
         """The images at these rows, in this order; row k of the result is row `rows[k]`. Its fingerprint is another."""
         chosen = np.asarray(rows, dtype=np.int64)

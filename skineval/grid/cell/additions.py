@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.errors import DataError, Interrupted, one_line
+from skineval.base.errors import Interrupted, SkinevalError, one_line
 from skineval.explain.panels import Explaining, Seen, explain
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.cell.predicting import predict_external
@@ -67,12 +67,13 @@ def complete(
     return record
 
 
-def outlines(cell: Cell, rows: NDArray[np.int64], side: int) -> NDArray[np.bool_] | None:
+def outlines(cell: Cell, image_ids: Sequence[str], side: int) -> NDArray[np.bool_] | None:
     """The lesion masks of some images; where they cannot be read, none, and a note says so."""
     try:
-        return cell.masks(rows, side)
-    except DataError as error:
-        cell.stage.on_note(f"Explanations lack the outlines of lesions: {error.message}")
+        return cell.masks(image_ids, side)
+    except Exception as error:  # of a plugin's data set, too
+        reason = error.message if isinstance(error, SkinevalError) else one_line(error)
+        cell.stage.on_note(f"Explanations lack the outlines of lesions: {reason}")
         return None
 
 

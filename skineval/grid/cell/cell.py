@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -39,7 +39,7 @@ Moment: TypeAlias = Phase | Step | EpochRecord
 Observe: TypeAlias = Callable[[Moment], None]
 
 
-def no_masks(rows: NDArray[np.int64], side: int) -> None:
+def no_masks(image_ids: Sequence[str], side: int) -> None:
     """Of data without masks."""
 
 

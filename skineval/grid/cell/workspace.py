@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import core_schema
 
 from skineval.base.codec import Listed
-from skineval.base.errors import DataError
 from skineval.data.pixels.store import PixelStore
 from skineval.data.splits.split import Parts, Rows
 from skineval.grid.folder import BenchFolder
@@ -69,21 +67,3 @@ class Workspace:
     deterministic: bool = False  #: also on a GPU
     stamps: tuple[str, ...] = ()  #: what every file of the bench says that can say it
     externals: tuple[ExternalImages, ...] = ()
-
-
-def masks_to_message(masks: NDArray[np.bool_] | None) -> dict[str, Any]:
-    """JSON of masks (n, side, side)."""
-    if masks is None:
-        return {"masks": None}
-    return {"masks": base64.b64encode(np.packbits(masks).tobytes()).decode("ascii"), "shape": list(masks.shape)}
-
-
-def masks_from_message(message: Mapping[str, Any]) -> NDArray[np.bool_] | None:
-    """The inverse of `masks_to_message`; raises DataError where a reason is there in their place."""
-    if "reason" in message:
-        raise DataError(message["reason"])
-    if message["masks"] is None:
-        return None
-    bits = np.frombuffer(base64.b64decode(message["masks"]), dtype=np.uint8)
-    shape = tuple(message["shape"])
-    return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(np.bool_)

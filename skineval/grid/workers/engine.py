@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -50,8 +50,6 @@ class LocalEngine:
     logs: Path  #: folder for what workers print
     lost: Callable[[RunSpec, str], CellFinished]  #: records a cell over which a worker died, and why it did
     fail_fast: bool = False
-    #: (rows, side) -> `workspace.masks_to_message` of these images
-    masks: Callable[[Sequence[int], int], Mapping[str, Any]] = lambda rows, side: {"masks": None}
     _inbox: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = field(default_factory=queue.Queue)
     _workers: list[_Worker] = field(default_factory=list)
 
@@ -106,11 +104,7 @@ class LocalEngine:
             return cell is not None
         if cell is None:
             return False
-        kind = message["kind"]
-        if kind == "masks":
-            worker.send("masks", **self.masks(message["rows"], message["side"]))
-            return False
-        if kind in ("ready", "interrupted"):
+        if message["kind"] in ("ready", "interrupted"):
             return False
         spent = message.pop("spent", False)
         event = from_message(message)

@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TextIO
 
 import numpy as np
@@ -23,17 +23,22 @@ from numpy.typing import NDArray
 
 from skineval.base.codec import from_json
 from skineval.base.errors import Interrupted, SkinevalError, one_line
+from skineval.base.terms import Fit
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.loading import Problem
 from skineval.catalog.specs import CellEnded, CellStarted, EpochEnded
-from skineval.explain.panels import Explaining
+from skineval.explain.panels import Explaining, Masks
 from skineval.grid.cell.cell import Ground, Moment, Observe, as_event
 from skineval.grid.cell.record import failed, write_cell
 from skineval.grid.cell.run import run_cell
-from skineval.grid.cell.workspace import Workspace, masks_from_message
+from skineval.grid.cell.workspace import Workspace
 from skineval.grid.events import CellEvent, CellFinished, Warned, to_message
+from skineval.grid.folder import BenchFolder
+from skineval.grid.reading import read_own_recipe
+from skineval.grid.sources import read_data
 from skineval.train.faults import is_poisoned
 from skineval.train.fit import Step
+from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.runspec import RunSpec
 
 HEARTBEAT = 0.25  #: seconds between messages on how far an epoch is
@@ -73,7 +78,8 @@ def main() -> None:
         return
     workspace = from_json(Workspace, setup["workspace"], "a message of the bench")
     _set_up_torch(workspace)
-    ground = Ground.of(workspace, load_catalog(), stop.is_set, partial(_ask_for_masks, channel, requests))
+    catalog = load_catalog()
+    ground = Ground.of(workspace, catalog, stop.is_set, masks_of(workspace.folder, catalog))
     channel.send("ready")
     while (request := requests.get()) is not None:
         if not serve(request, workspace, ground, channel):
@@ -112,16 +118,19 @@ def serve(request: Mapping[str, Any], workspace: Workspace, ground: Ground, chan
     return not spent
 
 
-def _ask_for_masks(
-    channel: Channel, requests: queue.Queue[dict[str, Any] | None], rows: NDArray[np.int64], side: int
-) -> NDArray[np.bool_] | None:
-    """Masks of the few images that are shown, from the parent, which knows the data; a busy worker is told no more."""
-    channel.send("masks", rows=rows.tolist(), side=side)
-    answer = requests.get()
-    if answer is None:
-        requests.put(None)  # for the loop that serves: there is nothing more to come
-        raise Interrupted
-    return masks_from_message(answer)
+def masks_of(folder: BenchFolder, catalog: Catalog) -> Masks:
+    """Lesion masks of a bench's images, from its data, which is read when the first of them are asked for."""
+
+    @cache
+    def data() -> tuple[LesionTable, Fit]:
+        recipe = read_own_recipe(folder)
+        return read_data(recipe, catalog)[0], recipe.fit
+
+    def masks(image_ids: Sequence[str], side: int) -> NDArray[np.bool_] | None:
+        table, fit = data()
+        return table.images.masks(table.rows_of(image_ids), side, **fit_keyword(table.images.masks, fit))
+
+    return masks
 
 
 def _observer(spec: RunSpec, catalog: Catalog, channel: Channel) -> Observe:

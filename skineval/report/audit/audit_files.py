@@ -73,10 +73,9 @@ def write(
 
 def draw_sheets(pairs: Sequence[Pair], table: LesionTable) -> dict[str, bytes]:
     """The contact sheet of `pairs` for wide and for narrow pages; images are shown as squares, as they are compared."""
-    row_of = {id_: row for row, id_ in enumerate(table.frame["image_id"])}
 
     def picture(id_: str) -> NDArray[np.uint8]:
-        return np.squeeze(table.images.pixels([row_of[id_]], SIDE), axis=0)
+        return np.squeeze(table.images.pixels(table.rows_of([id_]), SIDE), axis=0)
 
     pictured = [
         Pictured(
