@@ -201,7 +201,7 @@ def split_from(
         with contextlib.suppress(Interrupted):
             train(network, spec, given, replace(stage, should_stop=should_stop), folder, lambda record: None)
     learner = make_learner(network, spec.training, CPU)
-    progress = checkpoint.restore(folder, learner, CPU) or Progress()
+    progress = checkpoint.restore(folder, learner) or Progress()
     checkpoint.save(folder, learner, replace(progress, splits=splits))
 
 

@@ -19,6 +19,7 @@ from benchmarks.reliability.programs import apart
 from skineval.train import checkpoint
 from skineval.train.checkpoint import EpochRecord, Progress
 from skineval.train.learner import Learner, make_learner
+from skineval.train.weights import read_tensors
 from skineval.values.runspec import Training
 
 ROW = 2
@@ -160,12 +161,11 @@ def progressed(scores: Sequence[float]) -> Progress:
 def read(folder: Path) -> Saved:
     """What a training would find there."""
     learner = learned(0)
-    progress = checkpoint.restore(folder, learner, CPU)
+    progress = checkpoint.restore(folder, learner)
     if progress is None:
         return Saved(None, {}, {})
-    best = learned(0).network
-    checkpoint.load_best(folder, best, progress, CPU)
-    return Saved(progress, learner.tensors(), best.state_dict())
+    best = read_tensors(checkpoint.best_file(folder, progress.best_epoch))
+    return Saved(progress, learner.tensors(), best)
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 
 from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
-from skineval.train.determinism import synchronise
+from skineval.train.determinism import timed
 from skineval.train.learner import make_learner
 from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights
@@ -24,9 +22,6 @@ FEW, MORE = 2, 4  #: images that every model is measured with, whatever that tak
 BUSY = 0.5  #: of the cores, from which on the machine is called busy
 FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
-
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -103,13 +98,13 @@ def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, 
     stage = empty_stage(blueprint, max(batch, MORE), device, cell.precision)
     images = stage.normalise(stage.take(torch.arange(MORE, device=device)))
     few = kept_for_backward(network, images[:FEW], stage)
-    more, forward = _timed(lambda: kept_for_backward(network, images, stage), device)
+    more, forward = timed(lambda: kept_for_backward(network, images, stage), device)
     an_image = forward / FORWARD_SHARE / MORE
     for n in _sizes(batch):
         if time.perf_counter() - started + n * an_image > seconds:
             break
         step = bare_step(learner, stage, n, len(cell.classes), training.learning_rate)
-        an_image = _timed(step, device)[1] / n
+        an_image = timed(step, device)[1] / n
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     activations = more + (more - few) / (MORE - FEW) * (batch - MORE)
     return _Step(an_image, activations, float(weights)), time.perf_counter() - started
@@ -119,12 +114,3 @@ def _sizes(batch: int) -> list[int]:
     """Batches to try, from a few images to a whole one, and that once more when everything is warm."""
     smaller = [MORE << doubled for doubled in range(batch.bit_length()) if MORE << doubled < batch]
     return [*smaller, batch, batch]
-
-
-def _timed(work: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
-    """What `work` returns, and the seconds it took."""
-    synchronise(device)
-    started = time.perf_counter()
-    result = work()
-    synchronise(device)
-    return result, time.perf_counter() - started

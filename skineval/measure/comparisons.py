@@ -14,7 +14,6 @@ from skineval.base.errors import DataError, UsageError
 from skineval.catalog.specs import Metric
 from skineval.data.splits.oversampling import occurrences
 from skineval.measure.intervals import (
-    CONFIDENCE,
     MOST_UNDEFINED,
     REPLICATES,
     bootstrap,
@@ -42,19 +41,6 @@ _PLACES = 12
 Pair = tuple[Predictions, Predictions]
 
 
-def difference(
-    a: Sequence[Predictions],
-    b: Sequence[Predictions],
-    metric: Metric,
-    *,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Difference:
-    """`differences` for a single metric."""
-    return differences(a, b, [metric], replicates=replicates, seed=seed, confidence=confidence)[0]
-
-
 def differences(
     a: Sequence[Predictions],
     b: Sequence[Predictions],
@@ -62,7 +48,6 @@ def differences(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> list[Difference]:
     """The differences a - b of two systems, one for each metric, on the images that both predict in the same fold.
 
@@ -113,7 +98,7 @@ def differences(
         shuffled = mean_where(
             is_used[metric.name], (_shuffle(one, other, metric, swapped) for one, other in pairs), folds
         )
-        interval = _interval(a_is, b_is, metric, is_used, folds, drawn, confidence)
+        interval = _interval(a_is, b_is, metric, is_used, folds, drawn)
         p = _p_value(observed, shuffled[:, 0])
         found.append(Difference(observed, *interval, metric=metric.name, p=p, n_images=n_images, n_lesions=n_lesions))
     return found
@@ -126,7 +111,6 @@ def against_best(
     primary: Metric = METRICS[0],
     replicates: int = REPLICATES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> list[Difference]:
     """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
 
@@ -144,7 +128,7 @@ def against_best(
     if not ranked:
         return []
     best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
-    return against(best, systems, metrics, replicates=replicates, seed=seed, confidence=confidence)
+    return against(best, systems, metrics, replicates=replicates, seed=seed)
 
 
 def against(
@@ -154,17 +138,13 @@ def against(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> list[Difference]:
     """Compares the system `best` with each other one: by metric, then in the order of `systems`.
 
     Holm's correction is over the comparisons of one metric. Raises what `differences` raises.
     """
     others = [name for name in systems if name != best]
-    found = [
-        differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed, confidence=confidence)
-        for name in others
-    ]
+    found = [differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed) for name in others]
     comparisons = []
     for k in range(len(metrics)):
         of_metric = [rows[k] for rows in found]
@@ -303,7 +283,6 @@ def _interval(
     is_used: Mapping[str, NDArray[np.bool_]],
     folds: Sequence[int],
     drawn: UnitCounts,
-    confidence: float,
 ) -> tuple[float, float]:
     """Of the difference a - b: that of a difference of shares where both figures are made of such, else percentiles.
 
@@ -314,9 +293,9 @@ def _interval(
         return 0.0, 0.0
     part = metric.mean_of or metric
     if part.share_of is None or not same_classes(is_used[part.name]):
-        return percentile_interval(gaps, confidence)
+        return percentile_interval(gaps)
     ours, theirs = (
-        share_intervals(one.cells, folds, drawn, part, one.values[part.name], one.replicates[part.name], confidence)
+        share_intervals(one.cells, folds, drawn, part, one.values[part.name], one.replicates[part.name])
         for one in (a, b)
     )
     below, above = reach_of_difference(ours, theirs)

@@ -24,14 +24,22 @@ from skineval.base.errors import DataError, PluginError
 from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats, Integers
 from skineval.measure.resampling import UnitCounts, resample
-from skineval.measure.shares import Behind, Shares, centred, effective_size, quantiles, reach_of_mean, wilson
+from skineval.measure.shares import (
+    CONFIDENCE,
+    Behind,
+    Shares,
+    centred,
+    effective_size,
+    quantiles,
+    reach_of_mean,
+    wilson,
+)
 from skineval.values.measures import Score
 from skineval.values.predictions import Predictions
 
 T = TypeVar("T", bound=np.generic)
 
 REPLICATES = 2000
-CONFIDENCE = 0.95
 #: Where a larger share of the replicates is undefined, too many look like nothing at all to give an interval.
 MOST_UNDEFINED = 0.05
 
@@ -50,7 +58,6 @@ def estimate(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> list[Score]:
     """The figures of one system with their intervals: one row a metric, or one a class of it, in order.
 
@@ -81,7 +88,7 @@ def estimate(
 
     def shares(metric: Metric) -> Shares:
         name = metric.name
-        found = share_intervals(cells, folds, drawn, metric, means[name], replicated[name], confidence)
+        found = share_intervals(cells, folds, drawn, metric, means[name], replicated[name])
         lows, highs = (np.where(exact[name], means[name], ends) for ends in (found.lows, found.highs))
         return replace(found, lows=lows, highs=highs)
 
@@ -94,7 +101,7 @@ def estimate(
             below, above = reach_of_mean(shares(part))
             lows, highs = value - below, value + above
         else:
-            lows, highs = percentile_intervals(metric, value, replicated[metric.name], confidence)
+            lows, highs = percentile_intervals(metric, value, replicated[metric.name])
         known = exact[metric.name]
         return np.where(known, value, lows), np.where(known, value, highs)
 
@@ -182,11 +189,9 @@ def same_classes(used: NDArray[np.bool_]) -> bool:
     return bool((there == there[:1]).all())
 
 
-def percentile_intervals(
-    metric: Metric, values: Floats, replicates: Floats, confidence: float
-) -> tuple[Floats, Floats]:
+def percentile_intervals(metric: Metric, values: Floats, replicates: Floats) -> tuple[Floats, Floats]:
     """(K,), (K,): the ends of the percentile intervals of `values` (K,), for which `replicates` (B, K) stand."""
-    ends = [percentile_interval(column, confidence) for column in replicates.T]
+    ends = [percentile_interval(column) for column in replicates.T]
     if metric.name in PIVOTAL:
         ends = [pivoted(float(value), low, high) for value, (low, high) in zip(values, ends, strict=True)]
     low, high = np.array(ends).T
@@ -200,7 +205,6 @@ def share_intervals(
     metric: Metric,
     values: Floats,
     replicates: Floats,
-    confidence: float,
 ) -> Shares:
     """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them."""
     assert metric.share_of is not None
@@ -213,7 +217,7 @@ def share_intervals(
     if of_ranks:  # an area is a share of pairs with images of the other side, too
         behind = replace(behind, images=np.full(len(values), count_distinct(cells)[0], dtype=np.float64))
     sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), behind, of_ranks=of_ranks)
-    lows, highs = wilson(values, sizes, quantiles(behind.freedom, confidence, of_ranks=of_ranks))
+    lows, highs = wilson(values, sizes, quantiles(behind.freedom, of_ranks=of_ranks))
     return Shares(values, lows, highs, replicates)
 
 
@@ -290,15 +294,15 @@ def _columns(
     return values.reshape(len(weights), -1)
 
 
-def percentile_interval(replicates: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The middle `confidence` of `replicates` (B,), leaving NaN out.
+def percentile_interval(replicates: Floats) -> tuple[float, float]:
+    """The middle of `replicates` (B,), leaving NaN out.
 
     NaN where more than `MOST_UNDEFINED` are NaN, or all agree: nothing is known of how far others would lie.
     """
     defined = replicates[~np.isnan(replicates)]
     if len(defined) < (1 - MOST_UNDEFINED) * len(replicates) or np.ptp(defined) <= _ROUNDING:
         return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 

@@ -23,6 +23,7 @@ from scipy.stats import norm, t
 
 from skineval.measure.metrics import Floats
 
+CONFIDENCE = 0.95  #: of every interval
 #: Replicates differ by rounding where they agree.
 _ROUNDING = 1e-12
 #: Degrees of freedom below which replicates do not say how alike the images of a lesion are. With ten (five folds with
@@ -77,13 +78,13 @@ def wilson(shares: Floats, sizes: Floats, quantiles: Floats) -> tuple[Floats, Fl
     return np.clip(np.minimum(low, shares), 0, 1), np.clip(np.maximum(high, shares), 0, 1)
 
 
-def quantiles(freedom: Floats, confidence: float, *, of_ranks: bool) -> Floats:
+def quantiles(freedom: Floats, *, of_ranks: bool) -> Floats:
     """(K,): how many standard errors an interval reaches.
 
     The normal distribution's for plain shares. For areas under curves, whose variance a handful of lesions estimates
     badly, Student's with the degrees of `freedom` of the smaller side; NaN where there is none, and nothing is known.
     """
-    tail = (1 + confidence) / 2
+    tail = (1 + CONFIDENCE) / 2
     if not of_ranks:
         return np.full(freedom.shape, norm.ppf(tail))
     reach: Floats = t.ppf(tail, np.where(freedom >= 1, freedom, np.nan))

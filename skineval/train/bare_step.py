@@ -16,7 +16,7 @@ from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
 
-LARGEST, SMALLEST = 256, 8  #: what `auto` may choose; larger batches would want another learning rate
+SIZES = (8, 16, 32, 64, 128, 256)  #: what `auto` may choose; larger batches would want another learning rate
 SHARE = {"cpu": 0.5, "mps": 0.5, "cuda": 0.8}  #: of all memory that `auto` may use: on CPUs it is not ours alone
 PROBE = 4  #: images whose activations are counted: those of eight without those of four
 
@@ -85,20 +85,16 @@ def memory_need(blueprint: Blueprint, device: torch.device, precision: str) -> N
 
 
 def largest_batch(need: Need, memory: int, device: str) -> int:
-    """The largest power of two, up to LARGEST, that a share of `memory` (bytes) holds; raises UsageError for none.
+    """The largest of `SIZES` that a share of `memory` (bytes) holds; raises UsageError for none.
 
     `memory` is what the images of a bench leave, which lie on a GPU as well.
     """
     room = memory * SHARE[device] - need.fixed
-    fitting = [size for size in _powers(SMALLEST, LARGEST) if size * need.an_image <= room]
+    fitting = [size for size in SIZES if size * need.an_image <= room]
     if not fitting:
         raise UsageError(
-            f"--batch-size is auto, but {SMALLEST} images need {(need.fixed + SMALLEST * need.an_image) / 1e9:.1f} GB "
+            f"--batch-size is auto, but {SIZES[0]} images need {(need.fixed + SIZES[0] * need.an_image) / 1e9:.1f} GB "
             f"and {memory * SHARE[device] / 1e9:.1f} GB may be used.",
             "Use a smaller --image-size or another model.",
         )
     return fitting[-1]
-
-
-def _powers(first: int, last: int) -> list[int]:
-    return [1 << exponent for exponent in range(first.bit_length() - 1, last.bit_length())]

@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
-from torch import nn
 
 from skineval.base.codec import from_json, to_json
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, ModelFileError
 from skineval.train.learner import Learner
-from skineval.train.weights import Loaded, write_tensors
+from skineval.train.weights import Loaded, read_tensors, write_tensors
 
 LAST, BEST = "last.safetensors", "best-*.safetensors"
 
@@ -90,22 +87,16 @@ def read_progress(folder: Path) -> Progress | None:
     return progress if best_file(folder, progress.best_epoch).is_file() else None
 
 
-def restore(folder: Path, learner: Learner, device: torch.device) -> Progress | None:
+def restore(folder: Path, learner: Learner) -> Progress | None:
     """Load the last checkpoint into `learner`; None, and nothing changed, where there is none that can be read."""
     progress = read_progress(folder)
     if progress is None:
         return None
     try:
-        tensors = load_file(folder / LAST, device=str(device))
-    except (OSError, SafetensorError, ValueError):
+        learner.load(read_tensors(folder / LAST))
+    except ModelFileError:
         return None
-    learner.load(tensors)
     return progress
-
-
-def load_best(folder: Path, model: nn.Module, progress: Progress, device: torch.device) -> None:
-    """Load the network of the best epoch into `model`."""
-    model.load_state_dict(load_file(best_file(folder, progress.best_epoch), device=str(device)))
 
 
 def best_file(folder: Path, epoch: int) -> Path:

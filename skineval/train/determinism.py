@@ -6,8 +6,11 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
+
+Result = TypeVar("Result")
 
 TURNS, STEPS = 3, 5  #: of the comparison: alternating turns of so many steps
 
@@ -27,12 +30,17 @@ def cost(step: Callable[[], None], device: torch.device) -> float:
 
     The two ways alternate, after one turn that warms up.
     """
+
+    def steps() -> None:
+        for _ in range(STEPS):
+            step()
+
     times: dict[bool, list[float]] = {True: [], False: []}
     try:
         for turn in range(TURNS + 1):
             for deterministic, kept in times.items():
                 torch.use_deterministic_algorithms(deterministic)
-                seconds = _timed(step, device)
+                seconds = timed(steps, device)[1]
                 if turn:
                     kept.append(seconds)
     finally:
@@ -40,13 +48,13 @@ def cost(step: Callable[[], None], device: torch.device) -> float:
     return statistics.median(times[True]) / statistics.median(times[False])
 
 
-def _timed(step: Callable[[], None], device: torch.device) -> float:
+def timed(work: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
+    """What `work` returns, and the seconds it took."""
     synchronise(device)
     started = time.perf_counter()
-    for _ in range(STEPS):
-        step()
+    result = work()
     synchronise(device)
-    return time.perf_counter() - started
+    return result, time.perf_counter() - started
 
 
 def synchronise(device: torch.device) -> None:

@@ -24,6 +24,7 @@ from skineval.train.learner import Learner, make_learner
 from skineval.train.losses import Loss
 from skineval.train.predict import Stage, full_float32, predict_logits, softmax
 from skineval.train.schedules import learning_rate
+from skineval.train.weights import read_tensors
 from skineval.values.runspec import RunSpec, Training, derive_seed
 
 LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which waits for it
@@ -69,7 +70,7 @@ def train(
     what is returned. Raises CellError when that does not help and Interrupted when the stage says so.
     """
     learner = make_learner(model, spec.training, stage.device, task.head)
-    found = checkpoint.restore(folder, learner, stage.device)
+    found = checkpoint.restore(folder, learner)
     progress = found or Progress()
     initial = {} if found else {name: tensor.cpu().clone() for name, tensor in learner.tensors().items()}
     warms_up = True
@@ -81,7 +82,7 @@ def train(
             progress = faults.after(error, progress, spec.training)
         if record is None:  # by now the error, and with it the memory of the step, is gone
             learner.optimizer.zero_grad()
-            if checkpoint.restore(folder, learner, stage.device) is None:
+            if checkpoint.restore(folder, learner) is None:
                 learner.load(initial)
             continue
         record, warms_up = dataclasses.replace(record, warms_up=warms_up), False
@@ -94,7 +95,7 @@ def train(
         checkpoint.save(folder, learner, progress)
         initial = {}
         on_epoch(record)
-    checkpoint.load_best(folder, model, progress, stage.device)
+    model.load_state_dict(read_tensors(checkpoint.best_file(folder, progress.best_epoch)))
     learner.prepare(frozen=False)
     return progress
 

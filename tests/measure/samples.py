@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skineval.base.terms import DIAGNOSES
+from skineval.measure.comparisons import differences
 from skineval.values.predictions import Predictions
 
 #: Images of each class in HAM10000, in the order of DIAGNOSES (Tschandl et al. 2018).
@@ -32,6 +33,11 @@ def classifier(
         fold,
         train_seed,
     )
+
+
+def difference(a, b, metric, **keys):
+    """That of a single metric."""
+    return differences(a, b, [metric], **keys)[0]
 
 
 def softmax(logits):

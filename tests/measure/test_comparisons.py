@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.measure.comparisons import against_best, best_first, difference, differences, holm, missing_folds
+from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.values.predictions import EVERY_FOLD
-from tests.measure.samples import classifier
+from tests.measure.samples import classifier, difference
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 ACCURACY = BY_NAME["accuracy"]

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError
 from skineval.catalog.specs import NAME
-from skineval.measure.comparisons import difference
 from skineval.measure.ensembles import mean_of
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS, ensemble_name, is_ensemble
 from skineval.values.predictions import EVERY_FOLD, Predictions
-from tests.measure.samples import classifier
+from tests.measure.samples import classifier, difference
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 

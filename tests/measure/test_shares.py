@@ -28,7 +28,7 @@ def alone(*numbers):
 def test_wilson_is_that_of_scipy(n, part):
     hits = round(part * n)
     wanted = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    reach = quantiles(alone(n), 0.95, of_ranks=False)
+    reach = quantiles(alone(n), of_ranks=False)
     (low,), (high,) = wilson(alone(hits / n), alone(n), reach)
     assert (low, high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
     assert 0 <= low <= hits / n <= high <= 1
@@ -51,7 +51,7 @@ def test_the_design_effect_of_lesions_whose_images_agree():
 
 
 def test_areas_of_few_lesions_reach_further():
-    none, few, many = quantiles(alone(0, 2, 999), 0.95, of_ranks=True)
+    none, few, many = quantiles(alone(0, 2, 999), of_ranks=True)
     assert np.isnan(none)
     assert few == pytest.approx(scipy.stats.t.ppf(0.975, 2))
     assert many == pytest.approx(1.96, abs=0.003)
