@@ -126,11 +126,10 @@ def main() -> None:
         pixels = open_store(prepared.table, size, cache=Path(folder))
         stored = time.perf_counter()
         os.environ["SKINEVAL_CACHE"] = folder
-        bench = run.open_folder(prepared, Path(folder) / "bench")
-        workspace = run.open_workspace(prepared, bench, report)
-        run.run_cells(prepared.cells, workspace, prepared, report)
+        bench = run.Run(prepared, run.open_folder(prepared, Path(folder) / "bench"), report)
+        bench.run_cells(prepared.cells, bench.open_workspace())
         ended = time.perf_counter()
-        record = read_cell(bench.cell(prepared.cells[0].run_id))
+        record = read_cell(bench.folder.cell(prepared.cells[0].run_id))
         if record is None or record.status != DONE:
             raise SystemExit(f"the cell failed: {record.reason if record else 'no record'}")
         megabytes = pixels.path.stat().st_size / 1e6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -214,11 +214,11 @@ def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], 
     ), sources
 
 
-def environment(prepared: Prepared, command: Sequence[str]) -> Environment:
-    """What environment.json says of a bench that is run by `command`."""
+def environment(prepared: Prepared) -> Environment:
+    """What environment.json says of a bench that this process runs."""
     table, device = prepared.table, prepared.device
     return Environment(
-        command=tuple(command),
+        command=("skineval", *sys.argv[1:]),
         versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         platform=platform.platform(),
         machine=platform.machine(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,65 +62,120 @@ def run(
         report(Noted(f"{len(there)} of {len(prepared.cells)} cells are there already"))
     for cell in there:
         forget_failure(folder.cell(cell.run_id))
-    write_cells_table(folder, prepared.cells)
-    if missing or not all(external_stands(folder, external) for external in prepared.externals):
-        workspace = open_workspace(prepared, folder, report)
-    if missing or not manifest_stands(folder, prepared):
-        write_manifest(folder, prepared)
+    bench = Run(prepared, folder, report)
+    bench.write_cells_table()
+    if missing or not all(map(bench.external_stands, prepared.externals)):
+        workspace = bench.open_workspace()
+    if missing or not bench.manifest_stands():
+        bench.write_manifest()
     if missing:
         report(CellsPlanned(tuple(missing), len(there)))
-        run_cells(missing, workspace, prepared, report, fail_fast)
+        bench.run_cells(missing, workspace, fail_fast)
     if missing or not conclusion_stands(folder, prepared.recipe, prepared.catalog):
         return conclude(folder, prepared.catalog, report, prepared.table)
     return load_bench(folder, prepared.table)
 
 
-def open_workspace(prepared: Prepared, folder: BenchFolder, report: Report) -> Workspace:
-    """What all cells share, images decoded; tells what one should know of the data."""
-    pixels = open_pixels(prepared.table, prepared.recipe, report)
-    for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
-        report(Noted(note))
-    return Workspace(
-        folder=folder,
-        images=LabelledImages.of(prepared.table, pixels, prepared.targets),
-        parts=prepared.parts,
-        weights=prepared.weights,
-        device=prepared.device.name,
-        threads=prepared.threads,
-        deterministic=prepared.recipe.deterministic,
-        stamps=prepared.stamps,
-        externals=tuple(open_external(one, prepared, pixels, folder, report) for one in prepared.externals),
-    )
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A prepared bench on its way through its folder."""
 
+    prepared: Prepared
+    folder: BenchFolder
+    report: Report
 
-def run_cells(
-    cells: Sequence[RunSpec], workspace: Workspace, prepared: Prepared, report: Report, fail_fast: bool = False
-) -> None:
-    """Run `cells`; whatever happens to one is a row of cells.csv."""
-    folder = workspace.folder
+    def open_workspace(self) -> Workspace:
+        """What all cells share, images decoded; tells what one should know of the data."""
+        prepared = self.prepared
+        pixels = open_pixels(prepared.table, prepared.recipe, self.report)
+        for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
+            self.report(Noted(note))
+        return Workspace(
+            folder=self.folder,
+            images=LabelledImages.of(prepared.table, pixels, prepared.targets),
+            parts=prepared.parts,
+            weights=prepared.weights,
+            device=prepared.device.name,
+            threads=prepared.threads,
+            deterministic=prepared.recipe.deterministic,
+            stamps=prepared.stamps,
+            externals=tuple(self.open_external(one, pixels) for one in prepared.externals),
+        )
 
-    def lost(spec: RunSpec, reason: str) -> CellFinished:
-        cell = folder.cell(spec.run_id)
-        record = failed(cell, spec, reason, 0.0, prepared.device.name)
-        write_cell(cell, record)
-        return CellFinished(spec.run_id, record.status, record.remarks, record.lacking)  # it may have been done before
+    def open_external(self, external: External, pixels: PixelStore) -> ExternalImages:
+        """The decoded images of an external test without those that the bench knows; says which those are on disk."""
+        table = external.table
+        opened = open_pixels(table, self.prepared.recipe, self.report)
+        images = exclusions(external, overlaps(self.prepared.table, pixels.array, table, opened.array))
+        facts = about(external, images)
+        files = self.folder.external(external.name)
+        write_frame(files.images, images)
+        write_json(files.about, facts)
+        for note in (described(facts), *table.notes, *opened.notes):
+            self.report(Noted(f"external test {external.name}: {note}"))
+        rows = np.flatnonzero(images["excluded"] == "")
+        return ExternalImages(external.name, external.key, LabelledImages.of(table, opened, external.targets), rows)
 
-    def tell(event: Event) -> None:
+    def external_stands(self, external: External) -> bool:
+        """Whether about.json and images.csv of an external test are there, and of this very data set."""
+        files = self.folder.external(external.name)
+        try:
+            facts, images = read_external(files), files.images.read_text(encoding="utf-8")
+            listed = read_frame(files.images, COLUMNS)
+        except (DataError, OSError, ValueError):
+            return False
+        return facts.key == external.key and len(listed) == len(external.table) and images.endswith("\n")
+
+    def manifest_stands(self) -> bool:
+        """Whether environment.json and split.csv are there, and of this split and these external tests."""
+        try:
+            found = read_environment(self.folder)
+            text = self.folder.split.read_text(encoding="utf-8")
+        except (DataError, OSError, ValueError):
+            return False
+        split = self.prepared.split
+        return (
+            found.split.fingerprint == split.fingerprint
+            and found.external == tuple(external.name for external in self.prepared.externals)
+            and text == csv_text(split.frame)
+        )
+
+    def write_manifest(self) -> None:
+        """environment.json and split.csv."""
+        write_json(self.folder.environment, environment(self.prepared))
+        write_frame(self.folder.split, self.prepared.split.frame)
+
+    def write_cells_table(self, not_run: str = INTERRUPTED) -> None:
+        """cells.csv: one row a cell, in the order of the grid; `not_run` is the reason of those that have not ended."""
+        records = [
+            read_cell(self.folder.cell(cell.run_id)) or CellRecord(cell, NOT_RUN, not_run)
+            for cell in self.prepared.cells
+        ]
+        content = pd.DataFrame([record.row() for record in records], columns=list(CELL_COLUMNS))
+        file = self.folder.cells
+        if not file.is_file() or file.read_text(encoding="utf-8") != csv_text(content):
+            write_frame(file, content)
+
+    def run_cells(self, cells: Sequence[RunSpec], workspace: Workspace, fail_fast: bool = False) -> None:
+        """Run `cells`; whatever happens to one is a row of cells.csv."""
+        recipe = self.prepared.recipe
+        engine = LocalEngine(to_json(workspace), recipe.explainers, recipe.jobs, self.folder.path, self.lost, fail_fast)
+        engine.run(cells, self.tell)
+        if fail_fast:
+            self.write_cells_table(STOPPED)
+
+    def tell(self, event: Event) -> None:
+        """Tell what happened to a cell, once it is in cells.csv."""
         if isinstance(event, CellFinished):
-            write_cells_table(folder, prepared.cells)
-        report(event)
+            self.write_cells_table()
+        self.report(event)
 
-    engine = LocalEngine(
-        workspace=to_json(workspace),
-        explainers=prepared.recipe.explainers,
-        jobs=prepared.recipe.jobs,
-        logs=folder.path,
-        lost=lost,
-        fail_fast=fail_fast,
-    )
-    engine.run(cells, tell)
-    if fail_fast:
-        write_cells_table(folder, prepared.cells, STOPPED)
+    def lost(self, spec: RunSpec, reason: str) -> CellFinished:
+        """Record a cell over which its worker died, perhaps after it was done."""
+        folder = self.folder.cell(spec.run_id)
+        record = failed(folder, spec, reason, 0.0, self.prepared.device.name)
+        write_cell(folder, record)
+        return CellFinished(spec.run_id, record.status, record.remarks, record.lacking)
 
 
 def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False) -> BenchFolder:
@@ -172,59 +227,3 @@ def open_pixels(table: LesionTable, recipe: Recipe, report: Report) -> PixelStor
         progress=lambda done, total: report(ImagesDecoded(done, total)),
         on_wait=lambda text: report(Noted(text)),
     )
-
-
-def open_external(
-    external: External, prepared: Prepared, pixels: PixelStore, folder: BenchFolder, report: Report
-) -> ExternalImages:
-    """The decoded images of an external test without those that the bench knows; says which those are on disk."""
-    table = external.table
-    opened = open_pixels(table, prepared.recipe, report)
-    images = exclusions(external, overlaps(prepared.table, pixels.array, table, opened.array))
-    facts = about(external, images)
-    files = folder.external(external.name)
-    write_frame(files.images, images)
-    write_json(files.about, facts)
-    for note in (described(facts), *table.notes, *opened.notes):
-        report(Noted(f"external test {external.name}: {note}"))
-    rows = np.flatnonzero(images["excluded"] == "")
-    return ExternalImages(external.name, external.key, LabelledImages.of(table, opened, external.targets), rows)
-
-
-def external_stands(folder: BenchFolder, external: External) -> bool:
-    """Whether about.json and images.csv of an external test are there, and of this very data set."""
-    files = folder.external(external.name)
-    try:
-        facts, images = read_external(files), files.images.read_text(encoding="utf-8")
-        listed = read_frame(files.images, COLUMNS)
-    except (DataError, OSError, ValueError):
-        return False
-    return facts.key == external.key and len(listed) == len(external.table) and images.endswith("\n")
-
-
-def manifest_stands(folder: BenchFolder, prepared: Prepared) -> bool:
-    """Whether environment.json and split.csv are there, and of this split and these external tests."""
-    try:
-        found = read_environment(folder)
-        split = folder.split.read_text(encoding="utf-8")
-    except (DataError, OSError, ValueError):
-        return False
-    return (
-        found.split.fingerprint == prepared.split.fingerprint
-        and found.external == tuple(external.name for external in prepared.externals)
-        and split == csv_text(prepared.split.frame)
-    )
-
-
-def write_manifest(folder: BenchFolder, prepared: Prepared) -> None:
-    """environment.json and split.csv."""
-    write_json(folder.environment, environment(prepared, ["skineval", *sys.argv[1:]]))
-    write_frame(folder.split, prepared.split.frame)
-
-
-def write_cells_table(folder: BenchFolder, cells: Sequence[RunSpec], not_run: str = INTERRUPTED) -> None:
-    """cells.csv: one row a cell, in the order of the grid; `not_run` is the reason of those that have not ended."""
-    records = [read_cell(folder.cell(cell.run_id)) or CellRecord(cell, NOT_RUN, not_run) for cell in cells]
-    content = pd.DataFrame([record.row() for record in records], columns=list(CELL_COLUMNS))
-    if not folder.cells.is_file() or folder.cells.read_text(encoding="utf-8") != csv_text(content):
-        write_frame(folder.cells, content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -132,7 +131,7 @@ def open_folder(path: Path, plan: Plan, fresh: bool) -> Iterator[SearchFolder]:
 
 def write_about(folder: SearchFolder, plan: Plan) -> None:
     """search.json: what is searched, and in which environment."""
-    found = environment(plan.prepared, ["skineval", *sys.argv[1:]])
+    found = environment(plan.prepared)
     about = About(
         recipe=plan.recipe.model_dump(mode="json", exclude_none=True),
         space=described(plan.space),

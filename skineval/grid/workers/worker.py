@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, TextIO
 
 import numpy as np
@@ -25,7 +25,7 @@ from skineval.base.codec import from_json
 from skineval.base.errors import Interrupted, SkinevalError, one_line
 from skineval.base.terms import Fit
 from skineval.catalog.catalog import Catalog, load_catalog
-from skineval.catalog.loading import Problem
+from skineval.catalog.loading import Plugins, Problem
 from skineval.catalog.specs import CellEnded, CellStarted, EpochEnded
 from skineval.explain.panels import Explaining, Masks
 from skineval.grid.cell.cell import Ground, Moment, Observe, as_event
@@ -91,16 +91,17 @@ def serve(request: Mapping[str, Any], workspace: Workspace, ground: Ground, chan
 
     False if this process is of no use for another one.
     """
-    spec, catalog = from_json(RunSpec, request["spec"], "a message of the bench"), ground.catalog
-    asked = catalog.explainers.select(request["explainers"])
-    explainers = [Explaining(selection, catalog.explainers[selection.name]) for selection in asked]
+    spec = from_json(RunSpec, request["spec"], "a message of the bench")
+    known = ground.catalog.explainers
+    explainers = [Explaining(selection, known[selection.name]) for selection in known.select(request["explainers"])]
+    notify = partial(_notify, ground.catalog.plugins, channel)
     folder = workspace.folder.cell(spec.run_id)
     started = time.perf_counter()
     start = CellStarted(spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, spec.training.epochs)
-    _notify(catalog, channel, "skineval_on_cell_start", start)
+    notify("skineval_on_cell_start", start)
     spent = False
     try:
-        record = run_cell(spec, workspace, ground, explainers, _observer(spec, catalog, channel))
+        record = run_cell(spec, workspace, ground, explainers, _observer(spec, channel, notify))
         write_cell(folder, record)
     except Interrupted:
         channel.send("interrupted")
@@ -113,7 +114,7 @@ def serve(request: Mapping[str, Any], workspace: Workspace, ground: Ground, chan
         with contextlib.suppress(SkinevalError):  # a full disk may be what went wrong
             write_cell(folder, record)
     ended = CellEnded(spec.run_id, record.status, record.remarks, record.seconds)
-    _notify(catalog, channel, "skineval_on_cell_end", ended)
+    notify("skineval_on_cell_end", ended)
     channel.tell(CellFinished(spec.run_id, record.status, record.remarks, record.lacking), spent=spent)
     return not spent
 
@@ -133,7 +134,7 @@ def masks_of(folder: BenchFolder, catalog: Catalog) -> Masks:
     return masks
 
 
-def _observer(spec: RunSpec, catalog: Catalog, channel: Channel) -> Observe:
+def _observer(spec: RunSpec, channel: Channel, notify: Callable[[str, object], None]) -> Observe:
     last = 0.0
 
     def observe(moment: Moment) -> None:
@@ -145,13 +146,13 @@ def _observer(spec: RunSpec, catalog: Catalog, channel: Channel) -> Observe:
         event = as_event(spec, moment)
         channel.tell(event)
         if isinstance(event, EpochEnded):
-            _notify(catalog, channel, "skineval_on_epoch_end", event)
+            notify("skineval_on_epoch_end", event)
 
     return observe
 
 
-def _notify(catalog: Catalog, channel: Channel, hook: str, event: object) -> None:
-    for problem in catalog.plugins.notify(hook, event):
+def _notify(plugins: Plugins, channel: Channel, hook: str, event: object) -> None:
+    for problem in plugins.notify(hook, event):
         channel.tell(Warned(_muted(problem)))
 
 
