@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import PROTOCOLS
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.grid.events import Report, Warned, ignore_event
 
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
-    from skineval.data.tables import GivenTable
     from skineval.grid.audit import Audited
-    from skineval.grid.evaluation import Evaluation
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
@@ -118,40 +115,13 @@ def evaluate(
     file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
     protocol.
     """
-    found = evaluation(predictions, truth=truth, part=part, classes=classes, protocol=protocol, replicates=replicates)
+    from skineval.grid.evaluation import evaluate as score
+
+    catalog = load_catalog()
+    found = score(predictions, truth, catalog, part=part, classes=classes, protocol=protocol, replicates=replicates)
     for remark in found.remarks:
         warnings.warn(remark, stacklevel=2)
     return found.results
-
-
-def evaluation(
-    predictions: str | Path | pd.DataFrame,
-    *,
-    truth: str | Path | pd.DataFrame | None = None,
-    part: str = "test",
-    classes: str | Sequence[str] = (),
-    protocol: str = "",
-    replicates: int = 2000,
-    catalog: Catalog | None = None,
-) -> Evaluation:
-    """As `evaluate`; with what has to be said of the scores, also by the bench in whose folder a file lies."""
-    from skineval.grid.evaluation import Origin, origin, score
-
-    if protocol not in ("", *PROTOCOLS):
-        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
-    texts = classes.split(",") if isinstance(classes, str) else classes
-    names = tuple(name.strip() for name in texts if name.strip())
-    around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
-    return score(
-        _table(predictions),
-        None if truth is None else _table(truth),
-        catalog or load_catalog(),
-        around,
-        part=part,
-        classes=names,
-        protocol=protocol,
-        replicates=replicates,
-    )
 
 
 def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:
@@ -379,13 +349,3 @@ def _checked(asked: Request, catalog: Catalog) -> Recipe:
             "Leave --weights out, or use --weights none: training begins with random values then.",
         )
     return recipe
-
-
-def _table(source: str | Path | pd.DataFrame) -> GivenTable:
-    """A table of predictions or of the truth, read where it is a file."""
-    from skineval.data.tables import GivenTable, read_file
-
-    if isinstance(source, str | Path):
-        return replace(read_file(Path(source).expanduser()), name=str(source))
-    index = source.index.name
-    return GivenTable(source.reset_index(drop=index is None or index in source), "the data frame")

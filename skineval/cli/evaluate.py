@@ -38,20 +38,12 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch."""
-    from skineval import api
+    from skineval.grid.evaluation import evaluate as score
     from skineval.report.bench import standings
     from skineval.report.bench.leaderboard import scored
 
     catalog = loaded_catalog(quiet)
-    found = api.evaluation(
-        predictions,
-        truth=truth,
-        part=part,
-        classes=classes,
-        protocol=protocol,
-        replicates=replicates,
-        catalog=catalog,
-    )
+    found = score(predictions, truth, catalog, part=part, classes=classes, protocol=protocol, replicates=replicates)
     for remark in found.remarks if format is Format.CSV and not quiet else ():  # a CSV file has no footnotes
         warn(remark)
     print_table(standings.scores(scored(found, replicates), found.remarks), format)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import DataError
-from skineval.base.terms import BINARY, LEAKY, LESION, MALIGNANT, OVERSAMPLE_FIRST, SYNTHETIC, UNSCORED
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import BINARY, LEAKY, LESION, MALIGNANT, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
-from skineval.data.tables import GivenTable
+from skineval.data.tables import GivenTable, read_file
 from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
@@ -66,26 +66,30 @@ def origin(predictions: Path) -> Origin:
     return Origin()
 
 
-def score(
-    predictions: GivenTable,
-    truth: GivenTable | None,
+def evaluate(
+    predictions: str | Path | pd.DataFrame,
+    truth: str | Path | pd.DataFrame | None,
     catalog: Catalog,
-    origin: Origin,
     *,
     part: str,
-    classes: Sequence[str],
+    classes: str | Sequence[str],
     protocol: str,
     replicates: int,
 ) -> Evaluation:
     """Every figure of the predictions of one part, which have their truth from `truth` or hold it, with its interval.
 
-    `classes` names those that the tables only number. `protocol` is "" where it is not known; all others but `lesion`
-    leak, and are stamped. Raises DataError naming file and row of what is wrong, or where there are no rows of that
-    part.
+    See `skineval.evaluate`; a file that lies in the folder of a bench has the stamps of that. All protocols but
+    `lesion` leak, and are stamped. Raises DataError naming file and row of what is wrong, or where there are no rows of
+    that part, and UsageError for an unknown protocol.
     """
-    submission = read_submission(predictions, classes).select(part_name(part))
+    if protocol not in ("", *PROTOCOLS):
+        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+    around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
+    texts = classes.split(",") if isinstance(classes, str) else classes
+    names = tuple(name.strip() for name in texts if name.strip())
+    submission = read_submission(_given(predictions), names).select(part_name(part))
     if truth is not None:
-        submission = refer(submission, read_reference(truth, classes))
+        submission = refer(submission, read_reference(_given(truth), names))
     table = submission.table
     cells = read_predictions(
         table,
@@ -102,10 +106,18 @@ def score(
     scores = estimate(cells, metrics, replicates=replicates)
     return Evaluation(
         tuple(replace(one, model=Path(table.name).stem, task=task, protocol=protocol) for one in scores),
-        "lesion_id" in table.frame and origin.lesions_known,
-        tuple(dict.fromkeys([*origin.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
+        "lesion_id" in table.frame and around.lesions_known,
+        tuple(dict.fromkeys([*around.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
         remarks,
     )
+
+
+def _given(source: str | Path | pd.DataFrame) -> GivenTable:
+    """A table of predictions or of the truth, read where it is a file."""
+    if isinstance(source, str | Path):
+        return replace(read_file(Path(source).expanduser()), name=str(source))
+    index = source.index.name
+    return GivenTable(source.reset_index(drop=index is None or index in source), "the data frame")
 
 
 def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval import api
 from skineval.base.errors import DataError
 from skineval.base.terms import DIAGNOSES
 from skineval.data.groups import KNOWN_DUPLICATES
@@ -210,4 +209,4 @@ def test_figures_are_measured_and_benches_planned_without_torch(tmp_path):
 
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
-        api.evaluation(tmp_path)
+        skineval.evaluate(tmp_path)

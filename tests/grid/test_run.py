@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval import api
 from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.base.terms import DIAGNOSES
 from skineval.catalog.catalog import load_catalog
@@ -274,7 +273,7 @@ def test_what_python_is_handed_is_shown_in_a_few_lines(bench):
     result = skineval.open(bench.path)
     cell = result.finished[0]
     model = skineval.load_model(bench.cell(cell.run_id).path, device="cpu")
-    for value in (result, replace(result), cell, cell.predictions, model, api.evaluation(frame_of(cell))):
+    for value in (result, replace(result), cell, cell.predictions, model):
         assert len(repr(value)) < 400, repr(value)
         assert "\n" not in repr(value)
     assert "3 of 3 cells done" in repr(result)
