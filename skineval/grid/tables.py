@@ -10,7 +10,8 @@ import pandas as pd
 from skineval.base.codec import RESTORE
 from skineval.base.errors import DataError
 from skineval.base.files import atomic_write
-from skineval.measure.predictions import from_frame
+from skineval.data.tables import GivenTable
+from skineval.measure.predictions import read_predictions
 from skineval.values.predictions import Predictions
 
 
@@ -45,6 +46,9 @@ def _numeric(column: pd.Series[str]) -> pd.Series[float]:
 def read_cell_predictions(
     path: Path, classes: Sequence[str], groups: Mapping[str, str] | None = None, *, copies: bool = False
 ) -> Predictions:
-    """Predictions of one cell, as `from_frame`; raises DataError naming file and row where they are damaged."""
+    """Predictions of one cell, as `read_predictions`; raises DataError where they are damaged, or those of several."""
     frame = read_frame(path, ("image_id", "lesion_id", "part", "target"))
-    return from_frame(frame, source=str(path), classes=classes, groups=groups, copies=copies)
+    found = read_predictions(GivenTable(frame, str(path)), classes=classes, groups=groups, copies=copies)
+    if len(found) != 1:
+        raise DataError(f"{path} holds predictions of {len(found)} folds and seeds, not of one.", RESTORE)
+    return found[0]

@@ -20,25 +20,6 @@ _AVERAGE = (
 )
 
 
-def from_frame(
-    frame: pd.DataFrame,
-    *,
-    source: str,
-    classes: Sequence[str] | None = None,
-    groups: Mapping[str, str] | None = None,
-    copies: bool = False,
-) -> Predictions:
-    """Reads the predictions of one fold and seed from the table `frame`, which errors call `source`.
-
-    See `read_predictions` for what is read and refused.
-    """
-    found = read_predictions(GivenTable(frame, source), classes=classes, groups=groups, copies=copies)
-    if len(found) != 1:
-        cells = ", ".join(f"fold {one.fold} seed {one.seed}" for one in found) or "no row at all"
-        raise DataError(f"{source}: wanted one fold and seed, found {cells}", "Keep the rows of one fold and seed.")
-    return found[0]
-
-
 def read_predictions(
     table: GivenTable,
     *,
