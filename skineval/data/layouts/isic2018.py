@@ -22,8 +22,7 @@ from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import (
     LESIONS_UNKNOWN,
     Metadata,
-    check_identifiers,
-    check_repeats,
+    check_ids,
     clean,
     header,
     is_table,
@@ -166,8 +165,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
     if not found:
         return pd.DataFrame(columns=["lesion_id", "dx_type"], dtype=str)
     raw = read_table(found[0], _GROUPINGS).rename(columns={"image": "image_id"})
-    check_identifiers(raw, found[0].name)
-    check_repeats(raw, found[0].name)
+    check_ids(raw, found[0].name)
     confirmed = raw["diagnosis_confirm_type"].str.lower()
     raw["dx_type"] = [CONFIRMATIONS.get(text, text) for text in confirmed]
     return raw.set_index("image_id")[["lesion_id", "dx_type"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -218,40 +218,58 @@ def _age(text: str) -> float | None:
     return age if 0 <= age <= MAX_AGE else None
 
 
-def check_identifiers(frame: pd.DataFrame, name: str) -> None:
-    """Raises DataError where an image_id or lesion_id does not obey `IDENTIFIER`."""
-    refuse([_unusable(frame, "image_id"), _unusable(frame, "lesion_id")], name)
+def _short(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
-def check_repeats(frame: pd.DataFrame, name: str) -> None:
-    """Raises DataError where rows have one image_id."""
-    refuse([_repeats(frame)], name)
+def check_ids(frame: pd.DataFrame, name: str) -> None:
+    """Raises DataError where an image_id or lesion_id does not obey `IDENTIFIER`, or rows have one image_id."""
+    refuse(_faulty_ids(frame), name)
 
 
 def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
     """All that is wrong with the cells."""
+
+    def guessed(dx: str) -> str:
+        return _short(dx) + guess(dx)
+
+    diagnoses, ages = f"Diagnoses are: {', '.join(DIAGNOSES)}.", f"Ages are years from 0 to {MAX_AGE}, or empty."
     return (
-        _unusable(frame, "image_id"),
-        _unusable(frame, "lesion_id"),
-        _repeats(frame),
-        _unknown_diagnoses(frame),
+        *_faulty_ids(frame),
+        _bad_cells(frame, "dx", "unknown", diagnoses, DIAGNOSES.__contains__, guessed),
         _contradictions(frame),
-        _unusable_ages(frame),
+        _bad_cells(frame, "age", "unusable", ages, lambda age: _age(age) is not None),
     )
 
 
-def _unusable(frame: pd.DataFrame, column: str) -> Fault:
+def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
-    is_usable, hint = _is_usable, "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
-    if column == "lesion_id":
-        is_usable = _is_usable_lesion
-        hint += " Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
+    hint = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
+    own = f"{hint} Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
+    return (
+        _bad_cells(frame, "image_id", "unusable", hint, _is_usable),
+        _bad_cells(frame, "lesion_id", "unusable", own, _is_usable_lesion),
+        _repeats(frame),
+    )
+
+
+def _bad_cells(
+    frame: pd.DataFrame,
+    column: str,
+    kind: str,
+    hint: str,
+    is_good: Callable[[str], bool],
+    shown: Callable[[str], str] = _short,
+) -> Fault:
+    """The cells of a column that are not good but of another `kind`, each as it is `shown`."""
+    wrong = frame[~frame[column].map(is_good).astype(bool)]
+    texts = {cell: shown(cell) for cell in wrong[column].unique()}
     return Fault(
-        f"unusable-{column.replace('_', '-')}",
-        f"unusable {column}",
-        f"rows with an unusable {column}",
+        f"{kind}-{column.replace('_', '-')}",
+        f"{kind} {column}",
+        f"rows with an {kind} {column}",
         hint,
-        _rows(frame, [not is_usable(id_) for id_ in frame[column]], map(_short, frame[column])),
+        _rows(wrong, wrong[column].map(texts)),
     )
 
 
@@ -265,25 +283,17 @@ def _is_usable_lesion(id_: str) -> bool:
 
 
 def _repeats(frame: pd.DataFrame) -> Fault:
-    firsts = tables.GivenTable(frame, "").first_rows(frame["image_id"].tolist())
+    wrong = frame[frame["image_id"].duplicated()]
+    first = dict(zip(frame["image_id"][::-1], frame.index[::-1], strict=True))
+    texts = (
+        f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first[id_]})" for id_ in wrong["image_id"]
+    )
     return Fault(
         "repeated-image-id",
         "repeats an image_id",
         "rows repeat an image_id",
         "Each image has one row: remove the others.",
-        _rows(frame, frame["image_id"].duplicated(), map(_repeated, frame["image_id"], firsts)),
-    )
-
-
-def _unknown_diagnoses(frame: pd.DataFrame) -> Fault:
-    unknown = ~frame["dx"].isin(DIAGNOSES)
-    guesses = {dx: _short(dx) + guess(dx) for dx in frame["dx"][unknown].unique()}
-    return Fault(
-        "unknown-dx",
-        "unknown dx",
-        "rows with an unknown dx",
-        f"Diagnoses are: {', '.join(DIAGNOSES)}.",
-        _rows(frame, unknown, (guesses.get(dx, "") for dx in frame["dx"])),
+        _rows(wrong, texts),
     )
 
 
@@ -306,30 +316,12 @@ def _alternatives(diagnoses: pd.Series[str]) -> str:
     return " and ".join(f"{dx} (row {row})" for row, dx in diagnoses.drop_duplicates().items())
 
 
-def _unusable_ages(frame: pd.DataFrame) -> Fault:
-    return Fault(
-        "unusable-age",
-        "unusable age",
-        "rows with an unusable age",
-        f"Ages are years from 0 to {MAX_AGE}, or empty.",
-        _rows(frame, [_age(age) is None for age in frame["age"]], map(_short, frame["age"])),
-    )
-
-
-def _rows(frame: pd.DataFrame, wrong: Iterable[bool], texts: Iterable[str]) -> tuple[FaultyRow, ...]:
-    """The rows of `frame` that are wrong, each with its text."""
-    rows = zip(frame.index, frame["image_id"], wrong, texts, strict=True)
-    return tuple(FaultyRow(int(number), text, _usable([id_])) for number, id_, bad, text in rows if bad)
+def _rows(wrong: pd.DataFrame, texts: Iterable[str]) -> tuple[FaultyRow, ...]:
+    """The rows that are wrong, each with its text."""
+    rows = zip(wrong.index, wrong["image_id"], texts, strict=True)
+    return tuple(FaultyRow(int(number), text, _usable([id_])) for number, id_, text in rows)
 
 
 def _usable(image_ids: Iterable[str]) -> tuple[str, ...]:
     """Those ids that are fit to be written to a list."""
     return tuple(id_ for id_ in image_ids if IDENTIFIER.fullmatch(id_))
-
-
-def _repeated(id_: str, first: int) -> str:
-    return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first})"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")

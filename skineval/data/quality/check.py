@@ -175,10 +175,9 @@ def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, l
     if absent:
         hint = "Nothing can be learned of them: nothing needs be done if that is meant."
         findings.append(Finding("absent-class", name, f"no images of {', '.join(absent)}", hint, "remark"))
-    usable = raw[raw["image_id"].map(lambda id_: bool(IDENTIFIER.fullmatch(id_)))]
-    numbers = dict(zip(usable["image_id"], usable.index.tolist(), strict=True))
-    known = usable[usable["dx"].isin(DIAGNOSES)]
-    return _Rows(name, numbers, dict(zip(known["image_id"], known["dx"], strict=True))), findings
+    numbers = {id_: int(number) for number, id_ in raw["image_id"].items() if IDENTIFIER.fullmatch(id_)}
+    diagnosed = zip(raw["image_id"], raw["dx"], strict=True)
+    return _Rows(name, numbers, {id_: dx for id_, dx in diagnosed if id_ in numbers and dx in DIAGNOSES}), findings
 
 
 def _match(

@@ -165,6 +165,12 @@ def test_all_that_is_wrong_with_rows_is_found_at_once(tmp_path: Path) -> None:
     }
 
 
+def test_rows_that_all_lack_a_field_are_found(tmp_path: Path) -> None:
+    by_code = {one.code: one for one in checked(ham_folder(tmp_path, metadata(["HAM_7,ISIC_7"]))).findings}
+    assert by_code.keys() == {"ragged-row", "absent-class", "orphaned-image"}
+    assert by_code["ragged-row"].where == "HAM10000_metadata.csv, row 2"
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("", "is empty"), (metadata(header="a,b"), "row 1 names 2 columns"), (metadata(()), "no rows")]
 )
