@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def _outcome(case: Case, parent: Path) -> Outcome:
         return Outcome(ROW, case.fault, "taken as unknown", not checked.errors and not refused)
     if not checked.errors:
         return Outcome(ROW, case.fault, f"remark {case.code}, loaded", named and not refused)
-    figure = f"{case.code}, {'refused' if refused else 'not refused'}; {len(listed.ids)} images in quarantine"
+    figure = f"{case.code}, {'refused' if refused else 'not refused'}; {len(listed)} images in quarantine"
     return Outcome(ROW, case.fault, f"{figure}: {'loaded' if mended else 'refused'}", named and refused and mended)
 
 
@@ -76,12 +76,12 @@ def _refusal(folder: Path) -> bool:
     return False
 
 
-def _mended(folder: Path, listed: quarantine.Quarantine) -> bool:
+def _mended(folder: Path, listed: Mapping[str, str]) -> bool:
     try:
         table = quarantine.load_without(recognise.load, folder, listed)
     except DataError:
         return False
-    return listed.ids.isdisjoint(table.frame["image_id"])
+    return listed.keys().isdisjoint(table.frame["image_id"])
 
 
 def _encodings(parent: Path, table: LesionTable) -> Outcome:

@@ -20,20 +20,15 @@ def _is_layout(name: str, path: Path) -> bool:
     return found is not None and found.name == name
 
 
-def _load_layout(name: str, path: Path | None, quarantined: frozenset[str] = frozenset()) -> LesionTable:
-    from skineval.base.errors import UsageError
+def _load_layout(path: Path | None, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     from skineval.data.layouts import recognise
-    from skineval.data.quarantine import load_leaving_out
 
-    if path is None:
-        raise UsageError(f"{name} is a data set that lies in a folder.", "Give the folder: --data DIR.")
-    return load_leaving_out(recognise.named(name).load, path, quarantined)
+    assert path is not None  # what has to lie in a folder is not loaded by its name
+    return recognise.load(path, quarantined)
 
 
 def _layout(name: str, summary: str) -> DatasetSource:
-    return DatasetSource(
-        name=name, load=partial(_load_layout, name), summary=summary, recognise=partial(_is_layout, name)
-    )
+    return DatasetSource(name, _load_layout, summary, recognise=partial(_is_layout, name))
 
 
 def _load_synthetic(path: Path | None, *, images: int, seed: int) -> LesionTable:

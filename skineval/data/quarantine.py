@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,42 +23,27 @@ KEYWORD = "quarantined"  #: by which a loader takes the ids that it is to pass o
 _AGAIN = "Make the list again with: skineval data check DIR --quarantine FILE"
 
 
-@dataclass(frozen=True)
-class Quarantine:
-    """Images to leave out, with the reason for each."""
-
-    reasons: Mapping[str, str]
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return frozenset(self.reasons)
-
-    @property
-    def note(self) -> str:
-        """What every report says of it."""
-        return f"{len(self.reasons)} images in quarantine were left out"
-
-
-def collect(findings: Iterable[Finding]) -> Quarantine:
-    """The images without which none of the errors remains that can be mended by leaving images out, by id."""
+def collect(findings: Iterable[Finding]) -> dict[str, str]:
+    """The images without which no error remains that leaving images out can mend: the reason for each, by id."""
     codes: dict[str, list[str]] = defaultdict(list)
     for finding in findings:
         if finding.severity == "error":
             for id_ in finding.image_ids:
                 codes[id_].append(finding.code)
-    return Quarantine({id_: "; ".join(dict.fromkeys(codes[id_])) for id_ in sorted(codes)})
+    return {id_: "; ".join(dict.fromkeys(codes[id_])) for id_ in sorted(codes)}
 
 
-def write(path: Path, quarantine: Quarantine, *, replace: bool) -> None:
+def write(path: Path, reasons: Mapping[str, str], *, replace: bool) -> None:
     """Write a CSV file with the columns `COLUMNS`, as `write_new` does. Raises DiskError where it cannot be written."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([COLUMNS, *quarantine.reasons.items()])
-    write_new(path, buffer.getvalue(), replace=replace)
+    import pandas as pd
+
+    write_new(
+        path, pd.DataFrame(reasons.items(), columns=COLUMNS).to_csv(index=False, lineterminator="\n"), replace=replace
+    )
 
 
-def read(path: Path) -> Quarantine:
-    """The list in the table at `path`: a column image_id, and perhaps reason; further columns are ignored.
+def read(path: Path) -> dict[str, str]:
+    """The reasons by id in the table at `path`: a column image_id, and perhaps reason; further columns are ignored.
 
     Raises DataError naming the row (the header is row 1) for a file that is no such list.
     """
@@ -68,42 +51,29 @@ def read(path: Path) -> Quarantine:
     table.refuse_denials()
     ids = table.frame["image_id"].tolist()
     table.refuse_repeats(ids, "Remove the row.")
-    return Quarantine(dict(zip(ids, table.frame.get("reason", [""] * len(ids)), strict=True)))
+    return dict(zip(ids, table.frame.get("reason", [""] * len(ids)), strict=True))
 
 
-def load_without(load: Callable[..., LesionTable], path: Path, quarantine: Quarantine) -> LesionTable:
+def load_without(load: Callable[..., LesionTable], path: Path | None, reasons: Mapping[str, str]) -> LesionTable:
     """The table that `load` reads from `path`, less the images in quarantine, with a note on how many there are.
 
-    An empty list changes nothing. Raises DataError for ids that the data set does not hold.
+    An empty list changes nothing. Raises DataError for ids that the data set does not hold, and where none is left.
     """
-    if not quarantine.reasons:
+    if not reasons:
         return load(path)
-    table = load_leaving_out(load, path, quarantine.ids)
-    return replace(table, notes=(*table.notes, quarantine.note))
+    table = load_leaving_out(load, path, frozenset(reasons))
+    return replace(table, notes=(*table.notes, f"{len(reasons)} images in quarantine were left out"))
 
 
-def load_leaving_out(load: Callable[..., LesionTable], path: Path, ids: frozenset[str]) -> LesionTable:
+def load_leaving_out(load: Callable[..., LesionTable], path: Path | None, ids: frozenset[str]) -> LesionTable:
     """The table that `load` reads from `path`, less the images `ids`.
 
     A loader with a parameter `quarantined` never looks at those images, so that they may be missing or damaged; what
-    any other one loads is reduced afterwards.
+    any other one loads is reduced afterwards, and has another fingerprint.
     """
     if KEYWORD in inspect.signature(load).parameters:
         return load(path, **{KEYWORD: ids})
-    return _reduced(load(path), ids)
-
-
-def apply(table: LesionTable, quarantine: Quarantine) -> LesionTable:
-    """`table` less the images in quarantine, with a note on how many there are; its fingerprint is another one.
-
-    An empty list changes nothing. Raises DataError for ids that the table does not hold, and where no image is left.
-    """
-    if not quarantine.reasons:
-        return table
-    return replace(_reduced(table, quarantine.ids), notes=(*table.notes, quarantine.note))
-
-
-def _reduced(table: LesionTable, ids: frozenset[str]) -> LesionTable:
+    table = load(path)
     if not ids:
         return table
     known = table.frame["image_id"].map(image_id)

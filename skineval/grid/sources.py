@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
 from skineval.data.groups import read_pairs, regroup
 from skineval.data.layouts.recognise import unrecognised
-from skineval.data.quarantine import Quarantine
 from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 
-NOTHING = Quarantine({})
+NOTHING: Mapping[str, str] = MappingProxyType({})  #: no image is in quarantine
 
 
 def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
@@ -32,7 +33,7 @@ def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
     return table, data
 
 
-def load_table(data: str, catalog: Catalog, left_out: Quarantine = NOTHING) -> tuple[LesionTable, str]:
+def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHING) -> tuple[LesionTable, str]:
     """The data set called `data`, or in the folder or file `data`; with it the text that names it from anywhere."""
     path = Path(data).expanduser()
     if path.exists():
@@ -49,7 +50,8 @@ def load_table(data: str, catalog: Catalog, left_out: Quarantine = NOTHING) -> t
         raise UsageError(
             f"{data!r} is a data set that has to lie in a folder.", "Give the folder in place of its name."
         )
-    return quarantine.apply(source.load(None, **selection.parameters), left_out), str(selection)
+    load = partial(source.load, **selection.parameters)
+    return quarantine.load_without(load, None, left_out), str(selection)
 
 
 def absolute(path: str | None) -> str | None:

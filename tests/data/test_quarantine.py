@@ -9,14 +9,13 @@ from skineval.base.errors import DataError
 from skineval.data import quarantine
 from skineval.data.findings import Finding
 from skineval.data.layouts import recognise
-from skineval.data.quarantine import Quarantine
 from tests.data.folders import IDS, JPEGS, ROWS, ham_folder, made_table, metadata, write_files, write_zip
 
 TABLE = made_table([("mel", 2), ("nv", 3), ("bkl", 1)])
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    listed = Quarantine({"ISIC_1": "truncated; mask-shape", "ISIC_2": ""})
+    listed = {"ISIC_1": "truncated; mask-shape", "ISIC_2": ""}
     quarantine.write(tmp_path / "q.csv", listed, replace=False)
     assert (tmp_path / "q.csv").read_text() == "image_id,reason\nISIC_1,truncated; mask-shape\nISIC_2,\n"
     assert quarantine.read(tmp_path / "q.csv") == listed
@@ -26,7 +25,7 @@ def test_a_list_that_a_person_edited_is_read(tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_bytes(
         b'\xef\xbb\xbfwho,Image_ID , reason\r\nme, ISIC_1 ,"hair, and a ruler"\r\n\r\nme,ISIC_2\r\n'
     )
-    assert quarantine.read(tmp_path / "q.csv").reasons == {"ISIC_1": "hair, and a ruler", "ISIC_2": ""}
+    assert quarantine.read(tmp_path / "q.csv") == {"ISIC_1": "hair, and a ruler", "ISIC_2": ""}
 
 
 BAD = {
@@ -64,11 +63,11 @@ def test_only_errors_of_images_are_collected() -> None:
         Finding("orientation", "a.jpg", "", "", "remark", image_ids=("a",)),
         Finding("zip-unreadable", "x.zip", "", ""),
     ]
-    assert quarantine.collect(findings).reasons == {"b": "truncated; contradictory-dx", "c": "contradictory-dx"}
+    assert quarantine.collect(findings) == {"b": "truncated; contradictory-dx", "c": "contradictory-dx"}
 
 
-def test_apply_drops_rows_and_says_so() -> None:
-    left = quarantine.apply(TABLE, Quarantine({"I00001": "", "I00005": "why"}))
+def test_rows_are_dropped_and_the_table_says_so() -> None:
+    left = quarantine.load_without(lambda path: TABLE, None, {"I00001": "", "I00005": "why"})
     assert left.frame["image_id"].tolist() == ["I00000", "I00002", "I00003", "I00004"]
     assert left.notes == ("2 images in quarantine were left out",)
     assert left.fingerprint != TABLE.fingerprint
@@ -76,19 +75,19 @@ def test_apply_drops_rows_and_says_so() -> None:
 
 
 def test_an_empty_list_changes_nothing(tmp_path: Path) -> None:
-    assert quarantine.apply(TABLE, Quarantine({})) is TABLE
-    assert quarantine.load_without(lambda path: TABLE, tmp_path, Quarantine({})) is TABLE
+    assert quarantine.load_without(lambda path: TABLE, None, {}) is TABLE
+    assert quarantine.load_without(lambda path: TABLE, tmp_path, {}) is TABLE
 
 
 def test_unknown_ids_and_lists_of_everything_are_refused() -> None:
     with pytest.raises(DataError, match="2 images in quarantine are not in made: Z1, Z2"):
-        quarantine.apply(TABLE, Quarantine({"Z2": "", "I00000": "", "Z1": ""}))
+        quarantine.load_without(lambda path: TABLE, None, {"Z2": "", "I00000": "", "Z1": ""})
     with pytest.raises(DataError, match="All 6 images of made are in quarantine"):
-        quarantine.apply(TABLE, Quarantine(dict.fromkeys(TABLE.frame["image_id"], "")))
+        quarantine.load_without(lambda path: TABLE, None, dict.fromkeys(TABLE.frame["image_id"], ""))
 
 
 def test_a_loader_that_knows_nothing_of_quarantine_is_reduced_afterwards(tmp_path: Path) -> None:
-    left = quarantine.load_without(lambda path: TABLE, tmp_path, Quarantine({"I00001": ""}))
+    left = quarantine.load_without(lambda path: TABLE, tmp_path, {"I00001": ""})
     assert len(left) == 5
     assert left.notes == ("1 images in quarantine were left out",)
 
@@ -97,7 +96,7 @@ def test_missing_and_damaged_images_and_rows_are_never_looked_at(tmp_path: Path)
     rows = [ROWS[0].replace(",nv,", ",?,"), *ROWS[1:], "HAM_9,ISIC_9,nv,histo,old,male,back,x"]
     images = {IDS[1]: JPEGS[IDS[1]], IDS[2]: JPEGS[IDS[2]][:50], IDS[3]: JPEGS[IDS[3]]}
     folder = ham_folder(tmp_path / "damaged", metadata(rows), images)
-    listed = Quarantine(dict.fromkeys([IDS[0], IDS[2], "ISIC_9"], "damaged"))
+    listed = dict.fromkeys([IDS[0], IDS[2], "ISIC_9"], "damaged")
     with pytest.raises(DataError):
         recognise.load(folder)
     table = quarantine.load_without(recognise.load, folder, listed)
@@ -116,14 +115,14 @@ def test_members_that_cannot_be_read_in_place_can_be_left_out(tmp_path: Path) ->
             archive.writestr(f"{id_}.jpg", content, zipfile.ZIP_LZMA if id_ == IDS[0] else zipfile.ZIP_DEFLATED)
     with pytest.raises(DataError, match="method 14"):
         recognise.load(tmp_path)
-    assert len(quarantine.load_without(recognise.load, tmp_path, Quarantine({IDS[0]: ""}))) == 3
+    assert len(quarantine.load_without(recognise.load, tmp_path, {IDS[0]: ""})) == 3
 
 
 def test_unknown_ids_are_refused_by_loaders_too(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 images in quarantine are not in .*HAM10000_metadata\.csv: ISIC_77"):
-        quarantine.load_without(recognise.load, ham_folder(tmp_path), Quarantine({"ISIC_77": ""}))
+        quarantine.load_without(recognise.load, ham_folder(tmp_path), {"ISIC_77": ""})
     with pytest.raises(DataError, match=r"All images of .* are in quarantine"):
-        quarantine.load_without(recognise.load, tmp_path, Quarantine(dict.fromkeys(IDS, "")))
+        quarantine.load_without(recognise.load, tmp_path, dict.fromkeys(IDS, ""))
 
 
 def isic2018(folder: Path) -> Path:
@@ -142,14 +141,14 @@ def test_images_of_isic2018_can_be_left_out(tmp_path: Path) -> None:
     folder = isic2018(tmp_path)
     with pytest.raises(DataError, match="ISIC_0000002"):
         recognise.load(folder)
-    table = quarantine.load_without(recognise.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000004": ""}))
+    table = quarantine.load_without(recognise.load, folder, {"ISIC_0000002": "", "ISIC_0000004": ""})
     assert table.frame["image_id"].tolist() == ["ISIC_0000001", "ISIC_0000003"]
     assert table.official == ("train", "test")
     with pytest.raises(DataError, match="ISIC_0000009"):
-        quarantine.load_without(recognise.load, folder, Quarantine({"ISIC_0000002": "", "ISIC_0000009": ""}))
+        quarantine.load_without(recognise.load, folder, {"ISIC_0000002": "", "ISIC_0000009": ""})
 
 
 def test_images_of_class_folders_can_be_left_out(tmp_path: Path) -> None:
     write_files(tmp_path, {f"{dx}/{dx}{n}.jpg": JPEGS[IDS[n]] for dx in ("mel", "nv") for n in (0, 1)})
-    table = quarantine.load_without(recognise.load, tmp_path, Quarantine({"mel0": ""}))
+    table = quarantine.load_without(recognise.load, tmp_path, {"mel0": ""})
     assert table.frame["image_id"].tolist() == ["mel1", "nv0", "nv1"]

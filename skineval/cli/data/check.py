@@ -76,7 +76,7 @@ def _write_quarantine(path: Path, checked: Checked, force: bool, quiet: bool) ->
 
     listed = quarantine.collect(checked.findings)
     quarantine.write(path, listed, replace=force)
-    say(f"Quarantine: {len(listed.ids)} images in {path}", quiet)
+    say(f"Quarantine: {len(listed)} images in {path}", quiet)
     others = sum(not finding.image_ids for finding in checked.errors)
     if others:
         say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)

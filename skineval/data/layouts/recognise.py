@@ -48,11 +48,6 @@ def recognise(path: Path) -> DataLayout | None:
     return next((layout for layout in LAYOUTS if layout.recognise(files, path)), None)
 
 
-def named(name: str) -> DataLayout:
-    """The layout called `name`."""
-    return next(layout for layout in LAYOUTS if layout.name == name)
-
-
 def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read whatever lies in the folder or file `path`, less the images `quarantined`.
 

@@ -175,7 +175,8 @@ def _read_rows(path: Path, files: Sequence[StoredFile]) -> tuple[_Rows | None, l
     if absent:
         hint = "Nothing can be learned of them: nothing needs be done if that is meant."
         findings.append(Finding("absent-class", name, f"no images of {', '.join(absent)}", hint, "remark"))
-    numbers = {id_: int(number) for number, id_ in raw["image_id"].items() if IDENTIFIER.fullmatch(id_)}
+    numbered = zip(raw["image_id"], raw.index.tolist(), strict=True)
+    numbers = {id_: number for id_, number in numbered if IDENTIFIER.fullmatch(id_)}
     diagnosed = zip(raw["image_id"], raw["dx"], strict=True)
     return _Rows(name, numbers, {id_: dx for id_, dx in diagnosed if id_ in numbers and dx in DIAGNOSES}), findings
 
