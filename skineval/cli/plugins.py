@@ -59,7 +59,6 @@ def _offers(catalog: Catalog, plugin: str) -> dict[str, int]:
 def doctor(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Show versions, device, cache and plugins."""
     from skineval import api
-    from skineval.report.document.tables import Column, Row, Table
+    from skineval.report.document.tables import tabulate_facts
 
-    rows = tuple(Row(pair) for pair in api.diagnosis().items())
-    print_table(Table("skineval on this machine", (Column("what", "What"), Column("value", "Value")), rows), format)
+    print_table(tabulate_facts("skineval on this machine", api.diagnosis().items()), format)

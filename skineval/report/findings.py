@@ -7,14 +7,11 @@ from collections import Counter, defaultdict
 from skineval.data.findings import Finding
 from skineval.data.quality.check import Checked, Decoded
 from skineval.report.document import formatting
-from skineval.report.document.tables import Column, Row, Table
+from skineval.report.document.tables import Column, Table, tabulate
 
 SHOWN = 20  #: findings of one code that a person is shown
 
-_SEVERITY = Column("severity", "Severity")
-_CODE = Column("code", "Finding")
-_WHERE = Column("where", "Where")
-_WHAT = Column("what", "What")
+_COLUMNS = (Column("severity", "Severity"), Column("code", "Finding"), Column("where", "Where"), Column("what", "What"))
 
 
 def findings_table(checked: Checked, name: str) -> Table:
@@ -22,27 +19,17 @@ def findings_table(checked: Checked, name: str) -> Table:
     shown: dict[str, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         shown[finding.code].append(finding)
-    rows = [_row(finding) for same in shown.values() for finding in same[:SHOWN]]
+    first = [finding for same in shown.values() for finding in same[:SHOWN]]
     left = {code: len(same) - SHOWN for code, same in shown.items() if len(same) > SHOWN}
     more = [f"And {formatting.count(n)} more of {code}: --format csv shows all." for code, n in left.items()]
     hints = dict.fromkeys(f"{finding.code}: {finding.hint}" for finding in checked.findings)
-    return Table(
-        _title(checked, name),
-        (_SEVERITY, _CODE, _WHERE, _WHAT),
-        tuple(Row(row) for row in rows),
-        (*more, _decoded(checked), *hints),
-    )
+    return tabulate(_title(checked, name), first, _COLUMNS, (*more, _decoded(checked), *hints))
 
 
 def all_findings(checked: Checked, name: str) -> Table:
     """For programs: every finding, with what to do about it and the images to leave out to be rid of it."""
-    columns = (_SEVERITY, _CODE, _WHERE, _WHAT, Column("hint", "What to do"), Column("image_ids", "Images"))
-    rows = tuple(Row((*_row(finding), finding.hint, finding.image_ids)) for finding in checked.findings)
-    return Table(_title(checked, name), columns, rows, (_decoded(checked),))
-
-
-def _row(finding: Finding) -> tuple[str, str, str, str]:
-    return finding.severity, finding.code, finding.where, finding.what
+    columns = (*_COLUMNS, Column("hint", "What to do"), Column("image_ids", "Images"))
+    return tabulate(_title(checked, name), checked.findings, columns, (_decoded(checked),))
 
 
 def _title(checked: Checked, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, SYNTHETIC
 from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
-from skineval.report.document.tables import Cell, Column, Row, Table
+from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
 
 SHOWN = 10  #: sizes of images that are listed one by one
 LESIONS = 5  #: lesions named where something differs between their images
@@ -41,7 +41,6 @@ def _tables(found: Inventory) -> Iterator[Table]:
 
 
 def _overview(found: Inventory) -> Table:
-    stamps = [SYNTHETIC] if found.synthetic else []
     facts: dict[str, Cell] = {
         "data set": found.name,
         "layout": found.layout or None,
@@ -55,11 +54,9 @@ def _overview(found: Inventory) -> Table:
         **_ages(found),
         "fingerprint": found.fingerprint[:16],
     }
-    rows = tuple(Row((what, value)) for what, value in facts.items() if value is not None)
+    known = [(what, value) for what, value in facts.items() if value is not None]
     joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions) if found.lesions_known else ()
-    return Table(
-        formatting.stamped("Data set", stamps), (_WHAT, Column("value", "Value")), rows, (*joined, *found.notes)
-    )
+    return tabulate_facts("Data set", known, (*joined, *found.notes), [SYNTHETIC] * found.synthetic)
 
 
 def _headers(found: Inventory) -> dict[str, Cell]:
@@ -85,28 +82,22 @@ def _ages(found: Inventory) -> dict[str, Cell]:
 
 
 def _classes(found: Inventory) -> Table:
-    of_images = (
-        _DX,
-        Column("meaning", "Meaning", priority=3),
+    repeated = Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1)
+    clustering = Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1)
+    of_images: tuple[Shows[ClassCounts], ...] = (
+        (_DX, lambda one: one.dx or "all"),
+        (Column("meaning", "Meaning", priority=3), lambda one: DIAGNOSIS_NAMES.get(one.dx)),
         _IMAGES,
-        Column("share", "Share", "percent", priority=4),
+        (Column("share", "Share", "percent", priority=4), lambda one: one.images / found.everything.images),
     )
-    of_lesions = (
+    of_lesions: tuple[Shows[ClassCounts], ...] = (
         _LESIONS,
         Column("lesion_ids", "Lesion ids", "count", "of those known to be of one lesion, each is counted", 2),
-        Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1),
-        Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1),
+        (repeated, lambda one: one.repeated / one.images if one.images else None),
+        (clustering, lambda one: one.clustering if one.images else None),
     )
-
-    def row(one: ClassCounts) -> Row:
-        share = one.images / found.everything.images
-        repeated = one.repeated / one.images if one.images else None
-        clustering = one.clustering if one.images else None
-        images: tuple[Cell, ...] = (one.dx or "all", DIAGNOSIS_NAMES.get(one.dx), one.images, share)
-        return Row((*images, one.lesions, one.lesion_ids, repeated, clustering)[: len(columns)])
-
     columns = (*of_images, *of_lesions) if found.lesions_known else of_images
-    return Table("Classes", columns, tuple(map(row, (*found.classes, found.everything))))
+    return tabulate("Classes", (*found.classes, found.everything), columns)
 
 
 def _dx_types(found: Inventory) -> Table:
@@ -160,12 +151,11 @@ def _values(found: Inventory) -> Iterator[Table]:
 def _prevalences(found: Inventory) -> Table:
     columns = (
         Column("mapping", "Called malignant by"),
-        Column("classes", "Diagnoses"),
+        (Column("classes", "Diagnoses"), lambda one: " + ".join(one.classes)),
         _IMAGES,
         Column("share", "Prevalence", "percent"),
     )
-    rows = tuple(Row((one.mapping, " + ".join(one.classes), one.images, one.share)) for one in found.prevalences)
-    return Table("Malignant", columns, rows)
+    return tabulate("Malignant", found.prevalences, columns)
 
 
 def _baselines(found: Inventory) -> Table:

@@ -21,7 +21,7 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
         *notes,
     )
     return tabulate(
-        formatting.stamped("What this bench would run", stamps),
+        "What this bench would run",
         costs,
         (
             (Column("run_id", "Cell", priority=3), lambda cost: cost.cell.run_id),
@@ -30,9 +30,10 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
             (Column("fold", "Fold", "count", priority=2), lambda cost: cost.cell.fold),
             (Column("seed", "Seed", "count", priority=2), lambda cost: cost.cell.seed),
             (Column("precision", "Precision", priority=1), lambda cost: cost.cell.precision),
-            (Column("seconds", "Time", "seconds"), lambda cost: cost.seconds),
+            Column("seconds", "Time", "seconds"),
             (Column("disk_mb", "Disk, MB", "count"), lambda cost: round(cost.disk / 1e6)),
             (Column("memory_mb", "Memory, MB", "count"), lambda cost: round(cost.memory / 1e6)),
         ),
         footnotes,
+        stamps=stamps,
     )

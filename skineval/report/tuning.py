@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from skineval.base.scheme import BLUE, INK, MUTED, PAPER, VERMILLION
+from skineval.base.scheme import BLUE, MUTED, VERMILLION
 from skineval.report.document import formatting
-from skineval.report.document.tables import Cell, Column, Row, Table
+from skineval.report.document.tables import Column, Shows, Table, tabulate
 from skineval.report.figures import style
 from skineval.report.figures.style import WIDE
 from skineval.tuning.search import Search
@@ -21,28 +20,27 @@ from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
 _COLUMNS = 3  #: panels side by side
 #: How a trial is marked: state, colour, marker, words.
 _MARKS = ((PRUNED, MUTED, "x", "pruned (best until then)"), (DONE, BLUE, "o", "done"))
-_STAR: dict[str, Any] = {
-    "color": INK,
-    "marker": "*",
-    "markersize": 12,
-    "markeredgecolor": PAPER,
-    "linestyle": "none",
-}
 
 
 def table(search: Search) -> Table:
     """Every trial, the best first; those that were given up come after those that reached their end."""
-    columns = (
+    gain = Column("gain", "Over the recipe", "score", "balanced accuracy above that of the recipe's own setting", 2)
+    columns: tuple[Shows[Trial], ...] = (
         Column("number", "Trial", "count"),
         Column("value", "Balanced accuracy", "score", "on the validation part; of a pruned trial the best until then"),
-        Column("gain", "Over the recipe", "score", "balanced accuracy above that of the recipe's own setting", 2),
-        *(Column(one.key, _name(one), priority=1) for one in search.space),
+        (gain, lambda trial: trial.score - search.own.score if trial.state == DONE else None),
+        *map(_parameter, search.space),
         Column("state", "State"),
-        Column("epochs_trained", "Epochs trained", "count", priority=4),
+        (Column("epochs_trained", "Epochs trained", "count", priority=4), lambda trial: trial.epochs),
         Column("seconds", "Time", "seconds", priority=3),
     )
-    rows = tuple(_row(trial, search) for trial in ranked(search.trials))
-    return Table(formatting.stamped(f"Search for {search.system}", search.stamps), columns, rows, tuple(_notes(search)))
+
+    def mark(trial: Trial) -> tuple[str, str]:
+        kind = "best" if trial is search.best else "baseline" if trial is search.own else "plain"
+        return kind if trial.state == DONE else trial.state, trial.reason
+
+    trials, title = ranked(search.trials), f"Search for {search.system}"
+    return tabulate(title, trials, columns, _notes(search), stamps=search.stamps, mark=mark)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -70,12 +68,8 @@ def draw(search: Search) -> bytes:
         return style.encoded(figure)
 
 
-def _row(trial: Trial, search: Search) -> Row:
-    gain = trial.score - search.own.score if trial.state == DONE else None
-    parameters: list[Cell] = [trial.parameters[one.key] for one in search.space]
-    cells: tuple[Cell, ...] = (trial.number, trial.value, gain, *parameters, trial.state, trial.epochs, trial.seconds)
-    kind = "best" if trial is search.best else "baseline" if trial is search.own else "plain"
-    return Row(cells, kind if trial.state == DONE else trial.state, trial.reason)
+def _parameter(one: Dimension) -> Shows[Trial]:
+    return Column(one.key, _name(one), priority=1), lambda trial: trial.parameters[one.key]
 
 
 def _notes(search: Search) -> Iterator[str]:
@@ -166,7 +160,7 @@ def _points(panel: Axes, places: Sequence[float], search: Search) -> None:
             at = [places[trial.number] for trial in some]
             scores = [trial.score for trial in some]
             panel.plot(at, scores, color=color, marker=marker, linestyle="none", alpha=0.7, label=label)
-    panel.plot(places[search.best.number], search.best.score, label="winner", **_STAR)
+    panel.plot(places[search.best.number], search.best.score, label="winner", **style.star(12))
     panel.axhline(
         search.own.score, color=MUTED, linewidth=1, linestyle=style.DASHES[1], label="the recipe's own", zorder=1
     )

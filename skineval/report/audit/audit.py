@@ -12,14 +12,13 @@ from skineval.data.quality.leakage import ALL, Leak
 from skineval.report.audit.audit_pairs import doubled, similar
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Facts, Paragraph, Report, Section
-from skineval.report.document.tables import Cell, Column, Row, Table
+from skineval.report.document.tables import Column, Shows, Table, tabulate, tabulate_facts
 
 LISTED = 20  #: pairs in a table on the console; the files have all
 
 _APART_WORDS = ("across lesions", "across classes")
 _UNKNOWN = "not known"
 _LEAST = "Which images show one lesion is not known of all of them: what is counted of lesions may be more."
-_FIELDS = ("images", "by_lesion", "by_lesion_id", "copies")  #: of a crossing, in the order of their columns
 _CLASS = Column("class", "Class")
 
 
@@ -131,7 +130,7 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
     listed = f"most similar pairs of images{_of_different(found)}, listed to be looked at"
     facts.append((listed, str(len(found.candidates))))
-    return _facts_table(f"Audit of {formatting.plain(found.data)}", facts, stamps)
+    return tabulate_facts(f"Audit of {formatting.plain(found.data)}", facts, stamps=stamps)
 
 
 def _sizes(found: Audit) -> Iterator[tuple[str, str]]:
@@ -191,7 +190,7 @@ def _actual(parting: Parting, stamps: Sequence[str]) -> Iterator[Block]:
     yield _crossings(parting, "By class", _by_class(parting), stamps)
     if parting.folds > 1:
         yield _crossings(parting, "By fold", _by_fold(parting), stamps)
-    yield _facts_table("Proof", _proof(parting), stamps)
+    yield tabulate_facts("Proof", _proof(parting), stamps=stamps)
 
 
 def _by_class(parting: Parting) -> Iterator[tuple[str, Sequence[Crossing]]]:
@@ -208,30 +207,27 @@ def _crossings(
     parting: Parting, title: str, rows: Iterator[tuple[str, Sequence[Crossing]]], stamps: Sequence[str]
 ) -> Table:
     """Images of the test and the validation part that have mates in the parts before, summed over `rows`."""
+
+    def counted(
+        part: str, field: str, name: str, note: str = "", priority: int = 0
+    ) -> Shows[tuple[str, Sequence[Crossing]]]:
+        column = Column(f"{part}_{field}", name, "count", note, priority)
+        return column, lambda row: _total(getattr(one, field) for one in row[1] if one.part == part)
+
     columns = (
-        _CLASS if title == "By class" else Column("fold", "Fold"),
-        Column("test_images", "Test images", "count"),
-        Column("test_by_lesion", "Lesion seen", "count", "of which an image of the lesion is in train or validation"),
-        Column("test_by_lesion_id", "by lesion_id", "count", "of which one of the lesion id is", 2),
-        Column("test_copies", "Copy seen", "count", "of which a copy is in train or validation"),
-        Column("validation_images", "Validation images", "count", priority=3),
-        Column("validation_by_lesion", "Lesion in train", "count", "validation images whose lesion is in train", 3),
-        Column("validation_copies", "Copy in train", "count", priority=4),
+        (_CLASS if title == "By class" else Column("fold", "Fold"), lambda row: row[0]),
+        counted("test", "images", "Test images"),
+        counted("test", "by_lesion", "Lesion seen", "of which an image of the lesion is in train or validation"),
+        counted("test", "by_lesion_id", "by lesion_id", "of which one of the lesion id is", 2),
+        counted("test", "copies", "Copy seen", "of which a copy is in train or validation"),
+        counted("validation", "images", "Validation images", priority=3),
+        counted("validation", "by_lesion", "Lesion in train", "validation images whose lesion is in train", 3),
+        counted("validation", "copies", "Copy in train", priority=4),
     )
-
-    def row(name: str, mine: Sequence[Crossing]) -> Row:
-        test, validation = ([one for one in mine if one.part == part] for part in ("test", "validation"))
-        cells: tuple[Cell, ...] = (
-            name,
-            *(_total(getattr(one, field) for one in test) for field in _FIELDS),
-            *(_total(getattr(one, field) for one in validation) for field in _FIELDS if field != "by_lesion_id"),
-        )
-        return Row(cells)
-
     folds = f", summed over {parting.folds} folds" if parting.folds > 1 and title == "By class" else ""
     name = f"{title}: what crosses from part to part in {parting.name}{folds}"
     notes = () if parting.lesions_known else (_LEAST,)
-    return Table(formatting.stamped(name, stamps), columns, tuple(row(name, mine) for name, mine in rows), notes)
+    return tabulate(name, rows, columns, notes, stamps=stamps)
 
 
 def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
@@ -251,15 +247,15 @@ def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
     if not found.siblings_by_lesion:
         return
     by_lesion_id = {one.label: one for one in found.siblings_by_lesion_id}
+    by_id = Column("expected_by_lesion_id", "by lesion_id", "percent", "expected, of test images by their lesion id", 1)
     columns = (
         *_leak_columns("Tested", found.settings.draws),
-        Column("expected_by_lesion_id", "by lesion_id", "percent", "expected, of test images by their lesion id", 1),
+        (by_id, lambda one: by_lesion_id[one.label].expected),
     )
-    rows = tuple(Row((*_leak_cells(one), by_lesion_id[one.label].expected)) for one in found.siblings_by_lesion)
     share = _share(found.settings.test)
     title = f"Test images with an image of their lesion in train: single images dealt out, {share}"
     notes = () if found.lesions_known else (_LEAST,)
-    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, LEAKY])), columns, rows, notes)
+    yield tabulate(title, found.siblings_by_lesion, columns, notes, stamps=dict.fromkeys([*stamps, LEAKY]))
 
 
 def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
@@ -271,24 +267,19 @@ def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
         "To every class, copies of its images drawn with replacement are appended until it has "
         f"{formatting.count(largest)} rows, as many as the largest class; then single rows are dealt out."
     )
-    rows = tuple(Row(_leak_cells(one)) for one in found.oversampled)
-    yield Table(formatting.stamped(title, dict.fromkeys([*stamps, LEAKY])), columns, rows, (note,))
+    yield tabulate(title, found.oversampled, columns, (note,), stamps=dict.fromkeys([*stamps, LEAKY]))
 
 
-def _leak_columns(tested: str, draws: int) -> tuple[Column, ...]:
+def _leak_columns(tested: str, draws: int) -> tuple[Shows[Leak], ...]:
     return (
-        _CLASS,
-        Column("images", "Images", "count", priority=3),
-        Column("tested", tested, "count", priority=2),
+        (_CLASS, lambda one: one.label),
+        (Column("images", "Images", "count", priority=3), lambda one: one.n_images),
+        (Column("tested", tested, "count", priority=2), lambda one: one.n_test),
         Column("expected", "Expected", "percent", "mean over all possible splits, exactly"),
         Column("mean", f"Mean of {draws}", "percent", "over draws", 1),
         Column("deviation", "± s.d.", "percent", "standard deviation over draws", 2),
         Column("drawn", "One split", "percent", "the first draw"),
     )
-
-
-def _leak_cells(one: Leak) -> tuple[Cell, ...]:
-    return (one.label, one.n_images, one.n_test, one.expected, one.mean, one.deviation, one.drawn)
 
 
 def _share(test: float) -> str:
@@ -298,7 +289,7 @@ def _share(test: float) -> str:
 def _lesion_level(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
     parting = found.lesion_level.parting
     if parting is None:
-        yield _facts_table("Whole lesions dealt out", [("not made", found.lesion_level.refused)], stamps)
+        yield tabulate_facts("Whole lesions dealt out", [("not made", found.lesion_level.refused)], stamps=stamps)
         return
     tested = next(one for one in parting.crossings if one.part == "test" and one.label == ALL)
     facts = [
@@ -309,14 +300,7 @@ def _lesion_level(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
         ("of them with a copy in train or validation", formatting.count(tested.copies)),
         *((name, value) for name, value in _proof(parting) if name not in ("protocol", "folds")),
     ]
-    yield _facts_table(f"Whole lesions dealt out, seed {found.settings.seed}", facts, stamps)
-
-
-def _facts_table(
-    title: str, facts: Iterator[tuple[str, str]] | Sequence[tuple[str, str]], stamps: Sequence[str]
-) -> Table:
-    columns = (Column("what", "What"), Column("value", "Value"))
-    return Table(formatting.stamped(title, stamps), columns, tuple(Row(fact) for fact in facts))
+    yield tabulate_facts(f"Whole lesions dealt out, seed {found.settings.seed}", facts, stamps=stamps)
 
 
 def _data(found: Audit) -> Iterator[Block]:

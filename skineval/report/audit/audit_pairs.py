@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 
-from skineval.data.quality.audit import Audit, JoinedPair, Pair
+from skineval.data.quality.audit import Audit, DoubledImage, JoinedPair
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Figure, Fold, Paragraph
-from skineval.report.document.tables import Cell, Column, Row, Table
+from skineval.report.document.tables import Column, Shows, Table, tabulate
 
 SHEET, NARROW_SHEET = "figures/near-duplicates.svg", "figures/near-duplicates-narrow.svg"
 PICTURED = 30  #: pairs on the contact sheet
@@ -26,7 +27,12 @@ _TABLE_OF_PAIRS = (
     Column("distance", "Distance", "score", "0 for the same picture, about 1 for two with nothing in common", 2),
     Column("transform", "B becomes A by", priority=3),
 )
-_APART = Column("folds_apart", "Folds apart", "count", "folds in which some are tested and others are not", 1)
+
+
+def _apart(found: Audit) -> tuple[Column, ...]:
+    """The column that only an actual split has."""
+    apart = Column("folds_apart", "Folds apart", "count", "folds in which some are tested and others are not", 1)
+    return () if found.actual is None else (apart,)
 
 
 def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
@@ -34,30 +40,16 @@ def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
     if not found.doubled:
         yield Paragraph("No two images have the same content.")
         return
-    columns = (
-        Column("images", "Images"),
-        Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them"),
-        Column("where", "Where"),
-        Column("dx", "Diagnoses", priority=1),
-        Column("lesion_ids", "Lesion ids", priority=2),
-        *((_APART,) if found.actual is not None else ()),
+    same = Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them")
+    columns: tuple[Shows[DoubledImage], ...] = (
+        (Column("images", "Images"), lambda one: ", ".join(one.copies.image_ids)),
+        (same, lambda one: one.copies.same),
+        (Column("where", "Where"), lambda one: one.copies.where),
+        (Column("dx", "Diagnoses", priority=1), lambda one: ", ".join(dict.fromkeys(one.copies.dx))),
+        (Column("lesion_ids", "Lesion ids", priority=2), lambda one: ", ".join(dict.fromkeys(one.copies.lesion_ids))),
+        *_apart(found),
     )
-
-    def row(place: int) -> Row:
-        one = found.doubled[place]
-        copies = one.copies
-        words = (
-            ", ".join(copies.image_ids),
-            copies.same,
-            copies.where,
-            ", ".join(dict.fromkeys(copies.dx)),
-            ", ".join(dict.fromkeys(copies.lesion_ids)),
-        )
-        return Row((*words, one.folds_apart)[: len(columns)])
-
-    yield Table(
-        formatting.stamped("Images with the same content", stamps), columns, tuple(map(row, range(len(found.doubled))))
-    )
+    yield tabulate("Images with the same content", found.doubled, columns, stamps=stamps)
 
 
 def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
@@ -75,20 +67,10 @@ def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator
             "duplicates",
             narrow=NARROW_SHEET,
         )
-        columns = (*_TABLE_OF_PAIRS, *((_APART,) if found.actual is not None else ()))
+        title = f"Candidates: images{different} that look like one lesion"
         left_out = len(found.candidates) - len(shown)
-        notes = (
-            (f"{formatting.plural(left_out, 'further pair')} in pairs.csv, which --out writes.",) if left_out else ()
-        )
-        yield _foldable(
-            Table(
-                formatting.stamped(f"Candidates: images{different} that look like one lesion", stamps),
-                columns,
-                tuple(Row(_pair_cells(pair)[: len(columns)]) for pair in shown),
-                notes,
-            ),
-            listed,
-        )
+        notes = [f"{formatting.plural(left_out, 'further pair')} in pairs.csv, which --out writes."] if left_out else []
+        yield _foldable(tabulate(title, shown, (*_TABLE_OF_PAIRS, *_apart(found)), notes, stamps=stamps), listed)
     if found.joined:
         yield _foldable(_joined(found.joined, stamps), listed)
 
@@ -99,22 +81,15 @@ def _foldable(table: Table, listed: int | None) -> Table | Fold:
 
 
 def _joined(joined: Sequence[JoinedPair], stamps: Sequence[str]) -> Table:
-    columns = (
+    columns: tuple[Shows[JoinedPair], ...] = (
         Column("rank", "Rank", "count", "where the pair would stand among the candidates"),
         Column("random", "Random pairs ahead", "percent", "random pairs of different lesions with as much contrast", 1),
-        *_TABLE_OF_PAIRS,
+        *((column, attrgetter(f"pair.{column.key}")) for column in _TABLE_OF_PAIRS),
     )
-    rows = tuple(Row((one.rank, one.random, *_pair_cells(one.pair)[: len(_TABLE_OF_PAIRS)])) for one in joined)
     early, median = sum(one.rank <= FIRST for one in joined), float(np.median([one.rank for one in joined]))
     note = (
         f"The most similar images of each two lesion ids that are known to be of one lesion. {early} of {len(joined)} "
         f"stand among the first {FIRST}, the median rank is {formatting.count(median)}: so good is the search where "
         "the answer is known."
     )
-    return Table(
-        formatting.stamped("Already joined: lesion ids known to be of one lesion", stamps), columns, rows, (note,)
-    )
-
-
-def _pair_cells(pair: Pair) -> tuple[Cell, ...]:
-    return tuple(getattr(pair, column.key) for column in (*_TABLE_OF_PAIRS, _APART))
+    return tabulate("Already joined: lesion ids known to be of one lesion", joined, columns, (note,), stamps=stamps)

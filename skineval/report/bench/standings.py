@@ -3,56 +3,60 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import GridCell, Leaderboard
 from skineval.report.document import formatting
-from skineval.report.document.tables import Cell, Column, Row, Shared, Table
+from skineval.report.document.tables import Cell, Column, Row, Shared, Shows, Table, tabulate
 from skineval.values.measures import Difference, Score
+from skineval.values.result import EnsembleResult
 
 
 @dataclass(frozen=True)
 class _Metric:
-    """A metric, perhaps of one class, as the column it is shown in."""
+    """A metric, perhaps of one class, and how it is shown."""
 
     name: str
-    class_: str
-    column: Column
+    title: str
+    note: str = ""
+    priority: int = 0
+    class_: str = ""
 
-
-def _metric(name: str, title: str, note: str = "", priority: int = 0, class_: str = "") -> _Metric:
-    return _Metric(name, class_, Column(f"{name}_{class_}" if class_ else name, title, "score", note, priority))
+    @property
+    def column(self) -> Column:
+        key = f"{self.name}_{self.class_}" if self.class_ else self.name
+        return Column(key, self.title, "score", self.note, self.priority)
 
 
 _COMPARED = (
-    _metric(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
-    _metric("nll", "NLL", "negative log-likelihood, lower is better; what raises balanced accuracy often harms it", 5),
-    _metric("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
-    _metric("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
-    _metric("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
-    _metric("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 6),
-    _metric("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
+    _Metric(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
+    _Metric("nll", "NLL", "negative log-likelihood, lower is better; what raises balanced accuracy often harms it", 5),
+    _Metric("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
+    _Metric("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
+    _Metric("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
+    _Metric("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 6),
+    _Metric("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
 )
 _CALIBRATION = (
-    _metric("nll", "NLL", "negative log-likelihood, lower is better"),
-    _metric("brier", "Brier score", "squared error of the probabilities summed over classes, lower is better", 1),
-    _metric("ece", "ECE", "expected calibration error, lower is better; its interval is pivotal", 2),
+    _Metric("nll", "NLL", "negative log-likelihood, lower is better"),
+    _Metric("brier", "Brier score", "squared error of the probabilities summed over classes, lower is better", 1),
+    _Metric("ece", "ECE", "expected calibration error, lower is better; its interval is pivotal", 2),
 )
 _FURTHER = (
-    _metric("macro_f1", "Macro F1", "mean F1 over classes"),
-    _metric("weighted_f1", "Weighted F1", "mean F1 over classes, weighted by images", 1),
-    _metric("mcc", "MCC", "Matthews' correlation coefficient over all classes", 2),
-    _metric("kappa", "Cohen's kappa", "agreement beyond chance", 3),
+    _Metric("macro_f1", "Macro F1", "mean F1 over classes"),
+    _Metric("weighted_f1", "Weighted F1", "mean F1 over classes, weighted by images", 1),
+    _Metric("mcc", "MCC", "Matthews' correlation coefficient over all classes", 2),
+    _Metric("kappa", "Cohen's kappa", "agreement beyond chance", 3),
 )
 _PER_CLASS = (
-    _metric("recall", "Recall", "share of the class that is found (sensitivity)"),
-    _metric("precision", "Precision", "share of the class's predictions that are right", 1),
-    _metric("f1", "F1", "harmonic mean of recall and precision", 2),
-    _metric("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
-    _metric("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
+    _Metric("recall", "Recall", "share of the class that is found (sensitivity)"),
+    _Metric("precision", "Precision", "share of the class's predictions that are right", 1),
+    _Metric("f1", "F1", "harmonic mean of recall and precision", 2),
+    _Metric("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
+    _Metric("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
 )
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS))}
 
@@ -82,16 +86,16 @@ def comparison(board: Leaderboard) -> Table:
         (_SPEED, speed),
         (_marked(_TIME, time.values()), time),
     ]
-    unfinished = [
-        Row((f"{cell.system}, fold {cell.fold}, seed {cell.seed}",), cell.status, cell.reason)
+    unfinished = {
+        f"{cell.system}, fold {cell.fold}, seed {cell.seed}": (cell.status, cell.reason)
         for cell in board.cells
         if not cell.done
-    ]
-    unfinished += [
-        Row((one.system,), "not made", f"Of its {one.n_wanted} cells, no two that go together have finished.")
+    }
+    unfinished |= {
+        one.system: ("not made", f"Of its {one.n_wanted} cells, no two that go together have finished.")
         for one in board.ensembles
         if not one.predictions
-    ]
+    }
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *notes.of_results(board, board.replicates),
@@ -113,7 +117,7 @@ def calibration(board: Leaderboard) -> Table:
 def further(board: Leaderboard) -> Table | None:
     """The overall metrics that have no place in another table, plugins' included; None where there are none."""
     names = dict.fromkeys(one.metric for one in board.scores if not one.class_)
-    others = [_metric(name, name, priority=4) for name in names if name not in _PLACED]
+    others = [_Metric(name, name, priority=4) for name in names if name not in _PLACED]
     metrics = [*(metric for metric in _FURTHER if metric.name in names), *others]
     return _of_metrics("Further metrics", board, metrics) if metrics else None
 
@@ -122,18 +126,19 @@ def per_class(board: Leaderboard, system: str) -> Table:
     """Recall, precision, F1 and AUC of each class, for one system or baseline."""
     found = {(one.metric, one.class_): one for one in board.scores if one.system == system}
     extra = dict.fromkeys(name for name, class_ in found if class_ and name not in _PLACED)
-    metrics = [*_PER_CLASS, *(_metric(name, name, priority=4) for name in extra)]
+    metrics = [*_PER_CLASS, *(_Metric(name, name, priority=4) for name in extra)]
     present = [metric for metric in metrics if any((metric.name, class_) in found for class_ in board.classes)]
+    lesions, n_lesions = _of_lesions(board, 3)
     columns = (
         Column("class", "Class"),
         *(metric.column for metric in present),
         Column("n_images", "Images", "count", priority=3),
-        Column("n_lesions", "Lesions", "count", priority=3),
+        lesions,
     )
 
     def row(class_: str) -> Row:
         mine = [found.get((metric.name, class_)) for metric in present]
-        sizes = next((_sizes(one, board) for one in mine if one), (None, None))
+        sizes = next(((one.n_images, n_lesions(one)) for one in mine if one), (None, None))
         return Row((class_, *mine, *sizes))
 
     title = formatting.stamped(f"Per class: {formatting.plain(system)}", board.stamps)
@@ -142,90 +147,80 @@ def per_class(board: Leaderboard, system: str) -> Table:
 
 def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
     """Every figure there is, one a row; `remarks` are on what was scored."""
-    columns = (
+    columns: tuple[Shows[Score], ...] = (
         _SYSTEM,
         Column("metric", "Metric"),
-        Column("class", "Class"),
-        Column("value", "Value", "score"),
+        (Column("class", "Class"), lambda one: one.class_),
+        (Column("value", "Value", "score"), lambda one: one),
         Column("n_images", "Images", "count", priority=1),
-        Column("n_lesions", "Lesions", "count", priority=1),
-    )
-    found = tuple(
-        Row(
-            (one.system, one.metric, one.class_, one, *_sizes(one, board)),
-            "baseline" if one.baseline else "plain",
-        )
-        for one in board.scores
+        _of_lesions(board, 1),
     )
     below = (*map(formatting.plain, remarks), *notes.of_results(board, board.replicates))
-    return Table(formatting.stamped("Scores", board.stamps), columns, found, below)
+
+    def mark(one: Score) -> tuple[str, str]:
+        return "baseline" if one.baseline else "plain", ""
+
+    return tabulate("Scores", board.scores, columns, below, stamps=board.stamps, mark=mark)
 
 
 def differences(board: Leaderboard) -> Table:
     """Every paired comparison: A minus B with its interval and test."""
-    columns = (
+    columns: tuple[Shows[Difference], ...] = (
         Column("a", "A"),
         Column("b", "B"),
         Column("metric", "Metric", priority=2),
-        Column("difference", "A − B", "score"),
+        (Column("difference", "A − B", "score"), lambda one: one),
         Column("p", "p", "p", priority=3),
         Column("p_holm", "Holm p", "p", priority=1),
         Column("n_images", "Images", "count", priority=4),
-        Column("n_lesions", "Lesions", "count", priority=5),
-    )
-    found = tuple(
-        Row((one.a, one.b, one.metric, one, one.p, one.p_holm, *_sizes(one, board))) for one in board.differences
+        _of_lesions(board, 5),
     )
     below = (notes.of_interval(board.lesions_known), notes.of_test(board.lesions_known))
-    return Table(formatting.stamped("Paired differences", board.stamps), columns, found, below)
+    return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
 
 
 def cell_list(board: Leaderboard) -> Table:
     """Every cell of the grid with what became of it."""
-    time = [_seconds([cell], board) for cell in board.cells]
-    columns = (
+    time = _marked(Column("seconds", "Time", "seconds", priority=2), [_seconds([cell], board) for cell in board.cells])
+    columns: tuple[Shows[GridCell], ...] = (
         Column("run_id", "Cell", priority=4),
         Column("model", "Model"),
         Column("imbalance", "Imbalance"),
         Column("fold", "Fold", "count", priority=1),
         Column("seed", "Seed", "count", priority=1),
         Column("status", "Status"),
-        _marked(Column("seconds", "Time", "seconds", priority=2), time),
+        (time, lambda cell: _seconds([cell], board)),
         Column("images_per_second", "Images/s", "rate", "while training", 3),
         Column("device", "Device", priority=5),
     )
 
-    def row(cell: GridCell, seconds: Cell) -> Row:
-        names = (cell.run_id, cell.model, cell.imbalance, cell.fold, cell.seed, cell.status)
-        figures = (seconds, cell.images_per_second, cell.device)
-        return Row((*names, *figures), "plain" if cell.done else cell.status, cell.reason)
+    def mark(cell: GridCell) -> tuple[str, str]:
+        return "plain" if cell.done else cell.status, cell.reason
 
-    return Table(formatting.stamped("Cells", board.stamps), columns, tuple(map(row, board.cells, time)))
+    return tabulate("Cells", board.cells, columns, stamps=board.stamps, mark=mark)
 
 
 def ensembles(board: Leaderboard) -> Table:
     """What each ensemble is the mean of."""
-    columns = (
+    wanted = Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished")
+    columns: tuple[Shows[EnsembleResult], ...] = (
         Column("system", "Ensemble"),
-        Column("over", "Mean over"),
-        Column("cells", "Cells", "count"),
-        Column("wanted", "Of", "count", "cells that it would be made of, had all of them finished"),
+        (Column("over", "Mean over"), lambda one: notes.averaged_over(one) + notes.each_of(one)),
+        (Column("cells", "Cells", "count"), lambda one: len(one.members)),
+        (wanted, lambda one: one.n_wanted),
     )
-    body = (
-        Row((one.system, notes.averaged_over(one) + notes.each_of(one), len(one.members), one.n_wanted))
-        for one in board.ensembles
-    )
-    return Table(formatting.stamped("Ensembles", board.stamps), columns, tuple(body))
+    return tabulate("Ensembles", board.ensembles, columns, stamps=board.stamps)
 
 
-def _sizes(one: Score | Difference, board: Leaderboard) -> tuple[int, int | None]:
-    """Images and lesions behind a figure."""
-    return one.n_images, one.n_lesions if board.lesions_known else None
+def _of_lesions(board: Leaderboard, priority: int) -> tuple[Column, Callable[[Score | Difference], int | None]]:
+    """The column of the lesions behind a figure."""
+    column = Column("n_lesions", "Lesions", "count", priority=priority)
+    return column, lambda one: one.n_lesions if board.lesions_known else None
 
 
 def _of_metrics(title: str, board: Leaderboard, metrics: Sequence[_Metric]) -> Table:
     columns = [(metric.column, board.everyone(metric.name, metric.class_)) for metric in metrics]
-    return _by_system(title, board, columns, notes.of_results(board))
+    return _by_system(title, board, columns, notes.of_results(board), "", {})
 
 
 def _by_system(
@@ -233,28 +228,27 @@ def _by_system(
     board: Leaderboard,
     columns: Sequence[tuple[Column, Mapping[str, Cell]]],
     footnotes: Sequence[str],
-    best: str = "",
-    unfinished: Sequence[Row] = (),
+    best: str,
+    unfinished: Mapping[str, tuple[str, str]],
 ) -> Table:
-    """A table of one row a system, baselines last; columns without any figure are left out."""
-    filled = [(column, values) for column, values in columns if values]
-    heads = (_SYSTEM, *(column for column, _ in filled))
+    """A table of one row a system, then what is `unfinished` (status and reason of each), baselines last.
 
-    def row(system: str) -> Row:
-        cells = (system, *(values.get(system) for _, values in filled))
-        if system in board.unranked:
-            return Row(cells, "unranked", notes.why_unranked(board.unranked[system]))
-        return Row(cells, "best" if system == best else "plain")
+    Columns without any figure are left out.
+    """
+    marks = {
+        best: ("best", ""),
+        **{system: ("unranked", notes.why_unranked(folds)) for system, folds in board.unranked.items()},
+        **unfinished,
+        **dict.fromkeys(board.baselines, ("baseline", "")),
+    }
+    named: Shows[str] = (_SYSTEM, lambda name: f"{name} (baseline)" if name in board.baselines else name)
+    filled: list[Shows[str]] = [(column, values.get) for column, values in columns if values]
+    names = (*board.systems, *unfinished, *board.baselines)
 
-    def trivial(baseline: str) -> Row:
-        return Row((f"{baseline} (baseline)", *(values.get(baseline) for _, values in filled)), "baseline")
+    def mark(name: str) -> tuple[str, str]:
+        return marks.get(name, ("plain", ""))
 
-    body = (
-        *map(row, board.systems),
-        *(replace(row, cells=(*row.cells, *[None] * len(filled))) for row in unfinished),
-        *map(trivial, board.baselines),
-    )
-    return Table(formatting.stamped(title, board.stamps), heads, body, tuple(footnotes))
+    return tabulate(title, names, [named, *filled], footnotes, stamps=board.stamps, mark=mark)
 
 
 def _throughput(board: Leaderboard) -> tuple[dict[str, Cell], dict[str, Cell]]:

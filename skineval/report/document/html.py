@@ -29,16 +29,8 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests |= {
-        "paragraph": _is(parts.Paragraph),
-        "bullets": _is(parts.Bullets),
-        "facts": _is(parts.Facts),
-        "figure": _is(parts.Figure),
-        "links": _is(parts.Links),
-        "fold": _is(parts.Fold),
-        "table": _is(Table),
-        "estimate": _is(Estimate),
-    }
+    kinds = (parts.Paragraph, parts.Bullets, parts.Facts, parts.Figure, parts.Links, parts.Fold, Table, Estimate)
+    environment.tests |= {kind.__name__.lower(): _is(kind) for kind in kinds}
     environment.filters |= {
         "plain": formatting.plain,
         "breakable": _breakable,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, TypeAlias, TypeVar
 
 from skineval.base.terms import Value
@@ -67,15 +68,35 @@ class Table:
     footnotes: tuple[str, ...] = ()
 
 
+#: A column, and what of an item it shows where that is not the field of its key.
+Shows: TypeAlias = "Column | tuple[Column, Callable[[T], Cell]]"
+
+
 def tabulate(
     title: str,
     items: Iterable[T],
-    columns: Sequence[tuple[Column, Callable[[T], Cell]]],
-    footnotes: Sequence[str] = (),
+    columns: Sequence[Shows[T]],
+    footnotes: Iterable[str] = (),
+    *,
+    stamps: Iterable[str] = (),
+    mark: Callable[[T], tuple[str, str]] = lambda _: ("plain", ""),
 ) -> Table:
-    """A table of one row an item: beside each column stands what of an item it holds."""
-    rows = tuple(Row(tuple(held(item) for _, held in columns)) for item in items)
-    return Table(title, tuple(column for column, _ in columns), rows, tuple(footnotes))
+    """A table of one row an item, of which `mark` gives kind and note; `stamps` stand behind the title.
+
+    A column shows the field of an item that its key names, or what the function beside it makes of the item.
+    """
+    shown = [one if isinstance(one, tuple) else (one, attrgetter(one.key)) for one in columns]
+    rows = tuple(Row(tuple(cell(item) for _, cell in shown), *mark(item)) for item in items)
+    heads = tuple(column for column, _ in shown)
+    return Table(formatting.stamped(title, stamps), heads, rows, tuple(footnotes))
+
+
+def tabulate_facts(
+    title: str, facts: Iterable[tuple[str, Cell]], footnotes: Iterable[str] = (), stamps: Iterable[str] = ()
+) -> Table:
+    """A table of names with their values."""
+    columns = (Column("what", "What"), Column("value", "Value"))
+    return Table(formatting.stamped(title, stamps), columns, tuple(map(Row, facts)), tuple(footnotes))
 
 
 def format_cell(cell: Cell, kind: Kind) -> str:

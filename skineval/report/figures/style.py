@@ -211,9 +211,14 @@ def round_limits(low: float, high: float, n: int = 5) -> tuple[float, float]:
     return max(0.0, float(ticks[0])), min(1.0, float(ticks[-1]))
 
 
-def handle(look: Look, *, line: bool = True) -> Line2D:
+def handle(look: Look) -> Line2D:
     """What stands for a system in a legend."""
-    return Line2D([], [], markersize=5, **(look.point | (look.line if line else {"linestyle": "none"})))
+    return Line2D([], [], markersize=5, **(look.point | look.line))
+
+
+def star(size: float) -> dict[str, Any]:
+    """What marks the best of several points."""
+    return {"marker": "*", "markersize": size, "color": INK, "markeredgecolor": PAPER, "linestyle": "none"}
 
 
 def encoded(figure: Canvas) -> bytes:

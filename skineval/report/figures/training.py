@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from skineval.base.scheme import INK, MUTED, PAPER
+from skineval.base.scheme import MUTED
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure
@@ -56,7 +56,7 @@ def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
         accuracy.plot(history["epoch"], history["val_balanced_accuracy"], **line)
         best = _best_epoch(cell)
         if best is not None:
-            accuracy.plot(*best, **_STAR)
+            accuracy.plot(*best, **style.star(10))
     accuracy.axhline(1 / len(scene.classes), color=MUTED, linewidth=1, linestyle=style.DASHES[2])
     losses.set(title="Loss", xlabel="epoch", ylabel="loss", ylim=(0, largest))
     accuracy.set(title="Balanced accuracy", xlabel="epoch", ylabel="on the validation part", ylim=(0, 1.02))
@@ -71,18 +71,9 @@ def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
     reached = _peak(system)
     if reached > largest:
         losses.text(0.98, 0.98, f"reaches {reached:.3g}", transform=losses.transAxes, ha="right", va="top", color=MUTED)
-    marks = [Line2D([], [], **_STAR), Line2D([], [], color=MUTED, linewidth=1, linestyle=style.DASHES[2])]
+    marks = [Line2D([], [], **style.star(10)), Line2D([], [], color=MUTED, linewidth=1, linestyle=style.DASHES[2])]
     accuracy.legend(marks, ["best epoch, whose weights are kept", "chance"], loc="best")
     return figure
-
-
-_STAR: dict[str, Any] = {
-    "marker": "*",
-    "markersize": 10,
-    "color": INK,
-    "markeredgecolor": PAPER,
-    "linestyle": "none",
-}
 
 
 def _largest_loss(systems: Sequence[System]) -> float:
