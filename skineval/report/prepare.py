@@ -57,7 +57,6 @@ def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figur
             f"{explainer}, test images of class {file.stem}{marks}",
             f"Images of class {file.stem}, their {explainer} heatmaps, and both laid over each other.",
             "explanation",
-            cell.system,
         )
         for explainer, place in cell.explanations.items()
         for file in sorted(place.glob("*.svg"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from skineval.base.terms import LEAKY, SYNTHETIC
 from skineval.data.quality.audit import Audit
@@ -187,25 +187,17 @@ def _judged(parting: Parting) -> Iterator[Paragraph]:
 
 
 def _actual(parting: Parting, stamps: Sequence[str]) -> Iterator[Block]:
-    yield _crossings(parting, "By class", _by_class(parting), stamps)
+    crossings = parting.crossings
+    labels = dict.fromkeys(one.label for one in crossings)
+    by_class = {label: [one for one in crossings if one.label == label] for label in labels}
+    yield _crossings(parting, "By class", by_class, stamps)
     if parting.folds > 1:
-        yield _crossings(parting, "By fold", _by_fold(parting), stamps)
+        by_fold = {str(fold): [one for one in by_class[ALL] if one.fold == fold] for fold in range(parting.folds)}
+        yield _crossings(parting, "By fold", by_fold, stamps)
     yield tabulate_facts("Proof", _proof(parting), stamps=stamps)
 
 
-def _by_class(parting: Parting) -> Iterator[tuple[str, Sequence[Crossing]]]:
-    for label in dict.fromkeys(one.label for one in parting.crossings):
-        yield label, [one for one in parting.crossings if one.label == label]
-
-
-def _by_fold(parting: Parting) -> Iterator[tuple[str, Sequence[Crossing]]]:
-    for fold in range(parting.folds):
-        yield str(fold), [one for one in parting.crossings if one.fold == fold and one.label == ALL]
-
-
-def _crossings(
-    parting: Parting, title: str, rows: Iterator[tuple[str, Sequence[Crossing]]], stamps: Sequence[str]
-) -> Table:
+def _crossings(parting: Parting, title: str, rows: Mapping[str, Sequence[Crossing]], stamps: Sequence[str]) -> Table:
     """Images of the test and the validation part that have mates in the parts before, summed over `rows`."""
 
     def counted(
@@ -227,7 +219,7 @@ def _crossings(
     folds = f", summed over {parting.folds} folds" if parting.folds > 1 and title == "By class" else ""
     name = f"{title}: what crosses from part to part in {parting.name}{folds}"
     notes = () if parting.lesions_known else (_LEAST,)
-    return tabulate(name, rows, columns, notes, stamps=stamps)
+    return tabulate(name, rows.items(), columns, notes, stamps=stamps)
 
 
 def _proof(parting: Parting) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from skineval.base.codec import to_plain
 from skineval.base.terms import IMAGE, LEAKY, LESION, MAJORITY, OVERSAMPLE_FIRST, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import notes, standings
+from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.systems import ranked
 from skineval.report.bench.verdict import verdict
@@ -58,14 +58,14 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Classes", tuple(_classes(board, album))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
         Section("Differences", tuple(_differences(board))),
-        Section("Calibration", tuple(_calibration(board, album))),
-        Section("Further metrics", tuple(_further(board))),
+        Section("Calibration", _filled(standings.calibration(board), *album.of("reliability"))),
+        Section("Further metrics", _filled(standings.further(board))),
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
         Section("Explanations", tuple(_explanations(bench, board, panels))),
         Section("Images and lesions", tuple(_flow(bench))),
         Section("Methods", tuple(_methods(bench, board))),
-        Section("Cells", tuple(_cells(board))),
+        Section("Cells", _filled(standings.cell_list(board))),
         Section("Limitations", (Bullets(tuple(_limitations(bench, board))),)),
         Section("Environment", (Facts(tuple(_flat(to_plain(bench.environment)))),)),
     )
@@ -92,7 +92,7 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
     table = standings.comparison(board)
-    return replace(table, footnotes=(*table.footnotes, *notes.of_weights(bench.environment.lacking_weights)))
+    return replace(table, footnotes=(*table.footnotes, *map(formatting.plain, bench.environment.lacking_weights)))
 
 
 def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
@@ -149,17 +149,9 @@ def _differences(board: Leaderboard) -> Iterator[Block]:
         yield standings.differences(board)
 
 
-def _calibration(board: Leaderboard, album: _Album) -> Iterator[Block]:
-    table = standings.calibration(board)
-    if table.rows:
-        yield table
-        yield from album.of("reliability")
-
-
-def _further(board: Leaderboard) -> Iterator[Block]:
-    table = standings.further(board)
-    if table:
-        yield table
+def _filled(table: Table | None, *beside: Block) -> tuple[Block, ...]:
+    """A table with what stands beside it; nothing where it has no rows."""
+    return (table, *beside) if table and table.rows else ()
 
 
 def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -237,12 +229,6 @@ def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(to_plain(bench.environment)) if "fingerprint" in key]
     yield Facts(tuple(settings))
-
-
-def _cells(board: Leaderboard) -> Iterator[Block]:
-    table = standings.cell_list(board)
-    if table.rows:
-        yield table
 
 
 def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -90,14 +90,12 @@ class Leaderboard:
 
     def figures(self, metric: str, class_: str = "", *, baseline: bool = False) -> dict[str, Score]:
         """One figure of every system, or of every trivial baseline."""
-        return {one.system: one for one in self._all(metric, class_) if one.baseline == baseline}
+        everyone = self.everyone(metric, class_)
+        return {name: one for name, one in everyone.items() if one.baseline == baseline}
 
     def everyone(self, metric: str, class_: str = "") -> dict[str, Score]:
         """One figure of every system and baseline."""
-        return {one.system: one for one in self._all(metric, class_)}
-
-    def _all(self, metric: str, class_: str) -> Iterable[Score]:
-        return (one for one in self.scores if (one.metric, one.class_) == (metric, class_))
+        return {one.system: one for one in self.scores if (one.metric, one.class_) == (metric, class_)}
 
 
 def internal(bench: BenchResult) -> Leaderboard:

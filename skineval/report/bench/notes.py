@@ -46,11 +46,6 @@ def of_ties(board: Leaderboard) -> list[str]:
     return [f"Undecided images, whose largest probability is tied, count as wrong: {shares}."]
 
 
-def of_weights(lacking: Iterable[str]) -> list[str]:
-    """What began with random values although ImageNet weights were asked for."""
-    return [formatting.plain(note) for note in lacking]
-
-
 def of_interval(lesions_known: bool, replicates: int | None = None) -> str:
     """What is resampled for an interval, and what is made of it."""
     what = "lesions, with all of their images," if lesions_known else "images"

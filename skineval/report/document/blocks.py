@@ -55,7 +55,7 @@ class Figure:
     caption: str
     alt: str
     topic: Topic
-    system: str = ""  #: empty where it shows several
+    system: str = ""  #: empty where there is one figure for all systems
     narrow: str = ""  #: the file to show on narrow pages; empty where one serves all
 
 

@@ -14,9 +14,8 @@ from skineval.base.scheme import INK, PAPER
 from skineval.measure import curves
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
 from skineval.report.figures import style
-from skineval.report.figures.scene import Scene, file_of
+from skineval.report.figures.scene import Scene
 from skineval.report.figures.style import SQUARE, Drawn, Page
 
 _LARGEST = 0.95  # inches of a cell where classes are few
@@ -30,16 +29,16 @@ def draw(system: System, scene: Scene) -> Drawn:
     right = [f"{style.drawable(label)} {100 * shares[i, i]:.0f} %" for i, label in enumerate(system.test.classes)]
     undecided = int(matrix[:, -1].sum())
     also = f" {formatting.plural(undecided, 'prediction')} undecided (tied) and in no column." if undecided else ""
-    figure = Figure(
-        file_of("confusion", system.name),
+    return style.drawn(
+        "confusion",
         f"Confusion matrix: {formatting.plain(system.name)}",
         f"Test images of {system.made_of} by reference standard (rows) and prediction (columns); "
         f"shade and percentages are shares of a row.{also}",
         f"Confusion matrix of {formatting.plain(system.name)}. Shares called right: {', '.join(right)}.",
-        "confusion",
+        partial(_paint, system, matrix, scene),
         system.name,
+        (SQUARE,),
     )
-    return style.drawn(figure, partial(_paint, system, matrix, scene), (SQUARE,))
 
 
 def _paint(system: System, matrix: NDArray[np.int64], scene: Scene, page: Page) -> Canvas:
@@ -49,7 +48,7 @@ def _paint(system: System, matrix: NDArray[np.int64], scene: Scene, page: Page) 
     classes = [style.shortened(style.drawable(label), 10) for label in system.test.classes]
     cell = min(_LARGEST, (page.width - 1.2) / n)
     title = f"Confusion matrix: {style.shortened(style.drawable(system.name), 2 * page.name)}"
-    figure = style.canvas(page, n * cell + 0.65, title, scene.stamps)
+    figure = style.canvas(page, n * cell + 0.65, title, scene.board.stamps)
     axes = figure.subplots()
     for (row, column), share in np.ndenumerate(shares):
         # One ink, more or less of it: on dark paper it is light, and so is what stands on it.

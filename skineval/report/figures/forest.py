@@ -13,9 +13,8 @@ from skineval.base.scheme import INK, MUTED
 from skineval.base.terms import DIAGNOSIS_NAMES, PRIMARY
 from skineval.report.bench import notes
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
 from skineval.report.figures import style
-from skineval.report.figures.scene import Scene, file_of, grid
+from skineval.report.figures.scene import Scene, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.measures import Estimate
 
@@ -28,37 +27,35 @@ def overview(scene: Scene) -> Drawn:
     best = scene.board.systems[0]
     first = formatting.decimal(scene.board.figures(PRIMARY)[best].value)
     ahead = f"{formatting.plain(best)} leads with a balanced accuracy of {first}"
-    figure = Figure(
-        file_of("overview"),
+    return style.drawn(
+        "overview",
         "Systems compared",
         "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
         f"baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure.{scene.not_ranked}",
         f"Forest plot of {formatting.plural(len(scene.board.systems), 'system')}; "
         f"{'none is ranked' if best in scene.board.unranked else ahead}.",
-        "overview",
+        partial(_overview, scene),
     )
-    return style.drawn(figure, partial(_overview, scene))
 
 
 def recall(scene: Scene) -> Drawn:
     """The recall of each class, with how many images and lesions that is of."""
-    figure = Figure(
-        file_of("recall"),
+    return style.drawn(
+        "recall",
         "Recall of each class",
         "Share of the test images of each class that are called right, with 95 % intervals. "
-        f"{_meanings(scene.classes)}{scene.not_ranked}",
+        f"{_meanings(scene.board.classes)}{scene.not_ranked}",
         f"Recall with intervals of {formatting.plural(len(scene.board.systems), 'system')} "
-        f"for {formatting.listed(map(formatting.plain, scene.classes))}.",
-        "recall",
+        f"for {formatting.listed(map(formatting.plain, scene.board.classes))}.",
+        partial(_recall, scene),
     )
-    return style.drawn(figure, partial(_recall, scene))
 
 
 def _overview(scene: Scene, page: Page) -> Canvas:
     n = len(_PANELS)
     lines, columns = (n, 1) if page is NARROW else (1, n)
     height = lines * (0.75 + _height(scene.board.systems, page))
-    figure = style.canvas(page, height, "Systems compared", scene.stamps)
+    figure = style.canvas(page, height, "Systems compared", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for panel, (metric, name) in zip(axes, _PANELS, strict=True):
         estimates = scene.board.figures(metric)
@@ -94,11 +91,11 @@ def _overview(scene: Scene, page: Page) -> Canvas:
 
 
 def _recall(scene: Scene, page: Page) -> Canvas:
-    lines, columns = grid(len(scene.classes), 2 if page is NARROW else 4)
+    lines, columns = grid(len(scene.board.classes), 2 if page is NARROW else 4)
     height = 0.2 + lines * ((0.78 if page is NARROW else 0.65) + _height(scene.board.systems, page))
-    figure = style.canvas(page, height, "Recall of each class", scene.stamps)
+    figure = style.canvas(page, height, "Recall of each class", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
-    for panel, label in style.filled(axes, scene.classes):
+    for panel, label in style.filled(axes, scene.board.classes):
         _forest(panel, scene, scene.board.figures("recall", label), page, said=True)
         panel.set_title(style.drawable(label))
         panel.set_xlim(-0.03, 1.03)

@@ -17,9 +17,8 @@ from skineval.base.terms import UNDECIDED
 from skineval.measure.metrics import predicted
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure, LeftOut, Topic
+from skineval.report.document.blocks import LeftOut, Topic
 from skineval.report.figures import style
-from skineval.report.figures.scene import file_of
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.predictions import Predictions
 from skineval.values.result import BenchResult
@@ -81,16 +80,14 @@ def _samples(gallery: _Gallery) -> Drawn:
     chosen = [places for places in chosen if places]
     everything = [place for places in chosen for place in places]
     right = np.count_nonzero(predicted(test.probabilities)[everything] == test.targets[everything])
-    figure = Figure(
-        file_of("samples"),
+    return style.drawn(
+        "samples",
         f"Sample predictions of {name}",
         f"What {name}, the best system, says of test images drawn at random from each class of the reference standard "
         f"(rows): the class predicted and its probability; {_RIGHT}: right, {_WRONG} in a red frame: wrong.",
         f"{formatting.plural(len(everything), 'test image')} with predictions, {right} of them right.",
-        "samples",
-        gallery.system.name,
+        partial(_paint_samples, gallery, chosen, gallery.pictures(everything)),
     )
-    return style.drawn(figure, partial(_paint_samples, gallery, chosen, gallery.pictures(everything)))
 
 
 def _paint_samples(
@@ -112,16 +109,14 @@ def _mistakes(gallery: _Gallery) -> Drawn | LeftOut:
     chosen = _worst(gallery.test).tolist()
     if not chosen:
         return LeftOut("mistakes", "The most confident mistakes", "No test image was called wrong.")
-    figure = Figure(
-        file_of("mistakes"),
+    return style.drawn(
+        "mistakes",
         f"The most confident mistakes of {name}",
         f"Test images for which {name}, the best system, gives the highest probabilities to a wrong class, one image a "
         "lesion: what was predicted, how confidently, and the reference standard.",
         f"{formatting.plural(len(chosen), 'misclassified test image')}, the most confident first.",
-        "mistakes",
-        gallery.system.name,
+        partial(_paint_mistakes, gallery, gallery.pictures(chosen)),
     )
-    return style.drawn(figure, partial(_paint_mistakes, gallery, gallery.pictures(chosen)))
 
 
 def _paint_mistakes(gallery: _Gallery, pictures: Mapping[int, NDArray[np.uint8]], page: Page) -> Canvas:

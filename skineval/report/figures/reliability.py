@@ -13,9 +13,8 @@ from skineval.base.scheme import MUTED, PAPER
 from skineval.measure.curves import reliability
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
 from skineval.report.figures import style
-from skineval.report.figures.scene import Scene, file_of, grid
+from skineval.report.figures.scene import Scene, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
 
 SHOWN = 6  #: systems; each takes much room, and the tables have the figures of all
@@ -26,23 +25,22 @@ def draw(scene: Scene) -> Drawn:
     """A diagram for each of the best systems."""
     shown = scene.systems[:SHOWN]
     left = len(scene.systems) - len(shown)
-    figure = Figure(
-        file_of("reliability"),
+    return style.drawn(
+        "reliability",
         "Reliability of the probabilities",
         "How often a prediction is right, by how confident it is (its largest probability); on the dashed line, "
         "probabilities can be taken at their word. Below: how many predictions have such a confidence, an image "
         f"counting once for each seed. Hollow points: fewer than {FEW} predictions."
         + (f" The best {SHOWN} systems; ECE and NLL of the others are in the table." if left else ""),
         f"Reliability diagrams of {formatting.plural(len(shown), 'system')}.",
-        "reliability",
+        partial(_paint, scene, shown),
     )
-    return style.drawn(figure, partial(_paint, scene, shown))
 
 
 def _paint(scene: Scene, shown: Sequence[System], page: Page) -> Canvas:
     lines, columns = grid(len(shown), 1 if page is NARROW else 3)
     height = 0.1 + lines * (3.3 if page is NARROW else 4.0)
-    figure = style.canvas(page, height, "Reliability of the probabilities", scene.stamps)
+    figure = style.canvas(page, height, "Reliability of the probabilities", scene.board.stamps)
     axes = figure.subplots(2 * lines, 3 if page is not NARROW else 1, squeeze=False, height_ratios=[2, 1] * lines)
     for panel in axes.ravel():
         panel.set_visible(False)

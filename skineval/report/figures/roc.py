@@ -18,9 +18,8 @@ from skineval.base.scheme import FAINT, MUTED
 from skineval.measure import curves
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
 from skineval.report.figures import style
-from skineval.report.figures.scene import Scene, file_of, grid
+from skineval.report.figures.scene import Scene, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.measures import Estimate
 from skineval.values.predictions import Predictions
@@ -34,23 +33,22 @@ _Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 def draw(scene: Scene) -> Drawn:
     """A panel for each class against the rest, and one for their mean."""
     # With two classes the curve of one is that of the other, seen from the corner opposite.
-    n = len(scene.classes)
+    n = len(scene.board.classes)
     shown = list(range(n)) if n > 2 else [n - 1]
-    panels = [*(scene.classes[place] for place in shown), *([_MACRO] if len(shown) > 1 else [])]
+    panels = [*(scene.board.classes[place] for place in shown), *([_MACRO] if len(shown) > 1 else [])]
     others = len(scene.systems) - NAMED
     named = f" Coloured: the {NAMED} best in balanced accuracy; the areas of the others are in the tables."
-    figure = Figure(
-        file_of("roc"),
+    lines = [_curves(system.test, shown) for system in scene.systems]
+    return style.drawn(
+        "roc",
         "ROC curves",
         "Curves over the test images of all folds and seeds; areas under them as in the tables, the mean over cells, "
         "with 95 % intervals. The marker on a curve: where sensitivity and specificity have the largest sum."
         f"{named * (others > 0)}",
         f"ROC curves of {formatting.plural(len(scene.systems), 'system')}, one panel for each of "
         f"{formatting.listed(map(formatting.plain, panels))}.",
-        "roc",
+        partial(_paint, scene, panels, lines),
     )
-    lines = [_curves(system.test, shown) for system in scene.systems]
-    return style.drawn(figure, partial(_paint, scene, panels, lines))
 
 
 def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]], page: Page) -> Canvas:
@@ -61,7 +59,7 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
     legend = math.ceil((len(named) + (len(scene.systems) > NAMED)) / _columns(page)) * page.letters * 1.5 / 72 + 0.1
     panes = rows_ * (side + 0.8 + areas)
     gap = 0.12  # above the stamps, for which subfigures leave none
-    figure = style.canvas(page, legend + panes + gap, "ROC curves, one class against the rest", scene.stamps)
+    figure = style.canvas(page, legend + panes + gap, "ROC curves, one class against the rest", scene.board.stamps)
     stacked: Any = figure.subfigures(3, 1, height_ratios=[legend, panes, gap])
     top, bottom, _ = stacked
     axes = bottom.subplots(rows_, columns, sharex=True, sharey=True, squeeze=False)

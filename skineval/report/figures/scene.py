@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from skineval.grid.folder import FIGURES
 from skineval.report.bench.leaderboard import Leaderboard, internal
 from skineval.report.bench.systems import System, ranked
 from skineval.report.figures import style
@@ -23,16 +20,6 @@ class Scene:
     board: Leaderboard
     systems: Sequence[System]  #: with their predictions, the best first
     looks: Mapping[str, Look]  #: of all systems, the same in every figure
-
-    @property
-    def stamps(self) -> Sequence[str]:
-        """What every figure shows beside its title."""
-        return self.board.stamps
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """In the order of their probabilities."""
-        return self.board.classes
 
     @property
     def not_ranked(self) -> str:
@@ -51,11 +38,3 @@ def scene_of(bench: BenchResult) -> Scene:
 def grid(n: int, columns: int) -> tuple[int, int]:
     """Lines and columns for `n` panels of which at most `columns` stand side by side."""
     return math.ceil(n / min(n, columns)), min(n, columns)
-
-
-def file_of(noun: str, system: str = "") -> str:
-    """Where a figure lies; a hash keeps apart names that differ only in what a file name cannot hold."""
-    if not system:
-        return f"{FIGURES}/{noun}.svg"
-    digest = hashlib.sha256(system.encode()).hexdigest()[:6]
-    return f"{FIGURES}/{noun}-{re.sub(r'[^a-z0-9._]+', '-', system.lower()).strip('-.')[:60]}-{digest}.svg"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from skineval.base.scheme import FAINT, INK, MUTED, PALETTE, PAPER, WARNING, dark_rules
+from skineval.grid.folder import FIGURES
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
+from skineval.report.document.blocks import Figure, Topic
 
 #: Beside the colour, so that lines can be told apart in print.
 DASHES: tuple[Any, ...] = (
@@ -95,13 +97,7 @@ class Drawn:
     """A figure with the content of its files."""
 
     figure: Figure
-    data: bytes
-    narrow: bytes = b""  #: the same for narrow pages; empty where one file serves all
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """What to write, by path below the bench folder."""
-        return {self.figure.file: self.data} | ({self.figure.narrow: self.narrow} if self.narrow else {})
+    files: Mapping[str, bytes]  #: by path below the bench folder
 
 
 @dataclass(frozen=True)
@@ -152,15 +148,29 @@ def styled(page: Page = WIDE) -> Iterator[None]:
         yield
 
 
-def drawn(figure: Figure, paint: Callable[[Page], Canvas], pages: Sequence[Page] = (WIDE, NARROW)) -> Drawn:
-    """The figure on each of one or two pages, the narrow one last."""
-    data = []
-    for page in pages:
+def drawn(
+    topic: Topic,
+    title: str,
+    caption: str,
+    alt: str,
+    paint: Callable[[Page], Canvas],
+    system: str = "",
+    pages: Sequence[Page] = (WIDE, NARROW),
+) -> Drawn:
+    """The figure of a topic, or of one system in it, on each of one or two pages, the narrow one last."""
+    stem = f"{FIGURES}/{topic}{_file_name(system)}"
+    names = [f"{stem}{'-narrow' * (page is NARROW)}.svg" for page in pages]
+    files = {}
+    for name, page in zip(names, pages, strict=True):
         with styled(page):
-            data.append(encoded(paint(page)))
-    if len(data) == 1:
-        return Drawn(figure, data[0])
-    return Drawn(replace(figure, narrow=figure.file.removesuffix(".svg") + "-narrow.svg"), *data)
+            files[name] = encoded(paint(page))
+    return Drawn(Figure(names[0], title, caption, alt, topic, system, narrow="".join(names[1:])), files)
+
+
+def _file_name(system: str) -> str:
+    """What the files of a system are called by; a hash keeps apart names that differ only in what none can hold."""
+    digest = hashlib.sha256(system.encode()).hexdigest()[:6]
+    return f"-{re.sub(r'[^a-z0-9._]+', '-', system.lower()).strip('-.')[:60]}-{digest}" if system else ""
 
 
 def canvas(page: Page, height: float, title: str, stamps: Sequence[str]) -> Canvas:

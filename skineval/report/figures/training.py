@@ -15,9 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from skineval.base.scheme import MUTED
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure
 from skineval.report.figures import style
-from skineval.report.figures.scene import Scene, file_of
+from skineval.report.figures.scene import Scene
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.result import CellResult
 
@@ -27,23 +26,22 @@ _FAR = 3  # times the middle of all: a loss of which the axis does not follow
 
 def draw(system: System, scene: Scene) -> Drawn:
     """Losses and validation balanced accuracy by epoch, one line a cell."""
-    figure = Figure(
-        file_of("training", system.name),
+    return style.drawn(
+        "training",
         f"Training: {formatting.plain(system.name)}",
         f"One line a cell ({formatting.plural(len(system.cells), 'cell')}), on axes that are the same for every "
         "system; the star marks the epoch with the best balanced accuracy on the validation part, the dotted line "
         "chance.",
         f"Loss and validation balanced accuracy by epoch for {formatting.plain(system.name)}.",
-        "training",
+        partial(_paint, system, scene, _largest_loss(scene.systems)),
         system.name,
     )
-    return style.drawn(figure, partial(_paint, system, scene, _largest_loss(scene.systems)))
 
 
 def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
     lines, columns = (2, 1) if page is NARROW else (1, 2)
     title = f"Training: {style.shortened(style.drawable(system.name), 2 * page.name)}"
-    figure = style.canvas(page, 0.1 + lines * 2.5, title, scene.stamps)
+    figure = style.canvas(page, 0.1 + lines * 2.5, title, scene.board.stamps)
     losses, accuracy = figure.subplots(lines, columns, squeeze=False).ravel()
     look = scene.looks[system.name]
     line: dict[str, Any] = {"color": look.color, "alpha": 1.0 if len(system.cells) == 1 else 0.6}
@@ -57,7 +55,7 @@ def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
         best = _best_epoch(cell)
         if best is not None:
             accuracy.plot(*best, **style.star(10))
-    accuracy.axhline(1 / len(scene.classes), color=MUTED, linewidth=1, linestyle=style.DASHES[2])
+    accuracy.axhline(1 / len(scene.board.classes), color=MUTED, linewidth=1, linestyle=style.DASHES[2])
     losses.set(title="Loss", xlabel="epoch", ylabel="loss", ylim=(0, largest))
     accuracy.set(title="Balanced accuracy", xlabel="epoch", ylabel="on the validation part", ylim=(0, 1.02))
     style.round_ticks(losses.yaxis, 4)

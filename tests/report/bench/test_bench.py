@@ -126,7 +126,7 @@ def test_figures_are_drawn_once_for_all_reporters_and_forgotten_with_the_bench(
 def test_figures_of_an_earlier_report_are_removed_and_nothing_else(
     make_bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = Drawn(Figure("figures/roc.svg", "title", "caption", "alt", "roc"), b"<svg/>")
+    shown = Drawn(Figure("figures/roc.svg", "title", "caption", "alt", "roc"), {"figures/roc.svg": b"<svg/>"})
     monkeypatch.setattr(prepare, "draw", lambda bench: [shown])
     bench = make_bench(tmp_path, seeds=(0,))
     old = ("figures/confusion-old.svg", "figures/samples.png")

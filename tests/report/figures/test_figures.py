@@ -109,7 +109,7 @@ def test_the_user_s_own_style_is_neither_used_nor_changed(bench: BenchResult, dr
         before = dict(mpl.rcParams)
         first = next(item for item in draw(bench) if isinstance(item, Drawn))
         assert dict(mpl.rcParams) == before
-    assert first.data == drawn[0].data
+    assert first.files == drawn[0].files
 
 
 def test_an_svg_is_well_formed_and_loads_nothing(drawn: list[Drawn]) -> None:
