@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skineval.base.errors import DataError, UsageError
-from skineval.cli.output import Format, FormatOption, QuietOption, is_terminal, print_table
+from skineval.cli.output import Format, FormatOption, QuietOption, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,16 +39,21 @@ def cache(
     from datetime import timedelta
 
     from skineval.base.places import cache_folder
+    from skineval.cli.board import counting
     from skineval.data.pixels.cache import COMPLETE, cached_stores, remove
     from skineval.data.pixels.cache import verify as verified
 
     folder = cache_folder()
     unused_for = timedelta(days=older_than) if older_than is not None else None
     stores = cached_stores(folder, unused_for=unused_for)
+    states: list[str] = []
     if clear:
         states = ["removed" if remove(store) else f"kept: {store.state}" for store in stores]
     elif verify:
-        states = [verified(store) for store in _watched(stores, quiet)]
+        with counting("verifying", quiet) as progress:
+            for store in stores:
+                states.append(verified(store))
+                progress(len(states), len(stores))
     else:
         states = [store.state for store in stores]
     print_table(_table(folder, stores, states), format)
@@ -93,11 +98,3 @@ def _cells(store: CachedStore, state: str) -> tuple[str | int | float | None, ..
     fingerprint = about.fingerprint[:12] if about else None
     used = f"{store.used:%Y-%m-%d %H:%M}"
     return (*described, store.bytes / 1e6, made, used, fingerprint, state, store.file.path.name)
-
-
-def _watched(stores: Sequence[CachedStore], quiet: bool) -> Iterable[CachedStore]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True, highlight=False)
-    return track(stores, "verifying", console=console, disable=quiet or not is_terminal())

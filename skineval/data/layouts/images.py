@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,19 +104,6 @@ class ArrayImages:
         return 0
 
 
-@runtime_checkable
-class Described(Protocol):
-    """Images that have headers, and perhaps masks; safe to call from several threads."""
-
-    def header(self, row: int) -> Header:
-        """Raises DataError naming the file of an image of which the header cannot be read."""
-        ...
-
-    def count_masks(self) -> int:
-        """How many images have a lesion mask."""
-        ...
-
-
 @dataclass(frozen=True)
 class Headers:
     """The headers of all images."""
@@ -132,7 +118,7 @@ def read_headers(images: Images, n: int, progress: Callable[[int, int], None] | 
 
     `progress(done, total)` is called with numbers of images.
     """
-    if not isinstance(images, Described):
+    if not isinstance(images, StoredImages | ArrayImages):
         return None
 
     def read(row: int) -> Header | str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from skineval.data.splits.split import Split
 from skineval.values.lesion_table import LesionTable, diagnosis_codes
 
 OFFICIAL = Claims("the data set's own parts", "official")
+
+_Apart: TypeAlias = Callable[[Sequence[int]], int | None]
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def audit(
     contents = content_units(copies, n)
     if actual is None and table.official is not None and set(PARTS) <= set(table.official):
         actual = official_split(table, protocol=IMAGE)
-    dealt = None if actual is None else _Dealt(actual.rows, part_codes(actual))
+    apart = _apart_in(actual)
     found = search(
         pixels,
         frame["lesion_id"].tolist(),
@@ -151,9 +154,9 @@ def audit(
         oversampled=experiment(contents, oversample=True),
         lesion_level=_lesion_level(table, settings, contents),
         actual=None if actual is None else examine(table, actual, claims, contents),
-        doubled=tuple(DoubledImage(one, _apart(dealt, one.rows)) for one in copies),
-        candidates=tuple(_pair(table, match, dealt) for match in found.candidates),
-        joined=tuple(JoinedPair(_pair(table, one.match, dealt), one.rank, one.random) for one in found.joined),
+        doubled=tuple(DoubledImage(one, apart(one.rows)) for one in copies),
+        candidates=tuple(_pair(table, match, apart) for match in found.candidates),
+        joined=tuple(JoinedPair(_pair(table, one.match, apart), one.rank, one.random) for one in found.joined),
     )
 
 
@@ -168,34 +171,20 @@ def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.i
     return LesionLevel(examine(table, made, Claims("a split of whole lesions", made.protocol), contents))
 
 
-@dataclass(frozen=True, eq=False)
-class _Dealt:
-    """The actual split: the row of the table, (m,), and the part in each fold, (folds, m), of all that is dealt out."""
+def _apart_in(actual: Split | None) -> _Apart:
+    """What tells in how many folds of a split some of these rows of the table are tested and others are not."""
+    if actual is None:
+        return lambda rows: None
+    parts = part_codes(actual)
+    return lambda rows: folds_apart(parts, np.flatnonzero(np.isin(actual.rows, rows)))
 
-    rows: NDArray[np.int64]
-    parts: NDArray[np.int64]
 
-
-def _pair(table: LesionTable, match: SimilarPair, dealt: _Dealt | None) -> Pair:
+def _pair(table: LesionTable, match: SimilarPair, apart: _Apart) -> Pair:
     rows = [match.first, match.second]
-    known = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
-    (image_a, image_b), lesion_ids, (dx_a, dx_b) = known
+    ids, lesions, dx = (table.frame[column].iloc[rows].tolist() for column in ("image_id", "lesion_id", "dx"))
     if not table.lesions_known:  # an image without a lesion id has its own id for one
-        lesion_ids = [id_ if id_ != image else "" for id_, image in zip(lesion_ids, (image_a, image_b), strict=True)]
-    lesion_a, lesion_b = lesion_ids
+        lesions = [lesion if lesion != id_ else "" for lesion, id_ in zip(lesions, ids, strict=True)]
+    (image_a, image_b), (lesion_a, lesion_b), (dx_a, dx_b) = ids, lesions, dx
     return Pair(
-        image_a,
-        image_b,
-        lesion_a,
-        lesion_b,
-        dx_a,
-        dx_b,
-        match.distance,
-        match.contrast,
-        match.transform,
-        _apart(dealt, rows),
+        image_a, image_b, lesion_a, lesion_b, dx_a, dx_b, match.distance, match.contrast, match.transform, apart(rows)
     )
-
-
-def _apart(dealt: _Dealt | None, rows: Sequence[int]) -> int | None:
-    return None if dealt is None else folds_apart(dealt.parts, np.flatnonzero(np.isin(dealt.rows, rows)))
