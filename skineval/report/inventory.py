@@ -28,7 +28,7 @@ def _tables(found: Inventory) -> Iterator[Table]:
     yield _classes(found)
     if dict(found.unknown)["dx_type"] < found.everything.images:
         yield _dx_types(found)
-    if found.lesions_known:
+    if found.table.lesions_known:
         yield _lesions(found)
     yield _gaps(found)
     yield from _values(found)
@@ -42,21 +42,23 @@ def _tables(found: Inventory) -> Iterator[Table]:
 
 def _overview(found: Inventory) -> Table:
     facts: dict[str, Cell] = {
-        "data set": found.name,
-        "layout": found.layout or None,
-        "licence": found.licence or "not known",
+        "data set": found.table.name,
+        "layout": found.table.layout or None,
+        "licence": found.table.licence or "not known",
         "images": found.everything.images,
-        "lesions": found.everything.lesions if found.lesions_known else "not known",
-        "lesion ids": found.everything.lesion_ids if found.lesions_known else None,
+        "lesions": found.everything.lesions if found.table.lesions_known else "not known",
+        "lesion ids": found.everything.lesion_ids if found.table.lesions_known else None,
         "first image id": found.first_id,
         "last image id": found.last_id,
         **_headers(found),
         **_ages(found),
-        "fingerprint": found.fingerprint[:16],
+        "fingerprint": found.table.fingerprint[:16],
     }
     known = [(what, value) for what, value in facts.items() if value is not None]
-    joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions) if found.lesions_known else ()
-    return tabulate_facts("Data set", known, (*joined, *found.notes), [SYNTHETIC] * found.synthetic)
+    joined = (
+        formatting.joined(found.everything.lesion_ids, found.everything.lesions) if found.table.lesions_known else ()
+    )
+    return tabulate_facts("Data set", known, (*joined, *found.table.notes), [SYNTHETIC] * found.table.synthetic)
 
 
 def _headers(found: Inventory) -> dict[str, Cell]:
@@ -96,7 +98,7 @@ def _classes(found: Inventory) -> Table:
         (repeated, lambda one: one.repeated / one.images if one.images else None),
         (clustering, lambda one: one.clustering if one.images else None),
     )
-    columns = (*of_images, *of_lesions) if found.lesions_known else of_images
+    columns = (*of_images, *of_lesions) if found.table.lesions_known else of_images
     return tabulate("Classes", (*found.classes, found.everything), columns)
 
 
@@ -125,12 +127,12 @@ def _gaps(found: Inventory) -> Table:
     columns = (_WHAT, _IMAGES, _LESIONS)
     rows = [Row(("age missing", found.age_missing, None)), Row(("age written as 0", found.age_zero, None))]
     rows += [Row((f"{column} unknown", n, None)) for column, n in found.unknown]
-    if found.lesions_known:
+    if found.table.lesions_known:
         rows += [Row((f"{column} differs inside a lesion", None, len(ids))) for column, ids in found.varying]
     notes = [
         f"{column} differs inside {', '.join(ids[:LESIONS])}{', ...' if len(ids) > LESIONS else ''}."
         for column, ids in found.varying
-        if ids and found.lesions_known
+        if ids and found.table.lesions_known
     ]
     return Table("Gaps and contradictions", columns, tuple(rows), tuple(notes))
 
@@ -138,8 +140,7 @@ def _gaps(found: Inventory) -> Table:
 def _values(found: Inventory) -> Iterator[Table]:
     """The values of each column of which anything is known; no table where there is none."""
     columns = (Column("column", "Column"), Column("value", "Value"), _IMAGES)
-    all_counts = {"sex": found.sexes, "dataset": found.datasets, "localization": found.localizations}
-    listed = {column: counts for column, counts in all_counts.items() if [name for name, _ in counts] != [UNKNOWN]}
+    listed = {column: counts for column, counts in found.values.items() if [name for name, _ in counts] != [UNKNOWN]}
     rows = tuple(Row((column, value, n)) for column, counts in listed.items() for value, n in counts)
     notes = [
         formatting.plural(len(counts), f"value of {column}", f"values of {column}") for column, counts in listed.items()

@@ -64,16 +64,11 @@ class Ages:
     step: int  #: the largest number of years of which all ages are multiples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inventory:
     """What a data set holds. All counts are of images where nothing else is said."""
 
-    name: str
-    layout: str
-    licence: str
-    fingerprint: str
-    synthetic: bool
-    lesions_known: bool
+    table: LesionTable
     first_id: str
     last_id: str
     everything: ClassCounts
@@ -84,14 +79,11 @@ class Inventory:
     age_zero: int  #: written as 0, which is taken as unknown
     unknown: Counts  #: by column
     varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
-    sexes: Counts
-    localizations: Counts
-    datasets: Counts
+    values: Mapping[str, Counts]  #: by column
     prevalences: tuple[Prevalence, ...]
     majority: str  #: the most frequent diagnosis
     official: tuple[tuple[str, Counts], ...]  #: by part of the data set's own split, images of each diagnosis
     headers: Headers | None
-    notes: tuple[str, ...]
 
     @property
     def majority_accuracy(self) -> float:
@@ -112,12 +104,7 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
     sizes, lesions = np.unique(frame["group"].value_counts().to_numpy(), return_counts=True)
     zero = int(frame["image_id"].isin(table.zero_ages).sum())
     return Inventory(
-        name=table.name,
-        layout=table.layout,
-        licence=table.licence,
-        fingerprint=table.fingerprint,
-        synthetic=table.synthetic,
-        lesions_known=table.lesions_known,
+        table=table,
         first_id=str(frame["image_id"].min()),
         last_id=str(frame["image_id"].max()),
         everything=_class_counts("", frame),
@@ -128,14 +115,11 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         age_zero=zero,
         unknown=tuple((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
         varying=tuple((column, _varying(frame, column)) for column in CONSTANT),
-        sexes=_counts(frame["sex"]),
-        localizations=_counts(frame["localization"]),
-        datasets=_counts(frame["dataset"]),
+        values={column: _counts(frame[column]) for column in ("sex", "dataset", "localization")},
         prevalences=tuple(_prevalence(frame, name, malignant) for name, malignant in MAPPINGS.items()),
         majority=max(classes, key=lambda one: one.images).dx,
         official=_official(frame, table.official),
         headers=headers,
-        notes=table.notes,
     )
 
 

@@ -62,8 +62,8 @@ def test_gaps_and_contradictions(tmp_path: Path) -> None:
     }  # fmt: skip
     assert found.ages is not None
     assert (found.ages.lowest, found.ages.highest, found.ages.step) == (35, 50, 5)
-    assert found.sexes == (("female", 2), ("male", 2), ("unknown", 1))
-    assert found.datasets == (("unknown", 2), ("x", 2), ("y", 1))
+    assert found.values["sex"] == (("female", 2), ("male", 2), ("unknown", 1))
+    assert found.values["dataset"] == (("unknown", 2), ("x", 2), ("y", 1))
     assert (found.first_id, found.last_id) == ("A1", "A5")
     assert dict(found.classes[5].dx_types) == {"follow_up": 2}
 
@@ -87,7 +87,7 @@ def test_official_parts(tmp_path: Path) -> None:
     assert [part for part, _ in found.official] == ["train", "validation", "test"]
     assert sum(n for _, counts in found.official for _, n in counts) == 28
     assert dict(dict(found.official)["test"])["akiec"] == 1
-    assert not found.lesions_known
+    assert not found.table.lesions_known
 
 
 def test_headers_are_counted_and_bad_ones_named(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_cut_header_is_named_and_not_raised(tmp_path: Path) -> None:
 def test_painted_images_have_no_headers() -> None:
     table = synthetic(images=70)
     assert read_headers(table.images, 70) is None
-    assert inventory(table).synthetic
+    assert inventory(table).table.synthetic
 
 
 def test_arrays_have_one_header(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_real_data_has_the_figures_of_its_description(real_table: LesionTable) -
     assert (real.age_missing, real.age_zero) == (57, 39)
     assert real.ages is not None
     assert (real.ages.step, real.ages.highest) == (5, 85)
-    assert dict(real.sexes) == {"male": 5406, "female": 4552, "unknown": 57}
+    assert dict(real.values["sex"]) == {"male": 5406, "female": 4552, "unknown": 57}
     assert dict(real.unknown) == {"dx_type": 0, "sex": 57, "localization": 234, "dataset": 0}
-    assert len(real.localizations) == 15
+    assert len(real.values["localization"]) == 15
     assert dict(real.varying) == {
         "dx": (), "dx_type": (), "age": (), "sex": (), "localization": ("HAM_0000871", "HAM_0001726"),
     }  # fmt: skip
