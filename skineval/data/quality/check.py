@@ -16,7 +16,7 @@ from skineval.base.terms import DIAGNOSES, Progress
 from skineval.data.files import formats
 from skineval.data.files.checksums import checksum, verify
 from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
-from skineval.data.findings import Finding
+from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata
@@ -94,15 +94,18 @@ def check(
     if rows is not None:
         unreached = list(_attributed(unreached, rows))
         findings += _match(path, rows, used, contents, unreached)
-    findings += [*unreached, *_unused(path, unused)]
+    findings += unreached
     table, refusal = _load(load, path)
     if not _explained(findings, contents):
         findings += refusal
-    owners = _owners(path, files, rows, table)
-    findings += _judge_files(path, files, contents, owners)
+    owners = _owners(files, rows, table)
+    names = {file.listed(path): (id_,) for file, id_ in owners.items()}
+    for file, flaw in _judge_files(files, unused, contents, owners):
+        where = file.listed(path)
+        findings.append(flaw.at(where, names.get(where, ())))
     if promised is not None:
         differences = verify(promised, sums)
-        findings += [replace(finding, image_ids=owners.get(finding.where, ())) for finding in differences]
+        findings += [replace(finding, image_ids=names.get(finding.where, ())) for finding in differences]
     ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
     images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
     return Checked(tuple(ordered), images, masks, sums)
@@ -213,13 +216,11 @@ def _match(
                 yield Finding(code, first, what, "Keep one version.", image_ids=(id_,))
 
 
-def _owners(
-    path: Path, files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None
-) -> dict[str, tuple[str, ...]]:
-    """The image that each file belongs to, by name of the file, as a list of what to leave out would name it."""
+def _owners(files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None) -> dict[StoredFile, str]:
+    """The image that each file belongs to, as a list of what to leave out would name it."""
     if rows is not None:
         named = ((file, _image_id(file.inner)) for file in files if is_picture(file))
-        return {file.listed(path): (id_,) for file, id_ in named if id_ in rows.numbers}
+        return {file: id_ for file, id_ in named if id_ in rows.numbers}
     if table is None or not isinstance(table.images, StoredImages):
         return {}
     ids = {
@@ -228,20 +229,7 @@ def _owners(
         for file, id_ in zip(chosen, table.frame["image_id"], strict=True)
         if file is not None
     }
-    known = (file for file in files if (file.path, file.member) in ids)
-    return {file.listed(path): (ids[file.path, file.member],) for file in known}
-
-
-def _judge_files(
-    path: Path, files: Sequence[StoredFile], contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]
-) -> Iterator[Finding]:
-    """What is wrong with image files and masks by themselves, and beside each other."""
-    for content in contents:
-        where = content.file.listed(path)
-        yield from (flaw.at(where, owners.get(where, ())) for flaw in flaws(content))
-    yield from _judge_masks(path, contents, owners)
-    yield from _unusual_sizes(path, contents)
-    yield from _unread(path, files)
+    return {file: ids[file.path, file.member] for file in files if (file.path, file.member) in ids}
 
 
 def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
@@ -251,32 +239,51 @@ def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
         yield replace(finding, image_ids=(id_,)) if id_ in rows.numbers else finding
 
 
-def _judge_masks(path: Path, contents: Sequence[Content], owners: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+def _judge_files(
+    files: Iterable[StoredFile],
+    unused: Collection[StoredFile],
+    contents: Sequence[Content],
+    named: Collection[StoredFile],
+) -> Iterator[tuple[StoredFile, Flaw]]:
+    """What is wrong with files by themselves, and beside each other; `named` are those of images that are known."""
+    for content in contents:
+        yield from ((content.file, flaw) for flaw in flaws(content))
+    yield from _judge_masks(contents, named)
+    yield from _unusual_sizes(contents)
+    for file in files:
+        if file in unused:
+            hint = f"Nothing needs be done, unless it is meant: masks are called ID{MASK}.png."
+            what = "is called like a mask of another image, and is used neither as image nor as mask"
+            yield file, Flaw("suspected-mask", what, hint, "remark")
+        elif file.inner.suffix.lower() in formats.UNREAD:
+            what = f"is a {file.inner.suffix} file, which is not read"
+            yield file, Flaw("unread-format", what, f"Save it as a {formats.NAMES} image.", "remark")
+        elif is_unread_archive(file):
+            what = "is an archive that is not read: only zip files are"
+            yield file, Flaw("unread-archive", what, "Extract it if images are missing.", "remark")
+
+
+def _judge_masks(contents: Sequence[Content], named: Collection[StoredFile]) -> Iterator[tuple[StoredFile, Flaw]]:
     """Masks that mark nothing or all, are not of the shape of their image, or have none."""
     images = {content.file.inner.stem: content for content in contents if not is_mask(content.file)}
     for mask in contents:
         if not is_mask(mask.file) or mask.problem is not None:
             continue
-        where = mask.file.listed(path)
         hint = "The explanations of this image cannot be scored by it."
         if mask.brightest < THRESHOLD:
             what = f"marks nothing: its largest value is {mask.brightest}"
-            yield Finding("empty-mask", where, what, f"{hint} A lesion is marked by 255.", "remark")
+            yield mask.file, Flaw("empty-mask", what, f"{hint} A lesion is marked by 255.", "remark")
         elif mask.darkest >= THRESHOLD:
-            what = "marks the whole image as lesion"
-            yield Finding("full-mask", where, what, hint, "remark")
+            yield mask.file, Flaw("full-mask", "marks the whole image as lesion", hint, "remark")
         image = images.get(_image_id(mask.file.inner))
-        if image is None:
-            if where in owners:
-                continue  # its image is missing, which has been said
-            yield Finding("orphaned-mask", where, "there is no image of it", IGNORED, "remark")
-        elif image.problem is None and not _alike(mask.size, image.size):
+        if image is None and mask.file not in named:  # of those, it has been said that the image is missing
+            yield mask.file, Flaw("orphaned-mask", "there is no image of it", IGNORED, "remark")
+        elif image is not None and image.problem is None and not _alike(mask.size, image.size):
             what = f"has {_shown(mask.size)} pixels, not the shape of its image of {_shown(image.size)}"
-            hint = "Restore the mask that belongs to this image."
-            yield Finding("mask-shape", where, what, hint, image_ids=owners.get(where, ()))
+            yield mask.file, Flaw("mask-shape", what, "Restore the mask that belongs to this image.")
 
 
-def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]:
+def _unusual_sizes(contents: Iterable[Content]) -> Iterator[tuple[StoredFile, Flaw]]:
     """Images of another size than nearly all others."""
     sound = [content for content in contents if content.problem is None and not is_mask(content.file)]
     sizes = Counter(content.size for content in sound)
@@ -289,24 +296,7 @@ def _unusual_sizes(path: Path, contents: Iterable[Content]) -> Iterator[Finding]
         if content.size != usual:
             what = f"has {_shown(content.size)} pixels, and {count} of {len(sound)} images have {_shown(usual)}"
             hint = "It is scaled like any other: compare it with the original."
-            yield Finding("unusual-size", content.file.listed(path), what, hint, "remark")
-
-
-def _unread(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
-    for file in files:
-        if file.inner.suffix.lower() in formats.UNREAD:
-            what = f"is a {file.inner.suffix} file, which is not read"
-            yield Finding("unread-format", file.listed(path), what, f"Save it as a {formats.NAMES} image.", "remark")
-        elif is_unread_archive(file):
-            what = "is an archive that is not read: only zip files are"
-            yield Finding("unread-archive", file.listed(path), what, "Extract it if images are missing.", "remark")
-
-
-def _unused(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
-    for file in files:
-        hint = f"Nothing needs be done, unless it is meant: masks are called ID{MASK}.png."
-        what = "is called like a mask of another image, and is used neither as image nor as mask"
-        yield Finding("suspected-mask", file.listed(path), what, hint, "remark")
+            yield content.file, Flaw("unusual-size", what, hint, "remark")
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:

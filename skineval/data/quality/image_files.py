@@ -38,18 +38,12 @@ class Content:
     sha256: str = ""  #: of the bytes; "" where they cannot be read
     problem: Flaw | None = None
     format: ImageFormat | None = None
-    width: int = 0
-    height: int = 0
+    size: tuple[int, int] = (0, 0)  #: width and height as it is meant to be seen
     mode: str = ""  #: Pillow's name for the kind of its pixels
     orientation: int = 1  #: as in EXIF: 1 is upright
     darkest: int = 0  #: grey level, 0 to 255
     brightest: int = 0
     ended: bool = True  #: whether its last bytes are those of a whole file
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height as it is meant to be seen."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 def examine(file: StoredFile) -> Content:
@@ -102,7 +96,7 @@ def flaws(content: Content) -> Iterator[Flaw]:
 
 
 def _decode(image: Image.Image, content: Content) -> Content:
-    content = replace(content, width=image.width, height=image.height, mode=image.mode)
+    mode = image.mode
     try:
         problem = problem_of(image)
         if problem is not None:
@@ -114,9 +108,12 @@ def _decode(image: Image.Image, content: Content) -> Content:
         raise
     except Exception as error:
         return replace(content, problem=_damage(error, content.ended))
+    orientation = orientation if orientation in range(1, 9) else 1
     return replace(
         content,
-        orientation=orientation if orientation in range(1, 9) else 1,
+        size=(image.height, image.width) if orientation >= 5 else image.size,
+        mode=mode,
+        orientation=orientation,
         darkest=int(grey.min()),
         brightest=int(grey.max()),
     )
