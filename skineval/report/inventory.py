@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, SYNTHETIC
-from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
+from skineval.data.quality.inventory import MAPPINGS, UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
 from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
 
@@ -152,11 +152,13 @@ def _values(found: Inventory) -> Iterator[Table]:
 def _prevalences(found: Inventory) -> Table:
     columns = (
         Column("mapping", "Called malignant by"),
-        (Column("classes", "Diagnoses"), lambda one: " + ".join(one.classes)),
+        Column("classes", "Diagnoses"),
         _IMAGES,
         Column("share", "Prevalence", "percent"),
     )
-    return tabulate("Malignant", found.prevalences, columns)
+    total = found.everything.images
+    rows = tuple(Row((name, " + ".join(MAPPINGS[name]), n, n / total)) for name, n in found.malignant.items())
+    return Table("Malignant", columns, rows)
 
 
 def _baselines(found: Inventory) -> Table:
@@ -166,10 +168,10 @@ def _baselines(found: Inventory) -> Table:
         Column("accuracy", "Accuracy", "percent"),
         Column("balanced_accuracy", "Balanced accuracy", "percent"),
     )
-    malignant = found.prevalences[0]
+    mapping, malignant = next(iter(found.malignant.items()))
     rows = (
         Row((found.majority, "dx7", found.majority_accuracy, found.majority_balanced_accuracy)),
-        Row(("benign", f"malignant ({malignant.mapping})", 1 - malignant.share, 0.5)),
+        Row(("benign", f"malignant ({mapping})", 1 - malignant / found.everything.images, 0.5)),
     )
     return Table("What trivial answers score", columns, rows)
 

@@ -106,11 +106,12 @@ def load(path: Path) -> LesionTable:
     source = _only([file for file in scan(path) if _is_medmnist(file)], path)
     images = {part: _images(npz.member(source, f"{prefix}_images")) for part, prefix in _PREFIXES.items()}
     labels = {part: _labels(source, f"{prefix}_labels", images[part]) for part, prefix in _PREFIXES.items()}
-    _check_identity(source, images)
+    sizes = {part: member.shape[0] for part, member in images.items()}
+    _check_identity(source, sizes)
     shape = _common_shape(list(images.values()))
     codes = np.concatenate(list(labels.values()))
-    parts = [part for part, member in images.items() for _ in range(member.shape[0])]
-    ids = [f"dermamnist_{part}_{n:07d}" for part, member in images.items() for n in range(member.shape[0])]
+    parts = [part for part, size in sizes.items() for _ in range(size)]
+    ids = [f"dermamnist_{part}_{n:07d}" for part, size in sizes.items() for n in range(size)]
     frame = bare_frame(ids, [DIAGNOSES[code] for code in codes])
     checksums = [zlib.crc32(record) for member in images.values() for record in member.records()]
     stride = images["train"].stride
@@ -118,7 +119,7 @@ def load(path: Path) -> LesionTable:
     return in_arrays(frame, unpacked, ((checksum, stride) for checksum in checksums)).table(
         NAME,
         f"{NAME} npz, {unpacked.kind}",
-        (*NOTES, *_odd_sizes(images)),
+        (*NOTES, *_odd_sizes(sizes)),
         licence=LICENCE,
         lesions_known=False,
         official=tuple(parts),
@@ -176,9 +177,8 @@ def _labels(path: Path, key: str, images: Member) -> NDArray[np.int64]:
     return values
 
 
-def _check_identity(path: Path, images: dict[str, Member]) -> None:
+def _check_identity(path: Path, sizes: dict[str, int]) -> None:
     """Refuse a file that may be another set of MedMNIST, of which the arrays are called and shaped alike."""
-    sizes = {part: member.shape[0] for part, member in images.items()}
     if sizes != SIZES and not path.name.lower().startswith(NAME.lower()):
         counts = ", ".join(f"{n} {part}" for part, n in sizes.items())
         raise DataError(
@@ -195,8 +195,7 @@ def _common_shape(members: Sequence[Member]) -> tuple[int, ...]:
     return shapes.pop()
 
 
-def _odd_sizes(images: dict[str, Member]) -> Iterator[str]:
-    sizes = {part: member.shape[0] for part, member in images.items()}
+def _odd_sizes(sizes: dict[str, int]) -> Iterator[str]:
     if sizes != SIZES:
         found, published = (", ".join(f"{n[part]:,} {part}" for part in SIZES) for n in (sizes, SIZES))
         yield f"not {NAME} as published: {found} images instead of {published}"

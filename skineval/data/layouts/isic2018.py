@@ -64,8 +64,7 @@ class _Truth:
     part: str  #: "" where its name does not say
     metadata: Metadata
     lesions_unknown: int  #: images of which no lesion is known, so that each counts as its own
-    unscored: bool  #: whether it names the image that is left out
-    quarantined: frozenset[str]  #: images that it names and that are in quarantine
+    named: frozenset[str]  #: all images that it names, those that are left out too
 
 
 def is_named(path: PurePath) -> bool:
@@ -93,7 +92,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     images, _ = pictures.find(files)
     groupings = _read_groupings(files)
     truths = [_read_truth(file, groupings, quarantined) for file in _truths(files, path)]
-    require_known(quarantined, [id_ for truth in truths for id_ in truth.quarantined], str(path))
+    require_known(quarantined, frozenset().union(*(truth.named for truth in truths)), str(path))
     absent = [truth for truth in truths if images.keys().isdisjoint(truth.metadata.frame["image_id"])]
     order = ["", *PARTS]
     present = sorted((truth for truth in truths if truth not in absent), key=lambda truth: order.index(truth.part))
@@ -177,10 +176,8 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
     for column in ("lesion_id", "dx_type"):
         grouped = raw["image_id"].map(groupings[column])
         raw[column] = raw[column].mask(raw[column] == "", grouped).fillna("")
-    passed_over = frozenset(raw["image_id"]) & frozenset(quarantined)
-    raw = raw[~raw["image_id"].isin(passed_over)]
-    unscored = raw["image_id"] == UNSCORED
-    raw = raw[~unscored]
+    named = frozenset(raw["image_id"])
+    raw = raw[~raw["image_id"].isin([UNSCORED, *quarantined])]
     unknown = raw["lesion_id"] == ""
     raw = raw.assign(lesion_id=raw["lesion_id"].mask(unknown, raw["image_id"]))
     part = _PART.search(file.inner.stem.lower())
@@ -189,8 +186,7 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
         part=PARTS_BY_NAME[part[1]] if part else "",
         metadata=clean(raw, file.name),
         lesions_unknown=int(unknown.sum()),
-        unscored=bool(unscored.any()),
-        quarantined=passed_over,
+        named=named,
     )
 
 
@@ -250,7 +246,7 @@ def _remarks(present: Sequence[_Truth], absent: Sequence[_Truth]) -> list[str]:
     """What a reader of any result must know of what was read."""
     notes = [note for truth in present for note in truth.metadata.notes]
     notes += [f"{truth.file.inner.name} is left out: none of its images is there" for truth in absent]
-    if any(truth.unscored for truth in present):
+    if any(UNSCORED in truth.named for truth in present):
         notes.append(f"{UNSCORED} is left out, as in the official scoring")
     unknown = {truth.part or truth.file.inner.name: truth.lesions_unknown for truth in present if truth.lesions_unknown}
     if unknown:

@@ -118,7 +118,11 @@ def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) 
 
     Rows of images in `quarantined` are left out before they are looked at; DataError for those that have no row.
     """
-    raw = leave_out(read_table(file), quarantined, file.name)
+    raw = read_table(file)
+    require_known(quarantined, raw["image_id"], file.name)
+    raw = raw[~raw["image_id"].isin(quarantined)]
+    if raw.empty:
+        raise DataError(f"All images of {file.name} are in quarantine.", "Restore the images.")
     metadata = clean(raw, file.name)
     silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
     notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
@@ -133,17 +137,6 @@ def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]
     raw, ragged = _parse_table(file, REQUIRED)
     raw = _completed(raw)
     return raw, (ragged, *_faults(raw))
-
-
-def leave_out(raw: pd.DataFrame, quarantined: Collection[str], name: str) -> pd.DataFrame:
-    """The rows of the table called `name` but for those of images in quarantine. Raises DataError for unknown ones."""
-    if not quarantined:
-        return raw
-    require_known(quarantined, raw["image_id"], name)
-    kept = raw[~raw["image_id"].isin(quarantined)]
-    if kept.empty:
-        raise DataError(f"All images of {name} are in quarantine.", "Restore the images.")
-    return kept
 
 
 def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataFrame:

@@ -59,13 +59,12 @@ def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int,
 
 
 def collect(
-    frame: pd.DataFrame, files: Iterable[StoredFile], path: Path, *, left_out: Collection[str] = ()
+    frame: pd.DataFrame, files: Sequence[StoredFile], path: Path, *, left_out: Collection[str] = ()
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
     Raises DataError naming the images that are not there, or there in several versions.
     """
-    files = list(files)
     images, _ = find(files)
     ids = frame["image_id"].tolist()
     collected = attach(frame, _match(ids, images, files, path), files)
@@ -75,12 +74,11 @@ def collect(
     return replace(collected, where=collected.where + copies, notes=(*ignored, *collected.notes))
 
 
-def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Iterable[StoredFile]) -> Collected:
+def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile]) -> Collected:
     """The files chosen for the rows of `frame`, with their masks among `files`.
 
     The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
     """
-    files = list(files)
     _, masks = find(files)
     known = _checksummed(chosen)
     mine = [file.inner.stem for file in known if file.inner.stem in masks]

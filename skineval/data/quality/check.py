@@ -95,9 +95,12 @@ def check(
         unreached = list(_attributed(unreached, rows))
         findings += _match(path, rows, used, contents, unreached)
     findings += unreached
-    table, refusal = _load(load, path)
-    if not _explained(findings, contents):
-        findings += refusal
+    table: LesionTable | None = None
+    try:
+        table = load(path)
+    except DataError as error:
+        if not _explained(findings, contents):
+            findings.append(_refusal("refused", path, error))
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):
@@ -144,14 +147,6 @@ def _read(
 def _decoded(contents: Iterable[Content], *, masks: bool) -> Decoded:
     mine = [content for content in contents if is_mask(content.file) == masks]
     return Decoded(len(mine), sum(content.problem is None for content in mine))
-
-
-def _load(load: Callable[[Path], LesionTable], path: Path) -> tuple[LesionTable | None, list[Finding]]:
-    """The data set as a bench would have it, or why it would not."""
-    try:
-        return load(path), []
-    except DataError as error:
-        return None, [_refusal("refused", path, error)]
 
 
 def _refusal(code: str, path: Path, error: DataError) -> Finding:

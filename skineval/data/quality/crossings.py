@@ -100,8 +100,8 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         protocol=claims.protocol,
         folds=split.folds,
         fingerprint=fingerprint,
-        parted_lesion_ids=_parted(parts, lesion_ids),
-        parted_lesions=_parted(parts, lesions),
+        parted_lesion_ids=_parted(split, lesion_ids),
+        parted_lesions=_parted(split, lesions),
         crossings=_crossings(parts, frame["dx"].to_numpy(), lesion_ids, lesions, contents[split.rows]),
         lesions_known=table.lesions_known,
         recorded=claims.fingerprint,
@@ -144,12 +144,7 @@ def _crossings(parts: NDArray[np.int64], dx: NDArray[np.object_], *units: NDArra
     return tuple(found)
 
 
-def _parted(parts: NDArray[np.int64], units: NDArray[np.str_]) -> int:
+def _parted(split: Split, units: NDArray[np.str_]) -> int:
     """Units with images in several parts, summed over folds."""
-    _, unit_of = np.unique(units, return_inverse=True)
-    total = 0
-    for part_of in parts:
-        present = np.zeros((unit_of.max() + 1, len(PARTS)), dtype=np.bool_)
-        present[unit_of, part_of] = True
-        total += int((present.sum(axis=1) > 1).sum())
-    return total
+    dealt = split.frame.assign(unit=np.tile(units, split.folds))
+    return int((dealt.groupby(["fold", "unit"])["part"].nunique() > 1).sum())

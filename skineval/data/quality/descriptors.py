@@ -61,21 +61,11 @@ class Placement:
 VIEWS = tuple(Placement(mirrored, turns, zoom) for zoom in ZOOMS for mirrored in (False, True) for turns in (0, 1))
 
 
-@dataclass(frozen=True, eq=False)
-class Descriptors:
-    """(v, n, d) float32 for `VIEWS` of each image, of length 1: the inner product says how alike two images are."""
+def describe(pixels: NDArray[np.uint8], report: Callable[[int], None] = lambda done: None) -> Floats:
+    """The descriptors (v, n, d) float32 of images (n, SIDE, SIDE, 3) RGB, for each of `VIEWS` of each image.
 
-    views: Floats
-
-    @property
-    def plain(self) -> Floats:
-        """(n, d): the images as they are."""
-        plain: Floats = self.views[0]
-        return plain
-
-
-def describe(pixels: NDArray[np.uint8], report: Callable[[int], None] = lambda done: None) -> Descriptors:
-    """The descriptors of images (n, SIDE, SIDE, 3) RGB; `report` is called with the number of those described."""
+    Of length 1: the inner product says how alike two images are. `report` is called with the number of those described.
+    """
     n = len(pixels)
     mean, axes = _basis(pixels)
     views = np.empty((len(VIEWS), n, axes.shape[1]), dtype=np.float32)
@@ -86,7 +76,7 @@ def describe(pixels: NDArray[np.uint8], report: Callable[[int], None] = lambda d
             turned = view.turn(spectra[view.zoom]).reshape(len(grey), -1)
             views[place, start : start + len(grey)] = _unit((turned - mean) @ axes)
         report(start + len(grey))
-    return Descriptors(views)
+    return views
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> Floats:

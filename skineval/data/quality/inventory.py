@@ -46,16 +46,6 @@ class ClassCounts:
 
 
 @dataclass(frozen=True)
-class Prevalence:
-    """How many images a mapping calls malignant."""
-
-    mapping: str
-    classes: tuple[str, ...]
-    images: int
-    share: float  #: of all images; always saying "benign" is right for all others
-
-
-@dataclass(frozen=True)
 class Ages:
     """Ages in years, of the images where one is known."""
 
@@ -80,7 +70,7 @@ class Inventory:
     unknown: Counts  #: by column
     varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
     values: Mapping[str, Counts]  #: by column
-    prevalences: tuple[Prevalence, ...]
+    malignant: Mapping[str, int]  #: by those of `MAPPINGS`
     majority: str  #: the most frequent diagnosis
     official: tuple[tuple[str, Counts], ...]  #: by part of the data set's own split, images of each diagnosis
     headers: Headers | None
@@ -116,7 +106,7 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         unknown=tuple((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
         varying=tuple((column, _varying(frame, column)) for column in CONSTANT),
         values={column: _counts(frame[column]) for column in ("sex", "dataset", "localization")},
-        prevalences=tuple(_prevalence(frame, name, malignant) for name, malignant in MAPPINGS.items()),
+        malignant={name: int(frame["dx"].isin(classes).sum()) for name, classes in MAPPINGS.items()},
         majority=max(classes, key=lambda one: one.images).dx,
         official=_official(frame, table.official),
         headers=headers,
@@ -152,11 +142,6 @@ def _ages(column: pd.Series[float]) -> Ages | None:
 def _varying(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
     values = frame.groupby("group")[column].nunique(dropna=False)
     return tuple(sorted(map(str, values.index[values > 1])))
-
-
-def _prevalence(frame: pd.DataFrame, name: str, malignant: Sequence[str]) -> Prevalence:
-    images = int(frame["dx"].isin(malignant).sum())
-    return Prevalence(name, tuple(malignant), images, images / len(frame))
 
 
 def _official(frame: pd.DataFrame, parts: Sequence[str] | None) -> tuple[tuple[str, Counts], ...]:

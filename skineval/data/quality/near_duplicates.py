@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.terms import Progress
-from skineval.data.quality.descriptors import VIEWS, Descriptors, Placement, describe, relief, same_way_up, to_grey
+from skineval.data.quality.descriptors import VIEWS, Floats, Placement, describe, relief, same_way_up, to_grey
 
 Rows = NDArray[np.int64]
 
@@ -130,29 +130,29 @@ class Likeness:
         )
 
 
-def compare(descriptors: Descriptors, first: Rows, second: Rows) -> Likeness:
+def compare(descriptors: Floats, first: Rows, second: Rows) -> Likeness:
     """How alike the images of each pair of rows are, (p,) each, over all views of either."""
     value = np.full(len(first), -np.inf, dtype=np.float32)
     place = np.zeros(len(first), dtype=np.int64)
     moved = np.zeros(len(first), dtype=np.bool_)
-    for number, view in enumerate(descriptors.views):
+    for number, view in enumerate(descriptors):
         for first_moves, (moving, fixed) in enumerate(((second, first), (first, second))):
-            alike = np.einsum("pd,pd->p", view[moving], descriptors.plain[fixed])
+            alike = np.einsum("pd,pd->p", view[moving], descriptors[0, fixed])
             better = alike > value
             value[better], place[better], moved[better] = alike[better], number, bool(first_moves)
     return Likeness(first, second, value, place, moved)
 
 
-def _neighbours(descriptors: Descriptors, lesion_of: Rows, report: Callable[[int], None]) -> tuple[Rows, Rows]:
+def _neighbours(descriptors: Floats, lesion_of: Rows, report: Callable[[int], None]) -> tuple[Rows, Rows]:
     """Every image with its nearest ones of other lesions, each pair once, the smaller row first."""
-    plain, n = descriptors.plain, len(descriptors.plain)
+    plain, n = descriptors[0], descriptors.shape[1]
     count = min(NEIGHBOURS, n - 1)
     pairs = []
     for start in range(0, n, BLOCK):
         rows = np.arange(start, min(start + BLOCK, n))
-        alike = descriptors.plain[rows] @ plain.T
+        alike = plain[rows] @ plain.T
         product = np.empty_like(alike)
-        for view in descriptors.views[1:]:
+        for view in descriptors[1:]:
             np.maximum(alike, np.matmul(view[rows], plain.T, out=product), out=alike)
         alike[lesion_of[rows, None] == lesion_of] = -np.inf
         nearest = np.argpartition(-alike, count - 1, axis=1)[:, :count]
@@ -177,7 +177,7 @@ def _usual(near: Likeness, n: int) -> NDArray[np.float32]:
     return usual
 
 
-def _random_contrast(descriptors: Descriptors, usual: NDArray[np.float32], group_of: Rows) -> NDArray[np.float32]:
+def _random_contrast(descriptors: Floats, usual: NDArray[np.float32], group_of: Rows) -> NDArray[np.float32]:
     """The contrast of pairs of different groups that are drawn by chance."""
     first, second = np.random.default_rng(0).integers(0, len(group_of), (2, RANDOM_PAIRS))
     parted = group_of[first] != group_of[second]
