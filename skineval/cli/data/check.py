@@ -11,7 +11,6 @@ from skineval.base.errors import ExitCode
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
 
 if TYPE_CHECKING:
-    from skineval.data.quality.check import Checked
     from skineval.values.lesion_table import LesionTable
 
 EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
@@ -39,6 +38,7 @@ def check(
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
     from skineval.cli.board import counting
+    from skineval.data import quarantine as quarantines
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
     from skineval.report.findings import all_findings, findings_table
@@ -59,7 +59,12 @@ def check(
         n = manifests.write(write_manifest, checked.checksums, replace=force)
         say(f"Manifest: {n} checksums in {write_manifest}", quiet)
     if quarantine is not None:
-        _write_quarantine(quarantine, checked, force, quiet)
+        listed = quarantines.collect(checked.findings)
+        quarantines.write(quarantine, listed, replace=force)
+        say(f"Quarantine: {len(listed)} images in {quarantine}", quiet)
+        others = sum(not finding.image_ids for finding in checked.errors)
+        if others:
+            say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)
 
@@ -69,14 +74,3 @@ def _load(path: Path) -> LesionTable:
     from skineval.grid.sources import load_table
 
     return load_table(str(path), load_catalog())[0]
-
-
-def _write_quarantine(path: Path, checked: Checked, force: bool, quiet: bool) -> None:
-    from skineval.data import quarantine
-
-    listed = quarantine.collect(checked.findings)
-    quarantine.write(path, listed, replace=force)
-    say(f"Quarantine: {len(listed)} images in {path}", quiet)
-    others = sum(not finding.image_ids for finding in checked.errors)
-    if others:
-        say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)

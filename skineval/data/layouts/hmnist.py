@@ -90,8 +90,13 @@ def _shape(file: StoredFile) -> tuple[int, ...]:
 
 
 def _read(file: StoredFile, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Pixels (N, *shape) and labels (N,)."""
-    blocks = list(_blocks(file, math.prod(shape) + 1))
+    """Pixels (N, *shape) and labels (N,); a label is a cell like the pixels."""
+    blocks = []
+    with _opened(file) as lines:
+        lines.readline()
+        numbered = ((row, line) for row, line in enumerate(lines, start=2) if line.strip())
+        while block := dict(islice(numbered, ROWS)):
+            blocks.append(_parse(file.name, block, math.prod(shape) + 1))
     if not blocks:
         raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
     cells = np.concatenate(blocks)
@@ -104,15 +109,6 @@ def _read(file: StoredFile, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], 
         file.name,
     )
     return np.ascontiguousarray(cells[:, :-1]).reshape(-1, *shape), labels
-
-
-def _blocks(file: StoredFile, columns: int) -> Iterator[NDArray[np.uint8]]:
-    """The cells below the header, (n, columns) at a time; a label is a cell like the pixels."""
-    with _opened(file) as lines:
-        lines.readline()
-        numbered = ((row, line) for row, line in enumerate(lines, start=2) if line.strip())
-        while block := dict(islice(numbered, ROWS)):
-            yield _parse(file.name, block, columns)
 
 
 def _parse(name: str, block: Mapping[int, str], columns: int) -> NDArray[np.uint8]:

@@ -92,7 +92,8 @@ def check(
     used = [file for file in files if file not in unused]
     contents, sums = _read(path, files, unused, promised or {}, checksums or promised is not None, progress)
     if rows is not None:
-        unreached = list(_attributed(unreached, rows))
+        about = [(finding, _image_id(PurePath(finding.where))) for finding in unreached]
+        unreached = [replace(one, image_ids=(id_,)) if id_ in rows.numbers else one for one, id_ in about]
         findings += _match(path, rows, used, contents, unreached)
     findings += unreached
     table: LesionTable | None = None
@@ -225,13 +226,6 @@ def _owners(files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable 
         if file is not None
     }
     return {file: ids[file.path, file.member] for file in files if (file.path, file.member) in ids}
-
-
-def _attributed(findings: Iterable[Finding], rows: _Rows) -> Iterator[Finding]:
-    """Findings on files and members of archives with the image that they are about."""
-    for finding in findings:
-        id_ = _image_id(PurePath(finding.where))
-        yield replace(finding, image_ids=(id_,)) if id_ in rows.numbers else finding
 
 
 def _judge_files(

@@ -108,11 +108,9 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,
     )
-    return found if table.siblings_known else _silent(found)
-
-
-def _silent(found: Parting) -> Parting:
-    """Without the zeros that are counted of lesions where no two images are known to show one."""
+    if table.siblings_known:
+        return found
+    # No zeros where no two images are known to show one lesion.
     crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
     return replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
 
