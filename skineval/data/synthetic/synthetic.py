@@ -153,23 +153,20 @@ class PaintedImages:
 
 def _lesions(images: int, seed: int) -> list[tuple[str, int]]:
     """Diagnosis and number of images of every lesion, in random order."""
-    sizes = _class_sizes(images)
-    lesions = [(dx, repeats) for dx in DIAGNOSES for repeats in _repeats(dx, sizes[dx], _fewest_lesions(images))]
+    fewest = min(6, images // 20)
+    sizes = _class_sizes(images, fewest)
+    lesions = [(dx, repeats) for dx in DIAGNOSES for repeats in _repeats(dx, sizes[dx], fewest)]
     order = np.random.default_rng((seed, 0)).permutation(len(lesions))
     return [lesions[k] for k in order]
 
 
-def _fewest_lesions(images: int) -> int:
-    return min(6, images // 20)
-
-
-def _class_sizes(images: int) -> dict[str, int]:
-    """Images of each diagnosis: HAM10000's shares, with enough for a few lesions; nevi are what remains."""
+def _class_sizes(images: int, fewest: int) -> dict[str, int]:
+    """Images of each diagnosis: HAM10000's shares, with enough for `fewest` lesions; nevi are what remains."""
     total = sum(population.images for population in _POPULATIONS.values())
     sizes = {}
     for dx, population in _POPULATIONS.items():
         repeats = population.images / sum(population.repeats)
-        sizes[dx] = max(round(images * population.images / total), round(_fewest_lesions(images) * repeats))
+        sizes[dx] = max(round(images * population.images / total), round(fewest * repeats))
     sizes["nv"] += images - sum(sizes.values())
     return sizes
 
