@@ -95,15 +95,10 @@ class _Layout:
     time: Callable[[float], str]  #: how a time is written, and how long that gets
     longest: int
 
-    def widths(self, epoch: int) -> tuple[int, ...]:
-        """The columns of each figure, where the longest count of epochs takes so many."""
-        least = (epoch, 5, 5, 6, self.longest)
-        return tuple(max(len(head), n) if head else 0 for head, n in zip(self.heads, least, strict=True))
-
     def line(self, words: tuple[str, ...], epoch: int) -> str:
-        """The figures of a row in their columns."""
-        placed = [word.rjust(width) for word, width in zip(words, self.widths(epoch), strict=True) if width]
-        return (" " * self.gap).join(placed)
+        """The figures of a row in their columns, where the longest count of epochs takes so many."""
+        columns = zip(words, self.heads, (epoch, 5, 5, 6, self.longest), strict=True)
+        return (" " * self.gap).join(word.rjust(max(len(head), n)) for word, head, n in columns if head)
 
 
 def _clock(seconds: float) -> str:

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from skineval.values.runspec import RunSpec
 
-
-def now() -> float:
-    """Seconds by a clock that is never set back."""
-    return time.monotonic()
+now = time.monotonic  #: seconds by a clock that is never set back
 
 
 @dataclass(eq=False)
@@ -61,12 +58,10 @@ class Forecast:
         self._running: dict[str, tuple[RunSpec, float]] = {}
         self._known: dict[tuple[str, bool], list[float]] = {}  # seconds of cells that have ended
         self._jobs = 1
-        seen: set[str] = set()
-        self._sharing: set[str] = set()  # cells whose network an earlier one trains
-        for cell in cells:
-            if cell.network_id in seen:
-                self._sharing.add(cell.run_id)
-            seen.add(cell.network_id)
+        first = {cell.network_id: cell.run_id for cell in reversed(cells)}
+        self._sharing = {cell.run_id for cell in cells}.difference(
+            first.values()
+        )  # whose network an earlier one trains
 
     def started(self, cell: RunSpec) -> None:
         """A cell begins to run."""

@@ -7,7 +7,7 @@ columns leave no room for words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -80,7 +80,7 @@ def _words(text: str) -> Text:
 
 def _body(rows: Sequence[tuple[Text, Text]], width: int) -> RenderableType:
     if width < NARROW:
-        return Group(*_stacked(rows))
+        return Group(*(part for flag, words in rows for part in (flag, Padding(words, (0, 0, 0, 4)))))
     grid = Table.grid(padding=(0, 2, 0, 0))
     longest = max(flag.cell_len for flag, _ in rows)
     grid.add_column(width=min(longest, MOST), overflow="fold")
@@ -88,9 +88,3 @@ def _body(rows: Sequence[tuple[Text, Text]], width: int) -> RenderableType:
     for row in rows:
         grid.add_row(*row)
     return grid
-
-
-def _stacked(rows: Sequence[tuple[Text, Text]]) -> Iterator[RenderableType]:
-    for flag, words in rows:
-        yield flag
-        yield Padding(words, (0, 0, 0, 4))

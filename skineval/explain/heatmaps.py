@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -26,13 +27,12 @@ def gradcam(model: nn.Module, layers: nn.Module | Sequence[nn.Module], images: T
     adds to the logit, at whatever resolution it has seen the image.
     """
     layers = [layers] if isinstance(layers, nn.Module) else list(layers)
-    with ExitStack() as stack, torch.enable_grad():
-        caught = [stack.enter_context(_Activations(layer)) for layer in layers]
+    with _caught(layers) as caught, torch.enable_grad():
         model.eval()
         # A copy that wants gradients: the maps are then defined even for a network whose weights are frozen.
         logits = model(images.detach().clone().requires_grad_(True))
         score = logits.gather(1, targets.view(-1, 1)).sum()
-        activations = [one.maps() for one in caught]
+        activations = list(map(_maps, caught))
         gradients = torch.autograd.grad(score, activations)
     maps = [
         (gradient.mean(dim=(2, 3), keepdim=True) * activation.detach()).sum(dim=1, keepdim=True).float()
@@ -47,11 +47,10 @@ def gradcam(model: nn.Module, layers: nn.Module | Sequence[nn.Module], images: T
 
 def resolution(model: nn.Module, layers: Sequence[nn.Module], images: Tensor) -> tuple[int, int]:
     """Rows and columns of the maps at the finest of the `layers`, for images (N, 3, H, W); 1 x 1 points nowhere."""
-    with ExitStack() as stack, torch.no_grad():
-        caught = [stack.enter_context(_Activations(layer)) for layer in layers]
+    with _caught(layers) as caught, torch.no_grad():
         model.eval()
         model(images[:1])
-        rows, columns = max((one.maps().shape[-2:] for one in caught), key=lambda shape: shape.numel())
+        rows, columns = max((_maps(one).shape[-2:] for one in caught), key=lambda shape: shape.numel())
     return rows, columns
 
 
@@ -82,29 +81,26 @@ def cam_layer(model: nn.Module, path: str | None) -> nn.Module:
     return convolutions[-1]
 
 
-class _Activations:
-    """Catches what a module returns; what comes after gets a copy, so that nothing changes it in place."""
+@contextmanager
+def _caught(layers: Sequence[nn.Module]) -> Iterator[list[object]]:
+    """What each module returns, once it has run; what comes after gets a copy, so that nothing changes it in place."""
+    caught: list[object] = [None] * len(layers)
 
-    def __init__(self, layer: nn.Module) -> None:
-        self._value: object = None
-        self._layer = layer
-
-    def __enter__(self) -> _Activations:
-        self._handle = self._layer.register_forward_hook(self._keep)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.remove()
-
-    def maps(self) -> Tensor:
-        """What was caught; raises CellError where it is not maps (N, C, H, W)."""
-        if isinstance(self._value, Tensor) and self._value.ndim == 4:
-            return self._value
-        raise CellError("The layer Grad-CAM reads does not return maps (N, C, H, W); `cam_layer` is wrong.")
-
-    def _keep(self, _: nn.Module, __: object, output: object) -> object:
-        self._value = output
+    def keep(place: int, _: nn.Module, __: object, output: object) -> object:
+        caught[place] = output
         return output.clone() if isinstance(output, Tensor) else output
+
+    with ExitStack() as stack:
+        for place, layer in enumerate(layers):
+            stack.enter_context(layer.register_forward_hook(partial(keep, place)))
+        yield caught
+
+
+def _maps(caught: object) -> Tensor:
+    """What a layer has returned; raises CellError where it is not maps (N, C, H, W)."""
+    if isinstance(caught, Tensor) and caught.ndim == 4:
+        return caught
+    raise CellError("The layer Grad-CAM reads does not return maps (N, C, H, W); `cam_layer` is wrong.")
 
 
 def _upsampled(maps: Tensor, size: torch.Size) -> Tensor:

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from skineval.base.codec import read_json, to_plain, write_json
 from skineval.base.errors import DataError
 from skineval.base.terms import DONE, FAILED
 from skineval.grid.folder import CellFolder
+from skineval.values.measures import system_name
 from skineval.values.runspec import RunSpec
 
-CELL_COLUMNS = (
-    "run_id",
-    "model",
-    "imbalance",
-    "fold",
-    "seed",
-    "status",
-    "reason",
-    "seconds",
-    "images_per_second",
-    "device",
-)
+
+@dataclass(frozen=True)
+class GridCell:
+    """One row of cells.csv."""
+
+    run_id: str
+    model: str
+    imbalance: str
+    fold: int
+    seed: int
+    status: str
+    reason: str
+    seconds: float
+    images_per_second: float  #: NaN of a cell that did not finish
+    device: str
+
+    @property
+    def system(self) -> str:
+        """The system it belongs to."""
+        return system_name(self.model, self.imbalance)
+
+    @property
+    def done(self) -> bool:
+        """Whether it finished."""
+        return self.status == DONE
+
+
+CELL_COLUMNS = tuple(column.name for column in fields(GridCell))
 
 
 @dataclass(frozen=True)
@@ -65,8 +83,9 @@ class CellRecord:
     def row(self) -> dict[str, object]:
         """The cell's row of cells.csv."""
         spec = self.spec
-        values = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.remarks)
-        return dict(zip(CELL_COLUMNS, (*values, self.seconds, self.images_per_second, self.device), strict=True))
+        names = (spec.run_id, str(spec.model), str(spec.imbalance), spec.fold, spec.seed, self.status, self.remarks)
+        speed = math.nan if self.images_per_second is None else self.images_per_second
+        return asdict(GridCell(*names, self.seconds, speed, self.device))
 
 
 def failed(folder: CellFolder, spec: RunSpec, reason: str, seconds: float, device: str) -> CellRecord:

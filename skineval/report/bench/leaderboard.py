@@ -6,39 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from skineval.base.terms import DONE, PRIMARY, SYNTHETIC
+from skineval.base.terms import PRIMARY, SYNTHETIC
+from skineval.grid.cell.record import GridCell
 from skineval.grid.evaluation import Evaluation
 from skineval.grid.measuring import systems
 from skineval.measure.comparisons import best_first, missing_folds
 from skineval.report.document import formatting
 from skineval.values.measures import Difference, Score, rows, system_name
 from skineval.values.result import BenchResult, EnsembleResult, ExternalTest
-
-
-@dataclass(frozen=True)
-class GridCell:
-    """One row of cells.csv."""
-
-    run_id: str
-    model: str
-    imbalance: str
-    fold: int
-    seed: int
-    status: str
-    reason: str
-    seconds: float
-    images_per_second: float
-    device: str
-
-    @property
-    def system(self) -> str:
-        """The system it belongs to."""
-        return system_name(self.model, self.imbalance)
-
-    @property
-    def done(self) -> bool:
-        """Whether it finished."""
-        return self.status == DONE
 
 
 @dataclass(frozen=True, eq=False)

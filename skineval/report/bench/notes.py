@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 
 from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED
+from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
-from skineval.report.bench.leaderboard import GridCell, Leaderboard
+from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.values.result import EnsembleResult
 

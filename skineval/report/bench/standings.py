@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skineval.base.terms import PRIMARY, UNDECIDED
+from skineval.grid.cell.record import GridCell
 from skineval.report.bench import notes
-from skineval.report.bench.leaderboard import GridCell, Leaderboard
+from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.tables import Cell, Column, Row, Shared, Shows, Table, tabulate
 from skineval.values.measures import Difference, Score
@@ -235,15 +236,16 @@ def _by_system(
 
     Columns without any figure are left out.
     """
+    baselines = board.baselines
     marks = {
         best: ("best", ""),
         **{system: ("unranked", notes.why_unranked(folds)) for system, folds in board.unranked.items()},
         **unfinished,
-        **dict.fromkeys(board.baselines, ("baseline", "")),
+        **dict.fromkeys(baselines, ("baseline", "")),
     }
-    named: Shows[str] = (_SYSTEM, lambda name: f"{name} (baseline)" if name in board.baselines else name)
+    named: Shows[str] = (_SYSTEM, lambda name: f"{name} (baseline)" if name in baselines else name)
     filled: list[Shows[str]] = [(column, values.get) for column, values in columns if values]
-    names = (*board.systems, *unfinished, *board.baselines)
+    names = (*board.systems, *unfinished, *baselines)
 
     def mark(name: str) -> tuple[str, str]:
         return marks.get(name, ("plain", ""))

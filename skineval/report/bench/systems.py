@@ -23,11 +23,6 @@ class System:
     cells: tuple[CellResult, ...] = ()  #: none of an ensemble: those of its members are not its own
 
     @property
-    def n_cells(self) -> int:
-        """How many cells stand behind it."""
-        return sum(one.n_cells for one in self.predictions)
-
-    @property
     def test(self) -> Predictions:
         """The test images of all cells, one after the other; an image occurs once for each seed and copy."""
         return concatenated([one.select("test") for one in self.predictions])

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from skineval.report.document import formatting
+from skineval.report.document.blocks import (
+    NARROW_PAGE,
+    Block,
+    Bullets,
+    Facts,
+    Figure,
+    Fold,
+    Links,
+    Paragraph,
+    Report,
+)
 from skineval.report.document.tables import Cell, Shared, Table, format_row, glossary
-
-if TYPE_CHECKING:
-    from skineval.report.document.blocks import Block, Report
 
 _RULES = {"left": ":--", "right": "--:"}
 
@@ -46,9 +53,6 @@ def _parts(report: Report) -> Iterator[str]:
 
 
 def _block(block: Block) -> Iterator[str]:
-    # Imported late: the console renders tables by this module, and a document brings pandas with it.
-    from skineval.report.document.blocks import NARROW_PAGE, Bullets, Facts, Figure, Fold, Links, Paragraph
-
     match block:
         case Paragraph(words, weighty):
             yield f"**{formatting.markdown(words)}**" if weighty else formatting.markdown(words)
