@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from skineval.report.bench.bench import build
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Figure, Report
-from skineval.report.figures import draw
+from skineval.report.document.blocks import Figure, LeftOut, Report
+from skineval.report.figures import confusion, forest, reliability, roc, training
+from skineval.report.figures.galleries import photographs
+from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import Drawn
 from skineval.values.result import BenchResult, CellResult
 
@@ -45,6 +47,23 @@ def _prepare(bench: BenchResult) -> Prepared:
     panels = {cell.run_id: _panels(bench.folder, cell, bench.warnings) for cell in bench.finished}
     drawn = {file: data for item in items if isinstance(item, Drawn) for file, data in item.files.items()}
     return Prepared(build(bench, figures, panels), drawn, bench.folder)
+
+
+def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
+    """Every figure of the bench, in the order of the report; and what could not be drawn."""
+    scene = scene_of(bench)
+    if scene.board.systems:
+        yield forest.overview(scene)
+        yield forest.recall(scene)
+    if scene.systems:
+        yield roc.draw(scene)
+        yield reliability.draw(scene)
+    for system in scene.systems:
+        yield confusion.draw(system, scene)
+        if system.cells:
+            yield training.draw(system, scene)
+    if scene.systems:
+        yield from photographs(scene.systems[0], bench)
 
 
 def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figure]:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
+from skineval.report.document import blocks as parts
 from skineval.report.document import formatting
-from skineval.report.document.blocks import (
-    NARROW_PAGE,
-    Block,
-    Bullets,
-    Facts,
-    Figure,
-    Fold,
-    Links,
-    Paragraph,
-    Report,
-)
+from skineval.report.document.blocks import Block, Report
 from skineval.report.document.tables import Cell, Shared, Table, format_row, glossary
 
 _RULES = {"left": ":--", "right": "--:"}
@@ -54,25 +45,26 @@ def _parts(report: Report) -> Iterator[str]:
 
 def _block(block: Block) -> Iterator[str]:
     match block:
-        case Paragraph(words, weighty):
+        case parts.Paragraph(words, weighty):
             yield f"**{formatting.markdown(words)}**" if weighty else formatting.markdown(words)
-        case Bullets(items):
+        case parts.Bullets(items):
             yield "\n".join(f"- {formatting.markdown(item)}" for item in items)
-        case Facts(items):
+        case parts.Facts(items):
             lines = [_line([formatting.markdown(name), formatting.markdown(value)]) for name, value in items]
             yield "\n".join(["| | |", "| :-- | :-- |", *lines])
-        case Figure():
+        case parts.Figure():
             picture = f"![{formatting.markdown(block.alt)}]({quote(block.file)})"
             if block.narrow:  # what shows no HTML shows the picture inside
-                picture = f'<picture><source media="{NARROW_PAGE}" srcset="{quote(block.narrow)}">{picture}</picture>'
+                source = f'<source media="{parts.NARROW_PAGE}" srcset="{quote(block.narrow)}">'
+                picture = f"<picture>{source}{picture}</picture>"
             yield picture
             yield f"*{formatting.markdown(block.caption)}*"
-        case Links(words, files):
+        case parts.Links(words, files):
             links = (f"[{formatting.markdown(file.rpartition('/')[2])}]({quote(file)})" for file in files)
             yield f"{formatting.markdown(words)} {', '.join(links)}"
         case Table():
             yield "\n".join(table_lines(block))
-        case Fold(title, blocks, opened):
+        case parts.Fold(title, blocks, opened):
             yield f"<details{' open' * opened}><summary>{formatting.markup(title)}</summary>"
             for inner in blocks:
                 yield from _block(inner)

@@ -20,8 +20,8 @@ from skineval.report.bench.notes import members
 from skineval.report.bench.systems import ranked
 from skineval.report.document import console, formatting, html, tables
 from skineval.report.document.tables import Row, Table
-from skineval.report.figures import draw
 from skineval.report.figures.style import Drawn
+from skineval.report.prepare import draw
 from skineval.report.split_table import parts_table
 from skineval.values.predictions import EVERY_FOLD
 from skineval.values.result import BenchResult, CellResult, EnsembleResult

@@ -16,9 +16,10 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from skineval.base import scheme
-from skineval.report.figures import draw, forest, style, training
+from skineval.report.figures import forest, style, training
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import NARROW, Drawn
+from skineval.report.prepare import draw
 from skineval.values.measures import Score
 from skineval.values.result import BenchResult
 
