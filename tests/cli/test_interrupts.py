@@ -15,7 +15,7 @@ def interrupted(*_, **__):
         (("doctor",), "skineval.api.diagnosis"),
         (("bench", "demo"), "skineval.api.request"),
         (("list", "models"), "skineval.catalog.catalog.load_catalog"),
-        (("evaluate", "no-file.csv"), "skineval.api.evaluation"),
+        (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
