@@ -19,21 +19,32 @@ def cache_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A folder whose files have names of their own: `predictions = File("predictions.csv")`."""
+class Place:
+    """Where files lie that have names of their own: `predictions = File("predictions.csv")`."""
 
     path: Path
 
+    def named(self, name: str) -> Path:
+        """The file of that name."""
+        raise NotImplementedError
+
+
+class Folder(Place):
+    """A folder with such files."""
+
+    def named(self, name: str) -> Path:
+        return self.path / name
+
 
 class File:
-    """A file of a folder, there or not: what stands behind it is its place."""
+    """A file of a place, there or not: what stands behind it is where it lies."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     @overload
-    def __get__(self, folder: None, kind: type) -> File: ...
+    def __get__(self, place: None, kind: type) -> File: ...
     @overload
-    def __get__(self, folder: Folder, kind: type) -> Path: ...
-    def __get__(self, folder: Folder | None, kind: type) -> File | Path:
-        return self if folder is None else folder.path / self._name
+    def __get__(self, place: Place, kind: type) -> Path: ...
+    def __get__(self, place: Place | None, kind: type) -> File | Path:
+        return self if place is None else place.named(self._name)

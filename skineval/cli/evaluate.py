@@ -41,9 +41,11 @@ def evaluate(
     from skineval.grid.evaluation import evaluate as score
     from skineval.report.bench import standings
     from skineval.report.bench.leaderboard import scored
+    from skineval.report.document import formatting
 
     catalog = loaded_catalog(quiet)
     found = score(predictions, truth, catalog, part=part, classes=classes, protocol=protocol, replicates=replicates)
-    for remark in found.remarks if format is Format.CSV and not quiet else ():  # a CSV file has no footnotes
+    told = (*map(formatting.stamp_meaning, found.stamps), *found.remarks)
+    for remark in told if format is Format.CSV and not quiet else ():  # a CSV file has no title and no footnotes
         warn(remark)
     print_table(standings.scores(scored(found, replicates), found.remarks), format)

@@ -221,7 +221,10 @@ def _require_header(columns: Sequence[str], number: int, lengths: Collection[int
 def columns_of(start: bytes) -> tuple[str, ...]:
     """The names of the columns in the first bytes of a table, in lower case, as far as they go; () of what is none."""
     text = start.decode(_encoding(start), "replace").strip()
-    fields = next(csv.reader(text.splitlines()[:1], delimiter=_separator(text), skipinitialspace=True), [])
+    declared = _DECLARED.match(text)
+    text = text[declared.end() :] if declared else text
+    separator = declared[1] if declared else _separator(text)
+    fields = next(csv.reader(text.splitlines()[:1], delimiter=separator, skipinitialspace=True), [])
     return tuple(field.strip().lower() for field in fields)
 
 

@@ -17,6 +17,7 @@ from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable, read_file
 from skineval.grid.folder import BenchFolder, read_environment, read_external
+from skineval.grid.tables import read_groups
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
 from skineval.measure.predictions import read_predictions
@@ -46,6 +47,7 @@ class Origin:
 
     stamps: tuple[str, ...] = ()
     lesions_known: bool = True
+    groups: Mapping[str, str] | None = None  #: lesion id -> its group; None: only what is known of image ids
 
 
 def origin(predictions: Path) -> Origin:
@@ -58,11 +60,12 @@ def origin(predictions: Path) -> Origin:
         bench = BenchFolder(cell.parent.parent)
         if cell.parent.name == "cells" and bench.environment.is_file():
             environment = read_environment(bench)
-            stamps, known = environment.stamps, environment.data.lesions_known
+            stamps, known, images = environment.stamps, environment.data.lesions_known, bench.split
             if external:
-                about = read_external(bench.external(external))
+                test = bench.external(external)
+                about, images = read_external(test), test.images
                 stamps, known = (*stamps, *[SYNTHETIC] * about.synthetic), about.lesions_known
-            return Origin(tuple(dict.fromkeys(stamps)), known)
+            return Origin(tuple(dict.fromkeys(stamps)), known, read_groups(images))
     return Origin()
 
 
@@ -94,7 +97,7 @@ def evaluate(
     cells = read_predictions(
         table,
         classes=submission.classes,
-        groups=_groups(table.frame),
+        groups=around.groups or _groups(table.frame),
         copies=protocol == OVERSAMPLE_FIRST,
         scores=truth is not None,
     )

@@ -12,6 +12,7 @@ from skineval.values.environment import Environment
 from skineval.values.result import ExternalData
 
 FIGURES = "figures"
+OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
 
 
 @dataclass(frozen=True)

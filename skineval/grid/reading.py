@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skineval.base.codec import RESTORE
 from skineval.base.errors import DataError
-from skineval.base.terms import DONE, OVERSAMPLE_FIRST
-from skineval.grid.cell.record import CellRecord, read_cell
+from skineval.base.terms import DONE, NOT_RUN, OVERSAMPLE_FIRST
+from skineval.data.splits.split import fingerprint
+from skineval.grid.cell.record import CellRecord, read_cell, stands
 from skineval.grid.ensembles import FOLDS, ensembles
-from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment, read_external
+from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_environment, read_external
 from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
@@ -23,6 +25,8 @@ from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
 
 M = TypeVar("M", bound=Measured)
+
+GONE = "it was done, and its folder is gone"
 
 
 def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
@@ -37,11 +41,15 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     recipe = read_own_recipe(folder)
     environment = read_environment(folder)
     split = read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
+    if fingerprint(split, environment.split.protocol) != environment.split.fingerprint:
+        raise DataError(f"{folder.split} is not as the bench wrote it.", RESTORE)
     cells = read_cells_table(folder)
     groups = dict(zip(split["lesion_id"], split["group"], strict=True))
     classes = environment.classes
-    records = [read_cell(folder.cell(str(run_id))) for run_id in cells["run_id"]]
-    done = [record for record in records if record is not None and record.status == DONE]
+    records = {run_id: read_cell(folder.cell(run_id)) for run_id in cells["run_id"]}
+    done = [record for record in records.values() if record is not None and record.status == DONE]
+    gone = cells["status"].eq(DONE) & ~cells["run_id"].isin([record.spec.run_id for record in done])
+    cells.loc[gone, ["status", "reason"]] = NOT_RUN, GONE
     copies = recipe.protocol == OVERSAMPLE_FIRST
     finished = [_cell_result(folder, record, classes, groups, copies) for record in done]
     predictions = {cell.run_id: cell.predictions for cell in finished}
@@ -68,6 +76,8 @@ def read_own_recipe(folder: BenchFolder) -> Recipe:
     """The recipe of a bench; raises DataError where there is no bench."""
     if not folder.path.is_dir():
         raise DataError(f"There is no folder {folder.path}.", "Give the folder `bench` wrote to; it says which.")
+    if (folder.path / OF_A_SEARCH).is_file():
+        raise DataError(f"{folder.path} holds a search for settings.", f"Bench what it found: {folder.recipe}.")
     if not folder.recipe.is_file():
         raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
     return make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
@@ -106,6 +116,8 @@ def _cell_result(
     folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str], copies: bool
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
+    if not stands(record, cell, cell.predictions):
+        raise DataError(f"{cell.predictions} is not as the bench wrote it.", RESTORE)
     return CellResult(
         run_id=record.spec.run_id,
         model=str(record.spec.model),

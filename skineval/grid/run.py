@@ -29,7 +29,7 @@ from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspa
 from skineval.grid.conclude import conclude, conclusion_stands
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
 from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
-from skineval.grid.folder import BenchFolder, read_environment, read_external
+from skineval.grid.folder import OF_A_SEARCH, BenchFolder, read_environment, read_external
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.reading import load_bench
@@ -40,7 +40,6 @@ from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult
 from skineval.values.runspec import RunSpec
 
-_OF_A_SEARCH = "search.json"  #: what a search leaves in its folder, and a bench does not
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
 
 
@@ -105,7 +104,13 @@ class Run:
     def open_external(self, external: External, pixels: PixelStore) -> ExternalImages:
         """The decoded images of an external test without those that the bench knows; says which those are on disk."""
         table = external.table
-        opened = open_pixels(table, self.prepared.recipe, self.report)
+        try:
+            opened = open_pixels(table, self.prepared.recipe, self.report)
+        except DataError as error:
+            raise DataError(
+                f"External test {external.name}: {error.message}",
+                "Restore them, or give it without them: --quarantine is for the data of the bench.",
+            ) from error
         images = exclusions(external, overlaps(self.prepared.table, pixels.array, table, opened.array))
         facts = about(external, images)
         files = self.folder.external(external.name)
@@ -189,7 +194,7 @@ def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False
     """
     path = out or RUNS / run_folder_name(prepared.recipe, prepared.cells)
     folder = BenchFolder(path)
-    if (path / _OF_A_SEARCH).is_file():
+    if (path / OF_A_SEARCH).is_file():
         raise UsageError(
             f"--out is {path}, the folder of a search for settings.", "Use another --out; nothing was touched."
         )

@@ -40,9 +40,10 @@ def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHIN
         return quarantine.load_without(_reader(path, catalog), path, left_out), str(path.resolve())
     if any(character in data for character in "/\\~") or data in (".", ".."):
         raise DataError(f"There is no folder or file {data} ({path.absolute()}).", "Check the path.")
-    name, known = data.partition(":")[0], catalog.datasets.entries
-    if name not in known:
-        hint = hint_for(name, known, "`skineval list datasets` says what each is.")
+    name = data.partition(":")[0]
+    if name not in catalog.datasets.entries:
+        known = [source.name for source in catalog.datasets if source.recognise is None]
+        hint = hint_for(name, known, "All others lie in a folder: `skineval data fetch` gets some, and says where.")
         raise UsageError(f"There is no folder or file {data}, nor a data set of that name.", hint)
     (selection,) = catalog.datasets.select([data])
     source = catalog.datasets[selection.name]

@@ -26,21 +26,25 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file: the columns `text` as they are written, the others as numbers, NaN where empty.
+    """Read a CSV file: the columns `text`, which must be there, as written; others as numbers, NaN where empty.
 
     Raises DataError naming a file that is missing, damaged, or holds words where numbers are expected.
     """
     try:
         # Everything as text first: a lesion may be called "NA".
         frame = pd.read_csv(path, dtype="str", keep_default_na=False)
-        numbers = [column for column in frame.columns if column not in text]
-        return frame.assign(**{column: _numeric(frame[column]) for column in numbers})
+        if lacking := [column for column in text if column not in frame]:
+            raise ValueError(f"it lacks the columns {', '.join(lacking)}")
+        known = frame.where(frame != "", None)
+        return frame.assign(**{name: pd.to_numeric(known[name]) for name in frame.columns if name not in text})
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.", RESTORE) from error
 
 
-def _numeric(column: pd.Series[str]) -> pd.Series[float]:
-    return pd.to_numeric(column.where(column != "", None))
+def read_groups(path: Path) -> dict[str, str]:
+    """The group of each lesion id that split.csv, or images.csv of an external test, names."""
+    frame = read_frame(path, ("image_id", "lesion_id", "group", "part" if path.stem == "split" else "excluded"))
+    return dict(zip(frame["lesion_id"], frame["group"], strict=True))
 
 
 def read_cell_predictions(

@@ -27,7 +27,7 @@ from skineval.measure.intervals import (
     share_intervals,
     with_parts,
 )
-from skineval.measure.metrics import Floats
+from skineval.measure.metrics import Floats, predicted
 from skineval.measure.names import METRICS
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import reach_of_difference
@@ -286,10 +286,12 @@ def _interval(
 ) -> tuple[float, float]:
     """Of the difference a - b: that of a difference of shares where both figures are made of such, else percentiles.
 
-    Where no replicate tells the systems apart, nothing that the metric looks at differs: the difference is 0.
+    It is 0 where no replicate tells the systems apart and they say the same of every image. Where they only score the
+    same on these images, such as none of a class, they may differ on others.
     """
     gaps = (a.replicates[metric.name] - b.replicates[metric.name])[:, 0]
-    if (np.abs(gaps[~np.isnan(gaps)]) <= _ROUNDING).all() and not np.isnan(gaps).all():
+    unmoved = (np.abs(gaps[~np.isnan(gaps)]) <= _ROUNDING).all() and not np.isnan(gaps).all()
+    if unmoved and all(_says_the_same(*pair, metric) for pair in zip(a.cells, b.cells, strict=True)):
         return 0.0, 0.0
     part = metric.mean_of or metric
     if part.share_of is None or not same_classes(is_used[part.name]):
@@ -324,6 +326,13 @@ def _exchanged(system: Predictions, metric: Metric) -> Predictions:
         return system
     scores = metric.scores(system.probabilities, system.classes) if metric.scores else system.probabilities
     return replace(system, probabilities=rankdata(scores, axis=0))
+
+
+def _says_the_same(one: Predictions, other: Predictions, metric: Metric) -> bool:
+    """Whether all answers are the same as far as a metric looks at them: the classes, or the order of the images."""
+    seen = predicted if metric.exchange == "answers" else (lambda probabilities: probabilities)
+    ours, theirs = (seen(_exchanged(system, metric).probabilities) for system in (one, other))
+    return np.array_equal(ours, theirs)
 
 
 def _coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:

@@ -34,7 +34,7 @@ ECE_BINS = 15  #: as in Guo et al. 2017, section 5
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 
-_DECIMALS = 12  # of sums of probabilities, which differ by rounding where they are equal: .1 + .2 is not .3
+_ULPS = 16  # by which sums of probabilities may differ that are equal: .1 + .2 is not .3
 
 
 def predicted(probabilities: Floats) -> Integers:
@@ -237,7 +237,12 @@ def malignancy(probabilities: Floats, classes: Sequence[str]) -> Floats:
 
 def _summed(probabilities: Floats, chosen: Mask) -> Floats:
     """(N,): the sum of the `chosen` (C,) columns of probabilities (N, C); equal sums are equal to the last bit."""
-    sums: Floats = np.round(probabilities[:, chosen].sum(axis=1), _DECIMALS)
+    sums: Floats = probabilities[:, chosen].sum(axis=1)
+    if chosen.sum() > 1:
+        order = np.argsort(sums)
+        ascending = sums[order]
+        first = np.diff(ascending, prepend=-np.inf) > _ULPS * np.spacing(ascending)  # of those that are equal
+        sums[order] = ascending[first][np.cumsum(first) - 1]
     return sums
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from skineval.base.scheme import BLUE, MUTED, VERMILLION
+from skineval.base.svg import shortened
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Shows, Table, tabulate
 from skineval.report.figures import style
@@ -54,7 +55,7 @@ def draw(search: Search) -> bytes:
     with style.styled():
         lines = -(-len(search.space) // _COLUMNS)
         height = 2.8 + 2.3 * lines
-        figure = style.canvas(WIDE, height, f"Search for {style.shortened(search.system, 60)}", search.stamps)
+        figure = style.canvas(WIDE, height, f"Search for {shortened(search.system, 60)}", search.stamps)
         grid = figure.add_gridspec(lines + 1, _COLUMNS, height_ratios=[1.25, *[1.0] * lines])
         first = figure.add_subplot(grid[0, :])
         _by_trial(first, search)
@@ -122,7 +123,7 @@ def _by_value(panel: Axes, one: Dimension, search: Search) -> None:
     panel.set_title(_name(one))
     if isinstance(one, Choices):
         words = _words(one, search.trials)
-        panel.set_xticks(range(len(words)), [style.shortened(style.drawable(word), 14) for word in words])
+        panel.set_xticks(range(len(words)), [shortened(style.drawable(word), 14) for word in words])
         panel.set_xlim(-0.5, len(words) - 0.5)
         return
     if one.logarithmic and min(places) > 0:

@@ -33,7 +33,8 @@ def require_optuna() -> None:
         import optuna  # noqa: F401
     except ImportError:
         raise UsageError(
-            "skineval tune needs optuna, which is not installed.", "Install it: pip install optuna"
+            "skineval tune needs optuna, which is not installed.",
+            "Install it: uv sync --inexact --extra tune, or pip install optuna.",
         ) from None
 
 

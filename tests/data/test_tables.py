@@ -93,6 +93,7 @@ def test_a_header_is_known_by_its_first_bytes(encoding: str) -> None:
     start = 'Image;"MEL";Melanocytic nevi\r\nISIC_1;0,'.encode(encoding)
     assert tables.columns_of(start) == ("image", "mel", "melanocytic nevi")
     assert tables.columns_of(start[:17])[0] in ("image", "imag", "im", "i")
+    assert tables.columns_of(b"sep=;\r\nimage;mel\r\n1;0\r\n") == ("image", "mel")
     assert tables.columns_of(b"") == tables.columns_of(b"\n\n") == ()
 
 

@@ -293,6 +293,7 @@ def test_an_unfinished_bench_is_opened_as_it_is(bench, tmp_path):
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
     result = skineval.open(folder.path)
     assert result.unfinished == (first,)
+    assert result.cells["status"].tolist() == ["not run", "done", "done"]
     whole = skineval.open(bench.path).results.query("imbalance == 'class-weights'").reset_index(drop=True)
     part = result.results.query("imbalance == 'class-weights'").reset_index(drop=True)
     pd.testing.assert_frame_equal(part, whole)
@@ -300,6 +301,22 @@ def test_an_unfinished_bench_is_opened_as_it_is(bench, tmp_path):
     with pytest.raises(DataError, match="gone"):
         result.pixels(["SYN_0000003"])
     assert before == {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    split = folder.split.read_text()
+    for damaged in (split[:3000], split.replace(",train\n", ",test\n", 1), "garbage\n"):
+        folder.split.write_text(damaged)
+        with pytest.raises(DataError, match=r"split\.csv"):
+            skineval.open(folder.path)
+    folder.split.write_text(split)
+    table = folder.cells.read_text()
+    for damaged in (table[:60], "garbage\n"):
+        folder.cells.write_text(damaged)
+        with pytest.raises(DataError, match=r"cells\.csv"):
+            skineval.open(folder.path)
+    folder.cells.write_text(table)
+    predictions = folder.cell(second).predictions
+    predictions.write_text("".join(predictions.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(DataError, match=r"predictions\.csv is not as the bench wrote it"):
+        skineval.open(folder.path)
     folder.cell(second).predictions.write_text("image_id\n")
     with pytest.raises(DataError, match=r"predictions\.csv"):
         skineval.open(folder.path)

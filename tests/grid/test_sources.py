@@ -7,6 +7,9 @@ import json
 import pandas as pd
 import pytest
 
+from skineval.base.errors import UsageError
+from skineval.catalog.catalog import load_catalog
+from skineval.grid.sources import load_table
 from tests.data.folders import lesion_folder
 
 KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
@@ -120,3 +123,12 @@ def test_data_without_lesions_has_no_lesion_level_parts(folder, skineval_program
     assert "in more than one part" not in leaky.stdout
     again = skineval_program("data", "split", str(sorted_into_classes), "--protocol=image", "--format=json")
     assert all(row["images"] > 0 and row["lesions"] is None for row in json.loads(again.stdout)["rows"])
+
+
+def test_names_that_are_offered_can_be_used():
+    catalog = load_catalog()
+    with pytest.raises(UsageError, match="nor a data set of that name") as caught:
+        load_table("ISIC2018", catalog)
+    assert "synthetic" in caught.value.hint
+    assert "isic2018" not in caught.value.hint
+    assert "data fetch" in caught.value.hint

@@ -16,7 +16,7 @@ from skineval.measure.intervals import estimate
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
 from skineval.report.bench.leaderboard import Leaderboard
-from skineval.values.predictions import EVERY_FOLD
+from skineval.values.predictions import EVERY_FOLD, Predictions
 from tests.measure.samples import classifier, difference
 
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -175,6 +175,25 @@ def test_systems_that_a_metric_cannot_tell_apart_differ_by_nothing():
     for name in ("malignancy_auc", "macro_auc", "accuracy", "balanced_accuracy", "macro_f1", "mcc"):
         assert gaps[name] == (0, 0, 0)
     assert gaps["nll"][1] < gaps["nll"][2]
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_systems_that_score_the_same_on_a_few_lesions_may_differ_on_others(right):
+    """Both miss, or both find, all of 16 lesions; by other answers: a perfect score says little of the next lesion."""
+    names, n = np.array([f"L{k}" for k in range(16)]), 16
+    targets = np.zeros(n, dtype=np.int64)
+
+    def system(said):
+        return Predictions(("mel", "nv", "df"), names, names, names, np.full(n, "test"), targets, np.eye(3)[said])
+
+    one = system(np.where(np.arange(n) % 2, 1, 2) * int(1 - right))
+    other = system(np.full(n, int(1 - right)))
+    found = difference([one], [other], ACCURACY, replicates=200)
+    assert found.value == 0
+    if right:  # the very same answers
+        assert (found.low, found.high) == (0, 0)
+    else:
+        assert found.low < -0.1 < 0.1 < found.high
 
 
 def test_an_undefined_difference_has_no_p():

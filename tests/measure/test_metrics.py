@@ -186,6 +186,24 @@ def test_malignancy_auc_of_either_task():
     assert np.isnan(plain("malignancy_auc", reference, binary, ("nv", "bkl")))
 
 
+@pytest.mark.parametrize("classes", [("benign", "malignant"), ("nv", "mel"), ("nv", "mel", "bcc")])
+def test_malignancy_is_ranked_however_sure_a_network_is(classes):
+    """Twenty malignant images score some 1e-13, twenty benign ones less: they are told apart."""
+    scores = 10.0 ** np.r_[np.linspace(-18, -15, 20), np.linspace(-13.9, -12.5, 20)]
+    others = [scores / 3] * (len(classes) - 2)
+    probabilities = np.column_stack([1 - scores, scores, *others])
+    targets = np.repeat([0, 1], 20)
+    assert plain("malignancy_auc", targets, probabilities, classes) == 1
+    turned = 1 - probabilities[:, :2]
+    assert plain("malignancy_auc", targets, turned, classes[:2]) == sk.roc_auc_score(targets, turned[:, 1])
+
+
+def test_sums_that_are_equal_tie():
+    probabilities = np.array([[0.1, 0.2, 0.7], [0.3, 0.0, 0.7], [0.15, 0.15, 0.7]])
+    targets = np.array([0, 2, 2])
+    assert plain("malignancy_auc", targets, probabilities, ("mel", "bcc", "nv")) == 0.5
+
+
 def test_reliability_has_the_bins_of_ece():
     cell = classifier(80)
     curve = reliability(cell.targets, cell.probabilities)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from skineval.base.codec import read_json
 from skineval.base.errors import DataError
+from skineval.base.places import File, Place
 from skineval.base.terms import Fit
 from skineval.data.pixels.threads import in_order
 
@@ -27,38 +28,23 @@ Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class StoreFile:
+class StoreFile(Place):
     """Where a store lies: `path` holds the pixels, images one after the other, each (size, size, 3) uint8 RGB.
 
     The files beside it have the same name with another suffix.
     """
 
-    path: Path
+    #: What the pixels are of, with their checksums, as JSON; its time of change is when the store was last used.
+    about = File(".json")
+    part = File(".part")  #: pixels that are being made, or were when their maker was stopped
+    journal = File(".journal")  #: one line for every chunk in the part: its checksum
+    #: Held by the process that makes the pixels. It is never removed: another one may be about to take it.
+    lock = File(".lock")
+    builder = File(".builder")  #: which process holds the lock, for those who wait
 
-    @property
-    def about(self) -> Path:
-        """What the pixels are of, with their checksums, as JSON; its time of change is when the store was last used."""
-        return self.path.with_suffix(".json")
-
-    @property
-    def part(self) -> Path:
-        """Pixels that are being made, or were when their maker was stopped."""
-        return self.path.with_suffix(".part")
-
-    @property
-    def journal(self) -> Path:
-        """One line for every chunk in the part: its checksum."""
-        return self.path.with_suffix(".journal")
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that makes the pixels. It is never removed: another one may be about to take it."""
-        return self.path.with_suffix(".lock")
-
-    @property
-    def builder(self) -> Path:
-        """Which process holds the lock, for those who wait."""
-        return self.path.with_suffix(".builder")
+    def named(self, name: str) -> Path:
+        """The file beside it with that suffix."""
+        return self.path.with_suffix(name)
 
     def journal_lines(self) -> int:
         """Chunks that are finished, by the journal; 0 where there is none."""

@@ -72,8 +72,7 @@ class Split:
     @property
     def fingerprint(self) -> str:
         """A hash of the protocol and of every row, whatever their order."""
-        rows = sorted("\t".join(map(str, row)) for row in self.frame[list(COLUMNS)].itertuples(index=False))
-        return hashlib.sha256("\n".join([self.protocol, *rows]).encode()).hexdigest()
+        return fingerprint(self.frame, self.protocol)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -89,6 +88,12 @@ class Split:
             raise IndexError(f"fold {fold} of {self.folds}")
         part = self.frame["part"].to_numpy()[self.frame["fold"].to_numpy() == fold]
         return Parts(*(self.rows[part == name] for name in PARTS))
+
+
+def fingerprint(frame: pd.DataFrame, protocol: str) -> str:
+    """That of a split which has these rows and this protocol."""
+    rows = sorted("\t".join(map(str, row)) for row in frame[list(COLUMNS)].itertuples(index=False))
+    return hashlib.sha256("\n".join([protocol, *rows]).encode()).hexdigest()
 
 
 def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:

@@ -139,13 +139,13 @@ def standing(folder: CellFolder) -> CellRecord | None:
     None where the cell is not done, or what it was trained and predicted for is missing or not as it was written.
     """
     record = read_cell(folder)
-    if record is None or record.status != DONE or not all(_stands(record, folder, file) for file in folder.essential):
+    if record is None or record.status != DONE or not all(stands(record, folder, file) for file in folder.essential):
         return None
     return replace(
         record,
         explainers=tuple(name for name in record.explainers if any(folder.explanation(name).glob("*.svg"))),
         externals=tuple(
-            key for key in record.externals if _stands(record, folder, folder.external(key.partition(":")[0]))
+            key for key in record.externals if stands(record, folder, folder.external(key.partition(":")[0]))
         ),
     )
 
@@ -156,7 +156,8 @@ def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterab
     return record is not None and set(explainers) <= set(record.explainers) and set(externals) <= set(record.externals)
 
 
-def _stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:
+def stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:
+    """Whether a file of a cell is as it was written."""
     return seal(path) == record.files.get(_within(folder, path))
 
 

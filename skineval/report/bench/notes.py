@@ -47,6 +47,13 @@ def of_ties(board: Leaderboard) -> list[str]:
     return [f"Undecided images, whose largest probability is tied, count as wrong: {shares}."]
 
 
+#: Why the intervals of baselines may have no width.
+OF_RULES = (
+    "Baselines look at no image: what they score whatever the frequencies of classes is known, and its interval has no "
+    "width."
+)
+
+
 def of_interval(lesions_known: bool, replicates: int | None = None) -> str:
     """What is resampled for an interval, and what is made of it."""
     what = "lesions, with all of their images," if lesions_known else "images"

@@ -100,6 +100,7 @@ def comparison(board: Leaderboard) -> Table:
     footnotes = (
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *notes.of_results(board, board.replicates),
+        *([notes.OF_RULES] if board.baselines else []),
         *([notes.of_test(board.lesions_known)] if behind else []),
         *([notes.ON_FEWER_FOLDS] if board.unranked.keys() & behind.keys() else []),
         *notes.of_ensembles(board.ensembles, timed=bool(board.cells)),

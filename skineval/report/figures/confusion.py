@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from skineval.base.scheme import INK, PAPER
+from skineval.base.svg import shortened
 from skineval.measure import curves
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
@@ -45,9 +46,9 @@ def _paint(system: System, matrix: NDArray[np.int64], scene: Scene, page: Page) 
     counts, totals = matrix[:, :-1], matrix.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, None]
     n = len(totals)
-    classes = [style.shortened(style.drawable(label), 10) for label in system.test.classes]
+    classes = [shortened(style.drawable(label), 10) for label in system.test.classes]
     cell = min(_LARGEST, (page.width - 1.2) / n)
-    title = f"Confusion matrix: {style.shortened(style.drawable(system.name), 2 * page.name)}"
+    title = f"Confusion matrix: {shortened(style.drawable(system.name), 2 * page.name)}"
     figure = style.canvas(page, n * cell + 0.65, title, scene.board.stamps)
     axes = figure.subplots()
     for (row, column), share in np.ndenumerate(shares):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import SkinevalError
 from skineval.base.scheme import FAINT, INK, WARNING
+from skineval.base.svg import shortened
 from skineval.base.terms import UNDECIDED
 from skineval.measure.metrics import predicted
 from skineval.report.bench.systems import System
@@ -47,7 +48,7 @@ class _Gallery:
         call = predicted(test.probabilities[[place]])[0]
         right = call == test.targets[place]
         style.photograph(panel, picture, FAINT if right else WARNING, 0.8 if right else 2.2)
-        called = style.shortened(style.drawable([*test.classes, UNDECIDED][call]), 10)
+        called = shortened(style.drawable([*test.classes, UNDECIDED][call]), 10)
         probability = formatting.decimal(test.probabilities[place].max(), 2)
         panel.set_title(
             f"{_RIGHT if right else _WRONG} {called} {probability}", color=INK if right else WARNING, loc="center"
@@ -55,7 +56,7 @@ class _Gallery:
 
     def reference(self, place: int) -> str:
         """The class of the reference standard."""
-        return style.shortened(style.drawable(self.test.classes[self.test.targets[place]]), 12)
+        return shortened(style.drawable(self.test.classes[self.test.targets[place]]), 12)
 
 
 def photographs(system: System, bench: BenchResult) -> Iterator[Drawn | LeftOut]:
@@ -127,7 +128,7 @@ def _paint_mistakes(gallery: _Gallery, pictures: Mapping[int, NDArray[np.uint8]]
     axes = figure.subplots(lines, columns, squeeze=False)
     for panel, place in style.filled(axes, list(pictures)):
         gallery.show(panel, place, pictures[place])
-        name = style.shortened(style.drawable(gallery.test.image_ids[place]), page.name)
+        name = shortened(style.drawable(gallery.test.image_ids[place]), page.name)
         panel.set_xlabel(f"reference: {gallery.reference(place)}\n{name}", loc="left")
     return figure
 

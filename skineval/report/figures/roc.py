@@ -15,6 +15,7 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from skineval.base.scheme import FAINT, MUTED
+from skineval.base.svg import shortened
 from skineval.measure import curves
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
@@ -83,7 +84,7 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
             panel.set_ylabel("sensitivity")
     letters = style.fitting(page.width / _columns(page) - 0.6, page.letters)
     handles = [style.handle(scene.looks[system.name]) for system in named]
-    names = [style.shortened(style.drawable(system.name), letters) for system in named]
+    names = [shortened(style.drawable(system.name), letters) for system in named]
     if len(scene.systems) > NAMED:
         handles.append(Line2D([], [], color=MUTED, alpha=0.4))
         names.append(formatting.plural(len(scene.systems) - NAMED, "other system"))

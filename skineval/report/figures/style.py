@@ -22,6 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from skineval.base.scheme import FAINT, INK, MUTED, PALETTE, PAPER, WARNING, dark_rules
+from skineval.base.svg import shortened
 from skineval.grid.folder import FIGURES
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure, Topic
@@ -256,14 +257,6 @@ def name_lines(system: str, width: int = WIDE.name) -> str:
         return name
     model, slash, imbalance = name.partition("/")
     return "\n".join(shortened(part, width) for part in (model + slash, imbalance) if part)
-
-
-def shortened(name: str, width: int = WIDE.name) -> str:
-    """`name` with its middle left out where it is too long: its parameters stand at its end."""
-    if len(name) <= width:
-        return name
-    half = (width - 1) // 2
-    return f"{name[: width - 1 - half]}…{name[-half:]}"
 
 
 def photograph(axes: Axes, picture: Any, color: str, width: float) -> None:

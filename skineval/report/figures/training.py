@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from skineval.base.scheme import MUTED
+from skineval.base.svg import shortened
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
 from skineval.report.figures import style
@@ -40,7 +41,7 @@ def draw(system: System, scene: Scene) -> Drawn:
 
 def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
     lines, columns = (2, 1) if page is NARROW else (1, 2)
-    title = f"Training: {style.shortened(style.drawable(system.name), 2 * page.name)}"
+    title = f"Training: {shortened(style.drawable(system.name), 2 * page.name)}"
     figure = style.canvas(page, 0.1 + lines * 2.5, title, scene.board.stamps)
     losses, accuracy = figure.subplots(lines, columns, squeeze=False).ravel()
     look = scene.looks[system.name]

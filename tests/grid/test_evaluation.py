@@ -1,0 +1,42 @@
+"""Predictions that lie in the folder of a bench are scored as the bench scores them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skineval
+from skineval.base.codec import write_json
+from skineval.base.terms import LEAKY
+from skineval.grid.folder import BenchFolder
+from skineval.grid.tables import write_frame
+from tests.measure.samples import classifier
+from tests.report.conftest import ENVIRONMENT
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    """Those of a leaky bench whose confirmed pairs join lesions two by two."""
+    folder, cell = BenchFolder(tmp_path), classifier(40)
+    _, number = np.unique(cell.groups, return_inverse=True)
+    split = pd.DataFrame({"image_id": cell.image_ids, "lesion_id": cell.lesion_ids, "fold": 0, "part": "test"})
+    write_frame(folder.split, split.assign(group=[f"G{n // 2}" for n in number]))
+    write_json(folder.environment, replace(ENVIRONMENT, stamps=(LEAKY,)))
+    file = folder.cell("x").predictions
+    write_frame(file, cell.to_frame())
+    return file
+
+
+def test_lesions_are_joined_as_in_the_bench(predictions):
+    assert skineval.evaluate(predictions, replicates=1000)["n_lesions"].max() == 20
+    elsewhere = predictions.rename(predictions.parents[2] / "copy.csv")
+    assert skineval.evaluate(elsewhere, replicates=1000)["n_lesions"].max() == 40
+
+
+def test_a_csv_without_a_title_is_stamped_beside_it(predictions, skineval_program):
+    command = ("evaluate", str(predictions), "--replicates=1000", "--format=csv")
+    assert "LEAKY: " in skineval_program(*command).stderr
+    assert "LEAKY" not in skineval_program(*command, "--quiet").stderr
