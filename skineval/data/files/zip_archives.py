@@ -147,7 +147,7 @@ def _overlapping(infos: Sequence[zipfile.ZipInfo], end: int) -> set[int]:
     David Fifield, "A better zip bomb", USENIX Workshop on Offensive Technologies 2019.
     """
     order = sorted(range(len(infos)), key=lambda index: infos[index].header_offset)
-    limits = [*(infos[index].header_offset for index in order[1:]), end]
+    limits = [*(infos[index].header_offset for index in order), end][1:]
     return {
         index
         for index, limit in zip(order, limits, strict=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.reliability import archives
@@ -105,6 +105,7 @@ def test_unusual_archives_in_good_order_are_read(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(min_value=0), st.integers(0, 255)), min_size=1, max_size=8), st.integers(0, 60))
+@example([(260, 0)], 0)  # of which no member is listed any more
 def test_no_archive_raises_anything_but_data_errors(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]], cut: int
 ) -> None:
