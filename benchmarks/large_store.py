@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import Watch, description
 from skineval.base.files import atomic_write
-from skineval.base.terms import DIAGNOSES, DONE, Fit
+from skineval.base.terms import DONE, Fit
 from skineval.catalog.catalog import Catalog, Entry, Shelf, load_catalog
 from skineval.catalog.loading import Provider
 from skineval.catalog.specs import DatasetSource
@@ -37,6 +37,7 @@ from skineval.grid.events import Event, PhaseBegan
 from skineval.grid.prepare import prepare
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import make_recipe
+from skineval.values.task import DIAGNOSES
 
 SHARES = (0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014)  #: of the diagnoses, about those of HAM10000
 REPEATS = (0.74, 0.19, 0.07)  #: lesions with one, two and three images, as in HAM10000

@@ -150,8 +150,8 @@ def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
 
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": str(data)})
-    table, _ = read_data(recipe, load_catalog())
-    return table, make_split(recipe, table)
+    found = read_data(recipe, load_catalog())
+    return found.table, make_split(recipe, found)
 
 
 def audit(
@@ -297,13 +297,13 @@ def rebuild(folder: str | Path, report: Report) -> BenchResult:
     from skineval.grid.conclude import conclude
     from skineval.grid.folder import BenchFolder
     from skineval.grid.reading import read_own_recipe
-    from skineval.grid.sources import load_table
+    from skineval.grid.sources import read_data
 
     catalog = load_catalog()
     bench_folder = BenchFolder(Path(folder))
     recipe = read_own_recipe(bench_folder)
     try:
-        table, _ = load_table(recipe.data, catalog)
+        table = read_data(recipe, catalog).table
     except (DataError, UsageError) as error:
         report(Warned(f"The data is not where it was, so that pictures are left out: {error.message}"))
         table = None

@@ -11,13 +11,13 @@ from pathlib import Path
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import HEADER, image_id, jpeg, row, write_folder
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES
 from skineval.data import quarantine
 from skineval.data.layouts import recognise
 from skineval.data.quality.check import check
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import read_split
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 
 ROW = 9
 LESIONS = 10  #: of each diagnosis, two images each

@@ -24,7 +24,7 @@ from skineval.measure.metrics import balanced_accuracy
 from skineval.train import checkpoint
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
-from skineval.train.fit import Task, train
+from skineval.train.fit import Objective, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage, predict_logits
@@ -189,7 +189,7 @@ def train_and_predict(want: Want) -> Done:
 
 
 def split_from(
-    epoch: int, splits: int, network: nn.Module, spec: RunSpec, given: Task, stage: Stage, folder: Path
+    epoch: int, splits: int, network: nn.Module, spec: RunSpec, given: Objective, stage: Stage, folder: Path
 ) -> None:
     """Train so many epochs and leave a checkpoint that goes on with so many parts of a batch."""
 
@@ -212,10 +212,10 @@ def splits_by_epoch(progress: Progress) -> tuple[int, ...]:
     return tuple(max([int(parts) for since, parts in told if int(since) <= epoch], default=1) for epoch in epochs)
 
 
-def task(labels: NDArray[np.int64]) -> Task:
+def task(labels: NDArray[np.int64]) -> Objective:
     """Two thirds to train on, the last third to validate on."""
     rows = np.arange(IMAGES)
-    return Task(
+    return Objective(
         train=rows[: 2 * IMAGES // 3],
         validation=rows[2 * IMAGES // 3 :],
         targets=labels,

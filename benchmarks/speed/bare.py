@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from benchmarks.speed.case import Setting
 from benchmarks.speed.side import Side, Turn, autocast, parameters, precision_words, synchronise
-from skineval.base.terms import DIAGNOSES
+from skineval.values.task import DIAGNOSES
 
 TURN = 5.0  #: seconds that a turn of the bare step should take where the number of images is free
 FEWEST = 8  #: batches in such a turn

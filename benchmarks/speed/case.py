@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.train.network import Blueprint, build_network
@@ -18,6 +17,7 @@ from skineval.train.weights import NONE, Weights
 from skineval.values.augmentations import canonical, components
 from skineval.values.lesion_table import LesionTable
 from skineval.values.runspec import Selection
+from skineval.values.task import DIAGNOSES
 
 FORM = "Write MODEL@SIZE:AUGMENT, for example resnet18@64:basic."
 

@@ -14,7 +14,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from benchmarks.speed.case import Setting
-from skineval.base.terms import DIAGNOSES
+from skineval.values.task import DIAGNOSES
 
 #: Components of skineval's augmentation that torchvision has something for; `mixup` and `cutmix` are done to batches.
 KNOWN = ("flip", "rotate", "shear", "zoom", "shift", "colour", "randaugment", "erase", "mixup", "cutmix")

@@ -13,12 +13,12 @@ from benchmarks.speed.side import Side, Turn, precision_words
 from skineval.data.pixels.store import open_store
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
-from skineval.train.fit import Task, run_epoch
+from skineval.train.fit import Objective, run_epoch
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage, put_on_device
-from skineval.values.lesion_table import labels
 from skineval.values.runspec import RunSpec, Selection, Training, derive_seed
+from skineval.values.task import DX7
 
 NAME = "skineval"
 EPOCHS = 1000  #: more than any measurement has: the schedule must not end
@@ -26,14 +26,14 @@ EPOCHS = 1000  #: more than any measurement has: the schedule must not end
 
 def make_own(setting: Setting, cache: Path) -> Side:
     """The loop as a cell runs it, on a pixel store that is built in `cache` before the first turn."""
-    targets, classes = labels(setting.table, "dx7")
+    targets, classes = DX7.targets(setting.table.frame["dx"]), DX7.classes
     spec = example_spec(setting, classes)
     mean, std, device = setting.architecture.mean, setting.architecture.std, setting.device
     started = time.perf_counter()
     store = open_store(setting.table, setting.case.image_size, cache=cache)
     before = f"decoded {setting.images} images in {time.perf_counter() - started:.1f} s, once for all epochs and cells"
     stage = Stage(put_on_device(store.array, device), device, setting.precision, normaliser(mean, std, device))
-    task = Task(
+    task = Objective(
         train=np.arange(setting.images),
         validation=np.arange(setting.batch_size),  # of no interest here, and not timed
         targets=targets,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.speed.case import Setting
 from benchmarks.speed.loaders import JITTER, SCALE
 from benchmarks.speed.side import Side, Turn, autocast, precision_words, timed
-from skineval.base.terms import DIAGNOSES
+from skineval.values.task import DIAGNOSES
 
 NAME = "timm"
 WANTED = {"bf16": 1.0, "fp32": 1.15}  #: what the loop of skineval should at least be, by its own precision

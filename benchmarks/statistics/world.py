@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.terms import DIAGNOSES
 from skineval.catalog.specs import Metric
+from skineval.measure.submissions import task_of
 from skineval.values.predictions import Predictions
+from skineval.values.task import DIAGNOSES
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +95,18 @@ def answers(
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         parts = np.full(len(unit), "test")
         shares /= shares.sum(axis=1, keepdims=True)
-        found.append(Predictions(world.classes, images, lesions, lesions, parts, targets, shares))
+        found.append(
+            Predictions(
+                world.classes,
+                images,
+                lesions,
+                lesions,
+                parts,
+                targets,
+                shares,
+                malignant=task_of(world.classes).malignant,
+            )
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The words of the field and of skineval that travel everywhere: diagnoses, tasks, parts, protocols, stamps, states."""
+"""The words of the field and of skineval that travel everywhere: parts, protocols, stamps, states."""
 
 from __future__ import annotations
 
@@ -13,24 +13,8 @@ Progress: TypeAlias = Callable[[int, int], None]  #: called with how much of som
 Fit: TypeAlias = Literal["squash", "crop", "pad"]
 #: Test-time augmentation. d4: the mean over the eight turns and mirrorings of an image.
 Tta: TypeAlias = Literal["none", "d4"]
-#: The seven diagnoses of HAM10000, in alphabetical order; this order stands beside every probability.
-DIAGNOSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-DIAGNOSIS_NAMES = {
-    "akiec": "actinic keratosis",
-    "bcc": "basal cell carcinoma",
-    "bkl": "benign keratosis",
-    "df": "dermatofibroma",
-    "mel": "melanoma",
-    "nv": "melanocytic nevus",
-    "vasc": "vascular lesion",
-}
-#: Version 1 of the malignant task: malignant = melanoma, basal cell carcinoma, actinic keratosis (19.51 % of HAM10000).
-MALIGNANT = ("akiec", "bcc", "mel")
-BINARY = ("benign", "malignant")
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"
-#: The classes of each task, in the order of their targets.
-TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dx7": DIAGNOSES, "malignant": BINARY})
 PARTS = ("train", "validation", "test")
 #: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
 LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")

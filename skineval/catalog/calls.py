@@ -46,7 +46,6 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
         },
         Metric: {
             "compute": Call(("targets", "probabilities", "weights", "classes")),
-            "scores": Call(("probabilities", "classes"), required=False),
             "share_of": Call(("targets", "probabilities", "classes"), required=False),
         },
         DatasetSource: {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from skineval.values.lesion_table import LesionTable
     from skineval.values.result import BenchResult
+    from skineval.values.task import Task
 
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -73,10 +74,6 @@ Resolution: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, ...], tuple[int
 Compute: TypeAlias = (
     "Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
 )
-
-#: scores(probabilities, classes): from probabilities (N, C) what images are ranked by, column by column, (N, C), of
-#: which `compute` makes the same figure.
-Scores: TypeAlias = "Callable[[NDArray[np.float64], Sequence[str]], NDArray[np.float64]]"
 
 #: share_of(targets, probabilities, classes): which images a figure is a share of, (N,) bool, or (N, C) where per class.
 ShareOf: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64], Sequence[str]], NDArray[np.bool_]]"
@@ -181,7 +178,10 @@ class Metric:
     `exchange` says what of a system's answers to an image may change places with another system's in a randomisation
     test: "answers", the probabilities as they are; or "ranks", their mid-ranks among the system's own answers, class by
     class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
-    scale is none in quality. Where that order is of something else, such as a sum of columns, `scores` makes it.
+    scale is none in quality.
+
+    `view` says what is looked at: "classes", those of the task; or "malignancy", benign (0) and malignant (1), whose
+    probabilities are the sums of those of the classes: a figure that is there where malignancy is known.
 
     The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
     behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
@@ -194,11 +194,15 @@ class Metric:
     summary: str
     per_class: bool = False
     higher_is_better: bool = True
-    tasks: tuple[str, ...] = ("dx7", "malignant")
+    tasks: tuple[str, ...] = ()  #: that it is for; none: for all
     exchange: Literal["answers", "ranks"] = "answers"
-    scores: Scores | None = None  #: None: the probabilities
+    view: Literal["classes", "malignancy"] = "classes"
     share_of: ShareOf | None = None
     mean_of: Metric | None = None
+
+    def suits(self, task: Task) -> bool:
+        """Whether it is one of `task`: a figure of malignancy only where that is known."""
+        return (not self.tasks or task.name in self.tasks) and (self.view == "classes" or task.malignant is not None)
 
 
 @dataclass(frozen=True)

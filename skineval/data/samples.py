@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
-from skineval.values.lesion_table import LesionTable, diagnosis_codes
+from skineval.values.lesion_table import LesionTable
 
 #: Groups of a diagnosis that a sample keeps at least: enough for train, validation and test, or for five folds.
 KEPT_GROUPS = 5
@@ -24,13 +23,13 @@ class Units:
     names: tuple[str, ...]
     of: NDArray[np.int64]  #: (n,) the unit of each image
     sizes: NDArray[np.int64]  #: (u,) images of each unit
-    classes: NDArray[np.int64]  #: (u,) the most frequent diagnosis of each unit, as a position in `DIAGNOSES`
+    classes: NDArray[np.int64]  #: (u,) the most frequent diagnosis of each unit, as a code
 
 
 def make_units(names: Sequence[str], diagnoses: NDArray[np.int64]) -> Units:
     """Collect images into units by the name given for each, (n,) str, with its diagnosis code, (n,)."""
     unique, of = np.unique(np.asarray(names, dtype=str), return_inverse=True)
-    counts = np.zeros((len(unique), len(DIAGNOSES)), dtype=np.int64)
+    counts = np.zeros((len(unique), diagnoses.max(initial=0) + 1), dtype=np.int64)
     np.add.at(counts, (of, diagnoses), 1)
     return Units(tuple(unique.tolist()), of.astype(np.int64), counts.sum(axis=1), counts.argmax(axis=1))
 
@@ -54,9 +53,9 @@ def sample(table: LesionTable, limit: int, seed: int) -> LesionTable:
         raise UsageError(f"A sample of {limit} images is none.", "Give a limit of 1 or more.")
     if limit >= len(table):
         return table
-    units = make_units(table.frame["group"].tolist(), diagnosis_codes(table))
+    units = make_units(table.frame["group"].tolist(), table.codes)
     order = sorted(range(len(units.names)), key=lambda unit: draw(seed, "sample", units.names[unit]))
-    by_class = [[unit for unit in order if units.classes[unit] == code] for code in range(len(DIAGNOSES))]
+    by_class = [[unit for unit in order if units.classes[unit] == code] for code in range(len(table.labels))]
     present = [members for members in by_class if members]
     least = np.array([units.sizes[members[:KEPT_GROUPS]].sum() for members in present], dtype=np.int64)
     quotas = _quotas(np.array([units.sizes[members].sum() for members in present], dtype=np.int64), least, limit)

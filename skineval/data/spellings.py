@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from skineval.base.terms import BINARY, DIAGNOSES, DIAGNOSIS_NAMES
 from skineval.data.files.formats import SUFFIXES, UNREAD
+from skineval.values.task import BINARY, CLASS_NAMES, SPELLINGS
 
 #: What the column of image ids is called, the first that is there.
 IMAGE_COLUMNS = (
@@ -29,42 +29,9 @@ PARTS_BY_NAME: Mapping[str, str] = MappingProxyType(
         "test": "test", "testing": "test",
     }
 )  # fmt: skip
-#: What diagnoses are called, in small letters with single blanks: codes, names, and the further names that the
-#: description of HAM10000 gives to what each class holds. "ak" is what ISIC 2019 calls the class.
+#: What diagnoses are called, in small letters with single blanks.
 DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
-    {dx: dx for dx in DIAGNOSES}
-    | {name: dx for dx, name in DIAGNOSIS_NAMES.items()}
-    | {
-        "ak": "akiec",
-        "actinic keratoses": "akiec",
-        "actinic keratoses and intraepithelial carcinoma": "akiec",
-        "actinic keratoses and intraepithelial carcinomae": "akiec",
-        "intraepithelial carcinoma": "akiec",
-        "bowen's disease": "akiec",
-        "bowens disease": "akiec",
-        "basal cell carcinomas": "bcc",
-        "benign keratoses": "bkl",
-        "benign keratosis like lesion": "bkl",
-        "benign keratosis like lesions": "bkl",
-        "pigmented benign keratosis": "bkl",
-        "seborrheic keratosis": "bkl",
-        "seborrhoeic keratosis": "bkl",
-        "solar lentigo": "bkl",
-        "lichen planus like keratosis": "bkl",
-        "dermatofibromas": "df",
-        "melanomas": "mel",
-        "nevus": "nv",
-        "nevi": "nv",
-        "naevus": "nv",
-        "naevi": "nv",
-        "melanocytic nevi": "nv",
-        "melanocytic naevus": "nv",
-        "melanocytic naevi": "nv",
-        "vascular": "vasc",
-        "vascular lesions": "vasc",
-        "vascular skin lesion": "vasc",
-        "vascular skin lesions": "vasc",
-    }
+    {name: dx for dx, names in SPELLINGS.items() for name in (dx, CLASS_NAMES[dx], *names)}
 )
 _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINARY}})
 
@@ -113,6 +80,14 @@ def guess(text: str) -> str:
 def class_name(text: str) -> str | None:
     """As `diagnosis`; also one of the two classes of the malignant task."""
     return _CLASSES.get(plain(text))
+
+
+def label_name(text: str) -> str:
+    """A label as it is known here: as `class_name`, and any other in small letters, with hyphens for what is between.
+
+    Labels that differ in case, blanks or punctuation alone are one.
+    """
+    return class_name(text) or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.") or "-"
 
 
 def part_name(text: str) -> str:

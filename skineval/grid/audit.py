@@ -18,6 +18,7 @@ from skineval.grid.folder import BenchFolder, read_environment
 from skineval.grid.sources import read_data
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import make_recipe, read_recipe
+from skineval.values.task import LABELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +68,9 @@ def run_audit(
     else:
         # A recipe is one of models; no image depends on which.
         keys = {"groups": groups, "quarantine": quarantine}
-        recipe = make_recipe({key: value for key, value in keys.items() if value} | {"models": "*", "data": data})
-        subject = Subject(read_data(recipe, catalog)[0])
+        given = {key: value for key, value in keys.items() if value}
+        recipe = make_recipe({**given, "models": "*", "data": data, "task": LABELS})
+        subject = Subject(read_data(recipe, catalog).table)
     found = audit(
         subject.table,
         settings,
@@ -87,7 +89,7 @@ def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = Non
     """
     recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
     environment = read_environment(folder)
-    table, _ = read_data(recipe, catalog)
+    table = read_data(recipe, catalog).table
     # Copies are not asked to keep lesions together, and no other split may hold any.
     read_as = recipe.protocol if recipe.protocol == OVERSAMPLE_FIRST else IMAGE
     split = read_split(folder.split, table, protocol=read_as, repeats=recipe.repeats)

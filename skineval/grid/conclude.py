@@ -14,7 +14,7 @@ from skineval.grid.events import PhaseBegan, Report, Warned
 from skineval.grid.folder import BenchFolder, ExternalFolder
 from skineval.grid.measuring import measured
 from skineval.grid.reading import external_names, load_bench, pictures, read_bench, read_cells_table, read_own_recipe
-from skineval.grid.sources import load_table
+from skineval.grid.sources import read_data
 from skineval.grid.tables import write_frame
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
@@ -79,7 +79,7 @@ def open_bench(folder: BenchFolder, catalog: Catalog) -> BenchResult:
     recipe = read_own_recipe(folder)
     stands = conclusion_stands(folder, recipe, catalog)
     result = load_bench(folder) if stands else measured(read_bench(folder), catalog.metrics)
-    found = cache(lambda: pictures(load_table(recipe.data, catalog)[0]))
+    found = cache(lambda: pictures(read_data(recipe, catalog).table))
     return replace(result, pixels=lambda image_ids: found()(image_ids))
 
 

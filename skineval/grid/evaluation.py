@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import BINARY, LEAKY, LESION, MALIGNANT, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED
+from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
@@ -21,7 +21,7 @@ from skineval.grid.tables import read_groups
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import predicted
 from skineval.measure.predictions import read_predictions
-from skineval.measure.submissions import Submission, is_binary, read_reference, read_submission, refer
+from skineval.measure.submissions import Submission, read_reference, read_submission, refer, task_of
 from skineval.values.measures import RESULT_COLUMNS, Score, as_frame
 from skineval.values.predictions import SUM_TOLERANCE, Predictions
 
@@ -104,11 +104,12 @@ def evaluate(
     if not cells:
         raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
     remarks = tuple(_remarks(submission, cells))
-    task = "malignant" if is_binary(cells[0].classes) else "dx7"
-    metrics = [metric for metric in catalog.metrics if task in metric.tasks]
+    task = task_of(submission.classes)
+    cells = [replace(cell, malignant=task.malignant) for cell in cells]
+    metrics = [metric for metric in catalog.metrics if metric.suits(task)]
     scores = estimate(cells, metrics, replicates=replicates)
     return Evaluation(
-        tuple(replace(one, model=Path(table.name).stem, task=task, protocol=protocol) for one in scores),
+        tuple(replace(one, model=Path(table.name).stem, task=task.name, protocol=protocol) for one in scores),
         "lesion_id" in table.frame and around.lesions_known,
         tuple(dict.fromkeys([*around.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
         remarks,
@@ -154,5 +155,5 @@ def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[s
             f"Probabilities are rounded, so that those of an image sum to 1 within {off.max():.2g} only; of all "
             "figures NLL depends most on what is gone."
         )
-    if not {*MALIGNANT, BINARY[1]} & set(classes):
+    if task_of(classes).malignant is None:
         yield f"No malignancy AUC: none of {', '.join(classes)} is known to be malignant."

@@ -17,9 +17,11 @@ from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.values.lesion_table import LesionTable
 from skineval.values.result import ExternalData
+from skineval.values.task import OUTSIDE
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
 SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"
+OTHER_CLASS = "a class that the task does not have"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class External:
 
     name: str  #: of its folder in the bench, and in the reports
     table: LesionTable
-    targets: NDArray[np.int64]  #: (N,) indices into the classes of the bench
+    targets: NDArray[np.int64]  #: (N,) indices into the classes of the bench; `OUTSIDE` where it has none
 
     @property
     def key(self) -> str:
@@ -80,10 +82,11 @@ def exclusions(external: External, reasons: NDArray[np.object_]) -> pd.DataFrame
 
     Raises DataError where nothing is left to test.
     """
+    reasons = np.where((reasons == "") & (external.targets == OUTSIDE), OTHER_CLASS, reasons)
     if all(reasons):
         raise DataError(
-            f"All {len(reasons)} images of the external data {external.name} are in the data of the bench too.",
-            "An external test needs images of other lesions.",
+            f"No image of the external data {external.name} can be tested: {_counted(reasons)}.",
+            "An external test needs images of other lesions than the bench, and of its classes.",
         )
     return external.table.frame[["image_id", "lesion_id", "group"]].assign(excluded=reasons)
 
@@ -111,11 +114,17 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
 
 def described(facts: ExternalData) -> str:
     """One sentence on what was left out of an external test."""
-    excluded = facts.excluded
-    if not excluded:
-        return "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
-    counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(excluded.items()))
-    return f"{sum(excluded.values())} images that occur in the data of the bench were left out: {counts}."
+    occurring = {reason: count for reason, count in facts.excluded.items() if reason != OTHER_CLASS}
+    told = "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
+    if occurring:
+        counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(occurring.items()))
+        told = f"{sum(occurring.values())} images that occur in the data of the bench were left out: {counts}."
+    foreign = facts.excluded.get(OTHER_CLASS, 0)
+    return f"{told} {foreign} of classes that the task does not have were left out." if foreign else told
+
+
+def _counted(reasons: NDArray[np.object_]) -> str:
+    return ", ".join(f"{count} for {reason}" for reason, count in sorted(Counter(reasons.tolist()).items()))
 
 
 def _duplicates(image_ids: Iterable[str]) -> set[str]:

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from skineval.base.terms import BINARY
 from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best
@@ -20,12 +19,11 @@ from skineval.values.result import BenchResult, CellResult, ExternalTest
 Systems: TypeAlias = dict[tuple[str, str], list[Predictions]]  #: by model and imbalance strategy
 
 COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll")
-FOUND = {"dx7": "mel", "malignant": BINARY[1]}  #: the class of each task whose recall is compared, as `recall_<class>`
 
 
 def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
     """The bench with what the `known` metrics of its task say of its finished cells, on every test."""
-    metrics = [metric for metric in known if bench.recipe.task in metric.tasks]
+    metrics = [metric for metric in known if metric.suits(bench.task)]
     externals = [
         replace(one, scores=measure(bench, metrics, one), differences=compare(bench, metrics, one))
         for one in bench.externals
@@ -37,7 +35,7 @@ def measure(bench: BenchResult, metrics: Sequence[Metric], external: ExternalTes
     """Every metric of every system and of the trivial baselines on the internal test, or on an external one."""
     recipe = bench.recipe
     return tuple(
-        replace(one, model=model, imbalance=imbalance, task=recipe.task, protocol=recipe.protocol)
+        replace(one, model=model, imbalance=imbalance, task=bench.task.name, protocol=recipe.protocol)
         for (model, imbalance), found in {**systems(bench, external), **trivial(bench, external)}.items()
         for one in estimate(found, metrics, replicates=recipe.replicates, seed=recipe.split_seed)
     )
@@ -51,8 +49,8 @@ def compare(
     compared = [metric for metric in metrics if metric.name in COMPARED]
     replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
     rows = against_best(named, compared, replicates=replicates, seed=seed) if len(named) > 1 else []
-    label = FOUND[bench.recipe.task]
-    of_class = {name: images for name, found in named.items() if (images := _images_of(label, found))}
+    label = bench.task.sought
+    of_class = {name: images for name, found in named.items() if label and (images := _images_of(label, found))}
     if rows and rows[0].a in of_class:
         # Of the images of one class, the share that is called right is the recall of the class.
         recall = [replace(metric, name=f"recall_{label}") for metric in metrics if metric.name == "accuracy"]

@@ -14,6 +14,7 @@ from skineval.train.weights import NONE
 from skineval.values.keys import KEYS
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
+from skineval.values.task import Task
 
 T = TypeVar("T", RunSpec, Training)
 
@@ -26,7 +27,7 @@ class Facts:
 
     data: str  #: fingerprint of the data set
     split: str  #: fingerprint of the split
-    classes: tuple[str, ...]
+    task: Task
     weights: Callable[[Architecture], str]  #: as in `RunSpec.weights`
     folds: int  #: in all, over every repetition
     precision: Callable[[Architecture], str]
@@ -97,7 +98,8 @@ def _cell(
         imbalance=imbalance,
         fold=fold,
         seed=seed,
-        classes=facts.classes,
+        task=facts.task.identity,
+        classes=facts.task.classes,
         data=facts.data,
         split=facts.split,
         training=make_training(recipe, facts.batch_size(model), weights),

@@ -21,13 +21,14 @@ from skineval.data.splits.split import Parts, Split
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External, unique_names
 from skineval.grid.plan import Facts, plan
-from skineval.grid.sources import absolute, load_table, read_data
+from skineval.grid.sources import Data, absolute, load_table, read_data
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
-from skineval.values.lesion_table import LesionTable, labels
+from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
+from skineval.values.task import Task
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 PACKAGES = (
@@ -50,8 +51,8 @@ class Prepared:
     catalog: Catalog
     recipe: Recipe  #: resolved: globs expanded, paths absolute; what is `auto` for each network is in its cells
     table: LesionTable
-    targets: NDArray[np.int64]  #: (N,) indices into `classes`
-    classes: tuple[str, ...]
+    targets: NDArray[np.int64]  #: (N,) indices into the classes of `task`
+    task: Task
     split: Split
     device: Device
     threads: int
@@ -84,21 +85,21 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     architectures = [catalog.architecture(selection) for selection in models]
     _check_image_size(recipe, architectures)
     device = choose_device(recipe.device)
-    table, data = read_data(recipe, catalog)
-    targets, classes = labels(table, recipe.task)
-    parts = make_split(recipe, table)
+    data = read_data(recipe, catalog)
+    table, task = data.table, data.task
+    parts = make_split(recipe, data)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
-    externals, sources = _externals(recipe, catalog)
+    externals, sources = _externals(recipe, catalog, task)
     weights = resolve_weights(recipe.weights, architectures)
     _check_frozen(recipe, weights, architectures)
     if weights.path is not None:
-        _check_fit(weights.path, models, architectures, len(classes))
+        _check_fit(weights.path, models, architectures, len(task.classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
-    sizes = batch_sizes(recipe, models, catalog, len(classes), len(table), device, precisions)
+    sizes = batch_sizes(recipe, models, catalog, len(task.classes), len(table), device, precisions)
     facts = Facts(
         data=table.fingerprint,
         split=parts.fingerprint,
-        classes=tuple(classes),
+        task=task,
         folds=parts.folds,
         weights=weights.of,
         precision=lambda architecture: precisions[architecture.name][0],
@@ -111,10 +112,12 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "imbalance": tuple(str(selection) for selection in catalog.imbalance.select(recipe.imbalance)),
             "explainers": tuple(str(selection) for selection in explainers),
             "seeds": tuple(dict.fromkeys(recipe.seeds)),
-            "data": data,
+            "data": data.source,
+            "task": absolute(recipe.task) if not task.shipped else recipe.task,
             "external": sources,
             "split": recipe.split if recipe.split == OFFICIAL else absolute(recipe.split),
             "quarantine": absolute(recipe.quarantine),
+            "table": absolute(recipe.table),
             "groups": absolute(recipe.groups),
             "folds": parts.folds // parts.repeats,
             "repeats": parts.repeats,
@@ -125,8 +128,8 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         catalog,
         resolved,
         table,
-        targets,
-        tuple(classes),
+        task.targets(table.frame["dx"]),
+        task,
         parts,
         device,
         cpu_threads(recipe.jobs),
@@ -170,12 +173,13 @@ def batch_sizes(
     return found
 
 
-def make_split(recipe: Recipe, table: LesionTable) -> Split:
+def make_split(recipe: Recipe, data: Data) -> Split:
     """The parts of every fold: dealt out, read from a file, or the data set's own.
 
     Raises DataError where a split made elsewhere does not fit, leaks without saying so or leaves a part without images
     of a class, and where nobody knows which images show one lesion although parts of whole lesions are asked for.
     """
+    table, task = data.table, data.task
     if recipe.protocol == "lesion" and not table.lesions_known:
         raise DataError(
             f"{table.name} does not say which images show one lesion, so no parts of whole lesions can be made of it.",
@@ -188,14 +192,14 @@ def make_split(recipe: Recipe, table: LesionTable) -> Split:
             folds=recipe.folds,
             repeats=recipe.repeats,
             seed=recipe.split_seed,
-            task=recipe.task,
+            task=task,
         )
     if recipe.split == OFFICIAL:
         made = official_split(table, protocol=recipe.protocol)
     else:
         repeats = recipe.repeats if recipe.repeats > 1 else None
         made = read_split(Path(recipe.split).expanduser(), table, protocol=recipe.protocol, repeats=repeats)
-    check_parts(made, table, recipe.task)
+    check_parts(made, table, task)
     if recipe.folds not in (1, made.folds // made.repeats):
         raise UsageError(
             f"--folds is {recipe.folds}, and the split {recipe.split} has {made.folds // made.repeats}.",
@@ -204,13 +208,13 @@ def make_split(recipe: Recipe, table: LesionTable) -> Split:
     return made
 
 
-def _externals(recipe: Recipe, catalog: Catalog) -> tuple[tuple[External, ...], tuple[str, ...]]:
+def _externals(recipe: Recipe, catalog: Catalog, task: Task) -> tuple[tuple[External, ...], tuple[str, ...]]:
     """The external data sets, and the texts that name them from anywhere."""
     loaded = [load_table(source, catalog) for source in recipe.external]
     sources = tuple(source for _, source in loaded)
     names = unique_names(sources)
     return tuple(
-        External(name, table, labels(table, recipe.task)[0]) for name, (table, _) in zip(names, loaded, strict=True)
+        External(name, table, task.targets(table.frame["dx"])) for name, (table, _) in zip(names, loaded, strict=True)
     ), sources
 
 
@@ -241,7 +245,8 @@ def environment(prepared: Prepared) -> Environment:
         ),
         split=SplitFacts(prepared.split.fingerprint, prepared.split.protocol, prepared.recipe.split or "dealt out"),
         external=tuple(external.name for external in prepared.externals),
-        classes=prepared.classes,
+        task=prepared.task,
+        classes=prepared.task.classes,
         stamps=prepared.stamps,
         plugins={name: provider.package for name, provider in prepared.catalog.plugins.providers.items()},
         set_aside=tuple(map(str, prepared.catalog.problems)),

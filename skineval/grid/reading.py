@@ -23,6 +23,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
+from skineval.values.task import Task, shipped_task
 
 M = TypeVar("M", bound=Measured)
 
@@ -45,20 +46,20 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
         raise DataError(f"{folder.split} is not as the bench wrote it.", RESTORE)
     cells = read_cells_table(folder)
     groups = dict(zip(split["lesion_id"], split["group"], strict=True))
-    classes = environment.classes
+    task = environment.task or shipped_task(recipe.task)
     records = {run_id: read_cell(folder.cell(run_id)) for run_id in cells["run_id"]}
     done = [record for record in records.values() if record is not None and record.status == DONE]
     gone = cells["status"].eq(DONE) & ~cells["run_id"].isin([record.spec.run_id for record in done])
     cells.loc[gone, ["status", "reason"]] = NOT_RUN, GONE
     copies = recipe.protocol == OVERSAMPLE_FIRST
-    finished = [_cell_result(folder, record, classes, groups, copies) for record in done]
+    finished = [_cell_result(folder, record, task, groups, copies) for record in done]
     predictions = {cell.run_id: cell.predictions for cell in finished}
-    externals = [_external(folder, name, done, classes) for name in external_names(folder)]
+    externals = [_external(folder, name, done, task) for name in external_names(folder)]
     return BenchResult(
         folder=folder.path,
         recipe=recipe,
         environment=environment,
-        classes=classes,
+        task=task,
         warnings=environment.stamps,
         split=split,
         cells=cells,
@@ -98,7 +99,7 @@ def pictures(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], N
     return lambda image_ids: table.images.pixels(table.rows_of(image_ids), size)
 
 
-def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classes: tuple[str, ...]) -> ExternalTest:
+def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], task: Task) -> ExternalTest:
     """An external test without its measures: what the finished cells that know this very data set have predicted."""
     files = folder.external(name)
     about = read_external(files)
@@ -108,23 +109,25 @@ def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], classe
     for record in done:
         if about.key in record.externals:
             file = folder.cell(record.spec.run_id).external(name)
-            predictions[record.spec.run_id] = read_cell_predictions(file, classes, groups)
+            found = read_cell_predictions(file, task.classes, groups)
+            predictions[record.spec.run_id] = replace(found, malignant=task.malignant)
     return ExternalTest(name=name, about=about, predictions=predictions)
 
 
 def _cell_result(
-    folder: BenchFolder, record: CellRecord, classes: tuple[str, ...], groups: Mapping[str, str], copies: bool
+    folder: BenchFolder, record: CellRecord, task: Task, groups: Mapping[str, str], copies: bool
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
     if not stands(record, cell, cell.predictions):
         raise DataError(f"{cell.predictions} is not as the bench wrote it.", RESTORE)
+    predictions = read_cell_predictions(cell.predictions, task.classes, groups, copies=copies)
     return CellResult(
         run_id=record.spec.run_id,
         model=str(record.spec.model),
         imbalance=str(record.spec.imbalance),
         fold=record.spec.fold,
         seed=record.spec.seed,
-        predictions=read_cell_predictions(cell.predictions, classes, groups, copies=copies),
+        predictions=replace(predictions, malignant=task.malignant),
         history=read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -11,26 +12,53 @@ from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
 from skineval.data.groups import read_pairs, regroup
+from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
+from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
+from skineval.values.task import Task
 
 NOTHING: Mapping[str, str] = MappingProxyType({})  #: no image is in quarantine
 
 
-def read_data(recipe: Recipe, catalog: Catalog) -> tuple[LesionTable, str]:
-    """The data set of a recipe as it is benched; with it the text that names the whole of it from anywhere.
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set as it is benched."""
 
-    Images in quarantine are left out first, confirmed pairs are joined, and then a sample is drawn.
+    table: LesionTable
+    task: Task  #: what is told apart: each of its classes has images, and each image a class
+    source: str  #: the text that names the whole of it from anywhere
+
+
+def read_data(recipe: Recipe, catalog: Catalog) -> Data:
+    """The data set of a recipe.
+
+    Images in quarantine are left out first, then those that the task has no class for; confirmed pairs are joined, and
+    a sample is drawn.
     """
     left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
-    table, data = load_table(recipe.data, catalog, left_out)
+    if recipe.columns:
+        table, source = _load_own(recipe, left_out)
+    else:
+        table, source = load_table(recipe.data, catalog, left_out)
+    table, task = told_apart(table, find_task(recipe.task, table), strict=recipe.strict_classes)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
-    return table, data
+    return Data(table, task, source)
+
+
+def _load_own(recipe: Recipe, left_out: Mapping[str, str]) -> tuple[LesionTable, str]:
+    """The data set in the folder of a recipe that says what the columns of a table hold."""
+    path = _path(recipe.data)
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        raise DataError(f"There is no folder {recipe.data} ({path.absolute()}).", "Give the folder of the images.")
+    table = _path(recipe.table) if recipe.table else None
+    load = partial(own_table.load, columns=own_table.parse_columns(recipe.columns), table=table)
+    return quarantine.load_without(load, path, left_out), str(path.resolve())
 
 
 def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHING) -> tuple[LesionTable, str]:

@@ -25,6 +25,7 @@ from skineval.measure.intervals import (
     percentile_interval,
     same_classes,
     share_intervals,
+    viewed,
     with_parts,
 )
 from skineval.measure.metrics import Floats, predicted
@@ -324,8 +325,8 @@ def _exchanged(system: Predictions, metric: Metric) -> Predictions:
     """The answers of a system as they change places with another's: see `Metric.exchange`."""
     if metric.exchange == "answers":
         return system
-    scores = metric.scores(system.probabilities, system.classes) if metric.scores else system.probabilities
-    return replace(system, probabilities=rankdata(scores, axis=0))
+    seen = viewed(metric, system)
+    return replace(seen, probabilities=rankdata(seen.probabilities, axis=0))
 
 
 def _says_the_same(one: Predictions, other: Predictions, metric: Metric) -> bool:

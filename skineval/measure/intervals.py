@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, PluginError
 from skineval.catalog.specs import Metric
-from skineval.measure.metrics import Floats, Integers
+from skineval.measure.metrics import Floats
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.measure.shares import (
     CONFIDENCE,
@@ -109,8 +109,7 @@ def estimate(
         there = [cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used]
         if metric.share_of is None or metric.exchange != "answers":
             return count_distinct(there, classes[k] if metric.per_class else "")
-        masks = [metric.share_of(cell.targets, cell.probabilities, cell.classes) for cell in there]
-        return _count([cell.take(mask.reshape(len(cell), -1)[:, k]) for cell, mask in zip(there, masks, strict=True)])
+        return _count([cell.take(share_of(metric, cell)[:, k]) for cell in there])
 
     scores = []
     for metric in metrics:
@@ -207,13 +206,8 @@ def share_intervals(
     replicates: Floats,
 ) -> Shares:
     """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them."""
-    assert metric.share_of is not None
     of_ranks = metric.exchange != "answers"
-    masks = [
-        metric.share_of(cell.targets, cell.probabilities, cell.classes).reshape(len(cell), len(values))
-        for cell in cells
-    ]
-    behind = _behind(cells, folds, drawn, masks)
+    behind = _behind(cells, folds, drawn, [share_of(metric, cell) for cell in cells])
     if of_ranks:  # an area is a share of pairs with images of the other side, too
         behind = replace(behind, images=np.full(len(values), count_distinct(cells)[0], dtype=np.float64))
     sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), behind, of_ranks=of_ranks)
@@ -278,14 +272,25 @@ def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Fl
 
     Raises PluginError for a metric that returns another shape.
     """
-    return np.hstack([_columns(metric, cell.targets, cell.probabilities, weights, cell.classes) for metric in metrics])
+    return np.hstack([_columns(metric, viewed(metric, cell), weights) for metric in metrics])
 
 
-def _columns(
-    metric: Metric, targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
-) -> Floats:
-    values = np.asarray(metric.compute(targets, probabilities, weights, classes), dtype=np.float64)
-    expected = (len(weights), len(classes)) if metric.per_class else (len(weights),)
+def viewed(metric: Metric, cell: Predictions) -> Predictions:
+    """What a metric looks at: see `Metric.view`."""
+    return cell.malignancy() if metric.view == "malignancy" else cell
+
+
+def share_of(metric: Metric, cell: Predictions) -> NDArray[np.bool_]:
+    """(N, K): which images the figures of a metric are shares of."""
+    assert metric.share_of is not None
+    seen = viewed(metric, cell)
+    mask = metric.share_of(seen.targets, seen.probabilities, seen.classes)
+    return mask if mask.ndim > 1 else mask[:, None]
+
+
+def _columns(metric: Metric, cell: Predictions, weights: Floats) -> Floats:
+    values = np.asarray(metric.compute(cell.targets, cell.probabilities, weights, cell.classes), dtype=np.float64)
+    expected = (len(weights), len(cell.classes)) if metric.per_class else (len(weights),)
     if values.shape != expected:
         raise PluginError(
             f"metric {metric.name} returned an array of shape {values.shape}, not {expected}",

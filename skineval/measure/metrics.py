@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skineval.base.terms import BINARY, MALIGNANT, TASKS
-from skineval.catalog.specs import Metric, Scores, ShareOf
+from skineval.catalog.specs import Metric, ShareOf
 from skineval.values.predictions import sum_to_one
 
 Floats = NDArray[np.float64]
@@ -32,9 +31,6 @@ Mask = NDArray[np.bool_]
 ECE_BINS = 15  #: as in Guo et al. 2017, section 5
 #: Probabilities below it count as it in `nll`, which is therefore at most 36.04 for an image, as in scikit-learn.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
-
-
-_ULPS = 16  # by which sums of probabilities may differ that are equal: .1 + .2 is not .3
 
 
 def predicted(probabilities: Floats) -> Integers:
@@ -120,12 +116,8 @@ def weighted_f1(targets: Integers, probabilities: Floats, weights: Floats, class
 
 
 def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B,): area under the ROC curve of malignant against benign, by the sum of the malignant classes' probabilities.
-
-    Malignant classes are `skineval.base.terms.MALIGNANT`, or the class "malignant"; NaN where there is none.
-    """
-    is_malignant = _malignant(classes)
-    return mann_whitney(is_malignant[targets], _summed(probabilities, is_malignant), weights)
+    """(B,): area under the ROC curve of malignant (class 1) against benign, as `Predictions.malignancy` gives them."""
+    return mann_whitney(targets == 1, probabilities[:, 1], weights)
 
 
 def mcc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -222,33 +214,7 @@ def rarer_side(targets: Integers, probabilities: Floats, classes: Sequence[str])
 
 def malignant_or_rarer(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
     """(N,): the malignant images, or the benign ones where these are fewer."""
-    positive: Mask = _malignant(classes)[targets]
-    return positive if 2 * positive.sum() <= len(positive) else ~positive
-
-
-def malignancy(probabilities: Floats, classes: Sequence[str]) -> Floats:
-    """(N, C): the malignant classes' summed probability in the column of the first of them, 0 in the others."""
-    is_malignant = _malignant(classes)
-    scores = np.zeros_like(probabilities)
-    if is_malignant.any():
-        scores[:, is_malignant.argmax()] = _summed(probabilities, is_malignant)
-    return scores
-
-
-def _summed(probabilities: Floats, chosen: Mask) -> Floats:
-    """(N,): the sum of the `chosen` (C,) columns of probabilities (N, C); equal sums are equal to the last bit."""
-    sums: Floats = probabilities[:, chosen].sum(axis=1)
-    if chosen.sum() > 1:
-        order = np.argsort(sums)
-        ascending = sums[order]
-        first = np.diff(ascending, prepend=-np.inf) > _ULPS * np.spacing(ascending)  # of those that are equal
-        sums[order] = ascending[first][np.cumsum(first) - 1]
-    return sums
-
-
-def _malignant(classes: Sequence[str]) -> Mask:
-    """(C,): which classes are malignant."""
-    return np.array([name in (*MALIGNANT, BINARY[1]) for name in classes])
+    return rarer_side(targets, probabilities, classes)[:, 1]
 
 
 def mann_whitney(positive: Mask, scores: Floats, weights: Floats) -> Floats:
@@ -278,9 +244,9 @@ def from_plain(
     summary: str,
     per_class: bool = False,
     higher_is_better: bool = True,
-    tasks: tuple[str, ...] = tuple(TASKS),
+    tasks: tuple[str, ...] = (),
     exchange: Literal["answers", "ranks"] = "answers",
-    scores: Scores | None = None,
+    view: Literal["classes", "malignancy"] = "classes",
     share_of: ShareOf | None = None,
 ) -> Metric:
     """Makes a metric of `function(targets, probabilities, classes)`, which returns a number, or C of them if per class.
@@ -301,7 +267,7 @@ def from_plain(
                 values[replicate] = function(targets[rows], probabilities[rows], classes)
         return values
 
-    return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, scores, share_of)
+    return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, view, share_of)
 
 
 def _sums(

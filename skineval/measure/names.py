@@ -19,7 +19,7 @@ class Figure:
     per_class: bool = False
     higher_is_better: bool = True
     exchange: Literal["answers", "ranks"] = "answers"
-    scores: str = ""  #: the function of that name there
+    view: Literal["classes", "malignancy"] = "classes"
     share_of: str = ""  #: the function of that name there
     mean_of: str = ""  #: the figure of that name here
 
@@ -34,7 +34,7 @@ FIGURES = (
         "malignancy_auc",
         "area under the ROC curve of malignant against benign",
         exchange="ranks",
-        scores="malignancy",
+        view="malignancy",
         share_of="malignant_or_rarer",
     ),
     Figure("mcc", "Matthews' correlation coefficient over all classes"),
@@ -84,7 +84,7 @@ def _made_of_figures() -> tuple[Metric, ...]:
             per_class=figure.per_class,
             higher_is_better=figure.higher_is_better,
             exchange=figure.exchange,
-            scores=_computed(figure.scores) if figure.scores else None,
+            view=figure.view,
             share_of=_computed(figure.share_of) if figure.share_of else None,
             mean_of=made[figure.mean_of] if figure.mean_of else None,
         )

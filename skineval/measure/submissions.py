@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, first_few
-from skineval.base.terms import BINARY, DIAGNOSES, MALIGNANT, UNSCORED
+from skineval.base.terms import UNSCORED
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.values.predictions import COLUMNS, sum_to_one
+from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task
 
 #: What the column of the reference standard is called, the first that is there.
 TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
@@ -178,7 +179,7 @@ def refer(submission: Submission, reference: Reference) -> Submission:
     known["target"] = [_as_class(target, submission.classes) for target in known["target"]]
     targets = known["target"]
     if reference.classes == set(BINARY):
-        sums = f"scores of {', '.join(MALIGNANT)} to malignant, those of others to benign"
+        sums = f"scores of {', '.join(DX7.malignant or ())} to malignant, those of others to benign"
         hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."
     else:
         hint = "Add the column; if the model does not know the class, one of zeros."
@@ -200,6 +201,13 @@ def refer(submission: Submission, reference: Reference) -> Submission:
 def is_binary(classes: Collection[str]) -> bool:
     """Whether classes are those of the malignant task, perhaps with some that no reference standard knows."""
     return set(BINARY) <= set(classes)
+
+
+def task_of(classes: Sequence[str]) -> Task:
+    """The task of scores of these classes: a shipped one, perhaps with further classes, or one of its own."""
+    known = MALIGNANT if is_binary(classes) else DX7
+    malignant = tuple(name for name in classes if name in (known.malignant or ()))
+    return replace(known, classes=tuple(classes), malignant=malignant or None)
 
 
 def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
@@ -336,7 +344,7 @@ def _remarks(numbered: Sequence[str], base: int | None, source: str) -> tuple[st
 
 def _as_class(name: str, classes: Collection[str]) -> str:
     """A diagnosis as one of the two classes of the malignant task, where `classes` are these; else the name itself."""
-    return BINARY[name in MALIGNANT] if name in DIAGNOSES and is_binary(classes) else name
+    return MALIGNANT.labels.get(name, name) if is_binary(classes) else name
 
 
 def _marked(table: GivenTable) -> tuple[pd.Series[str], set[str]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES, SYNTHETIC
-from skineval.data.quality.inventory import MAPPINGS, UNKNOWN, ClassCounts, Inventory
+from skineval.base.terms import SYNTHETIC
+from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
 from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
+from skineval.values.task import BINARY, CLASS_NAMES, DX7, LABELS, MAPPINGS
 
 SHOWN = 10  #: sizes of images that are listed one by one
 LESIONS = 5  #: lesions named where something differs between their images
@@ -32,7 +33,8 @@ def _tables(found: Inventory) -> Iterator[Table]:
         yield _lesions(found)
     yield _gaps(found)
     yield from _values(found)
-    yield _prevalences(found)
+    if found.malignant:
+        yield _prevalences(found)
     yield _baselines(found)
     if found.official:
         yield _official(found)
@@ -88,7 +90,7 @@ def _classes(found: Inventory) -> Table:
     clustering = Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1)
     of_images: tuple[Shows[ClassCounts], ...] = (
         (_DX, lambda one: one.dx or "all"),
-        (Column("meaning", "Meaning", priority=3), lambda one: DIAGNOSIS_NAMES.get(one.dx)),
+        (Column("meaning", "Meaning", priority=3), lambda one: CLASS_NAMES.get(one.dx)),
         _IMAGES,
         (Column("share", "Share", "percent", priority=4), lambda one: one.images / found.everything.images),
     )
@@ -168,16 +170,15 @@ def _baselines(found: Inventory) -> Table:
         Column("accuracy", "Accuracy", "percent"),
         Column("balanced_accuracy", "Balanced accuracy", "percent"),
     )
-    mapping, malignant = next(iter(found.malignant.items()))
-    rows = (
-        Row((found.majority, "dx7", found.majority_accuracy, found.majority_balanced_accuracy)),
-        Row(("benign", f"malignant ({mapping})", 1 - malignant / found.everything.images, 0.5)),
-    )
-    return Table("What trivial answers score", columns, rows)
+    task = DX7.name if found.malignant else LABELS
+    rows = [Row((found.majority, task, found.majority_accuracy, found.majority_balanced_accuracy))]
+    for mapping, malignant in list(found.malignant.items())[:1]:
+        rows.append(Row((BINARY[0], f"malignant ({mapping})", 1 - malignant / found.everything.images, 0.5)))
+    return Table("What trivial answers score", columns, tuple(rows))
 
 
 def _official(found: Inventory) -> Table:
-    of_class = (Column(f"images_{dx}", dx, "count", priority=1) for dx in DIAGNOSES)
+    of_class = (Column(f"images_{one.dx}", one.dx, "count", priority=1) for one in found.classes)
     columns = (Column("part", "Part"), _IMAGES, *of_class)
     rows = tuple(Row((part, sum(n for _, n in counts), *(n for _, n in counts))) for part, counts in found.official)
     return Table("The data set's own parts", columns, rows)

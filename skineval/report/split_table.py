@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.terms import DIAGNOSES, PARTS
+from skineval.base.terms import PARTS
 from skineval.data.splits.split import Split
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Row, Table
-from skineval.values.lesion_table import LesionTable, diagnosis_codes
+from skineval.values.lesion_table import LesionTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,18 +55,18 @@ def parts_table(
 
 def split_table(table: LesionTable, split: Split) -> Table:
     """The parts of a split with their diagnoses, and the proof that no lesion is in two of them."""
-    codes = diagnosis_codes(table)
+    codes = table.codes
     counts = {}
     for fold in range(split.folds):
         rows = split.parts(fold)
         for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
-            counts[fold, part] = np.bincount(codes[mine], minlength=len(DIAGNOSES)).tolist()
+            counts[fold, part] = np.bincount(codes[mine], minlength=len(table.labels)).tolist()
     parted = lesions_parted(split.frame)
     proof = f"Lesions in more than one part of a fold: {parted}."
     if not table.lesions_known:
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    made = parts_table(split.frame, counts, DIAGNOSES, split.stamps(table), table.lesions_known)
+    made = parts_table(split.frame, counts, table.labels, split.stamps(table), table.lesions_known)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 

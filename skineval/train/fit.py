@@ -31,7 +31,7 @@ LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which wait
 
 
 @dataclass(frozen=True)
-class Task:
+class Objective:
     """What is trained on, what it is validated on, and how."""
 
     train: NDArray[np.int64]  #: rows of the store
@@ -57,7 +57,7 @@ class Step:
 def train(
     model: nn.Module,
     spec: RunSpec,
-    task: Task,
+    task: Objective,
     stage: Stage,
     folder: Path,
     on_epoch: Callable[[EpochRecord], None],
@@ -103,7 +103,7 @@ def train(
 def run_epoch(
     learner: Learner,
     spec: RunSpec,
-    task: Task,
+    task: Objective,
     stage: Stage,
     progress: Progress,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -162,7 +162,7 @@ def run_epoch(
     )
 
 
-def validate(model: nn.Module, task: Task, stage: Stage, epoch: int) -> tuple[float, float]:
+def validate(model: nn.Module, task: Objective, stage: Stage, epoch: int) -> tuple[float, float]:
     """Cross-entropy and score on the validation part; raises NotFiniteError where a logit is not finite."""
     logits = predict_logits(model, stage, task.validation)
     if not np.isfinite(logits).all():
@@ -185,7 +185,7 @@ def look_at(lost: Tensor, step: int, epoch: int) -> None:
         raise NotFiniteError(f"The training loss was {values[wrong]} in step {since + wrong + 1} of epoch {epoch}.")
 
 
-def draw_order(task: Task, seed: int) -> NDArray[np.int64]:
+def draw_order(task: Objective, seed: int) -> NDArray[np.int64]:
     """The train rows of an epoch in order: a permutation, or as many weighted draws with replacement."""
     generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
     if task.draw_weights is None:

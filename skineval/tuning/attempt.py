@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, Ground, Moment, as_event
-from skineval.grid.cell.training import make_task, refit_head, train
+from skineval.grid.cell.training import make_objective, refit_head, train
 from skineval.grid.events import Report
 from skineval.grid.prepare import Prepared
 from skineval.train import checkpoint
@@ -176,4 +176,4 @@ def _train(spec: RunSpec, grounds: Grounds, folder: Path, log: _Log, report: Rep
     if cell.strategy.resample is None:
         return trained.progress.best_score
     refit_head(cell, trained.network)
-    return validate(trained.network, make_task(cell, trained.network), cell.stage, trained.progress.best_epoch)[1]
+    return validate(trained.network, make_objective(cell, trained.network), cell.stage, trained.progress.best_epoch)[1]

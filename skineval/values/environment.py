@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skineval.values.task import Task
+
 
 @dataclass(frozen=True)
 class DeviceFacts:
@@ -60,3 +62,4 @@ class Environment:
     stamps: tuple[str, ...]  #: SYNTHETIC, LEAKY, NOT COMPARABLE
     plugins: Mapping[str, str]  #: name -> package
     set_aside: tuple[str, ...]  #: plugins that were not loaded, and why
+    task: Task | None = None  #: what was told apart; None of benches that are older than this

@@ -87,6 +87,11 @@ class Keys:
         "Explainers, comma-separated; empty for none."
     )
     data: Place = Key(DATA, "FOLDER|NAME").says("A folder with images and metadata, or the name of a data set.")
+    columns: Names = Key(DATA, "ROLE=COLUMN", ()).says(
+        "What the columns of a table of one's own hold, comma-separated: image=file,label=diagnosis, and perhaps "
+        "lesion, age, sex, localization, source, part; for data that is laid out like no data set."
+    )
+    table: Place | None = Key(DATA, "FILE", None).says("That table; by default it lies in the folder of --data.")
     external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(
         "Further data sets, folders or names, which every cell predicts, as external tests."
     )
@@ -96,8 +101,13 @@ class Keys:
     quarantine: Place | None = Key(DATA, "FILE", None).says(
         "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes."
     )
-    task: Literal["dx7", "malignant"] = Key(PARTS, "NAME", "dx7").says(
-        "dx7: the seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis against the rest."
+    task: Place = Key(PARTS, "NAME|FILE", "dx7").says(
+        "What is told apart. dx7: seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis "
+        "against the rest; melanoma: melanoma against the rest; labels: what the data tells apart; or a TOML file that "
+        "says which labels each class takes."
+    )
+    strict_classes: bool = Key(PARTS, "", False).says(
+        "Refuse data without images of a class, instead of telling the other classes apart."
     )
     protocol: Literal["lesion", "image", "oversample-first"] = Key(PARTS, "NAME", "lesion").says(
         "How parts are made: lesion keeps the images of a lesion together; image does not (LEAKY); oversample-first "

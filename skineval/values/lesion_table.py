@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES, MALIGNANT, TASKS, Fit
+from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import Fit
 
 COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "dataset", "group")
 
@@ -63,7 +63,7 @@ class Subset:
 class LesionTable:
     """A data set: what is known of each image, and how to get at its pixels.
 
-    `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `DIAGNOSES`, `age` is float years (NaN where
+    `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `labels`, `age` is float years (NaN where
     unknown), other text columns hold "unknown" where nothing is known. `lesion_id` is what the data set says, and
     `group` the lesion: its lesion id, or the first of several that are known to be of one lesion.
     `fingerprint` is a hash of everything above and of the content of every image.
@@ -82,6 +82,15 @@ class LesionTable:
     lesions_known: bool = True
     official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
+    #: What the data set tells apart, in order, whether there are images of each or not; by default those of images.
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        there = set(self.frame["dx"])
+        if not self.labels:
+            object.__setattr__(self, "labels", tuple(sorted(there)))
+        if strange := sorted(there - set(self.labels)):
+            raise DataError(f"{self.name} has the dx {strange[0]!r}, which is none of its labels.", "Complete these.")
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -103,27 +112,14 @@ class LesionTable:
         )
 
     @property
+    def codes(self) -> NDArray[np.int64]:
+        """The position of each image's dx among `labels`, (n,)."""
+        return pd.Index(self.labels).get_indexer(pd.Index(self.frame["dx"])).astype(np.int64)
+
+    @property
     def siblings_known(self) -> bool:
         """Whether any images are known to show one lesion: all that do, or where lesions are not known, at least some.
 
         Where it is False, no count of siblings says anything.
         """
         return self.lesions_known or bool(self.frame["group"].duplicated().any())
-
-
-def labels(table: LesionTable, task: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Targets (n,), each the position of an image's class in the returned classes of `task`.
-
-    Raises UsageError for an unknown task.
-    """
-    if task not in TASKS:
-        raise UsageError(f"There is no task {task!r}.", f"Choose one of: {', '.join(TASKS)}.")
-    if task == "malignant":
-        return table.frame["dx"].isin(MALIGNANT).to_numpy().astype(np.int64), TASKS[task]
-    return diagnosis_codes(table), TASKS[task]
-
-
-def diagnosis_codes(table: LesionTable) -> NDArray[np.int64]:
-    """The position of each image's dx in `DIAGNOSES`, (n,)."""
-    position = {dx: code for code, dx in enumerate(DIAGNOSES)}
-    return np.array([position[dx] for dx in table.frame["dx"]], dtype=np.int64)

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skineval.values.task import BINARY
+
 COLUMNS = ("image_id", "lesion_id", "fold", "seed", "part", "target")
 #: How far from 1 the probabilities of an image may sum, whatever their rounding explains; see `sum_tolerance`.
 SUM_TOLERANCE = 1e-3
 #: The fold of predictions that are the mean over the networks of all folds.
 EVERY_FOLD = -1
+_ULPS = 16  # by which sums of probabilities may differ that are equal: .1 + .2 is not .3
 ROUNDING = 1e-9  # of a sum of numbers that are exact as they are written
 
 
@@ -37,6 +40,7 @@ class Predictions:
     fold: int = 0
     seed: int = 0
     n_cells: int = 1  #: how many cells the probabilities are the mean of
+    malignant: tuple[str, ...] | None = None  #: those of the classes that are; None: nobody says
 
     def __post_init__(self) -> None:
         n = len(self.image_ids)
@@ -54,6 +58,21 @@ class Predictions:
     def normalised(self) -> bool:
         """Whether the probabilities of every image sum to 1; figures that need probabilities are NaN where not."""
         return sum_to_one(self.probabilities)
+
+    def malignancy(self) -> Predictions:
+        """What the same answers say of malignancy: `BINARY` classes, whose probabilities are sums of those of classes.
+
+        Equal sums are equal to the last bit.
+        """
+        chosen = np.isin(self.classes, self.malignant or ())
+        sums = [_summed(self.probabilities[:, one]) for one in (~chosen, chosen)]
+        return replace(
+            self,
+            classes=BINARY,
+            targets=chosen[self.targets].astype(np.int64),
+            probabilities=np.stack(sums, axis=1),
+            malignant=BINARY[1:],
+        )
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Predictions:
         """The images at these positions, in this order, or where a mask (N,) is True."""
@@ -88,6 +107,17 @@ class Predictions:
             "target": np.array(self.classes)[self.targets],
         }
         return pd.DataFrame(columns).join(pd.DataFrame(self.probabilities, columns=list(self.classes)))
+
+
+def _summed(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,): the sum of the columns (N, k); equal sums are equal to the last bit."""
+    sums: NDArray[np.float64] = columns.sum(axis=1)
+    if columns.shape[1] > 1:
+        order = np.argsort(sums)
+        ascending = sums[order]
+        first = np.diff(ascending, prepend=-np.inf) > _ULPS * np.spacing(ascending)  # of those that are equal
+        sums[order] = ascending[first][np.cumsum(first) - 1]
+    return sums
 
 
 def concatenated(many: Sequence[Predictions]) -> Predictions:

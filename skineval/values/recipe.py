@@ -42,6 +42,8 @@ class Recipe(BaseModel, Keys, frozen=True):
                 "freeze is 'backbone' and weights are 'none': a backbone of random weights would never learn; "
                 "give weights or leave freeze out"
             )
+        if self.table and not self.columns:
+            raise ValueError("table is given and columns are not: say what they hold, such as image=file,label=dx")
         if "seeds" in self.ensemble and len(set(self.seeds)) == 1:
             raise ValueError(f"ensemble is over seeds and seeds are {self.seeds[0]}, a single one: give several seeds")
         if "folds" in self.ensemble and not self.external:

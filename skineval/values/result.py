@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skineval.values.environment import Environment
     from skineval.values.predictions import Predictions
     from skineval.values.recipe import Recipe
+    from skineval.values.task import Task
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class BenchResult(Measured):
     folder: Path
     recipe: Recipe = field(repr=False)
     environment: Environment = field(repr=False)
-    classes: tuple[str, ...]
+    task: Task
     warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
     split: pd.DataFrame = field(repr=False)  #: split.csv
     cells: pd.DataFrame = field(repr=False)  #: cells.csv
@@ -130,6 +131,11 @@ class BenchResult(Measured):
     externals: Sequence[ExternalTest] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the columns of predictions."""
+        return self.task.classes
 
     @property
     def lesions_known(self) -> bool:

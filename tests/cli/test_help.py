@@ -70,7 +70,8 @@ def test_a_command_offers_the_keys_that_it_can_use():
         {n for n in inspect.signature(one).parameters if n in KEYS} for one in (bench.bench, tune.tune, split.split)
     ]
     useless = {"explainers", "external", "ensemble", "replicates", "jobs", "tta"}
-    dealt = {"data", "groups", "quarantine", "limit", "task", "protocol", "split", "folds", "repeats", "split_seed"}
+    dealt = {"data", "columns", "table", "groups", "quarantine", "limit", "task", "strict_classes", "protocol", "split"}
+    dealt |= {"folds", "repeats", "split_seed"}
     assert offered == [set(KEYS), set(KEYS) - useless, dealt]
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.layouts import recognise
 from skineval.values.lesion_table import COLUMNS, LesionTable
+from skineval.values.task import DIAGNOSES
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
 ROWS = (
@@ -134,7 +134,8 @@ def made_table(lesions: Sequence[tuple[str, int]], images: object = None, name: 
             "group": [lesion for lesion, _ in known],
         }
     )
-    return LesionTable(name, frame[list(COLUMNS)], images or Made(), fingerprint=f"{name}-{len(known)}")
+    fingerprint = f"{name}-{len(known)}"
+    return LesionTable(name, frame[list(COLUMNS)], images or Made(), fingerprint, labels=DIAGNOSES)
 
 
 def seven_classes(folder: Path) -> Path:

@@ -6,27 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.groups import KNOWN_DUPLICATES, make_groups, regroup
 from skineval.data.samples import sample
-from skineval.values.lesion_table import LesionTable, labels
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import made_table
 
 MIXED = [(dx, count) for dx, n in zip(DIAGNOSES, (9, 15, 30, 7, 30, 160, 8), strict=True) for count in (1, 2) * n]
-
-
-def test_labels_of_both_tasks() -> None:
-    table = made_table([("vasc", 1), ("akiec", 1), ("mel", 1), ("nv", 1)])
-    targets, classes = labels(table, "dx7")
-    assert classes == DIAGNOSES
-    assert targets.tolist() == [6, 0, 4, 5]
-    assert targets.dtype == np.int64
-    targets, classes = labels(table, "malignant")
-    assert classes == ("benign", "malignant")
-    assert targets.tolist() == [0, 1, 1, 0]
-    assert targets.dtype == np.int64
-    with pytest.raises(UsageError, match="dx8"):
-        labels(table, "dx8")
 
 
 def test_known_duplicates_join_lesions() -> None:

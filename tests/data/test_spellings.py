@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.base.terms import DIAGNOSES
 from skineval.data.spellings import IMAGE_COLUMNS, class_name, diagnosis, first_column, image_id, part_name
+from skineval.values.task import DIAGNOSES
 
 ID = "ISIC_0032867"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skineval.catalog.calls import CALLS
@@ -65,6 +66,12 @@ def workplace(tmp_path_factory):
     ids = [image.stem for image in sorted((folder / "HAM10000").rglob("*.jpg"))]
     scores = "".join(f"img/{id_}.jpg,0.4{',0.1' * 6}\n" for id_ in ids)
     (folder / "theirs.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
+    own = lesion_folder(folder / "OWN")
+    known = pd.read_csv(own / "HAM10000_metadata.csv").rename(
+        columns={"image_id": "file", "dx": "diagnosis", "lesion_id": "case"}
+    )
+    known.to_csv(own / "my own.csv", index=False)
+    (own / "HAM10000_metadata.csv").unlink()
     others = recognise.load(lesion_folder(folder / "others", prefix="9"))
     isic2018(others, folder / "ISIC2018", ["test"] * len(others))
     return folder
@@ -87,7 +94,8 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
     if "two-layers,cnn" in arguments:
         pytest.skip("run with its plugin by test_the_plugin_of_the_readme_is_one")
     if arguments[0] == "bench":
-        arguments += [*SHORT, "--dry-run", f"--out={tmp_path / 'out'}"]
+        short = SHORT[1:] if "--columns" in arguments else SHORT
+        arguments += [*short, "--dry-run", f"--out={tmp_path / 'out'}"]
     if arguments[0] == "tune":
         arguments += [*SMALL, "--trials=2", f"--out={tmp_path / 'out'}"]
     if arguments[:2] == ["data", "fetch"]:

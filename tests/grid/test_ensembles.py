@@ -13,13 +13,13 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.grid.ensembles import check_members, ensembles
 from skineval.grid.folder import BenchFolder
 from skineval.measure.ensembles import mean_of
 from skineval.values.predictions import EVERY_FOLD
 from skineval.values.recipe import make_recipe
 from skineval.values.result import CellResult
+from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 from tests.measure.samples import classifier
 

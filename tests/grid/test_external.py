@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.synthetic import synthetic
 from skineval.grid.external import (
@@ -25,6 +24,7 @@ from skineval.grid.external import (
     unique_names,
 )
 from skineval.grid.folder import BenchFolder
+from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 from tests.data.folders import made_table
 
@@ -90,7 +90,7 @@ def test_known_duplicates_on_one_side_are_tested():
 def test_nothing_left_to_test_is_an_error():
     table = made_table([("mel", 2)])
     reasons = overlaps(table, pixels(2), table, pixels(2))
-    with pytest.raises(DataError, match="All 2 images of the external data x"):
+    with pytest.raises(DataError, match="external data x can be tested: 2 for same image id"):
         exclusions(External("x", table, np.zeros(2, dtype=np.int64)), reasons)
 
 
@@ -173,7 +173,7 @@ def test_a_finished_bench_with_an_external_test_runs_nothing(bench, skineval_pro
 def test_the_data_of_the_bench_is_no_external_test(bench, skineval_program, tmp_path):
     done = skineval_program("bench", *TINY, "--epochs=1", "--out=same", "--external=synthetic:images=150")
     assert done.returncode == 3
-    assert "are in the data of the bench too" in done.stderr
+    assert "can be tested: 150 for same image id" in done.stderr
 
 
 def test_a_subset_of_the_bench_is_left_out():

@@ -11,10 +11,10 @@ from sklearn.metrics import balanced_accuracy_score
 
 import skineval
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.grid.folder import BenchFolder
 from skineval.grid.reading import load_bench
 from skineval.report.figures.scene import scene_of
+from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 
 GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-first", "--folds=2")

@@ -13,7 +13,6 @@ import pytest
 
 import skineval
 from skineval.base.errors import DataError, ModelFileError, UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.catalog.catalog import load_catalog
 from skineval.data.synthetic import synthetic
 from skineval.grid.folder import BenchFolder, read_environment
@@ -21,6 +20,7 @@ from skineval.grid.prepare import prepare
 from skineval.grid.run import open_folder
 from skineval.train.weights import read_tensors
 from skineval.values.recipe import make_recipe, read_recipe
+from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 
 GRID = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=2")

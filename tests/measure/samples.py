@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from skineval.base.terms import DIAGNOSES
 from skineval.measure.comparisons import differences
+from skineval.measure.intervals import viewed
+from skineval.measure.submissions import task_of
 from skineval.values.predictions import Predictions
+from skineval.values.task import DIAGNOSES
 
 #: Images of each class in HAM10000, in the order of DIAGNOSES (Tschandl et al. 2018).
 HAM10000_COUNTS = (327, 514, 1099, 115, 1113, 6705, 142)
@@ -32,7 +34,14 @@ def classifier(
         softmax(logits),
         fold,
         train_seed,
+        malignant=task_of(classes).malignant,
     )
+
+
+def compute(metric, cell, weights):
+    """What a metric returns for `weights` (B, N) of the images of a cell: (B,), or (B, C) where it is per class."""
+    seen = viewed(metric, cell)
+    return metric.compute(seen.targets, seen.probabilities, weights, seen.classes)
 
 
 def difference(a, b, metric, **keys):

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
 from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds
-from skineval.measure.intervals import estimate
+from skineval.measure.intervals import estimate, viewed
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.values.predictions import EVERY_FOLD, Predictions
-from tests.measure.samples import classifier, difference
+from tests.measure.samples import classifier, compute, difference
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 ACCURACY = BY_NAME["accuracy"]
@@ -114,12 +114,9 @@ def test_what_is_exchanged_makes_the_same_figure():
     weights = weights[:, np.arange(len(cell)) % 96]
     for name in ("auc", "macro_auc", "malignancy_auc"):
         metric = BY_NAME[name]
-        scores = metric.scores(cell.probabilities, cell.classes) if metric.scores else cell.probabilities
-        exchanged = scipy.stats.rankdata(scores, axis=0)
-        np.testing.assert_allclose(
-            metric.compute(cell.targets, exchanged, weights, cell.classes),
-            metric.compute(cell.targets, cell.probabilities, weights, cell.classes),
-        )
+        seen = viewed(metric, cell)
+        exchanged = replace(seen, probabilities=scipy.stats.rankdata(seen.probabilities, axis=0))
+        np.testing.assert_allclose(compute(metric, exchanged, weights), compute(metric, cell, weights))
 
 
 def test_two_systems_that_agree_on_all_of_a_small_class_may_still_differ_there():
@@ -168,7 +165,7 @@ def test_systems_that_a_metric_cannot_tell_apart_differ_by_nothing():
     """The same order of images, and the same decisions, by other probabilities."""
     a = classifier(40, seed=1)
     logits = np.log(a.probabilities[:, :2])
-    binary = {"classes": ("benign", "malignant"), "targets": a.targets % 2}
+    binary = {"classes": ("benign", "malignant"), "targets": a.targets % 2, "malignant": ("malignant",)}
     one, other = (replace(a, **binary, probabilities=scipy.special.softmax(k * logits, axis=1)) for k in (1, 3))
     found = differences([one], [other], OVERALL, replicates=200)
     gaps = {row.metric: (row.value, row.low, row.high) for row in found}

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, PluginError
-from skineval.base.terms import DIAGNOSES
 from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
 from skineval.measure.intervals import bootstrap, estimate, percentile_interval, pivoted
@@ -19,6 +18,7 @@ from skineval.measure.names import METRICS
 from skineval.measure.resampling import resample
 from skineval.measure.shares import wilson
 from skineval.values.predictions import Predictions
+from skineval.values.task import DIAGNOSES
 from tests.measure.samples import HAM10000_COUNTS, classifier
 
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skineval.base.terms import DIAGNOSES
 from skineval.measure import metrics
 from skineval.measure.curves import confusion, reliability, roc
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
 from skineval.values.predictions import Predictions
-from tests.measure.samples import HAM10000_COUNTS, classifier, softmax
+from skineval.values.task import DIAGNOSES
+from tests.measure.samples import HAM10000_COUNTS, classifier, compute, softmax
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 LABELS = np.arange(7)
@@ -82,7 +82,7 @@ def test_agrees_with_the_oracle_under_weights(name, skill):
     if name == "undecided":
         cell = replace(cell, probabilities=np.round(cell.probabilities, 1))
     weights = np.random.default_rng(5).integers(0, 4, size=(6, len(cell))).astype(float)
-    found = BY_NAME[name].compute(cell.targets, cell.probabilities, weights, cell.classes)
+    found = compute(BY_NAME[name], cell, weights)
     wanted = [ORACLES[name](cell.targets, cell.probabilities, row) for row in weights]
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
 
@@ -178,12 +178,24 @@ def test_brier_ranges_to_two():
 def test_malignancy_auc_of_either_task():
     cell = classifier(40)
     p = cell.probabilities[:, [0, 1, 4]].sum(axis=1)
-    binary = np.stack([1 - p, p], axis=1)
     reference = np.isin(cell.targets, (0, 1, 4)).astype(np.int64)
-    assert plain("malignancy_auc", reference, binary, ("benign", "malignant")) == pytest.approx(
-        plain("malignancy_auc", cell.targets, cell.probabilities)
+    binary = replace(
+        cell,
+        classes=("benign", "malignant"),
+        targets=reference,
+        probabilities=np.stack([1 - p, p], axis=1),
+        malignant=("malignant",),
     )
-    assert np.isnan(plain("malignancy_auc", reference, binary, ("nv", "bkl")))
+    metric, once = BY_NAME["malignancy_auc"], np.ones((1, len(cell)))
+    assert compute(metric, binary, once) == pytest.approx(compute(metric, cell, once))
+    assert np.isnan(compute(metric, replace(cell, malignant=()), once)).all()
+
+
+def malignancy_auc(targets, probabilities, classes, malignant):
+    names, n = np.array([f"I{k}" for k in range(len(targets))]), len(targets)
+    parts = np.full(n, "test")
+    cell = Predictions(classes, names, names, names, parts, targets, probabilities, malignant=malignant)
+    return compute(BY_NAME["malignancy_auc"], cell, np.ones((1, n)))[0]
 
 
 @pytest.mark.parametrize("classes", [("benign", "malignant"), ("nv", "mel"), ("nv", "mel", "bcc")])
@@ -193,15 +205,14 @@ def test_malignancy_is_ranked_however_sure_a_network_is(classes):
     others = [scores / 3] * (len(classes) - 2)
     probabilities = np.column_stack([1 - scores, scores, *others])
     targets = np.repeat([0, 1], 20)
-    assert plain("malignancy_auc", targets, probabilities, classes) == 1
+    assert malignancy_auc(targets, probabilities, classes, classes[1:]) == 1
     turned = 1 - probabilities[:, :2]
-    assert plain("malignancy_auc", targets, turned, classes[:2]) == sk.roc_auc_score(targets, turned[:, 1])
+    assert malignancy_auc(targets, turned, classes[:2], classes[1:2]) == sk.roc_auc_score(targets, turned[:, 1])
 
 
 def test_sums_that_are_equal_tie():
     probabilities = np.array([[0.1, 0.2, 0.7], [0.3, 0.0, 0.7], [0.15, 0.15, 0.7]])
-    targets = np.array([0, 2, 2])
-    assert plain("malignancy_auc", targets, probabilities, ("mel", "bcc", "nv")) == 0.5
+    assert malignancy_auc(np.array([0, 2, 2]), probabilities, ("mel", "bcc", "nv"), ("mel", "bcc")) == 0.5
 
 
 def test_reliability_has_the_bins_of_ece():
@@ -274,40 +285,39 @@ def test_a_plain_function_may_be_per_class():
 
 @st.composite
 def cells(draw):
-    """Targets, probabilities with many ties, and whole weights, of three classes with one of a real name."""
+    """Predictions with many ties, and whole weights, of three classes of which one is malignant."""
     n = draw(st.integers(1, 12))
     targets = draw(hnp.arrays(np.int64, n, elements=st.integers(0, 2)))
     scores = draw(hnp.arrays(np.int64, (n, 3), elements=st.integers(0, 4)))
     weights = draw(hnp.arrays(np.int64, (2, n), elements=st.integers(0, 3)))
-    return targets, softmax(scores.astype(float)), weights.astype(float), ("mel", "nv", "df")
+    names = np.array([f"I{k}" for k in range(n)])
+    parts, probabilities = np.full(n, "test"), softmax(scores.astype(float))
+    found = Predictions(("mel", "nv", "df"), names, names, names, parts, targets, probabilities, malignant=("mel",))
+    return found, weights.astype(float)
 
 
 @given(cells())
 @settings(max_examples=60, deadline=None)
 def test_a_weight_is_a_repetition(cell):
-    targets, probabilities, weights, classes = cell
-    rows = np.repeat(np.arange(len(targets)), weights[0].astype(int))
+    cell, weights = cell
+    rows = np.repeat(np.arange(len(cell)), weights[0].astype(int))
     for metric in METRICS:
-        weighted = metric.compute(targets, probabilities, weights, classes)[0]
+        weighted = compute(metric, cell, weights)[0]
         if len(rows):
-            repeated = metric.compute(targets[rows], probabilities[rows], np.ones((1, len(rows))), classes)[0]
+            repeated = compute(metric, cell.take(rows), np.ones((1, len(rows))))[0]
             np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12, err_msg=metric.name)
 
 
 @given(cells(), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_order_of_images_and_of_classes_does_not_matter(cell, random):
-    targets, probabilities, weights, classes = cell
-    rows = random.sample(range(len(targets)), len(targets))
+    cell, weights = cell
+    rows = random.sample(range(len(cell)), len(cell))
     columns = random.sample(range(3), 3)
+    turned = cell.take(np.array(rows)).with_classes(tuple(cell.classes[c] for c in columns))
     for metric in METRICS:
-        found = metric.compute(targets, probabilities, weights, classes)
-        moved = metric.compute(
-            np.argsort(columns)[targets[rows]],
-            probabilities[rows][:, columns],
-            weights[:, rows],
-            [classes[c] for c in columns],
-        )
+        found = compute(metric, cell, weights)
+        moved = compute(metric, turned, weights[:, rows])
         wanted = found[:, columns] if metric.per_class else found
         np.testing.assert_allclose(moved, wanted, rtol=1e-9, atol=1e-12, err_msg=metric.name)
 
@@ -315,13 +325,13 @@ def test_order_of_images_and_of_classes_does_not_matter(cell, random):
 @given(cells())
 @settings(max_examples=60, deadline=None)
 def test_figures_stay_in_their_range(cell):
-    targets, probabilities, weights, classes = cell
+    cell, weights = cell
     lowest = {"mcc": -1, "kappa": -1}
     highest = {"nll": 36.05, "brier": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for metric in METRICS:
-            values = metric.compute(targets, probabilities, weights, classes)
+            values = compute(metric, cell, weights)
             values = values[~np.isnan(values)]
             assert (values >= lowest.get(metric.name, 0) - 1e-12).all(), metric.name
             assert (values <= highest.get(metric.name, 1) + 1e-12).all(), metric.name

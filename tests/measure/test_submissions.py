@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES, UNSCORED
+from skineval.base.terms import UNSCORED
 from skineval.data import tables
 from skineval.data.tables import GivenTable
 from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import read_reference, read_submission, refer
+from skineval.values.task import DIAGNOSES
 
 SUBMISSION = """
     image,MEL,NV,BCC,AKIEC,BKL,DF,VASC

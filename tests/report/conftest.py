@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from skineval.base.terms import DIAGNOSES
 from skineval.measure.ensembles import mean_of
+from skineval.measure.intervals import figures
 from skineval.measure.names import METRICS
+from skineval.measure.submissions import task_of
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
+from skineval.values.task import DIAGNOSES, DX7
 
 ENVIRONMENT = Environment(
     command=("skineval", "bench", "--models", "resnet34,densenet121"),
@@ -79,6 +81,7 @@ def make_predictions(skill: float, seed: int, classes: Sequence[str] = DIAGNOSES
         exponentials / exponentials.sum(axis=1, keepdims=True),
         0,
         seed,
+        malignant=task_of(classes).malignant,
     )
 
 
@@ -122,7 +125,7 @@ def make_scores(model: str, imbalance: str, many: Sequence[Predictions]) -> list
     for metric in METRICS:
         if metric.name in ("mcc", "kappa", "specificity"):
             continue
-        found = [metric.compute(one.targets, one.probabilities, weights, one.classes) for one in tests]
+        found = [figures(one, [metric], weights).squeeze() for one in tests]
         values = np.mean(found, axis=0)
         for label, column in zip(many[0].classes, values.T, strict=True) if metric.per_class else [("", values)]:
             of_class = tests[0].targets == many[0].classes.index(label) if label else np.full(len(tests[0]), True)
@@ -215,7 +218,7 @@ def make_bench(
             seeds=tuple(seeds),
         ),
         environment=ENVIRONMENT,
-        classes=DIAGNOSES,
+        task=DX7,
         warnings=tuple(warnings),
         split=split,
         cells=pd.DataFrame(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,11 @@ def test_every_format_renders() -> None:
         assert render(one, "markdown")
         assert render(one, "table", width=80)
     assert "[red]=cmd()[/]" in render(inventory_tables(inventory(table))[0], "table", width=100)
+
+
+def test_of_other_labels_nobody_says_which_are_malignant() -> None:
+    table = made_table(LESIONS)
+    strange = replace(table, frame=table.frame.replace({"dx": {"nv": "mole"}}), labels=("bcc", "mel", "mole"))
+    shown = tables(inventory(strange))
+    assert "Malignant" not in shown
+    assert cell(shown["What trivial answers score"], "mole", "task") == "labels"

@@ -11,7 +11,7 @@ from torch import nn
 from skineval.catalog.specs import Architecture
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train.augment import make_transform, normaliser
-from skineval.train.fit import Task
+from skineval.train.fit import Objective
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import Stage
 from skineval.values.runspec import RunSpec, Selection, Training
@@ -78,9 +78,9 @@ def score(targets: np.ndarray, probabilities: np.ndarray) -> float:
     return float(balanced_accuracy(targets, probabilities, np.ones((1, len(targets))), CLASSES)[0])
 
 
-def task(labels: np.ndarray, **changes: object) -> Task:
+def task(labels: np.ndarray, **changes: object) -> Objective:
     rows = np.arange(len(labels))
-    made = Task(
+    made = Objective(
         train=rows[: 2 * len(rows) // 3],
         validation=rows[2 * len(rows) // 3 :],
         targets=labels,

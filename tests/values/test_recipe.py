@@ -72,7 +72,7 @@ def test_shipped_recipes_are_valid(name):
         ({"models": "", "data": "x"}, "models is ''"),
         ({"models": "cnn", "data": "x", "epochs": 0}, "epochs is 0"),
         ({"models": "cnn", "data": "x", "folds": "five"}, "folds is 'five'"),
-        ({"models": "cnn", "data": "x", "task": "dx9"}, "'dx7' or 'malignant'"),
+        ({"models": "cnn", "data": "x", "optimizer": "sdg"}, "'adam', 'adamw' or 'sgd'"),
         ({"models": "cnn", "data": "x", "learning_rate": float("nan")}, "learning_rate is nan"),
         ({"models": "cnn", "data": "x", "seeds": "1,x"}, "seeds is '1,x'"),
         ({"models": "cnn", "data": "x", "replicates": 10}, "replicates is 10"),

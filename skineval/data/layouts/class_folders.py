@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES, DIAGNOSIS_NAMES
 from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame
+from skineval.data.layouts.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame, is_table
 from skineval.data.layouts.pictures import is_mask, is_picture
-from skineval.data.spellings import DIAGNOSES_BY_NAME, PARTS_BY_NAME, guess, image_id, plain
+from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, image_id, label_name, plain
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import CLASS_NAMES, DIAGNOSES
 
-LOOKED_FOR = f"folders of {NAMES} images called {', '.join(DIAGNOSES)}, or by the names of these diagnoses"
+LOOKED_FOR = f"two or more folders of {NAMES} images, each called like the class of all images in it"
 MOVE = "Move it into the folder of its class, or correct its dx."  #: what to do with an image that is misplaced
+_PIECE = re.compile(r"[ _-]?\d+$")
+#: Words in the names of folders that say what kind of files lie there.
+_PLACES = frozenset(
+    ("image", "images", "img", "imgs", "photo", "photos", "input", "inputs", "data", "dataset", "mask", "masks",
+     "segmentation", "segmentations", "groundtruth", "annotation", "annotations", "thumbnails", "unlabeled",
+     "unlabelled", "crops", "resized", *PARTS_BY_NAME)
+)  # fmt: skip
+_INDEX = re.compile(r"^\d+[ ._-]+")  # as in "0_akiec"
 STEM = 48  #: characters that an id keeps of a file name which is none
 
 
@@ -30,20 +38,26 @@ class _Placed:
     """An image file and what the folders above it say."""
 
     file: StoredFile
-    dx: str
+    dx: str  #: the label
     part: str  #: "" where no folder says
 
 
 def recognise(files: Sequence[StoredFile], path: Path) -> bool:
-    """Whether an image lies below a folder that is called like a class."""
-    return any(_classes(file, path) for file in files if is_picture(file))
+    """Whether an image lies below a folder that is called like a known class, or all lie in folders of two classes."""
+    images = [file for file in files if is_picture(file) and not is_mask(file)]
+    if any(_classes(file, path) for file in images):
+        return True
+    # A table says more of images than the folders they happen to lie in.
+    sorted_ = [file for file in images if _folders(file, path)] if not any(map(is_table, files)) else []
+    return len(set(_labels_of(sorted_, path).values())) > 1
 
 
 def load(path: Path) -> LesionTable:
     """Read images from class folders in a folder or in zip archives. `official` holds the parts where folders say them.
 
     An image is known by the name of its file, or an id made of it where that is no id. Rows are sorted by image_id.
-    Raises DataError for folders of other names, for files of one name, and where some images alone lie below parts.
+    Folders may have any names; what is called like a known class is one. Raises DataError for a folder whose name is
+    nearly that of a known class, for files of one name, and where some images alone lie below parts.
     """
     files = scan(path)
     unused = pictures.look_like_masks(files)
@@ -60,10 +74,12 @@ def load(path: Path) -> LesionTable:
     notes = [LESIONS_UNKNOWN]
     notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
+    found = sorted(set(frame["dx"]))
     return pictures.attach(frame, [one.file for one in by_id.values()], files).table(
         path.resolve().name,
         f"one folder a class{', below the parts' if all(official) else ''}",
         notes,
+        DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found),
         lesions_known=False,
         official=official if all(official) else None,
     )
@@ -88,13 +104,34 @@ def _folders(file: StoredFile, path: Path) -> tuple[str, ...]:
 
 
 def _classes(file: StoredFile, path: Path) -> list[str]:
-    return [dx for folder in _folders(file, path) if (dx := DIAGNOSES_BY_NAME.get(folder))]
+    return [dx for folder in _folders(file, path) if (dx := class_name(folder))]
+
+
+def _labels_of(files: Sequence[StoredFile], path: Path) -> dict[StoredFile, str]:
+    """The label that the folders of each image say, in whatever words; nothing unless they say one of every image.
+
+    What all images lie in says nothing, and parts are no classes. Nor are folders that are told apart by a number
+    behind one name, which are pieces of something, or called by one of `_PLACES`.
+    """
+    chains = {file: [folder for folder in _folders(file, path) if folder not in PARTS_BY_NAME] for file in files}
+    while chains and all(chain[:1] == next(iter(chains.values()))[:1] and len(chain) > 1 for chain in chains.values()):
+        chains = {file: chain[1:] for file, chain in chains.items()}
+    names = {chain[0] for chain in chains.values() if len(chain) == 1}
+    pieces = {_PIECE.sub("", name) for name in names}
+    if (
+        any(len(chain) != 1 for chain in chains.values())
+        or (len(pieces) < len(names) and pieces != {""})
+        or any(_PLACES & set(name.split()) for name in names)
+    ):
+        return {}
+    return {file: label_name(_INDEX.sub("", chain[0]) or chain[0]) for file, chain in chains.items()}
 
 
 def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
-    """Class and part of each image."""
+    """Label and part of each image."""
     unknown: dict[str, int] = {}
     placed = []
+    labels = _labels_of(files, path)
     for file in files:
         classes = _classes(file, path)
         if len(set(classes)) > 1:
@@ -103,14 +140,16 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
             )
         if not classes:
             folder = file.below(path).parts[-2]
-            unknown[folder] = unknown.get(folder, 0) + 1
-            continue
+            if file not in labels or guess(plain(folder)):
+                unknown[folder] = unknown.get(folder, 0) + 1
+                continue
+            classes = [labels[file]]
         parts = [PARTS_BY_NAME[folder] for folder in _folders(file, path) if folder in PARTS_BY_NAME]
         placed.append(_Placed(file, classes[0], parts[-1] if parts else ""))
     refuse_any(
         [f"{name!r}{guess(plain(name))}, with {count} images" for name, count in unknown.items()],
         "folders are called like no class",
-        f"Call folders {', '.join(f'{dx} ({name})' for dx, name in DIAGNOSIS_NAMES.items())}, or move others away.",
+        f"Call folders {', '.join(f'{dx} ({name})' for dx, name in CLASS_NAMES.items())}, or move others away.",
         str(path),
     )
     return placed

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, first_few
 from skineval.base.files import disk_error
 from skineval.base.places import cache_folder
-from skineval.base.terms import DIAGNOSES
 from skineval.data.files import npz
 from skineval.data.files.formats import MAX_PIXELS
 from skineval.data.files.npz import Member
@@ -29,6 +28,7 @@ from skineval.data.layouts.images import ArrayImages
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame
 from skineval.data.layouts.pictures import in_arrays
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 
 NAME = "DermaMNIST"
 LICENCE = "CC BY-NC 4.0"

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
-from skineval.base.terms import DIAGNOSES, PARTS, UNSCORED
+from skineval.base.terms import PARTS, UNSCORED
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.groups import make_groups
@@ -32,6 +32,7 @@ from skineval.data.quarantine import require_known
 from skineval.data.spellings import PARTS_BY_NAME
 from skineval.data.tables import numbers
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
     import pandas as pd

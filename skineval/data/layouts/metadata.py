@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skineval.base.errors import DataError, first_few
-from skineval.base.terms import DIAGNOSES
 from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
@@ -19,6 +18,7 @@ from skineval.data.groups import make_groups
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import diagnosis, guess, image_id
 from skineval.values.lesion_table import COLUMNS
+from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,14 +163,14 @@ def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFram
     return raw.assign(**{name: raw[name].map(read) for name, read in readings.items() if name in raw}), ragged
 
 
-def clean(raw: pd.DataFrame, name: str) -> Metadata:
+def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES) -> Metadata:
     """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
 
     `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
-    rows that cannot be meant.
+    rows that cannot be meant, such as those of a dx that is none of `labels`.
     """
     raw = _completed(raw)
-    refuse(_faults(raw), name)
+    refuse(_faults(raw, labels), name)
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
@@ -220,16 +220,16 @@ def check_ids(frame: pd.DataFrame, name: str) -> None:
     refuse(_faulty_ids(frame), name)
 
 
-def _faults(frame: pd.DataFrame) -> tuple[Fault, ...]:
+def _faults(frame: pd.DataFrame, labels: Collection[str] = DIAGNOSES) -> tuple[Fault, ...]:
     """All that is wrong with the cells."""
 
     def guessed(dx: str) -> str:
         return _short(dx) + guess(dx)
 
-    diagnoses, ages = f"Diagnoses are: {', '.join(DIAGNOSES)}.", f"Ages are years from 0 to {MAX_AGE}, or empty."
+    diagnoses, ages = f"Diagnoses are: {', '.join(labels)}.", f"Ages are years from 0 to {MAX_AGE}, or empty."
     return (
         *_faulty_ids(frame),
-        _bad_cells(frame, "dx", "unknown", diagnoses, DIAGNOSES.__contains__, guessed),
+        _bad_cells(frame, "dx", "unknown", diagnoses, labels.__contains__, guessed),
         _contradictions(frame),
         _bad_cells(frame, "age", "unusable", ages, lambda age: _age(age) is not None),
     )

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skineval.base.errors import DataError, first_few
-from skineval.base.terms import DIAGNOSES
 from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.layouts.images import StoredImages
 from skineval.values.lesion_table import Images, LesionTable
+from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,9 @@ class Collected:
     where: str = ""  #: where image files lie, in words
     notes: tuple[str, ...] = ()  #: what a reader should know of the images although it is no error
 
-    def table(self, name: str, layout: str, notes: Iterable[str], **known: Any) -> LesionTable:
+    def table(
+        self, name: str, layout: str, notes: Iterable[str], labels: tuple[str, ...] = DIAGNOSES, **known: Any
+    ) -> LesionTable:
         """The lesion table of the data set `name`, laid out like `layout`; `known` are further fields of it."""
         return LesionTable(
             name=name,
@@ -49,6 +51,7 @@ class Collected:
             fingerprint=self.fingerprint,
             notes=(*notes, *self.notes),
             layout=", ".join(filter(None, (layout, self.where))),
+            labels=labels,
             **known,
         )
 
@@ -147,8 +150,9 @@ def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str
 
 def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
     """A note on the diagnoses of which there is no image, if there are such."""
-    absent = [dx for dx in DIAGNOSES if dx not in set(frame["dx"])]
-    if absent:
+    there = set(frame["dx"])
+    absent = [dx for dx in DIAGNOSES if dx not in there]
+    if absent and there <= set(DIAGNOSES):
         yield f"no images of {', '.join(absent)}"
 
 

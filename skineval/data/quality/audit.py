@@ -22,7 +22,7 @@ from skineval.data.quality.near_duplicates import SimilarPair, search
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import official_split
 from skineval.data.splits.split import Split
-from skineval.values.lesion_table import LesionTable, diagnosis_codes
+from skineval.values.lesion_table import LesionTable
 
 OFFICIAL = Claims("the data set's own parts", "official")
 
@@ -118,9 +118,9 @@ def audit(
     is called with steps of work. Raises DataError naming images that cannot be decoded, DiskError where the cache
     cannot be written, UsageError for settings out of range.
     """
-    codes = diagnosis_codes(table)
+    codes = table.codes
     frame = table.frame
-    experiment = partial(leaks, codes, test=settings.test, draws=settings.draws, seed=settings.seed)
+    experiment = partial(leaks, codes, table.labels, test=settings.test, draws=settings.draws, seed=settings.seed)
     by_lesion_id, by_lesion = (
         experiment(frame[column].tolist()) if table.siblings_known else () for column in ("lesion_id", "group")
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES, Progress
+from skineval.base.terms import Progress
 from skineval.data.files import formats
 from skineval.data.files.checksums import checksum, verify
 from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
@@ -24,6 +24,7 @@ from skineval.data.layouts.pictures import MASK, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 
 NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
 ENOUGH = 20  #: images from which on there is a usual size

@@ -5,27 +5,22 @@ A lesion is a group of the table: the images of one lesion id, or of several tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.terms import DIAGNOSES, MALIGNANT, PARTS
+from skineval.base.terms import PARTS
 from skineval.data.layouts.images import Headers
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DX7, MAPPINGS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = "unknown"
-#: Which diagnoses are called malignant, by the name of the mapping. The first is that of the task `malignant`; the
-#: second that of MEDFAIR (Zong et al., arXiv 2210.01725).
-MAPPINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"malignant version 1": MALIGNANT, "MEDFAIR": ("akiec", "mel"), "melanoma alone": ("mel",)}
-)
 #: What is the same for all images of a lesion, or should be.
 CONSTANT = ("dx", "dx_type", "age", "sex", "localization")
 
@@ -70,7 +65,7 @@ class Inventory:
     unknown: Counts  #: by column
     varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
     values: Mapping[str, Counts]  #: by column
-    malignant: Mapping[str, int]  #: by those of `MAPPINGS`
+    malignant: Mapping[str, int]  #: by those of `MAPPINGS`; none where labels are not all diagnoses that these know
     majority: str  #: the most frequent diagnosis
     official: tuple[tuple[str, Counts], ...]  #: by part of the data set's own split, images of each diagnosis
     headers: Headers | None
@@ -89,7 +84,7 @@ class Inventory:
 def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
     """Count what `table` holds; `headers` are those of its images, where they were read."""
     frame = table.frame
-    by_class = {dx: frame[frame["dx"] == dx] for dx in DIAGNOSES}
+    by_class = {dx: frame[frame["dx"] == dx] for dx in table.labels}
     classes = tuple(_class_counts(dx, mine) for dx, mine in by_class.items())
     sizes, lesions = np.unique(frame["group"].value_counts().to_numpy(), return_counts=True)
     zero = int(frame["image_id"].isin(table.zero_ages).sum())
@@ -106,9 +101,11 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         unknown=tuple((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
         varying=tuple((column, _varying(frame, column)) for column in CONSTANT),
         values={column: _counts(frame[column]) for column in ("sex", "dataset", "localization")},
-        malignant={name: int(frame["dx"].isin(classes).sum()) for name, classes in MAPPINGS.items()},
+        malignant={
+            name: int(frame["dx"].isin(classes).sum()) for name, classes in MAPPINGS.items() if DX7.takes(table.labels)
+        },
         majority=max(classes, key=lambda one: one.images).dx,
-        official=_official(frame, table.official),
+        official=_official(table),
         headers=headers,
     )
 
@@ -144,10 +141,11 @@ def _varying(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
     return tuple(sorted(map(str, values.index[values > 1])))
 
 
-def _official(frame: pd.DataFrame, parts: Sequence[str] | None) -> tuple[tuple[str, Counts], ...]:
+def _official(table: LesionTable) -> tuple[tuple[str, Counts], ...]:
+    parts = table.official
     if parts is None:
         return ()
-    counts = frame.groupby([list(parts), frame["dx"]]).size()
+    counts = table.frame.groupby([list(parts), table.frame["dx"]]).size()
     return tuple(
-        (part, tuple((dx, int(counts.get((part, dx), 0))) for dx in DIAGNOSES)) for part in PARTS if part in parts
+        (part, tuple((dx, int(counts.get((part, dx), 0))) for dx in table.labels)) for part in PARTS if part in parts
     )

@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
 
 ALL = "all"
 MINORITY = "minority classes"  #: all but the largest, which oversampling leaves as it is
@@ -51,7 +50,7 @@ class Leak:
 
 @dataclass(frozen=True, eq=False)
 class _Deal:
-    """How many rows of each diagnosis there are and are tested, (c,) int64 each, in the order of `DIAGNOSES`."""
+    """How many rows of each diagnosis there are and are tested, (c,) int64 each, by code."""
 
     images: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -60,6 +59,7 @@ class _Deal:
 
 def leaks(
     classes: NDArray[np.int64],
+    labels: Sequence[str],
     units: Sequence[object] | NDArray[np.generic],
     *,
     test: float = 0.2,
@@ -69,7 +69,7 @@ def leaks(
 ) -> tuple[Leak, ...]:
     """Expected and drawn shares for all rows, then (oversampled) for the minority classes, then for each class.
 
-    `classes` are positions in `DIAGNOSES`, (n,); `units` name the unit of each image, (n,). Raises UsageError for a
+    `classes` are positions in `labels`, (n,); `units` name the unit of each image, (n,). Raises UsageError for a
     test share outside 0 and 1, or less than one draw.
     """
     if not 0 < test < 1:
@@ -77,15 +77,15 @@ def leaks(
     if draws < 1:
         raise UsageError(f"{draws} draws are none.", "Give 1 or more.")
     _, unit_of = np.unique(np.asarray(units), return_inverse=True)
-    deal = _deal(classes, test, oversample)
-    expected = expected_mates(_counts(classes, unit_of), deal.rows, deal.tested)
+    deal = _deal(classes, len(labels), test, oversample)
+    expected = expected_mates(_counts(classes, len(labels), unit_of), deal.rows, deal.tested)
     drawn = np.array([_draw(classes, unit_of, deal, np.random.default_rng([seed, draw])) for draw in range(draws)])
     present = np.flatnonzero(deal.images)
     minority = present[deal.images[present] < deal.images.max()]
     rows = [(ALL, present)]
     if oversample and len(minority):
         rows.append((MINORITY, minority))
-    rows += [(DIAGNOSES[code], np.array([code])) for code in present]
+    rows += [(labels[int(code)], np.array([code])) for code in present]
     return tuple(_leak(label, members, deal, expected, drawn) for label, members in rows)
 
 
@@ -123,8 +123,8 @@ def _all_tested(g: int, images: int, rows: int, tested: int) -> tuple[float, flo
     return float(weights @ (k * h)), float(weights @ h)
 
 
-def _deal(classes: NDArray[np.int64], test: float, oversample: bool) -> _Deal:
-    images = np.bincount(classes, minlength=len(DIAGNOSES)).astype(np.int64)
+def _deal(classes: NDArray[np.int64], n_classes: int, test: float, oversample: bool) -> _Deal:
+    images = np.bincount(classes, minlength=n_classes).astype(np.int64)
     rows = np.where(images > 0, images.max(), 0) if oversample else images
     # The small number keeps 0.2 x 46,935 from being rounded up to 9,388.
     total = math.ceil(test * rows.sum() - 1e-9)
@@ -135,8 +135,8 @@ def _deal(classes: NDArray[np.int64], test: float, oversample: bool) -> _Deal:
     return _Deal(images, rows, tested)
 
 
-def _counts(classes: NDArray[np.int64], unit_of: NDArray[np.intp]) -> NDArray[np.int64]:
-    counts = np.zeros((unit_of.max() + 1, len(DIAGNOSES)), dtype=np.int64)
+def _counts(classes: NDArray[np.int64], n_classes: int, unit_of: NDArray[np.intp]) -> NDArray[np.int64]:
+    counts = np.zeros((unit_of.max() + 1, n_classes), dtype=np.int64)
     np.add.at(counts, (unit_of, classes), 1)
     return counts
 

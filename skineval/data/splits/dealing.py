@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import DIAGNOSES, IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
+from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.samples import Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
 from skineval.data.splits.split import TEST, Split
-from skineval.values.lesion_table import LesionTable, diagnosis_codes, labels
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DX7, MALIGNANT, Task
 
 
 def split(
@@ -25,7 +26,7 @@ def split(
     seed: int = 0,
     test: float = 0.2,
     validation: float = 0.15,
-    task: str = "dx7",
+    task: Task = DX7,
 ) -> Split:
     """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
 
@@ -47,7 +48,7 @@ def split(
     if not (0 < test < 1 and 0 < validation < 1):
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
     rows, names = _dealt(table, protocol, seed)
-    units = make_units(names, diagnosis_codes(table)[rows])
+    units = make_units(names, table.codes[rows])
     parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, rows, parts[:, units.of], names, protocol, task)
     return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
@@ -61,7 +62,7 @@ def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int
     ids = table.frame["image_id"].tolist()
     if protocol == IMAGE:
         return everything, ids
-    rows = oversample(ids, diagnosis_codes(table), seed)
+    rows = oversample(ids, table.codes, seed)
     # No id holds a control character: a copy is never named like another image.
     names = [f"{ids[row]}\x1f{copy}" if copy else ids[row] for row, copy in zip(rows, occurrences(rows), strict=True)]
     return rows, names
@@ -92,7 +93,7 @@ def _deal(
     names, sizes, classes = units.names, units.sizes, units.classes
     part_of = np.empty(len(units.names), dtype=np.int64)
     drawn = {int(unit): draw(seed, purpose, names[unit]) for unit in which}
-    for code in range(len(DIAGNOSES)):
+    for code in range(classes.max(initial=-1) + 1):
         members = [int(unit) for unit in which if classes[unit] == code]
         members.sort(key=lambda unit: (-sizes[unit], drawn[unit]))
         filled = [0] * len(shares)
@@ -121,18 +122,19 @@ def _check_classes(
     parts: NDArray[np.int64],
     names: Sequence[str],
     protocol: str,
-    task: str,
+    task: Task,
 ) -> None:
     """Every class of the task is in every part of every fold: otherwise its figures mean nothing."""
-    targets, classes = labels(table, task)
-    for target, name in enumerate(classes):
+    targets = task.targets(table.frame["dx"])
+    for target, name in enumerate(task.classes):
         rows = np.flatnonzero(targets[dealt] == target)
         n_units = len({names[int(row)] for row in rows})
         absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
         if len(absent):
             fold, part = absent[0]
             remedies = ["use fewer folds"] if n_units and len(parts) > 1 else []
-            remedies += ["use the task that joins classes, --task malignant,"] if task != "malignant" else []
+            joined = task != MALIGNANT and MALIGNANT.takes(table.labels)
+            remedies += ["use the task that joins classes, --task malignant,"] if joined else []
             text = " or ".join([*remedies, "add images of this class"])
             unit = {LESION: "lesions", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(

@@ -13,7 +13,8 @@ from skineval.base.terms import LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.data import tables
 from skineval.data.spellings import PART_COLUMNS, first_column, image_id, part_name
 from skineval.data.splits.split import COLUMNS, Split
-from skineval.values.lesion_table import LesionTable, labels
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,12 +107,12 @@ def assemble(frame: pd.DataFrame, table: LesionTable, *, protocol: str = LESION,
     return Split(given[list(COLUMNS)], protocol, folds, _repetitions(given, folds) if repeats is None else repeats)
 
 
-def check_parts(made: Split, table: LesionTable, task: str) -> None:
+def check_parts(made: Split, table: LesionTable, task: Task) -> None:
     """Every part of every fold has images of every class of the task, as in what `split` deals out.
 
     Raises DataError, naming fold, part and class, where one has none: before anything is trained for nothing.
     """
-    targets, classes = labels(table, task)
+    targets, classes = task.targets(table.frame["dx"]), task.classes
     for fold in range(made.folds):
         parts = made.parts(fold)
         for rows, part, purpose in zip((parts.train, parts.validation, parts.test), PARTS, _PURPOSE, strict=True):

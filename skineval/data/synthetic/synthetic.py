@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES, Fit
+from skineval.base.terms import Fit
 from skineval.data.synthetic import dermatoscopy
 from skineval.data.synthetic.anatomy import Lesion, View, draw_lesion, draw_view
 from skineval.values.lesion_table import COLUMNS, LesionTable
+from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,7 @@ def load(path: Path | None = None, *, images: int = 2000, seed: int = 0) -> Lesi
         fingerprint=_fingerprint(frame, images, seed),
         synthetic=True,
         notes=NOTES,
+        labels=DIAGNOSES,
     )
 
 

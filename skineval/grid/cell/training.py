@@ -25,7 +25,7 @@ from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import Progress, TrainedNetwork
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.faults import is_out_of_memory
-from skineval.train.fit import Task
+from skineval.train.fit import Objective
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import Blueprint, build_network, classifier_paths
@@ -53,7 +53,7 @@ def train(cell: Cell, folder: Path, observe: Observe) -> Trained:
     started = time.perf_counter()
     network, loaded = begin(cell, cell.weights)
     notes = cost_of_determinism(cell, network) if cell.deterministic else ()
-    progress = fit.train(network, cell.spec, make_task(cell, network), cell.stage, folder, observe, observe)
+    progress = fit.train(network, cell.spec, make_objective(cell, network), cell.stage, folder, observe, observe)
     progress = replace(progress, notes=(*progress.notes, *notes))
     return Trained(network, progress, loaded, time.perf_counter() - started)
 
@@ -93,12 +93,12 @@ def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
     return build_network(Blueprint.of(cell.architecture, spec), weights, seed)
 
 
-def make_task(cell: Cell, network: nn.Module) -> Task:
+def make_objective(cell: Cell, network: nn.Module) -> Objective:
     """What the training loop is given. The strategy sees labels of the train part, and nothing else."""
     training, strategy, parameters = cell.spec.training, cell.strategy, cell.spec.imbalance.parameters
     architecture, classes = cell.architecture, len(cell.spec.classes)
     apart = training.freeze_epochs > 0 or training.backbone_rate != 1
-    return Task(
+    return Objective(
         train=cell.parts.train,
         validation=cell.parts.validation,
         targets=cell.targets,

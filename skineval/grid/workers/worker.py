@@ -125,7 +125,7 @@ def masks_of(folder: BenchFolder, catalog: Catalog) -> Masks:
     @cache
     def data() -> tuple[LesionTable, Fit]:
         recipe = read_own_recipe(folder)
-        return read_data(recipe, catalog)[0], recipe.fit
+        return read_data(recipe, catalog).table, recipe.fit
 
     def masks(image_ids: Sequence[str], side: int) -> NDArray[np.bool_] | None:
         table, fit = data()

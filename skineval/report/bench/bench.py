@@ -30,6 +30,7 @@ from skineval.report.document.blocks import (
 from skineval.report.document.tables import Table
 from skineval.report.split_table import lesions_parted, parts_table
 from skineval.values.result import BenchResult, CellResult
+from skineval.values.task import Task
 
 _FEW_IMAGES = 30
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
@@ -223,12 +224,25 @@ def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
         f"{'lesions' if bench.lesions_known else 'images'} are resampled within their class, differences are paired on "
         "the same images and corrected after Holm."
     )
+    yield Paragraph(" ".join(_task(bench.task)))
     yield _CHOICES
     if board.ensembles:
         yield standings.ensembles(board)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(to_plain(bench.environment)) if "fingerprint" in key]
     yield Facts(tuple(settings))
+
+
+def _task(task: Task) -> Iterator[str]:
+    """Which labels each class takes, and what is known of malignancy."""
+    taken = {name: [label for label, of in task.labels.items() if of == name] for name in task.classes}
+    if all(labels == [name] for name, labels in taken.items()):
+        yield f"Task {formatting.plain(task.name)}: each class takes the label of its own name."
+    else:
+        words = (f"{name} takes {formatting.listed(sorted(labels))}" for name, labels in taken.items())
+        yield f"Task {formatting.plain(task.name)}: {'; '.join(words)}."
+    if task.malignant is None:
+        yield "Which of its classes are malignant is not known, so there are no figures of malignancy."
 
 
 def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:

@@ -29,6 +29,7 @@ class Leaderboard:
     #: system -> the folds that it lacks and another one has, so that its figures are not of what the others' are
     unranked: Mapping[str, Sequence[int]] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    sought: str = ""  #: the class whose recall stands beside the overall figures; "": none
     stamps: Sequence[str] = ()
     lesions_known: bool = True
     replicates: int | None = None
@@ -84,6 +85,7 @@ def internal(bench: BenchResult) -> Leaderboard:
         bench.sharing,
         _unranked(bench),
         bench.classes,
+        bench.task.sought,
         bench.warnings,
         bench.lesions_known,
         bench.recipe.replicates,
@@ -99,6 +101,7 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
         test.ensembles,
         unranked=_unranked(bench, test),
         classes=bench.classes,
+        sought=bench.task.sought,
         stamps=tuple(dict.fromkeys([*bench.warnings, *[SYNTHETIC] * test.about.synthetic])),
         lesions_known=test.about.lesions_known,
         replicates=bench.recipe.replicates,

@@ -14,6 +14,7 @@ from skineval.report.document import formatting
 from skineval.report.document.tables import Cell, Column, Row, Shared, Shows, Table, tabulate
 from skineval.values.measures import Difference, Score
 from skineval.values.result import EnsembleResult
+from skineval.values.task import CLASS_NAMES
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,6 @@ _COMPARED = (
     _Metric(PRIMARY, "Balanced accuracy", "mean of the recalls of all classes; the primary metric, ranks the table"),
     _Metric("nll", "NLL", "negative log-likelihood, lower is better; what raises balanced accuracy often harms it", 5),
     _Metric("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
-    _Metric("recall", "Melanoma recall", "share of the melanomas that are called melanoma", 4, "mel"),
-    _Metric("recall", "Malignant recall", "share of the malignant lesions that are called malignant", 4, "malignant"),
     _Metric("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 6),
     _Metric("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
 )
@@ -61,8 +60,6 @@ _PER_CLASS = (
 )
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS))}
 
-#: What readers know the figures of the comparisons by.
-NAMES = {metric.column.key: metric.column.name for metric in (*_COMPARED, *_FURTHER)}
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
 _BEHIND = Column(
@@ -74,11 +71,26 @@ _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 _SHARED = "* with the training of a network that other strategies have, too, and that was trained once"
 
 
+def compared(board: Leaderboard) -> tuple[_Metric, ...]:
+    """The metrics of the main table, with the recall of the class that is sought."""
+    if not board.sought:
+        return _COMPARED
+    name = CLASS_NAMES.get(board.sought, board.sought)
+    title = f"{name[:1].upper()}{name[1:]} recall"
+    recall = _Metric("recall", title, f"share of the images of {name} that are called so", 4, board.sought)
+    return (*_COMPARED[:3], recall, *_COMPARED[3:])
+
+
+def names(board: Leaderboard) -> dict[str, str]:
+    """What readers know the figures of the comparisons by."""
+    return {metric.column.key: metric.column.name for metric in (*compared(board), *_FURTHER)}
+
+
 def comparison(board: Leaderboard) -> Table:
     """The main table: systems ranked by balanced accuracy, then what did not finish, then the trivial baselines."""
     behind = board.behind
     speed, time = _throughput(board)
-    primary, *others = [(metric.column, board.everyone(metric.name, metric.class_)) for metric in _COMPARED]
+    primary, *others = [(metric.column, board.everyone(metric.name, metric.class_)) for metric in compared(board)]
     columns: list[tuple[Column, Mapping[str, Cell]]] = [
         primary,
         (_BEHIND, behind),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from skineval.base.terms import PRIMARY
 from skineval.measure.names import FIGURES, is_ensemble
@@ -57,7 +57,8 @@ def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
         yield Paragraph(f"It averages the networks of {made_of}{alone}.")
     behind = board.behind
     yield from _lead([behind[system] for system in systems if system in behind])
-    yield from _elsewhere([one for one in board.differences if one.a == best and one.b in systems])
+    ranked = [one for one in board.differences if one.a == best and one.b in systems]
+    yield from _elsewhere(ranked, standings.names(board))
     trivial = max((one.value for one in board.figures(PRIMARY, baseline=True).values()), default=None)
     if trivial is None:
         return
@@ -102,12 +103,12 @@ def _lead(differences: Sequence[Difference]) -> Iterator[Paragraph]:
         yield Paragraph(f"It can be told apart from each of the {others} other systems.")
 
 
-def _elsewhere(differences: Sequence[Difference]) -> Iterator[Paragraph | Bullets]:
+def _elsewhere(differences: Sequence[Difference], names: Mapping[str, str]) -> Iterator[Paragraph | Bullets]:
     """On which other metrics other systems are ahead of the best, by how much, and whether that may be chance."""
     compared = {one.metric for one in differences} - {PRIMARY}
     leaders = {
         name: _leader([one for one in differences if one.metric == metric])
-        for metric, name in standings.NAMES.items()
+        for metric, name in names.items()
         if metric in compared
     }
     behind = {name: leader for name, leader in leaders.items() if leader}

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from skineval.base.scheme import INK, MUTED
-from skineval.base.terms import DIAGNOSIS_NAMES, PRIMARY
+from skineval.base.terms import PRIMARY
 from skineval.report.bench import notes
 from skineval.report.document import formatting
 from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.measures import Estimate
+from skineval.values.task import CLASS_NAMES
 
 _PANELS = ((PRIMARY, "balanced accuracy"), ("macro_auc", "macro AUC"))
 _UNKNOWN = "no interval"
@@ -155,5 +156,5 @@ def _same(estimates: Mapping[str, Estimate]) -> Iterator[tuple[float, list[str]]
 
 
 def _meanings(classes: Sequence[str]) -> str:
-    known = [f"{label}: {DIAGNOSIS_NAMES[label]}" for label in classes if label in DIAGNOSIS_NAMES]
+    known = [f"{label}: {CLASS_NAMES[label]}" for label in classes if label in CLASS_NAMES]
     return f"{'; '.join(known)}." if known else ""

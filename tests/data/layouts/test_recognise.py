@@ -229,7 +229,7 @@ def test_what_is_not_recognised_says_what_was_looked_for_and_seen(tmp_path: Path
         "ISIC2018_Task3",
         "dermamnist.npz",
         "pixel0000",
-        "nv",
+        "two or more folders of",
     ):
         assert words in caught.value.hint
     (tmp_path / "empty").mkdir()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skineval.base.terms import DIAGNOSES
 from skineval.data.layouts import recognise
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import seven_classes, write_files
 from tests.data.layouts import relayout
 

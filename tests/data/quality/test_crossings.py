@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.base.terms import DIAGNOSES, PARTS
+from skineval.base.terms import PARTS
 from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
 from skineval.data.quality.leakage import ALL
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble
 from skineval.data.splits.split import TEST, Split
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import made_table
 
 MIXED = [(dx, 1 + k % 3) for dx in DIAGNOSES for k in range(12)]

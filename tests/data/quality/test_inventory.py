@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.base.terms import DIAGNOSES
 from skineval.data.layouts import recognise
 from skineval.data.layouts.images import Header, read_headers
 from skineval.data.quality.inventory import Inventory, inventory
@@ -17,6 +16,7 @@ from skineval.data.synthetic.synthetic import load as synthetic
 from skineval.report.document.console import render
 from skineval.report.inventory import inventory_tables
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import encoded, ham_folder, made_table, metadata, picture, seven_classes, write_files
 from tests.data.layouts import relayout
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.quality.leakage import ALL, MINORITY, Leak, expected_mates, leaks
-from skineval.values.lesion_table import LesionTable, diagnosis_codes
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 
 #: What 50 draws gave (published), and the standard deviation of a draw as measured here.
 PUBLISHED = {"mel": 68.3, "df": 57.2, "bcc": 56.9, "bkl": 51.0, "vasc": 49.9, "akiec": 46.2, "nv": 29.4}
@@ -53,7 +53,7 @@ def test_expectation_is_that_of_scikit_learn_s_splits() -> None:
         shares[ALL].append(mates.mean())
         for code in (1, 4, 5):
             shares[DIAGNOSES[code]].append(mates[classes[test] == code].mean())
-    found = by_label(leaks(classes, units, draws=1))
+    found = by_label(leaks(classes, DIAGNOSES, units, draws=1))
     assert set(found) == set(shares)
     for label, simulated in shares.items():
         assert close(simulated, found[label].expected), label
@@ -72,7 +72,7 @@ def test_expectation_is_that_of_imbalanced_learn_s_oversampling_before_the_split
         shares[MINORITY].append(mates[labels[test] != 5].mean())
         for code in (4, 5):
             shares[DIAGNOSES[code]].append(mates[labels[test] == code].mean())
-    found = by_label(leaks(classes, units, draws=1, oversample=True))
+    found = by_label(leaks(classes, DIAGNOSES, units, draws=1, oversample=True))
     for label, simulated in shares.items():
         assert close(simulated, found[label].expected), label
     assert found[ALL].n_test == 138  # 20 % of three times 230
@@ -124,7 +124,7 @@ def test_expectation_is_the_mean_over_every_outcome(
 @given(st.integers(2, 60), st.integers(1, 59), st.integers(1, 8))
 def test_one_class_has_the_textbook_formula(n: int, tested: int, m: int) -> None:
     m, tested = min(m, n), min(tested, n - 1)
-    found = leaks(np.full(n, 4), [min(k, n - m) for k in range(n)], test=tested / n, draws=1)
+    found = leaks(np.full(n, 4), DIAGNOSES, [min(k, n - m) for k in range(n)], test=tested / n, draws=1)
     alone = math.comb(n - m, tested - m) / math.comb(n - 1, tested - 1) if tested >= m else 0.0
     assert found[1].n_test == tested
     assert found[1].expected == pytest.approx(m / n * (1 - alone))
@@ -134,8 +134,8 @@ def test_one_class_has_the_textbook_formula(n: int, tested: int, m: int) -> None
 @settings(max_examples=50, deadline=None)
 def test_shares_are_shares_and_joining_units_never_lowers_them(rows: list[tuple[int, int]], oversample: bool) -> None:
     classes, units = np.array(rows).T
-    found = leaks(classes, units, draws=2, oversample=oversample)
-    joined = leaks(classes, units // 2, draws=2, oversample=oversample)
+    found = leaks(classes, DIAGNOSES, units, draws=2, oversample=oversample)
+    joined = leaks(classes, DIAGNOSES, units // 2, draws=2, oversample=oversample)
     for one, other in zip(found, joined, strict=True):
         assert one.label == other.label
         if one.n_test:
@@ -152,30 +152,30 @@ def test_shares_are_shares_and_joining_units_never_lowers_them(rows: list[tuple[
 
 def test_draws_are_those_of_their_seed_and_scatter_about_the_expectation() -> None:
     classes, units = data(2)
-    found, again, other = (leaks(classes, units, draws=200, seed=seed)[0] for seed in (0, 0, 1))
+    found, again, other = (leaks(classes, DIAGNOSES, units, draws=200, seed=seed)[0] for seed in (0, 0, 1))
     assert found == again
     assert found.drawn != other.drawn
     assert abs(found.mean - found.expected) < 4 * found.deviation / math.sqrt(200)
-    fewer = leaks(classes, units, draws=1, seed=0)[0]
+    fewer = leaks(classes, DIAGNOSES, units, draws=1, seed=0)[0]
     assert fewer.drawn == fewer.mean == found.drawn
     assert math.isnan(fewer.deviation)
 
 
 def test_nothing_leaks_from_single_images_and_everything_from_one_lesion() -> None:
     classes, _ = data(3)
-    assert leaks(classes, np.arange(len(classes)))[0].expected == pytest.approx(0, abs=1e-12)
-    assert leaks(classes, np.zeros(len(classes)))[0].expected == pytest.approx(1)
+    assert leaks(classes, DIAGNOSES, np.arange(len(classes)))[0].expected == pytest.approx(0, abs=1e-12)
+    assert leaks(classes, DIAGNOSES, np.zeros(len(classes)))[0].expected == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("test", "draws"), [(0.0, 5), (1.0, 5), (math.nan, 5), (0.2, 0)])
 def test_settings_out_of_range_are_refused(test: float, draws: int) -> None:
     with pytest.raises(UsageError):
-        leaks(np.array([1, 1, 2]), [1, 2, 3], test=test, draws=draws)
+        leaks(np.array([1, 1, 2]), DIAGNOSES, [1, 2, 3], test=test, draws=draws)
 
 
 def test_ham10000_leaks_as_published(real_table: LesionTable) -> None:
-    codes = diagnosis_codes(real_table)
-    found = by_label(leaks(codes, real_table.frame["lesion_id"].tolist()))
+    codes = real_table.codes
+    found = by_label(leaks(codes, DIAGNOSES, real_table.frame["lesion_id"].tolist()))
     assert 100 * found[ALL].expected == pytest.approx(38.6, abs=0.5)
     assert 100 * found["mel"].expected == pytest.approx(68.3, abs=0.5)
     for label, published in PUBLISHED.items():
@@ -188,7 +188,7 @@ def test_ham10000_leaks_as_published(real_table: LesionTable) -> None:
 def test_ham10000_oversampled_first_is_as_published(real_table: LesionTable) -> None:
     images = real_table.images.files  # type: ignore[attr-defined]
     contents = [f"{file.crc}-{file.size}" for file in images]
-    found = by_label(leaks(diagnosis_codes(real_table), contents, oversample=True))
+    found = by_label(leaks(real_table.codes, DIAGNOSES, contents, oversample=True))
     assert 100 * found[ALL].expected == pytest.approx(85.6, abs=0.05)
     assert 100 * found[MINORITY].expected == pytest.approx(99.8, abs=0.05)
     assert found[ALL].n_test == 9387

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError
-from skineval.base.terms import DIAGNOSES, OVERSAMPLE_FIRST
+from skineval.base.terms import OVERSAMPLE_FIRST
 from skineval.data.quality.crossings import Claims, examine, folds_apart, part_codes
 from skineval.data.quality.leakage import ALL, MINORITY, leaks
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.oversampling import occurrences, oversample
 from skineval.data.splits.split import Split
-from skineval.values.lesion_table import LesionTable, diagnosis_codes, labels
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES, MALIGNANT
 from tests.data.folders import made_table
 
 #: As uneven as HAM10000, in the small: 12 df and 120 nv.
@@ -66,7 +67,7 @@ def test_occurrences_count_what_came_before(names: list[str]) -> None:
 @given(st.integers(1, 4), st.integers(1, 2), st.integers(0, 3))
 def test_copies_are_dealt_out_one_by_one_and_stratified(folds: int, repeats: int, seed: int) -> None:
     made = split(TABLE, protocol=OVERSAMPLE_FIRST, folds=folds, repeats=repeats, seed=seed)
-    codes = diagnosis_codes(TABLE)
+    codes = TABLE.codes
     size = np.bincount(codes).max()
     assert made.leaky
     assert made.rows.tolist() == oversample(TABLE.frame["image_id"].tolist(), codes, seed).tolist()
@@ -93,8 +94,10 @@ def test_the_parts_depend_on_the_seed_and_not_on_the_order_of_rows() -> None:
 
 
 def test_the_share_with_a_copy_on_the_other_side_is_what_the_audit_expects() -> None:
-    codes = diagnosis_codes(TABLE)
-    expected = {one.label: one.expected for one in leaks(codes, np.arange(len(TABLE)), oversample=True, draws=1)}
+    codes = TABLE.codes
+    expected = {
+        one.label: one.expected for one in leaks(codes, DIAGNOSES, np.arange(len(TABLE)), oversample=True, draws=1)
+    }
     shares: dict[str, list[float]] = {ALL: [], MINORITY: [], "mel": [], "nv": []}
     for seed in range(60):
         made = split(TABLE, protocol=OVERSAMPLE_FIRST, seed=seed)
@@ -172,15 +175,15 @@ def test_a_class_without_images_has_no_copies_either() -> None:
     absent = made_table([(dx, 1) for dx in ("nv", "mel") for _ in range(9)])
     with pytest.raises(DataError, match="'akiec' has 0 images with copies"):
         split(absent, protocol=OVERSAMPLE_FIRST)
-    targets, _ = labels(absent, "malignant")
-    made = split(absent, protocol=OVERSAMPLE_FIRST, task="malignant")
+    targets = MALIGNANT.targets(absent.frame["dx"])
+    made = split(absent, protocol=OVERSAMPLE_FIRST, task=MALIGNANT)
     assert set(targets[made.parts(0).test].tolist()) == {0, 1}
 
 
 def test_real_images_leak_as_published(real_table: LesionTable) -> None:
-    codes = diagnosis_codes(real_table)
+    codes = real_table.codes
     made = split(real_table, protocol=OVERSAMPLE_FIRST)
-    expected = {one.label: one for one in leaks(codes, np.arange(len(real_table)), oversample=True)}
+    expected = {one.label: one for one in leaks(codes, DIAGNOSES, np.arange(len(real_table)), oversample=True)}
     seen, classes = seen_elsewhere(made), codes[made.parts(0).test]
     assert len(seen) == expected[ALL].n_test == 9387
     minority = seen[classes != DIAGNOSES.index("nv")]

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import DIAGNOSES, PARTS
+from skineval.base.terms import PARTS
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.split import COLUMNS, Split
-from skineval.values.lesion_table import LesionTable, labels
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES, DX7, MALIGNANT
 from tests.data.folders import made_table
 
 TABLE = made_table([(dx, count) for dx in DIAGNOSES for count in (1, 1, 1, 2, 2, 3, 1, 1, 1, 1)])
@@ -66,7 +67,7 @@ def test_class_counts_are_proportional(table: LesionTable, folds: int, seed: int
         assert folds == 2
         return
     share = 0.2 if folds == 1 else 1 / folds
-    targets, _ = labels(table, "dx7")
+    targets = DX7.targets(table.frame["dx"])
     largest = table.frame.groupby("group").size().max()
     for fold in range(folds):
         counts = np.bincount(targets[made.parts(fold).test], minlength=7)
@@ -76,7 +77,7 @@ def test_class_counts_are_proportional(table: LesionTable, folds: int, seed: int
 def test_counts_are_even_where_most_lesions_have_one_image() -> None:
     table = made_table([(dx, n) for dx in DIAGNOSES for n in (4, 3, 3, 2, 2, 2, 2, *[1] * 32)])
     made = split(table, folds=5)
-    targets, _ = labels(table, "dx7")
+    targets = DX7.targets(table.frame["dx"])
     counts = np.array([np.bincount(targets[made.parts(fold).test]) for fold in range(5)])
     assert (counts == 10).all()
 
@@ -117,7 +118,7 @@ def test_too_few_groups_names_class_and_count() -> None:
     with pytest.raises(DataError, match=r"'df' has 2 lesions .* 5 fold") as caught:
         split(few, folds=5)
     assert "malignant" in caught.value.hint
-    assert split(few, folds=5, task="malignant").folds == 5
+    assert split(few, folds=5, task=MALIGNANT).folds == 5
 
 
 def test_class_without_images_is_refused_unless_the_task_does_without() -> None:
@@ -126,7 +127,7 @@ def test_class_without_images_is_refused_unless_the_task_does_without() -> None:
         split(absent)
     assert "--task malignant" in caught.value.hint
     assert "fold" not in caught.value.hint
-    assert len(split(absent, task="malignant").frame) == 18
+    assert len(split(absent, task=MALIGNANT).frame) == 18
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_real_split(real_table: LesionTable, folds: int) -> None:
     made = split(real_table, folds=folds, seed=0)
     assert len(made.frame) == folds * 10_015
     assert made.frame.groupby(["fold", "group"])["part"].nunique().max() == 1
-    targets, _ = labels(real_table, "dx7")
+    targets = DX7.targets(real_table.frame["dx"])
     overall = np.bincount(targets) / len(targets)
     siblings = real_table.frame.groupby("group")["image_id"].transform("size").to_numpy()
     for fold in range(folds):

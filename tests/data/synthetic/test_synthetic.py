@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.base.errors import UsageError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.synthetic import synthetic
 from skineval.values.lesion_table import COLUMNS
+from skineval.values.task import DIAGNOSES
 
 
 @pytest.fixture(scope="module")

@@ -53,5 +53,5 @@ def test_masks_that_cannot_be_had_cost_the_outlines_and_no_more(error):
 
 def test_data_without_masks_have_no_outlines(bench, monkeypatch):
     table = replace(synthetic.load(images=100), images=SimpleNamespace(masks=lambda rows, side, fit: None))
-    monkeypatch.setattr("skineval.grid.workers.worker.read_data", lambda recipe, catalog: (table, ""))
+    monkeypatch.setattr("skineval.grid.workers.worker.read_data", lambda recipe, catalog: SimpleNamespace(table=table))
     assert masks_of(bench, load_catalog())([str(table.frame["image_id"][0])], 16) is None

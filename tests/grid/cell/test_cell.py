@@ -12,8 +12,8 @@ import pytest
 
 import skineval
 from skineval.base.errors import ModelFileError
-from skineval.base.terms import DIAGNOSES
 from skineval.data.synthetic import synthetic
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import encoded, ham_folder, metadata, picture
 
 PER_CLASS = 12

@@ -1,0 +1,124 @@
+"""The task that a recipe names: a shipped one, the labels of the data, or a file of one's own; and what it leaves out.
+
+A file of a task is TOML:
+
+    malignant = ["malignant"]      # the classes that are; leave it out where that is not known
+    sought = "malignant"           # the class whose recall is shown beside the overall figures
+
+    [classes]                      # in order, each with the labels of the data that it takes
+    benign = ["nevus", "seborrheic keratosis"]
+    malignant = ["melanoma", "BCC"]
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from skineval.base.errors import UsageError, hint_for
+from skineval.data.spellings import label_name
+from skineval.values.lesion_table import LesionTable
+from skineval.values.predictions import COLUMNS
+from skineval.values.task import FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
+
+_KEYS = ("classes", "malignant", "sought")
+
+
+def find_task(name: str, table: LesionTable) -> Task:
+    """The task called `name`, or in the file `name`, for the images of `table`. Raises UsageError for what is none."""
+    if name == LABELS:
+        return as_labelled(table.labels)
+    path = Path(name).expanduser()
+    if name in SHIPPED or path.suffix != ".toml":
+        return shipped_task(name)
+    return read_task(path)
+
+
+def read_task(path: Path) -> Task:
+    """The task in a file. Raises UsageError naming the key, class or label that cannot be meant."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"--task is {path}, which cannot be read: {error.strerror}.", "Check the path.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--task is {path}, which is not valid TOML: {error}.", "Correct that line.") from error
+    for key in given:
+        if key not in _KEYS:
+            raise UsageError(f"{path}: there is no key {key!r} in a task.", hint_for(key, _KEYS))
+    labels = _labels(given.get("classes"), path)
+    classes = tuple(dict.fromkeys(labels.values()))
+    malignant = given.get("malignant")
+    for name in (*_texts(malignant or [], "malignant", path), *([given["sought"]] if "sought" in given else [])):
+        if name not in classes:
+            raise UsageError(f"{path}: {name!r} is no class of the task.", f"Its classes are {', '.join(classes)}.")
+    return Task(
+        path.stem, classes, labels, None if malignant is None else tuple(malignant), given.get("sought", ""), False
+    )
+
+
+def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionTable, Task]:
+    """The images whose labels are of classes of the task, and the task without the classes of which there are none.
+
+    What is left out is a note of the table; where it is `strict`, a class without images is an error instead. Raises
+    UsageError for that, and where no label of the data is one of the task; DataError where one class alone is left.
+    """
+    targets = task.targets(table.frame["dx"])
+    outside = Counter(table.frame["dx"][targets == OUTSIDE])
+    if len(table) and sum(outside.values()) == len(table):
+        raise UsageError(
+            f"The task {task.name} has no class for any label of {table.name}: {_counted(outside)}.",
+            f"Use --task {LABELS} to tell these labels apart, or a file that says which class takes which.",
+        )
+    absent = [name for target, name in enumerate(task.classes) if not (targets == target).any()]
+    if absent and strict:
+        raise UsageError(
+            f"There are no images of {', '.join(absent)} in {table.name}, and --strict-classes is set.",
+            "Leave it out, and the other classes are told apart.",
+        )
+    notes = list(table.notes)
+    if outside:
+        table = table.take(np.flatnonzero(targets != OUTSIDE))
+        notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(outside)}")
+    if absent:
+        task = task.without(absent)
+        notes.append(f"no class of the task for want of images: {', '.join(absent)}")
+    return replace(table, notes=tuple(notes)), task
+
+
+def _counted(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} ({n} images)" for label, n in sorted(labels.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _labels(given: object, path: Path) -> dict[str, str]:
+    """The class of each label, in the order of classes."""
+    if not isinstance(given, dict) or len(given) < FEWEST:
+        raise UsageError(
+            f"{path} names {len(given) if isinstance(given, dict) else 'no'} classes.",
+            'A task has two or more, such as: [classes] benign = ["nevus", "wart"] malignant = ["melanoma"].',
+        )
+    found: dict[str, str] = {}
+    for name, labels in given.items():
+        if label_name(name) != name or name in COLUMNS:
+            raise UsageError(
+                f"{path}: a class cannot be called {name!r}.",
+                f"Class names are of small letters, digits and _.+- and none of {', '.join(COLUMNS)}.",
+            )
+        for label in _texts(labels, name, path):
+            if (other := found.setdefault(label_name(label), name)) != name:
+                raise UsageError(
+                    f"{path}: the label {label!r} is of two classes, {other} and {name}.", "Name it in one of them."
+                )
+    return found
+
+
+def _texts(given: object, key: str, path: Path) -> list[str]:
+    """A list of texts that is not empty unless it says that nothing is malignant."""
+    texts = [one for one in given if isinstance(one, str) and one.strip()] if isinstance(given, list) else None
+    if texts is None or texts != given or not (given or key == "malignant"):
+        raise UsageError(f"{path}: {key} is {given!r}, which should be a list of labels.", 'Write it as ["a", "b"].')
+    return texts

@@ -1,0 +1,103 @@
+"""A table of one's own: columns are what its owner says they are, and nothing is guessed in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from skineval.base.errors import DataError, UsageError
+from skineval.data.layouts.own_table import load, parse_columns
+from skineval.values.lesion_table import LesionTable
+from tests.data.folders import encoded, picture, write_files
+
+COLUMNS = ("image=File Name", "label=What It Is", "lesion=Case", "age=years", "part=Set")
+HEADER = "File Name;What It Is;Case;years;Set;note"
+ROWS = (
+    "a.jpg;Wart;c1;40;Train;x",
+    "photos/b;WART ;c1;40,5;train;",
+    "c;Cherry  Angioma;c2;0;test;y",
+    "d.JPG;cherry_angioma;c3;;val;",
+)
+
+
+def own(folder: Path, rows: Sequence[str] = ROWS, header: str = HEADER, name: str = "mine.csv") -> Path:
+    files = {f"photos/{id_}.jpg": encoded(picture(seed)) for seed, id_ in enumerate("abcd")}
+    return write_files(folder, {**files, name: "\r\n".join([header, *rows]).encode("utf-16")})
+
+
+def read(folder: Path, columns: Sequence[str] = COLUMNS, **keys: object) -> LesionTable:
+    return load(folder, parse_columns(columns), **keys)  # type: ignore[arg-type]
+
+
+def test_columns_hold_what_their_owner_says(tmp_path: Path) -> None:
+    table = read(own(tmp_path))
+    assert table.frame["image_id"].tolist() == ["a", "b", "c", "d"]
+    assert table.frame["dx"].tolist() == ["wart", "wart", "cherry-angioma", "cherry-angioma"]
+    assert table.frame["lesion_id"].tolist() == ["c1", "c1", "c2", "c3"]
+    assert table.frame["age"].tolist()[:2] == [40, 40.5]
+    assert table.frame["age"].isna().tolist() == [False, False, True, True]
+    assert table.official == ("train", "train", "test", "validation")
+    assert table.labels == ("cherry-angioma", "wart")
+    assert table.lesions_known
+    assert any("labels read as one: wart ('Wart', 'WART')" in note for note in table.notes)
+    assert (table.images.pixels([0, 3], 8) != 0).any()
+
+
+def test_without_lesions_each_image_is_its_own(tmp_path: Path) -> None:
+    table = read(own(tmp_path), COLUMNS[:2])
+    assert not table.lesions_known
+    assert table.frame["lesion_id"].tolist() == table.frame["image_id"].tolist()
+    assert any("lesion id" in note for note in table.notes)
+    assert table.official is None
+
+
+def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
+    folder = own(tmp_path / "data")
+    (folder / "mine.csv").rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(DataError, match="no table has the columns") as caught:
+        read(folder)
+    assert "--table" in caught.value.hint
+    assert len(read(folder, table=tmp_path / "elsewhere.csv")) == 4
+    write_files(folder, {name: (tmp_path / "elsewhere.csv").read_bytes() for name in ("one.csv", "two.csv")})
+    with pytest.raises(DataError, match="2 tables have the columns"):
+        read(folder)
+
+
+def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
+    assert read(own(tmp_path), quarantined=frozenset({"a"})).frame["image_id"].tolist() == ["b", "c", "d"]
+    with pytest.raises(DataError, match="strange"):
+        read(tmp_path, quarantined=frozenset({"strange"}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ((*ROWS, "a.png;Wart;c1;40;train;"), r"a \(that of row 2\)"),
+        ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is is empty"),
+        ((*ROWS, ";Wart;c9;40;train;"), r"row 6: File Name is empty"),
+        ((*ROWS, "e;Wart;;40;train;"), r"row 6: Case is empty"),
+        ((*ROWS, "e;Wart;c9;40;train;"), r"images named in the metadata are not in .*: e"),
+        ((*ROWS[:3], "d;Wart;c2;;val;"), r"c2 is cherry-angioma \(row 4\) and wart \(row 5\)"),
+        ((*ROWS[:3], "d;Wart;c3;old;val;"), r"row 5 'old'"),
+        ((), "no row"),
+    ],
+)
+def test_what_cannot_be_meant_is_named_with_its_row(tmp_path: Path, rows: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(own(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["image=a"], "does not say which column is label"),
+        (["image=a", "label"], "'label', which names no column"),
+        (["image=a", "label=b", "lesin=c"], "'lesin'"),
+        (["image=a", "label=b", "label=c"], "two columns for label: b and c"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_refused(columns: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_columns(columns)

@@ -1,0 +1,127 @@
+"""Tasks: which labels belong to which class, and what a task leaves out of a data set."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import skineval
+from skineval.base.errors import DataError, UsageError
+from skineval.data.spellings import label_name
+from skineval.data.tasks import find_task, read_task, told_apart
+from skineval.values.task import DIAGNOSES, DX7, MALIGNANT, MELANOMA, OUTSIDE, SHIPPED, as_labelled
+from tests.data.folders import made_table
+
+TABLE = made_table([("vasc", 1), ("akiec", 1), ("mel", 2), ("nv", 1), ("df", 1), ("bcc", 1), ("bkl", 1)])
+OWN = """
+malignant = ["bad"]
+sought = "bad"
+[classes]
+good = ["Naevus", "bkl", "Cherry angioma"]
+bad = ["MEL", "basal cell carcinoma"]
+"""
+
+
+def own(folder: Path, text: str = OWN) -> Path:
+    (folder / "own.toml").write_text(text, encoding="utf-8")
+    return folder / "own.toml"
+
+
+def test_shipped_tasks() -> None:
+    assert DX7.classes == DIAGNOSES
+    labels = ["vasc", "akiec", "mel", "nv", "scc"]
+    assert DX7.targets(labels).tolist() == [6, 0, 4, 5, OUTSIDE]
+    assert MALIGNANT.targets(labels).tolist() == [0, 1, 1, 0, OUTSIDE]
+    assert MELANOMA.targets(labels).tolist() == [0, 0, 1, 0, OUTSIDE]
+    assert all(task.targets(labels).dtype == np.int64 for task in SHIPPED.values())
+    assert MELANOMA.malignant is None  # basal cell carcinomas are among the others
+    with pytest.raises(UsageError, match="dx8"):
+        find_task("dx8", TABLE)
+
+
+def test_what_the_data_tells_apart_is_a_task() -> None:
+    assert as_labelled(DIAGNOSES).malignant == ("akiec", "bcc", "mel")
+    strange = as_labelled(("mole", "wart"))
+    assert (strange.classes, strange.malignant, strange.sought) == (("mole", "wart"), None, "")
+    assert as_labelled(("benign", "malignant")).malignant == ("malignant",)
+
+
+def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
+    task = read_task(own(tmp_path))
+    assert task.classes == ("good", "bad")
+    assert task.labels == {"nv": "good", "bkl": "good", "cherry-angioma": "good", "mel": "bad", "bcc": "bad"}
+    assert (task.malignant, task.sought) == (("bad",), "bad")
+    other = read_task(own(tmp_path, OWN.replace('"bkl", ', "")))
+    assert task.identity != other.identity
+    assert task.identity.startswith("own-")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no classes"),
+        ('[classes]\na = ["nv"]', "names 1 classes"),
+        ('[classes]\na = ["nv"]\nb = ["Naevus"]', "the label 'Naevus' is of two classes, a and b"),
+        ('[classes]\na = ["nv"]\nb = []', r"b is \[\], which should be a list"),
+        ('[classes]\na = ["nv"]\nb = "mel"', "b is 'mel', which should be a list"),
+        ('[classes]\na = ["nv"]\n"B c" = ["mel"]', "a class cannot be called 'B c'"),
+        ('[classes]\na = ["nv"]\npart = ["mel"]', "a class cannot be called 'part'"),
+        ('malignant = ["c"]\n[classes]\na = ["nv"]\nb = ["mel"]', "'c' is no class of the task"),
+        ('sought = "c"\n[classes]\na = ["nv"]\nb = ["mel"]', "'c' is no class of the task"),
+        ('malignent = ["b"]\n[classes]\na = ["nv"]\nb = ["mel"]', "there is no key 'malignent'"),
+        ("[classes", "is not valid TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_task(own(tmp_path, text))
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_task(tmp_path / "absent.toml")
+
+
+def test_images_of_no_class_are_left_out_and_counted(tmp_path: Path) -> None:
+    table, task = told_apart(TABLE, read_task(own(tmp_path)), strict=False)
+    assert table.frame["dx"].tolist() == ["mel", "mel", "nv", "bcc", "bkl"]
+    assert "left out, since the task own has no class for their labels: akiec (1 images), df (1 images), vasc" in (
+        " ".join(table.notes)
+    )
+    assert task.classes == ("good", "bad")
+    untouched, whole = told_apart(TABLE, DX7, strict=True)
+    assert untouched.frame is TABLE.frame
+    assert whole == DX7
+    with pytest.raises(UsageError, match=r"The task labels has no class for any label of .*: nv \(1 images\)"):
+        told_apart(TABLE.take([4]), as_labelled(("mole", "wart")), strict=False)
+
+
+def test_a_class_without_images_is_left_out_unless_that_is_refused() -> None:
+    table = TABLE.take([2, 3, 4])
+    found, task = told_apart(table, DX7, strict=False)
+    assert task.classes == ("mel", "nv")
+    assert (task.malignant, task.sought) == (("mel",), "mel")
+    assert "no class of the task for want of images: akiec, bcc, bkl, df, vasc" in found.notes
+    with pytest.raises(UsageError, match="There are no images of akiec, bcc, bkl, df, vasc"):
+        told_apart(table, DX7, strict=True)
+    with pytest.raises(DataError, match="there are no images but those of nv"):
+        told_apart(TABLE.take([4]), DX7, strict=False)
+
+
+@given(st.text(max_size=40))
+def test_a_label_is_a_name_that_stays_what_it_is(text: str) -> None:
+    name = label_name(text)
+    assert label_name(name) == name
+    assert not set(name) & set("/\\ ,;\"'\n\t")
+    assert name
+
+
+def test_classes_are_named_by_the_task_and_where_data_sets_are_read_and_nowhere_else() -> None:
+    root = Path(skineval.__file__).parent
+    at_home = (root / "values/task.py", root / "data/layouts", root / "data/synthetic")
+    for file in root.rglob("*.py"):
+        if not any(file == home or home in file.parents for home in at_home):
+            words = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
+            assert not words & set(DIAGNOSES), file
