@@ -43,6 +43,7 @@ SOURCES: tuple[DatasetSource, ...] = (
         "HAM10000 as downloaded from Dataverse or Kaggle, zipped or extracted, or any folder laid out like it",
     ),
     _layout("isic2018", "ISIC 2018 Task 3: any of train, validation and test, with their ground truth"),
+    _layout("isic2019", "ISIC 2019: eight classes and UNK, train or test images with their ground truth and metadata"),
     _layout(
         "dermamnist", "DermaMNIST of MedMNIST v2, an npz file of any size; no lesion ids, so every split of it leaks"
     ),

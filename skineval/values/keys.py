@@ -103,8 +103,8 @@ class Keys:
     )
     task: Place = Key(PARTS, "NAME|FILE", "dx7").says(
         "What is told apart. dx7: seven diagnoses; malignant: melanoma, basal cell carcinoma, actinic keratosis "
-        "against the rest; melanoma: melanoma against the rest; labels: what the data tells apart; or a TOML file that "
-        "says which labels each class takes."
+        "against the rest; melanoma: melanoma against the rest; isic2019: its eight classes; labels: what the data "
+        "tells apart; or a TOML file that says which labels each class takes."
     )
     strict_classes: bool = Key(PARTS, "", False).says(
         "Refuse data without images of a class, instead of telling the other classes apart."

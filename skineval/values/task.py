@@ -30,6 +30,8 @@ CLASS_NAMES: Mapping[str, str] = MappingProxyType(
         "mel": "melanoma",
         "nv": "melanocytic nevus",
         "vasc": "vascular lesion",
+        "scc": "squamous cell carcinoma",
+        "unk": "unknown, none of the other classes",
     }
 )
 #: What else these diagnoses are called, in small letters with single blanks: names that the description of HAM10000
@@ -121,13 +123,21 @@ DX7 = Task("dx7", DIAGNOSES, {dx: dx for dx in DIAGNOSES}, _MALIGNANT, "mel")
 MALIGNANT = Task(
     "malignant", BINARY, {label: BINARY[is_malignant] for label, is_malignant in _KNOWN.items()}, BINARY[1:], BINARY[1]
 )
+#: In the order of the challenge; its UNK is no class.
+ISIC2019 = Task(
+    "isic2019",
+    ("mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc"),
+    {**{dx: dx for dx in DIAGNOSES if dx != "akiec"}, "akiec": "ak", "scc": "scc"},
+    ("mel", "bcc", "ak", "scc"),
+    "mel",
+)
 MELANOMA = Task(
     "melanoma",
     ("other", "melanoma"),
     {label: ("other", "melanoma")[label == "mel"] for label in DIAGNOSES},
     sought="melanoma",
 )
-SHIPPED: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DX7, MALIGNANT, MELANOMA)})
+SHIPPED: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DX7, MALIGNANT, MELANOMA, ISIC2019)})
 LABELS = "labels"  #: the task that tells apart what the data set does
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan, walk
-from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018
+from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, isic2019
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
@@ -31,6 +31,7 @@ class DataLayout:
 LAYOUTS: tuple[DataLayout, ...] = (
     DataLayout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
     DataLayout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
+    DataLayout("isic2019", isic2019.recognise, isic2019.load, isic2019.LOOKED_FOR),
     DataLayout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
     DataLayout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
     DataLayout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),

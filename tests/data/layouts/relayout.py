@@ -85,6 +85,17 @@ def isic2018(
     return write_files(folder, files)
 
 
+def isic2019(table: LesionTable, folder: Path, codes: Sequence[str], lesions: Sequence[str]) -> Path:
+    """`codes` are the columns that mark each image, `lesions` what the metadata says of its lesion."""
+    columns = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
+    about = [(id_, "55", "head/neck", lesion, "") for id_, lesion in zip(table.frame["image_id"], lesions, strict=True)]
+    header = ("image", "age_approx", "anatom_site_general", "lesion_id", "sex")
+    files = {f"ISIC_2019_Training_Input/{id_}.jpg": content for id_, content in contents(table).items()}
+    files["ISIC_2019_Training_GroundTruth.csv"] = one_hot(table.frame["image_id"], codes, columns)
+    files["ISIC_2019_Training_Metadata.csv"] = text(header, about)
+    return write_files(folder, files)
+
+
 def hmnist(table: LesionTable, folder: Path, side: int, colours: bool = True) -> Path:
     pixels = table.images.pixels(range(len(table)), side)
     if not colours:
