@@ -28,9 +28,11 @@ def test_ham10000_reads_folders(tmp_path: Path) -> None:
 
 def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -> None:
     table = recognise.load(seven_classes(tmp_path / "ham10000"))
+    codes = table.frame["dx"].replace("akiec", "ak").str.upper().tolist()
     laid_out = {
         "ham10000": tmp_path / "ham10000",
         "isic2018": relayout.isic2018(table, tmp_path / "isic", ["train"] * 28),
+        "isic2019": relayout.isic2019(table, tmp_path / "2019", codes, table.frame["lesion_id"].tolist()),
         "dermamnist": relayout.dermamnist(
             table, tmp_path / "dermamnist.npz", 8, ["train"] * 26 + ["test", "validation"]
         ),
@@ -47,9 +49,11 @@ def test_each_layout_is_a_source_that_recognises_its_own_alone(tmp_path: Path) -
 def test_images_in_quarantine_are_left_out_of_every_layout(tmp_path: Path) -> None:
     table = recognise.load(seven_classes(tmp_path / "ham10000"))
     left_out = frozenset(table.frame["image_id"][:3])
+    codes = table.frame["dx"].replace("akiec", "ak").str.upper().tolist()
     for name, path in {
         "ham10000": tmp_path / "ham10000",
         "isic2018": relayout.isic2018(table, tmp_path / "isic", ["train"] * 28),
+        "isic2019": relayout.isic2019(table, tmp_path / "2019", codes, table.frame["lesion_id"].tolist()),
         "folders": relayout.class_folders(table, tmp_path / "classes"),
     }.items():
         read = SOURCE[name].load(path, quarantined=left_out)
