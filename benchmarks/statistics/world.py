@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.catalog.specs import Metric
-from skineval.measure.submissions import task_of
 from skineval.values.predictions import Predictions
-from skineval.values.task import DIAGNOSES
+from skineval.values.task import DIAGNOSES, malignant_of
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +103,7 @@ def answers(
                 parts,
                 targets,
                 shares,
-                malignant=task_of(world.classes).malignant,
+                malignant=malignant_of(world.classes),
             )
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -19,14 +20,14 @@ def cache_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(ABC):
     """Where files lie that have names of their own: `predictions = File("predictions.csv")`."""
 
     path: Path
 
+    @abstractmethod
     def named(self, name: str) -> Path:
         """The file of that name."""
-        raise NotImplementedError
 
 
 class Folder(Place):

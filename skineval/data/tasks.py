@@ -52,13 +52,11 @@ def read_task(path: Path) -> Task:
             raise UsageError(f"{path}: there is no key {key!r} in a task.", hint_for(key, _KEYS))
     labels = _labels(given.get("classes"), path)
     classes = tuple(dict.fromkeys(labels.values()))
-    malignant = given.get("malignant")
-    for name in (*_texts(malignant or [], "malignant", path), *([given["sought"]] if "sought" in given else [])):
+    malignant = tuple(_texts(given["malignant"], "malignant", path)) if "malignant" in given else None
+    for name in (*(malignant or ()), *([given["sought"]] if "sought" in given else [])):
         if name not in classes:
             raise UsageError(f"{path}: {name!r} is no class of the task.", f"Its classes are {', '.join(classes)}.")
-    return Task(
-        path.stem, classes, labels, None if malignant is None else tuple(malignant), given.get("sought", ""), False
-    )
+    return Task(path.stem, classes, labels, malignant, given.get("sought", ""), shipped=False)
 
 
 def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionTable, Task]:

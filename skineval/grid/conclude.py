@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from skineval.base.codec import to_json
 from skineval.base.errors import SkinevalError
 from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog
 from skineval.grid.events import PhaseBegan, Report, Warned
-from skineval.grid.folder import BenchFolder, ExternalFolder
+from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment
 from skineval.grid.measuring import measured
 from skineval.grid.reading import external_names, load_bench, pictures, read_bench, read_cells_table, read_own_recipe
 from skineval.grid.sources import read_data
@@ -20,7 +21,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
-RULES = "4"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "5"  #: of measuring and reporting; with other ones finished benches are measured again
 
 
 def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:
@@ -58,6 +59,8 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
         digest.update(text.encode())
     for shelf in (catalog.metrics, catalog.reporters):
         digest.update(repr([entry.provider.package for entry in shelf.entries.values()]).encode())
+    if folder.environment.is_file():
+        digest.update(to_json(read_environment(folder).task).encode())
     names = external_names(folder)
     for row in read_cells_table(folder)["run_id"]:
         cell = folder.cell(str(row))

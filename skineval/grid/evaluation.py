@@ -24,6 +24,7 @@ from skineval.measure.predictions import read_predictions
 from skineval.measure.submissions import Submission, read_reference, read_submission, refer, task_of
 from skineval.values.measures import RESULT_COLUMNS, Score, as_frame
 from skineval.values.predictions import SUM_TOLERANCE, Predictions
+from skineval.values.task import Task, unknown_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,7 @@ class Origin:
     stamps: tuple[str, ...] = ()
     lesions_known: bool = True
     groups: Mapping[str, str] | None = None  #: lesion id -> its group; None: only what is known of image ids
+    task: Task | None = None
 
 
 def origin(predictions: Path) -> Origin:
@@ -65,7 +67,8 @@ def origin(predictions: Path) -> Origin:
                 test = bench.external(external)
                 about, images = read_external(test), test.images
                 stamps, known = (*stamps, *[SYNTHETIC] * about.synthetic), about.lesions_known
-            return Origin(tuple(dict.fromkeys(stamps)), known, read_groups(images))
+            groups = read_groups(images) if images.is_file() else None
+            return Origin(tuple(dict.fromkeys(stamps)), known, groups, environment.task)
     return Origin()
 
 
@@ -103,8 +106,8 @@ def evaluate(
     )
     if not cells:
         raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
-    remarks = tuple(_remarks(submission, cells))
-    task = task_of(submission.classes)
+    task = around.task if around.task and set(around.task.classes) == set(submission.classes) else task_of(submission)
+    remarks = tuple(_remarks(submission, cells, task))
     cells = [replace(cell, malignant=task.malignant) for cell in cells]
     metrics = [metric for metric in catalog.metrics if metric.suits(task)]
     scores = estimate(cells, metrics, replicates=replicates)
@@ -132,7 +135,7 @@ def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
     return dict(zip(lesion_ids, make_groups(ids, lesion_ids), strict=True))
 
 
-def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[str]:
+def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -> Iterator[str]:
     """What was read otherwise than a reader might think."""
     foreign, classes = submission.foreign, submission.classes
     total = sum(map(len, cells))
@@ -141,8 +144,11 @@ def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[s
         answers = sum(int(np.isin(predicted(cell.probabilities), places).sum()) for cell in cells)
         yield (
             f"{', '.join(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
-            f"{answers} of {total} images have their largest score there. Malignancy AUC takes it for benign."
+            f"{answers} of {total} images have their largest score there."
         )
+        benign = [name for name in foreign if name not in (task.malignant or (*foreign,))]
+        if benign:
+            yield f"Malignancy AUC takes {', '.join(benign)} for benign."
     yield from submission.remarks
     off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
     if not all(cell.normalised for cell in cells):
@@ -155,5 +161,7 @@ def _remarks(submission: Submission, cells: Sequence[Predictions]) -> Iterator[s
             f"Probabilities are rounded, so that those of an image sum to 1 within {off.max():.2g} only; of all "
             "figures NLL depends most on what is gone."
         )
-    if task_of(classes).malignant is None:
-        yield f"No malignancy AUC: none of {', '.join(classes)} is known to be malignant."
+    if task.malignant is None:
+        unknown = unknown_of(classes)
+        why = f"whether {', '.join(unknown)} are malignant is not known" if unknown else "no class is malignant"
+        yield f"No malignancy AUC: {why}."

@@ -21,6 +21,7 @@ from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_
 from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
+from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
 from skineval.values.task import Task, shipped_task
@@ -109,8 +110,7 @@ def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], task: 
     for record in done:
         if about.key in record.externals:
             file = folder.cell(record.spec.run_id).external(name)
-            found = read_cell_predictions(file, task.classes, groups)
-            predictions[record.spec.run_id] = replace(found, malignant=task.malignant)
+            predictions[record.spec.run_id] = _predictions(record, folder, file, task, groups)
     return ExternalTest(name=name, about=about, predictions=predictions)
 
 
@@ -118,22 +118,29 @@ def _cell_result(
     folder: BenchFolder, record: CellRecord, task: Task, groups: Mapping[str, str], copies: bool
 ) -> CellResult:
     cell = folder.cell(record.spec.run_id)
-    if not stands(record, cell, cell.predictions):
-        raise DataError(f"{cell.predictions} is not as the bench wrote it.", RESTORE)
-    predictions = read_cell_predictions(cell.predictions, task.classes, groups, copies=copies)
     return CellResult(
         run_id=record.spec.run_id,
         model=str(record.spec.model),
         imbalance=str(record.spec.imbalance),
         fold=record.spec.fold,
         seed=record.spec.seed,
-        predictions=replace(predictions, malignant=task.malignant),
+        predictions=_predictions(record, folder, cell.predictions, task, groups, copies),
         history=read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
         lacking=record.lacking,
         network=record.spec.network_id if record.spec.on_embeddings else "",
     )
+
+
+def _predictions(
+    record: CellRecord, folder: BenchFolder, file: Path, task: Task, groups: Mapping[str, str], copies: bool = False
+) -> Predictions:
+    """Predictions of a cell for the internal or an external test; raises DataError where they are others by now."""
+    if not stands(record, folder.cell(record.spec.run_id), file):
+        raise DataError(f"{file} is not as the bench wrote it.", RESTORE)
+    found = read_cell_predictions(file, task.classes, groups, copies=copies)
+    return replace(found, malignant=task.malignant)
 
 
 def _with_measures(test: M, files: BenchFolder | ExternalFolder) -> M:

@@ -132,7 +132,7 @@ class Run:
         return facts.key == external.key and len(listed) == len(external.table) and images.endswith("\n")
 
     def manifest_stands(self) -> bool:
-        """Whether environment.json and split.csv are there, and of this split and these external tests."""
+        """Whether environment.json and split.csv are there, and of this task, this split and these external tests."""
         try:
             found = read_environment(self.folder)
             text = self.folder.split.read_text(encoding="utf-8")
@@ -140,7 +140,8 @@ class Run:
             return False
         split = self.prepared.split
         return (
-            found.split.fingerprint == split.fingerprint
+            found.task == self.prepared.task
+            and found.split.fingerprint == split.fingerprint
             and found.external == tuple(external.name for external in self.prepared.externals)
             and text == csv_text(split.frame)
         )

@@ -18,7 +18,7 @@ from skineval.base.terms import UNSCORED
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.values.predictions import COLUMNS, sum_to_one
-from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task
+from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malignant_of, unknown_of
 
 #: What the column of the reference standard is called, the first that is there.
 TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
@@ -203,11 +203,16 @@ def is_binary(classes: Collection[str]) -> bool:
     return set(BINARY) <= set(classes)
 
 
-def task_of(classes: Sequence[str]) -> Task:
-    """The task of scores of these classes: a shipped one, perhaps with further classes, or one of its own."""
-    known = MALIGNANT if is_binary(classes) else DX7
-    malignant = tuple(name for name in classes if name in (known.malignant or ()))
-    return replace(known, classes=tuple(classes), malignant=malignant or None)
+def task_of(submission: Submission) -> Task:
+    """The task of a submission: a shipped one with its own classes.
+
+    Malignancy is known where it is of every class that the reference standard knows; scores of the others are those of
+    no image, and count as malignant only where that is known.
+    """
+    known = MALIGNANT if is_binary(submission.classes) else DX7
+    unknown = unknown_of(name for name in submission.classes if name not in submission.foreign)
+    malignant = None if unknown else malignant_of(submission.classes)
+    return replace(known, classes=submission.classes, malignant=malignant or None)
 
 
 def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:

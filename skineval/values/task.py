@@ -64,8 +64,8 @@ _MALIGNANT = ("akiec", "bcc", "mel")
 MAPPINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"malignant version 1": _MALIGNANT, "MEDFAIR": ("akiec", "mel"), "melanoma alone": ("mel",)}
 )
-#: The labels that are known to be malignant, or not to be; of others nobody says.
-_KNOWN = {**dict.fromkeys(DIAGNOSES, False), **dict.fromkeys(_MALIGNANT, True), "benign": False, "malignant": True}
+#: Whether labels are malignant, in small letters; of others nobody says.
+_KNOWN = {**dict.fromkeys(DIAGNOSES, False), **dict.fromkeys((*_MALIGNANT, "scc", "malignant"), True), "benign": False}
 
 OUTSIDE = -1  #: the target of an image whose label no class takes
 FEWEST = 2  #: classes of a task
@@ -121,7 +121,11 @@ class Task:
 
 DX7 = Task("dx7", DIAGNOSES, {dx: dx for dx in DIAGNOSES}, _MALIGNANT, "mel")
 MALIGNANT = Task(
-    "malignant", BINARY, {label: BINARY[is_malignant] for label, is_malignant in _KNOWN.items()}, BINARY[1:], BINARY[1]
+    "malignant",
+    BINARY,
+    {**{dx: BINARY[dx in _MALIGNANT] for dx in DIAGNOSES}, **{name: name for name in BINARY}},
+    BINARY[1:],
+    BINARY[1],
 )
 #: In the order of the challenge; its UNK is no class.
 ISIC2019 = Task(
@@ -141,13 +145,22 @@ SHIPPED: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DX7
 LABELS = "labels"  #: the task that tells apart what the data set does
 
 
+def malignant_of(classes: Iterable[str]) -> tuple[str, ...]:
+    """Those of the classes that are known to be malignant."""
+    return tuple(name for name in classes if _KNOWN.get(name.lower()))
+
+
+def unknown_of(classes: Iterable[str]) -> tuple[str, ...]:
+    """Those of which nobody says whether they are malignant."""
+    return tuple(name for name in classes if name.lower() not in _KNOWN)
+
+
 def as_labelled(labels: Iterable[str]) -> Task:
     """The task whose classes are the labels of a data set, in their order."""
     classes = tuple(labels)
-    known = all(label in _KNOWN for label in classes)
-    malignant = tuple(label for label in classes if _KNOWN.get(label))
+    malignant = None if unknown_of(classes) else malignant_of(classes)
     sought = next((label for label in ("mel", "melanoma", BINARY[1]) if label in classes), "")
-    return Task(LABELS, classes, {label: label for label in classes}, malignant if known else None, sought)
+    return Task(LABELS, classes, {label: label for label in classes}, malignant, sought)
 
 
 def shipped_task(name: str) -> Task:

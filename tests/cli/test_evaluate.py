@@ -101,7 +101,17 @@ def test_malignancy_that_is_not_known_is_said_to_be_so(figures):
     found, notes = figures("image,target,first,second\na,first,.9,.1\nb,second,.2,.8\n")
     assert found["accuracy", ""] == 1
     assert ("malignancy_auc", "") not in found
-    assert "No malignancy AUC: none of first, second is known to be malignant" in notes
+    assert "No malignancy AUC: whether first, second are malignant is not known" in notes
+
+
+def test_malignancy_counts_what_is_known_of_every_class(figures):
+    """A squamous cell carcinoma is malignant, and nobody is said to be benign who is not known to be."""
+    found, notes = figures("image,target,mel,nv,scc\na,scc,.1,.1,.8\nb,nv,.1,.7,.2\nc,mel,.6,.3,.1\n")
+    assert found["malignancy_auc", ""] == 1
+    assert "alignancy AUC" not in notes
+    found, notes = figures("image,target,mel,nv,wart\na,wart,.1,.1,.8\nb,nv,.1,.7,.2\nc,mel,.6,.3,.1\n")
+    assert ("malignancy_auc", "") not in found
+    assert "whether wart are malignant is not known" in notes
 
 
 def test_malignant_and_benign_are_the_classes_of_their_task(tmp_path):

@@ -49,6 +49,8 @@ def test_what_the_data_tells_apart_is_a_task() -> None:
     strange = as_labelled(("mole", "wart"))
     assert (strange.classes, strange.malignant, strange.sought) == (("mole", "wart"), None, "")
     assert as_labelled(("benign", "malignant")).malignant == ("malignant",)
+    assert as_labelled(("mel", "nv", "scc")).malignant == ("mel", "scc")
+    assert as_labelled(("mel", "nv", "unk")).malignant is None
 
 
 def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
@@ -72,6 +74,8 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
         ('[classes]\na = ["nv"]\n"B c" = ["mel"]', "a class cannot be called 'B c'"),
         ('[classes]\na = ["nv"]\npart = ["mel"]', "a class cannot be called 'part'"),
         ('malignant = ["c"]\n[classes]\na = ["nv"]\nb = ["mel"]', "'c' is no class of the task"),
+        ('malignant = "b"\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 'b', which should be a list"),
+        ('malignant = 0\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 0, which should be a list"),
         ('sought = "c"\n[classes]\na = ["nv"]\nb = ["mel"]', "'c' is no class of the task"),
         ('malignent = ["b"]\n[classes]\na = ["nv"]\nb = ["mel"]', "there is no key 'malignent'"),
         ("[classes", "is not valid TOML"),

@@ -13,6 +13,7 @@ from skineval.base.codec import write_json
 from skineval.base.terms import LEAKY
 from skineval.grid.folder import BenchFolder
 from skineval.grid.tables import write_frame
+from skineval.values.task import Task
 from tests.measure.samples import classifier
 from tests.report.conftest import ENVIRONMENT
 
@@ -40,3 +41,14 @@ def test_a_csv_without_a_title_is_stamped_beside_it(predictions, skineval_progra
     command = ("evaluate", str(predictions), "--replicates=1000", "--format=csv")
     assert "LEAKY: " in skineval_program(*command).stderr
     assert "LEAKY" not in skineval_program(*command, "--quiet").stderr
+
+
+def test_malignancy_is_that_of_the_task_of_the_bench(predictions):
+    folder, names = BenchFolder(predictions.parents[2]), ("good", "bad")
+    task = Task("own", names, {"nv": "good", "mel": "bad"}, ("bad",), "bad", shipped=False)
+    write_json(folder.environment, replace(ENVIRONMENT, task=task))
+    write_frame(predictions, classifier(40, classes=names).to_frame())
+    assert "malignancy_auc" in set(skineval.evaluate(predictions, replicates=1000)["metric"])
+    write_json(folder.environment, replace(ENVIRONMENT, task=replace(task, malignant=None)))
+    with pytest.warns(UserWarning, match="No malignancy AUC"):
+        assert "malignancy_auc" not in set(skineval.evaluate(predictions, replicates=1000)["metric"])

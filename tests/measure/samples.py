@@ -6,9 +6,8 @@ import numpy as np
 
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import viewed
-from skineval.measure.submissions import task_of
 from skineval.values.predictions import Predictions
-from skineval.values.task import DIAGNOSES
+from skineval.values.task import DIAGNOSES, malignant_of
 
 #: Images of each class in HAM10000, in the order of DIAGNOSES (Tschandl et al. 2018).
 HAM10000_COUNTS = (327, 514, 1099, 115, 1113, 6705, 142)
@@ -34,7 +33,7 @@ def classifier(
         softmax(logits),
         fold,
         train_seed,
-        malignant=task_of(classes).malignant,
+        malignant=malignant_of(classes),
     )
 
 

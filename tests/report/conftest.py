@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from skineval.measure.ensembles import mean_of
 from skineval.measure.intervals import figures
 from skineval.measure.names import METRICS
-from skineval.measure.submissions import task_of
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
-from skineval.values.task import DIAGNOSES, DX7
+from skineval.values.task import DIAGNOSES, DX7, malignant_of
 
 ENVIRONMENT = Environment(
     command=("skineval", "bench", "--models", "resnet34,densenet121"),
@@ -81,7 +80,7 @@ def make_predictions(skill: float, seed: int, classes: Sequence[str] = DIAGNOSES
         exponentials / exponentials.sum(axis=1, keepdims=True),
         0,
         seed,
-        malignant=task_of(classes).malignant,
+        malignant=malignant_of(classes),
     )
 
 

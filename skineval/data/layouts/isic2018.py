@@ -73,6 +73,12 @@ def is_named(path: PurePath) -> bool:
     return _TASK in str(path).lower()
 
 
+def part_of(file: StoredFile) -> str:
+    """The part of which the name of a file says that it is; "" where it says none."""
+    found = _PART.search(file.inner.stem.lower())
+    return PARTS_BY_NAME[found[1]] if found else ""
+
+
 def recognise(files: Sequence[StoredFile], path: Path) -> bool:
     """Whether a file, folder or archive is called after the challenge, or a table is its ground truth."""
     return any(is_named(file.below(path)) for file in files) or any(map(_is_one_hot, files))
@@ -181,10 +187,9 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
     raw = raw[~raw["image_id"].isin([UNSCORED, *quarantined])]
     unknown = raw["lesion_id"] == ""
     raw = raw.assign(lesion_id=raw["lesion_id"].mask(unknown, raw["image_id"]))
-    part = _PART.search(file.inner.stem.lower())
     return _Truth(
         file=file,
-        part=PARTS_BY_NAME[part[1]] if part else "",
+        part=part_of(file),
         metadata=clean(raw, file.name),
         lesions_unknown=int(unknown.sum()),
         named=named,
@@ -206,22 +211,27 @@ def _read_one_hot(file: StoredFile) -> pd.DataFrame:
     if surplus:
         named = f"the column{'s' * (len(surplus) > 1)} {first_few(surplus)}"
         raise DataError(f"{file.name} has {named}, which are not of {NAME}.", f"It has: {', '.join(_ONE_HOT)}.")
-    marks = raw[list(DIAGNOSES)].apply(numbers)
-    bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
-    refuse_any(
-        [f"row {row} has {_marked(raw.loc[row])}" for row in raw.index[bad]],
-        "rows do not mark one diagnosis by 1 and the others by 0",
-        "Ground truth is no prediction: download it again.",
-        file.name,
-    )
-    known = {"image_id": raw["image"], "dx": marks.idxmax(axis=1)}
+    known = {"image_id": raw["image"], "dx": marked(raw[list(DIAGNOSES)], file.name)}
     return pd.DataFrame(known).assign(lesion_id="", dx_type="")
 
 
-def _marked(row: pd.Series[str]) -> str:
+def marked(raw: pd.DataFrame, name: str) -> pd.Series[str]:
+    """The column that each row of the file called `name` marks by 1; raises DataError naming rows that mark others."""
+    marks = raw.apply(numbers)
+    bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
+    refuse_any(
+        [f"row {row} has {_said(raw.loc[row])}" for row in raw.index[bad]],
+        "rows do not mark one diagnosis by 1 and the others by 0",
+        "Ground truth is no prediction: download it again.",
+        name,
+    )
+    return marks.idxmax(axis=1).astype("str")
+
+
+def _said(row: pd.Series[str]) -> str:
     """What a row of ground truth marks, for a message."""
-    marked = [f"{dx.upper()} {row[dx]!r}" for dx in DIAGNOSES if row[dx] not in ("0", "0.0", "0,0")]
-    return " and ".join(marked) or "none"
+    said = [f"{str(column).upper()} {cell!r}" for column, cell in row.items() if cell not in ("0", "0.0", "0,0")]
+    return " and ".join(said) or "none"
 
 
 def _check_overlaps(truths: Sequence[_Truth]) -> None:

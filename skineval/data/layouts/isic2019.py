@@ -8,19 +8,16 @@ UNK, and ISIC_2019_Training_Metadata.csv with image, age_approx, anatom_site_gen
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan
-from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
+from skineval.data.layouts.isic2018 import marked, part_of
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, check_ids, clean, header, is_table, read_table
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import PARTS_BY_NAME
-from skineval.data.tables import numbers
 from skineval.values.lesion_table import LesionTable
 
 if TYPE_CHECKING:
@@ -44,7 +41,6 @@ LOOKED_FOR = "a .csv file with the columns image, MEL, NV, BCC, AK, BKL, DF, VAS
 
 _NEEDED = ("image", *list(LABELS)[:-1])
 _ABOUT = {"age_approx": "age", "sex": "sex", "anatom_site_general": "localization", "lesion_id": "lesion_id"}
-_PART = re.compile(r"(?<![a-z])(train|val|test)")
 
 
 def recognise(files: Sequence[StoredFile], path: Path) -> bool:
@@ -73,8 +69,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
             f"{pictures.unpack(files)}Put the images there, as ISIC_2019_*_Input.zip or extracted.",
         )
     notes = [f"{file.inner.name} is left out: none of its images is there" for file in truths if file not in present]
-    parts = {file: _PART.search(file.inner.stem.lower()) for file in present}
-    raw = pd.concat([one.assign(part=match[1] if (match := parts[file]) else "") for file, one in present.items()])
+    raw = pd.concat([one.assign(part=part_of(file)) for file, one in present.items()])
     raw = _described(raw[~raw["image_id"].isin(quarantined)], files)
     unknown = raw["lesion_id"] == ""
     metadata = clean(
@@ -85,7 +80,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     if unknown.any():
         notes.append(f"{LESIONS_UNKNOWN} ({unknown.sum()} images)")
     collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined)
-    part_of = dict(zip(raw["image_id"], raw["part"].map(lambda part: PARTS_BY_NAME.get(part, "")), strict=True))
+    parts = dict(zip(raw["image_id"], raw["part"], strict=True))
     return collected.table(
         NAME,
         f"{NAME} ({', '.join(file.inner.name for file in present)})",
@@ -93,7 +88,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         tuple(sorted(LABELS.values())),
         licence=LICENCE,
         lesions_known=not unknown.any(),
-        official=tuple(part_of[id_] for id_ in metadata.frame["image_id"]) if all(part_of.values()) else None,
+        official=tuple(parts[id_] for id_ in metadata.frame["image_id"]) if all(parts.values()) else None,
         zero_ages=metadata.zero_ages,
     )
 
@@ -105,16 +100,8 @@ def _is_truth(file: StoredFile) -> bool:
 def _read_truth(file: StoredFile) -> pd.DataFrame:
     """`image_id` and `dx` of each row, which marks one column by 1; further columns, such as weights, are ignored."""
     raw = read_table(file, _NEEDED)
-    columns = [column for column in LABELS if column in raw]
-    marks = raw[columns].apply(numbers)
-    bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
-    refuse_any(
-        [f"row {row}, {raw['image'][row]}" for row in raw.index[bad]],
-        "rows do not mark one diagnosis by 1 and the others by 0",
-        "Ground truth is no prediction: download it again.",
-        file.name,
-    )
-    return raw[["image"]].rename(columns={"image": "image_id"}).assign(dx=marks.idxmax(axis=1).map(LABELS))
+    marks = raw[[column for column in LABELS if column in raw]]
+    return raw[["image"]].rename(columns={"image": "image_id"}).assign(dx=marked(marks, file.name).map(LABELS))
 
 
 def _described(raw: pd.DataFrame, files: Sequence[StoredFile]) -> pd.DataFrame:

@@ -74,7 +74,9 @@ def test_what_marks_no_class_or_two_is_refused_with_its_row(table: LesionTable, 
     truth = folder / "ISIC_2019_Training_GroundTruth.csv"
     lines = truth.read_text().splitlines()
     truth.write_text("\n".join([*lines[:3], lines[3].replace("1.0", "0.0"), *lines[4:]]))
-    assert f"row 4, {table.frame['image_id'][2]}" in refused(folder)
+    assert "row 4 has none" in refused(folder)
+    truth.write_text("\n".join([*lines[:3], lines[3].replace("0.0", "1.0", 1).replace("0.0", "1.0", 1), *lines[4:]]))
+    assert "row 4 has MEL '1.0' and NV '1.0'" in refused(folder)
 
 
 def test_weights_beside_the_marks_are_ignored(table: LesionTable, tmp_path: Path) -> None:
