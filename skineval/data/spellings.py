@@ -71,9 +71,12 @@ def diagnosis(text: str) -> str | None:
     return DIAGNOSES_BY_NAME.get(plain(text))
 
 
-def guess(text: str) -> str:
-    """The diagnosis that a misspelt or written-out one may mean, as a question in brackets; "" where none is near."""
-    close = difflib.get_close_matches(text, DIAGNOSES_BY_NAME, n=1)
+def guess(text: str, cutoff: float = 0.6) -> str:
+    """The diagnosis that a misspelt or written-out one may mean, as a question in brackets; "" where none is near.
+
+    `cutoff` is how near, from 0 to 1, as difflib has it.
+    """
+    close = difflib.get_close_matches(text, DIAGNOSES_BY_NAME, n=1, cutoff=cutoff)
     return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
 
 
@@ -85,9 +88,9 @@ def class_name(text: str) -> str | None:
 def label_name(text: str) -> str:
     """A label as it is known here: as `class_name`, and any other in small letters, with hyphens for what is between.
 
-    Labels that differ in case, blanks or punctuation alone are one.
+    Labels that differ in case, blanks or punctuation alone are one; "" where there is nothing else.
     """
-    return class_name(text) or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.") or "-"
+    return class_name(text) or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.+_")
 
 
 def part_name(text: str) -> str:

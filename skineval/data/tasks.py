@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
 from skineval.values.task import FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
+LONGEST = 40  #: letters of the name of a class
 _KEYS = ("classes", "malignant", "sought")
 
 
@@ -65,6 +66,7 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     What is left out is a note of the table; where it is `strict`, a class without images is an error instead. Raises
     UsageError for that, and where no label of the data is one of the task; DataError where one class alone is left.
     """
+    _check_names(task.classes, table.name)
     targets = task.targets(table.frame["dx"])
     outside = Counter(table.frame["dx"][targets == OUTSIDE])
     if len(table) and sum(outside.values()) == len(table):
@@ -100,18 +102,27 @@ def _labels(given: object, path: Path) -> dict[str, str]:
             'A task has two or more, such as: [classes] benign = ["nevus", "wart"] malignant = ["melanoma"].',
         )
     found: dict[str, str] = {}
+    _check_names(given, path, {name for name in given if label_name(name) != name})
     for name, labels in given.items():
-        if label_name(name) != name or name in COLUMNS:
-            raise UsageError(
-                f"{path}: a class cannot be called {name!r}.",
-                f"Class names are of small letters, digits and _.+- and none of {', '.join(COLUMNS)}.",
-            )
         for label in _texts(labels, name, path):
+            if not label_name(label):
+                raise UsageError(f"{path}: the label {label!r} has neither letter nor digit.", "Give it a name.")
             if (other := found.setdefault(label_name(label), name)) != name:
                 raise UsageError(
                     f"{path}: the label {label!r} is of two classes, {other} and {name}.", "Name it in one of them."
                 )
     return found
+
+
+def _check_names(classes: Iterable[str], source: object, others: Collection[str] = ()) -> None:
+    """Raise UsageError for what no class can be called, since columns and files are called after it; `others` too."""
+    for name in classes:
+        if name in (*COLUMNS, *others) or not 0 < len(name) <= LONGEST:
+            raise UsageError(
+                f"{source}: a class cannot be called {name!r}.",
+                f"Class names are at most {LONGEST} small letters, digits and _.+-, no further name of a known class, "
+                f"and none of {', '.join(COLUMNS)}. A file for --task can give labels other names.",
+            )
 
 
 def _texts(given: object, key: str, path: Path) -> list[str]:

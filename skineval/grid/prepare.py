@@ -182,7 +182,8 @@ def make_split(recipe: Recipe, data: Data) -> Split:
     table, task = data.table, data.task
     if recipe.protocol == "lesion" and not table.lesions_known:
         raise DataError(
-            f"{table.name} does not say which images show one lesion, so no parts of whole lesions can be made of it.",
+            f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made "
+            "of it.",
             "Use --protocol image: all results then say LEAKY.",
         )
     if recipe.split is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,7 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
         ('malignant = "b"\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 'b', which should be a list"),
         ('malignant = 0\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 0, which should be a list"),
         ('sought = "c"\n[classes]\na = ["nv"]\nb = ["mel"]', "'c' is no class of the task"),
+        ('[classes]\na = ["nv"]\nb = ["--"]', "the label '--' has neither letter nor digit"),
         ('malignent = ["b"]\n[classes]\na = ["nv"]\nb = ["mel"]', "there is no key 'malignent'"),
         ("[classes", "is not valid TOML"),
     ],
@@ -102,6 +105,13 @@ def test_images_of_no_class_are_left_out_and_counted(tmp_path: Path) -> None:
         told_apart(TABLE.take([4]), as_labelled(("mole", "wart")), strict=False)
 
 
+@pytest.mark.parametrize("name", ["image_id", "lesion_id", "fold", "seed", "part", "target", "x" * 41])
+def test_labels_that_no_column_can_be_called_are_refused_before_anything_is_trained(name: str) -> None:
+    table = replace(TABLE, frame=TABLE.frame.replace({"dx": {"nv": name}}), labels=())
+    with pytest.raises(UsageError, match=f"a class cannot be called '{name}'"):
+        told_apart(table, find_task("labels", table), strict=False)
+
+
 def test_a_class_without_images_is_left_out_unless_that_is_refused() -> None:
     table = TABLE.take([2, 3, 4])
     found, task = told_apart(table, DX7, strict=False)
@@ -119,7 +129,7 @@ def test_a_label_is_a_name_that_stays_what_it_is(text: str) -> None:
     name = label_name(text)
     assert label_name(name) == name
     assert not set(name) & set("/\\ ,;\"'\n\t")
-    assert name
+    assert name or not any(character.isalnum() for character in unicodedata.normalize("NFKC", text))
 
 
 def test_classes_are_named_by_the_task_and_where_data_sets_are_read_and_nowhere_else() -> None:

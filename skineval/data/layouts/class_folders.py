@@ -30,6 +30,7 @@ _PLACES = frozenset(
      "unlabelled", "crops", "resized", *PARTS_BY_NAME)
 )  # fmt: skip
 _INDEX = re.compile(r"^\d+[ ._-]+")  # as in "0_akiec"
+MISSPELT = 0.8  #: how near the name of a folder must be to that of a known class to be meant for it
 STEM = 48  #: characters that an id keeps of a file name which is none
 
 
@@ -124,7 +125,8 @@ def _labels_of(files: Sequence[StoredFile], path: Path) -> dict[StoredFile, str]
         or any(_PLACES & set(name.split()) for name in names)
     ):
         return {}
-    return {file: label_name(_INDEX.sub("", chain[0]) or chain[0]) for file, chain in chains.items()}
+    labels = {name: class_name(_INDEX.sub("", name)) or label_name(name) for name in names}
+    return {file: labels[chain[0]] for file, chain in chains.items()} if all(labels.values()) else {}
 
 
 def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
@@ -140,7 +142,7 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
             )
         if not classes:
             folder = file.below(path).parts[-2]
-            if file not in labels or guess(plain(folder)):
+            if file not in labels or (not class_name(labels[file]) and guess(plain(folder), MISSPELT)):
                 unknown[folder] = unknown.get(folder, 0) + 1
                 continue
             classes = [labels[file]]

@@ -46,6 +46,8 @@ def parse_columns(texts: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--columns says what {role!r} is, and no column is for that.", hint_for(role, ROLES))
         if role in found:
             raise UsageError(f"--columns names two columns for {role}: {found[role]} and {column}.", "Name one.")
+        if column in found.values():
+            raise UsageError(f"--columns names {column} for two things.", "A column holds one.")
         found[role] = column
     lacking = [role for role in NEEDED if role not in found]
     if lacking:
@@ -86,14 +88,20 @@ def load(
 
 def _find(path: Path, files: Sequence[StoredFile], columns: Mapping[str, str]) -> GivenTable:
     """The one table in a folder that has the columns."""
-    wanted = {column.lower() for column in columns.values()}
-    candidates = [file for file in files if is_table(file)]
-    fitting = [file for file in candidates if wanted <= set(header(file))]
+    absent = {
+        file: [column for column in columns.values() if column.lower() not in header(file)]
+        for file in files
+        if is_table(file)
+    }
+    fitting = [file for file, lacking in absent.items() if not lacking]
     if len(fitting) != 1:
         names = ", ".join(columns.values())
         seen = f"{len(fitting)} tables have" if fitting else "no table has"
-        looked = f" (looked into {first_few([file.name for file in fitting or candidates])})" if candidates else ""
-        raise DataError(f"In {path} {seen} the columns {names}{looked}.", "Name the table with --table FILE.")
+        looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
+        if absent and not fitting:
+            nearest, lacking = min(absent.items(), key=lambda one: len(one[1]))
+            looked = f": {nearest.name} lacks {', '.join(lacking)}"
+        raise DataError(f"In {path} {seen} the columns {names}{looked}.", "Name the right ones, or --table FILE.")
     return tables.read(fitting[0].read(), fitting[0].name)
 
 
@@ -117,6 +125,9 @@ def _read(
         table.refuse(cells.map(tables.is_missing), f"{column} is empty", f"Give every row its {column}.")
     written = table.frame["dx"]
     read = {label: label_name(label) for label in written.unique()}
+    nameless = [label for label, name in read.items() if not name]
+    what = "has neither letter nor digit"
+    table.refuse(written.isin(nameless), lambda row: f"the label {written.iloc[row]!r} {what}", "Give it a name.")
     changes = {"dx": written.map(read)}
     if "lesion" not in columns:
         changes["lesion_id"] = table.frame["image_id"]

@@ -14,6 +14,7 @@ from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, i
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
+_OTHERWISE = "A table of other columns is read where --columns says what they hold."
 KINDS = 3  #: kinds of files that a message names
 
 
@@ -74,7 +75,8 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
     known = {layout.name: layout.looked_for for layout in reversed(LAYOUTS)}  # the first of a name stays
     looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
-        f"{path} holds no data set that skineval recognises: {_seen(files, path)}.", f"Looked for\n{looked_for}"
+        f"{path} holds no data set that skineval recognises: {_seen(files, path)}.",
+        f"Looked for\n{looked_for}\n{_OTHERWISE}",
     )
 
 

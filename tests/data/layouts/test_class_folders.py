@@ -93,12 +93,17 @@ def test_what_is_nearly_the_name_of_a_known_class_is_refused_with_a_suggestion(t
 
 @pytest.mark.parametrize("above", ["", "photographs/", "train/"])
 def test_folders_may_have_any_names(tmp_path: Path, above: str) -> None:
-    names = ("Cherry Angioma/a.jpg", "cherry_angioma /b.jpg", "1_wart/c.jpg", "WART/d.jpg", "Bowen's disease/e.jpg")
+    names = ("Cherry Angioma/a.jpg", "cherry_angioma /b.jpg", "wart/c.jpg", "WART/d.jpg", "5_Bowen's disease/e.jpg")
     read = recognise.load(images(tmp_path, *(above + name for name in names)))
     assert read.frame["dx"].tolist() == ["cherry-angioma", "cherry-angioma", "wart", "wart", "akiec"]
     assert read.labels == ("akiec", "cherry-angioma", "wart")
     assert read.official == (("train",) * 5 if above == "train/" else None)
     assert not any("no images of" in note for note in read.notes)
+
+
+def test_a_number_in_front_is_part_of_a_name_that_is_not_known(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, "1 lesion/a.jpg", "2 lesion/b.jpg", "3_nevus/c.jpg"))
+    assert read.frame["dx"].tolist() == ["1-lesion", "2-lesion", "nv"]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +116,7 @@ def test_folders_may_have_any_names(tmp_path: Path, above: str) -> None:
         ("images/a.jpg", "masks/b.png"),
         ("train/a.jpg", "test/b.jpg"),
         ("wart/a.jpg", "mole/b.jpg", "labels.csv"),
+        ("1 wart/a.jpg", "\N{FROG FACE}/b.jpg"),
     ],
 )
 def test_folders_that_are_no_classes_are_not_taken_for_them(tmp_path: Path, names: tuple[str, ...]) -> None:

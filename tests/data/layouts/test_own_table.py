@@ -56,7 +56,10 @@ def test_without_lesions_each_image_is_its_own(tmp_path: Path) -> None:
 def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
     folder = own(tmp_path / "data")
     (folder / "mine.csv").rename(tmp_path / "elsewhere.csv")
-    with pytest.raises(DataError, match="no table has the columns") as caught:
+    write_files(folder, {"other.csv": b"File Name,Case\n"})
+    with pytest.raises(
+        DataError, match=r"no table has the columns .*other\.csv lacks What It Is, years, Set"
+    ) as caught:
         read(folder)
     assert "--table" in caught.value.hint
     assert len(read(folder, table=tmp_path / "elsewhere.csv")) == 4
@@ -81,6 +84,7 @@ def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
         ((*ROWS, "e;Wart;c9;40;train;"), r"images named in the metadata are not in .*: e"),
         ((*ROWS[:3], "d;Wart;c2;;val;"), r"c2 is cherry-angioma \(row 4\) and wart \(row 5\)"),
         ((*ROWS[:3], "d;Wart;c3;old;val;"), r"row 5 'old'"),
+        ((*ROWS, "e;\N{FROG FACE};c9;40;train;"), "row 6: the label .* has neither letter nor digit"),
         ((), "no row"),
     ],
 )
@@ -96,6 +100,7 @@ def test_what_cannot_be_meant_is_named_with_its_row(tmp_path: Path, rows: tuple[
         (["image=a", "label"], "'label', which names no column"),
         (["image=a", "label=b", "lesin=c"], "'lesin'"),
         (["image=a", "label=b", "label=c"], "two columns for label: b and c"),
+        (["image=a", "label=a"], "names a for two things"),
     ],
 )
 def test_flags_that_cannot_be_meant_are_refused(columns: list[str], message: str) -> None:
