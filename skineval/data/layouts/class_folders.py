@@ -96,7 +96,8 @@ def misplaced(
     for file in files:
         id_ = file.inner.stem
         if id_ in diagnoses and is_picture(file):
-            yield from ((file, id_, dx) for dx in _classes(file, path) if dx != diagnoses[id_])
+            others = (dx for dx in _classes(file, path) if dx in DIAGNOSES and dx != diagnoses[id_])
+            yield from ((file, id_, dx) for dx in others)
 
 
 def _folders(file: StoredFile, path: Path) -> tuple[str, ...]:

@@ -69,6 +69,15 @@ def test_three_columns_under_any_name_make_lesions_known(tmp_path: Path) -> None
     assert len(recognise.load(folder, frozenset(error.image_ids))) == 3
 
 
+def test_images_of_known_diagnoses_may_lie_in_folders_of_malignancy(tmp_path: Path) -> None:
+    folder = ham_folder(tmp_path)
+    for number, image in enumerate(sorted(folder.rglob("*.jpg"))):
+        sorted_ = folder / ("benign" if number % 2 else "malignant")
+        sorted_.mkdir(exist_ok=True)
+        image.rename(sorted_ / image.name)
+    assert len(recognise.load(folder)) == 4
+
+
 REPLACED = ROWS[1:]
 BAD_TABLES = {
     "empty file": ("", ["is empty"]),
