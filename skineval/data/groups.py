@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, UsageError, first_few
+from skineval.base.terms import GroupBy
 from skineval.data import tables
 from skineval.data.spellings import image_id
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import PATIENT, LesionTable
 
 #: Images of one lesion that HAM10000 lists under two lesion ids: Abhishek, Jain, Hamarneh, "Investigating the quality
 #: of DermaMNIST and Fitzpatrick17k dermatological image datasets", Scientific Data 12:196 (2025).
@@ -52,7 +53,7 @@ def make_groups(
 
     def root(lesion: str) -> str:
         while parent[lesion] != lesion:
-            lesion = parent[lesion]
+            parent[lesion] = lesion = parent[parent[lesion]]
         return lesion
 
     lesion_of = dict(zip(image_ids, lesion_ids, strict=True))
@@ -61,6 +62,41 @@ def make_groups(
             smaller, larger = sorted((root(lesion_of[first]), root(lesion_of[second])))
             parent[larger] = smaller
     return np.array([root(lesion) for lesion in lesion_ids], dtype=object)
+
+
+def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
+    """The table with groups as `by` wants them: as they are, or with all lesions of a patient in one.
+
+    An image of no known patient stays with its lesion. Where patients are joined the fingerprint changes, and a note
+    says how many; `by_patient` is set unless of some image neither patient nor lesion is known. Raises UsageError where
+    patients are asked for and none is known.
+    """
+    if by == "lesion" or PATIENT not in table.frame:
+        if by == "patient":
+            raise UsageError(
+                f"--group-by is patient, and {table.name} names no patients.",
+                "Leave it out, or name their column: --columns patient=COLUMN for a table of your own.",
+            )
+        return table
+    ids, patients = table.frame["image_id"].tolist(), table.frame[PATIENT].tolist()
+    first: dict[str, str] = {}
+    known = ((id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown")
+    pairs = [(first.setdefault(patient, id_), id_) for id_, patient in known]
+    groups = make_groups(ids, table.frame["group"].tolist(), pairs)
+    loose = table.frame[PATIENT] == "unknown"
+    nowhere = loose & (table.frame["lesion_id"] == table.frame["image_id"]) & (not table.lesions_known)
+    notes = [f"grouped by patient: {len(first)} patients, none of whom is in two parts"]
+    notes += [f"images of no known patient, which stay with their lesion: {loose.sum()}"] if loose.any() else []
+    notes += [f"images of no known patient nor lesion: {nowhere.sum()}"] if nowhere.any() else []
+    return replace(_with_groups(table, groups), by_patient=not nowhere.any(), notes=(*table.notes, *notes))
+
+
+def _with_groups(table: LesionTable, groups: NDArray[np.object_]) -> LesionTable:
+    """The table with other groups; its fingerprint changes with them."""
+    fingerprint = table.fingerprint
+    if (groups != table.frame["group"].to_numpy()).any():
+        fingerprint = hashlib.sha256("\n".join([fingerprint, *groups]).encode()).hexdigest()
+    return replace(table, frame=table.frame.assign(group=groups), fingerprint=fingerprint)
 
 
 def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable:
@@ -81,15 +117,12 @@ def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable
                 )
     before = table.frame["group"]
     groups = make_groups(ids, before.tolist(), pairs)
-    joined = before.nunique() - len(set(groups))
-    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} lesions to others"] if pairs else []
+    joined, noun = before.nunique() - len(set(groups)), "patients" if table.by_patient else "lesions"
+    notes = [f"confirmed pairs of images: {len(pairs)}, which join {joined} {noun} to others"] if pairs else []
     torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
     if torn:
         notes.append(f"confirmed pairs with two diagnoses, of which one must be wrong: {len(torn)}, {first_few(torn)}")
-    fingerprint = table.fingerprint
-    if joined:
-        fingerprint = hashlib.sha256("\n".join([fingerprint, *groups]).encode()).hexdigest()
-    return replace(table, frame=table.frame.assign(group=groups), fingerprint=fingerprint, notes=(*table.notes, *notes))
+    return replace(_with_groups(table, groups), notes=(*table.notes, *notes))
 
 
 def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:

@@ -1,10 +1,11 @@
-"""Whole lesions, or single images, drawn by chance: a sample of a table; splits are dealt out by the same draw."""
+"""Whole groups, or single images, drawn by chance: a sample of a table; splits are dealt out by the same draw."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,28 @@ KEPT_GROUPS = 5
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is kept whole when images are dealt out: lesions, or single images."""
+    """What is kept whole when images are dealt out: patients, lesions, or single images."""
 
     names: tuple[str, ...]
     of: NDArray[np.int64]  #: (n,) the unit of each image
-    sizes: NDArray[np.int64]  #: (u,) images of each unit
-    classes: NDArray[np.int64]  #: (u,) the most frequent diagnosis of each unit, as a code
+    counts: NDArray[np.int64]  #: (u, C) images of each unit, by diagnosis code
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """(u,): images of each unit."""
+        sizes: NDArray[np.int64] = self.counts.sum(axis=1)
+        return sizes
+
+    @cached_property
+    def rarest_first(self) -> NDArray[np.int64]:
+        """(C,): the codes of diagnoses, those of the fewest units first, of equally rare ones the smallest."""
+        return np.argsort((self.counts > 0).sum(axis=0), kind="stable")
+
+    @cached_property
+    def classes(self) -> NDArray[np.int64]:
+        """(u,): the rarest diagnosis of each unit, as a code."""
+        rarest: NDArray[np.int64] = self.rarest_first[(self.counts[:, self.rarest_first] > 0).argmax(axis=1)]
+        return rarest
 
 
 def make_units(names: Sequence[str], diagnoses: NDArray[np.int64]) -> Units:
@@ -31,7 +48,7 @@ def make_units(names: Sequence[str], diagnoses: NDArray[np.int64]) -> Units:
     unique, of = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     counts = np.zeros((len(unique), diagnoses.max(initial=0) + 1), dtype=np.int64)
     np.add.at(counts, (of, diagnoses), 1)
-    return Units(tuple(unique.tolist()), of.astype(np.int64), counts.sum(axis=1), counts.argmax(axis=1))
+    return Units(tuple(unique.tolist()), of.astype(np.int64), counts)
 
 
 def draw(seed: int, purpose: str, name: str) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED
+from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
@@ -32,7 +32,7 @@ class Evaluation:
     """Scores, and what has to be said of them."""
 
     scores: tuple[Score, ...] = field(repr=False)
-    lesions_known: bool  #: False where nobody said which images show one lesion, so that images were resampled
+    unit: Unit  #: what was resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
 
@@ -47,7 +47,7 @@ class Origin:
     """What the folder of a bench says of predictions that lie in it; nothing of those that lie elsewhere."""
 
     stamps: tuple[str, ...] = ()
-    lesions_known: bool = True
+    unit: Unit = "lesion"
     groups: Mapping[str, str] | None = None  #: lesion id -> its group; None: only what is known of image ids
     task: Task | None = None
 
@@ -62,13 +62,13 @@ def origin(predictions: Path) -> Origin:
         bench = BenchFolder(cell.parent.parent)
         if cell.parent.name == "cells" and bench.environment.is_file():
             environment = read_environment(bench)
-            stamps, known, images = environment.stamps, environment.data.lesions_known, bench.split
+            stamps, unit, images = environment.stamps, environment.data.unit, bench.split
             if external:
                 test = bench.external(external)
                 about, images = read_external(test), test.images
-                stamps, known = (*stamps, *[SYNTHETIC] * about.synthetic), about.lesions_known
+                stamps, unit = (*stamps, *[SYNTHETIC] * about.synthetic), about.unit
             groups = read_groups(images) if images.is_file() else None
-            return Origin(tuple(dict.fromkeys(stamps)), known, groups, environment.task)
+            return Origin(tuple(dict.fromkeys(stamps)), unit, groups, environment.task)
     return Origin()
 
 
@@ -113,7 +113,7 @@ def evaluate(
     scores = estimate(cells, metrics, replicates=replicates)
     return Evaluation(
         tuple(replace(one, model=Path(table.name).stem, task=task.name, protocol=protocol) for one in scores),
-        "lesion_id" in table.frame and around.lesions_known,
+        around.unit if "lesion_id" in table.frame else "image",
         tuple(dict.fromkeys([*around.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
         remarks,
     )

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, UsageError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import PATIENT, LesionTable
 from skineval.values.result import ExternalData
 from skineval.values.task import OUTSIDE
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
 SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"
+SAME_PATIENT = "same patient"
 OTHER_CLASS = "a class that the task does not have"
 
 
@@ -62,7 +63,8 @@ def overlaps(
     An image is known where its id, its pixels (n, S, S, 3) at the size of the bench, or its lesion stands anywhere in
     the internal data, whatever the part: with several folds every part is trained on once. Lesions are compared by name
     where both sides know them, and by the known pairs of image ids of one lesion, of which one may be here and the
-    other there. Images of an external lesion of which one image is known are all left out.
+    other there; patients by name as well. Images of an external lesion, or patient where images are grouped by those,
+    of which one image is known are all left out.
     """
     ids = _among(external.frame["image_id"], internal.frame["image_id"])
     known = set(map(digest, internal_pixels))
@@ -72,8 +74,15 @@ def overlaps(
     if internal.lesions_known and external.lesions_known:
         lesions = external.frame["lesion_id"]
         seen |= _among(lesions, internal.frame["lesion_id"]) | _among(groups, internal.frame["group"])
+    patients = np.zeros(len(external), dtype=np.bool_)
+    if PATIENT in internal.frame and PATIENT in external.frame:
+        patients = _among(external.frame[PATIENT], set(internal.frame[PATIENT]) - {"unknown"})
     lesion = _among(groups, groups[seen])
-    reasons = np.select([ids, content, lesion], [SAME_ID, SAME_CONTENT, SAME_GROUP], "")
+    reasons = np.select(
+        [ids, content, lesion, patients | _among(groups, groups[patients])],
+        [SAME_ID, SAME_CONTENT, SAME_GROUP, SAME_PATIENT],
+        "",
+    )
     return reasons.astype(object)
 
 
@@ -109,6 +118,7 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
         tested_lesions=int(images["group"][kept].nunique()),
         excluded=dict(Counter(images["excluded"][~kept].tolist())),
         notes=tuple(table.notes),
+        by_patient=table.by_patient,
     )
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
+from skineval.data.groups import grouped
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
 from skineval.data.splits.split import Parts, Split
@@ -180,7 +182,7 @@ def make_split(recipe: Recipe, data: Data) -> Split:
     of a class, and where nobody knows which images show one lesion although parts of whole lesions are asked for.
     """
     table, task = data.table, data.task
-    if recipe.protocol == "lesion" and not table.lesions_known:
+    if recipe.protocol == "lesion" and table.unit == "image":
         raise DataError(
             f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made "
             "of it.",
@@ -214,8 +216,10 @@ def _externals(recipe: Recipe, catalog: Catalog, task: Task) -> tuple[tuple[Exte
     loaded = [load_table(source, catalog) for source in recipe.external]
     sources = tuple(source for _, source in loaded)
     names = unique_names(sources)
+    by: GroupBy = "lesion" if recipe.group_by == "lesion" else "auto"  # patients may be known here and not there
+    tables = [grouped(table, by) for table, _ in loaded]
     return tuple(
-        External(name, table, task.targets(table.frame["dx"])) for name, (table, _) in zip(names, loaded, strict=True)
+        External(name, table, task.targets(table.frame["dx"])) for name, table in zip(names, tables, strict=True)
     ), sources
 
 
@@ -240,9 +244,11 @@ def environment(prepared: Prepared) -> Environment:
             licence=table.licence,
             fingerprint=table.fingerprint,
             images=len(table),
-            lesions=int(table.frame["group"].nunique()) if table.lesions_known else None,
+            lesions=table.n_lesions,
             lesions_known=table.lesions_known,
             notes=tuple(table.notes),
+            patients=table.n_patients,
+            by_patient=table.by_patient,
         ),
         split=SplitFacts(prepared.split.fingerprint, prepared.split.protocol, prepared.recipe.split or "dealt out"),
         external=tuple(external.name for external in prepared.externals),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
-from skineval.data.groups import read_pairs, regroup
+from skineval.data.groups import grouped, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
@@ -35,8 +35,8 @@ class Data:
 def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     """The data set of a recipe.
 
-    Images in quarantine are left out first, then those that the task has no class for; confirmed pairs are joined, and
-    a sample is drawn.
+    Images in quarantine are left out first, then those that the task has no class for; patients and confirmed pairs are
+    joined, and a sample is drawn.
     """
     left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
     if recipe.columns:
@@ -44,6 +44,7 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     else:
         table, source = load_table(recipe.data, catalog, left_out)
     table, task = told_apart(table, find_task(recipe.task, table), strict=recipe.strict_classes)
+    table = grouped(table, recipe.group_by)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:

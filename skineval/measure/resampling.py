@@ -38,10 +38,11 @@ class UnitCounts:
 def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCounts:
     """Draws as many units of each class and fold as there are, with replacement, `replicates` times.
 
-    A unit whose images are of several classes is drawn among those that are of the same ones, so that no replicate
-    lacks a class; one that is tested in several folds, as in repeated ones, among those of the first. The draw depends
-    on the set of units, their classes and folds, the number of replicates and the seed alone: neither on the order of
-    images, cells or classes nor on how often a unit occurs.
+    A unit whose images are of several classes, such as a patient, is drawn among those of the class that the fewest
+    units have of these, since in strata of its very classes it would often be alone, and never vary; one that is tested
+    in several folds, as in repeated ones, among those of the first. The draw depends on the set of units, their classes
+    and folds, the number of replicates and the seed alone: neither on the order of images, cells or classes nor on how
+    often a unit occurs.
     """
     names = sorted(cells[0].classes)
     units, unit = np.unique(np.concatenate([cell.groups for cell in cells]), return_inverse=True)
@@ -49,7 +50,10 @@ def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCo
     stratum[:, 0] = np.iinfo(np.int64).max
     np.minimum.at(stratum[:, 0], unit, np.concatenate([np.full(len(cell), cell.fold) for cell in cells]))
     of_class = np.concatenate([np.array([names.index(name) for name in cell.classes])[cell.targets] for cell in cells])
-    stratum[unit, 1 + of_class] = 1
+    has = np.zeros((len(units), len(names)), dtype=np.bool_)
+    has[unit, of_class] = True
+    rarest_first = np.argsort(has.sum(axis=0), kind="stable")
+    stratum[np.arange(len(units)), 1 + rarest_first[has[:, rarest_first].argmax(axis=1)]] = 1
     counts = np.empty((replicates, len(units)), dtype=np.int32)
     found, of_unit = np.unique(stratum, axis=0, return_inverse=True)
     strata = of_unit.reshape(len(units))

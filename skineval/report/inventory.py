@@ -50,6 +50,7 @@ def _overview(found: Inventory) -> Table:
         "images": found.everything.images,
         "lesions": found.everything.lesions if found.table.lesions_known else "not known",
         "lesion ids": found.everything.lesion_ids if found.table.lesions_known else None,
+        "patients": found.table.n_patients,
         "first image id": found.first_id,
         "last image id": found.last_id,
         **_headers(found),
@@ -57,9 +58,7 @@ def _overview(found: Inventory) -> Table:
         "fingerprint": found.table.fingerprint[:16],
     }
     known = [(what, value) for what, value in facts.items() if value is not None]
-    joined = (
-        formatting.joined(found.everything.lesion_ids, found.everything.lesions) if found.table.lesions_known else ()
-    )
+    joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions, found.table.unit)
     return tabulate_facts("Data set", known, (*joined, *found.table.notes), [SYNTHETIC] * found.table.synthetic)
 
 

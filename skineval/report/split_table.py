@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.terms import PARTS
+from skineval.base.terms import PARTS, Unit
 from skineval.data.splits.split import Split
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Row, Table
@@ -23,9 +23,9 @@ def parts_table(
     counts: Mapping[tuple[int, str], Sequence[int]],
     classes: Sequence[str],
     stamps: Sequence[str] = (),
-    lesions_known: bool = True,
+    unit: Unit = "lesion",
 ) -> Table:
-    """One row a fold and part; no number of lesions where nobody knows which images show one.
+    """One row a fold and part; no number of lesions or patients where nobody knows which images are of one.
 
     `split` has the columns of split.csv; `counts` holds, by fold and part, the number of images of each class, and may
     lack some. Where images were copied, both count every copy.
@@ -37,7 +37,7 @@ def parts_table(
         Column("part", "Part"),
         *([rows] if copied else []),
         Column("images", "Images", "count"),
-        Column("lesions", "Lesions", "count"),
+        Column(formatting.units(unit), formatting.units(unit).capitalize(), "count"),
         *(Column(f"images_{label}", label, "count", priority=1) for label in classes),
     )
     body = []
@@ -47,26 +47,26 @@ def parts_table(
             mine = of_fold[of_fold["part"] == part]
             of_class = counts.get((fold, part), [None] * len(classes))
             n_rows = (len(mine),) if copied else ()
-            lesions = mine["group"].nunique() if lesions_known else None
-            body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), lesions, *of_class)))
-    joined = formatting.joined(split["lesion_id"].nunique(), split["group"].nunique()) if lesions_known else ()
+            groups = mine["group"].nunique() if unit != "image" else None
+            body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), groups, *of_class)))
+    joined = formatting.joined(split["lesion_id"].nunique(), split["group"].nunique(), unit)
     return Table(formatting.stamped("Images of each part", stamps), columns, tuple(body), joined)
 
 
 def split_table(table: LesionTable, split: Split) -> Table:
-    """The parts of a split with their diagnoses, and the proof that no lesion is in two of them."""
+    """The parts of a split with their labels, and the proof that no lesion, or patient, is in two of them."""
     codes = table.codes
     counts = {}
     for fold in range(split.folds):
         rows = split.parts(fold)
         for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
             counts[fold, part] = np.bincount(codes[mine], minlength=len(table.labels)).tolist()
-    parted = lesions_parted(split.frame)
-    proof = f"Lesions in more than one part of a fold: {parted}."
-    if not table.lesions_known:
+    parted = f"{formatting.units(table.unit).capitalize()} in more than one part of a fold"
+    proof = f"{parted}: {lesions_parted(split.frame)}."
+    if table.unit == "image":
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    made = parts_table(split.frame, counts, table.labels, split.stamps(table), table.lesions_known)
+    made = parts_table(split.frame, counts, table.labels, split.stamps(table), table.unit)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 

@@ -85,7 +85,7 @@ def _notes(search: Search) -> Iterator[str]:
         )
     )
     over = "" if search.cells == 1 else f"; each value is the mean over {search.cells} networks"
-    sample = formatting.sample(search.n_images, search.n_lesions or 0, search.n_lesions is not None)
+    sample = formatting.sample(search.n_images, search.n_groups, search.unit)
     yield f"Validation part: {sample}{over}."
     bench = f"`skineval bench {formatting.plain(search.folder / 'recipe.toml')}"
     yield "The best of many trials on the same images is optimistic, and no figure to report. " + (

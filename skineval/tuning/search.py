@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from skineval.base.places import RUNS
+from skineval.base.terms import Unit
 from skineval.tuning.folder import conclude, open_folder, read_ended, write_about
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Space
@@ -33,7 +34,8 @@ class Search:
     system: str  #: the model and its imbalance strategy, as `model/imbalance`
     cells: int  #: networks behind every value, one for each fold and seed
     n_images: int  #: of the validation parts
-    n_lesions: int | None  #: None where nobody knows which images show one
+    n_groups: int
+    unit: Unit  #: what a group is
     stamps: tuple[str, ...]
     caveat: str = ""  #: why the test part judges no winner fairly: a sentence, empty where it does
     notes: tuple[str, ...] = ()  #: how it was searched, where that is not as usual: sentences
@@ -90,7 +92,8 @@ def search(
         system=f"{cell.model}/{cell.imbalance}",
         cells=len(prepared.cells),
         n_images=len(validation),
-        n_lesions=int(frame["group"].iloc[validation].nunique()) if prepared.table.lesions_known else None,
+        n_groups=int(frame["group"].iloc[validation].nunique()),
+        unit=prepared.table.unit,
         stamps=prepared.stamps,
         caveat=plan.caveat,
         notes=tuple(note for note in (*prepared.lacking, refits, shortage) if note),

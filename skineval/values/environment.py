@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skineval.base.terms import Unit, unit_of
 from skineval.values.task import Task
 
 
@@ -29,6 +30,13 @@ class DataFacts:
     lesions: int | None  #: None where they are not known
     lesions_known: bool  #: whether the data says which images show one lesion
     notes: tuple[str, ...]  #: what a reader of any result must know
+    patients: int | None = None  #: None where they are not known
+    by_patient: bool = False  #: whether images are grouped by patient
+
+    @property
+    def unit(self) -> Unit:
+        """What images are grouped by."""
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
 
-from skineval.base.terms import Fit, Tta
+from skineval.base.terms import Fit, GroupBy, Tta
 from skineval.values.kinds import (
     Amount,
     Augment,
@@ -89,7 +89,7 @@ class Keys:
     data: Place = Key(DATA, "FOLDER|NAME").says("A folder with images and metadata, or the name of a data set.")
     columns: Names = Key(DATA, "ROLE=COLUMN", ()).says(
         "What the columns of a table of one's own hold, comma-separated: image=file,label=diagnosis, and perhaps "
-        "lesion, age, sex, localization, source, part; for data that is laid out like no data set."
+        "lesion, patient, age, sex, localization, source, part; for data that is laid out like no data set."
     )
     table: Place | None = Key(DATA, "FILE", None).says("That table; by default it lies in the folder of --data.")
     external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(
@@ -97,6 +97,10 @@ class Keys:
     )
     groups: Place | None = Key(DATA, "FILE", None).says(
         "A CSV file of confirmed pairs (image_a, image_b) that show one lesion: they are never parted."
+    )
+    group_by: GroupBy = Key(PARTS, "NAME", "auto").says(
+        "What is never parted, and is resampled for intervals: lesion, or patient with all lesions; auto is patient "
+        "where the data names any, else lesion."
     )
     quarantine: Place | None = Key(DATA, "FILE", None).says(
         "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes."

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import Fit
+from skineval.base.terms import Fit, Unit, unit_of
 
 COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "dataset", "group")
+PATIENT = "patient_id"  #: a further column, where the data names patients
 
 
 class Images(Protocol):
@@ -65,7 +66,8 @@ class LesionTable:
 
     `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `labels`, `age` is float years (NaN where
     unknown), other text columns hold "unknown" where nothing is known. `lesion_id` is what the data set says, and
-    `group` the lesion: its lesion id, or the first of several that are known to be of one lesion.
+    `group` the lesion: its lesion id, or the first of several that are known to be of one lesion, or `by_patient` of
+    one patient. Where the data names patients, there is a column `PATIENT`.
     `fingerprint` is a hash of everything above and of the content of every image.
     """
 
@@ -80,6 +82,7 @@ class LesionTable:
     licence: str = ""  #: "" where nothing is known of it
     #: False where nobody says which images show one lesion: each then counts as its own, and any split may leak.
     lesions_known: bool = True
+    by_patient: bool = False  #: whether the images of a patient, too, are in one group
     official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     #: What the data set tells apart, in order, whether there are images of each or not; by default those of images.
@@ -122,4 +125,21 @@ class LesionTable:
 
         Where it is False, no count of siblings says anything.
         """
-        return self.lesions_known or bool(self.frame["group"].duplicated().any())
+        return self.unit != "image" or bool(self.frame["group"].duplicated().any())
+
+    @property
+    def n_lesions(self) -> int | None:
+        """How many lesions there are; None where nobody knows which images show one."""
+        return int(self.frame["lesion_id" if self.by_patient else "group"].nunique()) if self.lesions_known else None
+
+    @property
+    def n_patients(self) -> int | None:
+        """How many patients there are; None where one of an image is not known."""
+        if PATIENT not in self.frame or (self.frame[PATIENT] == "unknown").any():
+            return None
+        return int(self.frame[PATIENT].nunique())
+
+    @property
+    def unit(self) -> Unit:
+        """What a group is."""
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skineval.base.terms import Unit, unit_of
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame, system_name
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class ExternalData:
     tested_lesions: int
     excluded: Mapping[str, int]  #: reason -> images
     notes: tuple[str, ...]
+    by_patient: bool = False
+
+    @property
+    def unit(self) -> Unit:
+        """What its images are grouped by."""
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,9 +145,9 @@ class BenchResult(Measured):
         return self.task.classes
 
     @property
-    def lesions_known(self) -> bool:
-        """Whether the data says which images show one lesion."""
-        return self.environment.data.lesions_known
+    def unit(self) -> Unit:
+        """What images are grouped by, and what is resampled."""
+        return self.environment.data.unit
 
     @property
     def sharing(self) -> frozenset[str]:

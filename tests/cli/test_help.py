@@ -71,7 +71,7 @@ def test_a_command_offers_the_keys_that_it_can_use():
     ]
     useless = {"explainers", "external", "ensemble", "replicates", "jobs", "tta"}
     dealt = {"data", "columns", "table", "groups", "quarantine", "limit", "task", "strict_classes", "protocol", "split"}
-    dealt |= {"folds", "repeats", "split_seed"}
+    dealt |= {"folds", "repeats", "split_seed", "group_by"}
     assert offered == [set(KEYS), set(KEYS) - useless, dealt]
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.data.groups import KNOWN_DUPLICATES, make_groups, regroup
+from skineval.data.groups import KNOWN_DUPLICATES, grouped, make_groups, regroup
 from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -42,6 +44,38 @@ def test_groups_are_the_connected_lesions(lesions: list[int], pairs: list[tuple[
         same = np.array(lesions) == lesion
         expected[same] = expected[same].min()
     assert groups.tolist() == [f"L{lesion:02}" for lesion in expected]
+
+
+def with_patients(*patients: str, lesions_known: bool = True) -> LesionTable:
+    """Four lesions: of two images, of one, of one, of two."""
+    table = made_table([("nv", 2), ("mel", 1), ("nv", 1), ("nv", 2)])
+    frame = table.frame.assign(patient_id=list(patients))
+    if not lesions_known:
+        frame = frame.assign(lesion_id=frame["image_id"], group=frame["image_id"])
+    return replace(table, frame=frame, lesions_known=lesions_known)
+
+
+def test_images_of_a_patient_are_one_group() -> None:
+    """An image of no known patient stays with its lesion, of which another image may have one."""
+    table = with_patients("a", "unknown", "b", "a", "unknown", "unknown")
+    by_patient = grouped(table)
+    assert by_patient.frame["group"].tolist() == ["L00000"] * 2 + ["L00001", "L00000"] + ["L00003"] * 2
+    assert (by_patient.unit, table.unit) == ("patient", "lesion")
+    assert (by_patient.n_lesions, by_patient.n_patients) == (4, None)
+    assert grouped(table, "lesion") is table
+    assert by_patient.fingerprint != table.fingerprint
+    assert any("no known patient" in note and note.endswith(": 3") for note in by_patient.notes)
+    with pytest.raises(UsageError, match="names no patients"):
+        grouped(made_table([("nv", 1)]), "patient")
+
+
+def test_patients_keep_images_together_of_which_the_lesion_is_not_known() -> None:
+    known = grouped(with_patients("a", "a", "b", "b", "c", "c", lesions_known=False))
+    assert (known.unit, known.n_lesions, known.n_patients) == ("patient", None, 3)
+    assert known.frame["group"].nunique() == 3
+    partly = grouped(with_patients("a", "a", "b", "b", "c", "unknown", lesions_known=False))
+    assert partly.unit == "image"  # nobody knows what the last image shows
+    assert partly.frame["group"].nunique() == 4
 
 
 def test_subset_keeps_rows_and_pixels_together() -> None:

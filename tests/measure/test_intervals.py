@@ -181,11 +181,18 @@ def test_a_replicate_that_lacks_a_class_is_not_the_mean_over_the_others():
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=1, max_size=25), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_no_replicate_lacks_a_class_whatever_the_targets_within_lesions(rows, seed):
+def test_groups_of_several_classes_are_drawn_among_those_of_their_rarest(rows, seed):
+    """As patients are; a replicate then has as many of each stratum, and of a class that only one group has, all."""
     targets, groups = np.array(rows).T
     cell = replace(classifier(60).take(np.arange(len(targets))), targets=targets, groups=groups.astype(str))
-    for weights in resample([cell], 30, seed).weights(cell.groups):
-        assert all((weights[:, targets == target].sum(axis=1) > 0).all() for target in set(targets.tolist()))
+    drawn = resample([cell], 30, seed)
+    holds = {unit: set(targets[groups == int(unit)].tolist()) for unit in drawn.units}
+    frequency = {target: sum(target in classes for classes in holds.values()) for target in range(3)}
+    rarest = [min(holds[unit], key=lambda target: (frequency[target], target)) for unit in drawn.units]
+    assert len({*zip(rarest, drawn.strata.tolist(), strict=True)}) == len(set(rarest)) == len(set(drawn.strata))
+    for stratum in set(drawn.strata):
+        members = drawn.strata == stratum
+        assert (drawn.counts[:, members].sum(axis=1) == members.sum()).all()
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

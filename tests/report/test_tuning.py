@@ -46,7 +46,8 @@ SEARCH = Search(
     system="cnn/none",
     cells=2,
     n_images=1003,
-    n_lesions=746,
+    n_groups=746,
+    unit="lesion",
     stamps=("SYNTHETIC",),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import diagnosis, guess, image_id
-from skineval.values.lesion_table import COLUMNS
+from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in
 REQUIRED = ("lesion_id", "image_id", "dx")
 DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+_ID = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
 SHOWN = 40  #: characters of a bad value that a message shows
 #: The note on images of which nobody says whether they show one lesion.
 LESIONS_UNKNOWN = (
-    "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split"
+    "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split that does "
+    "not keep patients together"
 )
 
 _UNKNOWN = ("", "na", "nan", "none", "null", "unknown")
@@ -166,10 +168,16 @@ def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFram
 def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES) -> Metadata:
     """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
 
-    `raw` has the row numbers in the file as index, and `name` is what to call the file. Raises DataError naming the
-    rows that cannot be meant, such as those of a dx that is none of `labels`.
+    `raw` has the row numbers in the file as index, and `name` is what to call the file; where it has a column
+    `PATIENT` in which anybody is named, the frame has it, too. Raises DataError naming the rows that cannot be meant,
+    such as those of a dx that is none of `labels`.
     """
     raw = _completed(raw)
+    columns = list(COLUMNS)
+    if PATIENT in raw:
+        nobody = raw[PATIENT].str.lower().isin((*_UNKNOWN, *_NO_LESION))
+        raw = raw.assign(**{PATIENT: raw[PATIENT].mask(nobody, "unknown")})
+        columns += [] if nobody.all() else [PATIENT]
     refuse(_faults(raw, labels), name)
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
@@ -180,7 +188,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES) -> 
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes = (f"{len(zeros)} ages of 0 taken as unknown",) if zeros else ()
-    return Metadata(frame[list(COLUMNS)].sort_values("image_id").reset_index(drop=True), zeros, notes)
+    return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, notes)
 
 
 def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
@@ -232,15 +240,15 @@ def _faults(frame: pd.DataFrame, labels: Collection[str] = DIAGNOSES) -> tuple[F
         _bad_cells(frame, "dx", "unknown", diagnoses, labels.__contains__, guessed),
         _contradictions(frame),
         _bad_cells(frame, "age", "unusable", ages, lambda age: _age(age) is not None),
+        *_faulty_patients(frame),
     )
 
 
 def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
-    hint = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
-    own = f"{hint} Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
+    own = f"{_ID} Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
     return (
-        _bad_cells(frame, "image_id", "unusable", hint, _is_usable),
+        _bad_cells(frame, "image_id", "unusable", _ID, _is_usable),
         _bad_cells(frame, "lesion_id", "unusable", own, _is_usable_lesion),
         _repeats(frame),
     )
@@ -305,8 +313,29 @@ def _contradictions(frame: pd.DataFrame) -> Fault:
     )
 
 
-def _alternatives(diagnoses: pd.Series[str]) -> str:
-    return " and ".join(f"{dx} (row {row})" for row, dx in diagnoses.drop_duplicates().items())
+def _faulty_patients(frame: pd.DataFrame) -> Iterator[Fault]:
+    """Names of patients that are none, and patients of two sexes, who are two patients or of one that is wrong."""
+    if PATIENT not in frame:
+        return
+    yield _bad_cells(frame, PATIENT, "unusable", _ID, _is_usable)
+    known = frame.assign(sex=frame["sex"].str.lower())
+    known = known[(known[PATIENT] != "unknown") & ~known["sex"].isin(_UNKNOWN)]
+    sexes = known.groupby(PATIENT)["sex"].nunique()
+    contradictory = known[known[PATIENT].isin(sexes.index[sexes > 1])]
+    yield Fault(
+        "contradictory-sex",
+        "several sexes of one patient",
+        "patients have several sexes",
+        "Correct the sex or the patient; empty the cell where it is not known.",
+        tuple(
+            FaultyRow(0, f"{patient} is {_alternatives(rows['sex'])}", _usable(rows["image_id"]))
+            for patient, rows in contradictory.groupby(PATIENT)
+        ),
+    )
+
+
+def _alternatives(said: pd.Series[str]) -> str:
+    return " and ".join(f"{one} (row {row})" for row, one in said.drop_duplicates().items())
 
 
 def _rows(wrong: pd.DataFrame, texts: Iterable[str]) -> tuple[FaultyRow, ...]:

@@ -15,7 +15,7 @@ from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, header, is_ta
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name
 from skineval.data.tables import GivenTable
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import PATIENT, LesionTable
 from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ ROLES: Mapping[str, str] = {
     "image": "image_id",
     "label": "dx",
     "lesion": "lesion_id",
+    "patient": PATIENT,
     "age": "age",
     "sex": "sex",
     "localization": "localization",

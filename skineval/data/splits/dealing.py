@@ -85,25 +85,27 @@ def _deal(
 ) -> NDArray[np.int64]:
     """Deal the units `which`, class by class, to as many parts as there are shares: the part of each, (len(which),).
 
-    The biggest go first, by chance among equals, each to the part that is least full for its share once half of the
-    unit is in it (Webster's method of apportionment): every part then gets big and small units in proportion, and the
-    many units of one image make the counts come out even. Where no more units are left than parts that have none,
-    those parts get them.
+    Those with most images of the class go first, by chance among equals, each to the part that is least full of that
+    class for its share once half of the unit is in it (Webster's method of apportionment): every part then gets big and
+    small units in proportion, and the many units of one image make the counts come out even. Where no more units are
+    left than parts that have none, those parts get them. Rare classes go first, and what their units hold of others
+    counts when it is the turn of these, as in the iterative stratification of Sechidis, Tsoumakas and Vlahavas (ECML
+    PKDD 2011): a patient has lesions of several classes.
     """
-    names, sizes, classes = units.names, units.sizes, units.classes
+    names, sizes, counts = units.names, units.sizes, units.counts
     part_of = np.empty(len(units.names), dtype=np.int64)
     drawn = {int(unit): draw(seed, purpose, names[unit]) for unit in which}
-    for code in range(classes.max(initial=-1) + 1):
-        members = [int(unit) for unit in which if classes[unit] == code]
-        members.sort(key=lambda unit: (-sizes[unit], drawn[unit]))
-        filled = [0] * len(shares)
+    filled = np.zeros((counts.shape[1], len(shares)), dtype=np.int64)
+    for code in units.rarest_first.tolist():
+        members = [int(unit) for unit in which if units.classes[unit] == code]
+        members.sort(key=lambda unit: (-counts[unit, code], -sizes[unit], drawn[unit]))
         for position, unit in enumerate(members):
-            size, left = int(sizes[unit]), len(members) - position
-            empty = [part for part, images in enumerate(filled) if not images]
+            size, left, full = int(counts[unit, code]), len(members) - position, filled[code].tolist()
+            empty = [part for part, images in enumerate(full) if not images]
             open_to = empty if left <= len(empty) else range(len(shares))
-            part = min(open_to, key=lambda part: (filled[part] + size / 2) / shares[part])
+            part = min(open_to, key=lambda part: (full[part] + size / 2) / shares[part])
             part_of[unit] = part
-            filled[part] += size
+            filled[:, part] += counts[unit]
     return part_of[which]
 
 
@@ -132,13 +134,15 @@ def _check_classes(
         absent = np.argwhere([[not (fold[rows] == part).any() for part in range(len(PARTS))] for fold in parts])
         if len(absent):
             fold, part = absent[0]
-            remedies = ["use fewer folds"] if n_units and len(parts) > 1 else []
-            joined = task != MALIGNANT and MALIGNANT.takes(table.labels)
-            remedies += ["use the task that joins classes, --task malignant,"] if joined else []
-            text = " or ".join([*remedies, "add images of this class"])
-            unit = {LESION: "lesions", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
+            fewer = ["use fewer folds"] if len(parts) > 1 else []
+            joins = task != MALIGNANT and MALIGNANT.takes(table.labels)
+            other = f"{'--task malignant, or ' if joins else ''}a file for --task"
+            remedies = [*fewer, f"join it to another class, or leave it out, by {other}", "add images of it"]
+            text = "; or ".join(remedies)
+            unit = "patient" if table.by_patient else "lesion"
+            counted = {LESION: f"{unit}s", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(
-                f"Class {name!r} has {n_units} {unit} in {table.name}, too few for {len(parts)} fold(s): "
+                f"Class {name!r} has {n_units} {counted} in {table.name}, too few for {len(parts)} fold(s): "
                 f"fold {fold} has none to put into {PARTS[part]}.",
                 f"{text[:1].upper()}{text[1:]}.",
             )

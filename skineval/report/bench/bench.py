@@ -36,7 +36,6 @@ _FEW_IMAGES = 30
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
 
 _DEALT_OUT = {
-    LESION: "whole lesions",
     IMAGE: "single images",
     OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
 }
@@ -64,7 +63,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
         Section("Explanations", tuple(_explanations(bench, board, panels))),
-        Section("Images and lesions", tuple(_flow(bench))),
+        Section(f"Images and {formatting.units(bench.unit)}", tuple(_flow(bench))),
         Section("Methods", tuple(_methods(bench, board))),
         Section("Cells", _filled(standings.cell_list(board))),
         Section("Limitations", (Bullets(tuple(_limitations(bench, board))),)),
@@ -103,7 +102,7 @@ def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
             if cell.run_id not in test.predictions:
                 yield _lacking(cell, f"predictions for {test.name}")
         about = test.about
-        sample = formatting.sample(about.tested_images, about.tested_lesions, about.lesions_known)
+        sample = formatting.sample(about.tested_images, about.tested_lesions, about.unit)
         yield Paragraph(
             f"{test.name} ({formatting.plain(about.data)}): {sample}, on which nothing was trained or chosen. "
             f"{described(about)}"
@@ -204,24 +203,24 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
         for part in PARTS[1:]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
-    yield parts_table(split, counts, bench.classes, bench.warnings, bench.lesions_known)
+    yield parts_table(split, counts, bench.classes, bench.warnings, bench.unit)
     shared = lesions_parted(split)
     if shared:
-        lesions = formatting.plural(shared, "lesion")
-        yield Paragraph(f"{LEAKY}: {lesions} with images in more than one part.", weighty=True)
-    elif not bench.lesions_known:
+        parted = formatting.plural(shared, formatting.units(bench.unit)[:-1])
+        yield Paragraph(f"{LEAKY}: {parted} with images in more than one part.", weighty=True)
+    elif bench.unit == "image":
         yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
     else:
-        yield Paragraph("No lesion has images in more than one part: counted from split.csv.")
+        yield Paragraph(f"No {bench.unit} has images in more than one part: counted from split.csv.")
 
 
 def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     recipe = bench.recipe
-    unit = _DEALT_OUT[recipe.protocol]
+    dealt = f"whole {bench.unit}s" if recipe.protocol == LESION else _DEALT_OUT[recipe.protocol]
     yield Paragraph(
-        f"Protocol {recipe.protocol}: parts are made of {unit}, stratified by class against the reference standard. "
+        f"Protocol {recipe.protocol}: parts are made of {dealt}, stratified by class against the reference standard. "
         "The primary metric, declared beforehand, is balanced accuracy. For intervals "
-        f"{'lesions' if bench.lesions_known else 'images'} are resampled within their class, differences are paired on "
+        f"{bench.unit}s are resampled within their class, differences are paired on "
         "the same images and corrected after Holm."
     )
     yield Paragraph(" ".join(_task(bench.task)))
@@ -253,7 +252,7 @@ def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
     if bench.recipe.folds == 1 and bench.recipe.repeats == 1:
         yield "One hold-out: how far results depend on the split was not measured."
     few = [
-        f"{formatting.plain(one.class_)} ({formatting.sample(one.n_images, one.n_lesions, board.lesions_known)})"
+        f"{formatting.plain(one.class_)} ({formatting.sample(one.n_images, one.n_lesions, board.unit)})"
         for one in board.scores
         if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system == MAJORITY
     ]

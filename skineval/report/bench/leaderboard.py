@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from skineval.base.terms import PRIMARY, SYNTHETIC
+from skineval.base.terms import PRIMARY, SYNTHETIC, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.grid.evaluation import Evaluation
 from skineval.grid.measuring import systems
@@ -31,7 +31,7 @@ class Leaderboard:
     classes: Sequence[str] = ()
     sought: str = ""  #: the class whose recall stands beside the overall figures; "": none
     stamps: Sequence[str] = ()
-    lesions_known: bool = True
+    unit: Unit = "lesion"  #: what is resampled
     replicates: int | None = None
     external: str = ""  #: the name of the external test
 
@@ -87,7 +87,7 @@ def internal(bench: BenchResult) -> Leaderboard:
         bench.classes,
         bench.task.sought,
         bench.warnings,
-        bench.lesions_known,
+        bench.unit,
         bench.recipe.replicates,
     )
 
@@ -103,7 +103,7 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
         classes=bench.classes,
         sought=bench.task.sought,
         stamps=tuple(dict.fromkeys([*bench.warnings, *[SYNTHETIC] * test.about.synthetic])),
-        lesions_known=test.about.lesions_known,
+        unit=test.about.unit,
         replicates=bench.recipe.replicates,
         external=test.name,
     )
@@ -111,9 +111,7 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
 
 def scored(found: Evaluation, replicates: int) -> Leaderboard:
     """Predictions of any origin: nothing is taken for granted of the images."""
-    return Leaderboard(
-        "Scored", found.scores, stamps=found.stamps, lesions_known=found.lesions_known, replicates=replicates
-    )
+    return Leaderboard("Scored", found.scores, stamps=found.stamps, unit=found.unit, replicates=replicates)
 
 
 def _unranked(bench: BenchResult, test: ExternalTest | None = None) -> dict[str, tuple[int, ...]]:

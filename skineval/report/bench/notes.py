@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 
-from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED
+from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
 from skineval.report.bench.leaderboard import Leaderboard
@@ -21,20 +21,21 @@ ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that
 
 def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
     """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
-    lines = [of_interval(board.lesions_known, replicates)]
+    lines = [of_interval(board.unit, replicates)]
     primary = board.figures(PRIMARY).values()
     if primary:
         images = _span(one.n_images for one in primary)
-        lesions = f" of {_span(one.n_lesions for one in primary)} lesions" if board.lesions_known else ""
+        groups = f" of {_span(one.n_lesions for one in primary)} {board.unit}s" if board.unit != "image" else ""
         averaged = _span(one.n_cells for one in primary if not is_ensemble(one.system))
         several = f"is the mean over {averaged} cells, or those where it is defined"
         over = "comes from one cell" if averaged == "1" else several
         each = "each figure of a single model" if any(is_ensemble(one.system) for one in primary) else "each figure"
-        lines.append(f"{board.test}: {images} images{lesions}; {each} {over}.")
+        lines.append(f"{board.test}: {images} images{groups}; {each} {over}.")
     if not board.external and any(one.protocol == OVERSAMPLE_FIRST for one in board.scores):
         lines.append("An image counts as often as copies of it are tested.")
     if any(isnan(one.low) and not isnan(one.value) for one in board.scores):
-        lines.append("A figure without brackets has no interval: a class has a single lesion, or all replicates agree.")
+        alone = f"a class has a single {board.unit}"
+        lines.append(f"A figure without brackets has no interval: {alone}, or all replicates agree.")
     return lines + of_ties(board)
 
 
@@ -54,20 +55,19 @@ OF_RULES = (
 )
 
 
-def of_interval(lesions_known: bool, replicates: int | None = None) -> str:
+def of_interval(unit: Unit, replicates: int | None = None) -> str:
     """What is resampled for an interval, and what is made of it."""
-    what = "lesions, with all of their images," if lesions_known else "images"
+    what = "images" if unit == "image" else f"{unit}s, with all of their images,"
     times = f" ({formatting.count(replicates)} replicates)" if replicates else ""
-    doubt = "" if lesions_known else "; which of them show one lesion is not known, so intervals may be too narrow"
+    doubt = "" if unit != "image" else "; which of them show one lesion is not known, so intervals may be too narrow"
     return (
         f"Brackets: 95 % interval; {what} are resampled within their class and fold{times}. Shares (accuracy, recalls, "
         f"areas under curves and their means) have Wilson intervals, all else percentile intervals{doubt}."
     )
 
 
-def of_test(lesions_known: bool) -> str:
+def of_test(unit: Unit) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
-    unit = "lesion" if lesions_known else "image"
     return (
         f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for all "
         "comparisons of its metric together. An interval is for one comparison by itself and of another method, so "

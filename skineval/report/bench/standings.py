@@ -113,7 +113,7 @@ def comparison(board: Leaderboard) -> Table:
         "Ranked by balanced accuracy, the primary metric; accuracy never ranks.",
         *notes.of_results(board, board.replicates),
         *([notes.OF_RULES] if board.baselines else []),
-        *([notes.of_test(board.lesions_known)] if behind else []),
+        *([notes.of_test(board.unit)] if behind else []),
         *([notes.ON_FEWER_FOLDS] if board.unranked.keys() & behind.keys() else []),
         *notes.of_ensembles(board.ensembles, timed=bool(board.cells)),
         *notes.of_seeds(board.cells),
@@ -156,7 +156,7 @@ def per_class(board: Leaderboard, system: str) -> Table:
         return Row((class_, *mine, *sizes))
 
     title = formatting.stamped(f"Per class: {formatting.plain(system)}", board.stamps)
-    return Table(title, columns, tuple(map(row, board.classes)), (notes.of_interval(board.lesions_known),))
+    return Table(title, columns, tuple(map(row, board.classes)), (notes.of_interval(board.unit),))
 
 
 def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
@@ -189,7 +189,7 @@ def differences(board: Leaderboard) -> Table:
         Column("n_images", "Images", "count", priority=4),
         _of_lesions(board, 5),
     )
-    below = (notes.of_interval(board.lesions_known), notes.of_test(board.lesions_known))
+    below = (notes.of_interval(board.unit), notes.of_test(board.unit))
     return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
 
 
@@ -227,9 +227,9 @@ def ensembles(board: Leaderboard) -> Table:
 
 
 def _of_lesions(board: Leaderboard, priority: int) -> tuple[Column, Callable[[Score | Difference], int | None]]:
-    """The column of the lesions behind a figure."""
-    column = Column("n_lesions", "Lesions", "count", priority=priority)
-    return column, lambda one: one.n_lesions if board.lesions_known else None
+    """The column of the lesions, or patients, behind a figure."""
+    column = Column("n_lesions", formatting.units(board.unit).capitalize(), "count", priority=priority)
+    return column, lambda one: one.n_lesions if board.unit != "image" else None
 
 
 def _of_metrics(title: str, board: Leaderboard, metrics: Sequence[_Metric]) -> Table:

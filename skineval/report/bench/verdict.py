@@ -44,7 +44,7 @@ def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
     place = "ranks first" if len(systems) > 1 else f"is the only system{only}"
     yield Paragraph(
         f"{best} {place}: a balanced accuracy of {formatting.format_estimate(score)} on the internal test "
-        f"({formatting.sample(score.n_images, score.n_lesions, board.lesions_known)})."
+        f"({formatting.sample(score.n_images, score.n_lesions, board.unit)})."
     )
     if is_ensemble(best):
         single = next((system for system in systems if not is_ensemble(system)), None)

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from skineval.base.terms import STAMPS
+from skineval.base.terms import STAMPS, Unit
 from skineval.values.measures import Estimate
 
 MISSING = "–"
@@ -108,16 +108,23 @@ def plural(n: int, noun: str, many: str = "") -> str:
     return f"{count(n)} {noun if n == 1 else many or noun + 's'}"
 
 
-def sample(images: int, lesions: int, lesions_known: bool) -> str:
+def sample(images: int, groups: int, unit: Unit) -> str:
     """`400 images of 301 lesions`; `400 images` where nobody knows which of them show one lesion."""
-    return plural(images, "image") + (f" of {plural(lesions, 'lesion')}" if lesions_known else "")
+    return plural(images, "image") + (f" of {plural(groups, unit)}" if unit != "image" else "")
 
 
-def joined(lesion_ids: int, lesions: int) -> tuple[str, ...]:
-    """A sentence on what is counted as a lesion, where that is not each lesion id."""
-    if lesion_ids == lesions:
+def units(unit: Unit) -> str:
+    """What is counted beside images: lesions also where nobody knows how many there are."""
+    return "patients" if unit == "patient" else "lesions"
+
+
+def joined(lesion_ids: int, groups: int, unit: Unit) -> tuple[str, ...]:
+    """A sentence on what is counted as a lesion or patient, where that is not each lesion id."""
+    if lesion_ids == groups or unit == "image":
         return ()
-    return (f"{count(lesion_ids)} lesion ids are {plural(lesions, 'lesion')}: several are known to be of one.",)
+    if unit == "patient":
+        return (f"{count(lesion_ids)} lesion ids are of {plural(groups, unit)}, of whom all images are kept together.",)
+    return (f"{count(lesion_ids)} lesion ids are {plural(groups, 'lesion')}: several are known to be of one.",)
 
 
 def numbered(noun: str, numbers: Sequence[int]) -> str:

@@ -102,7 +102,7 @@ def _recall(scene: Scene, page: Page) -> Canvas:
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
         sizes = {(one.n_images, one.n_lesions) for one in scene.board.everyone("recall", label).values()}
-        of_what = formatting.sample(*sizes.pop(), scene.board.lesions_known) if len(sizes) == 1 else ""
+        of_what = formatting.sample(*sizes.pop(), scene.board.unit) if len(sizes) == 1 else ""
         panel.set_xlabel("recall\n" + style.wrapped(of_what, page.width / (columns + 1), page.letters))
     return figure
 

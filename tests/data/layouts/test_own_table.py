@@ -53,6 +53,25 @@ def test_without_lesions_each_image_is_its_own(tmp_path: Path) -> None:
     assert table.official is None
 
 
+PATIENTS = "image,label,who,sex\na,wart,p1,male\nb,wart,p1,Male\nc,mole,,\nd,mole,p2,{}\n"
+
+
+def test_patients_have_their_names_and_one_sex(tmp_path: Path) -> None:
+    folder = own(tmp_path)
+    columns = parse_columns(["image=image", "label=label", "patient=who", "sex=sex"])
+
+    def of(text: str) -> LesionTable:
+        (folder / "mine.csv").write_text(text, encoding="utf-8")
+        return load(folder, columns)
+
+    assert of(PATIENTS.format("female")).frame["patient_id"].tolist() == ["p1", "p1", "unknown", "p2"]
+    with pytest.raises(DataError, match=r"1 patients have several sexes: p1 is male \(row 2\) and female \(row 5\)"):
+        of(PATIENTS.format("female").replace("p2", "p1"))
+    with pytest.raises(DataError, match=r"unusable patient_id: row 5 '=x\(\)'"):
+        of(PATIENTS.format("").replace("p2", "=x()"))
+    assert "patient_id" not in of(PATIENTS.format("").replace("p1", "unknown").replace("p2", "NA")).frame
+
+
 def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
     folder = own(tmp_path / "data")
     (folder / "mine.csv").rename(tmp_path / "elsewhere.csv")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import PARTS
+from skineval.data.groups import grouped
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.split import COLUMNS, Split
@@ -72,6 +73,19 @@ def test_class_counts_are_proportional(table: LesionTable, folds: int, seed: int
     for fold in range(folds):
         counts = np.bincount(targets[made.parts(fold).test], minlength=7)
         assert (np.abs(counts - share * np.bincount(targets, minlength=7)) <= largest).all()
+
+
+def test_patients_with_lesions_of_several_classes_are_dealt_out_evenly() -> None:
+    """Of 300 patients with eight lesions each, 40 have a rare one among them."""
+    diagnoses = [dx for patient in range(300) for dx in ["nv"] * 7 + ["mel" if patient % 7 == 0 else "nv"]]
+    table = made_table([(dx, 1) for dx in diagnoses])
+    patients = [f"p{number // 8}" for number in range(len(table))]
+    table = grouped(replace(table, frame=table.frame.assign(patient_id=patients)))
+    task = DX7.without(set(DIAGNOSES) - {"mel", "nv"})
+    for train, validation, test in each_fold(split(table, folds=5, task=task), table):
+        assert not {patients[row] for row in test} & {patients[row] for row in train | validation}
+        assert sum(diagnoses[row] == "mel" for row in test) in (8, 9)
+        assert abs(len(test) - 480) <= 8
 
 
 def test_counts_are_even_where_most_lesions_have_one_image() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from skineval.base.terms import Unit
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard, internal
 from skineval.report.document import tables
@@ -128,9 +129,9 @@ def test_scores_cells_and_differences_list_every_row(board: Leaderboard) -> None
     assert [row.note for row in standings.cell_list(board).rows] == [one.reason for one in board.cells]
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_every_table_says_what_is_resampled(board: Leaderboard, known: bool) -> None:
-    board = replace(board, lesions_known=known)
+@pytest.mark.parametrize("unit", ["patient", "lesion", "image"])
+def test_every_table_says_what_is_resampled(board: Leaderboard, unit: Unit) -> None:
+    board, known = replace(board, unit=unit), unit != "image"
     makers = (
         standings.comparison,
         standings.scores,
@@ -142,9 +143,9 @@ def test_every_table_says_what_is_resampled(board: Leaderboard, known: bool) -> 
     for table in (*(make(board) for make in makers), standings.per_class(board, "resnet34/none")):
         assert table is not None
         notes = " ".join(table.footnotes)
-        assert ("lesions, with all of their images, are resampled" in notes) == known
+        assert (f"{unit}s, with all of their images, are resampled" in notes) == known
         assert ("images are resampled" in notes) == (doubt in notes) == (not known)
-        assert (" lesions;" in notes or "lesion randomisation test" in notes) <= known
+        assert (" lesions;" in notes or "lesion randomisation test" in notes) <= (unit == "lesion")
         for row in table.rows:
             if "n_lesions" in [column.key for column in table.columns]:
                 assert (cell(table, row, "n_lesions") is None) == (not known)

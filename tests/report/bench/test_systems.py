@@ -267,4 +267,4 @@ def test_parts_count_lesions_as_results_do() -> None:
     table = parts_table(split, {}, ("mel",))
     assert table.rows[0].cells[2:4] == (3, 2)
     assert table.footnotes == ("3 lesion ids are 2 lesions: several are known to be of one.",)
-    assert parts_table(split, {}, ("mel",), lesions_known=False).rows[0].cells[3] is None
+    assert parts_table(split, {}, ("mel",), unit="image").rows[0].cells[3] is None
