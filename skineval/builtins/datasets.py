@@ -50,6 +50,15 @@ SOURCES: tuple[DatasetSource, ...] = (
     _layout(
         "folders", "images sorted into one folder a class, perhaps below train, validation and test; no lesion ids"
     ),
+    _layout("isic2020", "ISIC 2020 (SIIM-ISIC): melanoma and benign, with patients and the list of duplicates"),
+    _layout("pad-ufes-20", "PAD-UFES-20: photographs of smartphones, with patients and lesions"),
+    _layout("milk10k", "MILK10k: of each lesion a dermoscopic image and a clinical close-up, eleven classes"),
+    _layout("bcn20000", "BCN20000 as on figshare; as an export of the ISIC Archive it is one"),
+    _layout(
+        "derm7pt", "Derm7pt, the seven-point checklist: the dermoscopic image of each case, in its own three parts"
+    ),
+    _layout("isic-archive", "an export of the ISIC Archive, old or new: metadata.csv beside the images"),
+    _layout("ph2", "PH2: nevi and melanomas with lesion masks, a folder for each image"),
     _layout("hmnist", "the hmnist_*.csv files of pixels that Kaggle adds to HAM10000; no image ids and no lesion ids"),
     DatasetSource(
         name="synthetic",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,16 +24,16 @@ from skineval.base.errors import UsageError, hint_for
 from skineval.data.spellings import label_name
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
-from skineval.values.task import FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
+from skineval.values.task import BINARY, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
-LONGEST = 40  #: letters of the name of a class
+LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
 _KEYS = ("classes", "malignant", "sought")
 
 
 def find_task(name: str, table: LesionTable) -> Task:
     """The task called `name`, or in the file `name`, for the images of `table`. Raises UsageError for what is none."""
     if name == LABELS:
-        return as_labelled(table.labels)
+        return as_labelled(table.labels, table.malignancy)
     path = Path(name).expanduser()
     if name in SHIPPED or path.suffix != ".toml":
         return shipped_task(name)
@@ -63,10 +63,13 @@ def read_task(path: Path) -> Task:
 def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionTable, Task]:
     """The images whose labels are of classes of the task, and the task without the classes of which there are none.
 
-    What is left out is a note of the table; where it is `strict`, a class without images is an error instead. Raises
+    A label that the task does not know is taken for what the data set says it is, benign or malignant. That is a note
+    of the table, and so is what is left out; where it is `strict`, a class without images is an error instead. Raises
     UsageError for that, and where no label of the data is one of the task; DataError where one class alone is left.
     """
     _check_names(task.classes, table.name)
+    notes = [*table.notes, *_taken_besides(table, task)]
+    task = task.widened(table.malignancy)
     targets = task.targets(table.frame["dx"])
     outside = Counter(table.frame["dx"][targets == OUTSIDE])
     if len(table) and sum(outside.values()) == len(table):
@@ -80,7 +83,6 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
             f"There are no images of {', '.join(absent)} in {table.name}, and --strict-classes is set.",
             "Leave it out, and the other classes are told apart.",
         )
-    notes = list(table.notes)
     if outside:
         table = table.take(np.flatnonzero(targets != OUTSIDE))
         notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(outside)}")
@@ -88,6 +90,23 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         task = task.without(absent)
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")
     return replace(table, notes=tuple(notes)), task
+
+
+def _taken_besides(table: LesionTable, task: Task) -> Iterator[str]:
+    """Notes on labels that belong to a class by what the data set says of them, or in spite of it."""
+    counts = Counter(table.frame["dx"])
+    said = {label: one for label, one in table.malignancy.items() if label in counts}
+    further = task.widened(said).labels
+    taken = {f"{label} as {further[label]}": counts[label] for label in said if label in further.keys() - task.labels}
+    if taken:
+        yield f"taken for what {table.name} says that they are: {_counted(taken)}"
+    against = {
+        f"{label}, {one} in {table.name},": counts[label]
+        for label, one in said.items()
+        if task.labels.get(label) in BINARY and task.labels[label] != one
+    }
+    if against:
+        yield f"classes of the task {task.name} differ from what the data set says: {_counted(against)}"
 
 
 def _counted(labels: Mapping[str, int]) -> str:

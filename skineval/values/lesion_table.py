@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -87,6 +87,8 @@ class LesionTable:
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     #: What the data set tells apart, in order, whether there are images of each or not; by default those of images.
     labels: tuple[str, ...] = ()
+    #: What the data set itself says of labels: benign, malignant or indeterminate, of those of which it says one thing.
+    malignancy: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         there = set(self.frame["dx"])

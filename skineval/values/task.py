@@ -101,6 +101,14 @@ class Task:
         position = {label: self.classes.index(class_) for label, class_ in self.labels.items()}
         return np.array([position.get(label, OUTSIDE) for label in labels], dtype=np.int64)
 
+    def widened(self, malignancy: Mapping[str, str]) -> Task:
+        """The task that takes further labels for what each is said to be (benign, malignant ...), where it takes that.
+
+        `malignancy` says it by label; labels that the task knows stay with their class.
+        """
+        further = {label: self.labels[one] for label, one in malignancy.items() if one in self.labels}
+        return replace(self, labels={**further, **self.labels}) if further.keys() - self.labels.keys() else self
+
     def without(self, classes: Collection[str]) -> Task:
         """The task that tells the other classes apart. Raises DataError where fewer than `FEWEST` are left."""
         kept = tuple(name for name in self.classes if name not in classes)
@@ -135,10 +143,11 @@ ISIC2019 = Task(
     ("mel", "bcc", "ak", "scc"),
     "mel",
 )
+#: What is benign is no melanoma; what is no more than malignant may be one, and no class takes it.
 MELANOMA = Task(
     "melanoma",
     ("other", "melanoma"),
-    {label: ("other", "melanoma")[label == "mel"] for label in DIAGNOSES},
+    {label: ("other", "melanoma")[label == "mel"] for label in (*DIAGNOSES, "scc", "benign")},
     sought="melanoma",
 )
 SHIPPED: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DX7, MALIGNANT, MELANOMA, ISIC2019)})
@@ -155,10 +164,12 @@ def unknown_of(classes: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in classes if name.lower() not in _KNOWN)
 
 
-def as_labelled(labels: Iterable[str]) -> Task:
-    """The task whose classes are the labels of a data set, in their order."""
+def as_labelled(labels: Iterable[str], malignancy: Mapping[str, str] = MappingProxyType({})) -> Task:
+    """The task whose classes are the labels of a data set, in their order; `malignancy` is what that says of some."""
     classes = tuple(labels)
-    malignant = None if unknown_of(classes) else malignant_of(classes)
+    said = {name: malignancy.get(name) for name in unknown_of(classes)}
+    known = {*malignant_of(classes), *(name for name, one in said.items() if one == BINARY[1])}
+    malignant = tuple(name for name in classes if name in known) if set(said.values()) <= set(BINARY) else None
     sought = next((label for label in ("mel", "melanoma", BINARY[1]) if label in classes), "")
     return Task(LABELS, classes, {label: label for label in classes}, malignant, sought)
 

@@ -31,6 +31,7 @@ _ID = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin wi
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
 SHOWN = 40  #: characters of a bad value that a message shows
+CONTRADICTORY = "contradictory-dx"  #: code of a fault: a lesion has several
 #: The note on images of which nobody says whether they show one lesion.
 LESIONS_UNKNOWN = (
     "images without a lesion id count as one lesion each, so images of one lesion may be parted by any split that does "
@@ -165,12 +166,13 @@ def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFram
     return raw.assign(**{name: raw[name].map(read) for name, read in readings.items() if name in raw}), ragged
 
 
-def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES) -> Metadata:
+def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, alike: bool = True) -> Metadata:
     """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
 
     `raw` has the row numbers in the file as index, and `name` is what to call the file; where it has a column
     `PATIENT` in which anybody is named, the frame has it, too. Raises DataError naming the rows that cannot be meant,
-    such as those of a dx that is none of `labels`.
+    such as those of a dx that is none of `labels`, or, where images of a lesion must be `alike`, of one that is not
+    that of its lesion.
     """
     raw = _completed(raw)
     columns = list(COLUMNS)
@@ -178,7 +180,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES) -> 
         nobody = raw[PATIENT].str.lower().isin((*_UNKNOWN, *_NO_LESION))
         raw = raw.assign(**{PATIENT: raw[PATIENT].mask(nobody, "unknown")})
         columns += [] if nobody.all() else [PATIENT]
-    refuse(_faults(raw, labels), name)
+    refuse((fault for fault in _faults(raw, labels) if alike or fault.code != CONTRADICTORY), name)
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
@@ -302,7 +304,7 @@ def _contradictions(frame: pd.DataFrame) -> Fault:
     n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
     contradictory = frame[frame["lesion_id"].isin(n_diagnoses.index[n_diagnoses > 1])]
     return Fault(
-        "contradictory-dx",
+        CONTRADICTORY,
         "several diagnoses of one lesion",
         "lesions have several diagnoses",
         "All images of a lesion have its dx.",

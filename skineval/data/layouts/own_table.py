@@ -11,12 +11,12 @@ from skineval.base.errors import DataError, UsageError, first_few, hint_for
 from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, header, is_table
+from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
+from skineval.data.layouts.metadata import header, is_table
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import image_id, label_name, part_name
+from skineval.data.spellings import image_id, part_name
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import PATIENT, LesionTable
-from skineval.values.task import DIAGNOSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,21 +69,18 @@ def load(
     """
     files = scan(path, without=pictures.stems(quarantined))
     given = tables.read_file(table) if table is not None else _find(path, files, columns)
-    raw, merged = _read(given, columns, quarantined)
-    found = sorted(set(raw["dx"]))
-    labels = DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found)
-    metadata = clean(raw, given.name, labels)
-    collected = pictures.collect(metadata.frame, files, path, left_out=quarantined)
-    lesions_known = "lesion" in columns
-    parts = dict(zip(raw["image_id"], raw.get("part", ()), strict="part" in raw))
-    return collected.table(
-        path.resolve().name,
-        f"the table {Path(given.name).name} with columns named by its owner",
-        [*metadata.notes, *merged, *([] if lesions_known else [LESIONS_UNKNOWN])],
-        labels,
-        lesions_known=lesions_known,
-        zero_ages=metadata.zero_ages,
-        official=tuple(parts[id_] for id_ in metadata.frame["image_id"]) if parts else None,
+    rows, merged = _read(given, columns, quarantined)
+    rows, alone = with_lesions(rows)
+    return lesion_table(
+        rows,
+        given.name,
+        files,
+        path,
+        name=path.resolve().name,
+        layout=f"the table {Path(given.name).name} with columns named by its owner",
+        notes=[*merged, *alone],
+        left_out=quarantined,
+        lesions_known=not alone,
     )
 
 
@@ -124,18 +121,8 @@ def _read(
         column = columns[role]
         cells = table.frame[ROLES[role]]
         table.refuse(cells.map(tables.is_missing), f"{column} is empty", f"Give every row its {column}.")
-    written = table.frame["dx"]
-    read = {label: label_name(label) for label in written.unique()}
-    nameless = [label for label, name in read.items() if not name]
-    what = "has neither letter nor digit"
-    table.refuse(written.isin(nameless), lambda row: f"the label {written.iloc[row]!r} {what}", "Give it a name.")
-    changes = {"dx": written.map(read)}
-    if "lesion" not in columns:
-        changes["lesion_id"] = table.frame["image_id"]
+    labels, merged = labelled(table)
+    changes = {"dx": labels}
     if "part" in columns:
         changes["part"] = table.frame["part"].map(part_name)
-    same: dict[str, list[str]] = {}
-    for label, name in read.items():
-        same.setdefault(name, []).append(label)
-    merged = [f"{name} ({', '.join(map(repr, labels))})" for name, labels in same.items() if len(labels) > 1]
-    return table.frame.assign(**changes), (f"labels read as one: {', '.join(merged)}",) if merged else ()
+    return table.frame.assign(**changes), merged

@@ -62,27 +62,35 @@ def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int,
 
 
 def collect(
-    frame: pd.DataFrame, files: Sequence[StoredFile], path: Path, *, left_out: Collection[str] = ()
+    frame: pd.DataFrame,
+    files: Sequence[StoredFile],
+    path: Path,
+    *,
+    left_out: Collection[str] = (),
+    mask: str = MASK,
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
-    Raises DataError naming the images that are not there, or there in several versions.
+    Masks are called like their image, with `mask` behind it. Raises DataError naming the images that are not there, or
+    there in several versions.
     """
-    images, _ = find(files)
+    images, _ = find(files, mask)
     ids = frame["image_id"].tolist()
-    collected = attach(frame, _match(ids, images, files, path), files)
+    collected = attach(frame, _match(ids, images, files, path), files, mask)
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
     return replace(collected, where=collected.where + copies, notes=(*ignored, *collected.notes))
 
 
-def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile]) -> Collected:
+def attach(
+    frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile], mask: str = MASK
+) -> Collected:
     """The files chosen for the rows of `frame`, with their masks among `files`.
 
     The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
     """
-    _, masks = find(files)
+    _, masks = find(files, mask)
     known = _checksummed(chosen)
     mine = [file.inner.stem for file in known if file.inner.stem in masks]
     of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
@@ -106,18 +114,20 @@ def is_picture(file: StoredFile) -> bool:
     return file.inner.suffix.lower() in SUFFIXES
 
 
-def is_mask(file: StoredFile) -> bool:
-    """Whether an image file is called like a mask."""
-    return file.inner.stem.endswith(MASK)
+def is_mask(file: StoredFile, mask: str = MASK) -> bool:
+    """Whether an image file is called like a mask, with `mask` behind the id of its image."""
+    return file.inner.stem.endswith(mask)
 
 
-def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
+def find(
+    files: Iterable[StoredFile], mask: str = MASK
+) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
     """Images and masks, by image id; each may lie there several times."""
     images: dict[str, list[StoredFile]] = defaultdict(list)
     masks: dict[str, list[StoredFile]] = defaultdict(list)
     for file in files:
         if is_picture(file):
-            (masks if is_mask(file) else images)[file.inner.stem.removesuffix(MASK)].append(file)
+            (masks if is_mask(file, mask) else images)[file.inner.stem.removesuffix(mask)].append(file)
     return images, masks
 
 

@@ -10,7 +10,12 @@ from types import MappingProxyType
 
 from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan, walk
-from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, isic2019
+from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2
+from skineval.data.layouts.collection import Collection
+from skineval.data.layouts.derm7pt import DERM7PT
+from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
+from skineval.data.layouts.isic_archive import ARCHIVE, ISIC2020
+from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
@@ -28,13 +33,24 @@ class DataLayout:
     looked_for: str  #: what it is recognised by
 
 
+def _of(name: str, collection: Collection) -> DataLayout:
+    return DataLayout(name, collection.recognise, collection.load, collection.looked_for)
+
+
 #: The most specific first: where several would do, the first is meant.
 LAYOUTS: tuple[DataLayout, ...] = (
     DataLayout("ham10000", ham10000.has_metadata, ham10000.load, ham10000.LOOKED_FOR),
     DataLayout("isic2018", isic2018.recognise, isic2018.load, isic2018.LOOKED_FOR),
-    DataLayout("isic2019", isic2019.recognise, isic2019.load, isic2019.LOOKED_FOR),
+    _of("isic2019", ISIC2019),
     DataLayout("dermamnist", dermamnist.recognise, dermamnist.load, dermamnist.LOOKED_FOR),
     DataLayout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
+    _of("isic2020", ISIC2020),
+    _of("pad-ufes-20", PAD_UFES_20),
+    _of("milk10k", MILK10K),
+    _of("bcn20000", BCN20000),
+    _of("derm7pt", DERM7PT),
+    _of("isic-archive", ARCHIVE),
+    DataLayout("ph2", ph2.recognise, ph2.load, ph2.LOOKED_FOR),
     DataLayout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),
     # A folder of that name says best itself what it lacks.
     DataLayout("ham10000", ham10000.is_named, ham10000.load, "a name with HAM10000 in it"),

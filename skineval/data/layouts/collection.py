@@ -1,0 +1,287 @@
+"""A published collection of images as a value: the columns of its table, and what is known of it besides.
+
+They all are a table that says what each image shows, and files called after it. What is peculiar to one of them is the
+function by which its rows are prepared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skineval.base.errors import DataError, first_few
+from skineval.data import tables
+from skineval.data.files.stored_files import StoredFile, scan
+from skineval.data.findings import refuse_any
+from skineval.data.layouts import pictures
+from skineval.data.layouts.isic2018 import CONFIRMATIONS
+from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
+from skineval.data.layouts.metadata import check_ids, header, is_table
+from skineval.data.quarantine import require_known
+from skineval.data.spellings import image_id, label_name, part_name, plain
+from skineval.data.tables import GivenTable
+from skineval.values.lesion_table import LesionTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Completes the rows of a table from the file that it is and those beside it.
+Prepare = Callable[["pd.DataFrame", StoredFile, Sequence[StoredFile]], "pd.DataFrame"]
+
+DERMOSCOPIC = "dermoscopic"  #: the kind of image that nothing needs be said of
+GENERAL = ("benign", "malignant", "indeterminate")  #: labels that say no more than this
+#: Columns that say something of all images, and of none in the frame of a lesion table.
+_BESIDE = ("malignancy", "kind", "licence")
+
+
+def as_they_are(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+    """The rows of a table of which nothing need be prepared."""
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A published collection, known by the columns of its table, whatever that is called.
+
+    All names of columns are in small letters. `columns` says for each column of a lesion table, for `part`, and for
+    `malignancy` (benign, malignant, indeterminate or nothing), `kind` and `licence` of each image, which column of the
+    table holds it; those that a table lacks are not known.
+    """
+
+    name: str
+    needs: tuple[str, ...]  #: a table with all of these is its own
+    columns: Mapping[str, str] = field(repr=False)
+    one_of: tuple[str, ...] = ()  #: and with at least one of these, where some are named
+    prepare: Prepare = field(default=as_they_are, repr=False)
+    labels: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  #: what its words are here, as `plain` compares them
+    general: Mapping[str, str] = field(default_factory=dict, repr=False)  #: by label, the one of `GENERAL` that it is
+    confirmations: Mapping[str, str] = field(default_factory=lambda: CONFIRMATIONS, repr=False)
+    licence: str = ""
+    unlabelled: str = ""  #: why images may have no label, and are left out; "" where that is an error
+    duplicates: tuple[str, ...] = ()  #: the two columns of a table that lists pairs of images of one lesion
+    one_each: bool = False  #: whether each image is known to show a lesion of its own
+    notes: tuple[str, ...] = ()
+    mask: str = pictures.MASK  #: what is behind the id of an image in the name of its mask
+
+    @property
+    def looked_for(self) -> str:
+        """What it is recognised by."""
+        or_ = f", and at least one of {', '.join(self.one_of)}" if self.one_of else ""
+        return f"a .csv file with the columns {', '.join(self.needs)}{or_}"
+
+    def is_own(self, file: StoredFile) -> bool:
+        """Whether a file is a table with its columns."""
+        if not is_table(file):
+            return False
+        columns = set(header(file))
+        return columns.issuperset(self.needs) and not (self.one_of and columns.isdisjoint(self.one_of))
+
+    def recognise(self, files: Sequence[StoredFile], path: Path) -> bool:
+        """Whether one of the files is a table with its columns."""
+        return any(map(self.is_own, files))
+
+    def load(self, path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
+        """Read it from a folder or zip archive, or from its table with the images beside it.
+
+        Of several tables, those are left out of which no image is there. `official` holds the parts where each image
+        has one. Rows are sorted by image_id. Raises DataError naming the row (the header is row 1) or the file that is
+        wrong; of the images in `quarantined`, neither rows nor files are looked at.
+        """
+        folder = pictures.folder_of(path)
+        files = scan(folder, without=pictures.stems(quarantined))
+        own = [file for file in files if self.is_own(file)]
+        given = [file for file in own if file.path == path and not file.member] or own
+        return self.assemble({file: self.read(file, files) for file in given}, files, folder, quarantined)
+
+    def read(self, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+        """The rows of a table, all cells as text, under the names of `columns`; "" where nothing is said.
+
+        Raises DataError naming the row that has no image.
+        """
+        table = tables.read(file.read(), file.name).lowered()
+        if table.frame.empty:
+            raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
+        table = table.having(self.prepare(table.frame, file, files))
+        table.require(self.columns["image_id"], self.columns["dx"])
+        image = table.frame[self.columns["image_id"]]
+        table.refuse(image.map(tables.is_missing), f"{self.columns['image_id']} is empty", "Give every row its image.")
+        there = {name: column for name, column in self.columns.items() if column in table.frame}
+        cells = table.frame[list(there.values())].set_axis(list(there), axis=1).astype("str")
+        cells = cells.mask(cells.map(tables.is_missing), "")
+        return cells.assign(image_id=image.map(image_id))
+
+    def assemble(
+        self,
+        found: Mapping[StoredFile, pd.DataFrame],
+        files: Sequence[StoredFile],
+        folder: Path,
+        quarantined: frozenset[str],
+    ) -> LesionTable:
+        """The lesion table of the rows `found` in files, as `read` reads them, with the images among `files`."""
+        import pandas as pd
+
+        require_known(quarantined, [id_ for rows in found.values() for id_ in rows["image_id"]], str(folder))
+        present, notes = self._present(found, files, folder)
+        source = " and ".join(file.name for file in present)
+        rows = pd.concat(list(present.values())).rename_axis(tables.ROW)
+        rows = rows[~rows["image_id"].isin(quarantined)]
+        rows, nameless = self._labelled_rows(GivenTable(rows, source))
+        if nameless:
+            notes.append(f"{len(nameless)} images are left out: {self.unlabelled}")
+        labels, merged = labelled(GivenTable(rows, source), self._label)
+        rows = self._described(rows.assign(dx=labels))
+        alone: tuple[str, ...] = ()
+        if self.one_each:
+            rows = rows.assign(lesion_id=rows["image_id"])
+        else:
+            rows, alone = with_lesions(rows)
+        pairs = self._pairs(files, frozenset(rows["image_id"]))
+        if pairs:
+            notes.append(
+                f"pairs of images that the data set lists as duplicates, which are kept together: {len(pairs)}"
+            )
+        malignancy = self._malignancy(rows)
+        return lesion_table(
+            rows.drop(columns=[column for column in _BESIDE if column in rows]),
+            source,
+            files,
+            folder,
+            name=self.name,
+            layout=f"{self.name} ({', '.join(file.inner.name for file in present)})",
+            notes=[*self.notes, *notes, *merged, *_torn(rows), *_kinds(rows), *alone],
+            left_out=[*nameless, *quarantined],
+            pairs=pairs,
+            alike=False,
+            mask=self.mask,
+            licence=_said(rows, "licence") or self.licence,
+            lesions_known=not alone,
+            malignancy=malignancy,
+        )
+
+    def _present(
+        self, found: Mapping[StoredFile, pd.DataFrame], files: Sequence[StoredFile], folder: Path
+    ) -> tuple[dict[StoredFile, pd.DataFrame], list[str]]:
+        """The tables of which images are there, of those on the same images the one that says most; with it notes."""
+        images, _ = pictures.find(files, self.mask)
+        absent = [file for file, rows in found.items() if images.keys().isdisjoint(rows["image_id"])]
+        if len(absent) == len(found):
+            raise DataError(
+                f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
+                f"{pictures.unpack(files)}Put the images there, in zip archives or extracted.",
+            )
+        notes = [f"{file.inner.name} is left out: none of its images is there" for file in absent]
+        kept: dict[StoredFile, pd.DataFrame] = {}
+        seen: dict[str, tuple[StoredFile, str]] = {}
+        candidates = [file for file in found if file not in absent]
+        for file in sorted(candidates, key=lambda file: -sum((found[file] != "").any())):
+            rows = found[file]
+            both = [(id_, dx, *seen[id_]) for id_, dx in zip(rows["image_id"], rows["dx"], strict=True) if id_ in seen]
+            refuse_any(
+                [
+                    f"{id_} ({dx!r}, and {other!r} in {first.inner.name})"
+                    for id_, dx, first, other in both
+                    if dx != other
+                ]
+                or ([id_ for id_, *_ in both] if len(both) < len(rows) else []),
+                "images have a row in another table, too",
+                "Remove one of the tables.",
+                file.name,
+            )
+            if len(both) == len(rows):
+                notes.append(f"{file.inner.name} is left out: {both[0][2].inner.name} says all of it")
+                continue
+            kept[file] = rows
+            seen |= {id_: (file, dx) for id_, dx in zip(rows["image_id"], rows["dx"], strict=True)}
+        return {file: found[file] for file in candidates if file in kept}, notes
+
+    def _labelled_rows(self, table: GivenTable) -> tuple[pd.DataFrame, list[str]]:
+        """The rows that have a label, and the images of the others."""
+        rows = table.frame
+        if rows.empty:
+            raise DataError(f"All images of {table.name} are in quarantine.", "Restore the images.")
+        nameless = rows["dx"] == ""
+        if not self.unlabelled:
+            column = self.columns["dx"]
+            table.refuse(nameless, f"{column} is empty", f"Give every row its {column}.")
+        if nameless.all():
+            raise DataError(f"{table.name} says of no image what it shows.", "Give the table of the labelled images.")
+        return rows[~nameless], rows["image_id"][nameless].tolist()
+
+    def _label(self, text: str) -> str:
+        return self.labels.get(plain(text)) or label_name(text)
+
+    def _described(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows with the words for what else is known as they are everywhere."""
+        lowered = [name for name in ("sex", "localization", "kind", "malignancy") if name in rows]
+        changes = {name: rows[name].str.lower() for name in lowered}
+        if "dx_type" in rows:
+            confirmed = rows["dx_type"].str.lower()
+            changes["dx_type"] = confirmed.map(lambda text: self.confirmations.get(text, text))
+        if "part" in rows:
+            changes["part"] = rows["part"].map(part_name)
+        return rows.assign(**changes)
+
+    def _pairs(self, files: Sequence[StoredFile], ids: frozenset[str]) -> list[tuple[str, str]]:
+        """The pairs of these images that are listed as duplicates."""
+        listed = [
+            file for file in files if self.duplicates and is_table(file) and set(self.duplicates) <= set(header(file))
+        ]
+        pairs: dict[tuple[str, str], None] = {}
+        for file in listed:
+            table = tables.read(file.read(), file.name).lowered()
+            first, second = (table.frame[column].map(image_id) for column in self.duplicates)
+            table.refuse((first == "") | (second == ""), "fewer than two images are named", "Complete the row.")
+            pairs |= dict.fromkeys(zip(first, second, strict=True))
+        return [pair for pair in pairs if ids.issuperset(pair)]
+
+    def _malignancy(self, rows: pd.DataFrame) -> dict[str, str]:
+        """The one of `GENERAL` that each other label is, where the data set says so of all its images alike."""
+        general = {label: one for label, one in self.general.items() if label in set(rows["dx"])}
+        if "malignancy" in rows:
+            known = rows[rows["malignancy"].isin(GENERAL)].groupby("dx")["malignancy"].unique()
+            general |= {str(label): str(values[0]) for label, values in known.items() if len(values) == 1}
+        return {label: one for label, one in sorted(general.items()) if label not in GENERAL}
+
+
+def beside(files: Iterable[StoredFile], needs: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """All cells, by name of the file, of those tables among `files` that have the columns `needs`."""
+    found = [file for file in files if is_table(file) and set(needs) <= set(header(file))]
+    return {file.name: tables.read(file.read(), file.name).lowered().frame for file in found}
+
+
+def joined(rows: pd.DataFrame, key: str, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows with the columns that they lack from the tables `found`, by the images or lesions in the column `key`.
+
+    "" stands where nothing is said. Raises DataError for tables that name one of them twice.
+    """
+    import pandas as pd
+
+    said = pd.concat([pd.DataFrame(columns=[key], dtype=str), *found.values()]).fillna("")
+    said = said.assign(**{key: said[key].map(image_id)})
+    check_ids(said.assign(image_id=said[key], lesion_id=said[key]), " and ".join(found) or "the table")
+    about, ids = said.set_index(key), rows[key].map(image_id)
+    return rows.assign(**{str(name): ids.map(about[name]).fillna("") for name in about if name not in rows})
+
+
+def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
+    """A note on lesions of which images have several labels: which of them is wrong, nobody here can decide."""
+    labels = rows.groupby("lesion_id")["dx"].unique()
+    torn = [f"{lesion} ({', '.join(sorted(found))})" for lesion, found in labels.items() if len(found) > 1]
+    return (f"lesions whose images have several labels: {len(torn)}, {first_few(torn)}",) if torn else ()
+
+
+def _kinds(rows: pd.DataFrame) -> tuple[str, ...]:
+    """A note on images of other kinds than dermoscopic ones."""
+    counts = Counter(kind for kind in rows.get("kind", ()) if kind)
+    others = ", ".join(f"{kind} ({n} images)" for kind, n in counts.most_common())
+    return (f"kinds of images: {others}",) if counts.keys() - {DERMOSCOPIC} else ()
+
+
+def _said(rows: pd.DataFrame, column: str) -> str:
+    """The values of a column, in words."""
+    return ", ".join(sorted(set(rows.get(column, ())) - {""}))

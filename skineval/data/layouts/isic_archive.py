@@ -1,0 +1,118 @@
+"""The words of the ISIC Archive for what an image shows, and what comes out of it: its exports, and ISIC 2020.
+
+Exports (a metadata.csv beside the images, as the website and isic-cli write it) have the columns isic_id, attribution,
+copyright_license and those of the fields that are known of any image: github.com/ImageMarkup/isic-metadata lists them
+with all values. Until 2024 a diagnosis is one word in `diagnosis`, beside `benign_malignant`; since then it is a path
+in `diagnosis_1` (Benign, Malignant, Indeterminate) to `diagnosis_5`, of which the third says what HAM10000 would. An
+image is labelled by the most specific of the third, second and first that says anything; else by `diagnosis`; else by
+`benign_malignant`. What `diagnosis_1` or `benign_malignant` says of a label besides is kept, so that the malignant task
+takes labels that it does not know, and the melanoma task those that are benign. Exports of before 2021, which have
+names such as meta.clinical.diagnosis, are not read: their columns can be named by `--columns`.
+
+ISIC 2020 (SIIM-ISIC): Rotemberg et al., Scientific Data 8:34 (2021), doi:10.1038/s41597-021-00815-z; data
+doi:10.34970/2020-ds01. Columns as programs of participants read them: image_name, patient_id, lesion_id (in the second
+version of the file only), sex, age_approx, anatom_site_general_challenge, diagnosis, benign_malignant, target; and
+image_name_1, image_name_2 in ISIC_2020_Training_Duplicates.csv. The diagnosis of most images is unknown, and they are
+labelled benign. It holds no malignant image but melanomas. That `lesion_id` is so called could not be seen in the file
+itself, nor its licence, which is that of the challenge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from skineval.data.files.stored_files import StoredFile
+from skineval.data.layouts.collection import GENERAL, Collection
+from skineval.data.spellings import diagnosis, plain
+from skineval.data.tables import is_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Names of diagnoses and of groups of them that are one class of HAM10000, whose description says what each holds, or
+#: the squamous cell carcinoma of ISIC 2019. Squamous cell carcinoma in situ is Bowen's disease, which is in akiec, and
+#: hemorrhage is in vasc. BCN20000 and MILK10k count metastases of melanoma as melanoma.
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("melanoma, nos", "melanoma nos", "melanoma in situ", "melanoma invasive", "melanoma metastasis",
+             "malignant melanocytic proliferations (melanoma)"),
+            "mel",
+        ),
+        **dict.fromkeys(("nevus spilus",), "nv"),
+        **dict.fromkeys(("solar or actinic keratosis", "squamous cell carcinoma in situ"), "akiec"),
+        **dict.fromkeys(("lichenoid keratosis",), "bkl"),
+        **dict.fromkeys(
+            ("squamous cell carcinoma", "squamous cell carcinoma, nos", "squamous cell carcinoma, invasive"), "scc"
+        ),
+        **dict.fromkeys(
+            ("angioma", "hemangioma", "angiokeratoma", "pyogenic granuloma", "hemorrhagic lesions",
+             "benign soft tissue proliferations vascular"),
+            "vasc",
+        ),
+    }
+)  # fmt: skip
+_SAYS_NOTHING = ("unknown", "other")  #: diagnoses that are none
+_PATH = ("diagnosis_3", "diagnosis_2", "diagnosis_1")
+_SEEN = ("diagnosis", *_PATH, "benign_malignant")
+
+_PEOPLE = {"patient_id": "patient_id", "lesion_id": "lesion_id", "sex": "sex", "age": "age_approx"}
+
+
+def is_known(name: str) -> bool:
+    """Whether a diagnosis is a class that is known here."""
+    return plain(name) in LABELS or diagnosis(name) is not None
+
+
+def diagnosed(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+    """The rows with `says`, the most specific name of what an image shows, and with `malignancy`, as far as known."""
+    import pandas as pd
+
+    nothing = pd.Series("", index=rows.index)
+    cells = {name: rows.get(name, nothing).map(lambda text: "" if is_missing(text) else text) for name in _SEEN}
+    path = [cells[name] for name in _PATH]
+    # A group is one class where a name below it is none, as hemangioma below vascular proliferations.
+    known = [level.where(level.map(is_known), "") for level in path]
+    old = cells["diagnosis"].mask(cells["diagnosis"].str.lower().isin(_SAYS_NOTHING), "")
+    general = cells["diagnosis_1"].str.lower()
+    told = cells["benign_malignant"].str.lower()
+    told = told.mask(told.str.startswith("indeterminate"), "indeterminate")
+    malignancy = general.where(general.isin(GENERAL), told)
+    says = nothing
+    for candidate in (*known, path[0], old, path[1], malignancy):
+        says = says.where(says != "", candidate)
+    return rows.assign(says=says, malignancy=malignancy)
+
+
+ARCHIVE = Collection(
+    name="ISIC Archive",
+    needs=("isic_id",),
+    columns=MappingProxyType(
+        {
+            "image_id": "isic_id", "dx": "says", "malignancy": "malignancy", **_PEOPLE,
+            "localization": "anatom_site_general", "dx_type": "diagnosis_confirm_type", "dataset": "attribution",
+            "kind": "image_type", "licence": "copyright_license",
+        }
+    ),
+    prepare=diagnosed,
+    labels=LABELS,
+    one_of=_SEEN,
+    unlabelled="the archive says nothing of what they show",
+)  # fmt: skip
+ISIC2020 = Collection(
+    name="ISIC 2020",
+    needs=("image_name", "benign_malignant", "target"),
+    columns=MappingProxyType(
+        {
+            "image_id": "image_name", "dx": "says", "malignancy": "malignancy", **_PEOPLE,
+            "localization": "anatom_site_general_challenge",
+        }
+    ),
+    prepare=diagnosed,
+    labels=LABELS,
+    licence="CC BY-NC 4.0",
+    duplicates=("image_name_1", "image_name_2"),
+    notes=("labelled benign: images of which no diagnosis is published",),
+)  # fmt: skip

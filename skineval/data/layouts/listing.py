@@ -1,0 +1,90 @@
+"""Rows that say what each image shows, whoever wrote them: labels and lesions read, and the lesion table made of them.
+
+A frame of rows has the number of each in its file as index, and the columns `image_id`, `dx`, `lesion_id`, perhaps
+those that `clean` knows besides, and `part`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skineval.data.files.stored_files import StoredFile
+from skineval.data.groups import make_groups
+from skineval.data.layouts import pictures
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean
+from skineval.data.spellings import label_name
+from skineval.data.tables import GivenTable
+from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def labelled(table: GivenTable, name: Callable[[str], str] = label_name) -> tuple[pd.Series[str], tuple[str, ...]]:
+    """The label of each row, which `name` makes of its text in `dx`; with it a note on texts that are read as one.
+
+    Raises DataError naming the row of a text of which no label can be made.
+    """
+    written = table.frame["dx"]
+    read = {text: name(text) for text in written.unique()}
+    nameless = [text for text, label in read.items() if not label]
+    what = "has neither letter nor digit"
+    table.refuse(written.isin(nameless), lambda row: f"the label {written.iloc[row]!r} {what}", "Give it a name.")
+    same: dict[str, list[str]] = {}
+    for text, label in read.items():
+        same.setdefault(label, []).append(text)
+    merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
+    return written.map(read), (f"labels read as one: {', '.join(merged)}",) if merged else ()
+
+
+def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows with each image as its own lesion where `lesion_id` is "" or not there; with them a note if any is."""
+    if "lesion_id" not in rows:
+        return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,)
+    unknown = rows["lesion_id"] == ""
+    count = f" ({unknown.sum()} images)" if not unknown.all() else ""
+    known = rows.assign(lesion_id=rows["lesion_id"].mask(unknown, rows["image_id"]))
+    return known, (f"{LESIONS_UNKNOWN}{count}",) if unknown.any() else ()
+
+
+def lesion_table(
+    rows: pd.DataFrame,
+    source: str,
+    files: Sequence[StoredFile],
+    path: Path,
+    *,
+    name: str,
+    layout: str,
+    notes: Iterable[str],
+    left_out: Collection[str] = (),
+    pairs: Sequence[tuple[str, str]] = (),
+    alike: bool = True,
+    mask: str = pictures.MASK,
+    **known: Any,
+) -> LesionTable:
+    """The data set `name` of these rows, read from the file called `source`, with its images among `files` in `path`.
+
+    `left_out` are ids of images that may lie there without a row, `pairs` those of images of one lesion, and `known`
+    further fields of the table; `alike` and `mask` are those of `clean` and `collect`. Raises DataError naming the row
+    or the file that is wrong.
+    """
+    found = sorted(set(rows["dx"]))
+    labels = DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found)
+    metadata = clean(rows, source, labels, alike=alike)
+    frame = metadata.frame
+    if pairs:
+        frame = frame.assign(group=make_groups(frame["image_id"].tolist(), frame["group"].tolist(), pairs))
+    collected = pictures.collect(frame, files, path, left_out=left_out, mask=mask)
+    parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
+    return collected.table(
+        name,
+        layout,
+        [*metadata.notes, *notes],
+        labels,
+        official=tuple(parts[id_] for id_ in frame["image_id"]) if parts and all(parts.values()) else None,
+        zero_ages=metadata.zero_ages,
+        **known,
+    )

@@ -1,0 +1,217 @@
+"""Collections of the field: each is read as its publication says, what is missing is said, and no group is torn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skineval.data.groups import grouped
+from skineval.data.layouts import recognise
+from skineval.data.splits.dealing import split
+from skineval.data.tasks import find_task, told_apart
+from skineval.values.lesion_table import LesionTable
+from tests.conftest import Skineval
+from tests.data.folders import lesion_folder, refused, write_files
+from tests.data.layouts.collections import LAID_OUT, Expected, parts, patients
+
+Laid = tuple[str, Path, Expected, LesionTable]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> LesionTable:
+    return recognise.load(lesion_folder(tmp_path_factory.mktemp("ham")))
+
+
+@pytest.fixture(scope="module", params=LAID_OUT)
+def laid(request: pytest.FixtureRequest, table: LesionTable, tmp_path_factory: pytest.TempPathFactory) -> Laid:
+    folder = tmp_path_factory.mktemp(request.param)
+    expected = LAID_OUT[request.param](table, folder)
+    return request.param, folder, expected, recognise.load(folder)
+
+
+def test_it_is_recognised_by_what_lies_there(laid: Laid) -> None:
+    name, folder, _, _ = laid
+    found = recognise.recognise(folder)
+    assert found is not None
+    assert found.name == name.removesuffix("-old")
+
+
+def test_it_loads_to_the_table_that_its_files_say(laid: Laid, table: LesionTable) -> None:
+    name, _, expected, read = laid
+    frame = table.frame
+    assert (read.name, read.licence) == (expected.name, expected.licence)
+    assert read.frame["image_id"].equals(frame["image_id"])
+    assert read.frame["dx"].tolist() == [expected.labels[dx] for dx in frame["dx"]]
+    assert set(read.labels) >= set(expected.labels.values())
+    assert read.lesions_known == expected.lesions
+    own = frame["image_id"] if name in ("derm7pt", "ph2") else frame["lesion_id"]
+    assert read.frame["lesion_id"].tolist() == own.tolist()
+    assert ("patient_id" in read.frame) == expected.patients
+    if expected.patients:
+        assert read.frame["patient_id"].tolist() == patients(table)
+    assert (read.official is not None) == expected.official
+    assert set(expected.notes) <= set(read.notes)
+    assert any("lesion id" in note for note in read.notes) != expected.lesions
+    assert read.malignancy == expected.malignancy
+    assert (read.images.pixels(range(4), 8) == table.images.pixels(range(4), 8)).all()
+
+
+def test_no_group_of_it_is_on_two_sides(laid: Laid) -> None:
+    _, _, expected, read = laid
+    kept, task = told_apart(read, find_task(expected.task, read), strict=False)
+    kept = grouped(kept)
+    assert kept.by_patient == expected.patients
+    made = split(kept, task=task).frame
+    assert made["part"].nunique() == 3
+    unit = "patient_id" if expected.patients else "lesion_id"
+    known = made.merge(kept.frame[["image_id", *({unit} - {"lesion_id"})]], on="image_id")
+    assert (known.groupby(unit)["part"].nunique() == 1).all()
+
+
+def test_it_is_benched_by_the_task_that_suits_it(laid: Laid, skineval_program: Skineval, tmp_path: Path) -> None:
+    _, folder, expected, _ = laid
+    protocol = "lesion" if expected.lesions else "image"
+    done = skineval_program(
+        "bench", f"--data={folder}", f"--task={expected.task}", f"--protocol={protocol}", "--models=cnn:width=4",
+        "--imbalance=none", "--image-size=32", "--epochs=1", "--replicates=1000", "--precision=fp32", "--explainers=",
+        "--out=out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert all(text in report for text in (expected.name, *expected.notes))
+
+
+def laid_out(name: str, table: LesionTable, folder: Path) -> LesionTable:
+    LAID_OUT[name](table, folder)
+    return recognise.load(folder)
+
+
+def test_isic_2020_is_benched_as_melanoma_with_every_image(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("isic2020", table, tmp_path)
+    kept, task = told_apart(read, find_task("melanoma", read), strict=True)
+    assert len(kept) == len(table)  # which its column `target` says of all of them
+    assert task.targets(kept.frame["dx"]).tolist() == (table.frame["dx"] == "mel").astype(int).tolist()
+    assert any("taken for what ISIC 2020 says that they are: lentigo-nos as other (12 images)" in n for n in kept.notes)
+    kept, task = told_apart(read, find_task("malignant", read), strict=True)
+    assert task.targets(kept.frame["dx"]).tolist() == (table.frame["dx"] == "mel").astype(int).tolist()
+    kept, _ = told_apart(read, find_task("dx7", read), strict=False)
+    assert set(kept.frame["dx"]) == {"mel", "nv"}
+    assert any("left out, since the task dx7" in note and "benign (48 images)" in note for note in kept.notes)
+
+
+def test_images_listed_as_duplicates_are_one_group(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("isic2020", table, tmp_path).frame
+    assert read["lesion_id"].iloc[0] != read["lesion_id"].iloc[1]
+    assert read["group"].iloc[0] == read["group"].iloc[1]
+    assert read["group"].nunique() == table.frame["group"].nunique() - 1
+
+
+def test_what_the_archive_says_of_malignancy_is_used_and_told(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("isic-archive", table, tmp_path)
+    kept, task = told_apart(read, find_task("malignant", read), strict=True)
+    assert len(kept) == len(read)
+    assert task.targets(["angiofibroma", "akiec"]).tolist() == [0, 1]
+    notes = " ".join(kept.notes)
+    assert "taken for what ISIC Archive says that they are: angiofibroma as benign (12 images)" in notes
+    assert "differ from what the data set says: akiec, indeterminate in ISIC Archive, (12 images)" in notes
+    assert find_task("labels", read).malignant == ("akiec", "bcc", "mel")
+    older = laid_out("isic-archive-old", table, tmp_path / "old")
+    assert find_task("labels", older).malignant is None  # of those that are indeterminate nobody knows
+
+
+def test_both_kinds_of_milk10k_are_told_apart(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("milk10k", table, tmp_path)
+    assert read.frame["dataset"].value_counts().to_dict() == {"clinical: close-up": 42, "dermoscopic": 42}
+    assert set(read.frame["dx_type"]) == {"histo"}
+    assert "kinds of images: clinical: close-up (42 images), dermoscopic (42 images)" in read.notes
+
+
+def test_parts_of_derm7pt_are_those_of_its_lists_of_rows(table: LesionTable, tmp_path: Path) -> None:
+    names = {"valid": "validation"}
+    assert laid_out("derm7pt", table, tmp_path).official == tuple(names.get(part, part) for part in parts(table))
+    folder = write_files(tmp_path, {"meta/test_indexes.csv": b"indexes\n3\n84\n"})
+    assert "row 3: indexes names no row of meta.csv, which has 84" in refused(folder)
+    write_files(folder, {"meta/test_indexes.csv": b"indexes\n0\n"})
+    assert "lists rows of another part: 0" in refused(folder)
+
+
+def test_masks_of_ph2_are_read_and_its_sheet_says_the_same(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("ph2", table, tmp_path)
+    masks = read.images.masks([0, 1], 8)
+    assert masks is not None
+    assert masks.all()
+    assert read.frame["dx_type"].tolist() == ["histo" if dx == "mel" else "unknown" for dx in table.frame["dx"]]
+    (tmp_path / "PH2_dataset.txt").unlink()
+    assert "has no table that says what the images of PH2 show; a workbook (.xlsx) is not read" in refused(tmp_path)
+    lines = ['Image Name,Histological Diagnosis,Common Nevus,Atypical Nevus,Melanoma,"Asymmetry\n(0/1/2)"']
+    places = {"mel": ",,X", "nv": ",X,"}
+    lines += [
+        f"{id_},{'Melanoma' if dx == 'mel' else ''},{places.get(dx, 'X,,')},0"
+        for id_, dx in zip(table.frame["image_id"], table.frame["dx"], strict=True)
+    ]
+    write_files(tmp_path, {"sheet.csv": "\n".join(lines).encode()})
+    assert recognise.load(tmp_path).fingerprint == read.fingerprint
+    write_files(tmp_path, {"sheet.csv": "\n".join([*lines[:-1], lines[-1].replace("X", "")]).encode()})
+    assert "row 85: marks none or several of common nevus, atypical nevus, melanoma" in refused(tmp_path)
+
+
+def edited(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path.write_text("\n".join(change(path.read_text().splitlines())))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",", *rows[3:]], "row 3: diagnostic is empty"),
+        (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",?!", *rows[3:]], r"row 3: the label '\?!' has"),
+        (lambda rows: [*rows, rows[1]], r"rows repeat an image_id: row 86 ISIC_0000000 \(that of row 2\)"),
+        (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], "named in the metadata are not in .*ISIC_7"),
+        (lambda rows: [*rows[:1], rows[1].replace(",60,", ",old,"), *rows[2:]], "row 2 'old'"),
+        (lambda rows: [*rows[:1], rows[1].partition(",")[2].join([",", ""]), *rows[2:]], "row 2: img_id is empty"),
+        (lambda rows: rows[:1], "has a header and no rows"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_named_with_its_row(
+    table: LesionTable, tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
+) -> None:
+    laid_out("pad-ufes-20", table, tmp_path)
+    edited(tmp_path / "metadata.csv", change)
+    said = refused(tmp_path)
+    assert re.search(message, said), said
+
+
+def test_a_lesion_with_two_labels_is_told_and_kept_together(table: LesionTable, tmp_path: Path) -> None:
+    LAID_OUT["pad-ufes-20"](table, tmp_path)
+    lesion = table.frame["lesion_id"].value_counts().index[0]
+    edited(tmp_path / "metadata.csv", lambda rows: [
+        *rows[:1], *(row if f",{lesion}," not in row else f"{row.rpartition(',')[0]},{code}"
+                     for row, code in zip(rows[1:], ["NEV", "MEL"] * len(rows), strict=False)),
+    ])  # fmt: skip
+    assert f"lesions whose images have several labels: 1, {lesion} (mel, nv)" in recognise.load(tmp_path).notes
+
+
+def test_an_image_without_a_lesion_counts_as_one(table: LesionTable, tmp_path: Path) -> None:
+    LAID_OUT["isic-archive-old"](table, tmp_path)
+    path, lesion = tmp_path / "ISIC-images.csv", table.frame["lesion_id"].iloc[0]
+    edited(path, lambda rows: [rows[0], rows[1].replace(lesion, ""), *rows[2:]])
+    read = recognise.load(tmp_path)
+    assert not read.lesions_known
+    assert read.frame["lesion_id"].iloc[0] == read.frame["image_id"].iloc[0]
+    assert any("(1 images)" in note for note in read.notes)
+
+
+def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("isic2020", table, tmp_path)
+    edited(tmp_path / "ISIC_2020_Training_GroundTruth.csv", lambda rows: [
+        *rows[:1], rows[1].replace("unknown,benign", "melanoma,malignant"), *rows[2:]
+    ])  # fmt: skip
+    assert "images have a row in another table, too: ISIC_0000000 ('melanoma', and 'benign' in" in refused(tmp_path)
+
+
+def test_a_table_without_its_images_is_no_collection(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("bcn20000", table, tmp_path)
+    write_files(tmp_path / "alone", {"bcn_20k_train.csv": (tmp_path / "bcn_20k_train.csv").read_bytes()})
+    assert "holds none of the images that" in refused(tmp_path / "alone")
