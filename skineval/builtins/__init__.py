@@ -11,7 +11,7 @@ from skineval.builtins.imbalance import STRATEGIES
 from skineval.builtins.reporters import REPORTERS
 from skineval.catalog.hooks import hookimpl
 from skineval.catalog.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
-from skineval.measure.names import METRICS
+from skineval.measure.names import METRICS, OF_REJECTION
 
 
 @hookimpl
@@ -31,7 +31,7 @@ def skineval_register_explainers() -> Iterable[Explainer]:
 
 @hookimpl
 def skineval_register_metrics() -> Iterable[Metric]:
-    return METRICS
+    return (*METRICS, *OF_REJECTION)
 
 
 @hookimpl

@@ -78,6 +78,9 @@ Compute: TypeAlias = (
 #: share_of(targets, probabilities, classes): which images a figure is a share of, (N,) bool, or (N, C) where per class.
 ShareOf: TypeAlias = "Callable[[NDArray[np.int64], NDArray[np.float64], Sequence[str]], NDArray[np.bool_]]"
 
+#: What a metric looks at.
+View: TypeAlias = Literal["classes", "malignancy", "rejection"]
+
 #: load(path, **parameters): the lesion table; `path` is None where the data set was named.
 LoadTable: TypeAlias = "Callable[Concatenate[Path | None, ...], LesionTable]"
 
@@ -180,8 +183,10 @@ class Metric:
     class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
     scale is none in quality.
 
-    `view` says what is looked at: "classes", those of the task; or "malignancy", benign (0) and malignant (1), whose
-    probabilities are the sums of those of the classes: a figure that is there where malignancy is known.
+    `view` says what is looked at: "classes", those of the task; "malignancy", benign (0) and malignant (1), whose
+    probabilities are the sums of those of the classes: a figure that is there where malignancy is known; or
+    "rejection", images of none of the classes (0) and of one (1), whose probability is the largest one of an image: a
+    figure of external tests, where `--reject` asks for it.
 
     The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
     behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
@@ -196,13 +201,17 @@ class Metric:
     higher_is_better: bool = True
     tasks: tuple[str, ...] = ()  #: that it is for; none: for all
     exchange: Literal["answers", "ranks"] = "answers"
-    view: Literal["classes", "malignancy"] = "classes"
+    view: View = "classes"
     share_of: ShareOf | None = None
     mean_of: Metric | None = None
 
-    def suits(self, task: Task) -> bool:
-        """Whether it is one of `task`: a figure of malignancy only where that is known."""
-        return (not self.tasks or task.name in self.tasks) and (self.view == "classes" or task.malignant is not None)
+    def suits(self, task: Task, *, rejecting: bool = False) -> bool:
+        """Whether it says how well the classes of `task` are told apart, or if `rejecting`, from images of others.
+
+        A figure of malignancy does so only where that is known.
+        """
+        known = self.view != "malignancy" or task.malignant is not None
+        return (self.view == "rejection") == rejecting and known and (not self.tasks or task.name in self.tasks)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from skineval.base.errors import SkinevalError
 from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog
 from skineval.grid.events import PhaseBegan, Report, Warned
+from skineval.grid.external import outside_of
 from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment
 from skineval.grid.measuring import measured
 from skineval.grid.reading import external_names, load_bench, pictures, read_bench, read_cells_table, read_own_recipe
@@ -64,7 +65,7 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
     names = external_names(folder)
     for row in read_cells_table(folder)["run_id"]:
         cell = folder.cell(str(row))
-        for predictions in (cell.predictions, *map(cell.external, names)):
+        for predictions in (cell.predictions, *map(cell.external, (*names, *map(outside_of, names)))):
             if predictions.is_file():
                 digest.update(predictions.read_bytes())
     for product in _products(folder):

@@ -16,6 +16,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable, read_file
+from skineval.grid.external import SUFFIX
 from skineval.grid.folder import BenchFolder, read_environment, read_external
 from skineval.grid.tables import read_groups
 from skineval.measure.intervals import estimate
@@ -64,7 +65,7 @@ def origin(predictions: Path) -> Origin:
             environment = read_environment(bench)
             stamps, unit, images = environment.stamps, environment.data.unit, bench.split
             if external:
-                test = bench.external(external)
+                test = bench.external(external.removesuffix(SUFFIX))
                 about, images = read_external(test), test.images
                 stamps, unit = (*stamps, *[SYNTHETIC] * about.synthetic), about.unit
             groups = read_groups(images) if images.is_file() else None

@@ -1,4 +1,8 @@
-"""External tests: further data sets that every cell predicts, without what the bench has seen of them."""
+"""External tests: further data sets that every cell predicts, without what the bench has seen of them.
+
+Where images of classes that the task does not have are to be rejected, cells predict them as well, into a file of their
+own: `outside_of(name)` is its name, where `name` is that of the test.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ from skineval.base.errors import DataError, UsageError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.values.lesion_table import PATIENT, LesionTable
-from skineval.values.result import ExternalData
+from skineval.values.result import OTHER_CLASS, ExternalData
 from skineval.values.task import OUTSIDE
 
 COLUMNS = ("image_id", "lesion_id", "group", "excluded")
 SAME_ID, SAME_CONTENT, SAME_GROUP = "same image id", "same pixels", "same lesion"
 SAME_PATIENT = "same patient"
-OTHER_CLASS = "a class that the task does not have"
+SUFFIX = ".outside"  #: of the file of images that are of no class
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +36,28 @@ class External:
     name: str  #: of its folder in the bench, and in the reports
     table: LesionTable
     targets: NDArray[np.int64]  #: (N,) indices into the classes of the bench; `OUTSIDE` where it has none
+    reject: bool = False  #: whether images of classes that the bench does not have are to be rejected
 
     @property
     def key(self) -> str:
         """What tells whether a cell has predicted this very data set."""
-        return f"{self.name}:{self.table.fingerprint[:16]}"
+        return key_of(self.name, self.table.fingerprint)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The same of all that a cell predicts of it."""
+        outside = self.reject and bool((self.targets == OUTSIDE).any())
+        return self.key, *[key_of(outside_of(self.name), self.table.fingerprint)] * outside
+
+
+def key_of(name: str, fingerprint: str) -> str:
+    """What tells whether a cell has predicted what is called `name`, of the data set of this fingerprint."""
+    return f"{name}:{fingerprint[:16]}"
+
+
+def outside_of(name: str) -> str:
+    """What the images outside of the task are called, of the external test `name`; no test is called so."""
+    return name + SUFFIX
 
 
 def unique_names(sources: Sequence[str]) -> list[str]:
@@ -48,7 +69,7 @@ def unique_names(sources: Sequence[str]) -> list[str]:
     for source in sources:
         base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "external"
         further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
-        names.append(next(name for name in (base, *further) if name not in names))
+        names.append(next(name for name in (base, *further) if name not in names and not name.endswith(SUFFIX)))
     return names
 
 
@@ -122,15 +143,19 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
     )
 
 
-def described(facts: ExternalData) -> str:
-    """One sentence on what was left out of an external test."""
+def described(facts: ExternalData, *, reject: bool = False) -> str:
+    """What was left out of an external test, and whether it is of use to `reject`."""
     occurring = {reason: count for reason, count in facts.excluded.items() if reason != OTHER_CLASS}
     told = "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
     if occurring:
         counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(occurring.items()))
         told = f"{sum(occurring.values())} images that occur in the data of the bench were left out: {counts}."
-    foreign = facts.excluded.get(OTHER_CLASS, 0)
-    return f"{told} {foreign} of classes that the task does not have were left out." if foreign else told
+    if not facts.outside_images:
+        return (
+            f"{told} None is of a class that the task does not have, so there is nothing to reject." if reject else told
+        )
+    use = "are there to be rejected" if reject else "were left out"
+    return f"{told} {facts.outside_images} of classes that the task does not have {use}."
 
 
 def _counted(reasons: NDArray[np.object_]) -> str:

@@ -9,34 +9,47 @@ from typing import TypeAlias
 import numpy as np
 
 from skineval.catalog.specs import Metric
+from skineval.grid.ensembles import ensembles
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best
 from skineval.measure.intervals import estimate
+from skineval.measure.rejection import rejection
 from skineval.values.measures import Difference, Score, system_name
-from skineval.values.predictions import Predictions
+from skineval.values.predictions import Predictions, concatenated
 from skineval.values.result import BenchResult, CellResult, ExternalTest
 
 Systems: TypeAlias = dict[tuple[str, str], list[Predictions]]  #: by model and imbalance strategy
 
-COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll")
+COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll", "reject_auroc")
 
 
 def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
     """The bench with what the `known` metrics of its task say of its finished cells, on every test."""
+    known = tuple(known)
     metrics = [metric for metric in known if metric.suits(bench.task)]
+    of_rejection = [metric for metric in known if metric.suits(bench.task, rejecting=True)]
     externals = [
         replace(one, scores=measure(bench, metrics, one), differences=compare(bench, metrics, one))
         for one in bench.externals
     ]
-    return replace(bench, scores=measure(bench, metrics), differences=compare(bench, metrics), externals=externals)
+    return replace(
+        bench,
+        scores=measure(bench, metrics),
+        differences=compare(bench, metrics),
+        externals=[_with_rejection(bench, of_rejection, one) if one.outside else one for one in externals],
+    )
 
 
 def measure(bench: BenchResult, metrics: Sequence[Metric], external: ExternalTest | None = None) -> tuple[Score, ...]:
     """Every metric of every system and of the trivial baselines on the internal test, or on an external one."""
+    return _scores(bench, metrics, {**systems(bench, external), **trivial(bench, external)})
+
+
+def _scores(bench: BenchResult, metrics: Sequence[Metric], of: Systems) -> tuple[Score, ...]:
     recipe = bench.recipe
     return tuple(
         replace(one, model=model, imbalance=imbalance, task=bench.task.name, protocol=recipe.protocol)
-        for (model, imbalance), found in {**systems(bench, external), **trivial(bench, external)}.items()
+        for (model, imbalance), found in of.items()
         for one in estimate(found, metrics, replicates=recipe.replicates, seed=recipe.split_seed)
     )
 
@@ -56,6 +69,34 @@ def compare(
         recall = [replace(metric, name=f"recall_{label}") for metric in metrics if metric.name == "accuracy"]
         rows += against(rows[0].a, of_class, recall, replicates=replicates, seed=seed)
     return tuple(rows)
+
+
+def _with_rejection(bench: BenchResult, metrics: Sequence[Metric], external: ExternalTest) -> ExternalTest:
+    """An external test with what `metrics` say of how its images of no class are told from the others.
+
+    The system that is the best on the test is compared with the others here, too.
+    """
+    outside = external.outside or {}
+    both = {
+        run_id: concatenated([inside, outside[run_id]])
+        for run_id, inside in external.predictions.items()
+        if run_id in outside
+    }
+    averaged = ensembles(bench.recipe, bench.finished, both, bench.recipe.ensemble)
+    mixed = replace(external, predictions=both, ensembles=averaged)
+    found, rules = (
+        {names: list(map(rejection, cells)) for names, cells in of.items()}
+        for of in (systems(bench, mixed), trivial(bench, mixed))
+    )
+    named = {system_name(*names): cells for names, cells in found.items()}
+    best = external.differences[0].a if external.differences else ""
+    compared = [metric for metric in metrics if metric.name in COMPARED and best in named]
+    keys = {"replicates": bench.recipe.replicates, "seed": bench.recipe.split_seed}
+    return replace(
+        external,
+        scores=(*external.scores, *_scores(bench, metrics, {**found, **rules})),
+        differences=(*external.differences, *against(best, named, compared, **keys)),
+    )
 
 
 def systems(bench: BenchResult, external: ExternalTest | None = None) -> Systems:

@@ -219,7 +219,8 @@ def _externals(recipe: Recipe, catalog: Catalog, task: Task) -> tuple[tuple[Exte
     by: GroupBy = "lesion" if recipe.group_by == "lesion" else "auto"  # patients may be known here and not there
     tables = [grouped(table, by) for table, _ in loaded]
     return tuple(
-        External(name, table, task.targets(table.frame["dx"])) for name, table in zip(names, tables, strict=True)
+        External(name, table, task.targets(table.frame["dx"]), recipe.reject)
+        for name, table in zip(names, tables, strict=True)
     ), sources
 
 

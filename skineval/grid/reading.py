@@ -17,6 +17,7 @@ from skineval.base.terms import DONE, NOT_RUN, OVERSAMPLE_FIRST
 from skineval.data.splits.split import fingerprint
 from skineval.grid.cell.record import CellRecord, read_cell, stands
 from skineval.grid.ensembles import FOLDS, ensembles
+from skineval.grid.external import key_of, outside_of
 from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_environment, read_external
 from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import LesionTable
@@ -55,7 +56,7 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     copies = recipe.protocol == OVERSAMPLE_FIRST
     finished = [_cell_result(folder, record, task, groups, copies) for record in done]
     predictions = {cell.run_id: cell.predictions for cell in finished}
-    externals = [_external(folder, name, done, task) for name in external_names(folder)]
+    externals = [_external(folder, name, done, task, recipe.reject) for name in external_names(folder)]
     return BenchResult(
         folder=folder.path,
         recipe=recipe,
@@ -100,18 +101,23 @@ def pictures(table: LesionTable, size: int = 160) -> Callable[[Sequence[str]], N
     return lambda image_ids: table.images.pixels(table.rows_of(image_ids), size)
 
 
-def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], task: Task) -> ExternalTest:
+def _external(folder: BenchFolder, name: str, done: Sequence[CellRecord], task: Task, reject: bool) -> ExternalTest:
     """An external test without its measures: what the finished cells that know this very data set have predicted."""
     files = folder.external(name)
     about = read_external(files)
     images = read_frame(files.images, ("image_id", "lesion_id", "group", "excluded"))
     groups = dict(zip(images["lesion_id"], images["group"], strict=True))
-    predictions = {}
-    for record in done:
-        if about.key in record.externals:
-            file = folder.cell(record.spec.run_id).external(name)
-            predictions[record.spec.run_id] = _predictions(record, folder, file, task, groups)
-    return ExternalTest(name=name, about=about, predictions=predictions)
+
+    def predicted(name: str, *, outside: bool = False) -> dict[str, Predictions]:
+        known = [record for record in done if key_of(name, about.fingerprint) in record.externals]
+        files = {record.spec.run_id: folder.cell(record.spec.run_id).external(name) for record in known}
+        return {
+            record.spec.run_id: _predictions(record, folder, files[record.spec.run_id], task, groups, outside=outside)
+            for record in known
+        }
+
+    outside = predicted(outside_of(name), outside=True) if reject and about.outside_images else None
+    return ExternalTest(name=name, about=about, predictions=predicted(name), outside=outside)
 
 
 def _cell_result(
@@ -124,7 +130,7 @@ def _cell_result(
         imbalance=str(record.spec.imbalance),
         fold=record.spec.fold,
         seed=record.spec.seed,
-        predictions=_predictions(record, folder, cell.predictions, task, groups, copies),
+        predictions=_predictions(record, folder, cell.predictions, task, groups, copies=copies),
         history=read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
@@ -134,12 +140,19 @@ def _cell_result(
 
 
 def _predictions(
-    record: CellRecord, folder: BenchFolder, file: Path, task: Task, groups: Mapping[str, str], copies: bool = False
+    record: CellRecord,
+    folder: BenchFolder,
+    file: Path,
+    task: Task,
+    groups: Mapping[str, str],
+    *,
+    copies: bool = False,
+    outside: bool = False,
 ) -> Predictions:
     """Predictions of a cell for the internal or an external test; raises DataError where they are others by now."""
     if not stands(record, folder.cell(record.spec.run_id), file):
         raise DataError(f"{file} is not as the bench wrote it.", RESTORE)
-    found = read_cell_predictions(file, task.classes, groups, copies=copies)
+    found = read_cell_predictions(file, task.classes, groups, copies=copies, outside=outside)
     return replace(found, malignant=task.malignant)
 
 

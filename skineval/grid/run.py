@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from skineval.grid.cell.record import (
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace
 from skineval.grid.conclude import conclude, conclusion_stands
 from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
-from skineval.grid.external import COLUMNS, External, about, described, exclusions, overlaps
+from skineval.grid.external import COLUMNS, External, about, described, exclusions, outside_of, overlaps
 from skineval.grid.folder import OF_A_SEARCH, BenchFolder, read_environment, read_external
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
@@ -37,7 +37,7 @@ from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import LocalEngine
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
-from skineval.values.result import BenchResult
+from skineval.values.result import OTHER_CLASS, BenchResult
 from skineval.values.runspec import RunSpec
 
 INTERRUPTED, STOPPED = "interrupted, or still running", "stopped by --fail-fast"  #: why a cell was not run
@@ -52,7 +52,7 @@ def run(
     """
     folder = open_folder(prepared, out, fresh)
     remove_abandoned(folder.path)
-    keys = [external.key for external in prepared.externals]
+    keys = [key for external in prepared.externals for key in external.keys]
     missing = [
         cell for cell in prepared.cells if not is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
     ]
@@ -65,6 +65,9 @@ def run(
     bench.write_cells_table()
     if missing or not all(map(bench.external_stands, prepared.externals)):
         workspace = bench.open_workspace()
+    for external in prepared.externals:
+        facts = read_external(folder.external(external.name))
+        report(Noted(f"external test {external.name}: {described(facts, reject=external.reject)}"))
     if missing or not bench.manifest_stands():
         bench.write_manifest()
     if missing:
@@ -98,11 +101,14 @@ class Run:
             threads=prepared.threads,
             deterministic=prepared.recipe.deterministic,
             stamps=prepared.stamps,
-            externals=tuple(self.open_external(one, pixels) for one in prepared.externals),
+            externals=tuple(images for one in prepared.externals for images in self.open_external(one, pixels)),
         )
 
-    def open_external(self, external: External, pixels: PixelStore) -> ExternalImages:
-        """The decoded images of an external test without those that the bench knows; says which those are on disk."""
+    def open_external(self, external: External, pixels: PixelStore) -> Iterator[ExternalImages]:
+        """The decoded images of an external test without those that the bench knows; says which those are on disk.
+
+        Those of classes that the bench does not have come by themselves, where they are to be rejected.
+        """
         table = external.table
         try:
             opened = open_pixels(table, self.prepared.recipe, self.report)
@@ -112,14 +118,15 @@ class Run:
                 "Restore them, or give it without them: --quarantine is for the data of the bench.",
             ) from error
         images = exclusions(external, overlaps(self.prepared.table, pixels.array, table, opened.array))
-        facts = about(external, images)
         files = self.folder.external(external.name)
         write_frame(files.images, images)
-        write_json(files.about, facts)
-        for note in (described(facts), *table.notes, *opened.notes):
+        write_json(files.about, about(external, images))
+        for note in (*table.notes, *opened.notes):
             self.report(Noted(f"external test {external.name}: {note}"))
-        rows = np.flatnonzero(images["excluded"] == "")
-        return ExternalImages(external.name, external.key, LabelledImages.of(table, opened, external.targets), rows)
+        labelled = LabelledImages.of(table, opened, external.targets)
+        names = ((external.name, ""), (outside_of(external.name), OTHER_CLASS))
+        for key, (name, reason) in zip(external.keys, names, strict=False):
+            yield ExternalImages(name, key, labelled, np.flatnonzero(images["excluded"] == reason))
 
     def external_stands(self, external: External) -> bool:
         """Whether about.json and images.csv of an external test are there, and of this very data set."""

@@ -48,11 +48,17 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def read_cell_predictions(
-    path: Path, classes: Sequence[str], groups: Mapping[str, str] | None = None, *, copies: bool = False
+    path: Path,
+    classes: Sequence[str],
+    groups: Mapping[str, str] | None = None,
+    *,
+    copies: bool = False,
+    outside: bool = False,
 ) -> Predictions:
     """Predictions of one cell, as `read_predictions`; raises DataError where they are damaged, or those of several."""
     frame = read_frame(path, ("image_id", "lesion_id", "part", "target"))
-    found = read_predictions(GivenTable(frame, str(path)), classes=classes, groups=groups, copies=copies)
+    table = GivenTable(frame, str(path))
+    found = read_predictions(table, classes=classes, groups=groups, copies=copies, outside=outside)
     if len(found) != 1:
         raise DataError(f"{path} holds predictions of {len(found)} folds and seeds, not of one.", RESTORE)
     return found[0]

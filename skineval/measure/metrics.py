@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skineval.catalog.specs import Metric, ShareOf
+from skineval.catalog.specs import Metric, ShareOf, View
 from skineval.values.predictions import sum_to_one
 
 Floats = NDArray[np.float64]
@@ -53,13 +53,13 @@ def confusion(targets: Integers, probabilities: Floats, weights: Floats) -> Floa
     """(B, C, C + 1): the weight of images of each class (row) by predicted class, undecided in the last column."""
     n_classes = probabilities.shape[1]
     cells = targets * (n_classes + 1) + predicted(probabilities)
-    return _sums(weights, cells, n_classes * (n_classes + 1)).reshape(-1, n_classes, n_classes + 1)
+    return sums(weights, cells, n_classes * (n_classes + 1)).reshape(-1, n_classes, n_classes + 1)
 
 
 def recall(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B, C): the share of the images of a class that are predicted as it (sensitivity)."""
     matrix = confusion(targets, probabilities, weights)
-    return _ratio(_hits(matrix), matrix.sum(axis=2))
+    return ratio(_hits(matrix), matrix.sum(axis=2))
 
 
 def specificity(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -67,19 +67,19 @@ def specificity(targets: Integers, probabilities: Floats, weights: Floats, class
     matrix = confusion(targets, probabilities, weights)
     others = matrix.sum(axis=(1, 2))[:, None] - matrix.sum(axis=2)
     false_alarms = matrix[:, :, :-1].sum(axis=1) - _hits(matrix)
-    return _ratio(others - false_alarms, others)
+    return ratio(others - false_alarms, others)
 
 
 def precision(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B, C): the share of the images predicted as a class that are of it (positive predictive value)."""
     matrix = confusion(targets, probabilities, weights)
-    return _ratio(_hits(matrix), matrix[:, :, :-1].sum(axis=1))
+    return ratio(_hits(matrix), matrix[:, :, :-1].sum(axis=1))
 
 
 def f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B, C): the harmonic mean of precision and recall; 0 for a class that is there and never predicted."""
     matrix = confusion(targets, probabilities, weights)
-    return _ratio(2 * _hits(matrix), matrix.sum(axis=2) + matrix[:, :, :-1].sum(axis=1))
+    return ratio(2 * _hits(matrix), matrix.sum(axis=2) + matrix[:, :, :-1].sum(axis=1))
 
 
 def auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -110,9 +110,9 @@ def macro_f1(targets: Integers, probabilities: Floats, weights: Floats, classes:
 
 def weighted_f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the mean F1 over classes, each weighted by its number of images."""
-    support = _sums(weights, targets, len(classes))
+    support = sums(weights, targets, len(classes))
     of_class = f1(targets, probabilities, weights, classes)
-    return _ratio((np.where(support > 0, of_class, 0) * support).sum(axis=1), support.sum(axis=1))
+    return ratio((np.where(support > 0, of_class, 0) * support).sum(axis=1), support.sum(axis=1))
 
 
 def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -131,7 +131,7 @@ def mcc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequ
     covariance = _hits(matrix).sum(axis=1) * total - (of_class * as_class[:, :-1]).sum(axis=1)
     variances = (total**2 - (of_class**2).sum(axis=1)) * (total**2 - (as_class**2).sum(axis=1))
     constant = (as_class == total[:, None]).any(axis=1) & (of_class < total[:, None]).all(axis=1)
-    return np.where(constant, 0.0, _ratio(covariance, np.sqrt(variances)))
+    return np.where(constant, 0.0, ratio(covariance, np.sqrt(variances)))
 
 
 def kappa(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -139,7 +139,7 @@ def kappa(targets: Integers, probabilities: Floats, weights: Floats, classes: Se
     matrix = confusion(targets, probabilities, weights)
     total = matrix.sum(axis=(1, 2))
     by_chance = (matrix.sum(axis=2) * matrix[:, :, :-1].sum(axis=1)).sum(axis=1)
-    return _ratio(_hits(matrix).sum(axis=1) * total - by_chance, total**2 - by_chance)
+    return ratio(_hits(matrix).sum(axis=1) * total - by_chance, total**2 - by_chance)
 
 
 def nll(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -170,8 +170,8 @@ def ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequ
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
     gaps = (predicted(probabilities) == targets) - probabilities.max(axis=1)
-    in_bins = _sums(weights, confidence_bins(probabilities), ECE_BINS, values=gaps)
-    return _ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
+    in_bins = sums(weights, confidence_bins(probabilities), ECE_BINS, values=gaps)
+    return ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
 
 
 def undecided(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -227,13 +227,13 @@ def mann_whitney(positive: Mask, scores: Floats, weights: Floats) -> Floats:
     rarer = positive if 2 * positive.sum() <= len(positive) else ~positive
     rare, common = np.flatnonzero(rarer), np.flatnonzero(~rarer)
     levels, level = np.unique(scores[rare], return_inverse=True)
-    rare_at = _sums(weights, level, len(levels), images=rare)
+    rare_at = sums(weights, level, len(levels), images=rare)
     # A score counts whole for the levels above it, and one half for the level it ties with.
     steps = np.concatenate([np.searchsorted(levels, scores[common], side) for side in ("left", "right")])
     halves = np.full(len(steps), 0.5)
-    step_of = _sums(weights, steps, len(levels) + 1, images=np.tile(common, 2), values=halves)
+    step_of = sums(weights, steps, len(levels) + 1, images=np.tile(common, 2), values=halves)
     below = np.cumsum(step_of[:, :-1], axis=1)
-    share = _ratio((rare_at * below).sum(axis=1), rare_at.sum(axis=1) * step_of.sum(axis=1))
+    share = ratio((rare_at * below).sum(axis=1), rare_at.sum(axis=1) * step_of.sum(axis=1))
     return share if rarer is positive else 1 - share
 
 
@@ -246,7 +246,7 @@ def from_plain(
     higher_is_better: bool = True,
     tasks: tuple[str, ...] = (),
     exchange: Literal["answers", "ranks"] = "answers",
-    view: Literal["classes", "malignancy"] = "classes",
+    view: View = "classes",
     share_of: ShareOf | None = None,
 ) -> Metric:
     """Makes a metric of `function(targets, probabilities, classes)`, which returns a number, or C of them if per class.
@@ -270,7 +270,7 @@ def from_plain(
     return Metric(name, compute, summary, per_class, higher_is_better, tasks, exchange, view, share_of)
 
 
-def _sums(
+def sums(
     weights: Floats, bins: Integers, n_bins: int, *, images: Integers | None = None, values: Floats | None = None
 ) -> Floats:
     """(B, n_bins): what entry k, of image `images[k]`, adds to bin `bins[k]`: the weight of the image × `values[k]`.
@@ -289,7 +289,7 @@ def _hits(matrix: Floats) -> Floats:
     return np.diagonal(matrix, axis1=1, axis2=2)
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Their quotient, NaN where the denominator is 0."""
     quotient: Floats = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator != 0)
@@ -298,10 +298,10 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 def _weighted_mean(values: Floats, weights: Floats) -> Floats:
     """(B,): the mean of `values` (N,) under each row of `weights` (B, N)."""
-    return _ratio(weights @ values, weights.sum(axis=1))
+    return ratio(weights @ values, weights.sum(axis=1))
 
 
 def _mean_where_defined(values: Floats) -> Floats:
     """(B,): the mean over classes of values (B, C), leaving NaN out."""
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
+    return ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from skineval.base.terms import PRIMARY, UNDECIDED
-from skineval.catalog.specs import Metric
+from skineval.catalog.specs import Metric, View
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric by name; the function of that name in `skineval.measure.metrics` computes it."""
+    """One metric by name; the function of that name in a module of `skineval.measure` computes it."""
 
     name: str
     summary: str
     per_class: bool = False
     higher_is_better: bool = True
     exchange: Literal["answers", "ranks"] = "answers"
-    view: Literal["classes", "malignancy"] = "classes"
+    view: View = "classes"
     share_of: str = ""  #: the function of that name there
     mean_of: str = ""  #: the figure of that name here
+    module: str = "metrics"
 
 
 FIGURES = (
@@ -60,38 +62,57 @@ FIGURES = (
     Figure("precision", "share of a class's predictions that are right", per_class=True, share_of="taken_for_class"),
     Figure("f1", "harmonic mean of precision and recall", per_class=True, share_of="of_class_or_taken_for_it"),
     Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
+    Figure(
+        "reject_auroc",
+        "external tests, --reject: area under the ROC curve of images of the classes against others, by confidence",
+        exchange="ranks",
+        view="rejection",
+        share_of="smaller_side",
+        module="rejection",
+    ),
+    Figure(
+        "reject_fpr95",
+        "external tests, --reject: share of images of other classes kept where 95 % of those of the classes are",
+        higher_is_better=False,
+        exchange="ranks",
+        view="rejection",
+        share_of="outside",
+        module="rejection",
+    ),
 )
 
 
-def _computed(name: str) -> Callable[..., Any]:
-    """The function of that name in `skineval.measure.metrics`, which is loaded when it is called."""
+def _computed(name: str, module: str) -> Callable[..., Any]:
+    """The function of that name in a module of `skineval.measure`, which is loaded when it is called."""
 
     def function(*arguments: Any) -> Any:
-        from skineval.measure import metrics
-
-        return getattr(metrics, name)(*arguments)
+        return getattr(import_module(f"skineval.measure.{module}"), name)(*arguments)
 
     return function
 
 
-def _made_of_figures() -> tuple[Metric, ...]:
+def _made_of_figures() -> list[Metric]:
     made: dict[str, Metric] = {}
     for figure in sorted(FIGURES, key=lambda figure: bool(figure.mean_of)):
         made[figure.name] = Metric(
             figure.name,
-            _computed(figure.name),
+            _computed(figure.name, figure.module),
             figure.summary,
             per_class=figure.per_class,
             higher_is_better=figure.higher_is_better,
             exchange=figure.exchange,
             view=figure.view,
-            share_of=_computed(figure.share_of) if figure.share_of else None,
+            share_of=_computed(figure.share_of, figure.module) if figure.share_of else None,
             mean_of=made[figure.mean_of] if figure.mean_of else None,
         )
-    return tuple(made[figure.name] for figure in FIGURES)
+    return [made[figure.name] for figure in FIGURES]
 
 
-METRICS = _made_of_figures()  #: the metrics that come with skineval; the first is the primary one
+_MADE = _made_of_figures()
+#: What comes with skineval to say how well classes are told apart; the first is the primary one.
+METRICS = tuple(metric for metric in _MADE if metric.view != "rejection")
+#: What comes with skineval to say how well images of other classes are rejected.
+OF_REJECTION = tuple(metric for metric in _MADE if metric.view == "rejection")
 
 _ENSEMBLE = "ensemble("
 

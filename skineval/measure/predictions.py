@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError
 from skineval.data.tables import GivenTable
 from skineval.values.predictions import COLUMNS, ROUNDING, SUM_TOLERANCE, Predictions, sum_to_one, sum_tolerance
+from skineval.values.task import OUTSIDE
 
 _AVERAGE = (
     "Give each image once: average repeated predictions first, or tell them apart by fold and seed. Only images that "
@@ -27,6 +28,7 @@ def read_predictions(
     groups: Mapping[str, str] | None = None,
     copies: bool = False,
     scores: bool = False,
+    outside: bool = False,
 ) -> list[Predictions]:
     """Reads predictions of any number of folds and seeds, in their order, each into one value.
 
@@ -36,6 +38,7 @@ def read_predictions(
     `groups` maps those lesion ids that are known to be joined to their group. `copies` says that an image may be in a
     part several times, because images were copied before they were dealt out. `scores` of a class by itself, as the
     challenge of ISIC 2018 takes them, need not sum to 1: figures that need probabilities are NaN where they do not.
+    `outside` says that the images are of no class, and every target empty.
 
     Raises DataError naming table and row: a missing column or value, an unknown target, a probability that is no number
     from 0 to 1, probabilities that do not sum to 1 within `sum_tolerance` (they are kept as written), an image twice in
@@ -53,7 +56,7 @@ def read_predictions(
     lesion_ids = _text(table, "lesion_id") if "lesion_id" in table.frame else image_ids
     parts = _text(table, "part") if "part" in table.frame else np.full(len(table.frame), "test")
     folds, seeds = (_integers(table, column) for column in ("fold", "seed"))
-    targets = _indices(table, classes)
+    targets = _indices(table, [""] if outside else classes)
     probabilities = _scores(table, classes)
     if not scores:
         _refuse_other_sums(table, probabilities, classes)
@@ -63,7 +66,13 @@ def read_predictions(
         table.refuse_repeats(keys, _AVERAGE, " in its part" if "part" in table.frame else "")
 
     everything = Predictions(
-        tuple(classes), image_ids, lesion_ids, _joined(lesion_ids, groups), parts, targets, probabilities
+        tuple(classes),
+        image_ids,
+        lesion_ids,
+        _joined(lesion_ids, groups),
+        parts,
+        np.full_like(targets, OUTSIDE) if outside else targets,
+        probabilities,
     )
     return [
         replace(everything.take((folds == fold) & (seeds == seed)), fold=int(fold), seed=int(seed))

@@ -95,6 +95,9 @@ class Keys:
     external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(
         "Further data sets, folders or names, which every cell predicts, as external tests."
     )
+    reject: bool = Key(DATA, "", False, keeps=ANY).says(
+        "Measure on external tests how well low confidence rejects images of classes that the task does not have."
+    )
     groups: Place | None = Key(DATA, "FILE", None).says(
         "A CSV file of confirmed pairs (image_a, image_b) that show one lesion: they are never parted."
     )

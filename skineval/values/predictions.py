@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.values.task import BINARY
+from skineval.values.task import BINARY, OUTSIDE
 
 COLUMNS = ("image_id", "lesion_id", "fold", "seed", "part", "target")
 #: How far from 1 the probabilities of an image may sum, whatever their rounding explains; see `sum_tolerance`.
@@ -27,7 +27,8 @@ class Predictions:
     `image_ids`, `lesion_ids`, `groups` and `parts` are (N,) text, `targets` (N,) int64 indices into `classes`, and
     `probabilities` (N, C) float64 with one column a class, in the order of `classes`. `groups` is the unit that is
     resampled: the lesion, or several lesions known to be one. An image has several rows only where copies were dealt
-    out. Raises ValueError where the lengths disagree.
+    out. Of images of no class, whose target is `OUTSIDE`, nothing but their rejection can be measured. Raises
+    ValueError where the lengths disagree.
     """
 
     classes: tuple[str, ...]
@@ -93,18 +94,18 @@ class Predictions:
     def with_classes(self, classes: tuple[str, ...]) -> Predictions:
         """The same predictions with the same classes in this order."""
         order = [self.classes.index(name) for name in classes]
-        targets = np.argsort(order)[self.targets]
+        targets = np.append(np.argsort(order), OUTSIDE)[self.targets]  # which is -1, the last
         return replace(self, classes=classes, targets=targets, probabilities=self.probabilities[:, order])
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows of predictions.csv: `COLUMNS`, then one column a class in order; the target by its name."""
+        """The rows of predictions.csv: `COLUMNS`, then one column a class in order; targets by name, or empty."""
         columns = {
             "image_id": self.image_ids,
             "lesion_id": self.lesion_ids,
             "fold": self.fold,
             "seed": self.seed,
             "part": self.parts,
-            "target": np.array(self.classes)[self.targets],
+            "target": np.array([*self.classes, ""])[self.targets],  # of `OUTSIDE` the last
         }
         return pd.DataFrame(columns).join(pd.DataFrame(self.probabilities, columns=list(self.classes)))
 

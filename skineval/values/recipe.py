@@ -51,6 +51,11 @@ class Recipe(BaseModel, Keys, frozen=True):
                 "ensemble is over folds and there is no external: in the bench itself each fold tests other images, "
                 "which no two folds predict; name external data"
             )
+        if self.reject and not self.external:
+            raise ValueError(
+                "reject is true and there is no external: every image of the bench itself is of a class of the task; "
+                "name external data"
+            )
         return self
 
     def to_toml(self) -> str:

@@ -67,6 +67,9 @@ class EnsembleResult:
         return system_name(self.model, self.imbalance)
 
 
+OTHER_CLASS = "a class that the task does not have"  #: why an image is left out of an external test
+
+
 @dataclass(frozen=True)
 class ExternalData:
     """What an external test is made of: about.json, in its order."""
@@ -90,6 +93,11 @@ class ExternalData:
     def unit(self) -> Unit:
         """What its images are grouped by."""
         return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
+
+    @property
+    def outside_images(self) -> int:
+        """How many of its images are unknown to the bench and of classes that the task does not have."""
+        return self.excluded.get(OTHER_CLASS, 0)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,6 +129,13 @@ class ExternalTest(Measured):
     name: str
     about: ExternalData = field(repr=False)
     predictions: Mapping[str, Predictions] = field(repr=False)  #: run id -> predictions, part "external"
+    #: the same for its images of classes that the task does not have, part "outside", where these are to be rejected
+    outside: Mapping[str, Predictions] | None = field(default=None, repr=False)
+
+    @property
+    def made(self) -> tuple[Mapping[str, Predictions], ...]:
+        """What every cell is to predict, run id -> predictions."""
+        return self.predictions, *([] if self.outside is None else [self.outside])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -162,6 +177,6 @@ class BenchResult(Measured):
             cell.run_id
             for cell in self.finished
             if set(self.recipe.explainers) <= set(cell.explanations)
-            and all(cell.run_id in external.predictions for external in self.externals)
+            and all(cell.run_id in made for external in self.externals for made in external.made)
         }
         return tuple(run_id for run_id in self.cells["run_id"] if run_id not in whole)

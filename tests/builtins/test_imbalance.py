@@ -13,7 +13,7 @@ from skineval.base.errors import CellError
 from skineval.builtins.imbalance import balanced_draws, class_weights, smote
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
-from skineval.measure.names import METRICS
+from skineval.measure.names import METRICS, OF_REJECTION
 
 
 def counts(most=5):
@@ -83,7 +83,7 @@ def _distance_to_segment(point, a, b):
 
 def test_metrics_are_those_of_the_measure_floor():
     shelf = load_catalog(load_plugins([])).metrics
-    assert list(shelf.entries) == [metric.name for metric in METRICS]
+    assert list(shelf.entries) == [metric.name for metric in (*METRICS, *OF_REJECTION)]
     targets = np.array([0, 1, 1, 2])
     probabilities = np.eye(3)[[0, 1, 2, 2]] * 0.8 + 0.2 / 3
     weights = np.ones((1, 4))

@@ -9,12 +9,12 @@ import typer
 
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
-from skineval.values.keys import DATA, HELP, KEYS, PARTS
+from skineval.values.keys import ANY, DATA, HELP, KEYS, PARTS
 
 EXAMPLE = "Example: skineval data split DIR --folds 5 --out split.csv"
 
 
-@takes_keys(name for name, key in KEYS.items() if key.panel in (DATA, PARTS) and name not in ("data", "external"))
+@takes_keys(name for name, key in KEYS.items() if key.panel in (DATA, PARTS) and key.keeps != ANY and name != "data")
 def split(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|NAME")],
     *,

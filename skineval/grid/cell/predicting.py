@@ -13,8 +13,9 @@ from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages
 from skineval.train.predict import predict_probabilities, put_on_device
 from skineval.values.predictions import Predictions
+from skineval.values.task import OUTSIDE
 
-EXTERNAL = "external"  #: the part of the images of external tests
+EXTERNAL, OF_NO_CLASS = "external", "outside"  #: the parts of the images of external tests
 
 
 def predict(cell: Cell, network: nn.Module, images: LabelledImages) -> Predictions:
@@ -25,16 +26,19 @@ def predict(cell: Cell, network: nn.Module, images: LabelledImages) -> Predictio
 
 
 def predict_external(cell: Cell, network: nn.Module, external: ExternalImages) -> Predictions:
-    """Predictions for an external test."""
+    """Predictions for an external test, or for its images of no class."""
     staged = replace(cell.stage, images=put_on_device(external.images.store, cell.stage.device))
-    names = np.full(len(external.rows), EXTERNAL)
+    names = np.where(external.images.targets[external.rows] == OUTSIDE, OF_NO_CLASS, EXTERNAL)
     return _predicted(replace(cell, stage=staged), network, external.images, external.rows, names)
 
 
 def _predicted(
     cell: Cell, network: nn.Module, images: LabelledImages, rows: NDArray[np.int64], parts: NDArray[np.str_]
 ) -> Predictions:
-    copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
+    probabilities = np.empty((0, len(cell.spec.classes)))  # of no image: not every network takes a batch of none
+    if len(rows):
+        copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
+        probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
     return Predictions(
         classes=cell.spec.classes,
         image_ids=images.image_ids[rows],
@@ -42,7 +46,7 @@ def _predicted(
         groups=images.lesion_ids[rows],
         parts=parts,
         targets=images.targets[rows],
-        probabilities=predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied],
+        probabilities=probabilities,
         fold=cell.spec.fold,
         seed=cell.spec.seed,
     )

@@ -86,8 +86,9 @@ class _Album:
 
 def comparisons(bench: BenchResult) -> list[Table]:
     """The main tables: that of the internal test, then one for each external test."""
-    externals = (standings.comparison(external(bench, test)) for test in bench.externals)
-    return [_comparison(bench, internal(bench)), *externals]
+    boards = [external(bench, test) for test in bench.externals]
+    externals = [table for board in boards for table in (standings.comparison(board), standings.rejection(board))]
+    return [_comparison(bench, internal(bench)), *filter(None, externals)]
 
 
 def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
@@ -101,11 +102,13 @@ def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
         for cell in bench.finished:
             if cell.run_id not in test.predictions:
                 yield _lacking(cell, f"predictions for {test.name}")
+            elif test.outside is not None and cell.run_id not in test.outside:
+                yield _lacking(cell, f"predictions for the images of {test.name} that are of no class")
         about = test.about
         sample = formatting.sample(about.tested_images, about.tested_lesions, about.unit)
         yield Paragraph(
             f"{test.name} ({formatting.plain(about.data)}): {sample}, on which nothing was trained or chosen. "
-            f"{described(about)}"
+            f"{described(about, reject=bench.recipe.reject)}"
         )
         yield from _external(board, external(bench, test))
 
@@ -121,6 +124,9 @@ def _external(board: Leaderboard, there: Leaderboard) -> Iterator[Block]:
             f"{outside} on this external test."
         )
     yield standings.comparison(there)
+    rejection = standings.rejection(there)
+    if rejection:
+        yield rejection
     if there.ensembles:
         yield _titled(name, standings.ensembles(there))
     for place, system in enumerate(there.systems):

@@ -55,15 +55,29 @@ OF_RULES = (
 )
 
 
-def of_interval(unit: Unit, replicates: int | None = None) -> str:
+def of_interval(unit: Unit, replicates: int | None = None, within: str = "class") -> str:
     """What is resampled for an interval, and what is made of it."""
     what = "images" if unit == "image" else f"{unit}s, with all of their images,"
     times = f" ({formatting.count(replicates)} replicates)" if replicates else ""
     doubt = "" if unit != "image" else "; which of them show one lesion is not known, so intervals may be too narrow"
     return (
-        f"Brackets: 95 % interval; {what} are resampled within their class and fold{times}. Shares (accuracy, recalls, "
-        f"areas under curves and their means) have Wilson intervals, all else percentile intervals{doubt}."
+        f"Brackets: 95 % interval; {what} are resampled within their {within} and fold{times}. Shares (accuracy, "
+        f"recalls, areas under curves and their means) have Wilson intervals, all else percentile intervals{doubt}."
     )
+
+
+def of_rejection(board: Leaderboard) -> list[str]:
+    """What images of no class are rejected by, and how many there are."""
+    both = board.figures("reject_auroc").values()
+    images = f"{_span(one.n_images for one in both)} images"
+    groups = f" of {_span(one.n_lesions for one in both)} {board.unit}s" if board.unit != "image" else ""
+    return [
+        f"{images}{groups}: those of the test, and those of classes that the task does not have.",
+        "Confidence is the largest probability of an image; what has less than a threshold is rejected.",
+        "FPR at 95 % TPR: at the highest threshold that keeps 95 % of the images of the classes, of these very images.",
+        "Chance has an AUROC of .5 and keeps 95 %; baselines say the same of every image, and keep all.",
+        of_interval(board.unit, board.replicates, "side"),
+    ]
 
 
 def of_test(unit: Unit) -> str:

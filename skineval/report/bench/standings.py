@@ -58,7 +58,16 @@ _PER_CLASS = (
     _Metric("specificity", "Specificity", "share of the other classes that is not taken for the class", 3),
     _Metric("auc", "AUC", "area under the ROC curve, the class against the rest", 1),
 )
-_PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS))}
+_REJECTION = (
+    _Metric("reject_auroc", "AUROC", "share of pairs of an image of the classes and one of none where it is the surer"),
+    _Metric(
+        "reject_fpr95",
+        "FPR at 95 % TPR",
+        "share of the images of no class that is kept where 95 % of those of the classes are, lower is better",
+        1,
+    ),
+)
+_PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS, *_REJECTION))}
 
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
@@ -134,6 +143,16 @@ def further(board: Leaderboard) -> Table | None:
     others = [_Metric(name, name, priority=4) for name in names if name not in _PLACED]
     metrics = [*(metric for metric in _FURTHER if metric.name in names), *others]
     return _of_metrics("Further metrics", board, metrics) if metrics else None
+
+
+def rejection(board: Leaderboard) -> Table | None:
+    """How well low confidence tells images of no class of the task from others; None where that was not measured."""
+    there = {one.metric for one in board.scores}
+    if not there & {metric.name for metric in _REJECTION}:
+        return None
+    columns = [(metric.column, board.everyone(metric.name)) for metric in _REJECTION]
+    title = f"External test {formatting.plain(board.external)}: rejection"
+    return _by_system(title, board, columns, notes.of_rejection(board), "", {})
 
 
 def per_class(board: Leaderboard, system: str) -> Table:
