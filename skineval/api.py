@@ -6,11 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.grid.events import Report, Warned, ignore_event
+
+#: A folder or file of a data set, its name, or several of them.
+Places: TypeAlias = "str | Path | Sequence[str | Path]"
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,62 +127,72 @@ def evaluate(
     return found.results
 
 
-def inventory(data: str | Path, progress: Callable[[int, int], None] | None = None) -> Inventory:
+def inventory(data: Places, progress: Callable[[int, int], None] | None = None, **keys: object) -> Inventory:
     """What the data set `data` holds: layout, licence, images and lesions of each class, gaps, sizes, baselines.
 
-    `data` is a folder, a file or a name, as for `bench`. `progress(done, total)` is called with numbers of images whose
-    headers were read. Raises DataError for data that is not what it should be.
+    `data` is a folder, a file or a name, as for `bench`, or several of them, and `keys` the recipe keys that say how it
+    is read: `columns`, `table`, `quarantine`. `progress(done, total)` is called with numbers of images whose headers
+    were read. Raises DataError for data that is not what it should be.
     """
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
-    from skineval.grid.sources import load_table
 
-    table, _ = load_table(str(data), load_catalog())
+    table = load_images(data, keys)
     return count(table, read_headers(table.images, len(table), progress))
 
 
-def split(data: str | Path, **keys: object) -> tuple[LesionTable, Split]:
+def load_images(data: Places, keys: Mapping[str, object]) -> LesionTable:
+    """The lesion table of `data`, as it is labelled; `keys` are the recipe keys that say how it is read."""
+    from skineval.grid.sources import load_data
+    from skineval.values.recipe import make_recipe
+    from skineval.values.task import LABELS
+
+    # A recipe is one of models; no image depends on which.
+    return load_data(make_recipe({**keys, "models": "*", "data": data, "task": LABELS}), load_catalog()).table
+
+
+def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
     """The parts that a bench of `data` would have, and the lesion table that they were made of.
 
-    `keys` are the recipe keys that say how: `protocol`, `folds`, `repeats`, `split_seed`, `split`, `groups`,
-    `quarantine`, `limit`. Raises DataError for data that is not what it should be and for a split that leaks.
+    `keys` are the recipe keys that say how: `protocol`, `folds`, `repeats`, `split_seed`, `split`, `group_by`,
+    `groups`, `quarantine`, `limit`, `columns`, `table`, `task`. Raises DataError for data that is not what it should
+    be and for a split that leaks.
     """
     from skineval.grid.prepare import make_split
     from skineval.grid.sources import read_data
     from skineval.values.recipe import make_recipe
 
     # A recipe is one of models; no part depends on which.
-    recipe = make_recipe({**keys, "models": "*", "data": str(data)})
+    recipe = make_recipe({**keys, "models": "*", "data": data})
     found = read_data(recipe, load_catalog())
     return found.table, make_split(recipe, found)
 
 
 def audit(
-    data: str | Path,
+    data: Places,
     *,
     test: float = 0.2,
     seed: int = 0,
     draws: int = 50,
     pairs: int = 100,
-    groups: str | Path | None = None,
-    quarantine: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    **keys: object,
 ) -> Audited:
     """What leaks from a data set when it is split without regard to lesions, and which of its images are doubled.
 
     `data` is a data set as for `bench`, or the folder of a bench, whose own split is then audited too. `pairs` is how
-    many pairs of similar images are listed. `progress(done, total)` is called with steps of work.
+    many pairs of similar images are listed, and `keys` the recipe keys that say how data is read: `columns`, `table`,
+    `groups`, `quarantine`. `progress(done, total)` is called with steps of work.
     Raises DataError for data that is not what it should be, UsageError for settings out of range.
     """
     from skineval.data.quality.audit import Settings
     from skineval.grid.audit import run_audit
 
     return run_audit(
-        str(data),
+        data,
         load_catalog(),
         Settings(test, seed, draws, pairs),
-        groups=None if groups is None else str(groups),
-        quarantine=None if quarantine is None else str(quarantine),
+        keys,
         progress=progress,
     )
 

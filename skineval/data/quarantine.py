@@ -10,15 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, first_few
 from skineval.base.files import write_new
 from skineval.data import tables
-from skineval.data.findings import Finding, refuse_any
+from skineval.data.findings import Finding
 from skineval.data.spellings import image_id
 from skineval.values.lesion_table import LesionTable
 
 COLUMNS = ("image_id", "reason")
 KEYWORD = "quarantined"  #: by which a loader takes the ids that it is to pass over
+
+
+class QuarantineError(DataError):
+    """Ids in quarantine that a data set does not hold."""
+
+    def __init__(self, message: str, hint: str, ids: Iterable[str]) -> None:
+        super().__init__(message, hint)
+        self.ids = frozenset(ids)
+
 
 _AGAIN = "Make the list again with: skineval data check DIR --quarantine FILE"
 
@@ -85,6 +94,10 @@ def load_leaving_out(load: Callable[..., LesionTable], path: Path | None, ids: f
 
 
 def require_known(ids: Iterable[str], known: Iterable[str], name: str) -> None:
-    """Raise DataError for ids in quarantine that are not among the known ones of the data set called `name`."""
-    hint = "The list may be that of another data set: make it again with skineval data check --quarantine."
-    refuse_any(sorted(set(ids) - set(known)), f"images in quarantine are not in {name}", hint)
+    """Raise QuarantineError for ids in quarantine that are not among the known ones of the data set called `name`."""
+    if strange := sorted(set(ids) - set(known)):
+        raise QuarantineError(
+            f"{len(strange)} images in quarantine are not in {name}: {first_few(strange)}.",
+            "The list may be that of another data set: make it again with skineval data check --quarantine.",
+            strange,
+        )

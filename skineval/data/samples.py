@@ -24,6 +24,7 @@ class Units:
     names: tuple[str, ...]
     of: NDArray[np.int64]  #: (n,) the unit of each image
     counts: NDArray[np.int64]  #: (u, C) images of each unit, by diagnosis code
+    sources: NDArray[np.int64]  #: (u,) the data set of each unit, where several are one, as a code
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -43,12 +44,17 @@ class Units:
         return rarest
 
 
-def make_units(names: Sequence[str], diagnoses: NDArray[np.int64]) -> Units:
-    """Collect images into units by the name given for each, (n,) str, with its diagnosis code, (n,)."""
+def make_units(names: Sequence[str], diagnoses: NDArray[np.int64], sources: NDArray[np.int64]) -> Units:
+    """Collect images into units by the name given for each, (n,) str, with the codes of diagnosis and source, (n,).
+
+    The source of a unit is the last in which it has images.
+    """
     unique, of = np.unique(np.asarray(names, dtype=str), return_inverse=True)
     counts = np.zeros((len(unique), diagnoses.max(initial=0) + 1), dtype=np.int64)
     np.add.at(counts, (of, diagnoses), 1)
-    return Units(tuple(unique.tolist()), of.astype(np.int64), counts)
+    last = np.zeros(len(unique), dtype=np.int64)
+    np.maximum.at(last, of, sources)
+    return Units(tuple(unique.tolist()), of.astype(np.int64), counts, last)
 
 
 def draw(seed: int, purpose: str, name: str) -> bytes:
@@ -70,7 +76,7 @@ def sample(table: LesionTable, limit: int, seed: int) -> LesionTable:
         raise UsageError(f"A sample of {limit} images is none.", "Give a limit of 1 or more.")
     if limit >= len(table):
         return table
-    units = make_units(table.frame["group"].tolist(), table.codes)
+    units = make_units(table.frame["group"].tolist(), table.codes, table.source_codes)
     order = sorted(range(len(units.names)), key=lambda unit: draw(seed, "sample", units.names[unit]))
     by_class = [[unit for unit in order if units.classes[unit] == code] for code in range(len(table.labels))]
     present = [members for members in by_class if members]

@@ -30,10 +30,13 @@ LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
 _KEYS = ("classes", "malignant", "sought")
 
 
-def find_task(name: str, table: LesionTable) -> Task:
-    """The task called `name`, or in the file `name`, for the images of `table`. Raises UsageError for what is none."""
+def find_task(name: str, labels: Iterable[str], malignancy: Mapping[str, str]) -> Task:
+    """The task called `name`, or in the file `name`, for data with these labels, and with what it says of malignancy.
+
+    Raises UsageError for what is none.
+    """
     if name == LABELS:
-        return as_labelled(table.labels, table.malignancy)
+        return as_labelled(labels, malignancy)
     path = Path(name).expanduser()
     if name in SHIPPED or path.suffix != ".toml":
         return shipped_task(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,33 +44,31 @@ class Audited:
 
 
 def run_audit(
-    data: str,
+    data: str | Path | Sequence[str | Path],
     catalog: Catalog,
     settings: Settings,
+    keys: Mapping[str, object],
     *,
-    groups: str | None = None,
-    quarantine: str | None = None,
     progress: Progress | None = None,
 ) -> Audited:
     """Audit the data set called `data` or lying there, or the bench in the folder `data`.
 
-    `groups` and `quarantine` name the files that a recipe names by these keys. A bench has its own quarantine and takes
-    no other; `groups` joins lesions that its split knew nothing of. `progress(done, total)` is called with steps of
+    `keys` are those of a recipe that say how data is read. A bench has its own and takes none but `groups`, which joins
+    lesions that its split knew nothing of. `progress(done, total)` is called with steps of
     work. Raises DataError for data or a bench that is damaged, UsageError for settings that cannot be.
     """
-    folder = BenchFolder(Path(data).expanduser())
-    if folder.recipe.is_file() and folder.split.is_file():
-        if quarantine is not None:
+    folder = BenchFolder(Path(data).expanduser()) if isinstance(data, str | Path) else None
+    if folder is not None and folder.recipe.is_file() and folder.split.is_file():
+        others = [key for key in keys if key != "groups"]
+        if others:
             raise UsageError(
-                f"--quarantine is {quarantine}, and {data} is a bench.",
-                "Leave it out: the bench names its own quarantine.",
+                f"--{others[0]} is {keys[others[0]]}, and {data} is a bench.",
+                f"Leave it out: the bench names its own {others[0]}.",
             )
-        subject = read_benched(folder, catalog, groups)
+        subject = read_benched(folder, catalog, keys.get("groups"))
     else:
         # A recipe is one of models; no image depends on which.
-        keys = {"groups": groups, "quarantine": quarantine}
-        given = {key: value for key, value in keys.items() if value}
-        recipe = make_recipe({**given, "models": "*", "data": data, "task": LABELS})
+        recipe = make_recipe({"group_by": "lesion", **keys, "models": "*", "data": data, "task": LABELS})
         subject = Subject(read_data(recipe, catalog).table)
     found = audit(
         subject.table,
@@ -82,7 +81,7 @@ def run_audit(
     return Audited(subject, found)
 
 
-def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = None) -> Subject:
+def read_benched(folder: BenchFolder, catalog: Catalog, groups: object = None) -> Subject:
     """The data and the split of a bench; `groups` names a file of confirmed pairs that are joined after it was made.
 
     Raises DataError where its files are damaged, or where its split is not one of its data.
@@ -101,5 +100,5 @@ def read_benched(folder: BenchFolder, catalog: Catalog, groups: str | None = Non
         data_now=table.fingerprint,
     )
     if groups is not None:
-        table = regroup(table, read_pairs(Path(groups).expanduser()))
+        table = regroup(table, read_pairs(Path(str(groups)).expanduser()))
     return Subject(table, split, claims, environment.stamps, folder.path)

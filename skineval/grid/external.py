@@ -6,9 +6,8 @@ own: `outside_of(name)` is its name, where `name` is that of the test.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.values.lesion_table import PATIENT, LesionTable
@@ -58,19 +57,6 @@ def key_of(name: str, fingerprint: str) -> str:
 def outside_of(name: str) -> str:
     """What the images outside of the task are called, of the external test `name`; no test is called so."""
     return name + SUFFIX
-
-
-def unique_names(sources: Sequence[str]) -> list[str]:
-    """A folder name for each source, from the last part of its path. Raises UsageError where a source is repeated."""
-    repeated = [source for source, times in Counter(sources).items() if times > 1]
-    if repeated:
-        raise UsageError(f"--external names {repeated[0]} twice.", "Name each data set once.")
-    names: list[str] = []
-    for source in sources:
-        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "external"
-        further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
-        names.append(next(name for name in (base, *further) if name not in names and not name.endswith(SUFFIX)))
-    return names
 
 
 def overlaps(

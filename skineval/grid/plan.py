@@ -76,7 +76,7 @@ def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
     name = "+".join(dict.fromkeys(str(cell.model) for cell in cells))
     readable = "".join(c if c.isalnum() or c in "+_." else "-" for c in name)[:40]
     digest = hashlib.sha256("\n".join(sorted(cell.run_id for cell in cells)).encode()).hexdigest()[:8]
-    source = recipe.data.rstrip("/").rpartition("/")[2].partition(":")[0]
+    source = "+".join(place.rstrip("/").rpartition("/")[2].partition(":")[0] for place in recipe.data)
     readable_source = "".join(c if c.isalnum() else "-" for c in source)[:24] or "data"
     return f"{readable_source}-{readable}-{digest}"
 

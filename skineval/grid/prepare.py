@@ -13,17 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
-from skineval.base.terms import GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
-from skineval.data.groups import grouped
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
 from skineval.data.splits.split import Parts, Split
 from skineval.grid.ensembles import check_members
-from skineval.grid.external import External, unique_names
+from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
-from skineval.grid.sources import Data, absolute, load_table, read_data
+from skineval.grid.sources import Data, absolute, load_external, read_data
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
@@ -91,7 +89,11 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     table, task = data.table, data.task
     parts = make_split(recipe, data)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
-    externals, sources = _externals(recipe, catalog, task)
+    loaded = load_external(recipe, catalog)
+    externals = tuple(
+        External(name, table, task.widened(table.malignancy).targets(table.frame["dx"]), recipe.reject)
+        for name, table, _ in loaded
+    )
     weights = resolve_weights(recipe.weights, architectures)
     _check_frozen(recipe, weights, architectures)
     if weights.path is not None:
@@ -114,9 +116,9 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "imbalance": tuple(str(selection) for selection in catalog.imbalance.select(recipe.imbalance)),
             "explainers": tuple(str(selection) for selection in explainers),
             "seeds": tuple(dict.fromkeys(recipe.seeds)),
-            "data": data.source,
+            "data": data.sources,
             "task": absolute(recipe.task) if not task.shipped else recipe.task,
-            "external": sources,
+            "external": tuple(source for _, _, source in loaded),
             "split": recipe.split if recipe.split == OFFICIAL else absolute(recipe.split),
             "quarantine": absolute(recipe.quarantine),
             "table": absolute(recipe.table),
@@ -209,19 +211,6 @@ def make_split(recipe: Recipe, data: Data) -> Split:
             "Leave --folds out: the split says how many there are.",
         )
     return made
-
-
-def _externals(recipe: Recipe, catalog: Catalog, task: Task) -> tuple[tuple[External, ...], tuple[str, ...]]:
-    """The external data sets, and the texts that name them from anywhere."""
-    loaded = [load_table(source, catalog) for source in recipe.external]
-    sources = tuple(source for _, source in loaded)
-    names = unique_names(sources)
-    by: GroupBy = "lesion" if recipe.group_by == "lesion" else "auto"  # patients may be known here and not there
-    tables = [grouped(table, by) for table, _ in loaded]
-    return tuple(
-        External(name, table, task.targets(table.frame["dx"]), recipe.reject)
-        for name, table in zip(names, tables, strict=True)
-    ), sources
 
 
 def environment(prepared: Prepared) -> Environment:

@@ -20,7 +20,7 @@ from skineval.grid.ensembles import FOLDS, ensembles
 from skineval.grid.external import key_of, outside_of
 from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_environment, read_external
 from skineval.grid.tables import read_cell_predictions, read_frame
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import SOURCE, LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
@@ -43,7 +43,7 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     """Everything of a bench but its measures."""
     recipe = read_own_recipe(folder)
     environment = read_environment(folder)
-    split = read_frame(folder.split, ("image_id", "lesion_id", "group", "part"))
+    split = read_frame(folder.split, ("image_id", "lesion_id", "group", "part"), perhaps=(SOURCE,))
     if fingerprint(split, environment.split.protocol) != environment.split.fingerprint:
         raise DataError(f"{folder.split} is not as the bench wrote it.", RESTORE)
     cells = read_cells_table(folder)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import DataError, UsageError, hint_for
+from skineval.base.terms import GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
 from skineval.data.groups import grouped, read_pairs, regroup
@@ -16,6 +19,7 @@ from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
 from skineval.data.tasks import find_task, told_apart
+from skineval.data.union import labels_of, malignancy_of, union
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.task import Task
@@ -29,7 +33,7 @@ class Data:
 
     table: LesionTable
     task: Task  #: what is told apart: each of its classes has images, and each image a class
-    source: str  #: the text that names the whole of it from anywhere
+    sources: tuple[str, ...]  #: the texts that name the whole of it from anywhere
 
 
 def read_data(recipe: Recipe, catalog: Catalog) -> Data:
@@ -38,28 +42,89 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     Images in quarantine are left out first, then those that the task has no class for; patients and confirmed pairs are
     joined, and a sample is drawn.
     """
-    left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
-    if recipe.columns:
-        table, source = _load_own(recipe, left_out)
-    else:
-        table, source = load_table(recipe.data, catalog, left_out)
-    table, task = told_apart(table, find_task(recipe.task, table), strict=recipe.strict_classes)
+    whole = load_data(recipe, catalog)
+    table, task = told_apart(whole.table, whole.task, strict=recipe.strict_classes)
     table = grouped(table, recipe.group_by)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
-    return Data(table, task, source)
+    return Data(table, task, whole.sources)
 
 
-def _load_own(recipe: Recipe, left_out: Mapping[str, str]) -> tuple[LesionTable, str]:
-    """The data set in the folder of a recipe that says what the columns of a table hold."""
-    path = _path(recipe.data)
+def load_data(recipe: Recipe, catalog: Catalog) -> Data:
+    """All images of the data sets of a recipe, as one, without those in quarantine; the task is as it was asked for."""
+    left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
+    own = _own(recipe)
+    loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.data]
+    tables, sources = [table for table, _, _ in loaded], tuple(source for _, source, _ in loaded)
+    strange = frozenset(left_out).intersection(*(ids for _, _, ids in loaded))
+    quarantine.require_known(strange, (), " nor in ".join(table.name for table in tables))
+    names = unique_names(sources, "--data")
+    task = find_task(recipe.task, labels_of(tables), malignancy_of(tables))
+    return Data(union(tables, names, task), task, sources)
+
+
+def load_external(recipe: Recipe, catalog: Catalog) -> list[tuple[str, LesionTable, str]]:
+    """The external data sets of a recipe: a name for each, its table, and the text that names it from anywhere."""
+    own = _own(recipe)
+    loaded = [_load(place, place in own, recipe, catalog) for place in recipe.external]
+    names = unique_names([source for _, source, _ in loaded], "--external")
+    by: GroupBy = "lesion" if recipe.group_by == "lesion" else "auto"  # patients may be known here and not there
+    return [(name, grouped(table, by), source) for name, (table, source, _) in zip(names, loaded, strict=True)]
+
+
+def _load(
+    place: str, own: bool, recipe: Recipe, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
+) -> tuple[LesionTable, str, frozenset[str]]:
+    """One data set of a recipe, with the text that names it from anywhere and the ids in quarantine that it lacks."""
+    load = partial(_load_own, recipe=recipe) if own else partial(load_table, catalog=catalog)
+    try:
+        return *load(place, left_out=left_out), frozenset()
+    except quarantine.QuarantineError as error:
+        if len(recipe.data) == 1:
+            raise
+        rest = {id_: reason for id_, reason in left_out.items() if id_ not in error.ids}
+        return *load(place, left_out=rest), error.ids
+
+
+def _own(recipe: Recipe) -> frozenset[str]:
+    """The places in which a table has the columns of a recipe; where none has, whoever reads the first says so."""
+    if not recipe.columns:
+        return frozenset()
+    if recipe.table:
+        if len(recipe.data) > 1:
+            raise UsageError(
+                f"--table is {recipe.table}, and --data names {len(recipe.data)} data sets.",
+                "Put each table into the folder of its images.",
+            )
+        return frozenset(recipe.data)
+    columns = own_table.parse_columns(recipe.columns)
+    places = (*recipe.data, *recipe.external)
+    return frozenset(place for place in places if own_table.fits(_path(place), columns)) or frozenset(recipe.data[:1])
+
+
+def _load_own(place: str, recipe: Recipe, left_out: Mapping[str, str]) -> tuple[LesionTable, str]:
+    """The data set in a folder of which a recipe says what the columns of a table hold."""
+    path = _path(place)
     if not path.is_dir() and path.suffix.lower() != ".zip":
-        raise DataError(f"There is no folder {recipe.data} ({path.absolute()}).", "Give the folder of the images.")
+        raise DataError(f"There is no folder {place} ({path.absolute()}).", "Give the folder of the images.")
     table = _path(recipe.table) if recipe.table else None
     load = partial(own_table.load, columns=own_table.parse_columns(recipe.columns), table=table)
     return quarantine.load_without(load, path, left_out), str(path.resolve())
+
+
+def unique_names(sources: Sequence[str], key: str) -> list[str]:
+    """A folder name for each source, from the last part of its path. Raises UsageError where a source is repeated."""
+    repeated = [source for source, times in Counter(sources).items() if times > 1]
+    if repeated:
+        raise UsageError(f"{key} names {repeated[0]} twice.", "Name each data set once.")
+    names: list[str] = []
+    for source in sources:
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "data"
+        further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
+        names.append(next(name for name in (base, *further) if name not in names))
+    return names
 
 
 def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHING) -> tuple[LesionTable, str]:

@@ -25,8 +25,10 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     atomic_write(path, csv_text(frame))
 
 
-def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file: the columns `text`, which must be there, as written; others as numbers, NaN where empty.
+def read_frame(path: Path, text: Sequence[str] = (), perhaps: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV file: the columns `text`, which must be there, and `perhaps`, which may, as written.
+
+    Others are numbers, NaN where empty.
 
     Raises DataError naming a file that is missing, damaged, or holds words where numbers are expected.
     """
@@ -36,7 +38,8 @@ def read_frame(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
         if lacking := [column for column in text if column not in frame]:
             raise ValueError(f"it lacks the columns {', '.join(lacking)}")
         known = frame.where(frame != "", None)
-        return frame.assign(**{name: pd.to_numeric(known[name]) for name in frame.columns if name not in text})
+        numbers = [name for name in frame.columns if name not in (*text, *perhaps)]
+        return frame.assign(**{name: pd.to_numeric(known[name]) for name in numbers})
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.", RESTORE) from error
 

@@ -29,6 +29,7 @@ from skineval.values.kinds import (
     Number,
     Part,
     Place,
+    Places,
     Rate,
     Seeds,
     Several,
@@ -86,10 +87,13 @@ class Keys:
     explainers: Names = Key(COMPARED, "NAMES", ("gradcam",), keeps=ANY).says(
         "Explainers, comma-separated; empty for none."
     )
-    data: Place = Key(DATA, "FOLDER|NAME").says("A folder with images and metadata, or the name of a data set.")
+    data: Places = Key(DATA, "FOLDER|NAME").says(
+        "A folder with images and metadata, or the name of a data set; several, comma-separated, are one data set, in "
+        "which every picture counts once."
+    )
     columns: Names = Key(DATA, "ROLE=COLUMN", ()).says(
         "What the columns of a table of one's own hold, comma-separated: image=file,label=diagnosis, and perhaps "
-        "lesion, patient, age, sex, localization, source, part; for data that is laid out like no data set."
+        "lesion, patient, age, sex, localization, source, part; for folders in which a table has these columns."
     )
     table: Place | None = Key(DATA, "FILE", None).says("That table; by default it lies in the folder of --data.")
     external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from skineval.values.augmentations import canonical
@@ -47,6 +48,13 @@ def _sequence(value: object) -> object:
     return value
 
 
+def _places(value: object) -> object:
+    """As `_sequence`; a text with commas is one place where that is there."""
+    if isinstance(value, str) and Path(value).expanduser().exists():
+        return (value,)
+    return _sequence(value)
+
+
 def _set(value: object) -> object:
     """In one order, each once: what is averaged has none."""
     names = _sequence(value)
@@ -74,5 +82,6 @@ DeviceName: TypeAlias = Annotated[str, Held(pattern=r"^(auto|cpu|mps|cuda(:\d+)?
 Augment: TypeAlias = Annotated[str, Held(_augment)]
 Names: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence)]
 Several: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence, min_length=1)]
+Places: TypeAlias = Annotated[tuple[Text, ...], Held(_places, min_length=1)]
 Seeds: TypeAlias = Annotated[tuple[Number, ...], Held(_sequence, min_length=1)]
 Averaged: TypeAlias = Annotated[tuple[Literal["seeds", "models", "folds"], ...], Held(_set)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from skineval.base.terms import Fit, Unit, unit_of
 
 COLUMNS = ("image_id", "lesion_id", "dx", "dx_type", "age", "sex", "localization", "dataset", "group")
 PATIENT = "patient_id"  #: a further column, where the data names patients
+SOURCE = "source"  #: a further column, where several data sets are one: which of them an image is from
 
 
 class Images(Protocol):
@@ -53,11 +54,56 @@ class Subset:
     images: Images
     rows: tuple[int, ...]
 
+    def at(self, row: int) -> tuple[Images, int]:
+        """The images that one of these is from, and its row there."""
+        return self.images, self.rows[row]
+
     def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
         return self.images.pixels([self.rows[row] for row in rows], size, **fit_keyword(self.images.pixels, fit))
 
     def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
         return self.images.masks([self.rows[row] for row in rows], size, **fit_keyword(self.images.masks, fit))
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The images of several tables, in any order."""
+
+    parts: tuple[Images, ...]
+    places: tuple[tuple[int, int], ...]  #: of each image, which of the parts it is from, and its row there
+
+    def at(self, row: int) -> tuple[Images, int]:
+        """The images that one of these is from, and its row there."""
+        part, place = self.places[row]
+        return self.parts[part], place
+
+    def pixels(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
+        found = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for images, mine, theirs in self._by_part(rows):
+            found[mine] = images.pixels(theirs, size, **fit_keyword(images.pixels, fit))
+        return found
+
+    def masks(self, rows: Sequence[int], size: int, fit: Fit = "squash") -> NDArray[np.bool_] | None:
+        found, there = np.zeros((len(rows), size, size), dtype=np.bool_), False
+        for images, mine, theirs in self._by_part(rows):
+            masks = images.masks(theirs, size, **fit_keyword(images.masks, fit))
+            if masks is not None:
+                found[mine], there = masks, True
+        return found if there else None
+
+    def _by_part(self, rows: Sequence[int]) -> Iterator[tuple[Images, list[int], list[int]]]:
+        """The images of each part, where they belong, and their rows there."""
+        for part, images in enumerate(self.parts):
+            mine = [k for k, row in enumerate(rows) if self.places[row][0] == part]
+            if mine:
+                yield images, mine, [self.places[rows[k]][1] for k in mine]
+
+
+def leaf(images: Images, row: int) -> tuple[Images, int]:
+    """Where an image really lies: neither in a subset nor in a union, and its row there."""
+    while isinstance(images, Subset | Joined):
+        images, row = images.at(row)
+    return images, row
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +113,8 @@ class LesionTable:
     `frame` has the columns `COLUMNS` and a RangeIndex; `dx` is one of `labels`, `age` is float years (NaN where
     unknown), other text columns hold "unknown" where nothing is known. `lesion_id` is what the data set says, and
     `group` the lesion: its lesion id, or the first of several that are known to be of one lesion, or `by_patient` of
-    one patient. Where the data names patients, there is a column `PATIENT`.
+    one patient. Where the data names patients, there is a column `PATIENT`, and where several data sets are one,
+    `SOURCE`.
     `fingerprint` is a hash of everything above and of the content of every image.
     """
 
@@ -89,6 +136,7 @@ class LesionTable:
     labels: tuple[str, ...] = ()
     #: What the data set itself says of labels: benign, malignant or indeterminate, of those of which it says one thing.
     malignancy: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()  #: the names of the data sets that are one here, in their order; () of a single one
 
     def __post_init__(self) -> None:
         there = set(self.frame["dx"])
@@ -120,6 +168,13 @@ class LesionTable:
     def codes(self) -> NDArray[np.int64]:
         """The position of each image's dx among `labels`, (n,)."""
         return pd.Index(self.labels).get_indexer(pd.Index(self.frame["dx"])).astype(np.int64)
+
+    @property
+    def source_codes(self) -> NDArray[np.int64]:
+        """The position of the data set of each image among `sources`, (n,); 0 of a single one."""
+        if not self.sources:
+            return np.zeros(len(self), dtype=np.int64)
+        return pd.Index(self.sources).get_indexer(pd.Index(self.frame[SOURCE])).astype(np.int64)
 
     @property
     def siblings_known(self) -> bool:

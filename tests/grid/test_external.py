@@ -21,9 +21,9 @@ from skineval.grid.external import (
     described,
     exclusions,
     overlaps,
-    unique_names,
 )
 from skineval.grid.folder import BenchFolder
+from skineval.grid.sources import unique_names
 from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 from tests.data.folders import made_table
@@ -95,14 +95,14 @@ def test_nothing_left_to_test_is_an_error():
 
 
 def test_names_are_folders_of_their_own():
-    assert unique_names(["/a/data/", "/b/data", "synthetic:images=80", "/c/../.."]) == [
+    assert unique_names(["/a/data/", "/b/data", "synthetic:images=80", "/c/../.."], "--external") == [
         "data",
         "data-2",
         "synthetic-images-80",
-        "external",
+        "data-3",
     ]
-    with pytest.raises(UsageError, match="twice"):
-        unique_names(["/a", "/a"])
+    with pytest.raises(UsageError, match="--data names /a twice"):
+        unique_names(["/a", "/a"], "--data")
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_shipped_recipes_are_valid(name):
             {"models": "cnn", "data": "x", "external": [""]},
             "external is [''], which should be a text that is not empty",
         ),
-        ({"models": "cnn", "data": 3}, "data is 3, which should be a text"),
+        ({"models": "cnn", "data": 3}, "data is 3, which should be a list, or a text with commas"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_value(values, message):
@@ -108,7 +108,7 @@ def test_a_broken_toml_file_names_the_line(tmp_path):
 def test_paths_are_taken_from_python():
     places = {"data": Path("HAM"), "split": Path("s.csv"), "external": Path("a,b"), "weights": Path("w.pt")}
     recipe = make_recipe({"models": "cnn", **places})
-    assert (recipe.data, recipe.split, recipe.external, recipe.weights) == ("HAM", "s.csv", ("a,b",), "w.pt")
+    assert (recipe.data, recipe.split, recipe.external, recipe.weights) == (("HAM",), "s.csv", ("a,b",), "w.pt")
     assert make_recipe({"models": "cnn", "data": "x", "external": [Path("a"), "b"]}).external == ("a", "b")
 
 
@@ -232,3 +232,13 @@ def test_jobs_cannot_change_a_result_unless_the_batch_size_depends_on_them():
 
     assert recipe(jobs=1).differences(recipe(jobs=2)) == ()
     assert recipe(jobs=1, batch_size="auto").differences(recipe(jobs=2, batch_size="auto")) == ("jobs",)
+
+
+def test_several_data_sets_are_named_with_commas_unless_one_has_them(tmp_path, monkeypatch):
+    def read(data):
+        return make_recipe({"models": "cnn", "data": data}).data
+
+    monkeypatch.chdir(tmp_path)
+    assert read("a, b") == read(["a", Path("b")]) == ("a", "b")
+    (tmp_path / "a, b").mkdir()
+    assert read("a, b") == ("a, b",)

@@ -13,9 +13,9 @@ app = typer.Typer(
     epilog="Example: skineval data info DIR",
     no_args_is_help=True,
 )
-app.command("audit", cls=QuickCommand, epilog=audit.EXAMPLE)(audit.audit)
+app.command("audit", cls=RecipeCommand, epilog=audit.EXAMPLE)(audit.audit)
 app.command("cache", cls=QuickCommand, epilog=cache.EXAMPLE)(cache.cache)
-app.command("check", cls=QuickCommand, epilog=check.EXAMPLE)(check.check)
+app.command("check", cls=RecipeCommand, epilog=check.EXAMPLE)(check.check)
 app.command("fetch", cls=QuickCommand, epilog=fetch.EXAMPLE)(fetch.fetch)
-app.command("info", cls=QuickCommand, epilog=info.EXAMPLE)(info.info)
+app.command("info", cls=RecipeCommand, epilog=info.EXAMPLE)(info.info)
 app.command("split", cls=RecipeCommand, epilog=split.EXAMPLE)(split.split)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from skineval.base.errors import ExitCode
+from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, say, warn
-from skineval.values.keys import HELP
 
 EXAMPLE = "Example: skineval data audit DIR --out audit"
 
 
+@takes_keys(("columns", "table", "groups", "quarantine"))
 def audit(
     data: Annotated[
         str, typer.Argument(help="A data set, by folder, file or name; or the folder of a bench.", metavar="DATA|BENCH")
     ],
+    *,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -28,11 +30,10 @@ def audit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawn splits.")] = 0,
     draws: Annotated[int, typer.Option("--draws", min=1, help="Splits drawn beside the expectation.")] = 50,
     pairs: Annotated[int, typer.Option("--pairs", min=0, help="Pairs of similar images that are listed.")] = 100,
-    groups: Annotated[str | None, typer.Option("--groups", help=HELP["groups"], metavar="FILE")] = None,
-    quarantine: Annotated[str | None, typer.Option("--quarantine", help=HELP["quarantine"], metavar="FILE")] = None,
     force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    **keys: Any,
 ) -> None:
     """Show how much leaks when images are split without regard to lesions, and find doubled and similar images.
 
@@ -51,9 +52,8 @@ def audit(
             seed=seed,
             draws=draws,
             pairs=pairs,
-            groups=groups,
-            quarantine=quarantine,
             progress=progress,
+            **keys,
         )
     from skineval.report.audit import audit as report
     from skineval.report.audit import audit_files

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from skineval.base.errors import ExitCode
+from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
-
-if TYPE_CHECKING:
-    from skineval.values.lesion_table import LesionTable
 
 EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
 
 
+@takes_keys(("columns", "table"))
 def check(
     path: Annotated[Path, typer.Argument(help="The folder or file of a data set.", metavar="PATH")],
+    *,
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="Verify the files against these SHA-256 checksums.")
     ] = None,
@@ -31,12 +31,14 @@ def check(
     force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
+    **keys: Any,
 ) -> None:
     """Decode every image and mask of a data set, compare them with the metadata, and name all that is wrong.
 
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
+    from skineval import api
     from skineval.cli.board import counting
     from skineval.data import quarantine as quarantines
     from skineval.data.files import checksums as manifests
@@ -47,7 +49,7 @@ def check(
     with counting("checking files", quiet) as progress:
         checked = checks.check(
             path,
-            _load,
+            lambda place: api.load_images(place, keys),
             promised=promised,
             checksums=write_manifest is not None,
             aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
@@ -67,10 +69,3 @@ def check(
             say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)
-
-
-def _load(path: Path) -> LesionTable:
-    from skineval.catalog.catalog import load_catalog
-    from skineval.grid.sources import load_table
-
-    return load_table(str(path), load_catalog())[0]

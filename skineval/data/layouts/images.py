@@ -15,7 +15,7 @@ from skineval.base.terms import Fit
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.pixels.decoding import decode_bytes, open_image
 from skineval.data.pixels.resizing import fit_array
-from skineval.values.lesion_table import Images
+from skineval.values.lesion_table import Images, leaf
 
 
 @dataclass(frozen=True, order=True)
@@ -65,9 +65,9 @@ class StoredImages:
         except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
             raise DataError(f"{file.name} has no header that can be read: {error}.", "Restore the file.") from error
 
-    def count_masks(self) -> int:
-        """How many images have a lesion mask."""
-        return sum(file is not None for file in self.segmentations)
+    def has_mask(self, row: int) -> bool:
+        """Whether an image has a lesion mask."""
+        return self.segmentations[row] is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +99,9 @@ class ArrayImages:
         height, width, *channels = self.shape
         return Header(width, height, "RGB" if channels else "L", "array")
 
-    def count_masks(self) -> int:
+    def has_mask(self, row: int) -> bool:
         """There are none."""
-        return 0
+        return False
 
 
 @dataclass(frozen=True)
@@ -118,23 +118,27 @@ def read_headers(images: Images, n: int, progress: Callable[[int, int], None] | 
 
     `progress(done, total)` is called with numbers of images.
     """
-    if not isinstance(images, StoredImages | ArrayImages):
+    places = [leaf(images, row) for row in range(n)]
+    stored = [(found, place) for found, place in places if isinstance(found, StoredImages | ArrayImages)]
+    if len(stored) < n:
         return None
 
-    def read(row: int) -> Header | str:
+    def read(at: tuple[StoredImages | ArrayImages, int]) -> Header | str:
+        found, place = at
         try:
-            return images.header(row)
+            return found.header(place)
         except DataError as error:
             return error.message
 
     counts: Counter[Header] = Counter()
     unreadable: list[str] = []
     with ThreadPoolExecutor() as pool:
-        for done, found in enumerate(pool.map(read, range(n)), start=1):
+        for done, found in enumerate(pool.map(read, stored), start=1):
             if isinstance(found, Header):
                 counts[found] += 1
             else:
                 unreadable.append(found)
             if progress is not None:
                 progress(done, n)
-    return Headers(tuple(counts.most_common()), tuple(unreadable), images.count_masks())
+    masks = sum(found.has_mask(place) for found, place in stored)
+    return Headers(tuple(counts.most_common()), tuple(unreadable), masks)

@@ -84,13 +84,22 @@ def load(
     )
 
 
+def fits(path: Path, columns: Mapping[str, str]) -> bool:
+    """Whether a table in a folder or zip archive has the columns."""
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        return False
+    return any(is_table(file) and _lacking(file, columns) == [] for file in scan(path))
+
+
+def _lacking(file: StoredFile, columns: Mapping[str, str]) -> list[str]:
+    """Those of the columns that a table does not have."""
+    there = header(file)
+    return [column for column in columns.values() if column.lower() not in there]
+
+
 def _find(path: Path, files: Sequence[StoredFile], columns: Mapping[str, str]) -> GivenTable:
     """The one table in a folder that has the columns."""
-    absent = {
-        file: [column for column in columns.values() if column.lower() not in header(file)]
-        for file in files
-        if is_table(file)
-    }
+    absent = {file: _lacking(file, columns) for file in files if is_table(file)}
     fitting = [file for file, lacking in absent.items() if not lacking]
     if len(fitting) != 1:
         names = ", ".join(columns.values())

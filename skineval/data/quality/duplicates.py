@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.data.files.stored_files import StoredFile
-from skineval.values.lesion_table import Images, LesionTable, Subset
+from skineval.values.lesion_table import Images, LesionTable, leaf
 
 COMPARED = 512  #: pixels a side at which images are compared that do not lie in files of their own
 
@@ -63,9 +63,8 @@ def content_units(copies: Iterable[Copies], n: int) -> NDArray[np.int64]:
 
 def content(images: Images, row: int) -> bytes | None:
     """The file of one image as it is stored; None where images do not lie in files of their own."""
-    if isinstance(images, Subset):
-        return content(images.images, images.rows[row])
-    file = getattr(images, "files", {row: None})[row]
+    found, place = leaf(images, row)
+    file = getattr(found, "files", {place: None})[place]
     return file.read() if isinstance(file, StoredFile) else None
 
 

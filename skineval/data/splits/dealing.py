@@ -12,7 +12,7 @@ from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.samples import Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
-from skineval.data.splits.split import TEST, Split
+from skineval.data.splits.split import TEST, Split, with_sources
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DX7, MALIGNANT, Task
 
@@ -48,7 +48,7 @@ def split(
     if not (0 < test < 1 and 0 < validation < 1):
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
     rows, names = _dealt(table, protocol, seed)
-    units = make_units(names, table.codes[rows])
+    units = make_units(names, table.codes[rows], table.source_codes[rows])
     parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, rows, parts[:, units.of], names, protocol, task)
     return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
@@ -90,7 +90,8 @@ def _deal(
     small units in proportion, and the many units of one image make the counts come out even. Where no more units are
     left than parts that have none, those parts get them. Rare classes go first, and what their units hold of others
     counts when it is the turn of these, as in the iterative stratification of Sechidis, Tsoumakas and Vlahavas (ECML
-    PKDD 2011): a patient has lesions of several classes.
+    PKDD 2011): a patient has lesions of several classes. Data sets that are one are dealt out one after the other, so
+    that each part has its share of each.
     """
     names, sizes, counts = units.names, units.sizes, units.counts
     part_of = np.empty(len(units.names), dtype=np.int64)
@@ -98,7 +99,7 @@ def _deal(
     filled = np.zeros((counts.shape[1], len(shares)), dtype=np.int64)
     for code in units.rarest_first.tolist():
         members = [int(unit) for unit in which if units.classes[unit] == code]
-        members.sort(key=lambda unit: (-counts[unit, code], -sizes[unit], drawn[unit]))
+        members.sort(key=lambda unit: (units.sources[unit], -counts[unit, code], -sizes[unit], drawn[unit]))
         for position, unit in enumerate(members):
             size, left, full = int(counts[unit, code]), len(members) - position, filled[code].tolist()
             empty = [part for part, images in enumerate(full) if not images]
@@ -113,9 +114,10 @@ def _make_frame(table: LesionTable, rows: NDArray[np.int64], parts: NDArray[np.i
     """split.csv from rows of the table, (m,), and the part of each in each fold, (folds, m)."""
     folds = len(parts)
     known = table.frame[["image_id", "lesion_id", "group"]].iloc[rows]
-    return pd.concat([known] * folds, ignore_index=True).assign(
+    made = pd.concat([known] * folds, ignore_index=True).assign(
         fold=np.repeat(np.arange(folds), len(rows)), part=np.array(PARTS, dtype=object)[parts.ravel()]
     )
+    return with_sources(made, table)
 
 
 def _check_classes(

@@ -12,7 +12,7 @@ from skineval.base.errors import DataError
 from skineval.base.terms import LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.data import tables
 from skineval.data.spellings import PART_COLUMNS, first_column, image_id, part_name
-from skineval.data.splits.split import COLUMNS, Split
+from skineval.data.splits.split import COLUMNS, Split, with_sources
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import Task
 
@@ -104,7 +104,8 @@ def assemble(frame: pd.DataFrame, table: LesionTable, *, protocol: str = LESION,
                 f"where the data says {expected[wrong[0]]!r} ({len(wrong)} such rows).",
                 _OF_THIS,
             )
-    return Split(given[list(COLUMNS)], protocol, folds, _repetitions(given, folds) if repeats is None else repeats)
+    made = with_sources(given[list(COLUMNS)], table)
+    return Split(made, protocol, folds, _repetitions(given, folds) if repeats is None else repeats)
 
 
 def check_parts(made: Split, table: LesionTable, task: Task) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skineval.base.codec import Listed
 from skineval.base.errors import DataError
 from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import SOURCE, LesionTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,8 @@ class Parts:
 class Split:
     """The parts of every fold, checked on construction: under the lesion protocol no group is in two parts of a fold.
 
-    `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table.
+    `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table;
+    where several data sets are one, the column `SOURCE` behind them.
     Under `oversample-first` an image has a row for each of its copies, the same in every fold, in the same order.
     Repetitions follow one another: with five folds and two repeats, folds 5 to 9 are the second repetition.
     """
@@ -88,6 +89,13 @@ class Split:
             raise IndexError(f"fold {fold} of {self.folds}")
         part = self.frame["part"].to_numpy()[self.frame["fold"].to_numpy() == fold]
         return Parts(*(self.rows[part == name] for name in PARTS))
+
+
+def with_sources(frame: pd.DataFrame, table: LesionTable) -> pd.DataFrame:
+    """The rows of a split, with the data set of each image where several are one."""
+    if not table.sources:
+        return frame
+    return frame.assign(**{SOURCE: frame["image_id"].map(table.frame.set_index("image_id")[SOURCE])})
 
 
 def fingerprint(frame: pd.DataFrame, protocol: str) -> str:

@@ -11,6 +11,7 @@ from skineval.data.layouts import ham10000
 from skineval.grid.external import described
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
+from skineval.report.bench.sources import by_source
 from skineval.report.bench.systems import ranked
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import formatting
@@ -54,6 +55,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     sections = (
         Section("Verdict", tuple(verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
+        Section("Data sets", _filled(by_source(bench, board))),
         Section("External tests", tuple(_externals(bench, board))),
         Section("Classes", tuple(_classes(board, album))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
