@@ -24,23 +24,35 @@ from skineval.base.errors import UsageError, hint_for
 from skineval.data.spellings import label_name
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
-from skineval.values.task import BINARY, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
+from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
 _KEYS = ("classes", "malignant", "sought")
 
 
-def find_task(name: str, labels: Iterable[str], malignancy: Mapping[str, str]) -> Task:
-    """The task called `name`, or in the file `name`, for data with these labels, and with what it says of malignancy.
-
-    Raises UsageError for what is none.
-    """
+def find_task(name: str, *tables: LesionTable) -> Task:
+    """The task called `name`, or in the file `name`, for these data sets as one. Raises UsageError for what is none."""
     if name == LABELS:
-        return as_labelled(labels, malignancy)
+        return as_labelled(labels_of(tables), malignancy_of(tables))
     path = Path(name).expanduser()
     if name in SHIPPED or path.suffix != ".toml":
         return shipped_task(name)
     return read_task(path)
+
+
+def labels_of(tables: Iterable[LesionTable]) -> tuple[str, ...]:
+    """What the data sets tell apart together: the diagnoses of HAM10000 in their order, or all labels by name."""
+    found = {label for table in tables for label in table.labels}
+    return DIAGNOSES if found <= set(DIAGNOSES) else tuple(sorted(found))
+
+
+def malignancy_of(tables: Iterable[LesionTable]) -> dict[str, str]:
+    """What the data sets say of labels, of those of which all say the same."""
+    said: dict[str, set[str]] = {}
+    for table in tables:
+        for label, one in table.malignancy.items():
+            said.setdefault(label, set()).add(one)
+    return {label: ones.pop() for label, ones in said.items() if len(ones) == 1}
 
 
 def read_task(path: Path) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,9 @@ from skineval.base.errors import DataError, first_few
 from skineval.data.groups import KNOWN_DUPLICATES, make_groups
 from skineval.data.layouts.class_folders import identifier
 from skineval.data.layouts.images import ArrayImages, StoredImages
+from skineval.data.tasks import labels_of, malignancy_of
 from skineval.values.lesion_table import COLUMNS, PATIENT, SOURCE, Images, Joined, LesionTable, leaf
-from skineval.values.task import DIAGNOSES, OUTSIDE, Task
+from skineval.values.task import OUTSIDE, Task
 
 COMPARED = 32  #: pixels a side at which two files of one image id are compared
 ALIKE = 0.9  #: correlation of their pixels from which on they show the same picture, enlarged or stored anew
@@ -30,21 +31,6 @@ class _Rows:
     part: NDArray[np.int64]  #: (N,) which data set each is of
     own: NDArray[np.int64]  #: (N,) and its row there
     same: NDArray[np.int64]  #: (N,) the first row of the same picture
-
-
-def labels_of(tables: Iterable[LesionTable]) -> tuple[str, ...]:
-    """What the data sets tell apart together: the diagnoses of HAM10000 in their order, or all labels by name."""
-    found = {label for table in tables for label in table.labels}
-    return DIAGNOSES if found <= set(DIAGNOSES) else tuple(sorted(found))
-
-
-def malignancy_of(tables: Iterable[LesionTable]) -> dict[str, str]:
-    """What the data sets say of labels, of those of which all say the same."""
-    said: dict[str, set[str]] = {}
-    for table in tables:
-        for label, one in table.malignancy.items():
-            said.setdefault(label, set()).add(one)
-    return {label: ones.pop() for label, ones in said.items() if len(ones) == 1}
 
 
 def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> LesionTable:

@@ -19,7 +19,7 @@ from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
 from skineval.data.tasks import find_task, told_apart
-from skineval.data.union import labels_of, malignancy_of, union
+from skineval.data.union import union
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.task import Task
@@ -61,7 +61,7 @@ def load_data(recipe: Recipe, catalog: Catalog) -> Data:
     strange = frozenset(left_out).intersection(*(ids for _, _, ids in loaded))
     quarantine.require_known(strange, (), " nor in ".join(table.name for table in tables))
     names = unique_names(sources, "--data")
-    task = find_task(recipe.task, labels_of(tables), malignancy_of(tables))
+    task = find_task(recipe.task, *tables)
     return Data(union(tables, names, task), task, sources)
 
 
