@@ -20,6 +20,7 @@ from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
+from skineval.grid.external import SUFFIX
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.task import Task
@@ -123,7 +124,7 @@ def unique_names(sources: Sequence[str], key: str) -> list[str]:
     for source in sources:
         base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "data"
         further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
-        names.append(next(name for name in (base, *further) if name not in names))
+        names.append(next(name for name in (base, *further) if name not in names and not name.endswith(SUFFIX)))
     return names
 
 
