@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from skineval.base.terms import SYNTHETIC
 from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
+from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
 from skineval.values.task import BINARY, CLASS_NAMES, DX7, LABELS, MAPPINGS
 
 SHOWN = 10  #: sizes of images that are listed one by one
 LESIONS = 5  #: lesions named where something differs between their images
 
+_WHERE = "--format csv shows all."
 _WHAT = Column("what", "What")
 _DX = Column("dx", "Diagnosis")
 _IMAGES = Column("images", "Images", "count")
@@ -87,9 +89,10 @@ def _ages(found: Inventory) -> dict[str, Cell]:
 def _classes(found: Inventory) -> Table:
     repeated = Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1)
     clustering = Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1)
+    meaning: Shows[ClassCounts] = (Column("meaning", "Meaning", priority=3), lambda one: CLASS_NAMES.get(one.dx))
     of_images: tuple[Shows[ClassCounts], ...] = (
         (_DX, lambda one: one.dx or "all"),
-        (Column("meaning", "Meaning", priority=3), lambda one: CLASS_NAMES.get(one.dx)),
+        *([meaning] if CLASS_NAMES.keys() & {one.dx for one in found.classes} else []),
         _IMAGES,
         (Column("share", "Share", "percent", priority=4), lambda one: one.images / found.everything.images),
     )
@@ -100,7 +103,18 @@ def _classes(found: Inventory) -> Table:
         (clustering, lambda one: one.clustering if one.images else None),
     )
     columns = (*of_images, *of_lesions) if found.table.lesions_known else of_images
-    return tabulate("Classes", (*found.classes, found.everything), columns)
+    return _of_classes(found, lambda counted: tabulate("Classes", counted, columns))
+
+
+def _of_classes(found: Inventory, make: Callable[[Sequence[ClassCounts]], Table]) -> Table:
+    """A table of one row a class, those of many that are shown, and one for all of them."""
+    counted = {one.dx: one for one in found.classes}
+    return excerpt(lambda names: make((*map(counted.__getitem__, names), found.everything)), _shown(found), _WHERE)
+
+
+def _shown(found: Inventory) -> Shown:
+    sizes = {one.dx: one.images for one in found.classes}
+    return shown_classes(sizes, sizes, "the fewest")
 
 
 def _dx_types(found: Inventory) -> Table:
@@ -111,7 +125,8 @@ def _dx_types(found: Inventory) -> Table:
         types = dict(one.dx_types)
         return Row((one.dx or "all", *(types.get(name, 0) for name in names)))
 
-    return Table("Images by way of diagnosis (dx_type)", columns, tuple(map(row, (*found.classes, found.everything))))
+    title = "Images by way of diagnosis (dx_type)"
+    return _of_classes(found, lambda counted: Table(title, columns, tuple(map(row, counted))))
 
 
 def _lesions(found: Inventory) -> Table:
@@ -125,10 +140,12 @@ def _lesions(found: Inventory) -> Table:
 
 
 def _gaps(found: Inventory) -> Table:
-    columns = (_WHAT, _IMAGES, _LESIONS)
-    rows = [Row(("age missing", found.age_missing, None)), Row(("age written as 0", found.age_zero, None))]
-    rows += [Row((f"{column} unknown", n, None)) for column, n in found.unknown]
+    images = {"age missing": found.age_missing, "age written as 0": found.age_zero}
+    images |= {f"{column} unknown": n for column, n in found.unknown}
+    columns: tuple[Column, ...] = (_WHAT, _IMAGES)
+    rows = [Row((what, n)) for what, n in images.items()]
     if found.table.lesions_known:
+        columns, rows = (*columns, _LESIONS), [Row((*row.cells, None)) for row in rows]
         rows += [Row((f"{column} differs inside a lesion", None, len(ids))) for column, ids in found.varying]
     notes = [
         f"{column} differs inside {', '.join(ids[:LESIONS])}{', ...' if len(ids) > LESIONS else ''}."
@@ -177,10 +194,14 @@ def _baselines(found: Inventory) -> Table:
 
 
 def _official(found: Inventory) -> Table:
-    of_class = (Column(f"images_{one.dx}", one.dx, "count", priority=1) for one in found.classes)
-    columns = (Column("part", "Part"), _IMAGES, *of_class)
-    rows = tuple(Row((part, sum(n for _, n in counts), *(n for _, n in counts))) for part, counts in found.official)
-    return Table("The data set's own parts", columns, rows)
+    def table(names: Sequence[str]) -> Table:
+        of_class = (Column(f"images_{name}", name, "count", priority=1) for name in names)
+        rows = (
+            Row((part, sum(n for _, n in counts), *map(dict(counts).get, names))) for part, counts in found.official
+        )
+        return Table("The data set's own parts", (Column("part", "Part"), _IMAGES, *of_class), tuple(rows))
+
+    return excerpt(table, _shown(found), _WHERE)
 
 
 def _sizes(found: Inventory) -> Table:

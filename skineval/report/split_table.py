@@ -11,6 +11,7 @@ import numpy as np
 from skineval.base.terms import PARTS, Unit
 from skineval.data.splits.split import Split
 from skineval.report.document import formatting
+from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.lesion_table import LesionTable
 
@@ -21,15 +22,27 @@ if TYPE_CHECKING:
 def parts_table(
     split: pd.DataFrame,
     counts: Mapping[tuple[int, str], Sequence[int]],
-    classes: Sequence[str],
+    shown: Shown,
+    where: str,
     stamps: Sequence[str] = (),
     unit: Unit = "lesion",
 ) -> Table:
     """One row a fold and part; no number of lesions or patients where nobody knows which images are of one.
 
     `split` has the columns of split.csv; `counts` holds, by fold and part, the number of images of each class, and may
-    lack some. Where images were copied, both count every copy.
+    lack some. Where images were copied, both count every copy. `where` says what has the classes that are not shown.
     """
+    return excerpt(lambda classes: _parts_table(split, counts, shown.everything, classes, stamps, unit), shown, where)
+
+
+def _parts_table(
+    split: pd.DataFrame,
+    counts: Mapping[tuple[int, str], Sequence[int]],
+    everything: Sequence[str],
+    classes: Sequence[str],
+    stamps: Sequence[str],
+    unit: Unit,
+) -> Table:
     copied = bool(split.duplicated(["fold", "image_id"]).any())
     rows = Column("rows", "Rows", "count", "images with their copies; classes are counted in rows")
     columns = (
@@ -45,7 +58,8 @@ def parts_table(
         of_fold = split[split["fold"] == fold]
         for part in sorted(of_fold["part"].unique().tolist(), key=PARTS.index):
             mine = of_fold[of_fold["part"] == part]
-            of_class = counts.get((fold, part), [None] * len(classes))
+            counted = dict(zip(everything, counts.get((fold, part), ()), strict=False))
+            of_class = map(counted.get, classes)
             n_rows = (len(mine),) if copied else ()
             groups = mine["group"].nunique() if unit != "image" else None
             body.append(Row((fold, part, *n_rows, mine["image_id"].nunique(), groups, *of_class)))
@@ -66,7 +80,9 @@ def split_table(table: LesionTable, split: Split) -> Table:
     if table.unit == "image":
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    made = parts_table(split.frame, counts, table.labels, split.stamps(table), table.unit)
+    sizes = dict(zip(table.labels, np.bincount(codes, minlength=len(table.labels)).tolist(), strict=True))
+    shown = shown_classes(sizes, sizes, "the fewest")
+    made = parts_table(split.frame, counts, shown, "--format csv shows all.", split.stamps(table), table.unit)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))
 
 

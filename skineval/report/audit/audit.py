@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from skineval.base.terms import LEAKY, SYNTHETIC
 from skineval.data.quality.audit import Audit
 from skineval.data.quality.crossings import Crossing, Parting
-from skineval.data.quality.leakage import ALL, Leak
+from skineval.data.quality.leakage import ALL, MINORITY, Leak
 from skineval.report.audit.audit_pairs import doubled, similar
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Facts, Paragraph, Report, Section
+from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Column, Shows, Table, tabulate, tabulate_facts
+
+T = TypeVar("T")
 
 LISTED = 20  #: pairs in a table on the console; the files have all
 
@@ -20,6 +25,28 @@ _APART_WORDS = ("across lesions", "across classes")
 _UNKNOWN = "not known"
 _LEAST = "Which images show one lesion is not known of all of them: what is counted of lesions may be more."
 _CLASS = Column("class", "Class")
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """The classes that tables show, and where a reader finds the others."""
+
+    shown: Shown
+    where: str
+
+    def table(self, rows: Mapping[str, T], make: Callable[[Mapping[str, T]], Table]) -> Table:
+        """A table of one row a label: those that are no class, such as all, and those of the classes shown."""
+        beside = {label: row for label, row in rows.items() if label not in self.shown.everything}
+        return excerpt(
+            lambda names: make({**beside, **{name: rows[name] for name in names if name in rows}}),
+            self.shown,
+            self.where,
+        )
+
+
+def _classes(found: Audit, where: str) -> _Classes:
+    sizes = {one.label: one.n_images for one in found.oversampled if one.label not in (ALL, MINORITY)}
+    return _Classes(shown_classes(sizes, sizes, "the fewest"), where)
 
 
 def tables(found: Audit, stamps: Sequence[str] = ()) -> tuple[Table, ...]:
@@ -50,13 +77,14 @@ def report(found: Audit, stamps: Sequence[str] = ()) -> Report:
 
 def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Section]:
     """All that is said; of candidates the first `listed`."""
+    classes = _classes(found, "audit.json has all." if listed is None else "--format csv shows all.")
     yield Section("Verdict", (*_verdict(found), _overview(found, stamps)))
     if found.actual is not None:
-        yield Section("The actual split", tuple(_actual(found.actual, stamps)))
+        yield Section("The actual split", tuple(_actual(found.actual, classes, stamps)))
     # That one split leaks is not said of others: those that do say so themselves.
     stamps = [stamp for stamp in stamps if stamp != LEAKY]
-    yield Section("Image-level split", tuple(_image_level(found, stamps)))
-    yield Section("Oversampling first", tuple(_oversampled(found, stamps)))
+    yield Section("Image-level split", tuple(_image_level(found, classes, stamps)))
+    yield Section("Oversampling first", tuple(_oversampled(found, classes, stamps)))
     yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
     yield Section("Doubled images", tuple(doubled(found, stamps)))
     yield Section("Similar images", tuple(similar(found, stamps, listed)))
@@ -186,11 +214,12 @@ def _judged(parting: Parting) -> Iterator[Paragraph]:
         )
 
 
-def _actual(parting: Parting, stamps: Sequence[str]) -> Iterator[Block]:
+def _actual(parting: Parting, classes: _Classes, stamps: Sequence[str]) -> Iterator[Block]:
     crossings = parting.crossings
-    labels = dict.fromkeys(one.label for one in crossings)
-    by_class = {label: [one for one in crossings if one.label == label] for label in labels}
-    yield _crossings(parting, "By class", by_class, stamps)
+    by_class: dict[str, list[Crossing]] = {}
+    for one in crossings:
+        by_class.setdefault(one.label, []).append(one)
+    yield classes.table(by_class, lambda rows: _crossings(parting, "By class", rows, stamps))
     if parting.folds > 1:
         by_fold = {str(fold): [one for one in by_class[ALL] if one.fold == fold] for fold in range(parting.folds)}
         yield _crossings(parting, "By fold", by_fold, stamps)
@@ -235,7 +264,7 @@ def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
         yield "fingerprint of the data that was recorded", parting.recorded_data
 
 
-def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
+def _image_level(found: Audit, classes: _Classes, stamps: Sequence[str]) -> Iterator[Table]:
     if not found.siblings_by_lesion:
         return
     by_lesion_id = {one.label: one for one in found.siblings_by_lesion_id}
@@ -247,10 +276,12 @@ def _image_level(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
     share = _share(found.settings.test)
     title = f"Test images with an image of their lesion in train: single images dealt out, {share}"
     notes = () if found.lesions_known else (_LEAST,)
-    yield tabulate(title, found.siblings_by_lesion, columns, notes, stamps=dict.fromkeys([*stamps, LEAKY]))
+    marks = dict.fromkeys([*stamps, LEAKY])
+    rows = {one.label: one for one in found.siblings_by_lesion}
+    yield classes.table(rows, lambda rows: tabulate(title, rows.values(), columns, notes, stamps=marks))
 
 
-def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
+def _oversampled(found: Audit, classes: _Classes, stamps: Sequence[str]) -> Iterator[Table]:
     columns = _leak_columns("Rows tested", found.settings.draws)
     share = _share(found.settings.test)
     title = f"Test rows of which a copy is in train: classes evened out first, then dealt out, {share}"
@@ -259,7 +290,9 @@ def _oversampled(found: Audit, stamps: Sequence[str]) -> Iterator[Table]:
         "To every class, copies of its images drawn with replacement are appended until it has "
         f"{formatting.count(largest)} rows, as many as the largest class; then single rows are dealt out."
     )
-    yield tabulate(title, found.oversampled, columns, (note,), stamps=dict.fromkeys([*stamps, LEAKY]))
+    marks = dict.fromkeys([*stamps, LEAKY])
+    rows = {one.label: one for one in found.oversampled}
+    yield classes.table(rows, lambda rows: tabulate(title, rows.values(), columns, (note,), stamps=marks))
 
 
 def _leak_columns(tested: str, draws: int) -> tuple[Shows[Leak], ...]:

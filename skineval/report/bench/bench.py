@@ -28,12 +28,15 @@ from skineval.report.document.blocks import (
     Section,
     Topic,
 )
+from skineval.report.document.excerpt import Shown, listed
 from skineval.report.document.tables import Table
 from skineval.report.split_table import lesions_parted, parts_table
 from skineval.values.result import BenchResult, CellResult
 from skineval.values.task import Task
 
 _FEW_IMAGES = 30
+_OF_LABELS = "task.labels."  # begins the settings that say which class each label is of
+_MANY_LABELS = 25  # from which on a sentence cannot say of which class each is
 _EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
 
 _DEALT_OUT = {
@@ -65,11 +68,11 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
         Section("Explanations", tuple(_explanations(bench, board, panels))),
-        Section(f"Images and {formatting.units(bench.unit)}", tuple(_flow(bench))),
+        Section(f"Images and {formatting.units(bench.unit)}", tuple(_flow(bench, board.shown))),
         Section("Methods", tuple(_methods(bench, board))),
         Section("Cells", _filled(standings.cell_list(board))),
         Section("Limitations", (Bullets(tuple(_limitations(bench, board))),)),
-        Section("Environment", (Facts(tuple(_flat(to_plain(bench.environment)))),)),
+        Section("Environment", tuple(_environment(bench))),
     )
     filled = tuple(section for section in sections if section.blocks)
     return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
@@ -132,20 +135,23 @@ def _external(board: Leaderboard, there: Leaderboard) -> Iterator[Block]:
     if there.ensembles:
         yield _titled(name, standings.ensembles(there))
     for place, system in enumerate(there.systems):
-        yield Fold(f"{name}: {system}", (_titled(name, standings.per_class(there, system)),), opened=place == 0)
+        yield Fold(
+            f"{name}: {system}", (_titled(name, standings.per_class(there, system, board.shown)),), opened=place == 0
+        )
     if there.differences:
         yield Fold(f"{name}: paired differences", (_titled(name, standings.differences(there)),))
 
 
 def _titled(external: str, table: Table) -> Table:
-    return replace(table, title=f"External test {external}: {table.title}")
+    whole = table.whole and _titled(external, table.whole)
+    return replace(table, title=f"External test {external}: {table.title}", whole=whole)
 
 
 def _classes(board: Leaderboard, album: _Album) -> Iterator[Block]:
     yield from album.of("recall")
     yield from album.of("roc")
     for place, system in enumerate(board.systems):
-        yield Fold(system, (standings.per_class(board, system),), opened=place == 0)
+        yield Fold(system, (standings.per_class(board, system, board.shown),), opened=place == 0)
 
 
 def _differences(board: Leaderboard) -> Iterator[Block]:
@@ -200,7 +206,7 @@ def _lacking(cell: CellResult, what: str) -> Paragraph:
     return Paragraph(f"{where} has no {what}: {formatting.plain(cell.lacking) or 'not made yet'}.", weighty=True)
 
 
-def _flow(bench: BenchResult) -> Iterator[Block]:
+def _flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:
     """Images and lesions of each part, with the proof that no lesion is in two of them."""
     split = bench.split
     if split.empty:
@@ -211,7 +217,7 @@ def _flow(bench: BenchResult) -> Iterator[Block]:
         for part in PARTS[1:]:
             targets = cell.predictions.select(part).targets.tolist()
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
-    yield parts_table(split, counts, bench.classes, bench.warnings, bench.unit)
+    yield parts_table(split, counts, shown, "report.html has all.", bench.warnings, bench.unit)
     shared = lesions_parted(split)
     if shared:
         parted = formatting.plural(shared, formatting.units(bench.unit)[:-1])
@@ -245,6 +251,11 @@ def _task(task: Task) -> Iterator[str]:
     taken = {name: [label for label, of in task.labels.items() if of == name] for name in task.classes}
     if all(labels == [name] for name, labels in taken.items()):
         yield f"Task {formatting.plain(task.name)}: each class takes the label of its own name."
+    elif len(task.labels) > _MANY_LABELS:
+        yield (
+            f"Task {formatting.plain(task.name)}: {len(task.classes)} classes take {len(task.labels)} labels; which "
+            "takes which stands below, under Environment."
+        )
     else:
         words = (f"{name} takes {formatting.listed(sorted(labels))}" for name, labels in taken.items())
         yield f"Task {formatting.plain(task.name)}: {'; '.join(words)}."
@@ -265,7 +276,7 @@ def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
         if one.metric == "recall" and one.n_images < _FEW_IMAGES and one.system == MAJORITY
     ]
     if few:
-        yield f"Few test images, hence little to be said, of {formatting.listed(few)}."
+        yield f"Few test images, hence little to be said, of {listed(few, 'classes')}."
     yield (
         "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
         + ("." if bench.externals else "; no external test is part of this report.")
@@ -290,6 +301,16 @@ def _data_limitations(bench: BenchResult) -> Iterator[str]:
         yield f"{name} is licensed {licence}."
     else:
         yield f"The licence of {name} is not known: find out what it allows."
+
+
+def _environment(bench: BenchResult) -> Iterator[Block]:
+    """What one needs to know to repeat the bench; which labels many classes take is told to those who ask."""
+    facts = tuple(_flat(to_plain(bench.environment)))
+    many = [fact for fact in facts if fact[0].startswith(_OF_LABELS)] if len(bench.task.labels) > _MANY_LABELS else []
+    yield Facts(tuple(fact for fact in facts if fact not in many))
+    if many:
+        told = tuple((label.removeprefix(_OF_LABELS), class_) for label, class_ in many)
+        yield Fold(f"The class of each of {len(many)} labels", (Facts(told),))
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from skineval.grid.evaluation import Evaluation
 from skineval.grid.measuring import systems
 from skineval.measure.comparisons import best_first, missing_folds
 from skineval.report.document import formatting
+from skineval.report.document.excerpt import Shown, shown_classes
 from skineval.values.measures import Difference, Score, rows, system_name
 from skineval.values.result import BenchResult, EnsembleResult, ExternalTest
 
@@ -53,6 +54,15 @@ class Leaderboard:
     def best(self) -> str:
         """The first of those that are ranked; empty where none is."""
         return next(iter(self.ranked), "")
+
+    @cached_property
+    def shown(self) -> Shown:
+        """The classes that tables and figures show."""
+        best = next(iter(self.systems), "")
+        recalls = [one for one in self.scores if one.metric == "recall"]
+        counts = dict.fromkeys(self.classes, 0) | {one.class_: one.n_images for one in recalls}
+        of_best = {one.class_: one.value for one in recalls if one.system == best}
+        return shown_classes(counts, of_best, f"the lowest recall of {formatting.plain(best)}")
 
     @property
     def baselines(self) -> list[str]:
@@ -111,7 +121,10 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
 
 def scored(found: Evaluation, replicates: int) -> Leaderboard:
     """Predictions of any origin: nothing is taken for granted of the images."""
-    return Leaderboard("Scored", found.scores, stamps=found.stamps, unit=found.unit, replicates=replicates)
+    classes = tuple(dict.fromkeys(one.class_ for one in found.scores if one.class_))
+    return Leaderboard(
+        "Scored", found.scores, classes=classes, stamps=found.stamps, unit=found.unit, replicates=replicates
+    )
 
 
 def _unranked(bench: BenchResult, test: ExternalTest | None = None) -> dict[str, tuple[int, ...]]:

@@ -11,10 +11,11 @@ from skineval.grid.cell.record import GridCell
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
+from skineval.report.document.excerpt import Shown, excerpt
 from skineval.report.document.tables import Cell, Column, Row, Shared, Shows, Table, tabulate
 from skineval.values.measures import Difference, Score
 from skineval.values.result import EnsembleResult
-from skineval.values.task import CLASS_NAMES
+from skineval.values.task import BINARY, CLASS_NAMES
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ _COMPARED = (
     _Metric("macro_auc", "Macro AUC", "mean over classes of the one-against-rest area under the ROC curve", 3),
     _Metric("malignancy_auc", "Malignancy AUC", "area under the ROC curve of malignant against benign", 6),
     _Metric("accuracy", "Accuracy", "share of images called right; the frequent class dominates it, it never ranks", 9),
+)
+#: With two classes one area says it all: either class against the other, malignant or not.
+_BINARY = tuple(
+    replace(metric, title="AUC", note="area under the ROC curve") if metric.name == "macro_auc" else metric
+    for metric in _COMPARED
+    if metric.name != "malignancy_auc"
 )
 _CALIBRATION = (
     _Metric("nll", "NLL", "negative log-likelihood, lower is better"),
@@ -82,12 +89,14 @@ _SHARED = "* with the training of a network that other strategies have, too, and
 
 def compared(board: Leaderboard) -> tuple[_Metric, ...]:
     """The metrics of the main table, with the recall of the class that is sought."""
+    always = _COMPARED if len(board.classes) != 2 else _BINARY
     if not board.sought:
-        return _COMPARED
+        return always
     name = CLASS_NAMES.get(board.sought, board.sought)
     title = f"{name[:1].upper()}{name[1:]} recall"
-    recall = _Metric("recall", title, f"share of the images of {name} that are called so", 4, board.sought)
-    return (*_COMPARED[:3], recall, *_COMPARED[3:])
+    those = f"{name} images" if name in BINARY else f"images of {name}"
+    recall = _Metric("recall", title, f"share of the {those} that are called so", 4, board.sought)
+    return (*always[:3], recall, *always[3:])
 
 
 def names(board: Leaderboard) -> dict[str, str]:
@@ -155,8 +164,8 @@ def rejection(board: Leaderboard) -> Table | None:
     return _by_system(title, board, columns, notes.of_rejection(board), "", {})
 
 
-def per_class(board: Leaderboard, system: str) -> Table:
-    """Recall, precision, F1 and AUC of each class, for one system or baseline."""
+def per_class(board: Leaderboard, system: str, shown: Shown) -> Table:
+    """Recall, precision, F1 and AUC of each class, for one system or baseline; of many classes those that are shown."""
     found = {(one.metric, one.class_): one for one in board.scores if one.system == system}
     extra = dict.fromkeys(name for name, class_ in found if class_ and name not in _PLACED)
     metrics = [*_PER_CLASS, *(_Metric(name, name, priority=4) for name in extra)]
@@ -175,7 +184,12 @@ def per_class(board: Leaderboard, system: str) -> Table:
         return Row((class_, *mine, *sizes))
 
     title = formatting.stamped(f"Per class: {formatting.plain(system)}", board.stamps)
-    return Table(title, columns, tuple(map(row, board.classes)), (notes.of_interval(board.unit),))
+    footnotes = (notes.of_interval(board.unit),)
+
+    def table(classes: Sequence[str]) -> Table:
+        return Table(title, columns, tuple(map(row, classes)), footnotes)
+
+    return excerpt(table, shown, "results.csv has all.")
 
 
 def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
@@ -193,7 +207,11 @@ def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
     def mark(one: Score) -> tuple[str, str]:
         return "baseline" if one.baseline else "plain", ""
 
-    return tabulate("Scores", board.scores, columns, below, stamps=board.stamps, mark=mark)
+    def table(classes: Sequence[str]) -> Table:
+        found = [one for one in board.scores if one.class_ in ("", *classes)]
+        return tabulate("Scores", found, columns, below, stamps=board.stamps, mark=mark)
+
+    return excerpt(table, board.shown, "--format csv shows all.")
 
 
 def differences(board: Leaderboard) -> Table:

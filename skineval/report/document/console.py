@@ -88,8 +88,10 @@ def _lines(cell: str, console: Console, under: str = "") -> Text:
 def as_json(table: Table) -> str:
     """Title, rows by column key, footnotes; a figure with an interval is an object, an undefined one null.
 
-    Numbers are numbers, also where a person reads them with a unit or with their thousands set apart.
+    Numbers are numbers, also where a person reads them with a unit or with their thousands set apart. All of a table,
+    also where a person reads an excerpt.
     """
+    table = table.whole or table
     content = {
         "title": formatting.plain(table.title),
         "columns": {column.key: formatting.plain(column.name) for column in table.columns},
@@ -100,7 +102,8 @@ def as_json(table: Table) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """One line a row, an interval in columns of its own; no cell is a formula to a spreadsheet."""
+    """One line a row, an interval in columns of its own; no cell is a formula to a spreadsheet. All of a table."""
+    table = table.whole or table
     intervals = {
         column.key
         for place, column in enumerate(table.columns)

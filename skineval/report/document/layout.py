@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -14,6 +15,8 @@ from skineval.report.document.tables import Column, Table, format_row
 Cells: TypeAlias = tuple[str, ...]
 
 GAP = 2  #: blanks between columns
+_HYPHEN = re.compile(r"(?<=[-.])(?=[^\W\d])")
+_HEAD = re.compile(r"[ ]|(?<=[-_.+])(?=[^\W\d])")
 _WORDS = 30  # of room that a column of words is granted before others are dropped for it
 _NAME = 12  # the same for the first column, whose names may be broken
 _INDENT = "  "  # before all but the first line of a name, so that rows can be told apart
@@ -85,7 +88,10 @@ def wrapped(words: str, width: int, indent: str = "") -> str:
 
 
 def _pieces(word: str, width: int) -> list[str]:
-    return [piece for part in formatting.JOINT.split(word) for piece in chop_cells(part, max(width, 1))]
+    """The parts of a word; those that are too wide are broken behind hyphens, and after that anywhere."""
+    parts = formatting.JOINT.split(word)
+    smaller = (piece for part in parts for piece in ([part] if cell_len(part) <= width else _HYPHEN.split(part)))
+    return [piece for part in smaller for piece in chop_cells(part, max(width, 1))]
 
 
 def _drafts(table: Table, width: int, *, folded: bool) -> list[_Draft]:
@@ -102,7 +108,7 @@ def _drafts(table: Table, width: int, *, folded: bool) -> list[_Draft]:
 
     def draft(column: Column, first: bool) -> _Draft:
         mine = cells[column.key]
-        head = _longest(column.name.split(" ")) if folded else cell_len(column.name)
+        head = _longest(_HEAD.split(column.name)) if folded else cell_len(column.name)
         if column.kind != "text":
             natural = least = max(head, _longest(line for cell in mine for line in cell.split("\n")))
         else:

@@ -66,6 +66,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...] = ()
+    whole: Table | None = None  #: what it is an excerpt of: for programs, and for readers on request
 
 
 #: A column, and what of an item it shows where that is not the field of its key.

@@ -20,13 +20,16 @@ from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import blocks, html, markdown
 from skineval.report.document.blocks import Figure
+from skineval.report.document.excerpt import Shown
 from skineval.report.document.tables import Table, format_cell
 from skineval.report.figures.style import Drawn
 from skineval.values.measures import Difference, Estimate
 from skineval.values.result import BenchResult, ExternalData, ExternalTest
+from skineval.values.task import DIAGNOSES
 
 Make = Callable[..., BenchResult]
 
+ALL = Shown(DIAGNOSES, DIAGNOSES)
 HOSTILE = "<img src=x onerror=alert(1)>|`[/][link=http://evil]\x1b[31m=cmd()</script><script>alert(2)</script>"
 
 
@@ -258,13 +261,13 @@ def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
 
 
 def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
-    table, proof = sections._flow(bench)
+    table, proof = sections._flow(bench, ALL)
     assert isinstance(table, Table)
     assert [row.cells[1:3] for row in table.rows] == [("train", 900), ("validation", 160), ("test", 400)]
     assert isinstance(proof, blocks.Paragraph)
     split = bench.split.copy()
     split.loc[split.index[-1], "group"] = split.loc[split["part"] == "test", "group"].iloc[0]
-    *_, proof = sections._flow(replace(bench, split=split))
+    *_, proof = sections._flow(replace(bench, split=split), ALL)
     assert proof.weighty  # type: ignore[union-attr]
 
 

@@ -106,7 +106,7 @@ def test_nothing_finished_still_gives_a_table(board: Leaderboard) -> None:
 
 
 def test_per_class_table_holds_every_class(board: Leaderboard) -> None:
-    table = standings.per_class(board, "resnet34/none")
+    table = standings.per_class(board, "resnet34/none", board.shown)
     assert [row.cells[0] for row in table.rows] == list(board.classes)
     for row in table.rows:
         value = cell(table, row, "recall")
@@ -140,7 +140,7 @@ def test_every_table_says_what_is_resampled(board: Leaderboard, unit: Unit) -> N
         standings.differences,
     )
     doubt = "; which of them show one lesion is not known, so intervals may be too narrow."
-    for table in (*(make(board) for make in makers), standings.per_class(board, "resnet34/none")):
+    for table in (*(make(board) for make in makers), standings.per_class(board, "resnet34/none", board.shown)):
         assert table is not None
         notes = " ".join(table.footnotes)
         assert (f"{unit}s, with all of their images, are resampled" in notes) == known

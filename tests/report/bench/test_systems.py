@@ -19,6 +19,7 @@ from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.notes import members
 from skineval.report.bench.systems import ranked
 from skineval.report.document import console, formatting, html, tables
+from skineval.report.document.excerpt import Shown
 from skineval.report.document.tables import Row, Table
 from skineval.report.figures.style import Drawn
 from skineval.report.prepare import draw
@@ -27,6 +28,7 @@ from skineval.values.predictions import EVERY_FOLD
 from skineval.values.result import BenchResult, CellResult, EnsembleResult
 from tests.report.bench.test_bench import said as verdict_of
 
+MEL = Shown(("mel",), ("mel",))
 SEEDS = "ensemble(resnet34)/focal:gamma=1.5"
 MODELS = "ensemble(resnet34,densenet121)/none"
 NONE = "ensemble(efficientnet_b0)/none"
@@ -253,10 +255,10 @@ def test_parts_with_copies_count_rows_and_images() -> None:
         [("a", "L1", "train"), ("a", "L1", "train"), ("a", "L1", "test"), ("b", "L1", "test"), ("c", "L2", "test")],
         columns=["image_id", "lesion_id", "part"],
     ).assign(group=lambda frame: frame["lesion_id"], fold=0)
-    table = parts_table(split, {}, ("mel",))
+    table = parts_table(split, {}, MEL, "")
     assert [column.key for column in table.columns][:5] == ["fold", "part", "rows", "images", "lesions"]
     assert [row.cells[1:5] for row in table.rows] == [("train", 2, 1, 1), ("test", 3, 3, 2)]
-    once = parts_table(split.drop_duplicates("image_id"), {}, ("mel",))
+    once = parts_table(split.drop_duplicates("image_id"), {}, MEL, "")
     assert "rows" not in [column.key for column in once.columns]
 
 
@@ -264,7 +266,7 @@ def test_parts_count_lesions_as_results_do() -> None:
     split = pd.DataFrame(
         [("a", "L1", "L1"), ("b", "L2", "L1"), ("c", "L3", "L3")], columns=["image_id", "lesion_id", "group"]
     ).assign(fold=0, part="test")
-    table = parts_table(split, {}, ("mel",))
+    table = parts_table(split, {}, MEL, "")
     assert table.rows[0].cells[2:4] == (3, 2)
     assert table.footnotes == ("3 lesion ids are 2 lesions: several are known to be of one.",)
-    assert parts_table(split, {}, ("mel",), unit="image").rows[0].cells[3] is None
+    assert parts_table(split, {}, MEL, "", unit="image").rows[0].cells[3] is None
