@@ -13,11 +13,22 @@ if TYPE_CHECKING:
     from skineval.values.lesion_table import LesionTable
 
 
+_FIRST = "ham10000"  #: the layout that is asked first
+_seen: dict[Path, str] = {}  #: the layout at the path that was asked about last; "" for none
+
+
 def _is_layout(name: str, path: Path) -> bool:
+    """Whether the layout called so lies at a path, of which at most one does.
+
+    Sources are asked one after the other. What the first found holds for the others, since to look takes seconds.
+    """
     from skineval.data.layouts import recognise
 
-    found = recognise.recognise(path)
-    return found is not None and found.name == name
+    if name == _FIRST or path not in _seen:
+        found = recognise.recognise(path)
+        _seen.clear()
+        _seen[path] = found.name if found is not None else ""
+    return _seen[path] == name
 
 
 def _load_layout(path: Path | None, quarantined: frozenset[str] = frozenset()) -> LesionTable:
@@ -39,7 +50,7 @@ def _load_synthetic(path: Path | None, *, images: int, seed: int) -> LesionTable
 
 SOURCES: tuple[DatasetSource, ...] = (
     _layout(
-        "ham10000",
+        _FIRST,
         "HAM10000 as downloaded from Dataverse or Kaggle, zipped or extracted, or any folder laid out like it",
     ),
     _layout("isic2018", "ISIC 2018 Task 3: any of train, validation and test, with their ground truth"),

@@ -75,6 +75,11 @@ def read_task(path: Path) -> Task:
     return Task(path.stem, classes, labels, malignant, given.get("sought", ""), shipped=False)
 
 
+def widened(table: LesionTable, task: Task) -> tuple[LesionTable, Task]:
+    """The task that also takes labels for what the data set says of them, with notes of the table on which they are."""
+    return replace(table, notes=(*table.notes, *_taken_besides(table, task))), task.widened(table.malignancy)
+
+
 def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionTable, Task]:
     """The images whose labels are of classes of the task, and the task without the classes of which there are none.
 
@@ -83,8 +88,8 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     UsageError for that, and where no label of the data is one of the task; DataError where one class alone is left.
     """
     _check_names(task.classes, table.name)
-    notes = [*table.notes, *_taken_besides(table, task)]
-    task = task.widened(table.malignancy)
+    table, task = widened(table, task)
+    notes = list(table.notes)
     targets = task.targets(table.frame["dx"])
     outside = Counter(table.frame["dx"][targets == OUTSIDE])
     if len(table) and sum(outside.values()) == len(table):

@@ -18,6 +18,7 @@ from skineval.catalog.specs import Architecture
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
 from skineval.data.splits.split import Parts, Split
+from skineval.data.tasks import widened
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
@@ -90,9 +91,9 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     parts = make_split(recipe, data)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
     loaded = load_external(recipe, catalog)
+    told = [(name, *widened(table, task)) for name, table, _ in loaded]
     externals = tuple(
-        External(name, table, task.widened(table.malignancy).targets(table.frame["dx"]), recipe.reject)
-        for name, table, _ in loaded
+        External(name, table, its_task.targets(table.frame["dx"]), recipe.reject) for name, table, its_task in told
     )
     weights = resolve_weights(recipe.weights, architectures)
     _check_frozen(recipe, weights, architectures)

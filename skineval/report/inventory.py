@@ -19,6 +19,7 @@ _WHAT = Column("what", "What")
 _DX = Column("dx", "Diagnosis")
 _IMAGES = Column("images", "Images", "count")
 _LESIONS = Column("lesions", "Lesions", "count")
+_SHARE = Column("share", "Share", "percent", priority=4)
 
 
 def inventory_tables(found: Inventory) -> tuple[Table, ...]:
@@ -37,6 +38,10 @@ def _tables(found: Inventory) -> Iterator[Table]:
     yield from _values(found)
     if found.malignant:
         yield _prevalences(found)
+    if found.said:
+        columns = (Column("said", "The data set says"), _IMAGES, _SHARE)
+        total = found.everything.images
+        yield Table("Malignancy", columns, tuple(Row((said, n, n / total)) for said, n in found.said))
     yield _baselines(found)
     if found.official:
         yield _official(found)
@@ -94,7 +99,7 @@ def _classes(found: Inventory) -> Table:
         (_DX, lambda one: one.dx or "all"),
         *([meaning] if CLASS_NAMES.keys() & {one.dx for one in found.classes} else []),
         _IMAGES,
-        (Column("share", "Share", "percent", priority=4), lambda one: one.images / found.everything.images),
+        (_SHARE, lambda one: one.images / found.everything.images),
     )
     of_lesions: tuple[Shows[ClassCounts], ...] = (
         _LESIONS,

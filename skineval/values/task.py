@@ -58,6 +58,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 BINARY = ("benign", "malignant")
+GENERAL = (*BINARY, "indeterminate")  #: labels that say no more than this
 #: Version 1 of the malignant task: malignant = melanoma, basal cell carcinoma, actinic keratosis (19.51 % of HAM10000).
 _MALIGNANT = ("akiec", "bcc", "mel")
 #: Which diagnoses others call malignant: MEDFAIR (Zong et al., arXiv 2210.01725), and whoever means melanoma by it.

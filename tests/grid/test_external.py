@@ -10,7 +10,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError, UsageError
+from skineval.catalog.catalog import load_catalog
 from skineval.data.groups import KNOWN_DUPLICATES
+from skineval.data.layouts import recognise
 from skineval.data.synthetic import synthetic
 from skineval.grid.external import (
     SAME_CONTENT,
@@ -23,10 +25,13 @@ from skineval.grid.external import (
     overlaps,
 )
 from skineval.grid.folder import BenchFolder
+from skineval.grid.prepare import prepare
 from skineval.grid.sources import unique_names
+from skineval.values.recipe import Recipe
 from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
-from tests.data.folders import made_table
+from tests.data.folders import lesion_folder, made_table
+from tests.data.layouts.collections import isic2020
 
 OTHER = "synthetic:images=80:seed=5"
 
@@ -184,3 +189,15 @@ def test_a_subset_of_the_bench_is_left_out():
     assert all(reasons[:40])
     shared = table.frame["group"].isin(set(half.frame["group"])).to_numpy()
     assert (reasons != "").tolist() == shared.tolist()
+
+
+def test_labels_of_an_external_set_are_taken_for_what_it_says_of_them(tmp_path):
+    ham = recognise.load(lesion_folder(tmp_path / "ham"))
+    isic2020(ham, tmp_path / "isic2020")
+    recipe = Recipe(
+        models=("cnn",), data=("synthetic:images=70",), task="melanoma", external=(str(tmp_path / "isic2020"),),
+        weights="none", image_size=32, explainers=(),
+    )  # fmt: skip
+    (external,) = prepare(recipe, load_catalog()).externals
+    assert external.targets.tolist() == (ham.frame["dx"] == "mel").astype(int).tolist()
+    assert any("lentigo-nos as other (12 images)" in note for note in external.table.notes)

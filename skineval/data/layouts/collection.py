@@ -24,6 +24,7 @@ from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import GENERAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 Prepare = Callable[["pd.DataFrame", StoredFile, Sequence[StoredFile]], "pd.DataFrame"]
 
 DERMOSCOPIC = "dermoscopic"  #: the kind of image that nothing needs be said of
-GENERAL = ("benign", "malignant", "indeterminate")  #: labels that say no more than this
 #: Columns that say something of all images, and of none in the frame of a lesion table.
 _BESIDE = ("malignancy", "kind", "licence")
 
@@ -52,6 +52,7 @@ class Collection:
     """
 
     name: str
+    source: str  #: who published it and where
     needs: tuple[str, ...]  #: a table with all of these is its own
     columns: Mapping[str, str] = field(repr=False)
     one_of: tuple[str, ...] = ()  #: and with at least one of these, where some are named
@@ -66,7 +67,6 @@ class Collection:
     duplicates: tuple[str, ...] = ()  #: the two columns of a table that lists pairs of images of one lesion
     one_each: bool = False  #: whether each image is known to show a lesion of its own
     notes: tuple[str, ...] = ()
-    mask: str = pictures.MASK  #: what is behind the id of an image in the name of its mask
 
     @property
     def looked_for(self) -> str:
@@ -153,11 +153,10 @@ class Collection:
             folder,
             name=self.name,
             layout=f"{self.name} ({', '.join(file.inner.name for file in present)})",
-            notes=[*self.notes, *notes, *merged, *_torn(rows), *_kinds(rows), *alone],
+            notes=[f"source: {self.source}", *self.notes, *notes, *merged, *_torn(rows), *_kinds(rows), *alone],
             left_out=[*nameless, *quarantined],
             pairs=pairs,
             alike=False,
-            mask=self.mask,
             licence=_said(rows, "licence") or self.licence,
             lesions_known=not alone,
             malignancy=malignancy,
@@ -167,7 +166,7 @@ class Collection:
         self, found: Mapping[StoredFile, pd.DataFrame], files: Sequence[StoredFile], folder: Path
     ) -> tuple[dict[StoredFile, pd.DataFrame], list[str]]:
         """The tables of which images are there, of those on the same images the one that says most; with it notes."""
-        images, _ = pictures.find(files, self.mask)
+        images, _ = pictures.find(files)
         absent = [file for file, rows in found.items() if images.keys().isdisjoint(rows["image_id"])]
         if len(absent) == len(found):
             raise DataError(
@@ -270,8 +269,9 @@ def joined(rows: pd.DataFrame, key: str, found: Mapping[str, pd.DataFrame]) -> p
 
 def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
     """A note on lesions of which images have several labels: which of them is wrong, nobody here can decide."""
-    labels = rows.groupby("lesion_id")["dx"].unique()
-    torn = [f"{lesion} ({', '.join(sorted(found))})" for lesion, found in labels.items() if len(found) > 1]
+    pairs = rows[["lesion_id", "dx"]].drop_duplicates()
+    several = pairs[pairs["lesion_id"].duplicated(keep=False)].sort_values(["lesion_id", "dx"])
+    torn = [f"{lesion} ({', '.join(labels)})" for lesion, labels in several.groupby("lesion_id")["dx"]]
     return (f"lesions whose images have several labels: {len(torn)}, {first_few(torn)}",) if torn else ()
 
 

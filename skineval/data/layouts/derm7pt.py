@@ -49,6 +49,7 @@ def _parted(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -
 
 DERM7PT = Collection(
     name="Derm7pt",
+    source="Kawahara et al. 2019, doi:10.1109/JBHI.2018.2824327",
     needs=("diagnosis", "derm", "clinic", "seven_point_score"),
     columns={"image_id": "derm", "dx": "diagnosis", "sex": "sex", "localization": "location", "part": "part"},
     prepare=_parted,

@@ -43,6 +43,7 @@ def _isic2019(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile])
 
 ISIC2019 = Collection(
     name="ISIC 2019",
+    source="Tschandl et al. 2018, Combalia et al. 2019, Codella et al. 2018; challenge.isic-archive.com/data",
     needs=("image", *_ISIC2019),
     columns={"image_id": "image", "dx": "says", "part": "part", **_ABOUT},
     prepare=_isic2019,
@@ -50,6 +51,7 @@ ISIC2019 = Collection(
 )
 PAD_UFES_20 = Collection(
     name="PAD-UFES-20",
+    source="Pacheco et al. 2020, doi:10.17632/zr7vgbcyr2.1",
     needs=("img_id", "diagnostic", "patient_id", "lesion_id", "biopsed"),
     columns={
         "image_id": "img_id", "dx": "diagnostic", "lesion_id": "lesion_id", "patient_id": "patient_id", "age": "age",
@@ -63,6 +65,7 @@ PAD_UFES_20 = Collection(
 )  # fmt: skip
 BCN20000 = Collection(
     name="BCN20000",
+    source="Hernández-Pérez et al. 2024, doi:10.6084/m9.figshare.24140028",
     needs=("bcn_filename", "diagnosis", "lesion_id"),
     columns={"image_id": "bcn_filename", "dx": "diagnosis", "part": "split", **_ABOUT},
     general={"scc": "malignant"},

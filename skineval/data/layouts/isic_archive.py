@@ -24,9 +24,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.layouts.collection import GENERAL, Collection
+from skineval.data.layouts.collection import Collection
 from skineval.data.spellings import diagnosis, plain
 from skineval.data.tables import is_missing
+from skineval.values.task import GENERAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +89,7 @@ def diagnosed(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile])
 
 ARCHIVE = Collection(
     name="ISIC Archive",
+    source="the ISIC Archive, isic-archive.com",
     needs=("isic_id",),
     columns=MappingProxyType(
         {
@@ -103,6 +105,7 @@ ARCHIVE = Collection(
 )  # fmt: skip
 ISIC2020 = Collection(
     name="ISIC 2020",
+    source="Rotemberg et al. 2021, doi:10.34970/2020-ds01",
     needs=("image_name", "benign_malignant", "target"),
     columns=MappingProxyType(
         {

@@ -62,13 +62,12 @@ def lesion_table(
     left_out: Collection[str] = (),
     pairs: Sequence[tuple[str, str]] = (),
     alike: bool = True,
-    mask: str = pictures.MASK,
     **known: Any,
 ) -> LesionTable:
     """The data set `name` of these rows, read from the file called `source`, with its images among `files` in `path`.
 
     `left_out` are ids of images that may lie there without a row, `pairs` those of images of one lesion, and `known`
-    further fields of the table; `alike` and `mask` are those of `clean` and `collect`. Raises DataError naming the row
+    further fields of the table; `alike` is that of `clean`. Raises DataError naming the row
     or the file that is wrong.
     """
     found = sorted(set(rows["dx"]))
@@ -77,7 +76,7 @@ def lesion_table(
     frame = metadata.frame
     if pairs:
         frame = frame.assign(group=make_groups(frame["image_id"].tolist(), frame["group"].tolist(), pairs))
-    collected = pictures.collect(frame, files, path, left_out=left_out, mask=mask)
+    collected = pictures.collect(frame, files, path, left_out=left_out)
     parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
     return collected.table(
         name,

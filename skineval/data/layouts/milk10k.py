@@ -40,6 +40,7 @@ def _prepared(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile])
 
 MILK10K = Collection(
     name="MILK10k",
+    source="MILK study team 2025, doi:10.34970/648456",
     needs=("isic_id", "lesion_id", "image_type", "skin_tone_class"),
     columns={
         "image_id": "isic_id", "dx": "says", "lesion_id": "lesion_id", "age": "age_approx", "sex": "sex",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -37,15 +38,15 @@ LOOKED_FOR = (
 )
 PH2 = Collection(
     name="PH2",
+    source="Mendonça et al. 2013, doi:10.1109/EMBC.2013.6610779",
     needs=("image name", "common nevus", "atypical nevus", "melanoma"),
     columns={"image_id": "image name", "dx": "clinical diagnosis"},
     labels={"common nevus": "nv", "atypical nevus": "nv"},
-    mask="_lesion",
 )
 
 _TEXT = ("name", "histological diagnosis", "clinical diagnosis")
 _CODES: Mapping[str, str] = MappingProxyType({"0": "common nevus", "1": "atypical nevus", "2": "melanoma"})
-_IMAGE, _REGION = "_dermoscopic_image", "_roi"  #: what the names of folders end with
+_IMAGE = "_dermoscopic_image"  #: what the name of the folder of an image ends with
 
 
 def recognise(files: Sequence[StoredFile], path: Path) -> bool:
@@ -56,8 +57,9 @@ def recognise(files: Sequence[StoredFile], path: Path) -> bool:
 def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read PH2 from a folder or zip archive. Raises DataError as `Collection.load`, and where there is no table."""
     folder = pictures.folder_of(path)
-    files = scan(folder, without={name for id_ in quarantined for name in (id_, id_ + PH2.mask)})
-    files = [file for file in files if not file.inner.parent.name.lower().endswith(_REGION)]
+    there = scan(folder, without=pictures.stems(quarantined))
+    unused = pictures.look_like_masks(there)
+    files = [file for file in there if file not in unused]
     found = {file: _read_text(file) for file in files if _is_text(file)}
     if not found:
         found = {file: _read_sheet(file) for file in files if PH2.is_own(file)}
@@ -82,8 +84,9 @@ def _read_text(file: StoredFile) -> pd.DataFrame:
     """The rows of the text, which begin with a bar; what follows them explains their codes."""
     import pandas as pd
 
-    lines = file.read().decode("utf-8-sig", "replace").splitlines()
-    rows = {number: re.split(r"\|\|?", line.strip().strip("|")) for number, line in enumerate(lines, 1) if "|" in line}
+    lines = [line.strip() for line in file.read().decode("utf-8-sig", "replace").splitlines()]
+    barred = takewhile(lambda line: line[1].startswith("|") or not line[1], enumerate(lines, start=1))
+    rows = {number: re.split(r"\|\|?", line.strip("|")) for number, line in barred if line}
     (_, names), *cells = rows.items()
     places = [[name.strip().lower() for name in names].index(name) for name in _TEXT]
     short = [number for number, row in cells if len(row) < len(names)]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from skineval.base.errors import DataError, first_few
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MASK = "_segmentation"  #: what follows the image id in the name of a mask
+PH2_MASK = "_lesion"  #: what follows it in that of PH2, whose mask lies in a folder that is called like it
+REGIONS = "_roi"  #: what the names of the folders end with in which PH2 has regions of one colour
 LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follows it where others name one
 
 
@@ -62,35 +64,27 @@ def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int,
 
 
 def collect(
-    frame: pd.DataFrame,
-    files: Sequence[StoredFile],
-    path: Path,
-    *,
-    left_out: Collection[str] = (),
-    mask: str = MASK,
+    frame: pd.DataFrame, files: Sequence[StoredFile], path: Path, *, left_out: Collection[str] = ()
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
-    Masks are called like their image, with `mask` behind it. Raises DataError naming the images that are not there, or
-    there in several versions.
+    Raises DataError naming the images that are not there, or there in several versions.
     """
-    images, _ = find(files, mask)
+    images, _ = find(files)
     ids = frame["image_id"].tolist()
-    collected = attach(frame, _match(ids, images, files, path), files, mask)
+    collected = attach(frame, _match(ids, images, files, path), files)
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
     return replace(collected, where=collected.where + copies, notes=(*ignored, *collected.notes))
 
 
-def attach(
-    frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile], mask: str = MASK
-) -> Collected:
+def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile]) -> Collected:
     """The files chosen for the rows of `frame`, with their masks among `files`.
 
     The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
     """
-    _, masks = find(files, mask)
+    _, masks = find(files)
     known = _checksummed(chosen)
     mine = [file.inner.stem for file in known if file.inner.stem in masks]
     of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
@@ -114,29 +108,33 @@ def is_picture(file: StoredFile) -> bool:
     return file.inner.suffix.lower() in SUFFIXES
 
 
-def is_mask(file: StoredFile, mask: str = MASK) -> bool:
-    """Whether an image file is called like a mask, with `mask` behind the id of its image."""
-    return file.inner.stem.endswith(mask)
+def is_mask(file: StoredFile) -> bool:
+    """Whether an image file is called like a mask."""
+    return bool(_mask_end(file.inner))
 
 
-def find(
-    files: Iterable[StoredFile], mask: str = MASK
-) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
+def image_of(path: PurePath) -> str:
+    """The id of the image that is in the file `path`, or of which it is the mask."""
+    return path.stem.removesuffix(_mask_end(path))
+
+
+def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
     """Images and masks, by image id; each may lie there several times."""
     images: dict[str, list[StoredFile]] = defaultdict(list)
     masks: dict[str, list[StoredFile]] = defaultdict(list)
     for file in files:
         if is_picture(file):
-            (masks if is_mask(file, mask) else images)[file.inner.stem.removesuffix(mask)].append(file)
+            (masks if is_mask(file) else images)[image_of(file.inner)].append(file)
     return images, masks
 
 
 def look_like_masks(files: Iterable[StoredFile]) -> frozenset[StoredFile]:
-    """Pictures called like another one with one of `LIKE_MASKS` behind it: no photographs, and not `MASK` either."""
+    """Pictures that are neither photographs nor masks: called like one with `LIKE_MASKS` behind it, or in `REGIONS`."""
     shown = [(file, file.inner.stem) for file in files if is_picture(file)]
     known = {stem for _, stem in shown}
     ends = [(file, stem, end) for file, stem in shown for end in LIKE_MASKS if stem.lower().endswith(end)]
-    return frozenset(file for file, stem, end in ends if stem[: -len(end)] in known)
+    regions = [file for file, _ in shown if file.inner.parent.name.lower().endswith(REGIONS)]
+    return frozenset((*regions, *(file for file, stem, end in ends if stem[: -len(end)] in known)))
 
 
 def unpack(files: Iterable[StoredFile]) -> str:
@@ -147,7 +145,7 @@ def unpack(files: Iterable[StoredFile]) -> str:
 
 def stems(image_ids: Iterable[str]) -> frozenset[str]:
     """What the files of these images and of their masks are called, without suffix."""
-    return frozenset(name for id_ in image_ids for name in (id_, id_ + MASK))
+    return frozenset(name for id_ in image_ids for name in (id_, id_ + MASK, id_ + PH2_MASK))
 
 
 def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str:
@@ -166,6 +164,12 @@ def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
         yield f"no images of {', '.join(absent)}"
 
 
+def _mask_end(path: PurePath) -> str:
+    """What the name of a mask ends with; "" for that of another file."""
+    in_own_folder = path.stem.endswith(PH2_MASK) and path.parent.name == path.stem
+    return MASK if path.stem.endswith(MASK) else PH2_MASK if in_own_folder else ""
+
+
 def _match(
     ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], files: Sequence[StoredFile], path: Path
 ) -> list[StoredFile]:
@@ -174,11 +178,9 @@ def _match(
     unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
         hint = f"Save them as {NAMES} images. {LEAVE_OUT}"
-        what = "images are of a format that is not read"
-        refuse_any([unread[id_] for id_ in missing], what, hint, image_ids=missing)
+        refuse_any([unread[id_] for id_ in missing], "images are of a format that is not read", hint)
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
-    what = f"images named in the metadata are not in {path}"
-    refuse_any(missing, what, f"{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
+    refuse_any(missing, f"images named in the metadata are not in {path}", f"{unpack(files)}{put} {LEAVE_OUT}")
     return _one_version(ids, images)
 
 

@@ -20,7 +20,7 @@ from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata
-from skineval.data.layouts.pictures import MASK, is_mask, is_picture
+from skineval.data.layouts.pictures import MASK, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.values.lesion_table import LesionTable
@@ -67,7 +67,7 @@ class _Rows:
 
 def check(
     path: Path,
-    load: Callable[[Path, frozenset[str]], LesionTable],
+    load: Callable[[Path], LesionTable],
     *,
     promised: Mapping[str, str] | None = None,
     checksums: bool = False,
@@ -76,8 +76,7 @@ def check(
 ) -> Checked:
     """Decode every image and mask in the folder or file `path`, and compare them with each other and the metadata.
 
-    `load` reads the data set as a bench would, without the images it is told: whatever it refuses is an error, too, and
-    what it refuses of some images alone is left out, and it is asked again. `promised` is a manifest to be
+    `load` reads the data set as a bench would: whatever it refuses is an error, too. `promised` is a manifest to be
     verified, and with `checksums` one can be written of the result; files in `aside` are neither verified nor listed.
     `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
     """
@@ -94,13 +93,16 @@ def check(
     used = [file for file in files if file not in unused]
     contents, sums = _read(path, files, unused, promised or {}, checksums or promised is not None, progress)
     if rows is not None:
-        about = [(finding, _image_id(PurePath(finding.where))) for finding in unreached]
+        about = [(finding, image_of(PurePath(finding.where))) for finding in unreached]
         unreached = [replace(one, image_ids=(id_,)) if id_ in rows.numbers else one for one, id_ in about]
         findings += _match(path, rows, used, contents, unreached)
     findings += unreached
-    table, refused = _loaded(path, load, once=rows is not None)
-    explained = _explained(findings, contents)
-    findings += [one for one in refused if (one.image_ids and rows is None) or not explained]
+    table: LesionTable | None = None
+    try:
+        table = load(path)
+    except DataError as error:
+        if not _explained(findings, contents):
+            findings.append(_refusal("refused", path, error))
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):
@@ -112,23 +114,6 @@ def check(
     ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
     images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
     return Checked(tuple(ordered), images, masks, sums)
-
-
-def _loaded(
-    path: Path, load: Callable[[Path, frozenset[str]], LesionTable], *, once: bool
-) -> tuple[LesionTable | None, list[Finding]]:
-    """The data set without the images that are refused, if that can be had, and what is refused."""
-    refused: list[Finding] = []
-    left_out: frozenset[str] = frozenset()
-    while True:
-        try:
-            return load(path, left_out), refused
-        except DataError as error:
-            ids = error.image_ids - left_out
-            refused.append(replace(_refusal("refused", path, error), image_ids=tuple(sorted(ids))))
-            if once or not ids:
-                return None, refused
-            left_out |= ids
 
 
 def _read(
@@ -231,7 +216,7 @@ def _match(
 def _owners(files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable | None) -> dict[StoredFile, str]:
     """The image that each file belongs to, as a list of what to leave out would name it."""
     if rows is not None:
-        named = ((file, _image_id(file.inner)) for file in files if is_picture(file))
+        named = ((file, image_of(file.inner)) for file in files if is_picture(file))
         return {file: id_ for file, id_ in named if id_ in rows.numbers}
     if table is None or not isinstance(table.images, StoredImages):
         return {}
@@ -280,7 +265,7 @@ def _judge_masks(contents: Sequence[Content], named: Collection[StoredFile]) -> 
             yield mask.file, Flaw("empty-mask", what, f"{hint} A lesion is marked by 255.", "remark")
         elif mask.darkest >= THRESHOLD:
             yield mask.file, Flaw("full-mask", "marks the whole image as lesion", hint, "remark")
-        image = images.get(_image_id(mask.file.inner))
+        image = images.get(image_of(mask.file.inner))
         if image is None and mask.file not in named:  # of those, it has been said that the image is missing
             yield mask.file, Flaw("orphaned-mask", "there is no image of it", IGNORED, "remark")
         elif image is not None and image.problem is None and not _alike(mask.size, image.size):
@@ -311,7 +296,3 @@ def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _shown(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def _image_id(name: PurePath) -> str:
-    return name.stem.removesuffix(MASK)

@@ -15,7 +15,7 @@ import numpy as np
 from skineval.base.terms import PARTS
 from skineval.data.layouts.images import Headers
 from skineval.values.lesion_table import LesionTable
-from skineval.values.task import DX7, MAPPINGS
+from skineval.values.task import DX7, GENERAL, MAPPINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,7 @@ class Inventory:
     varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
     values: Mapping[str, Counts]  #: by column
     malignant: Mapping[str, int]  #: by those of `MAPPINGS`; none where labels are not all diagnoses that these know
+    said: Counts  #: what the data set itself says of malignancy; () where it says nothing
     majority: str  #: the most frequent diagnosis
     official: tuple[tuple[str, Counts], ...]  #: by part of the data set's own split, images of each diagnosis
     headers: Headers | None
@@ -104,10 +105,16 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         malignant={
             name: int(frame["dx"].isin(classes).sum()) for name, classes in MAPPINGS.items() if DX7.takes(table.labels)
         },
+        said=_counts(frame["dx"].map(lambda dx: _said(table, dx))) if table.malignancy else (),
         majority=max(classes, key=lambda one: one.images).dx,
         official=_official(table),
         headers=headers,
     )
+
+
+def _said(table: LesionTable, dx: str) -> str:
+    """What a data set says of the malignancy of a label, where that does not say it itself."""
+    return table.malignancy.get(dx, dx if dx in GENERAL else "not said")
 
 
 def _class_counts(dx: str, frame: pd.DataFrame) -> ClassCounts:

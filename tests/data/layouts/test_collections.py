@@ -10,6 +10,7 @@ import pytest
 
 from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
+from skineval.data.quality.inventory import inventory
 from skineval.data.splits.dealing import split
 from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
@@ -91,6 +92,7 @@ def laid_out(name: str, table: LesionTable, folder: Path) -> LesionTable:
 
 def test_isic_2020_is_benched_as_melanoma_with_every_image(table: LesionTable, tmp_path: Path) -> None:
     read = laid_out("isic2020", table, tmp_path)
+    assert inventory(read).said == (("benign", 72), ("malignant", 12))
     kept, task = told_apart(read, find_task("melanoma", read), strict=True)
     assert len(kept) == len(table)  # which its column `target` says of all of them
     assert task.targets(kept.frame["dx"]).tolist() == (table.frame["dx"] == "mel").astype(int).tolist()
