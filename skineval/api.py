@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -141,14 +141,18 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     return count(table, read_headers(table.images, len(table), progress))
 
 
-def load_images(data: Places, keys: Mapping[str, object]) -> LesionTable:
-    """The lesion table of `data`, as it is labelled; `keys` are the recipe keys that say how it is read."""
+def load_images(data: Places, keys: Mapping[str, object], left_out: Collection[str] = ()) -> LesionTable:
+    """The lesion table of `data`, as it is labelled; `keys` are the recipe keys that say how it is read.
+
+    The images `left_out` are, as if they were in quarantine.
+    """
     from skineval.grid.sources import load_data
     from skineval.values.recipe import make_recipe
     from skineval.values.task import LABELS
 
     # A recipe is one of models; no image depends on which.
-    return load_data(make_recipe({**keys, "models": "*", "data": data, "task": LABELS}), load_catalog()).table
+    recipe = make_recipe({**keys, "models": "*", "data": data, "task": LABELS})
+    return load_data(recipe, load_catalog(), dict.fromkeys(left_out, "")).table
 
 
 def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 
 SHOWN = 5  #: examples named in a message
@@ -49,9 +49,16 @@ class WeightsError(UsageError):
 
 
 class DataError(SkinevalError):
-    """A data set, prediction file or split that is not what it should be."""
+    """A data set, prediction file or split that is not what it should be.
+
+    Without the images `image_ids` it would be; there are none where leaving images out would not help.
+    """
 
     exit_code = ExitCode.DATA
+
+    def __init__(self, message: str, hint: str = "", image_ids: Iterable[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.image_ids = frozenset(image_ids)
 
 
 class PluginError(SkinevalError):

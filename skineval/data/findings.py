@@ -84,12 +84,16 @@ def refuse(faults: Iterable[Fault], name: str) -> None:
     """Raise DataError for the first fault that the table called `name` has, counting its rows and naming a few."""
     for fault in faults:
         if fault.rows:
-            out = any(row.image_ids for row in fault.rows)
+            out = [id_ for row in fault.rows for id_ in row.image_ids]
             hint = f"{fault.hint} {LEAVE_OUT}" if out else fault.hint
-            refuse_any([str(row) for row in fault.rows], fault.many, hint, name)
+            refuse_any([str(row) for row in fault.rows], fault.many, hint, name, out)
 
 
-def refuse_any(examples: Sequence[str], what: str, hint: str, name: str = "") -> None:
-    """Raise DataError where there are `examples` of what is wrong, in what is called `name`: how many, and a few."""
+def refuse_any(examples: Sequence[str], what: str, hint: str, name: str = "", image_ids: Iterable[str] = ()) -> None:
+    """Raise DataError where there are `examples` of what is wrong, in what is called `name`: how many, and a few.
+
+    Without the images `image_ids` nothing would be.
+    """
     if examples:
-        raise DataError(f"{f'{name}: ' if name else ''}{len(examples)} {what}: {first_few(examples)}.", hint)
+        where = f"{name}: " if name else ""
+        raise DataError(f"{where}{len(examples)} {what}: {first_few(examples)}.", hint, image_ids)

@@ -114,7 +114,8 @@ class GivenTable:
             place = int(wrong.argmax())
             more = f" ({wrong.sum() - 1} more rows like it)" if wrong.sum() > 1 else ""
             said = what if isinstance(what, str) else what(place)
-            raise DataError(f"{self.name}, row {self.rows[place]}: {said}{more}", hint)
+            ids = self.frame["image_id"][wrong] if "image_id" in self.frame else ()
+            raise DataError(f"{self.name}, row {self.rows[place]}: {said}{more}", hint, filter(None, ids))
 
     def refuse_repeats(self, keys: Sequence[Hashable], hint: str, where: str = "") -> None:
         """Raise DataError for the first row whose key (n,) another row had before it; there are ids of images."""

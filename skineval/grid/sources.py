@@ -53,9 +53,13 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     return Data(table, task, whole.sources)
 
 
-def load_data(recipe: Recipe, catalog: Catalog) -> Data:
-    """All images of the data sets of a recipe, as one, without those in quarantine; the task is as it was asked for."""
-    left_out = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
+def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOTHING) -> Data:
+    """All images of the data sets of a recipe, as one, without those in quarantine; the task is as it was asked for.
+
+    The images `besides`, with the reason for each, are in quarantine, too.
+    """
+    listed = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
+    left_out = {**listed, **besides}
     own = _own(recipe)
     loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.data]
     tables, sources = [table for table, _, _ in loaded], tuple(source for _, source, _ in loaded)

@@ -178,9 +178,11 @@ def _match(
     unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
         hint = f"Save them as {NAMES} images. {LEAVE_OUT}"
-        refuse_any([unread[id_] for id_ in missing], "images are of a format that is not read", hint)
+        what = "images are of a format that is not read"
+        refuse_any([unread[id_] for id_ in missing], what, hint, image_ids=missing)
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
-    refuse_any(missing, f"images named in the metadata are not in {path}", f"{unpack(files)}{put} {LEAVE_OUT}")
+    what = f"images named in the metadata are not in {path}"
+    refuse_any(missing, what, f"{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
     return _one_version(ids, images)
 
 

@@ -67,7 +67,7 @@ class _Rows:
 
 def check(
     path: Path,
-    load: Callable[[Path], LesionTable],
+    load: Callable[[Path, frozenset[str]], LesionTable],
     *,
     promised: Mapping[str, str] | None = None,
     checksums: bool = False,
@@ -76,7 +76,8 @@ def check(
 ) -> Checked:
     """Decode every image and mask in the folder or file `path`, and compare them with each other and the metadata.
 
-    `load` reads the data set as a bench would: whatever it refuses is an error, too. `promised` is a manifest to be
+    `load` reads the data set as a bench would, without the images it is told: whatever it refuses is an error, too, and
+    what it refuses of some images alone is left out, and it is asked again. `promised` is a manifest to be
     verified, and with `checksums` one can be written of the result; files in `aside` are neither verified nor listed.
     `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
     """
@@ -97,12 +98,9 @@ def check(
         unreached = [replace(one, image_ids=(id_,)) if id_ in rows.numbers else one for one, id_ in about]
         findings += _match(path, rows, used, contents, unreached)
     findings += unreached
-    table: LesionTable | None = None
-    try:
-        table = load(path)
-    except DataError as error:
-        if not _explained(findings, contents):
-            findings.append(_refusal("refused", path, error))
+    table, refused = _loaded(path, load, once=rows is not None)
+    explained = _explained(findings, contents)
+    findings += [one for one in refused if (one.image_ids and rows is None) or not explained]
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):
@@ -114,6 +112,23 @@ def check(
     ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
     images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
     return Checked(tuple(ordered), images, masks, sums)
+
+
+def _loaded(
+    path: Path, load: Callable[[Path, frozenset[str]], LesionTable], *, once: bool
+) -> tuple[LesionTable | None, list[Finding]]:
+    """The data set without the images that are refused, if that can be had, and what is refused."""
+    refused: list[Finding] = []
+    left_out: frozenset[str] = frozenset()
+    while True:
+        try:
+            return load(path, left_out), refused
+        except DataError as error:
+            ids = error.image_ids - left_out
+            refused.append(replace(_refusal("refused", path, error), image_ids=tuple(sorted(ids))))
+            if once or not ids:
+                return None, refused
+            left_out |= ids
 
 
 def _read(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from benchmarks.reliability import metadata as rows_benchmark
 from skineval.base.errors import DataError
 from skineval.data import quarantine
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.layouts import recognise
+from skineval.data.layouts import own_table, recognise
 from skineval.data.pixels.decoding import decode_bytes
 from skineval.data.quality.check import Checked, Decoded, check
 from skineval.data.quality.image_files import examine
+from skineval.values.lesion_table import LesionTable
 from tests.data.folders import IDS, JPEGS, ROWS, encoded, ham_folder, metadata, picture, write_files, write_zip
 
 ABSENT = ("absent-class", "HAM10000_metadata.csv")  # four images are of three classes
@@ -228,7 +230,7 @@ def test_what_no_loader_takes_is_refused_and_its_images_are_checked_all_the_same
 
 
 def test_a_refusal_is_told_where_nothing_else_explains_it(tmp_path: Path) -> None:
-    def load(path: Path) -> object:
+    def load(path: Path, left_out: frozenset[str]) -> object:
         raise DataError("The moon is full.", "Wait.")
 
     (error,) = check(ham_folder(tmp_path), load).errors  # type: ignore[arg-type]
@@ -356,7 +358,7 @@ def test_what_the_check_lets_pass_is_benched_and_what_it_lists_is_all_that_stand
     everything = range(len(table))
     assert len(table.images.pixels(everything, 8)) == len(table)
     assert table.images.masks(everything, 8) is not None
-    assert not check(folder, lambda path: table).errors or listed
+    assert not check(folder, lambda path, left_out: table).errors or listed
 
 
 @pytest.mark.parametrize("module", [corrupt_images, header_bomb, identifiers, rows_benchmark])
@@ -373,3 +375,25 @@ def test_real_data_has_two_masks_that_mark_everything(real_folder: Path) -> None
         ("full-mask", "remark", "ISIC_0026042_segmentation"),
         ("full-mask", "remark", "ISIC_0029819_segmentation"),
     ]
+
+
+def test_what_a_table_of_ones_own_names_wrongly_can_be_left_out(tmp_path: Path) -> None:
+    """Each kind of fault hides the next from the loader: all are found, in one run, with the images they are of."""
+    rows = ["a,wart,40,p1,male", "b,mole,old,p2,", "c,mole,40,p1,female", "d,,40,p3,", "e,mole,40,p4,", "f,wart,1,p5,"]
+    images = {f"{id_}.jpg": encoded(picture(seed)) for seed, id_ in enumerate("abcdf")}
+    images["f.jpg"] = images["f.jpg"][:60]
+    folder = write_files(tmp_path, {**images, "t.csv": "\n".join(["file,what,years,who,sex", *rows]).encode()})
+    columns = own_table.parse_columns(["image=file", "label=what", "age=years", "patient=who", "sex=sex"])
+
+    def load(path: Path, quarantined: frozenset[str]) -> LesionTable:
+        return quarantine.load_leaving_out(partial(own_table.load, columns=columns), path, quarantined)
+
+    found = check(folder, load)
+    assert {(one.code, one.image_ids) for one in found.errors} == {
+        ("refused", ("d",)),  # no label
+        ("refused", ("b",)),  # no age
+        ("refused", ("a", "c")),  # a patient of two sexes
+        ("refused", ("e",)),  # no image
+        ("truncated", ("f",)),
+    }
+    assert set(quarantine.collect(found.findings)) == set("abcdef")
