@@ -10,6 +10,7 @@ import pytest
 import skineval
 from skineval import api
 from skineval.base.errors import DataError, UsageError
+from skineval.report.audit import audit
 from tests.data.folders import encoded, picture, write_files
 
 TINY = {"models": "cnn:width=4", "image_size": 16, "epochs": 1, "replicates": 1000, "weights": "none"}
@@ -55,3 +56,14 @@ def test_lesions_alone_do_not_do_where_only_patients_are_known(folder):
         api.split(folder, columns=COLUMNS, task="labels", group_by="lesion")
     with pytest.raises(UsageError, match="names no patients"):
         api.split("synthetic:images=100", group_by="patient")
+
+
+def test_an_audit_speaks_of_what_images_are_grouped_by(folder):
+    found = api.audit(folder, columns=COLUMNS, draws=2, pairs=0).audit
+    assert (found.patients, found.lesions, found.by_patient) == (24, None, True)
+    assert found.lesion_level.parting is not None
+    assert not found.lesion_level.parting.leaky
+    said = json.dumps([str(table) for table in audit.tables(found)])
+    assert "whole patients dealt out" in said
+    assert "an image of their patient in train" in said
+    assert "of their lesion" not in said

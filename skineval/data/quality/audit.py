@@ -23,6 +23,7 @@ from skineval.data.splits.dealing import split
 from skineval.data.splits.given import official_split
 from skineval.data.splits.split import Split
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import as_labelled
 
 OFFICIAL = Claims("the data set's own parts", "official")
 
@@ -87,7 +88,7 @@ class Audit:
     data: str
     fingerprint: str
     synthetic: bool
-    lesions_known: bool
+    lesions_known: bool  #: or patients, where images are grouped by these
     notes: tuple[str, ...]
     images: int
     lesions: int | None  #: None where nobody knows which images show one
@@ -101,6 +102,8 @@ class Audit:
     doubled: tuple[DoubledImage, ...]
     candidates: tuple[Pair, ...]
     joined: tuple[JoinedPair, ...]
+    patients: int | None = None  #: None where they are not known
+    by_patient: bool = False  #: whether images are grouped by patient: what is said of lesions then is of patients
 
 
 def audit(
@@ -143,10 +146,10 @@ def audit(
         data=table.name,
         fingerprint=table.fingerprint,
         synthetic=table.synthetic,
-        lesions_known=table.lesions_known,
+        lesions_known=table.unit != "image",
         notes=table.notes,
         images=n,
-        lesions=int(frame["group"].nunique()) if table.lesions_known else None,
+        lesions=table.n_lesions,
         lesion_ids=int(frame["lesion_id"].nunique()) if table.lesions_known else None,
         settings=settings,
         siblings_by_lesion_id=by_lesion_id,
@@ -157,18 +160,20 @@ def audit(
         doubled=tuple(DoubledImage(one, apart(one.rows)) for one in copies),
         candidates=tuple(_pair(table, match, apart) for match in found.candidates),
         joined=tuple(JoinedPair(_pair(table, one.match, apart), one.rank, one.random) for one in found.joined),
+        patients=table.n_patients,
+        by_patient=table.by_patient,
     )
 
 
 def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.int64]) -> LesionLevel:
-    if not table.lesions_known:
+    if table.unit == "image":
         known = " of all of them" if table.siblings_known else ""
         return LesionLevel(None, f"Which images show one lesion is not known{known}.")
     try:
-        made = split(table, test=settings.test, seed=settings.seed)
+        made = split(table, test=settings.test, seed=settings.seed, task=as_labelled(sorted(set(table.frame["dx"]))))
     except DataError as error:
         return LesionLevel(None, error.message)
-    return LesionLevel(examine(table, made, Claims("a split of whole lesions", made.protocol), contents))
+    return LesionLevel(examine(table, made, Claims(f"a split of whole {table.unit}s", made.protocol), contents))
 
 
 def _apart_in(actual: Split | None) -> _Apart:

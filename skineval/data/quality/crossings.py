@@ -43,6 +43,7 @@ class Parting:
     parted_lesions: int | None
     crossings: tuple[Crossing, ...]
     lesions_known: bool = True  #: False where counts of lesions are of those that are known, so that there may be more
+    by_patient: bool = False  #: whether images are grouped by patient: what is said of lesions then is of patients
     recorded: str | None = None  #: the fingerprint that was written down when it was made
     data: str = ""  #: the fingerprint of the data now
     recorded_data: str | None = None  #: that of the data it was made of
@@ -103,7 +104,8 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         parted_lesion_ids=_parted(split, lesion_ids),
         parted_lesions=_parted(split, lesions),
         crossings=_crossings(parts, frame["dx"].to_numpy(), lesion_ids, lesions, contents[split.rows]),
-        lesions_known=table.lesions_known,
+        lesions_known=table.unit != "image",
+        by_patient=table.by_patient,
         recorded=claims.fingerprint,
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,

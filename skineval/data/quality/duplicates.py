@@ -74,7 +74,7 @@ def _describe(table: LesionTable, rows: Sequence[int]) -> Copies:
     )
     files = {content(table.images, row) for row in rows}
     same: Literal["bytes", "pixels"] = "bytes" if len(files) == 1 and None not in files else "pixels"
-    return Copies(tuple(rows), image_ids, lesion_ids, groups, dx, same, table.lesions_known)
+    return Copies(tuple(rows), image_ids, lesion_ids, groups, dx, same, table.unit != "image")
 
 
 def digest(image: NDArray[np.uint8]) -> bytes:

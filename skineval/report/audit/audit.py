@@ -27,6 +27,11 @@ _LEAST = "Which images show one lesion is not known of all of them: what is coun
 _CLASS = Column("class", "Class")
 
 
+def _noun(found: Audit | Parting) -> str:
+    """What images are grouped by."""
+    return "patient" if found.by_patient else "lesion"
+
+
 @dataclass(frozen=True)
 class _Classes:
     """The classes that tables show, and where a reader finds the others."""
@@ -85,7 +90,7 @@ def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterat
     stamps = [stamp for stamp in stamps if stamp != LEAKY]
     yield Section("Image-level split", tuple(_image_level(found, classes, stamps)))
     yield Section("Oversampling first", tuple(_oversampled(found, classes, stamps)))
-    yield Section("Lesion-level split", tuple(_lesion_level(found, stamps)))
+    yield Section(f"{_noun(found).capitalize()}-level split", tuple(_lesion_level(found, stamps)))
     yield Section("Doubled images", tuple(doubled(found, stamps)))
     yield Section("Similar images", tuple(similar(found, stamps, listed)))
     yield Section("Data", tuple(_data(found)))
@@ -103,7 +108,7 @@ def _verdict(found: Audit) -> Iterator[Paragraph]:
     across = [one for one in found.doubled if one.copies.where in _APART_WORDS]
     if across:
         sets = formatting.plural(len(across), "set")
-        yield Paragraph(f"{sets} of images with the same content count as different lesions.", weighty=True)
+        yield Paragraph(f"{sets} of images with the same content count as different {_noun(found)}s.", weighty=True)
     if found.candidates:
         pairs = formatting.plural(len(found.candidates), "pair")
         yield Paragraph(
@@ -114,7 +119,7 @@ def _verdict(found: Audit) -> Iterator[Paragraph]:
 
 def _siblings(found: Audit) -> Paragraph:
     """What is known of the leak of an image-level split."""
-    dealt = "have an image of their lesion in train when single images are dealt out"
+    dealt = f"have an image of their {_noun(found)} in train when single images are dealt out"
     if not found.siblings_by_lesion:
         return Paragraph(f"Which images show one lesion is not known, nor how many test images {dealt}.", weighty=True)
     share = formatting.percent(found.siblings_by_lesion[0].expected)
@@ -152,7 +157,7 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     facts.append(("test rows with a copy in train: oversampled, then dealt out, LEAKY", _drawn(found.oversampled[0])))
     parting = found.lesion_level.parting
     value = "not made" if parting is None else _seen(parting)
-    facts.append(("test images with a sibling in train or validation: whole lesions dealt out", value))
+    facts.append((f"test images with a sibling in train or validation: whole {_noun(found)}s dealt out", value))
     apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
     across = "across lesions" if found.lesions_known else "across classes"
     facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
@@ -163,6 +168,8 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
 
 def _sizes(found: Audit) -> Iterator[tuple[str, str]]:
     """How many lesions there are."""
+    if found.by_patient or found.patients is not None:
+        yield "patients", formatting.count(found.patients) if found.patients is not None else "not known of all images"
     if found.lesions is None or found.lesion_ids is None:
         yield "lesions", _UNKNOWN
         return
@@ -202,12 +209,12 @@ def _judged(parting: Parting) -> Iterator[Paragraph]:
         share = formatting.percent((seen or 0) / images if images else math.nan)
         yield Paragraph(
             f"LEAKY: in {parting.name}, {_count(seen, parting.lesions_known)} of "
-            f"{formatting.plural(images, 'test image')} ({share}) have an image of their lesion in the train or "
-            "validation part.",
+            f"{formatting.plural(images, 'test image')} ({share}) have an image of their {_noun(parting)} in the train "
+            "or validation part.",
             weighty=True,
         )
     elif parting.lesions_known:
-        yield Paragraph(f"In {parting.name}, no lesion has images in more than one part.")
+        yield Paragraph(f"In {parting.name}, no {_noun(parting)} has images in more than one part.")
     else:
         yield Paragraph(
             f"Whether a lesion has images in more than one part of {parting.name} is not known.", weighty=True
@@ -235,14 +242,22 @@ def _crossings(parting: Parting, title: str, rows: Mapping[str, Sequence[Crossin
         column = Column(f"{part}_{field}", name, "count", note, priority)
         return column, lambda row: _total(getattr(one, field) for one in row[1] if one.part == part)
 
+    noun = _noun(parting)
     columns = (
         (_CLASS if title == "By class" else Column("fold", "Fold"), lambda row: row[0]),
         counted("test", "images", "Test images"),
-        counted("test", "by_lesion", "Lesion seen", "of which an image of the lesion is in train or validation"),
+        counted(
+            "test",
+            "by_lesion",
+            f"{noun.capitalize()} seen",
+            f"of which an image of the {noun} is in train or validation",
+        ),
         counted("test", "by_lesion_id", "by lesion_id", "of which one of the lesion id is", 2),
         counted("test", "copies", "Copy seen", "of which a copy is in train or validation"),
         counted("validation", "images", "Validation images", priority=3),
-        counted("validation", "by_lesion", "Lesion in train", "validation images whose lesion is in train", 3),
+        counted(
+            "validation", "by_lesion", f"{noun.capitalize()} in train", f"validation images whose {noun} is in train", 3
+        ),
         counted("validation", "copies", "Copy in train", priority=4),
     )
     folds = f", summed over {parting.folds} folds" if parting.folds > 1 and title == "By class" else ""
@@ -254,7 +269,7 @@ def _crossings(parting: Parting, title: str, rows: Mapping[str, Sequence[Crossin
 def _proof(parting: Parting) -> Iterator[tuple[str, str]]:
     yield "protocol", parting.protocol
     yield "folds", formatting.count(parting.folds)
-    yield "lesions in more than one part", _count(parting.parted_lesions, parting.lesions_known)
+    yield f"{_noun(parting)}s in more than one part", _count(parting.parted_lesions, parting.lesions_known)
     yield "lesion ids in more than one part", _count(parting.parted_lesion_ids, parting.lesions_known)
     yield "fingerprint of the split", parting.fingerprint or "none: it breaks the rule of its protocol"
     if parting.recorded is not None:
@@ -274,7 +289,7 @@ def _image_level(found: Audit, classes: _Classes, stamps: Sequence[str]) -> Iter
         (by_id, lambda one: by_lesion_id[one.label].expected),
     )
     share = _share(found.settings.test)
-    title = f"Test images with an image of their lesion in train: single images dealt out, {share}"
+    title = f"Test images with an image of their {_noun(found)} in train: single images dealt out, {share}"
     notes = () if found.lesions_known else (_LEAST,)
     marks = dict.fromkeys([*stamps, LEAKY])
     rows = {one.label: one for one in found.siblings_by_lesion}
@@ -314,18 +329,23 @@ def _share(test: float) -> str:
 def _lesion_level(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
     parting = found.lesion_level.parting
     if parting is None:
-        yield tabulate_facts("Whole lesions dealt out", [("not made", found.lesion_level.refused)], stamps=stamps)
+        yield tabulate_facts(
+            f"Whole {_noun(found)}s dealt out", [("not made", found.lesion_level.refused)], stamps=stamps
+        )
         return
     tested = next(one for one in parting.crossings if one.part == "test" and one.label == ALL)
     facts = [
         ("images", formatting.count(found.images)),
         *_sizes(found),
         ("test images", formatting.count(tested.images)),
-        ("of them with an image of their lesion in train or validation", _count(tested.by_lesion, found.lesions_known)),
+        (
+            f"of them with an image of their {_noun(found)} in train or validation",
+            _count(tested.by_lesion, found.lesions_known),
+        ),
         ("of them with a copy in train or validation", formatting.count(tested.copies)),
         *((name, value) for name, value in _proof(parting) if name not in ("protocol", "folds")),
     ]
-    yield tabulate_facts(f"Whole lesions dealt out, seed {found.settings.seed}", facts, stamps=stamps)
+    yield tabulate_facts(f"Whole {_noun(found)}s dealt out, seed {found.settings.seed}", facts, stamps=stamps)
 
 
 def _data(found: Audit) -> Iterator[Block]:
