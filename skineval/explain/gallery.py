@@ -17,6 +17,7 @@ from skineval.base.svg import LETTERS, LINE, document, photograph, shortened, wo
 #: CSS pixels.
 PANEL, GAP, MARGIN, TOP = 160, 10, 10, 22
 WIDTH = 3 * PANEL + 2 * GAP + 2 * MARGIN
+_LETTERS = 56  # of a bold line
 _OPACITY = 0.45  # of the overlay where relevance is largest: the lesion stays visible
 _FLAT = 1e-3  # of the maximum; what varies by less is rounding
 _COARSE = 4  # positions a side up to which a map cannot follow a lesion's outline
@@ -77,7 +78,7 @@ def gallery(
     y += 12
     for example in examples:
         parts += _block(example, y)
-        y += PANEL + 2 * LINE + 18
+        y += PANEL + (1 + len(_lines(example.words))) * LINE + 18
     y += 6
     parts += _legend(y, any(not one.silence for one in examples), any(one.mask is not None for one in examples))
     return document(title, WIDTH, y + 2 * LINE + 4, parts)
@@ -89,7 +90,8 @@ def _heading(
     """Lines above the images: text, colour, weight."""
     if stamps:
         yield " ".join(f"[{stamp}]" for stamp in stamps), WARNING, "bold"
-    yield shortened(title, 62), INK, "bold"
+    for line in _lines(title):
+        yield line, INK, "bold"
     if resolution is None or not examples:
         return
     height, width = examples[0].values.shape
@@ -123,8 +125,15 @@ def _block(example: Example, y: int) -> Iterator[str]:
         for column in (2,) if example.silence else (1, 2):
             yield _line_of(f'transform="translate({_left(column)} {y})" d="{outline}"')
     color = INK if example.right else WARNING
-    yield words(MARGIN, y + PANEL + LINE, shortened(example.words, 62), color, weight="bold")
-    yield words(MARGIN, y + PANEL + 2 * LINE, shortened(example.image_id, 62), MUTED)
+    said = _lines(example.words)
+    for place, line in enumerate(said):
+        yield words(MARGIN, y + PANEL + (1 + place) * LINE, line, color, weight="bold")
+    yield words(MARGIN, y + PANEL + (1 + len(said)) * LINE, shortened(example.image_id, 62), MUTED)
+
+
+def _lines(text: str) -> list[str]:
+    """Bold text on lines that fit; no number is parted from its class by a hyphen."""
+    return textwrap.wrap(text, _LETTERS, break_on_hyphens=False)
 
 
 def _legend(y: int, heat: bool, outline: bool) -> Iterator[str]:

@@ -63,7 +63,7 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
         if system.cells:
             yield training.draw(system, scene)
     if scene.systems:
-        yield from photographs(scene.systems[0], bench)
+        yield from photographs(scene, bench)
 
 
 def _panels(folder: Path, cell: CellResult, stamps: Sequence[str]) -> list[Figure]:

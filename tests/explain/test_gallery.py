@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from skineval.base.scheme import WARNING, dark_rules
+from skineval.base.svg import LINE
 from skineval.explain.gallery import LETTERS, PANEL, WIDTH, Example, gallery
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -115,3 +116,13 @@ def test_names_of_others_are_shown_and_not_run():
     assert not list(svg.iter(f"{SVG}script"))
     assert "</text><script>" in words(svg)
     assert max(len(text.text or "") for text in svg.iter(f"{SVG}text")) <= 80
+
+
+def test_names_of_forty_letters_are_told_in_full():
+    long, other = "seborrheic-squamous-spitz-lentigo-of-0096", "scar-basal-psoriasis-reed-keratosis-0042x"
+    wrong = replace(EXAMPLE, reference=long, predicted=other)
+    svg = drawn(wrong, wrong)
+    lines = ["".join(text.itertext()) for text in svg.iter(f"{SVG}text") if text.get("font-weight") == "bold"]
+    assert " ".join(lines).count(f"predicted {other} 0.75, reference {long} 0.25") == 2
+    assert max(map(len, lines)) <= 56
+    assert float(svg.get("height")) - float(drawn(EXAMPLE, EXAMPLE).get("height")) == 2 * 2 * LINE

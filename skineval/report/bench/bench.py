@@ -184,11 +184,15 @@ def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, S
     for system in ranked(bench, board):
         blocks: list[Block] = []
         for cell in system.cells:
-            mine, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
+            every, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
+            mine = [figure for figure in every if figure.title.rpartition(" ")[2] not in board.shown.others]
             if mine and not blocks and len(folds) < _EXPLAINED:
                 blocks += [Paragraph(words), *mine]
             elif mine:
                 blocks.append(Links(words, tuple(figure.file for figure in mine)))
+            if left := tuple(figure.file for figure in every if figure not in mine):
+                title = f"Fold {cell.fold}, seed {cell.seed}: {len(left)} galleries of other classes"
+                blocks.append(Fold(title, (Links("Of the classes that are not shown:", left),)))
         if blocks:
             folds.append(Fold(system.name, tuple(blocks), opened=not folds))
     if folds:

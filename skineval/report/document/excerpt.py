@@ -31,7 +31,7 @@ class Shown:
         """Which classes these are, and how many are left; empty where all are shown."""
         if not self.others:
             return ""
-        return f"Of {len(self.everything)} classes, {self.why}; the other {len(self.others)} are left out here."
+        return f"Of {len(self.everything)} classes, shown are {self.why}; the other {len(self.others)} are left out."
 
 
 def shown_classes(counts: Mapping[str, int], values: Mapping[str, float], worst: str) -> Shown:

@@ -15,7 +15,7 @@ from skineval.report.document.tables import Column, Table, format_row
 Cells: TypeAlias = tuple[str, ...]
 
 GAP = 2  #: blanks between columns
-_HYPHEN = re.compile(r"(?<=[-.])(?=[^\W\d])")
+_HYPHEN = re.compile(r"(?<=[-.])(?=\w)")
 _HEAD = re.compile(r"[ ]|(?<=[-_.+])(?=[^\W\d])")
 _WORDS = 30  # of room that a column of words is granted before others are dropped for it
 _NAME = 12  # the same for the first column, whose names may be broken

@@ -19,7 +19,7 @@ from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.measures import Estimate
 from skineval.values.task import CLASS_NAMES
 
-_PANELS = ((PRIMARY, "balanced accuracy"), ("macro_auc", "macro AUC"))
+_PANELS = (PRIMARY, "macro_auc")
 _UNKNOWN = "no interval"
 
 
@@ -31,8 +31,9 @@ def overview(scene: Scene) -> Drawn:
     return style.drawn(
         "overview",
         "Systems compared",
-        "Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the trivial "
-        f"baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure.{scene.not_ranked}",
+        f"Balanced accuracy, the primary metric, and {_area(scene)} of every system with 95 % intervals; dashed: the "
+        f"trivial baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure."
+        f"{scene.not_ranked}",
         f"Forest plot of {formatting.plural(len(scene.board.systems), 'system')}; "
         f"{'none is ranked' if best in scene.board.unranked else ahead}.",
         partial(_overview, scene),
@@ -41,13 +42,14 @@ def overview(scene: Scene) -> Drawn:
 
 def recall(scene: Scene) -> Drawn:
     """The recall of each class, with how many images and lesions that is of."""
+    shown = scene.board.shown
     return style.drawn(
         "recall",
         "Recall of each class",
         "Share of the test images of each class that are called right, with 95 % intervals. "
-        f"{_meanings(scene.board.classes)}{scene.not_ranked}",
+        f"{_meanings(shown.classes)}{shown.words}{scene.not_ranked}",
         f"Recall with intervals of {formatting.plural(len(scene.board.systems), 'system')} "
-        f"for {formatting.listed(map(formatting.plain, scene.board.classes))}.",
+        f"for {formatting.listed(map(formatting.plain, shown.classes))}.",
         partial(_recall, scene),
     )
 
@@ -58,7 +60,7 @@ def _overview(scene: Scene, page: Page) -> Canvas:
     height = lines * (0.75 + _height(scene.board.systems, page))
     figure = style.canvas(page, height, "Systems compared", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-    for panel, (metric, name) in zip(axes, _PANELS, strict=True):
+    for panel, metric, name in zip(axes, _PANELS, ("balanced accuracy", _area(scene)), strict=True):
         estimates = scene.board.figures(metric)
         trivial = list(_same(scene.board.figures(metric, baseline=True)))
         _forest(panel, scene, estimates, page)
@@ -92,18 +94,22 @@ def _overview(scene: Scene, page: Page) -> Canvas:
 
 
 def _recall(scene: Scene, page: Page) -> Canvas:
-    lines, columns = grid(len(scene.board.classes), 2 if page is NARROW else 4)
-    height = 0.2 + lines * ((0.78 if page is NARROW else 0.65) + _height(scene.board.systems, page))
+    classes = scene.board.shown.classes
+    lines, columns = grid(len(classes), 2 if page is NARROW else 4)
+    width, size = page.width / (columns + 1), page.letters + 0.5
+    titles = {label: style.class_lines(label, width, size) for label in classes}
+    words = (0.78 if page is NARROW else 0.65) + style.further_lines(titles.values(), size)
+    height = 0.2 + lines * (words + _height(scene.board.systems, page))
     figure = style.canvas(page, height, "Recall of each class", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
-    for panel, label in style.filled(axes, scene.board.classes):
+    for panel, label in style.filled(axes, classes):
         _forest(panel, scene, scene.board.figures("recall", label), page, said=True)
-        panel.set_title(style.drawable(label))
+        panel.set_title(titles[label])
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
         sizes = {(one.n_images, one.n_lesions) for one in scene.board.everyone("recall", label).values()}
         of_what = formatting.sample(*sizes.pop(), scene.board.unit) if len(sizes) == 1 else ""
-        panel.set_xlabel("recall\n" + style.wrapped(of_what, page.width / (columns + 1), page.letters))
+        panel.set_xlabel("recall\n" + style.wrapped(of_what, width, page.letters))
     return figure
 
 
@@ -138,6 +144,11 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
         tick.label1.set_color(MUTED if name in scene.board.unranked else INK)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
+
+
+def _area(scene: Scene) -> str:
+    """What the area under the ROC curve is called: with two classes there is but one."""
+    return "macro AUC" if len(scene.board.classes) > 2 else "AUC"
 
 
 def _height(names: Sequence[str], page: Page) -> float:

@@ -34,9 +34,9 @@ _Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 def draw(scene: Scene) -> Drawn:
     """A panel for each class against the rest, and one for their mean."""
     # With two classes the curve of one is that of the other, seen from the corner opposite.
-    n = len(scene.board.classes)
-    shown = list(range(n)) if n > 2 else [n - 1]
-    panels = [*(scene.board.classes[place] for place in shown), *([_MACRO] if len(shown) > 1 else [])]
+    of_all = scene.board.shown
+    shown = list(of_all.classes if len(of_all.everything) > 2 else of_all.classes[-1:])
+    panels = [*shown, *([_MACRO] if len(shown) > 1 else [])]
     others = len(scene.systems) - NAMED
     named = f" Coloured: the {NAMED} best in balanced accuracy; the areas of the others are in the tables."
     lines = [_curves(system.test, shown) for system in scene.systems]
@@ -45,7 +45,7 @@ def draw(scene: Scene) -> Drawn:
         "ROC curves",
         "Curves over the test images of all folds and seeds; areas under them as in the tables, the mean over cells, "
         "with 95 % intervals. The marker on a curve: where sensitivity and specificity have the largest sum."
-        f"{named * (others > 0)}",
+        f"{named * (others > 0)}{f' {of_all.words} Macro is the mean of all.' * bool(of_all.others)}",
         f"ROC curves of {formatting.plural(len(scene.systems), 'system')}, one panel for each of "
         f"{formatting.listed(map(formatting.plain, panels))}.",
         partial(_paint, scene, panels, lines),
@@ -58,7 +58,8 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
     side = min(3.4, (page.width - 0.5) / columns - 0.12)
     areas = (len(named) + 1) * page.letters * 1.45 / 72
     legend = math.ceil((len(named) + (len(scene.systems) > NAMED)) / _columns(page)) * page.letters * 1.5 / 72 + 0.1
-    panes = rows_ * (side + 0.8 + areas)
+    titles = [style.class_lines(label, 0.95 * side, page.letters + 0.5) for label in panels]
+    panes = rows_ * (side + 0.8 + areas + style.further_lines(titles, page.letters + 0.5))
     gap = 0.12  # above the stamps, for which subfigures leave none
     figure = style.canvas(page, legend + panes + gap, "ROC curves, one class against the rest", scene.board.stamps)
     stacked: Any = figure.subfigures(3, 1, height_ratios=[legend, panes, gap])
@@ -75,7 +76,7 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
             panel.plot(false, true, linewidth=1.3, markevery=best, markersize=4.5, **(look.point | look.line))
         metric = ("macro_auc", "") if label == _MACRO and len(panels) > 1 else ("auc", label)
         _name_areas(panel, scene, named, scene.board.figures(*metric), page)
-        panel.set(title=style.drawable(label), aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        panel.set(title=titles[place], aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         panel.tick_params(labelbottom=True)
         style.unit_axis(panel.xaxis)
         style.unit_axis(panel.yaxis)
@@ -117,12 +118,14 @@ def _name_areas(panel: Axes, scene: Scene, named: Sequence[System], areas: Mappi
     )
 
 
-def _curves(test: Predictions, shown: Sequence[int]) -> list[_Curve]:
-    """False and true positive rates of each class against the rest, and of their mean if they are several."""
-    found = [curves.roc(test.targets == place, test.probabilities[:, place]) for place in shown]
-    defined = [curve for curve in found if not np.isnan(curve).any()]
+def _curves(test: Predictions, shown: Sequence[str]) -> list[_Curve]:
+    """False and true positive rates of each class `shown` against the rest, and of the mean of all if it is several."""
+    places = {label: place for place, label in enumerate(test.classes) if len(shown) > 1 or label in shown}
+    found = {label: curves.roc(test.targets == place, test.probabilities[:, place]) for label, place in places.items()}
+    drawn = [found[label] for label in shown]
+    defined = [curve for curve in found.values() if not np.isnan(curve).any()]
     if len(shown) > 1:
         rates = np.linspace(0, 1, 201)
         mean = np.mean([np.interp(rates, *curve) for curve in defined], axis=0) if defined else np.full(201, np.nan)
-        found.append((np.append(0, rates), np.append(0, mean)))
-    return found
+        drawn.append((np.append(0, rates), np.append(0, mean)))
+    return drawn

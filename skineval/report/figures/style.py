@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +24,7 @@ from PIL import Image
 from skineval.base.scheme import FAINT, INK, MUTED, PALETTE, PAPER, WARNING, dark_rules
 from skineval.base.svg import shortened
 from skineval.grid.folder import FIGURES
-from skineval.report.document import formatting
+from skineval.report.document import formatting, layout
 from skineval.report.document.blocks import Figure, Topic
 
 #: Beside the colour, so that lines can be told apart in print.
@@ -190,6 +190,19 @@ def canvas(page: Page, height: float, title: str, stamps: Sequence[str]) -> Canv
 def wrapped(words: str, width: float, size: float, *, bold: bool = False) -> str:
     """Words in lines that fit into `width` inches at `size` points."""
     return textwrap.fill(drawable(words), fitting(width, size, bold=bold))
+
+
+def class_lines(label: str, width: float, size: float) -> str:
+    """The name of a class on lines that fit into `width` inches at `size` points, broken where its parts meet.
+
+    Such names have small letters, which are narrow enough for that in bold, too.
+    """
+    return layout.wrapped(drawable(label), fitting(width, size))
+
+
+def further_lines(names: Iterable[str], size: float) -> float:
+    """Inches that the tallest of these names adds to one line of `size` points."""
+    return max((name.count("\n") for name in names), default=0) * size * _LINE
 
 
 def fitting(width: float, size: float, *, bold: bool = False) -> int:

@@ -12,7 +12,7 @@ from skineval.values.result import BenchResult
 
 
 def left_out(bench: BenchResult) -> list[LeftOut]:
-    return [item for item in photographs(scene_of(bench).systems[0], bench) if isinstance(item, LeftOut)]
+    return [item for item in photographs(scene_of(bench), bench) if isinstance(item, LeftOut)]
 
 
 def test_without_pixels_the_photographs_are_left_out_with_the_reason(bench: BenchResult) -> None:
