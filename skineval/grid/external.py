@@ -137,9 +137,8 @@ def described(facts: ExternalData, *, reject: bool = False) -> str:
         counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(occurring.items()))
         told = f"{sum(occurring.values())} images that occur in the data of the bench were left out: {counts}."
     if not facts.outside_images:
-        return (
-            f"{told} None is of a class that the task does not have, so there is nothing to reject." if reject else told
-        )
+        nothing = " No further image is of a class that the task does not have: there is nothing to reject."
+        return told + nothing * reject
     use = "are there to be rejected" if reject else "were left out"
     return f"{told} {facts.outside_images} of classes that the task does not have {use}."
 

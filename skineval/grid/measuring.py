@@ -74,7 +74,8 @@ def compare(
 def _with_rejection(bench: BenchResult, metrics: Sequence[Metric], external: ExternalTest) -> ExternalTest:
     """An external test with what `metrics` say of how its images of no class are told from the others.
 
-    The system that is the best on the test is compared with the others here, too.
+    Of the cells that have predicted both. The system that is the best on the test is compared with the others here,
+    too.
     """
     outside = external.outside or {}
     both = {
@@ -88,15 +89,13 @@ def _with_rejection(bench: BenchResult, metrics: Sequence[Metric], external: Ext
         {names: list(map(rejection, cells)) for names, cells in of.items()}
         for of in (systems(bench, mixed), trivial(bench, mixed))
     )
+    scores, differences = [*external.scores, *_scores(bench, metrics, {**found, **rules})], [*external.differences]
     named = {system_name(*names): cells for names, cells in found.items()}
-    best = external.differences[0].a if external.differences else ""
-    compared = [metric for metric in metrics if metric.name in COMPARED and best in named]
-    keys = {"replicates": bench.recipe.replicates, "seed": bench.recipe.split_seed}
-    return replace(
-        external,
-        scores=(*external.scores, *_scores(bench, metrics, {**found, **rules})),
-        differences=(*external.differences, *against(best, named, compared, **keys)),
-    )
+    if differences and differences[0].a in named:
+        compared = [metric for metric in metrics if metric.name in COMPARED]
+        replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
+        differences += against(differences[0].a, named, compared, replicates=replicates, seed=seed)
+    return replace(external, scores=scores, differences=differences)
 
 
 def systems(bench: BenchResult, external: ExternalTest | None = None) -> Systems:

@@ -125,7 +125,7 @@ class Run:
             self.report(Noted(f"external test {external.name}: {note}"))
         labelled = LabelledImages.of(table, opened, external.targets)
         names = ((external.name, ""), (outside_of(external.name), OTHER_CLASS))
-        for key, (name, reason) in zip(external.keys, names, strict=False):
+        for key, (name, reason) in zip(external.keys, names, strict=False):  # there may be a single key
             yield ExternalImages(name, key, labelled, np.flatnonzero(images["excluded"] == reason))
 
     def external_stands(self, external: External) -> bool:

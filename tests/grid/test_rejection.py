@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from skineval.base.errors import UsageError
-from skineval.grid.external import External, outside_of, unique_names
+from skineval.grid.external import External, outside_of
 from skineval.grid.folder import BenchFolder, read_external
+from skineval.grid.sources import unique_names
 from skineval.values.recipe import make_recipe
 from skineval.values.result import OTHER_CLASS
 from tests.conftest import run_here
@@ -167,7 +168,7 @@ def test_a_data_set_of_the_classes_alone_is_asked_for_no_more():
 
 
 def test_no_external_test_is_called_as_the_images_outside_of_another():
-    assert unique_names(["/a/x", "/b/x.outside", "/c/x.outside"]) == ["x", "x.outside-2", "x.outside-3"]
+    assert unique_names(["/a/x", "/b/x.outside", "/c/x.outside"], "--external") == ["x", "x.outside-2", "x.outside-3"]
 
 
 def test_there_is_nothing_to_reject_without_external_data():

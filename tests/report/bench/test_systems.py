@@ -12,10 +12,10 @@ import pytest
 
 from skineval.grid.measuring import measured
 from skineval.measure.ensembles import mean_of
-from skineval.measure.names import METRICS
+from skineval.measure.names import METRICS, OF_REJECTION
 from skineval.report.bench import standings
 from skineval.report.bench.bench import build
-from skineval.report.bench.leaderboard import internal
+from skineval.report.bench.leaderboard import external, internal
 from skineval.report.bench.notes import members
 from skineval.report.bench.systems import ranked
 from skineval.report.document import console, formatting, html, tables
@@ -24,8 +24,9 @@ from skineval.report.document.tables import Row, Table
 from skineval.report.figures.style import Drawn
 from skineval.report.prepare import draw
 from skineval.report.split_table import parts_table
-from skineval.values.predictions import EVERY_FOLD
-from skineval.values.result import BenchResult, CellResult, EnsembleResult
+from skineval.values.predictions import EVERY_FOLD, Predictions
+from skineval.values.result import OTHER_CLASS, BenchResult, CellResult, EnsembleResult, ExternalData, ExternalTest
+from skineval.values.task import OUTSIDE
 from tests.report.bench.test_bench import said as verdict_of
 
 MEL = Shown(("mel",), ("mel",))
@@ -141,6 +142,51 @@ def test_every_difference_is_that_of_two_figures_on_as_many_images(bench: BenchR
         ours, theirs = figures[one.a, one.metric], figures[one.b, one.metric]
         assert one.value == pytest.approx(ours.value - theirs.value, abs=1e-12)
         assert (one.n_images, one.n_lesions) == (ours.n_images, ours.n_lesions)
+
+
+def rejecting(bench: BenchResult, finished: Sequence[CellResult], predicted: Sequence[CellResult]) -> ExternalTest:
+    """An external test of these cells, of which some have `predicted` its 160 images of no class as well."""
+    facts = {"name": "x", "data": "x", "layout": "", "licence": "", "fingerprint": "", "key": "x", "synthetic": False}
+    counts = {"images": 560, "tested_images": 400, "tested_lesions": 300, "excluded": {OTHER_CLASS: 160}}
+    test = ExternalTest(
+        name="x",
+        about=ExternalData(**facts, **counts, lesions_known=True, notes=()),  # type: ignore[arg-type]
+        predictions={cell.run_id: cell.predictions.select("test") for cell in finished},
+        outside={cell.run_id: of_no_class(cell.predictions.select("validation")) for cell in predicted},
+    )
+    few = bench.recipe.model_copy(update={"replicates": 100})
+    whole = measured(
+        replace(bench, finished=finished, ensembles=(), externals=[test], recipe=few), (*METRICS, *OF_REJECTION)
+    )
+    assert not any(one.metric.startswith("reject") for one in (*whole.scores, *whole.differences))
+    return whole.externals[0]
+
+
+def of_no_class(images: Predictions) -> Predictions:
+    return replace(images, targets=np.full(len(images), OUTSIDE), parts=np.full(len(images), "outside"))
+
+
+def test_rejection_is_measured_of_the_cells_that_have_predicted_both_sides(bench: BenchResult) -> None:
+    test = rejecting(bench, bench.finished, bench.finished[:3])
+    n_cells = {one.system: one.n_cells for one in test.scores if one.metric == "reject_fpr95" and not one.baseline}
+    assert n_cells == {bench.finished[0].system: 2, bench.finished[2].system: 1}
+    assert {one.n_images for one in test.scores if one.metric == "reject_auroc"} == {560}
+    (found,) = [one for one in test.differences if one.metric == "reject_auroc"]
+    values = {one.system: one.value for one in test.scores if one.metric == "reject_auroc"}
+    assert found.value == pytest.approx(values[found.a] - values[found.b])
+    table = standings.rejection(external(replace(bench, finished=bench.finished), test))
+    assert table is not None
+    assert len([row for row in table.rows if row.cells[1] is not None]) == 4
+
+
+def test_a_single_system_is_measured_and_compared_with_none(bench: BenchResult) -> None:
+    alone = bench.finished[:2]
+    test = rejecting(bench, alone, alone)
+    assert [one.system for one in test.scores if one.metric == "reject_auroc"][:1] == [alone[0].system]
+    assert not test.differences
+    nobody = rejecting(bench, alone, ())
+    assert not any(one.metric.startswith("reject") for one in nobody.scores)
+    assert standings.rejection(external(bench, nobody)) is None
 
 
 def lacking(bench: BenchResult, system: str) -> BenchResult:
