@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from skineval.base.errors import UsageError, hint_for
-from skineval.data.spellings import label_name
+from skineval.data.spellings import guess, label_name
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
 from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
+NEAR = 0.8  #: how near a label must be to a diagnosis for a note to ask whether that is meant
 _KEYS = ("classes", "malignant", "sought")
 
 
@@ -105,7 +106,8 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         )
     if outside:
         table = table.take(np.flatnonzero(targets != OUTSIDE))
-        notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(outside)}")
+        near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
+        notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(near)}")
     if absent:
         task = task.without(absent)
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")

@@ -70,13 +70,16 @@ def collect(
 
     Raises DataError naming the images that are not there, or there in several versions.
     """
-    images, _ = find(files)
     ids = frame["image_id"].tolist()
+    written, _ = find(files)
+    images = of_ids(written, ids)
     collected = attach(frame, _match(ids, images, files, path), files)
+    respelt = len(images.keys() - written.keys())
+    case = (f"{respelt} images whose files differ from their ids in letter case",) if respelt else ()
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     extra = len(images.keys() - set(ids) - set(left_out))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
-    return replace(collected, where=collected.where + copies, notes=(*ignored, *collected.notes))
+    return replace(collected, where=collected.where + copies, notes=(*case, *ignored, *collected.notes))
 
 
 def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile]) -> Collected:
@@ -126,6 +129,19 @@ def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict
         if is_picture(file):
             (masks if is_mask(file) else images)[image_of(file.inner)].append(file)
     return images, masks
+
+
+def of_ids(images: Mapping[str, list[StoredFile]], ids: Iterable[str]) -> dict[str, list[StoredFile]]:
+    """Images by id: a file that differs in letter case alone from an id of which there is none is of that id."""
+    found, wanted = dict(images), set(ids)
+    spare: dict[str, list[str]] = defaultdict(list)
+    for stem in found.keys() - wanted:
+        spare[stem.lower()].append(stem)
+    for id_ in sorted(wanted - found.keys()):
+        stems = spare.pop(id_.lower(), [])
+        if len(stems) == 1:
+            found[id_] = found.pop(stems[0])
+    return found
 
 
 def look_like_masks(files: Iterable[StoredFile]) -> frozenset[StoredFile]:

@@ -203,7 +203,8 @@ def _match(
 
     Images that are there and cannot be reached are not missing.
     """
-    images, masks = pictures.find(files)
+    written, masks = pictures.find(files)
+    images = pictures.of_ids(written, rows.numbers)
     digests = {content.file: content.sha256 for content in contents}
     unreadable = {id_ for finding in unreached for id_ in finding.image_ids}
     for id_, number in rows.numbers.items():

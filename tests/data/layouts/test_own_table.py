@@ -87,6 +87,15 @@ def test_the_table_may_lie_elsewhere(tmp_path: Path) -> None:
         read(folder)
 
 
+def test_the_letter_case_of_file_names_does_not_matter_where_nothing_else_has_the_name(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {f"{name}.jpg": encoded(picture(seed)) for seed, name in enumerate(["A", "b", "B"])})
+    write_files(folder, {"t.csv": b"file,what\na.JPG,wart\nb.jpg,mole\nB.jpg,mole\n"})
+    table = load(folder, parse_columns(["image=file", "label=what"]))
+    assert table.frame["image_id"].tolist() == ["B", "a", "b"]
+    assert len({image.tobytes() for image in table.images.pixels(range(3), 8)}) == 3
+    assert any("letter case" in note and note.startswith("1 ") for note in table.notes)
+
+
 def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
     assert read(own(tmp_path), quarantined=frozenset({"a"})).frame["image_id"].tolist() == ["b", "c", "d"]
     with pytest.raises(DataError, match="strange"):
