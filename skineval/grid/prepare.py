@@ -189,7 +189,8 @@ def make_split(recipe: Recipe, data: Data) -> Split:
         raise DataError(
             f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made "
             "of it.",
-            "Use --protocol image: all results then say LEAKY.",
+            "Use --protocol image, and all results say LEAKY; or where most are known, leave the others out: "
+            "--known-lesions.",
         )
     if recipe.split is None:
         return split(

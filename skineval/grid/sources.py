@@ -14,7 +14,7 @@ from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.base.terms import GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.data import quarantine
-from skineval.data.groups import grouped, read_pairs, regroup
+from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import unrecognised
 from skineval.data.samples import sample
@@ -45,7 +45,7 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     """
     whole = load_data(recipe, catalog)
     table, task = told_apart(whole.table, whole.task, strict=recipe.strict_classes)
-    table = grouped(table, recipe.group_by)
+    table = grouped(known_groups(table, recipe.group_by) if recipe.known_lesions else table, recipe.group_by)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:

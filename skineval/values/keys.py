@@ -109,6 +109,10 @@ class Keys:
         "What is never parted, and is resampled for intervals: lesion, or patient with all lesions; auto is patient "
         "where the data names any, else lesion."
     )
+    known_lesions: bool = Key(DATA, "", False).says(
+        "Leave out images of which the data names neither lesion nor patient; otherwise they keep it from being parted "
+        "without leaks."
+    )
     quarantine: Place | None = Key(DATA, "FILE", None).says(
         "A CSV file of images to leave out (image_id, reason), as `skineval data check --quarantine` writes."
     )

@@ -71,7 +71,7 @@ def test_a_command_offers_the_keys_that_it_can_use():
     ]
     useless = {"explainers", "external", "reject", "ensemble", "replicates", "jobs", "tta"}
     dealt = {"data", "columns", "table", "groups", "quarantine", "limit", "task", "strict_classes", "protocol", "split"}
-    dealt |= {"folds", "repeats", "split_seed", "group_by"}
+    dealt |= {"folds", "repeats", "split_seed", "group_by", "known_lesions"}
     assert offered == [set(KEYS), set(KEYS) - useless, dealt]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.data.groups import KNOWN_DUPLICATES, grouped, make_groups, regroup
+from skineval.data.groups import KNOWN_DUPLICATES, grouped, known_groups, make_groups, regroup
 from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -76,6 +76,19 @@ def test_patients_keep_images_together_of_which_the_lesion_is_not_known() -> Non
     partly = grouped(with_patients("a", "a", "b", "b", "c", "unknown", lesions_known=False))
     assert partly.unit == "image"  # nobody knows what the last image shows
     assert partly.frame["group"].nunique() == 4
+
+
+def test_images_of_which_nothing_is_known_can_be_left_out() -> None:
+    table = with_patients("a", "unknown", "unknown", "unknown", "unknown", "unknown", lesions_known=False)
+    frame = table.frame.assign(lesion_id=["I00000", "L1", "L1", "I00003", "I00004", "I00005"])
+    kept = known_groups(replace(table, frame=frame))
+    assert kept.frame["image_id"].tolist() == ["I00000", "I00001", "I00002"]
+    assert grouped(kept).unit == "patient"
+    assert known_groups(replace(table, frame=frame), "lesion").frame["image_id"].tolist() == ["I00001", "I00002"]
+    assert "3 images" in kept.notes[-1]
+    assert known_groups(kept) is kept
+    with pytest.raises(DataError, match="of no image what it belongs to"):
+        known_groups(with_patients(*["unknown"] * 6, lesions_known=False))
 
 
 def test_subset_keeps_rows_and_pixels_together() -> None:
