@@ -26,6 +26,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
 from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
+_MANY = 12  # labels that are told one by one
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
 NEAR = 0.8  #: how near a label must be to a diagnosis for a note to ask whether that is meant
 _KEYS = ("classes", "malignant", "sought")
@@ -132,7 +133,12 @@ def _taken_besides(table: LesionTable, task: Task) -> Iterator[str]:
 
 
 def _counted(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{label} ({n} images)" for label, n in sorted(labels.items(), key=lambda one: (-one[1], one[0])))
+    """The most frequent labels with their images, and how many images are of the others."""
+    counts = sorted(labels.items(), key=lambda one: (-one[1], one[0]))
+    listed = counts if len(counts) <= _MANY else counts[: _MANY - 1]
+    others = counts[len(listed) :]
+    rest = [f"{len(others)} further labels ({sum(n for _, n in others)} images)"] if others else []
+    return ", ".join([*(f"{label} ({n} images)" for label, n in listed), *rest])
 
 
 def _labels(given: object, path: Path) -> dict[str, str]:

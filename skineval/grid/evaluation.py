@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
@@ -164,5 +164,5 @@ def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -
         )
     if task.malignant is None:
         unknown = unknown_of(classes)
-        why = f"whether {', '.join(unknown)} are malignant is not known" if unknown else "no class is malignant"
+        why = f"whether {first_few(unknown)} are malignant is not known" if unknown else "no class is malignant"
         yield f"No malignancy AUC: {why}."

@@ -139,3 +139,15 @@ def test_classes_are_named_by_the_task_and_where_data_sets_are_read_and_nowhere_
         if not any(file == home or home in file.parents for home in at_home):
             words = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
             assert not words & set(DIAGNOSES), file
+
+
+def test_of_many_labels_that_are_left_out_the_most_frequent_are_named_and_the_others_counted() -> None:
+    names = [f"label-{k:03d}" for k in range(100)]
+    frame = TABLE.frame.iloc[np.repeat(0, 150)].assign(
+        image_id=[f"ISIC_{k:07d}" for k in range(150)], dx=[*names, *names[50:]]
+    )
+    table = replace(TABLE, frame=frame.reset_index(drop=True), labels=tuple(names))
+    with pytest.raises(UsageError) as refused:
+        told_apart(table, as_labelled(("mole", "wart")), strict=False)
+    assert "label-050 (2 images), " in str(refused.value)
+    assert "label-060 (2 images), 89 further labels (128 images)." in str(refused.value)

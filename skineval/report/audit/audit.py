@@ -300,7 +300,7 @@ def _oversampled(found: Audit, classes: _Classes, stamps: Sequence[str]) -> Iter
     columns = _leak_columns("Rows tested", found.settings.draws)
     share = _share(found.settings.test)
     title = f"Test rows of which a copy is in train: classes evened out first, then dealt out, {share}"
-    largest = max(one.n_images for one in found.oversampled if one.label != ALL)
+    largest = max(one.n_images for one in found.oversampled if one.label not in (ALL, MINORITY))
     note = (
         "To every class, copies of its images drawn with replacement are appended until it has "
         f"{formatting.count(largest)} rows, as many as the largest class; then single rows are dealt out."

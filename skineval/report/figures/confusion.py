@@ -95,7 +95,7 @@ def _paint_large(system: System, matrix: _Matrix, scene: Scene, page: Page) -> C
         named
         if narrow
         else [
-            _name(f"{label} ({formatting.count(total)})", letters, narrow)
+            _name(label, letters, narrow, f" ({formatting.count(total)})")
             for label, total in zip(matrix.labels, totals, strict=True)
         ]
     )
@@ -118,9 +118,10 @@ def _paint_large(system: System, matrix: _Matrix, scene: Scene, page: Page) -> C
     return figure
 
 
-def _name(label: str, letters: int, narrow: bool) -> str:
-    shown = style.drawable(label)
-    return shortened(shown, letters) if narrow else layout.wrapped(shown, letters)
+def _name(label: str, letters: int, narrow: bool, behind: str = "") -> str:
+    """A name, and what stands behind it, on one line on narrow pages, else on three at most."""
+    most = letters if narrow else 3 * letters - len(behind) - 12
+    return layout.wrapped(shortened(style.drawable(label), most) + behind, letters)
 
 
 def _title(system: System, page: Page) -> str:

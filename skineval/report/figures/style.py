@@ -195,9 +195,11 @@ def wrapped(words: str, width: float, size: float, *, bold: bool = False) -> str
 def class_lines(label: str, width: float, size: float) -> str:
     """The name of a class on lines that fit into `width` inches at `size` points, broken where its parts meet.
 
-    Such names have small letters, which are narrow enough for that in bold, too.
+    One that would take more than about four lines is shortened. Such names have small letters, which are narrow enough
+    for that in bold, too.
     """
-    return layout.wrapped(drawable(label), fitting(width, size))
+    letters = fitting(width, size)
+    return layout.wrapped(shortened(drawable(label), 4 * letters - 8), letters)
 
 
 def further_lines(names: Iterable[str], size: float) -> float:

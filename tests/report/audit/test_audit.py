@@ -107,6 +107,24 @@ def test_a_leaking_split_is_stamped_and_the_others_are_not(found: Audit) -> None
     assert "it was changed" in words
 
 
+def test_of_many_classes_the_most_frequent_and_the_rarest_are_shown_beside_all_of_them(found: Audit) -> None:
+    leak = found.oversampled[0]
+    rows = [dataclasses.replace(leak, label=f"class-{k:02d}", n_images=100 - k) for k in range(30)]
+    minority = dataclasses.replace(leak, label=MINORITY, n_images=900)
+    many = dataclasses.replace(found, oversampled=(leak, minority, *rows), siblings_by_lesion=(leak, *rows))
+    many = dataclasses.replace(many, siblings_by_lesion_id=many.siblings_by_lesion)
+    tables = {table.title.partition(":")[0]: table for table in report.tables(many)}
+    first, last = [f"class-{k:02d}" for k in range(6)], [f"class-{k:02d}" for k in (29, 28, 27, 26, 25)]
+    copied = tables["Test rows of which a copy is in train"]
+    assert [row.cells[0] for row in copied.rows] == [ALL, MINORITY, *first, *last]
+    assert copied.whole is not None
+    assert len(copied.whole.rows) == 32
+    siblings = tables["Test images with an image of their lesion in train"]
+    assert [row.cells[0] for row in siblings.rows] == [ALL, *first, *last]
+    # However many images the minority classes have together, each is brought to the size of the largest class.
+    assert "until it has 100 rows" in " ".join(copied.footnotes)
+
+
 def test_json_is_one_document_with_null_for_what_is_undefined(found: Audit) -> None:
     document = json.loads(audit_files.as_json(dataclasses.replace(found, actual=parting(1)), ("LEAKY",)))
     assert document["stamps"] == ["LEAKY"]
