@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PLAIN, SMALL, WEIGHED, answers, truth
+from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PATIENTS, PLAIN, SMALL, WEIGHED, answers, truth
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, figures, percentile_interval
 from skineval.measure.names import METRICS
@@ -15,7 +15,7 @@ from skineval.measure.resampling import UnitCounts, resample
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.predictions import Predictions
 
-WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS)
+WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS, PATIENTS)
 OVERALL = ("balanced_accuracy", "macro_auc", "macro_f1", "malignancy_auc", "accuracy", "mcc", "nll", "brier")
 OF_CLASS = ("recall", "precision", "auc")
 RAREST = 3  #: place of dermatofibroma

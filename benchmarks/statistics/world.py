@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 
 #: Share of lesions with 1, 2, 3, ... images (Tschandl, Rosendahl and Kittler 2018, the whole of HAM10000).
 IMAGES = np.array([5514, 1423, 490, 34, 5, 4]) / 7470
-#: How much of a system's error is the same for all images of a lesion, and how much differs between them.
-OF_LESION, OF_IMAGE = 1.0, 0.7
+#: How much of a system's error is the same for all lesions of a patient, for all images of a lesion, and for none.
+OF_PATIENT, OF_LESION, OF_IMAGE = 1.0, 1.0, 0.7
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class World:
     lesions: tuple[int, ...]  #: of each class
     images: tuple[float, ...] = tuple(IMAGES)  #: shares of lesions with 1, 2, ... images
     folds: int = 1  #: over which the lesions of each class are dealt out, one by one
+    lesions_each: int = 1  #: of a patient, of any classes; patients are what is resampled where they have several
 
     def sample(self, rng: np.random.Generator, lesions: Sequence[int] | None = None) -> tuple[NDArray, NDArray]:
         """The class of each lesion (G,) and the lesion of each image (N,)."""
@@ -62,6 +63,7 @@ HOLD_OUT = World("test part, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20)
 FEW = World("test part, 3 df", DIAGNOSES, (46, 65, 145, 3, 123, 1081, 20))
 FOLDS = World("5 folds, 7 df of 3 images each", DIAGNOSES, (46, 65, 145, 7, 123, 540, 20), (0.0, 0.0, 1.0), folds=5)
 SMALL = World("300 lesions, 3 df", DIAGNOSES, (9, 13, 29, 3, 25, 217, 4))
+PATIENTS = World("patients of 8 lesions, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20), lesions_each=8)
 PLAIN = System((1.8, 2.2, 1.9, 1.6, 1.9, 2.6, 3.0), (-1.2, -1.0, -0.7, -1.6, -0.8, -0.1, -1.5))
 WEIGHED = System((2.2, 2.5, 2.1, 2.2, 2.3, 2.1, 3.2), (-0.6, -0.5, -0.35, -0.8, -0.4, -0.05, -0.75))
 
@@ -76,15 +78,20 @@ def answers(
     """What each system says of the same images; `common` is the correlation of their errors."""
     of_class, unit = drawn
     n_classes = len(world.classes)
+    several = world.lesions_each > 1
+    patient = rng.permutation(len(of_class)) // world.lesions_each if several else np.arange(len(of_class))
 
     def noise() -> Floats:
-        return OF_LESION * rng.normal(size=(len(of_class), n_classes))[unit] + OF_IMAGE * rng.normal(
-            size=(len(unit), n_classes)
-        )
+        found = OF_LESION * rng.normal(size=(len(of_class), n_classes))[unit]
+        found += OF_IMAGE * rng.normal(size=(len(unit), n_classes))
+        if several:
+            found += OF_PATIENT * rng.normal(size=(patient.max() + 1, n_classes))[patient][unit]
+        return found
 
     shared, targets = noise(), of_class[unit]
     images = np.array([f"I{k:07d}" for k in range(len(unit))])
     lesions = np.array([f"L{k:07d}" for k in unit])
+    groups = np.array([f"G{k:07d}" for k in patient[unit]]) if several else lesions
     found = []
     for system in systems:
         logits = np.sqrt(common) * shared + np.sqrt(1 - common) * noise() + np.array(system.leaning)
@@ -99,7 +106,7 @@ def answers(
                 world.classes,
                 images,
                 lesions,
-                lesions,
+                groups,
                 parts,
                 targets,
                 shares,
