@@ -157,6 +157,7 @@ class Collection:
             left_out=[*nameless, *quarantined],
             pairs=pairs,
             alike=False,
+            labels=tuple(sorted(set(rows["dx"]))),
             licence=_said(rows, "licence") or self.licence,
             lesions_known=not alone,
             malignancy=malignancy,

@@ -37,7 +37,7 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
 def _isic2019(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
     """The class that each row marks by 1, the part, and what the file of metadata says; weights are ignored."""
     marks = rows[[column for column in (*_ISIC2019, "unk") if column in rows]]
-    marks = rows[["image"]].assign(says=marked(marks, file.name), part=part_of(file))
+    marks = rows[["image"]].assign(diagnosis=marked(marks, file.name), part=part_of(file))
     return joined(marks, "image", beside(files, ("image", "age_approx")))
 
 
@@ -45,7 +45,7 @@ ISIC2019 = Collection(
     name="ISIC 2019",
     source="Tschandl et al. 2018, Combalia et al. 2019, Codella et al. 2018; challenge.isic-archive.com/data",
     needs=("image", *_ISIC2019),
-    columns={"image_id": "image", "dx": "says", "part": "part", **_ABOUT},
+    columns={"image_id": "image", "dx": "diagnosis", "part": "part", **_ABOUT},
     prepare=_isic2019,
     licence="CC BY-NC 4.0",
 )

@@ -68,7 +68,7 @@ def is_known(name: str) -> bool:
 
 
 def diagnosed(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
-    """The rows with `says`, the most specific name of what an image shows, and with `malignancy`, as far as known."""
+    """The rows with the most specific name of what an image shows in `diagnosis`, and `malignancy`, as far as known."""
     import pandas as pd
 
     nothing = pd.Series("", index=rows.index)
@@ -84,7 +84,7 @@ def diagnosed(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile])
     says = nothing
     for candidate in (*known, path[0], old, path[1], malignancy):
         says = says.where(says != "", candidate)
-    return rows.assign(says=says, malignancy=malignancy)
+    return rows.assign(diagnosis=says, malignancy=malignancy)
 
 
 ARCHIVE = Collection(
@@ -93,7 +93,7 @@ ARCHIVE = Collection(
     needs=("isic_id",),
     columns=MappingProxyType(
         {
-            "image_id": "isic_id", "dx": "says", "malignancy": "malignancy", **_PEOPLE,
+            "image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", **_PEOPLE,
             "localization": "anatom_site_general", "dx_type": "diagnosis_confirm_type", "dataset": "attribution",
             "kind": "image_type", "licence": "copyright_license",
         }
@@ -109,7 +109,7 @@ ISIC2020 = Collection(
     needs=("image_name", "benign_malignant", "target"),
     columns=MappingProxyType(
         {
-            "image_id": "image_name", "dx": "says", "malignancy": "malignancy", **_PEOPLE,
+            "image_id": "image_name", "dx": "diagnosis", "malignancy": "malignancy", **_PEOPLE,
             "localization": "anatom_site_general_challenge",
         }
     ),

@@ -62,16 +62,19 @@ def lesion_table(
     left_out: Collection[str] = (),
     pairs: Sequence[tuple[str, str]] = (),
     alike: bool = True,
+    labels: tuple[str, ...] = (),
     **known: Any,
 ) -> LesionTable:
     """The data set `name` of these rows, read from the file called `source`, with its images among `files` in `path`.
 
+    `labels` are what the data set tells apart: by default the diagnoses of HAM10000 where they hold all that is there.
     `left_out` are ids of images that may lie there without a row, `pairs` those of images of one lesion, and `known`
     further fields of the table; `alike` is that of `clean`. Raises DataError naming the row
     or the file that is wrong.
     """
-    found = sorted(set(rows["dx"]))
-    labels = DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found)
+    if not labels:
+        found = sorted(set(rows["dx"]))
+        labels = DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found)
     metadata = clean(rows, source, labels, alike=alike)
     frame = metadata.frame
     if pairs:

@@ -29,11 +29,11 @@ _TRUTH = ("lesion_id", *_CLASSES)
 def _prepared(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
     """The rows of images with the class that the ground truth marks of their lesion, and the way of diagnosis."""
     truths = {
-        name: truth[["lesion_id"]].assign(says=marked(truth[list(_CLASSES)], name))
+        name: truth[["lesion_id"]].assign(diagnosis=marked(truth[list(_CLASSES)], name))
         for name, truth in beside(files, _TRUTH).items()
     }
     rows = joined(rows, "lesion_id", truths)
-    rows = rows.assign(says=rows.get("says", ""), kind=rows["image_type"])
+    rows = rows.assign(diagnosis=rows.get("diagnosis", ""), kind=rows["image_type"])
     supplements = beside(files, ("isic_id", "diagnosis_full", "diagnosis_confirm_type"))
     return joined(rows, "isic_id", supplements)
 
@@ -43,7 +43,7 @@ MILK10K = Collection(
     source="MILK study team 2025, doi:10.34970/648456",
     needs=("isic_id", "lesion_id", "image_type", "skin_tone_class"),
     columns={
-        "image_id": "isic_id", "dx": "says", "lesion_id": "lesion_id", "age": "age_approx", "sex": "sex",
+        "image_id": "isic_id", "dx": "diagnosis", "lesion_id": "lesion_id", "age": "age_approx", "sex": "sex",
         "localization": "site", "dx_type": "diagnosis_confirm_type", "dataset": "image_type", "kind": "kind",
         "licence": "copyright_license",
     },

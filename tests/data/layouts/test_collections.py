@@ -46,7 +46,7 @@ def test_it_loads_to_the_table_that_its_files_say(laid: Laid, table: LesionTable
     assert (read.name, read.licence) == (expected.name, expected.licence)
     assert read.frame["image_id"].equals(frame["image_id"])
     assert read.frame["dx"].tolist() == [expected.labels[dx] for dx in frame["dx"]]
-    assert set(read.labels) >= set(expected.labels.values())
+    assert read.labels == tuple(sorted(set(expected.labels.values())))
     assert read.lesions_known == expected.lesions
     own = frame["image_id"] if name in ("derm7pt", "ph2") else frame["lesion_id"]
     assert read.frame["lesion_id"].tolist() == own.tolist()
@@ -102,6 +102,22 @@ def test_isic_2020_is_benched_as_melanoma_with_every_image(table: LesionTable, t
     kept, _ = told_apart(read, find_task("dx7", read), strict=False)
     assert set(kept.frame["dx"]) == {"mel", "nv"}
     assert any("left out, since the task dx7" in note and "benign (48 images)" in note for note in kept.notes)
+
+
+def test_an_image_of_which_nothing_is_said_is_named(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("isic2020", table, tmp_path)
+    change = lambda rows: [*rows[:2], rows[2].replace("unknown,benign", ","), *rows[3:]]  # noqa: E731
+    edited(tmp_path / "ISIC_2020_Training_GroundTruth_v2.csv", change)
+    (tmp_path / "ISIC_2020_Training_GroundTruth.csv").unlink()
+    assert "ISIC_2020_Training_GroundTruth_v2.csv, row 3: diagnosis is empty" in refused(tmp_path)
+
+
+def test_a_table_by_itself_stands_for_its_folder(table: LesionTable, tmp_path: Path) -> None:
+    whole = laid_out("isic2020", table, tmp_path)
+    older = recognise.load(tmp_path / "ISIC_2020_Training_GroundTruth.csv")
+    assert not older.lesions_known  # its first version names none
+    assert older.frame[["image_id", "dx", "patient_id"]].equals(whole.frame[["image_id", "dx", "patient_id"]])
+    assert older.frame["group"].duplicated().sum() == 1  # the pair that is listed as duplicates
 
 
 def test_images_listed_as_duplicates_are_one_group(table: LesionTable, tmp_path: Path) -> None:
