@@ -6,7 +6,9 @@ those that `clean` knows besides, and `part`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +83,7 @@ def lesion_table(
         frame = frame.assign(group=make_groups(frame["image_id"].tolist(), frame["group"].tolist(), pairs))
     collected = pictures.collect(frame, files, path, left_out=left_out)
     parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
-    return collected.table(
+    table = collected.table(
         name,
         layout,
         [*metadata.notes, *notes],
@@ -90,3 +92,8 @@ def lesion_table(
         zero_ages=metadata.zero_ages,
         **known,
     )
+    if not table.malignancy:
+        return table
+    # It may decide of which class an image is, and no column of the frame holds it.
+    said = "\n".join([table.fingerprint, *map(str, sorted(table.malignancy.items()))])
+    return replace(table, fingerprint=hashlib.sha256(said.encode()).hexdigest())

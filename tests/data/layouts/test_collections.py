@@ -233,3 +233,15 @@ def test_a_table_without_its_images_is_no_collection(table: LesionTable, tmp_pat
     laid_out("bcn20000", table, tmp_path)
     write_files(tmp_path / "alone", {"bcn_20k_train.csv": (tmp_path / "bcn_20k_train.csv").read_bytes()})
     assert "holds none of the images that" in refused(tmp_path / "alone")
+
+
+def test_what_decides_of_which_class_images_are_is_in_the_fingerprint(table: LesionTable, tmp_path: Path) -> None:
+    before = laid_out("isic-archive", table, tmp_path)
+    (file,) = tmp_path.rglob("metadata.csv")
+    text = file.read_text(encoding="utf-8")
+    assert "Benign,Benign soft tissue" in text
+    file.write_text(text.replace("Benign,Benign soft tissue", "Malignant,Benign soft tissue"), encoding="utf-8")
+    after = recognise.load(tmp_path)
+    assert after.frame.equals(before.frame)
+    assert after.malignancy != before.malignancy
+    assert after.fingerprint != before.fingerprint
