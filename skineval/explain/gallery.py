@@ -132,8 +132,9 @@ def _block(example: Example, y: int) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Bold text on lines that fit; no number is parted from its class by a hyphen."""
-    return textwrap.wrap(text, _LETTERS, break_on_hyphens=False)
+    """Bold text on lines that fit; where one is not enough, the reference has its own."""
+    parts = [text] if len(text) <= _LETTERS else text.replace(", reference", ",\nreference").split("\n")
+    return [line for part in parts for line in textwrap.wrap(part, _LETTERS, break_on_hyphens=False)]
 
 
 def _legend(y: int, heat: bool, outline: bool) -> Iterator[str]:

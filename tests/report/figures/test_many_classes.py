@@ -9,6 +9,7 @@ from math import nan
 import numpy as np
 import pytest
 
+from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.bench.systems import System
 from skineval.report.document.excerpt import FREQUENT, WORST, Shown
@@ -88,3 +89,27 @@ def test_the_name_of_a_class_is_broken_where_its_parts_meet(width: float) -> Non
 def test_nothing_is_said_of_the_worst_where_no_system_finished(scene: Scene) -> None:
     board = replace(scene.board, scores=())
     assert len(board.shown.classes) == FREQUENT
+
+
+def test_tables_show_the_classes_that_figures_do_and_hold_all(scene: Scene) -> None:
+    board, shown = scene.board, scene.board.shown
+    table = standings.per_class(board, "cnn/none", shown)
+    assert [row.cells[0] for row in table.rows] == list(shown.classes)
+    assert table.whole is not None
+    assert [row.cells[0] for row in table.whole.rows] == list(CLASSES)
+    assert "results.csv has all." in " ".join(table.footnotes)
+    scores = standings.scores(board)
+    assert {row.cells[2] for row in scores.rows} == {"", *shown.classes}
+    assert scores.whole is not None
+    assert len(scores.whole.rows) == len(board.scores)
+    # A further test shows the classes of the internal one, whichever are the worst in it.
+    other = replace(board, scores=[replace(one, value=1 - one.value) for one in board.scores], external="elsewhere")
+    assert other.shown.classes != shown.classes
+    assert [row.cells[0] for row in standings.per_class(other, "cnn/none", shown).rows] == list(shown.classes)
+
+
+@pytest.mark.parametrize(("classes", "name", "malignancy"), [(2, "AUC", False), (3, "Macro AUC", True)])
+def test_with_two_classes_one_area_says_all(scene: Scene, classes: int, name: str, malignancy: bool) -> None:
+    board = replace(scene.board, classes=CLASSES[:classes])
+    assert standings.names(board)["macro_auc"] == name
+    assert ("malignancy_auc" in standings.names(board)) == malignancy
