@@ -57,9 +57,7 @@ class Collection:
     columns: Mapping[str, str] = field(repr=False)
     one_of: tuple[str, ...] = ()  #: and with at least one of these, where some are named
     prepare: Prepare = field(default=as_they_are, repr=False)
-    labels: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  #: what its words are here, as `plain` compares them
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)  #: by its words, as `plain` compares them
     general: Mapping[str, str] = field(default_factory=dict, repr=False)  #: by label, the one of `GENERAL` that it is
     confirmations: Mapping[str, str] = field(default_factory=lambda: CONFIRMATIONS, repr=False)
     licence: str = ""
@@ -228,14 +226,11 @@ class Collection:
 
     def _pairs(self, files: Sequence[StoredFile], ids: frozenset[str]) -> list[tuple[str, str]]:
         """The pairs of these images that are listed as duplicates."""
-        listed = [
-            file for file in files if self.duplicates and is_table(file) and set(self.duplicates) <= set(header(file))
-        ]
         pairs: dict[tuple[str, str], None] = {}
-        for file in listed:
-            table = tables.read(file.read(), file.name).lowered()
-            first, second = (table.frame[column].map(image_id) for column in self.duplicates)
-            table.refuse((first == "") | (second == ""), "fewer than two images are named", "Complete the row.")
+        for name, listed in (beside(files, self.duplicates) if self.duplicates else {}).items():
+            first, second = (listed[column].map(image_id) for column in self.duplicates)
+            lacking = (first == "") | (second == "")
+            GivenTable(listed, name).refuse(lacking, "fewer than two images are named", "Complete the row.")
             pairs |= dict.fromkeys(zip(first, second, strict=True))
         return [pair for pair in pairs if ids.issuperset(pair)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,15 +69,22 @@ def is_named_metadata(file: StoredFile) -> bool:
 
 def header(file: StoredFile) -> tuple[str, ...]:
     """The column names in the first line of a table, in lower case, as far as they lie in its first `HEADER` bytes."""
+    if file.member:
+        return _header_of_member(file)
     try:
-        if file.member:
-            start = file.read()[:HEADER]
-        else:
-            with file.path.open("rb") as opened:
-                start = opened.read(HEADER)
-    except (OSError, DataError):
+        with file.path.open("rb") as opened:
+            return tables.columns_of(opened.read(HEADER))
+    except OSError:
         return ()  # whoever needs the file says so
-    return tables.columns_of(start)
+
+
+@lru_cache(maxsize=256)
+def _header_of_member(file: StoredFile) -> tuple[str, ...]:
+    """The same of a member of an archive, which is unpacked whole, and known by its checksum."""
+    try:
+        return tables.columns_of(file.read()[:HEADER])
+    except DataError:
+        return ()
 
 
 def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
