@@ -16,6 +16,7 @@ from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
 from tests.conftest import Skineval
 from tests.data.folders import lesion_folder, refused, write_files
+from tests.data.layouts import relayout
 from tests.data.layouts.collections import LAID_OUT, Expected, parts, patients
 
 Laid = tuple[str, Path, Expected, LesionTable]
@@ -227,6 +228,16 @@ def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) ->
         *rows[:1], rows[1].replace("unknown,benign", "melanoma,malignant"), *rows[2:]
     ])  # fmt: skip
     assert "images have a row in another table, too: ISIC_0000000 ('melanoma', and 'benign' in" in refused(tmp_path)
+
+
+def test_what_was_recognised_before_still_is(table: LesionTable, tmp_path: Path) -> None:
+    # Whoever sorted images of an export into folders may have taken some of them alone, and left its table there.
+    LAID_OUT["isic-archive"](table, tmp_path / "whole")
+    folder = relayout.class_folders(table, tmp_path / "sorted")
+    write_files(folder, {"metadata.csv": (tmp_path / "whole" / "metadata.csv").read_bytes()})
+    found = recognise.recognise(folder)
+    assert found is not None
+    assert found.name == "folders"
 
 
 def test_a_table_without_its_images_is_no_collection(table: LesionTable, tmp_path: Path) -> None:
