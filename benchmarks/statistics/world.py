@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.catalog.specs import Metric
+from skineval.measure.intervals import by_metric, figures
 from skineval.values.predictions import Predictions
 from skineval.values.task import DIAGNOSES, malignant_of
 
@@ -125,7 +126,5 @@ def truth(
     of_image = drawn[0][drawn[1]]
     weights = (np.array(world.lesions) / np.bincount(of_image))[of_image][None]
     said = answers(world, drawn, systems, rng)
-    return [
-        {one.name: np.atleast_1d(one.compute(of.targets, of.probabilities, weights, of.classes)[0]) for one in metrics}
-        for of in said
-    ]
+    values = [by_metric(metrics, world.classes, figures(of, metrics, weights)) for of in said]
+    return [{name: found[0] for name, found in of_system.items()} for of_system in values]

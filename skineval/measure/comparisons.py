@@ -20,6 +20,7 @@ from skineval.measure.intervals import (
     by_metric,
     check,
     count_distinct,
+    distinct,
     figures,
     mean_where,
     percentile_interval,
@@ -301,7 +302,7 @@ def _interval(
         share_intervals(one.cells, folds, drawn, part, one.values[part.name], one.replicates[part.name])
         for one in (a, b)
     )
-    below, above = reach_of_difference(ours, theirs)
+    below, above = reach_of_difference(distinct(part, ours), distinct(part, theirs))
     difference = float((a.values[metric.name] - b.values[metric.name])[0])
     return difference - below, difference + above
 

@@ -98,7 +98,7 @@ def estimate(
             found = shares(metric)
             lows, highs = found.lows, found.highs
         elif part is not None and same_classes(is_used[part.name]):
-            below, above = reach_of_mean(shares(part))
+            below, above = reach_of_mean(distinct(part, shares(part)))
             lows, highs = value - below, value + above
         else:
             lows, highs = percentile_intervals(metric, value, replicated[metric.name])
@@ -186,6 +186,13 @@ def same_classes(used: NDArray[np.bool_]) -> bool:
     """Whether the cells (cells, K) have the same classes; where not, a mean over classes is not one of their means."""
     there = used[used.any(axis=1)]
     return bool((there == there[:1]).all())
+
+
+def distinct(metric: Metric, shares: Shares) -> Shares:
+    """`shares` of a metric, each counted once: of two classes there is one area under the curve, named twice."""
+    if metric.exchange != "ranks" or len(shares.values) != 2:
+        return shares
+    return Shares(shares.values[:1], shares.lows[:1], shares.highs[:1], shares.replicates[:, :1])
 
 
 def percentile_intervals(metric: Metric, values: Floats, replicates: Floats) -> tuple[Floats, Floats]:

@@ -279,6 +279,18 @@ def test_a_mean_over_classes_is_surer_than_its_classes_and_holds_its_figure(mean
     assert whole.value == pytest.approx(np.mean([row.value for row in parts]))
 
 
+def test_the_area_under_the_curve_of_two_classes_has_one_interval():
+    """Also where all replicates agree, so that nothing says how far the areas of the two classes go together."""
+    targets = np.repeat([0, 1], [30, 8])
+    for skill in (np.linspace(0, 1, 38), np.sin(np.arange(38))):
+        cell = of_two(np.ones(38), targets)
+        cell = replace(cell, probabilities=np.stack([1 - skill, skill], axis=1))
+        found = {(row.metric, row.class_): row for row in estimate([cell], METRICS, replicates=300)}
+        macro, own = found["macro_auc", ""], [found["auc", name] for name in cell.classes]
+        for one in own:
+            np.testing.assert_allclose([macro.value, macro.low, macro.high], [one.value, one.low, one.high])
+
+
 def test_covers_the_truth_where_images_of_a_lesion_agree():
     """All images of a lesion are right or wrong together: drawing images, as most papers do, covers far too little."""
     rng = np.random.default_rng(0)
