@@ -47,6 +47,7 @@ ISIC2019 = Collection(
     needs=("image", *_ISIC2019),
     columns={"image_id": "image", "dx": "diagnosis", "part": "part", **_ABOUT},
     prepare=_isic2019,
+    general={"scc": "malignant"},
     licence="CC BY-NC 4.0",
 )
 PAD_UFES_20 = Collection(
