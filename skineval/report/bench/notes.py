@@ -10,6 +10,7 @@ from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
+from skineval.values.measures import Score
 from skineval.values.result import EnsembleResult
 
 OF_OVERLAP = (
@@ -33,10 +34,15 @@ def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
         lines.append(f"{board.test}: {images} images{groups}; {each} {over}.")
     if not board.external and any(one.protocol == OVERSAMPLE_FIRST for one in board.scores):
         lines.append("An image counts as often as copies of it are tested.")
-    if any(isnan(one.low) and not isnan(one.value) for one in board.scores):
-        alone = f"a class has a single {board.unit}"
-        lines.append(f"A figure without brackets has no interval: {alone}, or all replicates agree.")
+    lines += without_interval(board.scores, board.unit)
     return lines + of_ties(board)
+
+
+def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:
+    """Why figures have no interval; nothing where all have one."""
+    if not any(isnan(one.low) and not isnan(one.value) for one in scores):
+        return []
+    return [f"A figure without brackets has no interval: a class has a single {unit}, or all replicates agree."]
 
 
 def of_ties(board: Leaderboard) -> list[str]:

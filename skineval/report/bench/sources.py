@@ -8,11 +8,13 @@ import numpy as np
 
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
+from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.bench.systems import System, ranked
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.lesion_table import SOURCE
+from skineval.values.measures import Score
 from skineval.values.result import BenchResult
 
 _MEASURED = METRICS[:2]  #: balanced accuracy and macro AUC
@@ -33,7 +35,9 @@ def by_source(bench: BenchResult, board: Leaderboard) -> Table | None:
         Column("n_lesions", formatting.units(bench.unit).capitalize(), "count", priority=2),
     )
     rows = tuple(row for system in ranked(bench, board) for row in _rows(system, source_of, bench))
-    return Table(formatting.stamped("By data set", board.stamps), columns, rows)
+    scores = [cell for row in rows for cell in row.cells if isinstance(cell, Score)]
+    footnotes = (notes.of_interval(bench.unit), *notes.without_interval(scores, bench.unit))
+    return Table(formatting.stamped("By data set", board.stamps), columns, rows, footnotes)
 
 
 def _rows(system: System, source_of: Mapping[str, str], bench: BenchResult) -> Iterator[Row]:
