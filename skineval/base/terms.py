@@ -16,18 +16,20 @@ Tta: TypeAlias = Literal["none", "d4"]
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"
 PARTS = ("train", "validation", "test")
-#: What images are grouped by, so that none of a group is in two parts, and what is resampled; image: nobody knows which
-#: images show one lesion.
-Unit: TypeAlias = Literal["patient", "lesion", "image"]
+#: What images are grouped by, so that none of a group is in two parts, and what is resampled. group: a patient, or a
+#: lesion where the patient is not known; image: nobody knows which images show one lesion.
+Unit: TypeAlias = Literal["patient", "group", "lesion", "image"]
 #: What images are asked to be grouped by. auto: patient where any is known, else lesion.
 GroupBy: TypeAlias = Literal["auto", "lesion", "patient"]
 #: `image` deals out images one by one; `oversample-first` evens out classes by copies before it does so. Both leak.
 LESION, IMAGE, OVERSAMPLE_FIRST = PROTOCOLS = ("lesion", "image", "oversample-first")
 
 
-def unit_of(*, lesions_known: bool, by_patient: bool) -> Unit:
-    """What images are grouped by."""
-    return "patient" if by_patient else "lesion" if lesions_known else "image"
+def unit_of(*, lesions_known: bool, by_patient: bool, patients: int | None) -> Unit:
+    """What images are grouped by; `patients` is how many there are, None where one of an image is not known."""
+    if by_patient:
+        return "group" if patients is None else "patient"
+    return "lesion" if lesions_known else "image"
 
 
 DONE, FAILED, NOT_RUN = "done", "failed", "not run"

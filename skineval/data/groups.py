@@ -64,38 +64,29 @@ def make_groups(
     return np.array([root(lesion) for lesion in lesion_ids], dtype=object)
 
 
-def known_groups(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
-    """The images of which lesion or patient is known, or `by` lesion the lesion; how many others there were is a note.
+def known_groups(table: LesionTable) -> LesionTable:
+    """The images of which lesion or, where they are grouped by it, patient is known; how many others is a note.
 
     Raises DataError where nothing is known of any.
     """
-    loose = _loose(table, by)
+    loose = table.loose
     if not loose.any():
         return table
     if loose.all():
         raise DataError(
             f"{table.name} says of no image what it belongs to, and --known-lesions is set.", "Leave it out."
         )
-    what = "the lesion is not" if by == "lesion" else "neither lesion nor patient is"
+    what = "neither lesion nor patient is" if table.by_patient else "the lesion is not"
     note = f"left out, since {what} known: {loose.sum()} images"
-    return replace(table.take(np.flatnonzero(~loose)), lesions_known=True, notes=(*table.notes, note))
-
-
-def _loose(table: LesionTable, by: GroupBy = "auto") -> NDArray[np.bool_]:
-    """(n,): of which images neither lesion nor patient is known, or by lesion not the lesion."""
-    frame = table.frame
-    alone = (frame["lesion_id"] == frame["image_id"]).to_numpy(dtype=np.bool_) & (not table.lesions_known)
-    return (
-        alone & (frame[PATIENT] == "unknown").to_numpy(dtype=np.bool_) if PATIENT in frame and by != "lesion" else alone
-    )
+    kept = table.take(np.flatnonzero(~loose))
+    return replace(kept, lesions_known=table.lesions_known or not table.by_patient, notes=(*table.notes, note))
 
 
 def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     """The table with groups as `by` wants them: as they are, or with all lesions of a patient in one.
 
-    An image of no known patient stays with its lesion. Where patients are joined the fingerprint changes, and a note
-    says how many; `by_patient` is set unless of some image neither patient nor lesion is known. Raises UsageError where
-    patients are asked for and none is known.
+    An image of no known patient stays with its lesion. Where patients are joined the fingerprint changes. Raises
+    UsageError where patients are asked for and none is known.
     """
     if by == "lesion" or PATIENT not in table.frame:
         if by == "patient":
@@ -109,11 +100,10 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     known = ((id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown")
     pairs = [(first.setdefault(patient, id_), id_) for id_, patient in known]
     groups = make_groups(ids, table.frame["group"].tolist(), pairs)
-    loose, nowhere = table.frame[PATIENT] == "unknown", _loose(table)
-    notes = [f"grouped by patient: {len(first)} patients, none of whom is in two parts"]
-    notes += [f"images of no known patient, which stay with their lesion: {loose.sum()}"] if loose.any() else []
-    notes += [f"images of no known patient nor lesion: {nowhere.sum()}"] if nowhere.any() else []
-    return replace(_with_groups(table, groups), by_patient=not nowhere.any(), notes=(*table.notes, *notes))
+    loose = int((table.frame[PATIENT] == "unknown").sum())
+    notes = ["grouped by patient: all images of one are in one part"]
+    notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
+    return replace(_with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
 
 
 def _with_groups(table: LesionTable, groups: NDArray[np.object_]) -> LesionTable:

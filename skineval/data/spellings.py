@@ -71,7 +71,7 @@ def diagnosis(text: str) -> str | None:
     return DIAGNOSES_BY_NAME.get(plain(text))
 
 
-def guess(text: str, cutoff: float = 0.6) -> str:
+def guess(text: str, cutoff: float = 0.7) -> str:
     """The diagnosis that a misspelt or written-out one may mean, as a question in brackets; "" where none is near.
 
     `cutoff` is how near, from 0 to 1, as difflib has it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,12 @@ from skineval.base.errors import DataError, first_few
 from skineval.data.groups import KNOWN_DUPLICATES, make_groups
 from skineval.data.layouts.class_folders import identifier
 from skineval.data.layouts.images import ArrayImages, StoredImages
+from skineval.data.quality.duplicates import content
+from skineval.data.same_picture import COMPARED, is_one_picture
 from skineval.data.tasks import labels_of, malignancy_of
 from skineval.values.lesion_table import COLUMNS, PATIENT, SOURCE, Images, Joined, LesionTable, leaf
 from skineval.values.task import OUTSIDE, Task
 
-COMPARED = 32  #: pixels a side at which two files of one image id are compared
-ALIKE = 0.9  #: correlation of their pixels from which on they show the same picture, enlarged or stored anew
 FILLED = ("dx_type", "sex", "localization", "dataset", PATIENT)  #: what one data set may know and another may not
 
 
@@ -31,16 +31,18 @@ class _Rows:
     part: NDArray[np.int64]  #: (N,) which data set each is of
     own: NDArray[np.int64]  #: (N,) and its row there
     same: NDArray[np.int64]  #: (N,) the first row of the same picture
+    first: NDArray[np.int64]  #: (N,) the first row of the same content, where that is in several data sets
 
 
 def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> LesionTable:
     """One table of all images, each picture once, with a column `SOURCE` of the `names` of the data sets, sorted by id.
 
-    Two images are one where their ids agree, and their pictures; or their contents, byte for byte where they lie in
-    files, across data sets, unless they have one lesion id and two image ids: whoever gave these lists the picture
-    twice. The first stays, and what it does not know is taken from the others. An id that another
-    data set gives to another picture gets the name of its data set in front; both stay in one group, which can only
-    make groups larger. Equal lesion ids and equal patient ids are taken for one lesion and one patient.
+    Two images are one where their ids agree, and their pictures, or ids of the ISIC Archive; or where their contents
+    do, byte for byte where they lie in files, across data sets, unless they have one lesion id and two image ids:
+    whoever gave these lists the picture twice. The first stays, and what it does not know is taken from the others, a
+    label that `task` has a class for as well. An id that another data set gives to another picture gets the number of
+    its data set in front. Equal lesion ids and equal patient ids are taken for one lesion and one patient, and so are
+    the lesions and the patients of one picture.
 
     Raises DataError where one picture has labels of two classes of `task`.
     """
@@ -48,16 +50,18 @@ def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> Le
         return tables[0]
     rows = _rows(tables, names)
     _refuse_contradictions(rows, task.widened(malignancy_of(tables)))
-    frame, ids = _filled(rows), _named(rows, names)
-    named = (frame["lesion_id"] != frame["image_id"]).to_numpy()
-    known = np.array([table.lesions_known for table in tables])[rows.part] | named
+    ids = _named(rows)
+    frame = _filled(rows, ids, task)
+    known = np.array([table.lesions_known for table in tables])[rows.part] | (frame["lesion_id"] != ids).to_numpy()
     zero = np.concatenate([table.frame["image_id"].isin(table.zero_ages) for table in tables])
     frame = frame.assign(group=_groups(rows, frame), image_id=ids)
+    frame[PATIENT] = _one_patient(rows, frame[PATIENT])
     kept = np.flatnonzero(rows.same == np.arange(len(frame)))
     kept = kept[np.argsort(ids[kept].astype(str), kind="stable")]
     found = frame.iloc[kept].reset_index(drop=True)
     columns = [*COLUMNS, *([PATIENT] if (found[PATIENT] != "unknown").any() else []), SOURCE]
-    digest = hashlib.sha256("\n".join(table.fingerprint for table in tables).encode())
+    contents = [f"{rows.part[row]} {rows.own[row]} {ids[row]}" for row in kept]
+    digest = hashlib.sha256("\n".join([*(table.fingerprint for table in tables), *contents]).encode())
     return LesionTable(
         name=" + ".join(names),
         frame=found[columns],
@@ -93,37 +97,47 @@ def _rows(tables: Sequence[LesionTable], names: Sequence[str]) -> _Rows:
     own = np.concatenate([np.arange(len(table)) for table in tables])
     frame = pd.concat(frames, ignore_index=True)
     same = np.arange(len(frame))
+    ids, lesions = frame["image_id"].tolist(), frame["lesion_id"].tolist()
     of_id: dict[str, int] = {}
-    of_content: dict[Hashable, int] = {}
-    lesions = frame["lesion_id"].tolist()
-    for row, (image_id, k, mine) in enumerate(zip(frame["image_id"], part.tolist(), own.tolist(), strict=True)):
-        other = of_id.setdefault(image_id, row)
-        twin = of_content.setdefault(_content(tables[k].images, mine), row)
-        if part[twin] != k and (other == twin or lesions[twin] != lesions[row]):
+    first = _first_of_content(tables, part.tolist(), own.tolist(), ids)
+    for row, id_ in enumerate(ids):
+        other = of_id.setdefault(id_, row)
+        twin = int(first[row])
+        if twin != row and (ids[twin] == id_ or lesions[twin] != lesions[row]):
             same[row] = same[twin]
-        elif other != row and _alike(tables[part[other]].images, int(own[other]), tables[k].images, mine):
+        elif other != row and is_one_picture(id_, *((tables[part[k]].images, int(own[k])) for k in (row, other))):
             same[row] = same[other]
-    return _Rows(frame, part, own, same)
+    return _Rows(frame, part, own, same, first)
+
+
+def _first_of_content(
+    tables: Sequence[LesionTable], part: Sequence[int], own: Sequence[int], ids: Sequence[str]
+) -> NDArray[np.int64]:
+    """(N,): the first row of the content of each row, where it is in several data sets; others are their own first."""
+    rows_of: dict[Hashable, list[int]] = {}
+    for row, (k, mine) in enumerate(zip(part, own, strict=True)):
+        rows_of.setdefault(_content(tables[k].images, mine), []).append(row)
+    first = np.arange(len(part))
+    for rows in rows_of.values():
+        # Checksums of files with other names may agree by chance.
+        certain = len({ids[row] for row in rows}) == 1
+        exact: dict[bytes | None, list[int]] = {}
+        for row in rows if len({part[row] for row in rows}) > 1 else ():
+            exact.setdefault(None if certain else content(tables[part[row]].images, own[row]), []).append(row)
+        for equal in exact.values():
+            if len({part[row] for row in equal}) > 1:
+                first[equal] = equal[0]
+    return first
 
 
 def _content(images: Images, row: int) -> Hashable:
-    """What tells the content of an image from that of others: of its file, where it lies in one, else its pixels."""
+    """What contents agree in: checksum and size of a file, where an image lies in one; else a hash of its pixels."""
     found, place = leaf(images, row)
     if isinstance(found, StoredImages):
         file = found.files[place]
         return file.crc, file.size
     pixels = found.array(place) if isinstance(found, ArrayImages) else found.pixels([place], COMPARED)
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
-
-
-def _alike(images: Images, row: int, others: Images, other: int) -> bool:
-    """Whether two files show the same picture."""
-    one, two = (
-        found.pixels([place], COMPARED).astype(np.float64).ravel() for found, place in ((images, row), (others, other))
-    )
-    if not one.std() or not two.std():
-        return bool(np.array_equal(one, two))
-    return bool(np.corrcoef(one, two)[0, 1] >= ALIKE)
 
 
 def _refuse_contradictions(rows: _Rows, task: Task) -> None:
@@ -143,43 +157,57 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
         )
 
 
-def _filled(rows: _Rows) -> pd.DataFrame:
-    """The rows; of each picture, the first knows what any other knows."""
+def _filled(rows: _Rows, ids: NDArray[np.object_], task: Task) -> pd.DataFrame:
+    """The rows; of each picture, the first knows what any other knows, and an image without a lesion has its own id."""
     frame = rows.frame
     known = frame.assign(**{column: frame[column].where(frame[column] != "unknown") for column in FILLED})
     known["lesion_id"] = known["lesion_id"].where(known["lesion_id"] != known["image_id"])
-    columns = [*FILLED, "age", "lesion_id"]
+    known["dx"] = known["dx"].where(task.targets(frame["dx"]) != OUTSIDE)
+    columns = [*FILLED, "age", "lesion_id", "dx"]
     best = known.groupby(rows.same)[columns].first().reindex(rows.same).set_axis(frame.index)
     filled = known[columns].combine_first(best)
     return frame.assign(
         **{column: filled[column].fillna("unknown") for column in FILLED},
         age=filled["age"].astype(np.float64),
-        lesion_id=filled["lesion_id"].fillna(frame["image_id"]),
+        lesion_id=filled["lesion_id"].fillna(pd.Series(ids, index=frame.index)),
+        dx=filled["dx"].fillna(frame["dx"]),
     )
 
 
-def _named(rows: _Rows, names: Sequence[str]) -> NDArray[np.object_]:
-    """(N,): the image id of each row, with the data set in front where an earlier one calls another picture so."""
+def _one_patient(rows: _Rows, patients: Iterable[str]) -> list[str]:
+    """(N,): the patient of each row, under one name where pictures have several."""
+    known = rows.frame[PATIENT][rows.frame[PATIENT] != "unknown"]
+    names = sorted(set(known))
+    first: dict[int, str] = {}
+    pictures = rows.same[known.index.to_numpy()].tolist()
+    pairs = [(first.setdefault(picture, name), name) for picture, name in zip(pictures, known, strict=True)]
+    one = dict(zip(names, make_groups(names, names, pairs), strict=True))
+    return [one.get(name, name) for name in patients]
+
+
+def _named(rows: _Rows) -> NDArray[np.object_]:
+    """(N,): the image id of each row; what an earlier picture is called has the number of the data set in front."""
     ids: list[str] = rows.frame["image_id"].tolist()
     taken = set(ids)
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.frame["image_id"]):
         if rows.same[row] == row and first.setdefault(id_, row) != row:
-            free = (identifier(f"{names[rows.part[row]]}{more}-{id_}") for more in ("", *map(str, range(2, len(ids)))))
+            number = str(rows.part[row] + 1)
+            free = (identifier(f"{front}-{id_}") for front in (number, *(f"{number}-{n}" for n in range(len(ids)))))
             ids[row] = next(one for one in free if one not in taken)
             taken.add(ids[row])
     return np.array(ids, dtype=object)
 
 
 def _groups(rows: _Rows, frame: pd.DataFrame) -> NDArray[np.object_]:
-    """(N,): the group of each row: rows of one group of a data set, of one picture or id, or of a known pair."""
+    """(N,): the group of each row: rows of one group of a data set, of one picture or content, or of a known pair."""
     numbers = [str(row) for row in range(len(frame))]
     first: dict[Hashable, str] = {}
-    keys = (zip(rows.part.tolist(), frame["group"], strict=True), rows.same.tolist(), frame["image_id"])
+    keys = (zip(rows.part.tolist(), frame["group"], strict=True), rows.same.tolist(), rows.first.tolist())
     pairs = []
     for kind, of in enumerate(keys):
         pairs += [(first.setdefault((kind, key), number), number) for number, key in zip(numbers, of, strict=True)]
-    of_id = dict(zip(frame["image_id"], numbers, strict=True))
+    of_id = dict(zip(rows.frame["image_id"], numbers, strict=True))
     pairs += [(of_id[a], of_id[b]) for a, b in KNOWN_DUPLICATES if a in of_id and b in of_id]
     return make_groups(numbers, frame["lesion_id"].tolist(), pairs)
 
@@ -203,5 +231,5 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     if (shared > 1).any():
         notes.append(f"lesion ids that occur in several data sets are taken for one lesion each: {(shared > 1).sum()}")
     if renamed := int((ids != frame["image_id"].to_numpy()).sum()):
-        notes.append(f"images with the id of another picture, which have their data set in front of it: {renamed}")
+        notes.append(f"images called like another picture, with the number of their data set in front: {renamed}")
     return notes

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
+from skineval.data.same_picture import is_one_picture
 from skineval.values.lesion_table import PATIENT, LesionTable
 from skineval.values.result import OTHER_CLASS, ExternalData
 from skineval.values.task import OUTSIDE
@@ -67,20 +68,27 @@ def overlaps(
 ) -> NDArray[np.object_]:
     """Why each external image may not be tested, (n,) str, "" where it may.
 
-    An image is known where its id, its pixels (n, S, S, 3) at the size of the bench, or its lesion stands anywhere in
-    the internal data, whatever the part: with several folds every part is trained on once. Lesions are compared by name
-    where both sides know them, and by the known pairs of image ids of one lesion, of which one may be here and the
-    other there; patients by name as well. Images of an external lesion, or patient where images are grouped by those,
-    of which one image is known are all left out.
+    An image is known where its id (see `is_one_picture`), its pixels (n, S, S, 3) at the size of the bench, or its
+    lesion stands anywhere in the internal data, whatever the part: with several folds every part is trained on once.
+    Lesions are compared by name as far as both sides know them, and by the known pairs of image ids of one lesion, of
+    which one may be here and the other there; patients by name as well. Images of an external lesion, or patient where
+    images are grouped by those, of which one image is known are all left out.
     """
-    ids = _among(external.frame["image_id"], internal.frame["image_id"])
+    row_of = dict(zip(internal.frame["image_id"], range(len(internal)), strict=True))
+    ids = np.array(
+        [
+            id_ in row_of and is_one_picture(id_, (internal.images, row_of[id_]), (external.images, row))
+            for row, id_ in enumerate(external.frame["image_id"])
+        ],
+        dtype=np.bool_,
+    )
     known = set(map(digest, internal_pixels))
     content = np.fromiter((digest(image) in known for image in external_pixels), dtype=np.bool_, count=len(external))
     groups = external.frame["group"]
     seen = ids | content | _among(external.frame["image_id"], _duplicates(internal.frame["image_id"]))
-    if internal.lesions_known and external.lesions_known:
-        lesions = external.frame["lesion_id"]
-        seen |= _among(lesions, internal.frame["lesion_id"]) | _among(groups, internal.frame["group"])
+    here, there = internal.frame[~internal.alone], ~external.alone
+    seen |= there & _among(external.frame["lesion_id"], here["lesion_id"])
+    seen |= there & _among(groups, here["group"])
     patients = np.zeros(len(external), dtype=np.bool_)
     if PATIENT in internal.frame and PATIENT in external.frame:
         patients = _among(external.frame[PATIENT], set(internal.frame[PATIENT]) - {"unknown"})
@@ -125,7 +133,8 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
         tested_lesions=int(images["group"][kept].nunique()),
         excluded=dict(Counter(images["excluded"][~kept].tolist())),
         notes=tuple(table.notes),
-        by_patient=table.by_patient,
+        by_patient=table.unit in ("patient", "group"),
+        patients=table.n_patients,
     )
 
 

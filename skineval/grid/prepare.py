@@ -240,7 +240,7 @@ def environment(prepared: Prepared) -> Environment:
             lesions_known=table.lesions_known,
             notes=tuple(table.notes),
             patients=table.n_patients,
-            by_patient=table.by_patient,
+            by_patient=table.unit in ("patient", "group"),
         ),
         split=SplitFacts(prepared.split.fingerprint, prepared.split.protocol, prepared.recipe.split or "dealt out"),
         external=tuple(external.name for external in prepared.externals),

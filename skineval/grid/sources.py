@@ -40,12 +40,15 @@ class Data:
 def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     """The data set of a recipe.
 
-    Images in quarantine are left out first, then those that the task has no class for; patients and confirmed pairs are
-    joined, and a sample is drawn.
+    Images in quarantine are left out first; patients are joined, images that the task has no class for are left out,
+    confirmed pairs are joined, and a sample is drawn.
     """
     whole = load_data(recipe, catalog)
-    table, task = told_apart(whole.table, whole.task, strict=recipe.strict_classes)
-    table = grouped(known_groups(table, recipe.group_by) if recipe.known_lesions else table, recipe.group_by)
+    # Groups first: what is left out may be what joins others.
+    table = grouped(whole.table, recipe.group_by)
+    table, task = told_apart(table, whole.task, strict=recipe.strict_classes)
+    if recipe.known_lesions:
+        table = known_groups(table)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:

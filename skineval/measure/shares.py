@@ -55,13 +55,15 @@ def effective_size(shares: Floats, variances: Floats, behind: Behind, *, of_rank
     """(K,): how many independent images `shares` (K,) behave as if they came from; `variances` (K,) of the replicates.
 
     At most the images there are; the lesions where the share is 0 or 1 or the replicates agree, and where few lesions
-    vary, which in areas `of_ranks` is left to their quantiles.
+    vary, or one of them, such as a patient of many images, weighs as much as most others together; in areas `of_ranks`
+    that is left to their quantiles.
     """
     spread = shares * (1 - shares)
     known = (spread > _ROUNDING) & (variances > _ROUNDING**2) & (behind.drawn > 0)
     all_lesions = variances / np.where(known, behind.drawn, 1)
     sizes = np.where(known, np.minimum(spread / np.where(known, all_lesions, 1), behind.images), behind.lesions)
-    return sizes if of_ranks else np.where(behind.freedom < FEW, behind.lesions, sizes)
+    few = np.minimum(behind.freedom, np.nan_to_num(behind.lesions)) < FEW
+    return sizes if of_ranks else np.where(few, behind.lesions, sizes)
 
 
 def wilson(shares: Floats, sizes: Floats, quantiles: Floats) -> tuple[Floats, Floats]:

@@ -36,7 +36,7 @@ class DataFacts:
     @property
     def unit(self) -> Unit:
         """What images are grouped by."""
-        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient, patients=self.patients)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class LesionTable:
     licence: str = ""  #: "" where nothing is known of it
     #: False where nobody says which images show one lesion: each then counts as its own, and any split may leak.
     lesions_known: bool = True
-    by_patient: bool = False  #: whether the images of a patient, too, are in one group
+    by_patient: bool = False  #: whether the images of a patient, too, are in one group, as far as patients are known
     official: tuple[str, ...] | None = None  #: the part of each image in the data set's own split, where it has one
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     #: What the data set tells apart, in order, whether there are images of each or not; by default those of images.
@@ -199,4 +199,19 @@ class LesionTable:
     @property
     def unit(self) -> Unit:
         """What a group is."""
-        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
+        if self.by_patient and self.loose.any():
+            return "image"
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient, patients=self.n_patients)
+
+    @property
+    def loose(self) -> NDArray[np.bool_]:
+        """(n,): of which images neither lesion nor, where they are grouped by it, patient is known."""
+        if not self.by_patient:
+            return self.alone
+        return self.alone & (self.frame[PATIENT] == "unknown").to_numpy(dtype=np.bool_)
+
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """(n,): of which images the lesion is not known, so that each counts as one."""
+        same = (self.frame["lesion_id"] == self.frame["image_id"]).to_numpy(dtype=np.bool_)
+        return same & (not self.lesions_known)

@@ -88,11 +88,12 @@ class ExternalData:
     excluded: Mapping[str, int]  #: reason -> images
     notes: tuple[str, ...]
     by_patient: bool = False
+    patients: int | None = None
 
     @property
     def unit(self) -> Unit:
         """What its images are grouped by."""
-        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient)
+        return unit_of(lesions_known=self.lesions_known, by_patient=self.by_patient, patients=self.patients)
 
     @property
     def outside_images(self) -> int:

@@ -60,7 +60,7 @@ def test_images_of_a_patient_are_one_group() -> None:
     table = with_patients("a", "unknown", "b", "a", "unknown", "unknown")
     by_patient = grouped(table)
     assert by_patient.frame["group"].tolist() == ["L00000"] * 2 + ["L00001", "L00000"] + ["L00003"] * 2
-    assert (by_patient.unit, table.unit) == ("patient", "lesion")
+    assert (by_patient.unit, table.unit) == ("group", "lesion")  # some patients are not known
     assert (by_patient.n_lesions, by_patient.n_patients) == (4, None)
     assert grouped(table, "lesion") is table
     assert by_patient.fingerprint != table.fingerprint
@@ -80,11 +80,14 @@ def test_patients_keep_images_together_of_which_the_lesion_is_not_known() -> Non
 
 def test_images_of_which_nothing_is_known_can_be_left_out() -> None:
     table = with_patients("a", "unknown", "unknown", "unknown", "unknown", "unknown", lesions_known=False)
-    frame = table.frame.assign(lesion_id=["I00000", "L1", "L1", "I00003", "I00004", "I00005"])
-    kept = known_groups(replace(table, frame=frame))
+    table = replace(table, frame=table.frame.assign(lesion_id=["I00000", "L1", "L1", "I00003", "I00004", "I00005"]))
+    assert grouped(table).unit == "image"
+    kept = known_groups(grouped(table))
     assert kept.frame["image_id"].tolist() == ["I00000", "I00001", "I00002"]
-    assert grouped(kept).unit == "patient"
-    assert known_groups(replace(table, frame=frame), "lesion").frame["image_id"].tolist() == ["I00001", "I00002"]
+    assert kept.unit == "group"
+    by_lesion = known_groups(table)
+    assert by_lesion.frame["image_id"].tolist() == ["I00001", "I00002"]
+    assert by_lesion.unit == "lesion"
     assert "3 images" in kept.notes[-1]
     assert known_groups(kept) is kept
     with pytest.raises(DataError, match="of no image what it belongs to"):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from skineval.base.errors import DataError
+from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.splits.dealing import split
 from skineval.data.union import union
@@ -61,14 +62,66 @@ def test_a_picture_that_is_listed_twice_stays_twice(tmp_path: Path) -> None:
     assert column(both, "group") == {"A": "L1", "B": "L1"}
 
 
-def test_an_id_of_two_pictures_is_two_images_that_stay_together(tmp_path: Path) -> None:
+def test_an_id_of_two_pictures_is_two_images(tmp_path: Path) -> None:
     one = read(tmp_path / "1", ["1,L1,nv", "2,L2,nv"], [1, 2])
     two = read(tmp_path / "2", ["1,M1,mel", "3,M1,mel"], [3, 4])
     both = union([one, two], NAMES, DX7)
-    assert both.frame["image_id"].tolist() == ["1", "2", "3", "two-1"]
-    assert column(both, "group") == {"1": "L1", "2": "L2", "3": "L1", "two-1": "L1"}
-    assert column(both, "dx")["two-1"] == "mel"
-    assert any("with the id of another picture" in note and note.endswith(": 1") for note in both.notes)
+    assert both.frame["image_id"].tolist() == ["1", "2", "2-1", "3"]
+    assert column(both, "group") == {"1": "L1", "2": "L2", "3": "M1", "2-1": "M1"}
+    assert column(both, "dx")["2-1"] == "mel"
+    assert any("called like another picture" in note and note.endswith(": 1") for note in both.notes)
+    unknown = replace(two, frame=two.frame.assign(lesion_id=["1", "3"], group=["1", "3"]), lesions_known=False)
+    both = union([one, unknown], NAMES, DX7)
+    assert column(both, "lesion_id")["2-1"] == "2-1"
+    assert both.alone.tolist() == [False, False, True, True]
+
+
+def test_the_fingerprint_tells_which_pictures_there_are_in_which_order(tmp_path: Path) -> None:
+    """Pixels are stored by it, row by row."""
+    one = read(tmp_path / "1", ["1,L1,nv", "2,L2,nv"], [1, 2])
+    two = read(tmp_path / "2", ["1,M1,mel", "3,M1,mel"], [3, 4])
+    renamed = union([one, two], ("0", "zz"), DX7)
+    both = union([one, two], NAMES, DX7)
+    assert renamed.fingerprint == both.fingerprint
+    assert renamed.frame["image_id"].equals(both.frame["image_id"])
+    assert (renamed.images.pixels(range(4), 8) == both.images.pixels(range(4), 8)).all()
+    assert union([two, one], NAMES, DX7).fingerprint != both.fingerprint
+
+
+def test_patients_of_one_picture_are_one_patient_in_any_order(tmp_path: Path) -> None:
+    """X of patient b is Y of patient d: then all images of both are of one."""
+    one = read(tmp_path / "1", ["X,L1,nv", "X2,L2,nv"], [1, 2])
+    two = read(tmp_path / "2", ["Y,M1,nv", "Y2,M2,nv", "Z,M3,nv"], [1, 3, 4])
+    one = replace(one, frame=one.frame.assign(patient_id=["b", "b"]))
+    two = replace(two, frame=two.frame.assign(patient_id=["d", "d", "e"]))
+    for tables in ([one, two], [two, one]):
+        both = grouped(union(tables, NAMES, DX7))
+        assert set(both.frame["patient_id"]) == {"b", "e"}
+        groups = column(both, "group")
+        assert len({groups[id_] for id_ in groups if id_ != "Z"}) == 1
+        assert both.unit == "patient"
+
+
+def test_pictures_that_one_data_set_has_twice_are_kept_once_in_any_order(tmp_path: Path) -> None:
+    one, two = read(tmp_path / "1", ["A,L1,nv"], [1]), read(tmp_path / "2", ["B,M1,nv", "C,M2,nv"], [1, 1])
+    assert len(union([one, two], NAMES, DX7)) == len(union([two, one], NAMES, DX7)) == 1
+
+
+def test_of_two_labels_that_is_taken_which_the_task_knows(tmp_path: Path) -> None:
+    one, two = read(tmp_path / "1", ["A,L1,nv"], [1]), read(tmp_path / "2", ["A,L1,mel"], [1])
+    vague = replace(one, frame=one.frame.assign(dx="malignant"), labels=("malignant",))
+    for tables in ([vague, two], [two, vague]):
+        assert union(tables, NAMES, DX7).frame["dx"].tolist() == ["mel"]
+
+
+def test_checksums_that_agree_by_chance_are_no_content(tmp_path: Path) -> None:
+    one, two = read(tmp_path / "1", ["A,L1,nv"], [1]), read(tmp_path / "2", ["B,M1,mel"], [2])
+    # Both without the checksums that tell them apart.
+    forged = [
+        replace(one, images=replace(one.images, files=(replace(one.images.files[0], crc=None, size=0),)))  # type: ignore
+        for one in (one, two)
+    ]
+    assert len(union(forged, NAMES, DX7)) == 2
 
 
 def test_the_same_picture_at_another_size_is_known_by_its_id(tmp_path: Path) -> None:
@@ -79,7 +132,7 @@ def test_the_same_picture_at_another_size_is_known_by_its_id(tmp_path: Path) -> 
         )
         for width, seed in ((60, 2), (90, 3))
     )
-    assert union([small, larger], NAMES, DX7).frame["image_id"].tolist() == ["A", "B", "two-B"]
+    assert union([small, larger], NAMES, DX7).frame["image_id"].tolist() == ["2-B", "A", "B"]
 
 
 def test_a_picture_under_two_labels_is_refused_where_the_task_tells_them_apart(tmp_path: Path) -> None:

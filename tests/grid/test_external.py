@@ -52,7 +52,7 @@ def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
     internal = made_table([("mel", 2), ("nv", 3), ("bcc", 1)])  # rows 0-1, 2-4, 5
     external = made_table([("mel", 1), ("nv", 2), ("bcc", 2), ("df", 1)])  # rows 0, 1-2, 3-4, 5
     frame = renamed(external, "X")
-    frame.loc[0, "image_id"] = internal.frame["image_id"][1]
+    frame.loc[0, "image_id"] = internal.frame["image_id"][0]
     frame.loc[5, ["lesion_id", "group"]] = internal.frame["group"][2]
     object.__setattr__(external, "frame", frame)
     ours, theirs = pixels(6), pixels(6, seed=1)
@@ -69,10 +69,22 @@ def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
 
 def test_lesion_names_mean_nothing_where_one_side_does_not_know_them():
     internal, external = made_table([("mel", 2)]), made_table([("mel", 2)])
-    frame = external.frame.assign(image_id=["X1", "X2"])
-    object.__setattr__(external, "frame", frame)
+    ids = ["L00000", "X2"]
+    object.__setattr__(external, "frame", external.frame.assign(image_id=ids, lesion_id=ids, group=ids))
     object.__setattr__(external, "lesions_known", False)
     assert overlaps(internal, pixels(2), external, pixels(2, seed=1)).tolist() == ["", ""]
+    # What it says of others is compared all the same.
+    said = external.frame.assign(lesion_id=["L00000", "X2"], image_id=["X1", "X2"])
+    object.__setattr__(external, "frame", said)
+    assert overlaps(internal, pixels(2), external, pixels(2, seed=1)).tolist() == [SAME_GROUP, ""]
+
+
+def test_images_that_are_called_alike_by_chance_are_tested():
+    internal, external = made_table([("mel", 1), ("nv", 1)]), made_table([("nv", 1), ("mel", 1)])
+    ids = ["I00001", "ISIC_0000007"]  # the first is another picture there; of the second, none but the archive knows
+    object.__setattr__(external, "frame", renamed(external, "X").assign(image_id=ids))
+    object.__setattr__(internal, "frame", internal.frame.assign(image_id=["ISIC_0000007", "I00001"]))
+    assert overlaps(internal, pixels(2), external, pixels(2, seed=1)).tolist() == ["", SAME_ID]
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -60,7 +60,7 @@ def test_lesions_alone_do_not_do_where_only_patients_are_known(folder):
 
 def test_an_audit_speaks_of_what_images_are_grouped_by(folder):
     found = api.audit(folder, columns=COLUMNS, draws=2, pairs=0).audit
-    assert (found.patients, found.lesions, found.by_patient) == (24, None, True)
+    assert (found.patients, found.lesions, found.unit) == (24, None, "patient")
     assert found.lesion_level.parting is not None
     assert not found.lesion_level.parting.leaky
     said = json.dumps([str(table) for table in audit.tables(found)])

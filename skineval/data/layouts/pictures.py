@@ -77,7 +77,8 @@ def collect(
     respelt = len(images.keys() - written.keys())
     case = (f"{respelt} images whose files differ from their ids in letter case",) if respelt else ()
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
-    extra = len(images.keys() - set(ids) - set(left_out))
+    aside = {id_.lower() for id_ in left_out}
+    extra = sum(id_.lower() not in aside for id_ in images.keys() - set(ids))
     ignored = (f"{extra} images without metadata are ignored",) if extra else ()
     return replace(collected, where=collected.where + copies, notes=(*case, *ignored, *collected.notes))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
-from skineval.base.terms import IMAGE, PARTS, Progress
+from skineval.base.terms import IMAGE, PARTS, Progress, Unit
 from skineval.data.pixels.store import open_store
 from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
 from skineval.data.quality.descriptors import SIDE
@@ -103,7 +103,7 @@ class Audit:
     candidates: tuple[Pair, ...]
     joined: tuple[JoinedPair, ...]
     patients: int | None = None  #: None where they are not known
-    by_patient: bool = False  #: whether images are grouped by patient: what is said of lesions then is of patients
+    unit: Unit = "lesion"  #: what images are grouped by: what is said of lesions is said of that
 
 
 def audit(
@@ -161,7 +161,7 @@ def audit(
         candidates=tuple(_pair(table, match, apart) for match in found.candidates),
         joined=tuple(JoinedPair(_pair(table, one.match, apart), one.rank, one.random) for one in found.joined),
         patients=table.n_patients,
-        by_patient=table.by_patient,
+        unit=table.unit,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
-from skineval.base.terms import LESION, PARTS
+from skineval.base.terms import LESION, PARTS, Unit
 from skineval.data.quality.leakage import ALL
 from skineval.data.splits.split import TEST, TRAIN, VALIDATION, Split
 from skineval.values.lesion_table import LesionTable
@@ -43,7 +43,7 @@ class Parting:
     parted_lesions: int | None
     crossings: tuple[Crossing, ...]
     lesions_known: bool = True  #: False where counts of lesions are of those that are known, so that there may be more
-    by_patient: bool = False  #: whether images are grouped by patient: what is said of lesions then is of patients
+    unit: Unit = "lesion"  #: what images are grouped by: what is said of lesions is said of that
     recorded: str | None = None  #: the fingerprint that was written down when it was made
     data: str = ""  #: the fingerprint of the data now
     recorded_data: str | None = None  #: that of the data it was made of
@@ -105,7 +105,7 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         parted_lesions=_parted(split, lesions),
         crossings=_crossings(parts, frame["dx"].to_numpy(), lesion_ids, lesions, contents[split.rows]),
         lesions_known=table.unit != "image",
-        by_patient=table.by_patient,
+        unit=table.unit,
         recorded=claims.fingerprint,
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,

@@ -141,7 +141,7 @@ def _check_classes(
             other = f"{'--task malignant, or ' if joins else ''}a file for --task"
             remedies = [*fewer, f"join it to another class, or leave it out, by {other}", "add images of it"]
             text = "; or ".join(remedies)
-            unit = "patient" if table.by_patient else "lesion"
+            unit = "lesion" if table.unit == "image" else table.unit
             counted = {LESION: f"{unit}s", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
             raise DataError(
                 f"Class {name!r} has {n_units} {counted} in {table.name}, too few for {len(parts)} fold(s): "

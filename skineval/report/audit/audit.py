@@ -29,7 +29,7 @@ _CLASS = Column("class", "Class")
 
 def _noun(found: Audit | Parting) -> str:
     """What images are grouped by."""
-    return "patient" if found.by_patient else "lesion"
+    return "lesion" if found.unit == "image" else found.unit
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
 
 def _sizes(found: Audit) -> Iterator[tuple[str, str]]:
     """How many lesions there are."""
-    if found.by_patient or found.patients is not None:
+    if found.unit in ("patient", "group"):
         yield "patients", formatting.count(found.patients) if found.patients is not None else "not known of all images"
     if found.lesions is None or found.lesion_ids is None:
         yield "lesions", _UNKNOWN

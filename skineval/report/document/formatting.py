@@ -115,7 +115,7 @@ def sample(images: int, groups: int, unit: Unit) -> str:
 
 def units(unit: Unit) -> str:
     """What is counted beside images: lesions also where nobody knows how many there are."""
-    return "patients" if unit == "patient" else "lesions"
+    return "lesions" if unit == "image" else f"{unit}s"
 
 
 def joined(lesion_ids: int, groups: int, unit: Unit) -> tuple[str, ...]:
@@ -124,6 +124,9 @@ def joined(lesion_ids: int, groups: int, unit: Unit) -> tuple[str, ...]:
         return ()
     if unit == "patient":
         return (f"{count(lesion_ids)} lesion ids are of {plural(groups, unit)}, of whom all images are kept together.",)
+    if unit == "group":
+        what = "patients, or lesions where the patient is not known"
+        return (f"{count(lesion_ids)} lesion ids are in {plural(groups, unit)}: {what}. Each is kept together.",)
     return (f"{count(lesion_ids)} lesion ids are {plural(groups, 'lesion')}: several are known to be of one.",)
 
 
