@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
-from skineval.data.samples import Units, draw, make_units
+from skineval.data.samples import KEPT_GROUPS, Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
 from skineval.data.splits.split import TEST, Split, with_sources
 from skineval.values.lesion_table import LesionTable
-from skineval.values.task import DX7, MALIGNANT, Task
+from skineval.values.task import DX7, MALIGNANT, OUTSIDE, Task
 
 
 def split(
@@ -35,7 +35,8 @@ def split(
     `validation` is the share of what is not tested. Every lesion group goes to one part as a whole (protocol "image":
     every image by itself, LEAKY; "oversample-first": every diagnosis is first brought to the size of the largest by
     copies, and then every image and copy goes by itself, LEAKY). The parts depend on the seed and on image ids, groups
-    and diagnoses, not on the order of rows, and not on `task`, which says what classes each part must hold.
+    and diagnoses, not on the order of rows, and on `task` only where a class is made of labels of few groups: it says
+    what classes each part must hold.
 
     Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
     """
@@ -48,7 +49,7 @@ def split(
     if not (0 < test < 1 and 0 < validation < 1):
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
     rows, names = _dealt(table, protocol, seed)
-    units = make_units(names, table.codes[rows], table.source_codes[rows])
+    units = make_units(names, _strata(table, rows, names, task), table.source_codes[rows])
     parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, rows, parts[:, units.of], names, protocol, task)
     return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
@@ -66,6 +67,23 @@ def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int
     # No id holds a control character: a copy is never named like another image.
     names = [f"{ids[row]}\x1f{copy}" if copy else ids[row] for row, copy in zip(rows, occurrences(rows), strict=True)]
     return rows, names
+
+
+def _strata(table: LesionTable, rows: NDArray[np.int64], names: Sequence[str], task: Task) -> NDArray[np.int64]:
+    """What each row is dealt out among, (m,): those of its label; labels of few units together, class by class.
+
+    A label of one unit alone would always go to the largest part, and with it a class that is made of many such labels.
+    """
+    codes, n_labels = table.codes[rows], len(table.labels)
+    held = {(int(code), name) for code, name in zip(codes, names, strict=True)}
+    n_units = np.bincount([code for code, _ in held], minlength=n_labels)
+    targets = task.targets(table.labels)
+    few = np.flatnonzero((n_units > 0) & (n_units < KEPT_GROUPS))
+    strata = np.arange(n_labels)
+    for target in set(targets[few].tolist()) - {OUTSIDE}:
+        alike = few[targets[few] == target]
+        strata[alike] = n_labels + target if len(alike) > 1 else alike
+    return strata[codes]
 
 
 def _deal_parts(units: Units, folds: int, again: int, seed: int, test: float, validation: float) -> NDArray[np.int64]:

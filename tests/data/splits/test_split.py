@@ -17,7 +17,7 @@ from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.split import COLUMNS, Split
 from skineval.values.lesion_table import LesionTable
-from skineval.values.task import DIAGNOSES, DX7, MALIGNANT
+from skineval.values.task import DIAGNOSES, DX7, MALIGNANT, Task
 from tests.data.folders import made_table
 
 TABLE = made_table([(dx, count) for dx in DIAGNOSES for count in (1, 1, 1, 2, 2, 3, 1, 1, 1, 1)])
@@ -86,6 +86,17 @@ def test_patients_with_lesions_of_several_classes_are_dealt_out_evenly() -> None
         assert not {patients[row] for row in test} & {patients[row] for row in train | validation}
         assert sum(diagnoses[row] == "mel" for row in test) in (8, 9)
         assert abs(len(test) - 480) <= 8
+
+
+def test_a_class_of_many_rare_labels_is_in_every_part() -> None:
+    """Each of 40 labels has a single lesion: dealt out one by one, all would be trained on."""
+    table = made_table([("nv", 1)] * 60 + [("mel", 1)] * 40)
+    labels = ["nv"] * 60 + [f"rare-{number}" for number in range(40)]
+    table = replace(table, frame=table.frame.assign(dx=labels), labels=tuple(sorted(set(labels))))
+    task = Task("own", ("common", "rare"), {label: ("common", "rare")[label != "nv"] for label in labels})
+    made = split(table, folds=4, task=task)
+    rare = [[sum(labels[row] != "nv" for row in part) for part in fold] for fold in each_fold(made, table)]
+    assert all(test == 10 and validation in (4, 5) for _, validation, test in rare)
 
 
 def test_counts_are_even_where_most_lesions_have_one_image() -> None:
