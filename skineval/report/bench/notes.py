@@ -10,6 +10,7 @@ from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
+from skineval.report.document.excerpt import listed
 from skineval.values.measures import Score
 from skineval.values.result import EnsembleResult
 
@@ -34,8 +35,20 @@ def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
         lines.append(f"{board.test}: {images} images{groups}; {each} {over}.")
     if not board.external and any(one.protocol == OVERSAMPLE_FIRST for one in board.scores):
         lines.append("An image counts as often as copies of it are tested.")
-    lines += without_interval(board.scores, board.unit)
+    lines += [*of_absent(board), *without_interval(board.scores, board.unit)]
     return lines + of_ties(board)
+
+
+def of_absent(board: Leaderboard) -> list[str]:
+    """Which classes have no test image, so that figures are not of all of them; nothing where all have some."""
+    recalls = {name: board.everyone("recall", name).values() for name in board.classes}
+    absent = [name for name, found in recalls.items() if found and all(isnan(one.value) for one in found)]
+    if not absent:
+        return []
+    names = listed([formatting.plain(name) for name in absent], "classes")
+    return [
+        f"No test image is of {names}: means over classes are over the others, and not to be set beside those of all."
+    ]
 
 
 def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:

@@ -161,3 +161,12 @@ def test_the_notes_say_of_which_test_the_images_are(board: Leaderboard) -> None:
 def test_undefined_primary_figures_rank_last(board: Leaderboard) -> None:
     scores = [replace(one, value=np.nan) if one.system.startswith("resnet34/focal") else one for one in board.scores]
     assert replace(board, scores=scores).systems[-1] == "resnet34/focal:gamma=1.5"
+
+
+def test_a_test_without_images_of_a_class_says_that_means_are_of_the_others(board: Leaderboard) -> None:
+    gone = board.classes[2]
+    nothing = {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n_images": 0}
+    scores = [replace(one, **nothing) if (one.metric, one.class_) == ("recall", gone) else one for one in board.scores]
+    notes = " ".join(standings.comparison(replace(board, scores=scores)).footnotes)
+    assert f"No test image is of {gone}: means over classes are over the others" in notes
+    assert "No test image" not in " ".join(standings.comparison(board).footnotes)
