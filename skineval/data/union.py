@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import LISTED, DataError
 from skineval.data.groups import KNOWN_DUPLICATES, make_groups
 from skineval.data.layouts.class_folders import identifier
 from skineval.data.layouts.images import ArrayImages, StoredImages
@@ -152,7 +152,7 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
     ]
     if said:
         raise DataError(
-            f"{len(said)} pictures have two labels: {first_few(said)}.",
+            f"{len(said)} pictures have two labels: {', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
             "Correct one of them, or leave the images out: --quarantine takes a list of their ids.",
         )
 

@@ -90,7 +90,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     table, task = data.table, data.task
     parts = make_split(recipe, data)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
-    loaded = load_external(recipe, catalog)
+    loaded = load_external(recipe, catalog, data.strange)
     told = [(name, *widened(table, task)) for name, table, _ in loaded]
     externals = tuple(
         External(name, table, its_task.targets(table.frame["dx"]), recipe.reject) for name, table, its_task in told

@@ -35,6 +35,7 @@ class Data:
     table: LesionTable
     task: Task  #: what is told apart: each of its classes has images, and each image a class
     sources: tuple[str, ...]  #: the texts that name the whole of it from anywhere
+    strange: frozenset[str] = frozenset()  #: ids in quarantine that it does not hold
 
 
 def read_data(recipe: Recipe, catalog: Catalog) -> Data:
@@ -53,33 +54,46 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
-    return Data(table, task, whole.sources)
+    return Data(table, task, whole.sources, whole.strange)
 
 
 def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOTHING) -> Data:
     """All images of the data sets of a recipe, as one, without those in quarantine; the task is as it was asked for.
 
-    The images `besides`, with the reason for each, are in quarantine, too.
+    The images `besides`, with the reason for each, are in quarantine, too. Ids that it does not hold may be those of
+    external data, where there is any; DataError where not.
     """
-    listed = quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
-    left_out = {**listed, **besides}
+    left_out = {**_quarantined(recipe), **besides}
     own = _own(recipe)
     loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.data]
     tables, sources = [table for table, _, _ in loaded], tuple(source for _, source, _ in loaded)
     strange = frozenset(left_out).intersection(*(ids for _, _, ids in loaded))
-    quarantine.require_known(strange, (), " nor in ".join(table.name for table in tables))
+    if not recipe.external:
+        quarantine.require_known(strange, (), " nor in ".join(table.name for table in tables))
     names = unique_names(sources, "--data")
     task = find_task(recipe.task, *tables)
-    return Data(union(tables, names, task), task, sources)
+    return Data(union(tables, names, task), task, sources, strange)
 
 
-def load_external(recipe: Recipe, catalog: Catalog) -> list[tuple[str, LesionTable, str]]:
-    """The external data sets of a recipe: a name for each, its table, and the text that names it from anywhere."""
-    own = _own(recipe)
-    loaded = [_load(place, place in own, recipe, catalog) for place in recipe.external]
+def load_external(recipe: Recipe, catalog: Catalog, strange: frozenset[str]) -> list[tuple[str, LesionTable, str]]:
+    """The external data sets of a recipe: a name for each, its table, and the text that names it from anywhere.
+
+    They lack what is in quarantine; raises DataError for those of `strange`, ids that are not in the data itself, that
+    none of them holds either.
+    """
+    own, left_out = _own(recipe), _quarantined(recipe)
+    loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.external]
+    if loaded:
+        nowhere = strange.intersection(*(ids for _, _, ids in loaded))
+        quarantine.require_known(nowhere, (), " nor in ".join([*recipe.data, *recipe.external]))
     names = unique_names([source for _, source, _ in loaded], "--external")
     by: GroupBy = "lesion" if recipe.group_by == "lesion" else "auto"  # patients may be known here and not there
     return [(name, grouped(table, by), source) for name, (table, source, _) in zip(names, loaded, strict=True)]
+
+
+def _quarantined(recipe: Recipe) -> Mapping[str, str]:
+    """The images that a recipe leaves out, with the reason for each."""
+    return quarantine.read(_path(recipe.quarantine)) if recipe.quarantine else NOTHING
 
 
 def _load(
@@ -90,7 +104,7 @@ def _load(
     try:
         return *load(place, left_out=left_out), frozenset()
     except quarantine.QuarantineError as error:
-        if len(recipe.data) == 1:
+        if len(recipe.data) + len(recipe.external) == 1:
             raise
         rest = {id_: reason for id_, reason in left_out.items() if id_ not in error.ids}
         return *load(place, left_out=rest), error.ids

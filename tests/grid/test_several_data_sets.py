@@ -11,8 +11,11 @@ from sklearn.metrics import balanced_accuracy_score
 import skineval
 from skineval import api
 from skineval.base.errors import DataError
+from skineval.catalog.catalog import load_catalog
+from skineval.grid.sources import load_data, load_external
 from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.sources import by_source
+from skineval.values.recipe import make_recipe
 from tests.data.folders import encoded, picture, write_files
 
 COLUMNS = "image=file,label=what,lesion=case"
@@ -62,3 +65,18 @@ def test_a_list_of_images_to_leave_out_may_be_of_any_of_them(folders, tmp_path):
     listed.write_text("image_id\nnorth1\neast1\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"1 images in quarantine are not in north nor in south: east1"):
         api.load_images(folders, keys)
+
+
+def test_a_list_of_images_to_leave_out_may_be_of_an_external_test(folders, tmp_path):
+    listed, data = tmp_path / "q.csv", {"data": folders[0], "external": [folders[1]], "models": "cnn"}
+    recipe = make_recipe({**data, "columns": COLUMNS, "task": "labels", "quarantine": listed})
+    catalog = load_catalog()
+    listed.write_text("image_id\nnorth1\nsouth70\n", encoding="utf-8")
+    found = load_data(recipe, catalog)
+    assert len(found.table) == 39
+    ((_, table, _),) = load_external(recipe, catalog, found.strange)
+    assert len(table) == 39
+    listed.write_text("image_id\nnorth1\neast1\n", encoding="utf-8")
+    found = load_data(recipe, catalog)
+    with pytest.raises(DataError, match=r"1 images in quarantine are not in .*: east1"):
+        load_external(recipe, catalog, found.strange)
