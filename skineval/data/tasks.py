@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import UsageError, hint_for
+from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.data.spellings import guess, label_name
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
@@ -110,7 +110,11 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
         notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(near)}")
     if absent:
-        task = task.without(absent)
+        try:
+            task = task.without(absent)
+        except DataError as error:
+            untaken = f" No class takes {_counted(outside)}." if outside else ""
+            raise DataError(error.message + untaken, error.hint) from error
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")
     return replace(table, notes=tuple(notes)), task
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import DataError, UsageError, first_few, hint_for
+from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
 from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
@@ -107,7 +107,8 @@ def _find(path: Path, files: Sequence[StoredFile], columns: Mapping[str, str]) -
         looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
         if absent and not fitting:
             nearest, lacking = min(absent.items(), key=lambda one: len(one[1]))
-            looked = f": {nearest.name} lacks {', '.join(lacking)}"
+            near = " ".join(filter(None, (did_you_mean(one.lower(), header(nearest)) for one in lacking)))
+            looked = f": {nearest.name} lacks {', '.join(lacking)}{f' ({near})' if near else ''}"
         raise DataError(f"In {path} {seen} the columns {names}{looked}.", "Name the right ones, or --table FILE.")
     return tables.read(fitting[0].read(), fitting[0].name)
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import LISTED, DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan, walk
 from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.derm7pt import DERM7PT
 from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
 from skineval.data.layouts.isic_archive import ARCHIVE, ISIC2020
+from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
@@ -92,8 +93,14 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
     looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
         f"{path} holds no data set that skineval recognises: {_seen(files, path)}.",
-        f"Looked for\n{looked_for}\n{_OTHERWISE}",
+        "\n".join([f"Looked for\n{looked_for}\n{_OTHERWISE}", *_columns(files)]),
     )
+
+
+def _columns(files: Sequence[StoredFile]) -> list[str]:
+    """Sentences on the columns of the first few tables."""
+    found = [(file, header(file)) for file in files if is_table(file)]
+    return [f"{file.inner.name} has the columns {', '.join(names[:LISTED])}." for file, names in found[:KINDS] if names]
 
 
 def _look(path: Path) -> list[StoredFile]:

@@ -82,7 +82,7 @@ def check(
     `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
     """
     if not path.exists():
-        raise DataError(f"There is no folder or file {path}.", "Check the path.")
+        raise DataError(f"There is no folder or file {path}.", "Check the path; data sets are checked one at a time.")
     files, unreached = survey(path)
     resolved = {file.resolve() for file in aside}
     files = [file for file in files if file.path.resolve() not in resolved]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skineval.base.errors import DataError, UsageError
+from skineval.data.layouts import recognise
 from skineval.data.layouts.own_table import load, parse_columns
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import encoded, picture, write_files
@@ -134,3 +135,11 @@ def test_what_cannot_be_meant_is_named_with_its_row(tmp_path: Path, rows: tuple[
 def test_flags_that_cannot_be_meant_are_refused(columns: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_columns(columns)
+
+
+def test_what_is_nearly_the_name_of_a_column_is_asked_about(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mine\.csv lacks What It Iz \(Did you mean what it is\?\)"):
+        read(own(tmp_path), ("image=File Name", "label=What It Iz"))
+    with pytest.raises(DataError) as caught:
+        recognise.load(tmp_path)
+    assert "mine.csv has the columns file name, what it is, case, years, set, note" in caught.value.hint
