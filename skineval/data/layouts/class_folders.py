@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, first_few
 from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
@@ -75,6 +75,8 @@ def load(path: Path) -> LesionTable:
     notes = [LESIONS_UNKNOWN]
     notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
+    unread = first_few([file.inner.name for file in files if is_table(file)])
+    notes += [f"{unread} is not read: --columns says what its columns hold"] if unread else []
     found = sorted(set(frame["dx"]))
     return pictures.attach(frame, [one.file for one in by_id.values()], files).table(
         path.resolve().name,

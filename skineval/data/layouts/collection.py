@@ -17,9 +17,10 @@ from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
+from skineval.data.layouts.class_folders import misplaced
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
-from skineval.data.layouts.metadata import check_ids, header, is_table
+from skineval.data.layouts.metadata import header, is_table
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
@@ -29,15 +30,18 @@ from skineval.values.task import GENERAL
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Completes the rows of a table from the file that it is and those beside it.
-Prepare = Callable[["pd.DataFrame", StoredFile, Sequence[StoredFile]], "pd.DataFrame"]
+#: Completes the rows of a table from the file that it is and those beside it, where what these say of images in
+#: quarantine, the last argument, does not count.
+Prepare = Callable[["pd.DataFrame", StoredFile, Sequence[StoredFile], frozenset[str]], "pd.DataFrame"]
 
 DERMOSCOPIC = "dermoscopic"  #: the kind of image that nothing needs be said of
 #: Columns that say something of all images, and of none in the frame of a lesion table.
 _BESIDE = ("malignancy", "kind", "licence")
 
 
-def as_they_are(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+def as_they_are(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The rows of a table of which nothing need be prepared."""
     return rows
 
@@ -94,9 +98,9 @@ class Collection:
         files = scan(folder, without=pictures.stems(quarantined))
         own = [file for file in files if self.is_own(file)]
         given = [file for file in own if file.path == path and not file.member] or own
-        return self.assemble({file: self.read(file, files) for file in given}, files, folder, quarantined)
+        return self.assemble({file: self.read(file, files, quarantined) for file in given}, files, folder, quarantined)
 
-    def read(self, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+    def read(self, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]) -> pd.DataFrame:
         """The rows of a table, all cells as text, under the names of `columns`; "" where nothing is said.
 
         Raises DataError naming the row that has no image.
@@ -104,7 +108,7 @@ class Collection:
         table = tables.read(file.read(), file.name).lowered()
         if table.frame.empty:
             raise DataError(f"{file.name} has a header and no rows.", "Download it again.")
-        table = table.having(self.prepare(table.frame, file, files))
+        table = table.having(self.prepare(table.frame, file, files, quarantined))
         table.require(self.columns["image_id"], self.columns["dx"])
         image = table.frame[self.columns["image_id"]]
         table.refuse(image.map(tables.is_missing), f"{self.columns['image_id']} is empty", "Give every row its image.")
@@ -126,7 +130,7 @@ class Collection:
         require_known(quarantined, [id_ for rows in found.values() for id_ in rows["image_id"]], str(folder))
         present, notes = self._present(found, files, folder)
         source = " and ".join(file.name for file in present)
-        rows = pd.concat(list(present.values())).rename_axis(tables.ROW)
+        rows = pd.concat(list(present.values())).fillna("").rename_axis(tables.ROW)  # one may lack a column of another
         rows = rows[~rows["image_id"].isin(quarantined)]
         rows, nameless = self._labelled_rows(GivenTable(rows, source))
         if nameless:
@@ -151,7 +155,16 @@ class Collection:
             folder,
             name=self.name,
             layout=f"{self.name} ({', '.join(file.inner.name for file in present)})",
-            notes=[f"source: {self.source}", *self.notes, *notes, *merged, *_torn(rows), *_kinds(rows), *alone],
+            notes=[
+                f"source: {self.source}",
+                *self.notes,
+                *notes,
+                *merged,
+                *_torn(rows),
+                *_kinds(rows),
+                *_misplaced(rows, files, folder),
+                *alone,
+            ],
             left_out=[*nameless, *quarantined],
             pairs=pairs,
             alike=False,
@@ -238,8 +251,8 @@ class Collection:
         """The one of `GENERAL` that each other label is, where the data set says so of all its images alike."""
         general = {label: one for label, one in self.general.items() if label in set(rows["dx"])}
         if "malignancy" in rows:
-            known = rows[rows["malignancy"].isin(GENERAL)].groupby("dx")["malignancy"].unique()
-            general |= {str(label): str(values[0]) for label, values in known.items() if len(values) == 1}
+            said = rows.groupby("dx")["malignancy"].unique()
+            general |= {str(label): str(one) for label, (one, *others) in said.items() if one in GENERAL and not others}
         return {label: one for label, one in sorted(general.items()) if label not in GENERAL}
 
 
@@ -249,18 +262,44 @@ def beside(files: Iterable[StoredFile], needs: Iterable[str]) -> dict[str, pd.Da
     return {file.name: tables.read(file.read(), file.name).lowered().frame for file in found}
 
 
-def joined(rows: pd.DataFrame, key: str, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def joined(
+    rows: pd.DataFrame, key: str, found: Mapping[str, pd.DataFrame], image: str, quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The rows with the columns that they lack from the tables `found`, by the images or lesions in the column `key`.
 
-    "" stands where nothing is said. Raises DataError for tables that name one of them twice.
+    "" stands where nothing is said, as of those whose id in the column `image` is in `quarantined`. What several rows
+    say of one of them, as those of a copy do, is one where they do not differ: raises DataError naming the tables that
+    do.
     """
     import pandas as pd
 
-    said = pd.concat([pd.DataFrame(columns=[key], dtype=str), *found.values()]).fillna("")
+    ids, images = rows[key].map(image_id), rows[image].map(image_id)
+    ids = ids.mask(images.isin(quarantined), "")
+    said = pd.concat([pd.DataFrame(columns=[key], dtype=str), *found.values()], keys=["", *found]).fillna("")
     said = said.assign(**{key: said[key].map(image_id)})
-    check_ids(said.assign(image_id=said[key], lesion_id=said[key]), " and ".join(found) or "the table")
-    about, ids = said.set_index(key), rows[key].map(image_id)
-    return rows.assign(**{str(name): ids.map(about[name]).fillna("") for name in about if name not in rows})
+    said = said[said[key].isin(set(ids) - {""})]
+    cells = said.mask(said == "")
+    several = (cells.groupby(key).nunique() > 1).any(axis=1)
+    differing = said[said[key].isin(several.index[several])]
+    refuse_any(
+        [
+            f"{one} (in {' and '.join(dict.fromkeys(map(str, its.index.get_level_values(0))))})"
+            for one, its in differing.groupby(key)
+        ],
+        f"of {key} have rows that differ",
+        "Remove the rows or the files that are wrong.",
+        image_ids=images[ids.isin(differing[key])],
+    )
+    about = {name: one.dropna().to_dict() for name, one in cells.groupby(key).first().items() if name not in rows}
+    return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
+
+
+def _misplaced(rows: pd.DataFrame, files: Sequence[StoredFile], folder: Path) -> tuple[str, ...]:
+    """A note on images in folders of other classes than the table says."""
+    labels = dict(zip(rows["image_id"], rows["dx"], strict=True))
+    wrong = [f"{id_} is {labels[id_]}, below {dx}" for _, id_, dx in misplaced(labels, files, folder)]
+    said = f"images below folders of another class than their table says, which is believed: {len(wrong)}"
+    return (f"{said}, {first_few(wrong)}",) if wrong else ()
 
 
 def _torn(rows: pd.DataFrame) -> tuple[str, ...]:

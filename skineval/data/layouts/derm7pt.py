@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _INDEXES = "_indexes"  #: what the names of the files that list the rows of a part end with
 
 
-def _parted(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+def _parted(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The rows with `part`, from the files of indexes beside their table; "" where they say none."""
     parts = [""] * len(rows)
     for listed in files:

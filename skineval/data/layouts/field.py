@@ -34,11 +34,13 @@ _ABOUT: Mapping[str, str] = MappingProxyType(
 )
 
 
-def _isic2019(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+def _isic2019(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The class that each row marks by 1, the part, and what the file of metadata says; weights are ignored."""
     marks = rows[[column for column in (*_ISIC2019, "unk") if column in rows]]
     marks = rows[["image"]].assign(diagnosis=marked(marks, file.name), part=part_of(file))
-    return joined(marks, "image", beside(files, ("image", "age_approx")))
+    return joined(marks, "image", beside(files, ("image", "age_approx")), "image", quarantined)
 
 
 ISIC2019 = Collection(

@@ -67,7 +67,9 @@ def is_known(name: str) -> bool:
     return plain(name) in LABELS or diagnosis(name) is not None
 
 
-def diagnosed(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+def diagnosed(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The rows with the most specific name of what an image shows in `diagnosis`, and `malignancy`, as far as known."""
     import pandas as pd
 

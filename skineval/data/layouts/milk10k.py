@@ -26,16 +26,18 @@ _CLASSES = ("akiec", "bcc", "ben_oth", "bkl", "df", "inf", "mal_oth", "mel", "nv
 _TRUTH = ("lesion_id", *_CLASSES)
 
 
-def _prepared(rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile]) -> pd.DataFrame:
+def _prepared(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
     """The rows of images with the class that the ground truth marks of their lesion, and the way of diagnosis."""
     truths = {
         name: truth[["lesion_id"]].assign(diagnosis=marked(truth[list(_CLASSES)], name))
         for name, truth in beside(files, _TRUTH).items()
     }
-    rows = joined(rows, "lesion_id", truths)
+    rows = joined(rows, "lesion_id", truths, "isic_id", quarantined)
     rows = rows.assign(diagnosis=rows.get("diagnosis", ""), kind=rows["image_type"])
     supplements = beside(files, ("isic_id", "diagnosis_full", "diagnosis_confirm_type"))
-    return joined(rows, "isic_id", supplements)
+    return joined(rows, "isic_id", supplements, "isic_id", quarantined)
 
 
 MILK10K = Collection(

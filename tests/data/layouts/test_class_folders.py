@@ -153,6 +153,11 @@ def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> No
     assert "1 images outside of class folders are ignored" in read.notes
 
 
+def test_a_table_beside_the_folders_is_named(tmp_path: Path, table: LesionTable) -> None:
+    folder = write_files(relayout.class_folders(table, tmp_path), {"mine.csv": b"image,label,patient\n"})
+    assert "mine.csv is not read: --columns says what its columns hold" in recognise.load(folder).notes
+
+
 def test_masks_lie_beside_images(tmp_path: Path) -> None:
     folder = images(tmp_path, "nv/a 1.jpg", "nv/b.jpg")
     write_files(folder, {"nv/a 1_segmentation.png": encoded(picture(0).convert("L").point(lambda _: 255), "PNG")})

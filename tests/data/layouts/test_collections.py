@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from skineval.base.errors import DataError
 from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.quality.inventory import inventory
@@ -230,14 +231,60 @@ def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) ->
     assert "images have a row in another table, too: ISIC_0000000 ('melanoma', and 'benign' in" in refused(tmp_path)
 
 
-def test_what_was_recognised_before_still_is(table: LesionTable, tmp_path: Path) -> None:
-    # Whoever sorted images of an export into folders may have taken some of them alone, and left its table there.
+def test_a_table_says_more_than_class_folders(table: LesionTable, tmp_path: Path) -> None:
     LAID_OUT["isic-archive"](table, tmp_path / "whole")
+    whole = recognise.load(tmp_path / "whole")
     folder = relayout.class_folders(table, tmp_path / "sorted")
     write_files(folder, {"metadata.csv": (tmp_path / "whole" / "metadata.csv").read_bytes()})
-    found = recognise.recognise(folder)
-    assert found is not None
-    assert found.name == "folders"
+    read = recognise.load(folder)
+    assert (read.name, read.fingerprint) == (whole.name, whole.fingerprint)
+    assert any("another class than their table says, which is believed: 12, " in note for note in read.notes)  # df
+    assert not any("another class" in note for note in whole.notes)
+
+
+def test_tables_of_one_collection_may_have_other_columns(table: LesionTable, tmp_path: Path) -> None:
+    whole = laid_out("isic-archive", table, tmp_path)
+    header, *rows = (tmp_path / "metadata.csv").read_text().splitlines()
+    columns = header.split(",")
+    short = [place for place, name in enumerate(columns) if name in ("isic_id", "diagnosis_1", "diagnosis_2")]
+    (tmp_path / "metadata.csv").write_text("\n".join([header, *rows[:40]]))
+    lines = [",".join(row.split(",")[place] for place in short) for row in [header, *rows[40:]]]
+    (tmp_path / "second.csv").write_text("\n".join(lines))
+    read = recognise.load(tmp_path)
+    assert read.frame["image_id"].equals(whole.frame["image_id"])
+    assert read.frame.iloc[:40][["lesion_id", "sex", "age"]].equals(whole.frame.iloc[:40][["lesion_id", "sex", "age"]])
+    assert set(read.frame["sex"].iloc[40:]) == set(read.frame["patient_id"].iloc[40:]) == {"unknown"}
+    assert read.frame["age"].iloc[40:].isna().all()
+    assert any("(44 images)" in note for note in read.notes)
+    assert not read.lesions_known
+
+
+def test_what_is_said_of_one_image_alone_is_not_said_of_its_label(table: LesionTable, tmp_path: Path) -> None:
+    LAID_OUT["isic-archive-old"](table, tmp_path)
+    path = tmp_path / "ISIC-images.csv"
+    first, *others = path.read_text().split("nevus,benign")
+    assert len(others) > 1
+    path.write_text("nevus,benign".join([first, "nevus,".join(others)]))
+    read = recognise.load(tmp_path)
+    assert "nv" not in read.malignancy
+    assert read.malignancy["mel"] == "malignant"
+
+
+@pytest.mark.parametrize("name", ["truth", "metadata"])
+def test_copies_of_a_table_that_is_joined_are_one(table: LesionTable, tmp_path: Path, name: str) -> None:
+    whole = laid_out("milk10k", table, tmp_path)
+    file = {"truth": "MILK10k_Training_GroundTruth.csv", "metadata": "MILK10k_Training_Supplement.csv"}[name]
+    content = (tmp_path / file).read_bytes()
+    write_files(tmp_path, {f"copy/{file}": content})
+    assert recognise.load(tmp_path).fingerprint == whole.fingerprint
+    first, second, *others = content.splitlines()
+    other = second.replace(b"histopathology", b"consensus").replace(b"1.0,0.0", b"0.0,1.0")
+    write_files(tmp_path, {f"copy/{file}": b"\n".join([first, other, *others])})
+    with pytest.raises(DataError, match=rf"have rows that differ: \w+ \(in .*{file} and .*{file}\)") as caught:
+        recognise.load(tmp_path)
+    ids = caught.value.image_ids
+    assert ids
+    assert set(recognise.load(tmp_path, frozenset(ids)).frame["image_id"]) == set(whole.frame["image_id"]) - set(ids)
 
 
 def test_a_table_without_its_images_is_no_collection(table: LesionTable, tmp_path: Path) -> None:
