@@ -35,12 +35,18 @@ DIAGNOSES_BY_NAME: Mapping[str, str] = MappingProxyType(
 )
 _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINARY}})
 
+#: What labels stand for is what they are called, one or several.
+_LABELS = MappingProxyType({form: label for label, name in CLASS_NAMES.items() for form in (name, f"{name}s")})
+_APOSTROPHES = str.maketrans(dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}`", "'"))
+_ENDS = re.compile(r"^[^\w]+|[^\w]+$")
+_DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
+
 _SUFFIXES = re.compile(rf"({'|'.join(map(re.escape, (*SUFFIXES, *UNREAD, '.npy')))})+$", re.IGNORECASE)
 
 
 def plain(name: str) -> str:
-    """A name as it is compared: in small letters, with single blanks for hyphens and underscores."""
-    return " ".join(re.sub(r"[-_]", " ", unicodedata.normalize("NFKC", name)).lower().split())
+    """A name as it is compared: in small letters, hyphens and underscores as blanks, apostrophes as plain ones."""
+    return " ".join(re.sub(r"[-_]", " ", unicodedata.normalize("NFKC", name)).translate(_APOSTROPHES).lower().split())
 
 
 def image_id(text: str) -> str:
@@ -74,8 +80,10 @@ def diagnosis(text: str) -> str | None:
 def guess(text: str, cutoff: float = 0.7) -> str:
     """The diagnosis that a misspelt or written-out one may mean, as a question in brackets; "" where none is near.
 
-    `cutoff` is how near, from 0 to 1, as difflib has it.
+    A name that denies one, such as "not melanoma", means none. `cutoff` is how near, from 0 to 1, as difflib has it.
     """
+    if _DENIAL.match(plain(text)):
+        return ""
     close = difflib.get_close_matches(text, DIAGNOSES_BY_NAME, n=1, cutoff=cutoff)
     return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
 
@@ -90,7 +98,9 @@ def label_name(text: str) -> str:
 
     Labels that differ in case, blanks or punctuation alone are one; "" where there is nothing else.
     """
-    return class_name(text) or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.+_")
+    bare = _ENDS.sub("", plain(text))
+    known = class_name(text) or class_name(bare) or _LABELS.get(bare)
+    return known or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.+_")
 
 
 def part_name(text: str) -> str:

@@ -127,8 +127,8 @@ class GivenTable:
         )
 
     def refuse_denials(self, known: Collection[str] = ()) -> None:
-        """Raise DataError for the first row that says no in a column of yes and no besides the `known` ones."""
-        for column in set(self.columns) - set(known):
+        """Raise DataError for the first row that says no in a column of yes and no besides ids and the `known` ones."""
+        for column in set(self.columns) - {"image_id", *known}:
             cells = self.frame[column].astype("str").str.lower()
             if cells.isin((*_YES, *_NO)).all():
                 what = f"{column} says no, and every row of the list counts"

@@ -26,6 +26,8 @@ def test_a_list_that_a_person_edited_is_read(tmp_path: Path) -> None:
         b'\xef\xbb\xbfwho,Image_ID , reason\r\nme, ISIC_1 ,"hair, and a ruler"\r\n\r\nme,ISIC_2\r\n'
     )
     assert quarantine.read(tmp_path / "q.csv") == {"ISIC_1": "hair, and a ruler", "ISIC_2": ""}
+    (tmp_path / "q.csv").write_text("image\n0\n1\n")  # names of images, no yes and no
+    assert quarantine.read(tmp_path / "q.csv") == {"0": "", "1": ""}
 
 
 BAD = {

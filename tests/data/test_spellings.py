@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.data.spellings import IMAGE_COLUMNS, class_name, diagnosis, first_column, image_id, part_name
+from skineval.data.spellings import (
+    IMAGE_COLUMNS,
+    class_name,
+    diagnosis,
+    first_column,
+    guess,
+    image_id,
+    label_name,
+    part_name,
+)
 from skineval.values.task import DIAGNOSES
 
 ID = "ISIC_0032867"
@@ -58,3 +67,22 @@ def test_parts_and_columns_have_many_names() -> None:
     assert first_column(["path", "Image", "image_id"], IMAGE_COLUMNS) == "image_id"
     assert first_column(["a", "Filename"], IMAGE_COLUMNS) == "Filename"
     assert first_column(["a"], IMAGE_COLUMNS) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Melanoma.", "mel"), ("(nevus);", "nv"), ("Bowen\u2019s disease", "akiec"),
+        ("Cherry angioma!", "cherry-angioma"),
+        ("Squamous cell carcinoma", "scc"), ("squamous-cell carcinomas.", "scc"), ("SCC", "scc"), ("?", ""),
+        ("not melanoma", "not-melanoma"), ("nonmelanoma", "nonmelanoma"),
+    ],
+)  # fmt: skip
+def test_punctuation_and_number_do_not_part_labels(text: str, label: str) -> None:
+    assert label_name(text) == label
+
+
+@pytest.mark.parametrize("text", ["not melanoma", "Non-melanoma", "nonmelanoma", "no_nevus"])
+def test_what_denies_a_class_is_not_taken_for_it(text: str) -> None:
+    assert guess(text) == ""
+    assert "mel" in guess("melanomma")

@@ -39,8 +39,9 @@ LESIONS_UNKNOWN = (
     "not keep patients together"
 )
 
-_UNKNOWN = ("", "na", "nan", "none", "null", "unknown")
-_NO_LESION = ("unknown", "unk", "undefined", "missing", "nil")  #: what is written besides for a lesion nobody knows
+_UNKNOWN = (*tables.MISSING, "unknown")
+#: What is written besides for a lesion or patient that nobody knows.
+_NOBODY = ("unknown", "unk", "undefined", "missing", "nil", "-1", "-1.0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,16 +179,17 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     """What the cells of a table mean, as they were read in the columns `REQUIRED`, perhaps `DESCRIBED` and `dataset`.
 
     `raw` has the row numbers in the file as index, and `name` is what to call the file; where it has a column
-    `PATIENT` in which anybody is named, the frame has it, too. Raises DataError naming the rows that cannot be meant,
+    `PATIENT` that tells anybody apart, the frame has it, too. Raises DataError naming the rows that cannot be meant,
     such as those of a dx that is none of `labels`, or, where images of a lesion must be `alike`, of one that is not
     that of its lesion.
     """
     raw = _completed(raw)
-    columns = list(COLUMNS)
+    columns, notes = list(COLUMNS), []
     if PATIENT in raw:
-        nobody = raw[PATIENT].str.lower().isin((*_UNKNOWN, *_NO_LESION))
+        nobody = raw[PATIENT].map(_is_nobody).astype(bool)
+        notes += _unnamed(raw[PATIENT], nobody)
         raw = raw.assign(**{PATIENT: raw[PATIENT].mask(nobody, "unknown")})
-        columns += [] if nobody.all() else [PATIENT]
+        columns += [] if nobody.all() or _is_one(raw[PATIENT]) else [PATIENT]
     refuse((fault for fault in _faults(raw, labels) if alike or fault.code != CONTRADICTORY), name)
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
@@ -197,8 +199,8 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
         frame[column] = frame.get(column, "")
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
-    notes = (f"{len(zeros)} ages of 0 taken as unknown",) if zeros else ()
-    return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, notes)
+    notes += [f"{len(zeros)} ages of 0 taken as unknown"] if zeros else []
+    return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, tuple(notes))
 
 
 def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
@@ -259,7 +261,7 @@ def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
     own = f"{_ID} Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
     return (
         _bad_cells(frame, "image_id", "unusable", _ID, _is_usable),
-        _bad_cells(frame, "lesion_id", "unusable", own, _is_usable_lesion),
+        _bad_cells(frame[frame["lesion_id"] != frame["image_id"]], "lesion_id", "unusable", own, _is_usable_lesion),
         _repeats(frame),
     )
 
@@ -290,7 +292,25 @@ def _is_usable(id_: str) -> bool:
 
 def _is_usable_lesion(id_: str) -> bool:
     # Lesions that are all called "unknown", "0" or "-" would be one, and no split would part them.
-    return _is_usable(id_) and id_.lower() not in _NO_LESION and bool(id_.strip("0._-"))
+    return _is_usable(id_) and not _is_nobody(id_)
+
+
+def _is_nobody(id_: str) -> bool:
+    """Whether a lesion or patient is written as one that nobody knows."""
+    return tables.is_missing(id_) or id_.lower() in _NOBODY or not id_.strip("0._-")
+
+
+def _is_one(patients: pd.Series[str]) -> bool:
+    return len(patients) > 1 and patients.nunique() == 1
+
+
+def _unnamed(patients: pd.Series[str], nobody: pd.Series[bool]) -> list[str]:
+    """Notes on patients that are not taken for what is written."""
+    if _is_one(patients) and not nobody.all():
+        return [f"patients are not known: all images have the patient {patients.iloc[0]}"]
+    words = sorted({word for word in patients[nobody] if not tables.is_missing(word) and word.lower() != "unknown"})
+    count = patients.isin(words).sum()
+    return [f"{count} images whose patient is written as {', '.join(words)}: not known"] if words else []
 
 
 def _repeats(frame: pd.DataFrame) -> Fault:

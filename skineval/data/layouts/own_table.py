@@ -127,12 +127,15 @@ def _read(
     table = lowered.having(frame[~frame["image_id"].isin(quarantined)])
     if table.frame.empty:
         raise DataError(f"{given.name} holds no row of an image.", "Give a row for each image.")
-    for role in (role for role in (*NEEDED, "lesion", "part") if role in columns):
+    for role in (role for role in (*NEEDED, "part") if role in columns):
         column = columns[role]
         cells = table.frame[ROLES[role]]
         table.refuse(cells.map(tables.is_missing), f"{column} is empty", f"Give every row its {column}.")
     labels, merged = labelled(table)
     changes = {"dx": labels}
+    if "lesion" in columns:
+        lesions = table.frame["lesion_id"]
+        changes["lesion_id"] = lesions.mask(lesions.map(tables.is_missing), "")
     if "part" in columns:
         changes["part"] = table.frame["part"].map(part_name)
     return table.frame.assign(**changes), merged

@@ -158,6 +158,10 @@ def test_a_table_beside_the_folders_is_named(tmp_path: Path, table: LesionTable)
     assert "mine.csv is not read: --columns says what its columns hold" in recognise.load(folder).notes
 
 
+def test_all_but_a_class_is_a_label_of_its_own(tmp_path: Path) -> None:
+    assert recognise.load(images(tmp_path, "melanoma/a.jpg", "not melanoma/b.jpg")).labels == ("mel", "not-melanoma")
+
+
 def test_masks_lie_beside_images(tmp_path: Path) -> None:
     folder = images(tmp_path, "nv/a 1.jpg", "nv/b.jpg")
     write_files(folder, {"nv/a 1_segmentation.png": encoded(picture(0).convert("L").point(lambda _: 255), "PNG")})
