@@ -21,6 +21,8 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.task import CLASS_NAMES, DIAGNOSES
 
 LOOKED_FOR = f"two or more folders of {NAMES} images, each called like the class of all images in it"
+LAYOUT = "one folder a class"  #: what the layout of what was read here begins with
+UNREAD = "--columns says what its columns hold"  #: what to do with a table that is not read
 MOVE = "Move it into the folder of its class, or correct its dx."  #: what to do with an image that is misplaced
 _PIECE = re.compile(r"[ _-]?\d+$")
 #: Words in the names of folders that say what kind of files lie there.
@@ -76,11 +78,11 @@ def load(path: Path) -> LesionTable:
     notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
     unread = first_few([file.inner.name for file in files if is_table(file)])
-    notes += [f"{unread} is not read: --columns says what its columns hold"] if unread else []
+    notes += [f"{unread} is not read: {UNREAD}"] if unread else []
     found = sorted(set(frame["dx"]))
     return pictures.attach(frame, [one.file for one in by_id.values()], files).table(
         path.resolve().name,
-        f"one folder a class{', below the parts' if all(official) else ''}",
+        f"{LAYOUT}{', below the parts' if all(official) else ''}",
         notes,
         DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found),
         lesions_known=False,

@@ -297,7 +297,7 @@ def _is_usable_lesion(id_: str) -> bool:
 
 def _is_nobody(id_: str) -> bool:
     """Whether a lesion or patient is written as one that nobody knows."""
-    return tables.is_missing(id_) or id_.lower() in _NOBODY or not id_.strip("0._-")
+    return tables.is_missing(id_) or id_.lower() in _NOBODY or not id_.strip("0._-?")
 
 
 def _is_one(patients: pd.Series[str]) -> bool:

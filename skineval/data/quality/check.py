@@ -19,7 +19,7 @@ from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_a
 from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
-from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata
+from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata, is_table
 from skineval.data.layouts.pictures import MASK, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
@@ -101,6 +101,10 @@ def check(
     table, refused = _loaded(path, load, once=rows is not None)
     explained = _explained(findings, contents)
     findings += [one for one in refused if (one.image_ids and rows is None) or not explained]
+    if table is not None and table.layout.startswith(class_folders.LAYOUT):
+        hint = f"{class_folders.UNREAD}."
+        unread = [file.listed(path) for file in files if is_table(file)]
+        findings += [Finding("unread-table", where, "is a table that is not read", hint, "remark") for where in unread]
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):

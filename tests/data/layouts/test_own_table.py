@@ -73,7 +73,7 @@ def test_patients_have_their_names_and_one_sex(tmp_path: Path) -> None:
     assert "patient_id" not in of(PATIENTS.format("").replace("p1", "unknown").replace("p2", "NA")).frame
 
 
-@pytest.mark.parametrize("word", ["-1", "0", "-", "Unknown", "N/A", "missing", ""])
+@pytest.mark.parametrize("word", ["-1", "0", "-", "Unknown", "N/A", "missing", "?", ""])
 def test_nobody_is_no_patient(tmp_path: Path, word: str) -> None:
     columns = parse_columns(["image=image", "label=label", "patient=who", "sex=sex", "age=age"])
     text = (
