@@ -156,8 +156,8 @@ def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> No
 def test_a_table_beside_the_folders_is_named(tmp_path: Path, table: LesionTable) -> None:
     folder = write_files(relayout.class_folders(table, tmp_path), {"mine.csv": b"image,label,patient\n"})
     assert "mine.csv is not read: --columns says what its columns hold" in recognise.load(folder).notes
-    (found,) = check(folder, recognise.load).findings
-    assert (found.code, found.where, found.severity) == ("unread-table", "mine.csv", "remark")
+    found = [one for one in check(folder, recognise.load).findings if one.code == "unread-table"]
+    assert [(one.where, one.severity) for one in found] == [("mine.csv", "remark")]
 
 
 def test_all_but_a_class_is_a_label_of_its_own(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_nobody_is_no_patient(tmp_path: Path, word: str) -> None:
     assert table.frame["sex"].tolist() == ["male", "unknown", "male", "female"]
     assert table.frame["age"].isna().tolist() == [True, False, True, True]
     assert any(f"2 images whose patient is written as {word}:" in n for n in table.notes) == (
-        word in ("-1", "0", "-", "missing")
+        word in ("-1", "0", "-", "missing", "?")
     )
 
 
