@@ -91,3 +91,12 @@ def test_undefined_shares_count_for_nothing():
                   np.hstack([replicates, np.full((50, 1), np.nan)]))  # fmt: skip
     assert reach_of_mean(more) == reach_of_mean(whole)
     assert np.isnan(reach_of_mean(Shares(nan, nan, nan, np.full((50, 1), np.nan)))).all()
+
+
+def test_a_share_that_hangs_on_one_unit_counts_as_few():
+    """However many others vary beside it: a patient with two thirds of all images."""
+    behind = Behind(np.array([400.0]), np.array([2.2]), np.array([1.0]), np.array([39.0]))
+    share, variance = np.array([0.6]), np.array([0.003])
+    assert effective_size(share, variance, behind, of_ranks=False) == pytest.approx([2.2])
+    even = replace(behind, lesions=np.array([38.0]))
+    assert effective_size(share, variance, even, of_ranks=False) == pytest.approx([0.24 / 0.003])
