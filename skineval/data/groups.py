@@ -147,7 +147,7 @@ def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:
     """
     table = tables.read_file(path, _AGAIN, pad=True).lowered()
     table.require(*PAIR_COLUMNS)
-    table.refuse_denials(known=("folds_apart",))
+    table.refuse_denials(known=(*PAIR_COLUMNS, "folds_apart"))
     firsts, seconds = (table.frame[column].map(image_id) for column in PAIR_COLUMNS)
     hint = "Complete, correct or remove the row."
     table.refuse((firsts == "") | (seconds == ""), "fewer than two images are named", hint)
