@@ -115,7 +115,7 @@ class Run:
         except DataError as error:
             raise DataError(
                 f"External test {external.name}: {error.message}",
-                "Restore them, or give it without them: --quarantine is for the data of the bench.",
+                "Restore them, or leave them out: --quarantine takes a list of their ids, also of external data.",
             ) from error
         images = exclusions(external, overlaps(self.prepared.table, pixels.array, table, opened.array))
         files = self.folder.external(external.name)

@@ -16,7 +16,7 @@ from skineval.data.splits.dealing import split
 from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
 from tests.conftest import Skineval
-from tests.data.folders import lesion_folder, refused, write_files
+from tests.data.folders import refused, write_files
 from tests.data.layouts import relayout
 from tests.data.layouts.collections import LAID_OUT, Expected, parts, patients
 
@@ -24,8 +24,8 @@ Laid = tuple[str, Path, Expected, LesionTable]
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> LesionTable:
-    return recognise.load(lesion_folder(tmp_path_factory.mktemp("ham")))
+def table(few_of_each: LesionTable) -> LesionTable:
+    return few_of_each
 
 
 @pytest.fixture(scope="module", params=LAID_OUT)

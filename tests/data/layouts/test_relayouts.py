@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skineval.data.layouts import recognise
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
+from tests.conftest import Skineval
 from tests.data.folders import seven_classes, write_files
 from tests.data.layouts import relayout
 
@@ -54,6 +56,32 @@ def test_all_load_to_one_table(tmp_path: Path, table: LesionTable) -> None:
         assert one.lesions_known == (name in ("kaggle", "isic2018"))
     for name in ("kaggle", "isic2018", "folders"):
         assert (read[name].images.pixels(range(28), 16) == table.images.pixels(range(28), 16)).all()
+
+
+@pytest.mark.parametrize("name", ["kaggle", "isic2018", "isic2019", "folders", "hmnist", "dermamnist"])
+def test_each_is_benched_for_an_epoch(name: str, few_of_each: LesionTable, skineval_program: Skineval, tmp_path: Path):
+    folder = tmp_path / "data"
+    if name == "isic2019":
+        places = relayout.isic2019(few_of_each, folder, *isic2019_columns(few_of_each))
+    else:
+        places = laid_out(few_of_each, folder)[name]
+    protocol = "lesion" if recognise.load(places).lesions_known else "image"
+    done = skineval_program(
+        "bench", f"--data={places}", "--task=malignant", f"--protocol={protocol}", "--models=cnn:width=4",
+        "--imbalance=none", "--image-size=32", "--epochs=1", "--replicates=1000", "--precision=fp32", "--explainers=",
+        "--out=out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    split = pd.read_csv(tmp_path / "out" / "split.csv")
+    assert set(split["part"]) == {"train", "validation", "test"}
+    if protocol == "lesion":
+        assert (split.groupby("group")["part"].nunique() == 1).all()
+
+
+def isic2019_columns(table: LesionTable) -> tuple[list[str], list[str]]:
+    """What ISIC 2019 calls each diagnosis, and the lesions."""
+    codes = table.frame["dx"].str.upper().replace("AKIEC", "AK")
+    return codes.tolist(), table.frame["lesion_id"].tolist()
 
 
 def test_seven_columns_on_dataverse_and_on_kaggle_are_one_fingerprint(tmp_path: Path, table: LesionTable) -> None:
