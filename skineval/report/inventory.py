@@ -9,6 +9,7 @@ from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
+from skineval.values.lesion_table import PATIENT
 from skineval.values.task import BINARY, CLASS_NAMES, DX7, LABELS, MAPPINGS
 
 SHOWN = 10  #: sizes of images that are listed one by one
@@ -19,7 +20,7 @@ _WHAT = Column("what", "What")
 _DX = Column("dx", "Diagnosis")
 _IMAGES = Column("images", "Images", "count")
 _LESIONS = Column("lesions", "Lesions", "count")
-_SHARE = Column("share", "Share", "percent", priority=4)
+_SHARE = Column("share", "Share", "percent", priority=1)
 
 
 def inventory_tables(found: Inventory) -> tuple[Table, ...]:
@@ -57,7 +58,7 @@ def _overview(found: Inventory) -> Table:
         "images": found.everything.images,
         "lesions": found.everything.lesions if found.table.lesions_known else "not known",
         "lesion ids": found.everything.lesion_ids if found.table.lesions_known else None,
-        "patients": found.table.n_patients,
+        **_patients(found),
         "first image id": found.first_id,
         "last image id": found.last_id,
         **_headers(found),
@@ -67,6 +68,12 @@ def _overview(found: Inventory) -> Table:
     known = [(what, value) for what, value in facts.items() if value is not None]
     joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions, found.table.unit)
     return tabulate_facts("Data set", known, (*joined, *found.table.notes), [SYNTHETIC] * found.table.synthetic)
+
+
+def _patients(found: Inventory) -> dict[str, Cell]:
+    if found.patients and dict(found.unknown)[PATIENT]:
+        return {"patients, where one is named": found.patients}
+    return {"patients": found.patients or "not known"}
 
 
 def _headers(found: Inventory) -> dict[str, Cell]:
@@ -87,14 +94,14 @@ def _headers(found: Inventory) -> dict[str, Cell]:
 
 def _ages(found: Inventory) -> dict[str, Cell]:
     if found.ages is None:
-        return {}
+        return {"ages": "not known"}
     return {"lowest age": found.ages.lowest, "highest age": found.ages.highest, "step between ages": found.ages.step}
 
 
 def _classes(found: Inventory) -> Table:
-    repeated = Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 1)
-    clustering = Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 1)
-    meaning: Shows[ClassCounts] = (Column("meaning", "Meaning", priority=3), lambda one: CLASS_NAMES.get(one.dx))
+    repeated = Column("repeated", "In repeats", "percent", "share of images whose lesion has several images", 2)
+    clustering = Column("clustering", "Clustering", "score", "sum(m²)/sum(m) over lesions of m images", 3)
+    meaning: Shows[ClassCounts] = (Column("meaning", "Meaning", priority=1), lambda one: CLASS_NAMES.get(one.dx))
     of_images: tuple[Shows[ClassCounts], ...] = (
         (_DX, lambda one: one.dx or "all"),
         *([meaning] if CLASS_NAMES.keys() & {one.dx for one in found.classes} else []),
@@ -103,7 +110,7 @@ def _classes(found: Inventory) -> Table:
     )
     of_lesions: tuple[Shows[ClassCounts], ...] = (
         _LESIONS,
-        Column("lesion_ids", "Lesion ids", "count", "of those known to be of one lesion, each is counted", 2),
+        Column("lesion_ids", "Lesion ids", "count", "of those known to be of one lesion, each is counted", 4),
         (repeated, lambda one: one.repeated / one.images if one.images else None),
         (clustering, lambda one: one.clustering if one.images else None),
     )
@@ -140,7 +147,7 @@ def _lesions(found: Inventory) -> Table:
     several = [(size, count) for size, count in found.lesions_by_images if size > 1]
     lesions = formatting.plural(sum(count for _, count in several), "lesion")
     images = formatting.plural(sum(size * count for size, count in several), "image")
-    note = f"{lesions} with several images hold {images}."
+    note = f"{lesions} with several images hold {images}." if several else "No lesion has several images."
     return Table("Images per lesion", columns, rows, (note,))
 
 

@@ -45,13 +45,28 @@ def test_unknown_lesions_are_not_counted(tmp_path: Path) -> None:
     table = recognise.load(seven_classes(tmp_path / "seven"))
     read = recognise.load(relayout.hmnist(table, tmp_path / "csv", 8))
     shown = tables(inventory(read))
-    assert cell(shown["Data set"], "lesions", "value") == "not known"
+    assert {cell(shown["Data set"], what, "value") for what in ("lesions", "patients", "ages")} == {"not known"}
     assert "Images per lesion" not in shown
     assert "Images by way of diagnosis (dx_type)" not in shown
     assert not any("inside a lesion" in str(row.cells[0]) for row in shown["Gaps and contradictions"].rows)
     assert any("without a lesion id" in note for note in shown["Data set"].footnotes)
     assert [column.key for column in shown["Classes"].columns] == ["dx", "meaning", "images", "share"]
     assert cell(shown["Classes"], "mel", "images") == 4
+
+
+@pytest.mark.parametrize(
+    ("patients", "row", "value"),
+    [
+        (["unknown"] * 7, "patients", "not known"),
+        (["a", "a", *["b"] * 5], "patients", 2),
+        (["a", "a", "b", *["unknown"] * 4], "patients, where one is named", 2),
+    ],
+)
+def test_patients_are_counted_as_far_as_they_are_named(patients: list[str], row: str, value: object) -> None:
+    table = made_table(LESIONS)
+    shown = tables(inventory(replace(table, frame=table.frame.assign(patient_id=patients))))
+    assert cell(shown["Data set"], row, "value") == value
+    assert cell(shown["Gaps and contradictions"], "patient_id unknown", "images") == patients.count("unknown")
 
 
 @pytest.mark.parametrize("n", [1, 2, 14])

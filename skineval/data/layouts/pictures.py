@@ -60,7 +60,7 @@ class Collected:
 
 def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int, int]]) -> Collected:
     """The rows of `frame` with images of which each is known by CRC-32 and number of bytes, `contents`."""
-    return Collected(frame, images, fingerprint(frame, contents), notes=tuple(absent_classes(frame)))
+    return Collected(frame, images, fingerprint(frame, contents))
 
 
 def collect(
@@ -98,7 +98,7 @@ def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[St
         StoredImages(known, segmentations),
         fingerprint(frame, ((file.crc or 0, file.size) for file in known)),
         _whereabouts(known),
-        (*_unmasked(segmentations), *absent_classes(frame), *_packed(files)),
+        (*_unmasked(segmentations), *_packed(files)),
     )
 
 
@@ -171,14 +171,6 @@ def fingerprint(frame: pd.DataFrame, contents: Iterable[tuple[int, int]]) -> str
     for row, content in zip(frame.itertuples(index=False), contents, strict=True):
         digest.update("\t".join(map(str, (*row, *content))).encode() + b"\n")
     return digest.hexdigest()
-
-
-def absent_classes(frame: pd.DataFrame) -> Iterator[str]:
-    """A note on the diagnoses of which there is no image, if there are such."""
-    there = set(frame["dx"])
-    absent = [dx for dx in DIAGNOSES if dx not in there]
-    if absent and there <= set(DIAGNOSES):
-        yield f"no images of {', '.join(absent)}"
 
 
 def _mask_end(path: PurePath) -> str:

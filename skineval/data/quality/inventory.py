@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from skineval.base.terms import PARTS
 from skineval.data.layouts.images import Headers
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import PATIENT, SOURCE, LesionTable
 from skineval.values.task import DX7, GENERAL, MAPPINGS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNKNOWN = "unknown"
 #: What is the same for all images of a lesion, or should be.
@@ -62,6 +59,7 @@ class Inventory:
     ages: Ages | None  #: None where no age is known
     age_missing: int
     age_zero: int  #: written as 0, which is taken as unknown
+    patients: int  #: that are named
     unknown: Counts  #: by column
     varying: tuple[tuple[str, tuple[str, ...]], ...]  #: by column, the lesions of which it differs between images
     values: Mapping[str, Counts]  #: by column
@@ -85,6 +83,7 @@ class Inventory:
 def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
     """Count what `table` holds; `headers` are those of its images, where they were read."""
     frame = table.frame
+    patients = frame.get(PATIENT, pd.Series(UNKNOWN, index=frame.index))
     by_class = {dx: frame[frame["dx"] == dx] for dx in table.labels}
     classes = tuple(_class_counts(dx, mine) for dx, mine in by_class.items())
     sizes, lesions = np.unique(frame["group"].value_counts().to_numpy(), return_counts=True)
@@ -99,9 +98,16 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
         ages=_ages(frame["age"]),
         age_missing=int(frame["age"].isna().sum()) - zero,
         age_zero=zero,
-        unknown=tuple((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
+        patients=int(patients[patients != UNKNOWN].nunique()),
+        unknown=(
+            ("lesion_id", int(table.alone.sum())),
+            (PATIENT, int((patients == UNKNOWN).sum())),
+            *((c, int((frame[c] == UNKNOWN).sum())) for c in ("dx_type", "sex", "localization", "dataset")),
+        ),
         varying=tuple((column, _varying(frame, column)) for column in CONSTANT),
-        values={column: _counts(frame[column]) for column in ("sex", "dataset", "localization")},
+        values={
+            column: _counts(frame[column]) for column in (SOURCE, "sex", "dataset", "localization") if column in frame
+        },
         malignant={
             name: int(frame["dx"].isin(classes).sum()) for name, classes in MAPPINGS.items() if DX7.takes(table.labels)
         },

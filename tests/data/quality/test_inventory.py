@@ -56,7 +56,9 @@ def test_gaps_and_contradictions(tmp_path: Path) -> None:
     table = recognise.load(ham_folder(tmp_path, metadata(rows), {f"A{n}": encoded(picture(n)) for n in range(1, 6)}))
     found = inventory(table)
     assert (found.age_missing, found.age_zero) == (1, 2)
-    assert dict(found.unknown) == {"dx_type": 2, "sex": 1, "localization": 2, "dataset": 2}
+    assert dict(found.unknown) == {
+        "lesion_id": 0, "patient_id": 5, "dx_type": 2, "sex": 1, "localization": 2, "dataset": 2,
+    }  # fmt: skip
     assert dict(found.varying) == {
         "dx": (), "dx_type": (), "age": ("HAM_3",), "sex": (), "localization": ("HAM_1",),
     }  # fmt: skip
@@ -169,7 +171,9 @@ def test_real_data_has_the_figures_of_its_description(real_table: LesionTable) -
     assert real.ages is not None
     assert (real.ages.step, real.ages.highest) == (5, 85)
     assert dict(real.values["sex"]) == {"male": 5406, "female": 4552, "unknown": 57}
-    assert dict(real.unknown) == {"dx_type": 0, "sex": 57, "localization": 234, "dataset": 0}
+    assert dict(real.unknown) == {
+        "lesion_id": 0, "patient_id": 10_015, "dx_type": 0, "sex": 57, "localization": 234, "dataset": 0,
+    }  # fmt: skip
     assert len(real.values["localization"]) == 15
     assert dict(real.varying) == {
         "dx": (), "dx_type": (), "age": (), "sex": (), "localization": ("HAM_0000871", "HAM_0001726"),
