@@ -21,6 +21,7 @@ from skineval.data.layouts.class_folders import misplaced
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.metadata import header, is_table
+from skineval.data.layouts.overlaps import united
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
@@ -90,9 +91,10 @@ class Collection:
     def load(self, path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
         """Read it from a folder or zip archive, or from its table with the images beside it.
 
-        Of several tables, those are left out of which no image is there. `official` holds the parts where each image
-        has one. Rows are sorted by image_id. Raises DataError naming the row (the header is row 1) or the file that is
-        wrong; of the images in `quarantined`, neither rows nor files are looked at.
+        Of several tables, those are left out of which no image is there; rows of one image in several that agree are
+        one. `official` holds the parts where each image has one. Rows are sorted by image_id. Raises DataError naming
+        the row (the header is row 1) or the file that is wrong; of the images in `quarantined`, neither rows nor files
+        are looked at.
         """
         folder = pictures.folder_of(path)
         files = scan(folder, without=pictures.stems(quarantined))
@@ -125,13 +127,17 @@ class Collection:
         quarantined: frozenset[str],
     ) -> LesionTable:
         """The lesion table of the rows `found` in files, as `read` reads them, with the images among `files`."""
-        import pandas as pd
-
         require_known(quarantined, [id_ for rows in found.values() for id_ in rows["image_id"]], str(folder))
         present, notes = self._present(found, files, folder)
-        source = " and ".join(file.name for file in present)
-        rows = pd.concat(list(present.values())).fillna("").rename_axis(tables.ROW)  # one may lack a column of another
-        rows = rows[~rows["image_id"].isin(quarantined)]
+        present = {file: rows[~rows["image_id"].isin(quarantined)] for file, rows in present.items()}
+        one = united(present, self.columns, self._label)
+        told = first_few([str(file.below(folder)) for file in one.kept])
+        surplus = [file for file in present if file not in one.kept]
+        notes += [f"{file.below(folder)} is left out: all of it stands in {told}" for file in surplus]
+        if one.shared:
+            notes.append(f"images with a row in several tables, which agree and are read as one: {one.shared}")
+        source = " and ".join(file.name for file in one.kept)
+        rows = one.rows.rename_axis(tables.ROW)
         rows, nameless = self._labelled_rows(GivenTable(rows, source))
         if nameless:
             notes.append(f"{len(nameless)} images are left out: {self.unlabelled}")
@@ -154,7 +160,7 @@ class Collection:
             files,
             folder,
             name=self.name,
-            layout=f"{self.name} ({', '.join(file.inner.name for file in present)})",
+            layout=f"{self.name} ({', '.join(dict.fromkeys(file.inner.name for file in one.kept))})",
             notes=[
                 f"source: {self.source}",
                 *self.notes,
@@ -177,7 +183,7 @@ class Collection:
     def _present(
         self, found: Mapping[StoredFile, pd.DataFrame], files: Sequence[StoredFile], folder: Path
     ) -> tuple[dict[StoredFile, pd.DataFrame], list[str]]:
-        """The tables of which images are there, of those on the same images the one that says most; with it notes."""
+        """The tables of which images are there; with them notes on the others."""
         images, _ = pictures.find(files)
         absent = [file for file, rows in found.items() if images.keys().isdisjoint(rows["image_id"])]
         if len(absent) == len(found):
@@ -185,30 +191,8 @@ class Collection:
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
                 f"{pictures.unpack(files)}Put the images there, in zip archives or extracted.",
             )
-        notes = [f"{file.inner.name} is left out: none of its images is there" for file in absent]
-        kept: dict[StoredFile, pd.DataFrame] = {}
-        seen: dict[str, tuple[StoredFile, str]] = {}
-        candidates = [file for file in found if file not in absent]
-        for file in sorted(candidates, key=lambda file: -sum((found[file] != "").any())):
-            rows = found[file]
-            both = [(id_, dx, *seen[id_]) for id_, dx in zip(rows["image_id"], rows["dx"], strict=True) if id_ in seen]
-            refuse_any(
-                [
-                    f"{id_} ({dx!r}, and {other!r} in {first.inner.name})"
-                    for id_, dx, first, other in both
-                    if dx != other
-                ]
-                or ([id_ for id_, *_ in both] if len(both) < len(rows) else []),
-                "images have a row in another table, too",
-                "Remove one of the tables.",
-                file.name,
-            )
-            if len(both) == len(rows):
-                notes.append(f"{file.inner.name} is left out: {both[0][2].inner.name} says all of it")
-                continue
-            kept[file] = rows
-            seen |= {id_: (file, dx) for id_, dx in zip(rows["image_id"], rows["dx"], strict=True)}
-        return {file: found[file] for file in candidates if file in kept}, notes
+        notes = [f"{file.below(folder)} is left out: none of its images is there" for file in absent]
+        return {file: rows for file, rows in found.items() if file not in absent}, notes
 
     def _labelled_rows(self, table: GivenTable) -> tuple[pd.DataFrame, list[str]]:
         """The rows that have a label, and the images of the others."""

@@ -74,7 +74,7 @@ def isic2020(table: LesionTable, folder: Path) -> Expected:
         "ISIC 2020", {dx: labels.get(dx, "benign") for dx in table.labels}, "melanoma", "CC BY-NC 4.0", patients=True,
         notes=(
             "pairs of images that the data set lists as duplicates, which are kept together: 1",
-            "ISIC_2020_Training_GroundTruth.csv is left out: ISIC_2020_Training_GroundTruth_v2.csv says all of it",
+            "ISIC_2020_Training_GroundTruth.csv is left out: all of it stands in ISIC_2020_Training_GroundTruth_v2.csv",
         ),
         malignancy={"lentigo-nos": "benign", "mel": "malignant", "nv": "benign"},
     )  # fmt: skip

@@ -223,12 +223,68 @@ def test_an_image_without_a_lesion_counts_as_one(table: LesionTable, tmp_path: P
     assert any("(1 images)" in note for note in read.notes)
 
 
+def exports(table: LesionTable, folder: Path) -> tuple[LesionTable, list[str], list[str]]:
+    """The archive's export of all images, and the same in two that share images 20 to 59, each in a folder of its own.
+
+    With it the lines of both.
+    """
+    whole = laid_out("isic-archive", table, folder / "whole")
+    header, *rows = (folder / "whole" / "metadata.csv").read_text().splitlines()
+    first, second = [header, *rows[:60]], [header, *rows[20:]]
+    for name, lines in (("first", first), ("second", second)):
+        ids = [line.split(",")[0] for line in lines[1:] if "9999999" not in line]
+        images = {f"{id_}.JPG": (folder / "whole" / f"{id_}.JPG").read_bytes() for id_ in ids}
+        write_files(folder / "both" / name, {**images, "metadata.csv": "\n".join(lines).encode()})
+    return whole, first, second
+
+
+def test_exports_that_share_images_are_one(table: LesionTable, tmp_path: Path) -> None:
+    whole, _, second = exports(table, tmp_path)
+    read = recognise.load(tmp_path / "both")
+    assert read.fingerprint == whole.fingerprint
+    assert "images with a row in several tables, which agree and are read as one: 40" in read.notes
+    # What one export does not say, and what it says in other words, is taken from the other.
+    lines = [line.replace(",40,torso,", ",40.0,,").replace("Melanoma in situ", '"Melanoma, NOS"') for line in second]
+    lines = [lines[0], *(re.sub("Benign,Benign epidermal.*", "Benign,,", line) for line in lines[1:41]), *lines[41:]]
+    write_files(tmp_path / "both", {"second/metadata.csv": "\n".join(lines).encode()})
+    read = recognise.load(tmp_path / "both")
+    shared = whole.frame.iloc[:60]
+    assert read.frame.iloc[:60].equals(shared)
+    write_files(tmp_path / "both", {"third/metadata.csv": "\n".join(lines[:9]).encode()})
+    note = "third/metadata.csv is left out: all of it stands in first/metadata.csv, second/metadata.csv"
+    assert note in recognise.load(tmp_path / "both").notes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (",torso,", ",head/neck,", "anatom_site_general 'head/neck' in {}second/metadata.csv, 'torso' in {}first/meta"),
+        (",40,", ",45,", "age_approx '45' in "),
+        ("Angiofibroma", "Dermatofibroma", "diagnosis 'Dermatofibroma' in {}second/metadata.csv, 'Angiofibroma' in "),
+    ],
+)
+def test_exports_that_say_different_things_of_an_image_are_refused(
+    table: LesionTable, tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    _, _, second = exports(table, tmp_path)
+    folder = tmp_path / "both"
+    place = next(place for place, line in enumerate(second[1:41], start=1) if before in line)
+    second[place] = second[place].replace(before, after)
+    write_files(folder, {"second/metadata.csv": "\n".join(second).encode()})
+    id_ = second[place].split(",")[0]
+    with pytest.raises(DataError, match="1 cells say otherwise of an image than another table does") as caught:
+        recognise.load(folder)
+    assert f"{id_} ({said.format(*[f'{folder}/'] * 2)}" in caught.value.message
+    assert caught.value.image_ids == {id_}
+    assert len(recognise.load(folder, frozenset([id_]))) == len(table) - 1
+
+
 def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) -> None:
     laid_out("isic2020", table, tmp_path)
     edited(tmp_path / "ISIC_2020_Training_GroundTruth.csv", lambda rows: [
         *rows[:1], rows[1].replace("unknown,benign", "melanoma,malignant"), *rows[2:]
     ])  # fmt: skip
-    assert "images have a row in another table, too: ISIC_0000000 ('melanoma', and 'benign' in" in refused(tmp_path)
+    assert "ISIC_0000000 (malignancy 'malignant' in " in refused(tmp_path)
 
 
 def test_a_table_says_more_than_class_folders(table: LesionTable, tmp_path: Path) -> None:
