@@ -131,8 +131,9 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     """What the data set `data` holds: layout, licence, images and lesions of each class, gaps, sizes, baselines.
 
     `data` is a folder, a file or a name, as for `bench`, or several of them, and `keys` the recipe keys that say how it
-    is read: `columns`, `table`, `quarantine`. `progress(done, total)` is called with numbers of images whose headers
-    were read. Raises DataError for data that is not what it should be.
+    is read: `columns`, as on the command line or as a mapping (`{"image": ["file", "img"], "label": "dx"}`), `table`,
+    `quarantine`. `progress(done, total)` is called with numbers of images whose headers were read. Raises DataError for
+    data that is not what it should be.
     """
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count

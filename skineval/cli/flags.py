@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.values.keys import KEYS, PANELS, RUN, Key
+from skineval.values.keys import JOINED, KEYS, PANELS, RUN, Key
 
 RecipeArgument = Annotated[
     str | None,
@@ -42,7 +42,7 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
     def give(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(**values: Any) -> None:
-            given = {name: values.pop(name) for name in keys}
+            given = {name: _said(values.pop(name), key) for name, key in keys.items()}
             command(**values, **{name: value for name, value in given.items() if value not in (None, [], False)})
 
         parameters = inspect.signature(command, eval_str=True).parameters.values()
@@ -54,6 +54,11 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
         return run
 
     return give
+
+
+def _said(value: Any, key: Key) -> Any:
+    """What was given to a flag, as a recipe takes it."""
+    return ",".join(value) if value and key.repeated == JOINED else value
 
 
 def _flag(name: str, key: Key) -> Parameter:

@@ -122,7 +122,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "external": tuple(source for _, _, source in loaded),
             "split": recipe.split if recipe.split == OFFICIAL else absolute(recipe.split),
             "quarantine": absolute(recipe.quarantine),
-            "table": absolute(recipe.table),
+            "table": tuple(filter(None, map(absolute, recipe.table))),
             "groups": absolute(recipe.groups),
             "folds": parts.folds // parts.repeats,
             "repeats": parts.repeats,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,10 +13,11 @@ from types import MappingProxyType
 from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.base.terms import GroupBy
 from skineval.catalog.catalog import Catalog
+from skineval.catalog.specs import DatasetSource
 from skineval.data import quarantine
 from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
-from skineval.data.layouts.recognise import unrecognised
+from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
@@ -36,6 +37,15 @@ class Data:
     task: Task  #: what is told apart: each of its classes has images, and each image a class
     sources: tuple[str, ...]  #: the texts that name the whole of it from anywhere
     strange: frozenset[str] = frozenset()  #: ids in quarantine that it does not hold
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The data sets of a recipe that are read by its columns."""
+
+    columns: own_table.Columns
+    tables: Mapping[str, Path | None]  #: of each, where it is named
+    roles: Mapping[str, frozenset[str]]  #: what has a column, in each data set
 
 
 def read_data(recipe: Recipe, catalog: Catalog) -> Data:
@@ -64,8 +74,8 @@ def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOT
     external data, where there is any; DataError where not.
     """
     left_out = {**_quarantined(recipe), **besides}
-    own = _own(recipe)
-    loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.data]
+    own = _own(recipe, catalog)
+    loaded = [_load(place, own, recipe, catalog, left_out) for place in recipe.data]
     tables, sources = [table for table, _, _ in loaded], tuple(source for _, source, _ in loaded)
     strange = frozenset(left_out).intersection(*(ids for _, _, ids in loaded))
     if not recipe.external:
@@ -81,8 +91,8 @@ def load_external(recipe: Recipe, catalog: Catalog, strange: frozenset[str]) -> 
     They lack what is in quarantine; raises DataError for those of `strange`, ids that are not in the data itself, that
     none of them holds either.
     """
-    own, left_out = _own(recipe), _quarantined(recipe)
-    loaded = [_load(place, place in own, recipe, catalog, left_out) for place in recipe.external]
+    own, left_out = _own(recipe, catalog), _quarantined(recipe)
+    loaded = [_load(place, own, recipe, catalog, left_out) for place in recipe.external]
     if loaded:
         nowhere = strange.intersection(*(ids for _, _, ids in loaded))
         quarantine.require_known(nowhere, (), " nor in ".join([*recipe.data, *recipe.external]))
@@ -97,10 +107,10 @@ def _quarantined(recipe: Recipe) -> Mapping[str, str]:
 
 
 def _load(
-    place: str, own: bool, recipe: Recipe, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
+    place: str, own: _Own, recipe: Recipe, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
 ) -> tuple[LesionTable, str, frozenset[str]]:
     """One data set of a recipe, with the text that names it from anywhere and the ids in quarantine that it lacks."""
-    load = partial(_load_own, recipe=recipe) if own else partial(load_table, catalog=catalog)
+    load = partial(_load_own if place in own.tables else _load_otherwise, own=own, catalog=catalog)
     try:
         return *load(place, left_out=left_out), frozenset()
     except quarantine.QuarantineError as error:
@@ -110,29 +120,68 @@ def _load(
         return *load(place, left_out=rest), error.ids
 
 
-def _own(recipe: Recipe) -> frozenset[str]:
-    """The places in which a table has the columns of a recipe; where none has, whoever reads the first says so."""
+def _own(recipe: Recipe, catalog: Catalog) -> _Own:
+    """Which data sets of a recipe are read by its columns: those of a named table, or in which a table has them.
+
+    One in which only some optional columns are missing is, too, unless it says itself what its own columns hold; so is
+    one that nobody recognises, which says what it lacks. Where no table fits, whoever reads the first says so.
+    """
     if not recipe.columns:
-        return frozenset()
-    if recipe.table:
-        if len(recipe.data) > 1:
-            raise UsageError(
-                f"--table is {recipe.table}, and --data names {len(recipe.data)} data sets.",
-                "Put each table into the folder of its images.",
-            )
-        return frozenset(recipe.data)
+        return _Own({}, {}, {})
     columns = own_table.parse_columns(recipe.columns)
+    named = _named_tables(recipe)
     places = (*recipe.data, *recipe.external)
-    return frozenset(place for place in places if own_table.fits(_path(place), columns)) or frozenset(recipe.data[:1])
+    roles = {place: own_table.known_roles(_path(place), columns, named.get(place)) for place in places}
+    own = [place for place in places if place in named or _is_own(_path(place), roles[place], columns, catalog)]
+    return _Own(columns, {place: named.get(place) for place in own or recipe.data[:1]}, roles)
 
 
-def _load_own(place: str, recipe: Recipe, left_out: Mapping[str, str]) -> tuple[LesionTable, str]:
+def _is_own(path: Path, roles: Collection[str], columns: own_table.Columns, catalog: Catalog) -> bool:
+    """Whether the data set at a path, in which these `roles` have a column, is read by `columns`."""
+    if not own_table.lacking(roles, columns):
+        return True
+    if not path.exists():
+        return False
+    return _source(path, catalog) is None or (bool(roles) and by_folder_names(path))
+
+
+def _named_tables(recipe: Recipe) -> dict[str, Path]:
+    """The tables that a recipe names, by their data sets."""
+    places = (*recipe.data, *recipe.external)
+    if len(recipe.table) not in (0, len(recipe.data), len(places)):
+        raise UsageError(
+            f"--table is {', '.join(recipe.table)}, and --data names {len(recipe.data)} data sets.",
+            "Name a table for each, in their order, and perhaps for each of --external after them; or put each table "
+            "into the folder of its images.",
+        )
+    return dict(zip(places, map(_path, recipe.table), strict=False))
+
+
+def _load_otherwise(
+    place: str, own: _Own, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
+) -> tuple[LesionTable, str]:
+    """The data set of a recipe that is not read by its columns, with a note where a table has some of them."""
+    table, source = load_table(place, catalog, left_out)
+    roles = own.roles.get(place)
+    if not roles:
+        return table, source
+    lacking = ", ".join(own.columns[role][0] for role in own_table.lacking(roles, own.columns))
+    note = f"read as what it is, and not by --columns, since it has no column {lacking}"
+    return replace(table, notes=(*table.notes, note)), source
+
+
+def _load_own(
+    place: str, own: _Own, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
+) -> tuple[LesionTable, str]:
     """The data set in a folder of which a recipe says what the columns of a table hold."""
     path = _path(place)
     if not path.is_dir() and path.suffix.lower() != ".zip":
-        raise DataError(f"There is no folder {place} ({path.absolute()}).", "Give the folder of the images.")
-    table = _path(recipe.table) if recipe.table else None
-    load = partial(own_table.load, columns=own_table.parse_columns(recipe.columns), table=table)
+        raise DataError(
+            f"There is no folder {place} ({path.absolute()}).",
+            "Give the folder of the images, and to --table their table.",
+        )
+    elsewhere = frozenset[str]().union(*(own.roles[other] for other in own.tables if other != place))
+    load = partial(own_table.load, columns=own.columns, table=own.tables[place], elsewhere=elsewhere)
     return quarantine.load_without(load, path, left_out), str(path.resolve())
 
 
@@ -153,7 +202,10 @@ def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHIN
     """The data set called `data`, or in the folder or file `data`; with it the text that names it from anywhere."""
     path = Path(data).expanduser()
     if path.exists():
-        return quarantine.load_without(_reader(path, catalog), path, left_out), str(path.resolve())
+        source = _source(path, catalog)
+        if source is None:
+            raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
+        return quarantine.load_without(source.load, path, left_out), str(path.resolve())
     if any(character in data for character in "/\\~") or data in (".", ".."):
         raise DataError(f"There is no folder or file {data} ({path.absolute()}).", "Check the path.")
     name = data.partition(":")[0]
@@ -180,9 +232,6 @@ def _path(path: str) -> Path:
     return Path(path).expanduser()
 
 
-def _reader(path: Path, catalog: Catalog) -> Callable[..., LesionTable]:
-    """The loader of the first data set that takes what lies at `path` for its own."""
-    for source in catalog.datasets:
-        if source.recognise is not None and source.recognise(path):
-            return source.load
-    raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
+def _source(path: Path, catalog: Catalog) -> DatasetSource | None:
+    """The first data set that takes what lies at `path` for its own."""
+    return next((source for source in catalog.datasets if source.recognise and source.recognise(path)), None)

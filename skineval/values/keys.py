@@ -21,9 +21,11 @@ from skineval.values.kinds import (
     Augment,
     Averaged,
     BatchSize,
+    Columns,
     Count,
     DeviceName,
     Few,
+    Files,
     Held,
     Names,
     Number,
@@ -49,8 +51,13 @@ PANELS = (COMPARED, DATA, PARTS, IMAGES, TRAINING, RUN)
 # How the values of a key are searched.
 LINEAR, LOGARITHMIC, WHOLE, NAMED = "linear", "logarithmic", "whole", "named"
 
+# What a flag that is given more than once says.
+EACH = "each"  #: a value each time
+JOINED = "joined"  #: more of one list with commas
+
 # Which other values of a key leave the cells of a bench as they are.
 MORE = "more"  #: those that hold all of the earlier ones
+WIDER = "wider"  #: texts that say the same and what else is looked for, as "image=file|img" after "image=file"
 ANY = "any"  #: all, since nothing is trained by it
 
 
@@ -61,8 +68,8 @@ class Key:
     panel: str
     metavar: str = ""  #: what its flag is followed by; empty for a flag by itself
     default: Any = REQUIRED
-    repeated: bool = False  #: its flag may be given more than once
-    keeps: str = ""  #: which other values keep the cells of a bench: MORE, ANY, or none
+    repeated: str = ""  #: what its flag says that is given more than once: EACH, JOINED, or none, and the last counts
+    keeps: str = ""  #: which other values keep the cells of a bench: MORE, WIDER, ANY, or none
     tuned: bool = True  #: a search has a use for it, as it has for none that keeps ANY and is handed on to the winner
     search: str = ""  #: how its values are searched; empty where they are not
     needs: tuple[str, str] | None = None  #: another key, and the value without which this one does nothing
@@ -91,12 +98,15 @@ class Keys:
         "A folder with images and metadata, or the name of a data set; several, comma-separated, are one data set, in "
         "which every picture counts once."
     )
-    columns: Names = Key(DATA, "ROLE=COLUMN", ()).says(
+    columns: Columns = Key(DATA, "ROLE=COLUMN", (), repeated=JOINED, keeps=WIDER).says(
         "What the columns of a table of one's own hold, comma-separated: image=file,label=diagnosis, and perhaps "
-        "lesion, patient, age, sex, localization, source, part; for folders in which a table has these columns."
+        "lesion, patient, age, sex, localization, source, part; for folders in which a table has these columns. Where "
+        "tables differ, 'image=file|img' is the first that each has."
     )
-    table: Place | None = Key(DATA, "FILE", None).says("That table; by default it lies in the folder of --data.")
-    external: Names = Key(DATA, "FOLDER|NAME", (), repeated=True, keeps=ANY).says(
+    table: Files = Key(DATA, "FILE", (), repeated=JOINED).says(
+        "That table; by default it lies in the folder of --data. Of several data sets one each, comma-separated."
+    )
+    external: Names = Key(DATA, "FOLDER|NAME", (), repeated=EACH, keeps=ANY).says(
         "Further data sets, folders or names, which every cell predicts, as external tests."
     )
     reject: bool = Key(DATA, "", False, keeps=ANY).says(

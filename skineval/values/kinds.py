@@ -6,7 +6,7 @@ Its import takes longer than all of `--help`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -55,6 +55,18 @@ def _places(value: object) -> object:
     return _sequence(value)
 
 
+def _columns(value: object) -> object:
+    """As `_sequence`; of a mapping from what a column holds to its name, or to several, texts such as "image=a|b"."""
+    if not isinstance(value, Mapping):
+        return _sequence(value)
+    named = {role: [names] if isinstance(names, str) else names for role, names in value.items()}
+    for names in named.values():
+        several = isinstance(names, Sequence) and len(names) > 0 and all(isinstance(name, str) for name in names)
+        if not several or (len(names) > 1 and any("|" in name for name in names)):
+            raise ValueError("the name of a column for each role, or a list of names without |")
+    return tuple(f"{role}={'|'.join(names)}" for role, names in named.items())
+
+
 def _set(value: object) -> object:
     """In one order, each once: what is averaged has none."""
     names = _sequence(value)
@@ -83,5 +95,7 @@ Augment: TypeAlias = Annotated[str, Held(_augment)]
 Names: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence)]
 Several: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence, min_length=1)]
 Places: TypeAlias = Annotated[tuple[Text, ...], Held(_places, min_length=1)]
+Files: TypeAlias = Annotated[tuple[Text, ...], Held(_places)]
+Columns: TypeAlias = Annotated[tuple[Text, ...], Held(_columns)]
 Seeds: TypeAlias = Annotated[tuple[Number, ...], Held(_sequence, min_length=1)]
 Averaged: TypeAlias = Annotated[tuple[Literal["seeds", "models", "folds"], ...], Held(_set)]

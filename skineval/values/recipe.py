@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from skineval.base.errors import UsageError, hint_for
-from skineval.values.keys import ANY, KEYS, MORE, NEEDS, RUN, Keys, shipped_recipes
+from skineval.values.keys import ANY, KEYS, MORE, NEEDS, RUN, WIDER, Keys, shipped_recipes
 
 
 class Recipe(BaseModel, Keys, frozen=True):
@@ -74,8 +74,11 @@ class Recipe(BaseModel, Keys, frozen=True):
         return tuple(key for key in self.differences(present) if not self._keeps(present, key))
 
     def _keeps(self, present: Recipe, key: str) -> bool:
-        keeps = KEYS[key].keeps
-        return keeps == ANY or (keeps == MORE and set(getattr(present, key)) <= set(getattr(self, key)))
+        keeps, earlier, now = KEYS[key].keeps, getattr(present, key), getattr(self, key)
+        if keeps == WIDER:
+            widened = [one for one in earlier if any(f"{text}|".startswith(f"{one}|") for text in now)]
+            return len(widened) == len(earlier) == len(now)
+        return keeps == ANY or (keeps == MORE and set(earlier) <= set(now))
 
 
 def make_recipe(values: Mapping[str, object], source: str = "") -> Recipe:

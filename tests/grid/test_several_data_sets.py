@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 import skineval
 from skineval import api
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, UsageError
 from skineval.catalog.catalog import load_catalog
 from skineval.grid.sources import load_data, load_external
 from skineval.report.bench.leaderboard import internal
@@ -80,3 +80,91 @@ def test_a_list_of_images_to_leave_out_may_be_of_an_external_test(folders, tmp_p
     found = load_data(recipe, catalog)
     with pytest.raises(DataError, match=r"1 images in quarantine are not in .*: east1"):
         load_external(recipe, catalog, found.strange)
+
+
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory):
+    """Data sets whose tables call their columns otherwise, and lack some; `archive` is laid out like HAM10000."""
+    root = tmp_path_factory.mktemp("differing")
+    headers = {
+        "first": "image_id,dx,case,who",
+        "second": "img,what,case",
+        "nearly": "img,what,cases",
+        "archive": "image_id,dx,lesion_id",
+        "nobody": "photo,what",
+    }
+    for number, (name, header) in enumerate(headers.items()):
+        ids = [f"{name}{k}" for k in range(4)]
+        cells = [f"{id_},{'nv' if id_ < f'{name}2' else 'mel'},l{id_},p{id_}".split(",") for id_ in ids]
+        rows = [",".join(row[: header.count(",") + 1]) for row in cells]
+        images = {f"img/{id_}.png": encoded(picture(10 * number + k), "PNG") for k, id_ in enumerate(ids)}
+        write_files(root / name, {**images, "t.csv": "\n".join([header, *rows]).encode()})
+    return root
+
+
+DIFFERING = "image=image_id|img,label=dx|what,lesion=case,patient=who"
+
+
+def test_data_sets_whose_tables_differ_are_one(differing):
+    table = api.load_images([differing / "first", differing / "second"], {"columns": DIFFERING})
+    assert table.frame["lesion_id"].tolist() == [f"l{id_}" for id_ in table.frame["image_id"]]
+    assert table.frame["patient_id"].str.startswith("pfirst").sum() == 4
+    assert (table.frame["patient_id"] == "unknown").sum() == 4
+    assert "second: patient is not known: t.csv has no column who" in table.notes
+    with pytest.raises(DataError, match=r"second.t\.csv lacks who"):  # a single data set has what is named
+        api.load_images(differing / "second", {"columns": DIFFERING})
+    with pytest.raises(DataError, match=r"first.t\.csv lacks whose"):  # and so has one of several at least
+        api.load_images([differing / "first", differing / "second"], {"columns": f"{DIFFERING}se"})
+
+
+def test_an_external_test_may_call_its_columns_otherwise(differing):
+    keys = {"models": "cnn", "data": differing / "first", "columns": DIFFERING}
+    recipe, catalog = make_recipe({**keys, "external": [differing / "second"]}), load_catalog()
+    assert load_data(recipe, catalog).table.frame.equals(api.load_images(differing / "first", keys).frame)
+    ((_, table, _),) = load_external(recipe, catalog, frozenset())
+    assert table.lesions_known
+    assert "patient is not known: t.csv has no column who" in table.notes
+    recipe = make_recipe({**keys, "external": [differing / "nearly"]})
+    with pytest.raises(DataError, match=r"nearly.t\.csv lacks the column case.*Did you mean cases\?"):
+        load_external(recipe, catalog, frozenset())
+
+
+def test_what_no_column_is_named_for_says_what_it_lacks_and_what_has_its_own_is_read_by_that(differing):
+    with pytest.raises(DataError, match=r"In .*nobody no table has .*lacks image_id\|img") as caught:
+        api.load_images([differing / "first", differing / "nobody"], {"columns": DIFFERING})
+    assert "image=file|img" in caught.value.hint
+    table = api.load_images([differing / "first", differing / "archive"], {"columns": DIFFERING})
+    assert table.frame["lesion_id"].tolist() == [f"l{id_}" for id_ in table.frame["image_id"]]
+    assert any(
+        "archive: read as what it is, and not by --columns" in note and "case, who" in note for note in table.notes
+    )
+
+
+def test_tables_that_lie_elsewhere_are_those_of_the_data_sets_in_their_order(differing):
+    first, second = (differing / name / "img" for name in ("first", "second"))
+    keys = {"columns": DIFFERING, "table": [differing / "first/t.csv", differing / "second/t.csv"]}
+    whole = api.load_images([first.parent, second.parent], {"columns": DIFFERING}).frame
+    named = whole.assign(source=whole["source"].map({"first": "img", "second": "img-2"}))
+    assert api.load_images([first, second], keys).frame.equals(named)
+    recipe = make_recipe({**keys, "models": "cnn", "data": first, "external": second})
+    ((_, table, _),) = load_external(recipe, load_catalog(), frozenset())
+    assert table.frame["image_id"].str.startswith("second").all()
+    with pytest.raises(UsageError, match=r"--table is .*t\.csv, and --data names 2 data sets") as caught:
+        api.load_images([first, second], {**keys, "table": first.parent / "t.csv"})
+    assert "a table for each" in caught.value.hint
+
+
+def test_an_external_test_is_read_by_its_columns_beside_a_table_that_is_named(differing):
+    data = {"data": differing / "first/img", "table": differing / "first/t.csv", "external": differing / "second"}
+    recipe = make_recipe({"models": "cnn", **data, "columns": DIFFERING})
+    ((_, table, _),) = load_external(recipe, load_catalog(), frozenset())
+    assert table.frame["lesion_id"].str.startswith("lsecond").all()
+
+
+def test_columns_and_tables_given_twice_are_joined(differing, skineval_program):
+    first, second = (str(differing / name / "img") for name in ("first", "second"))
+    tables = [f"--table={differing / name / 't.csv'}" for name in ("first", "second")]
+    roles = [f"--columns={text}" for text in ("image=image_id|img,label=dx|what", "lesion=case")]
+    done = skineval_program("data", "info", f"{first},{second}", *roles, *tables, "--format=csv")
+    assert done.returncode == 0, done.stderr
+    assert {"images,8", "lesions,8"} < set(done.stdout.splitlines())

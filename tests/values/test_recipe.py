@@ -242,3 +242,38 @@ def test_several_data_sets_are_named_with_commas_unless_one_has_them(tmp_path, m
     assert read("a, b") == read(["a", Path("b")]) == ("a", "b")
     (tmp_path / "a, b").mkdir()
     assert read("a, b") == ("a, b",)
+
+
+def test_columns_are_the_same_as_texts_and_as_a_mapping():
+    def read(columns):
+        return make_recipe({"models": "cnn", "data": "d", "columns": columns})
+
+    texts = "image=file|img, label=dx, age=years"
+    mapping = {"image": ["file", "img"], "label": "dx", "age": ("years",)}
+    assert read(texts) == read(mapping) == read(texts.split(", "))
+    assert read(mapping).to_toml() == read(texts).to_toml()
+    assert read({"image": "file|img", "label": "dx", "age": "years"}) == read(mapping)
+    assert read({"image": "file, or none"}).columns == ("image=file, or none",)
+
+
+@pytest.mark.parametrize("wrong", [{"image": 3}, {"image": []}, {"image": ["a|b", "c"]}, {"image": ["a", None]}])
+def test_a_mapping_of_columns_to_something_else_is_refused(wrong):
+    with pytest.raises(UsageError, match=r"columns is .* the name of a column for each role"):
+        make_recipe({"models": "cnn", "data": "d", "columns": wrong})
+
+
+@pytest.mark.parametrize(
+    ("now", "goes_on"),
+    [
+        ("label=dx|what,image=file", True),  # another data set calls it otherwise
+        ("image=file,label=what|dx", False),  # which may be read instead
+        ("image=file,label=dxs", False),
+        ("image=file,label=dx,age=years", False),
+        ("image=file", False),
+    ],
+)
+def test_a_bench_goes_on_where_further_names_of_columns_are_looked_for(now, goes_on):
+    earlier, later = (
+        make_recipe({"models": "cnn", "data": "d", "columns": columns}) for columns in ("image=file,label=dx", now)
+    )
+    assert (later.conflicts(earlier) == ()) is goes_on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
 from skineval.data import tables
@@ -34,42 +34,57 @@ ROLES: Mapping[str, str] = {
     "part": "part",
 }
 NEEDED = ("image", "label")
+SEVERAL = "|"  #: between the names that a column may have; after the last, where a table may really have none
+_EXAMPLE = "Write image=file,label=diagnosis."
+
+#: Of each role, what its column may be called: a text as it was written first, then the names in it, if it has several.
+Columns: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
-def parse_columns(texts: Iterable[str]) -> dict[str, str]:
-    """The column of each role, from texts such as "image=file". Raises UsageError for what cannot be meant."""
-    found: dict[str, str] = {}
+def parse_columns(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What the column of each role may be called, from texts such as "image=file" or "image=file|img".
+
+    Raises UsageError for what cannot be meant.
+    """
+    found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         role, equals, column = (word.strip() for word in text.partition("="))
-        if not equals or not column:
-            raise UsageError(f"--columns is {text!r}, which names no column.", "Write image=file,label=diagnosis.")
+        names = tuple(dict.fromkeys(filter(None, (column, *map(str.strip, column.split(SEVERAL))))))
+        if not equals or not names:
+            raise UsageError(f"--columns is {text!r}, which names no column.", _EXAMPLE)
         if role not in ROLES:
             raise UsageError(f"--columns says what {role!r} is, and no column is for that.", hint_for(role, ROLES))
         if role in found:
-            raise UsageError(f"--columns names two columns for {role}: {found[role]} and {column}.", "Name one.")
-        if column in found.values():
+            raise UsageError(
+                f"--columns names two columns for {role}: {found[role][0]} and {column}.",
+                f"Name one, or where tables differ {role}={found[role][0]}{SEVERAL}{column}.",
+            )
+        if names in found.values():
             raise UsageError(f"--columns names {column} for two things.", "A column holds one.")
-        found[role] = column
+        found[role] = names
     lacking = [role for role in NEEDED if role not in found]
     if lacking:
-        raise UsageError(
-            f"--columns does not say which column is {' nor '.join(lacking)}.", "Write image=file,label=diagnosis."
-        )
+        raise UsageError(f"--columns does not say which column is {' nor '.join(lacking)}.", _EXAMPLE)
     return found
 
 
 def load(
-    path: Path, columns: Mapping[str, str], table: Path | None = None, quarantined: Collection[str] = frozenset()
+    path: Path,
+    columns: Columns,
+    table: Path | None = None,
+    quarantined: Collection[str] = frozenset(),
+    elsewhere: Collection[str] = frozenset(),
 ) -> LesionTable:
     """Read the images in the folder `path` of which a table says what they show: `table`, or the one that lies there.
 
     Labels are read as everywhere; an image is known by the name of its file, and neither folder nor suffix counts.
+    Roles that other data sets know, `elsewhere`, need no column here; notes say which have none.
     Raises DataError naming the row (the header is row 1) or the file that is wrong; rows of images in `quarantined` are
     left out before.
     """
     files = scan(path, without=pictures.stems(quarantined))
-    given = tables.read_file(table) if table is not None else _find(path, files, columns)
-    rows, merged = _read(given, columns, quarantined)
+    given = tables.read_file(table) if table is not None else _find(path, files, columns, elsewhere)
+    rows, notes = _read(given, columns, quarantined, elsewhere)
     rows, alone = with_lesions(rows)
     return lesion_table(
         rows,
@@ -78,64 +93,135 @@ def load(
         path,
         name=path.resolve().name,
         layout=f"the table {Path(given.name).name} with columns named by its owner",
-        notes=[*merged, *alone],
+        notes=[*notes, *alone],
         left_out=quarantined,
         lesions_known=not alone,
     )
 
 
-def fits(path: Path, columns: Mapping[str, str]) -> bool:
-    """Whether a table in a folder or zip archive has the columns."""
-    if not path.is_dir() and path.suffix.lower() != ".zip":
-        return False
-    return any(is_table(file) and _lacking(file, columns) == [] for file in scan(path))
+def known_roles(path: Path, columns: Columns, table: Path | None = None) -> frozenset[str]:
+    """The roles that have a column in `table`, or in that table in a folder or zip archive in which most have one.
+
+    There are none where no table has those that are needed.
+    """
+    if table is not None:
+        files = [StoredFile(table, "", 0, None)]
+    elif path.is_dir() or path.suffix.lower() == ".zip":
+        files = [file for file in scan(path) if is_table(file)]
+    else:
+        files = []
+    roles = [frozenset(chosen(header(file), columns)) for file in files]
+    return max((one for one in roles if one.issuperset(NEEDED)), key=len, default=frozenset())
 
 
-def _lacking(file: StoredFile, columns: Mapping[str, str]) -> list[str]:
-    """Those of the columns that a table does not have."""
-    there = header(file)
-    return [column for column in columns.values() if column.lower() not in there]
+def lacking(roles: Collection[str], columns: Columns, elsewhere: Collection[str] = ()) -> list[str]:
+    """The roles that must have a column where only these `roles` have one.
+
+    Those that other data sets know, `elsewhere`, need none, nor do those of which it is said.
+    """
+    free = {role for role, names in columns.items() if role in elsewhere or _may_lack(names)}.difference(NEEDED)
+    return [role for role in columns if role not in roles and role not in free]
 
 
-def _find(path: Path, files: Sequence[StoredFile], columns: Mapping[str, str]) -> GivenTable:
-    """The one table in a folder that has the columns."""
-    absent = {file: _lacking(file, columns) for file in files if is_table(file)}
-    fitting = [file for file, lacking in absent.items() if not lacking]
+def chosen(there: Collection[str], columns: Columns) -> dict[str, str]:
+    """Of each role that has one among the columns `there`, in lower case, the first of its names that is there."""
+    found = {role: [name for name in names if name.lower() in there] for role, names in columns.items()}
+    return {role: names[0] for role, names in found.items() if names}
+
+
+def _may_lack(names: Sequence[str]) -> bool:
+    """Whether it is said that a table may have no column of these names."""
+    return names[0].endswith(SEVERAL)
+
+
+def _find(path: Path, files: Sequence[StoredFile], columns: Columns, elsewhere: Collection[str]) -> GivenTable:
+    """That table in a folder which has the columns, or where roles may be known `elsewhere`, most of them."""
+    roles = {file: chosen(header(file), columns) for file in files if is_table(file)}
+    absent = {file: lacking(mine, columns, elsewhere) for file, mine in roles.items()}
+    fitting = [file for file, missing in absent.items() if not missing]
+    most = max((len(roles[file]) for file in fitting), default=0)
+    fitting = [file for file in fitting if len(roles[file]) == most]
     if len(fitting) != 1:
-        names = ", ".join(columns.values())
+        names = ", ".join(columns[role][0] for role in lacking((), columns, elsewhere))
         seen = f"{len(fitting)} tables have" if fitting else "no table has"
         looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
-        if absent and not fitting:
-            nearest, lacking = min(absent.items(), key=lambda one: len(one[1]))
-            near = " ".join(filter(None, (did_you_mean(one.lower(), header(nearest)) for one in lacking)))
-            looked = f": {nearest.name} lacks {', '.join(lacking)}{f' ({near})' if near else ''}"
-        raise DataError(f"In {path} {seen} the columns {names}{looked}.", "Name the right ones, or --table FILE.")
+        if roles and not fitting:
+            nearest, missing = min(absent.items(), key=lambda one: len(one[1]))
+            near = " ".join(filter(None, (_meant(role, columns, header(nearest)) for role in missing)))
+            told = ", ".join(columns[role][0] for role in missing)
+            looked = f": {nearest.name} lacks {told}{f' ({near})' if near else ''}"
+        differ = f", as in image=file{SEVERAL}img where tables differ" if elsewhere else ""
+        raise DataError(
+            f"In {path} {seen} the columns {names}{looked}.", f"Name the right ones{differ}, or --table FILE."
+        )
     return tables.read(fitting[0].read(), fitting[0].name)
 
 
+def _meant(role: str, columns: Columns, there: Collection[str]) -> str:
+    """A question after those columns `there` that may be meant for a role, and are not named for any; "" if none is."""
+    named = {name.lower() for names in columns.values() for name in names}
+    unnamed = [column for column in there if column and column not in named]
+    return next(filter(None, (did_you_mean(name.lower(), unnamed) for name in columns[role])), "")
+
+
+def _choose(given: GivenTable, columns: Columns, elsewhere: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """What the column of each role is called in a table; with it notes on what is not read.
+
+    Raises DataError where a role has no column and must, since no other data set knows it or since the name of one is
+    nearly right, and UsageError where one column is to hold two things.
+    """
+    there = given.columns
+    found = chosen(there, columns)
+    given.require(*(columns[role][0].lower() for role in lacking(found, columns, elsewhere)))
+    notes, name = [], Path(given.name).name
+    for role, names in columns.items():
+        others = [other for other in names if other.lower() in there and other.lower() != found[role].lower()]
+        if others:
+            notes.append(f"{role} is read from {found[role]} of {name}, not from {' or '.join(others)}")
+        if role in found:
+            continue
+        told = " or ".join(names[1:] or names)
+        question = _meant(role, columns, there)
+        if question and not _may_lack(names):
+            raise DataError(
+                f"{given.name} lacks the column {told}, and other data sets have one for {role}. {question}",
+                f"Write {role}={names[0]}{SEVERAL}NAME to read that one, or, if it is something else, "
+                f"{role}={names[0]}{SEVERAL}",
+            )
+        notes.append(f"{role} is not known: {name} has no column {told}{f' ({question})' if question else ''}")
+    holding: dict[str, str] = {}
+    for role, column in found.items():
+        if holding.setdefault(column.lower(), role) != role:
+            raise UsageError(
+                f"--columns names {column} of {given.name} for two things: {holding[column.lower()]} and {role}.",
+                "A column holds one.",
+            )
+    return found, notes
+
+
 def _read(
-    given: GivenTable, columns: Mapping[str, str], quarantined: Collection[str]
+    given: GivenTable, columns: Columns, quarantined: Collection[str], elsewhere: Collection[str]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows under the names of `ROLES`, as text; with it, which labels were read as one."""
+    """The rows under the names of `ROLES`, as text; with it, what was read otherwise than it is written."""
     lowered = replace(given.lowered(), hint="--columns names columns of the table, whatever their letter case.")
-    lowered.require(*(column.lower() for column in columns.values()))
-    frame = lowered.frame[[column.lower() for column in columns.values()]].set_axis(
-        [ROLES[role] for role in columns], axis=1
+    found, notes = _choose(lowered, columns, elsewhere)
+    frame = lowered.frame[[column.lower() for column in found.values()]].set_axis(
+        [ROLES[role] for role in found], axis=1
     )
     frame = frame.assign(image_id=frame["image_id"].map(image_id))
     require_known(quarantined, frame["image_id"], given.name)
     table = lowered.having(frame[~frame["image_id"].isin(quarantined)])
     if table.frame.empty:
         raise DataError(f"{given.name} holds no row of an image.", "Give a row for each image.")
-    for role in (role for role in (*NEEDED, "part") if role in columns):
-        column = columns[role]
+    for role in (role for role in (*NEEDED, "part") if role in found):
+        column = found[role]
         cells = table.frame[ROLES[role]]
         table.refuse(cells.map(tables.is_missing), f"{column} is empty", f"Give every row its {column}.")
     labels, merged = labelled(table)
     changes = {"dx": labels}
-    if "lesion" in columns:
+    if "lesion" in found:
         lesions = table.frame["lesion_id"]
         changes["lesion_id"] = lesions.mask(lesions.map(tables.is_missing), "")
-    if "part" in columns:
+    if "part" in found:
         changes["part"] = table.frame["part"].map(part_name)
-    return table.frame.assign(**changes), merged
+    return table.frame.assign(**changes), (*notes, *merged)

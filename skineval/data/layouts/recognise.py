@@ -67,6 +67,12 @@ def recognise(path: Path) -> DataLayout | None:
     return next((layout for layout in LAYOUTS if layout.recognise(files, path)), None)
 
 
+def by_folder_names(path: Path) -> bool:
+    """Whether what lies at `path` is recognised by nothing but what folders are called."""
+    layout = recognise(path)
+    return layout is not None and layout.recognise in (class_folders.recognise, ham10000.is_named)
+
+
 def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read whatever lies in the folder or file `path`, less the images `quarantined`.
 

@@ -115,6 +115,8 @@ def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
             f"{test.name} ({formatting.plain(about.data)}): {sample}, on which nothing was trained or chosen. "
             f"{described(about, reject=bench.recipe.reject)}"
         )
+        if about.notes:
+            yield Bullets(about.notes)
         yield from _external(board, external(bench, test))
 
 

@@ -179,3 +179,55 @@ def test_what_is_nearly_the_name_of_a_column_is_asked_about(tmp_path: Path) -> N
     with pytest.raises(DataError) as caught:
         recognise.load(tmp_path)
     assert "mine.csv has the columns file name, what it is, case, years, set, note" in caught.value.hint
+
+
+SEVERAL = ("image=image|file", "label=dx|what", "lesion=case", "patient=who", "age=years")
+
+
+@pytest.mark.parametrize("names", ["file,what", "image,what", "File,DX", '"image|file",dx'])
+def test_of_each_table_the_first_column_of_several_that_it_has_is_read(tmp_path: Path, names: str) -> None:
+    header = f"{names},case,who,years"
+    rows = [f"{id_},{'wart' if id_ < 'c' else 'mole'},c{id_},p{id_},40" for id_ in "abcd"]
+    table = read(own(tmp_path, rows, header), SEVERAL)
+    assert table.frame["image_id"].tolist() == ["a", "b", "c", "d"]
+    assert table.frame["patient_id"].tolist() == ["pa", "pb", "pc", "pd"]
+    assert not any("is read from" in note for note in table.notes)
+
+
+def test_a_second_column_that_is_not_read_is_told_and_none_is_read_twice(tmp_path: Path) -> None:
+    folder = own(tmp_path, [f"{id_},x,{'wart' if id_ < 'c' else 'mole'}" for id_ in "abcd"], "image,file,dx")
+    assert "image is read from image of mine.csv, not from file" in read(folder, SEVERAL[:2]).notes
+    with pytest.raises(UsageError, match=r"names dx of .*mine\.csv for two things: label and sex"):
+        read(folder, (*SEVERAL[:2], "sex=sex|dx"))
+
+
+def test_what_other_data_sets_know_is_not_known_here_which_is_told_unless_a_name_is_nearly_right(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{id_},{'wart' if id_ < 'c' else 'mole'},1" for id_ in "abcd"]
+    others = {"elsewhere": frozenset({"image", "label", "lesion", "patient"})}
+    table = read(own(tmp_path, rows, "file,what,years"), SEVERAL, **others)
+    assert {"lesion is not known: mine.csv has no column case", "patient is not known: mine.csv has no column who"} < {
+        *table.notes
+    }
+    assert not table.lesions_known
+    with pytest.raises(DataError, match=r"mine\.csv lacks years"):  # nobody has it
+        read(own(tmp_path, rows, "file,what,note"), SEVERAL, **others)
+    nearly = own(tmp_path, [f"{row},c{row[2]}" for row in rows], "file,what,years,cases")
+    with pytest.raises(DataError, match=r"lacks the column case, .* for lesion\. Did you mean cases\?") as caught:
+        read(nearly, SEVERAL, **others)
+    assert "lesion=case|NAME" in caught.value.hint
+    said = (*SEVERAL[:2], "lesion=case|", *SEVERAL[3:])
+    note = "lesion is not known: mine.csv has no column case (Did you mean cases?)"
+    assert note in read(nearly, said, **others).notes
+    assert note in read(nearly, [text for text in said if "who" not in text]).notes  # of one data set as well
+    assert read(nearly, (*SEVERAL[:2], "lesion=case|cases", *SEVERAL[3:]), **others).frame["lesion_id"][0] == "cw"
+
+
+def test_of_several_tables_the_fullest_is_read_where_roles_may_be_known_elsewhere(tmp_path: Path) -> None:
+    folder = own(tmp_path, [f"{id_},{'wart' if id_ < 'c' else 'mole'},l{id_}" for id_ in "abcd"], "file,what,case")
+    write_files(folder, {"less.csv": b"file,what\na,mole\n"})
+    table = read(folder, SEVERAL[:4], elsewhere={"lesion", "patient"})
+    assert table.frame["lesion_id"].tolist() == ["la", "lb", "lc", "ld"]
+    with pytest.raises(DataError, match=r"no table has .*mine\.csv lacks who"):  # each has what another lacks
+        read(write_files(folder, {"more.csv": b"file,what,who\na,mole,p\n"}), SEVERAL[:4])

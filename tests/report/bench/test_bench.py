@@ -321,7 +321,7 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
         tested_images=400,
         tested_lesions=300,
         excluded={},
-        notes=(),
+        notes=("age is not known: t.csv has no column years",),
     )
     known = {cell.run_id: cell.predictions for cell in others}
     external = ExternalTest(name="clinic", about=about, predictions=known, scores=bench.scores)
@@ -334,3 +334,4 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
         assert [block.words for block in said if isinstance(block, blocks.Paragraph) and block.weighty] == [
             f"{where} has no {what}: {why}."
         ]
+    assert blocks.Bullets(about.notes) in list(sections._externals(bench, internal(bench)))
