@@ -101,7 +101,7 @@ class Keys:
     columns: Columns = Key(DATA, "ROLE=COLUMN", (), repeated=JOINED, keeps=WIDER).says(
         "What the columns of a table of one's own hold, comma-separated: image=file,label=diagnosis, and perhaps "
         "lesion, patient, age, sex, localization, source, part; for folders in which a table has these columns. Where "
-        "tables differ, 'image=file|img' is the first that each has."
+        'tables differ, "image=file|img" is the first that each has.'
     )
     table: Files = Key(DATA, "FILE", (), repeated=JOINED).says(
         "That table; by default it lies in the folder of --data. Of several data sets one each, comma-separated."

@@ -129,6 +129,16 @@ def test_an_external_test_may_call_its_columns_otherwise(differing):
         load_external(recipe, catalog, frozenset())
 
 
+@pytest.mark.parametrize("folder", ["sorted", "my HAM10000"])
+def test_a_table_says_more_than_what_folders_are_called_also_where_it_lacks_a_column(differing, tmp_path, folder):
+    images = {f"{dx}/{dx}{k}.png": encoded(picture(100 * k + len(dx)), "PNG") for dx in ("nv", "mel") for k in (1, 2)}
+    rows = "img,what,case\nnv1,nv,l1\nnv2,nv,l1\nmel1,mel,l2\nmel2,mel,l2\n"
+    write_files(tmp_path / folder, {**images, "t.csv": rows.encode()})
+    table = api.load_images([differing / "first", tmp_path / folder], {"columns": DIFFERING})
+    assert table.frame["lesion_id"].value_counts()[["l1", "l2"]].tolist() == [2, 2]
+    assert any(note.endswith("patient is not known: t.csv has no column who") for note in table.notes)
+
+
 def test_what_no_column_is_named_for_says_what_it_lacks_and_what_has_its_own_is_read_by_that(differing):
     with pytest.raises(DataError, match=r"In .*nobody no table has .*lacks image_id\|img") as caught:
         api.load_images([differing / "first", differing / "nobody"], {"columns": DIFFERING})

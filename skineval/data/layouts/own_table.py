@@ -57,7 +57,7 @@ def parse_columns(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
         if role in found:
             raise UsageError(
                 f"--columns names two columns for {role}: {found[role][0]} and {column}.",
-                f"Name one, or where tables differ {role}={found[role][0]}{SEVERAL}{column}.",
+                f'Name one, or where tables differ "{role}={found[role][0]}{SEVERAL}{column}".',
             )
         if names in found.values():
             raise UsageError(f"--columns names {column} for two things.", "A column holds one.")
@@ -150,7 +150,7 @@ def _find(path: Path, files: Sequence[StoredFile], columns: Columns, elsewhere: 
             near = " ".join(filter(None, (_meant(role, columns, header(nearest)) for role in missing)))
             told = ", ".join(columns[role][0] for role in missing)
             looked = f": {nearest.name} lacks {told}{f' ({near})' if near else ''}"
-        differ = f", as in image=file{SEVERAL}img where tables differ" if elsewhere else ""
+        differ = f', where tables differ both as in "image=file{SEVERAL}img"' if elsewhere else ""
         raise DataError(
             f"In {path} {seen} the columns {names}{looked}.", f"Name the right ones{differ}, or --table FILE."
         )
@@ -185,8 +185,8 @@ def _choose(given: GivenTable, columns: Columns, elsewhere: Collection[str]) -> 
         if question and not _may_lack(names):
             raise DataError(
                 f"{given.name} lacks the column {told}, and other data sets have one for {role}. {question}",
-                f"Write {role}={names[0]}{SEVERAL}NAME to read that one, or, if it is something else, "
-                f"{role}={names[0]}{SEVERAL}",
+                f'Write "{role}={names[0]}{SEVERAL}NAME" to read that one, or, if it is something else, '
+                f'"{role}={names[0]}{SEVERAL}".',
             )
         notes.append(f"{role} is not known: {name} has no column {told}{f' ({question})' if question else ''}")
     holding: dict[str, str] = {}
