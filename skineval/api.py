@@ -297,16 +297,23 @@ def run_search(
     return found
 
 
-def plan_table(asked: Request, catalog: Catalog) -> Table:
-    """The cells of a bench with estimated time, disk and memory; trains nothing."""
+def plan_table(
+    asked: Request, catalog: Catalog, report: Report, *, out: str | Path | None = None, fresh: bool = False
+) -> Table:
+    """The cells of a bench with estimated time, disk and memory, and what it would say of its data; trains nothing.
+
+    Raises what `run_recipe` would raise before anything is trained.
+    """
     recipe = _checked(asked, catalog)
     from skineval.grid.estimate import busy, estimate_cells
     from skineval.grid.prepare import prepare
+    from skineval.grid.run import preview
     from skineval.report.plan import plan
 
     others = busy()  # asked first: what is measured is work, too
     prepared = prepare(recipe, catalog)
-    notes = (*filter(None, [others]), *prepared.lacking)
+    said = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
+    notes = (*filter(None, [others]), *said)
     return plan(estimate_cells(prepared), prepared.stamps, prepared.recipe.jobs, notes)
 
 

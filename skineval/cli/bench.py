@@ -29,7 +29,10 @@ def bench(
     fresh: FreshOption = False,
     fail_fast: Annotated[bool, run_option("--fail-fast", "Stop at the first cell that fails.")] = False,
     dry_run: Annotated[
-        bool, run_option("--dry-run", "Show the cells with estimated time, disk and memory; train nothing.")
+        bool,
+        run_option(
+            "--dry-run", "Show the cells with estimated time, disk and memory, and notes on the data; train nothing."
+        ),
     ] = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
@@ -42,12 +45,14 @@ def bench(
     """
     from skineval import api
     from skineval.cli.bench_progress import BenchDisplay
-    from skineval.cli.board import Board
+    from skineval.cli.board import Board, Display
 
     catalog = loaded_catalog(quiet)
     asked = api.request(recipe, keys)
     if dry_run:
-        print_table(api.plan_table(asked, catalog), format)
+        with Board(quiet) as board:
+            planned = api.plan_table(asked, catalog, Display(board), out=out, fresh=fresh)
+        print_table(planned, format)
         return
     with Board(quiet) as board:
         result = api.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)

@@ -13,9 +13,8 @@ import pandas as pd
 from skineval.base.codec import to_json, write_json
 from skineval.base.errors import DataError, UsageError
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
-from skineval.base.places import RUNS, cache_folder
+from skineval.base.places import RUNS
 from skineval.base.terms import NOT_RUN
-from skineval.data.pixels.store import PixelStore, open_store
 from skineval.grid.cell.record import (
     CELL_COLUMNS,
     CellRecord,
@@ -27,15 +26,15 @@ from skineval.grid.cell.record import (
 )
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspace
 from skineval.grid.conclude import conclude, conclusion_stands
-from skineval.grid.events import CellFinished, CellsPlanned, Event, ImagesDecoded, Noted, Report
-from skineval.grid.external import COLUMNS, External, about, described, exclusions, outside_of, overlaps
+from skineval.grid.events import CellFinished, CellsPlanned, Event, Noted, Report
+from skineval.grid.external import COLUMNS, External, outside_of
 from skineval.grid.folder import OF_A_SEARCH, BenchFolder, read_environment, read_external
+from skineval.grid.opening import Tested, made_of, open_images
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.reading import load_bench
 from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import LocalEngine
-from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import OTHER_CLASS, BenchResult
 from skineval.values.runspec import RunSpec
@@ -65,9 +64,9 @@ def run(
     bench.write_cells_table()
     if missing or not all(map(bench.external_stands, prepared.externals)):
         workspace = bench.open_workspace()
-    for external in prepared.externals:
-        facts = read_external(folder.external(external.name))
-        report(Noted(f"external test {external.name}: {described(facts, reject=external.reject)}"))
+    tests = [read_external(folder.external(external.name)) for external in prepared.externals]
+    for note in made_of(tests, prepared.recipe):
+        report(Noted(note))
     if missing or not bench.manifest_stands():
         bench.write_manifest()
     if missing:
@@ -76,6 +75,16 @@ def run(
     if missing or not conclusion_stands(folder, prepared.recipe, prepared.catalog):
         return conclude(folder, prepared.catalog, report, prepared.table)
     return load_bench(folder, prepared.table)
+
+
+def preview(prepared: Prepared, report: Report, *, out: Path | None = None, fresh: bool = False) -> tuple[str, ...]:
+    """All that `run` would say of the data before it trains; writes nothing but the decoded images of the cache.
+
+    Raises what `run` would raise before it trains.
+    """
+    find_folder(prepared, out, fresh)
+    opened = open_images(prepared, report)
+    return *opened.notes, *made_of([test.about for test in opened.externals], prepared.recipe)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,46 +96,29 @@ class Run:
     report: Report
 
     def open_workspace(self) -> Workspace:
-        """What all cells share, images decoded; tells what one should know of the data."""
+        """What all cells share, images decoded; tells what one should know of the data.
+
+        What external tests are made of is on disk then.
+        """
         prepared = self.prepared
-        pixels = open_pixels(prepared.table, prepared.recipe, self.report)
-        for note in (*prepared.table.notes, *pixels.notes, *prepared.lacking):
+        opened = open_images(prepared, self.report)
+        for note in opened.notes:
             self.report(Noted(note))
+        for test in opened.externals:
+            files = self.folder.external(test.external.name)
+            write_frame(files.images, test.images)
+            write_json(files.about, test.about)
         return Workspace(
             folder=self.folder,
-            images=LabelledImages.of(prepared.table, pixels, prepared.targets),
+            images=LabelledImages.of(prepared.table, opened.pixels, prepared.targets),
             parts=prepared.parts,
             weights=prepared.weights,
             device=prepared.device.name,
             threads=prepared.threads,
             deterministic=prepared.recipe.deterministic,
             stamps=prepared.stamps,
-            externals=tuple(images for one in prepared.externals for images in self.open_external(one, pixels)),
+            externals=tuple(images for test in opened.externals for images in _shown(test)),
         )
-
-    def open_external(self, external: External, pixels: PixelStore) -> Iterator[ExternalImages]:
-        """The decoded images of an external test without those that the bench knows; says which those are on disk.
-
-        Those of classes that the bench does not have come by themselves, where they are to be rejected.
-        """
-        table = external.table
-        try:
-            opened = open_pixels(table, self.prepared.recipe, self.report)
-        except DataError as error:
-            raise DataError(
-                f"External test {external.name}: {error.message}",
-                "Restore them, or leave them out: --quarantine takes a list of their ids, also of external data.",
-            ) from error
-        images = exclusions(external, overlaps(self.prepared.table, pixels.array, table, opened.array))
-        files = self.folder.external(external.name)
-        write_frame(files.images, images)
-        write_json(files.about, about(external, images))
-        for note in (*table.notes, *opened.notes):
-            self.report(Noted(f"external test {external.name}: {note}"))
-        labelled = LabelledImages.of(table, opened, external.targets)
-        names = ((external.name, ""), (outside_of(external.name), OTHER_CLASS))
-        for key, (name, reason) in zip(external.keys, names, strict=False):  # there may be a single key
-            yield ExternalImages(name, key, labelled, np.flatnonzero(images["excluded"] == reason))
 
     def external_stands(self, external: External) -> bool:
         """Whether about.json and images.csv of an external test are there, and of this very data set."""
@@ -192,9 +184,25 @@ class Run:
 
 
 def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False) -> BenchFolder:
-    """The folder of this bench, with its recipe in it; raises UsageError where it holds another bench.
+    """The folder of this bench, with its recipe in it; raises what `find_folder` does.
 
-    By default it is one under runs/ that is this recipe's alone; a fresh one holds nothing of an earlier run.
+    A fresh one holds nothing of an earlier run.
+    """
+    folder = find_folder(prepared, out, fresh)
+    if fresh and folder.recipe.is_file():
+        # Only what is a bench is ever deleted.
+        shutil.rmtree(folder.path)
+    text = prepared.recipe.to_toml()
+    if not folder.recipe.is_file() or folder.recipe.read_text(encoding="utf-8") != text:
+        atomic_write(folder.recipe, text)
+    return folder
+
+
+def find_folder(prepared: Prepared, out: Path | None, fresh: bool) -> BenchFolder:
+    """The folder of this bench, by default one under runs/ that is this recipe's alone; nothing is touched.
+
+    Raises UsageError where it holds something else, or the bench of another recipe that is not to be discarded for a
+    fresh one.
 
     A folder may be extended: a recipe with more models, strategies, seeds or explainers than the one that is there
     leaves every finished cell as it is, and so does one with other ensembles, and one that asks for fewer explainers
@@ -206,37 +214,33 @@ def open_folder(prepared: Prepared, out: Path | None = None, fresh: bool = False
         raise UsageError(
             f"--out is {path}, the folder of a search for settings.", "Use another --out; nothing was touched."
         )
-    if fresh and folder.recipe.is_file():
-        # Only what is a bench is ever deleted.
-        shutil.rmtree(path)
     if folder.recipe.is_file():
-        present = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
-        conflicts = prepared.recipe.conflicts(present)
-        if conflicts:
-            listed = "; ".join(
-                f"{key} is {getattr(present, key)!r} there, {getattr(prepared.recipe, key)!r} here" for key in conflicts
-            )
-            raise UsageError(
-                f"{path} holds the bench of another recipe: {listed}.",
-                "Use another --out, or --fresh to discard what is there.",
-            )
+        if not fresh:
+            _refuse_another(folder, prepared.recipe)
     elif path.is_dir() and not all(is_temporary(file) for file in path.iterdir()):  # one killed early leaves only these
         raise UsageError(f"--out is {path}, a folder that holds something else.", "Use a new or an empty folder.")
     elif path.exists() and not path.is_dir():
         raise UsageError(f"--out is {path}, which is a file.", "Use a new or an empty folder.")
-    text = prepared.recipe.to_toml()
-    if not folder.recipe.is_file() or folder.recipe.read_text(encoding="utf-8") != text:
-        atomic_write(folder.recipe, text)
     return folder
 
 
-def open_pixels(table: LesionTable, recipe: Recipe, report: Report) -> PixelStore:
-    """The decoded images of a data set, as the recipe wants them."""
-    return open_store(
-        table,
-        recipe.image_size,
-        fit=recipe.fit,
-        cache=cache_folder(),
-        progress=lambda done, total: report(ImagesDecoded(done, total)),
-        on_wait=lambda text: report(Noted(text)),
-    )
+def _refuse_another(folder: BenchFolder, recipe: Recipe) -> None:
+    present = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    conflicts = recipe.conflicts(present)
+    if conflicts:
+        listed = "; ".join(
+            f"{key} is {getattr(present, key)!r} there, {getattr(recipe, key)!r} here" for key in conflicts
+        )
+        raise UsageError(
+            f"{folder.path} holds the bench of another recipe: {listed}.",
+            "Use another --out, or --fresh to discard what is there.",
+        )
+
+
+def _shown(test: Tested) -> Iterator[ExternalImages]:
+    """The images of an external test that cells predict: those that are tested, and by themselves those to reject."""
+    external = test.external
+    labelled = LabelledImages.of(external.table, test.pixels, external.targets)
+    names = ((external.name, ""), (outside_of(external.name), OTHER_CLASS))
+    for key, (name, reason) in zip(external.keys, names, strict=False):  # there may be a single key
+        yield ExternalImages(name, key, labelled, np.flatnonzero(test.images["excluded"] == reason))

@@ -15,7 +15,7 @@ import torch
 
 from skineval.base.errors import CellError, Interrupted, SkinevalError, one_line
 from skineval.grid.events import Noted
-from skineval.grid.run import open_pixels
+from skineval.grid.opening import open_pixels
 from skineval.train.determinism import make_deterministic
 from skineval.train.faults import is_poisoned
 from skineval.tuning.advice import Judge, exhaustion, new_setting

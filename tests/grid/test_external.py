@@ -187,10 +187,36 @@ def test_a_finished_bench_with_an_external_test_runs_nothing(bench, skineval_pro
     assert {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()} == files
 
 
-def test_the_data_of_the_bench_is_no_external_test(bench, skineval_program, tmp_path):
-    done = skineval_program("bench", *TINY, "--epochs=1", "--out=same", "--external=synthetic:images=150")
+def test_a_dry_run_says_of_the_data_what_the_run_says_and_writes_nothing(bench, skineval_program):
+    folder, done = bench
+    files = {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()}
+    asked = ("bench", *TINY, "--imbalance=none,smote", "--epochs=1", f"--external={OTHER}", "--dry-run", "--out=out")
+    dry = skineval_program(*asked, "--format=json", cwd=folder.path.parent)
+    assert dry.returncode == 0, dry.stderr
+    notes = json.loads(dry.stdout)["footnotes"]
+    said = [note for note in notes if note in done.stderr.splitlines()]
+    assert any(note.startswith("external test synthetic-images-80-seed-5: None of its images") for note in said)
+    assert set(notes) - set(said) == {
+        note for note in notes if note.startswith(("2 cells", "Estimated", "The machine"))
+    }
+    assert {file: file.stat().st_mtime_ns for file in folder.path.rglob("*") if file.is_file()} == files
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_the_data_of_the_bench_is_no_external_test(skineval_program, dry):
+    done = skineval_program("bench", *TINY, "--epochs=1", "--out=same", "--external=synthetic:images=150", *dry)
     assert done.returncode == 3
     assert "can be tested: 150 for same image id" in done.stderr
+
+
+def test_a_dry_run_into_the_bench_of_another_recipe_is_refused(bench, skineval_program):
+    folder, _ = bench
+    asked = ("bench", *TINY, "--imbalance=none,smote", "--epochs=2", "--dry-run", "--out=out")
+    done = skineval_program(*asked, cwd=folder.path.parent)
+    assert done.returncode == 2
+    assert "holds the bench of another recipe: epochs is 1 there, 2 here" in done.stderr
+    assert skineval_program(*asked, "--fresh", cwd=folder.path.parent).returncode == 0
+    assert len(pd.read_csv(folder.cells)) == 2  # nothing was discarded
 
 
 def test_a_subset_of_the_bench_is_left_out():

@@ -27,7 +27,7 @@ from skineval.catalog.catalog import load_catalog
 from skineval.data.pixels.store import PixelStore, open_store
 from skineval.grid.cell.training import Trained
 from skineval.grid.events import Noted, ignore_event
-from skineval.grid.run import open_pixels
+from skineval.grid.opening import open_pixels
 from skineval.report.document import console
 from skineval.report.tuning import table
 from skineval.train import device
