@@ -62,6 +62,7 @@ SOURCES: tuple[DatasetSource, ...] = (
         "folders", "images sorted into one folder a class, perhaps below train, validation and test; no lesion ids"
     ),
     _layout("isic2020", "ISIC 2020 (SIIM-ISIC): melanoma and benign, with patients and the list of duplicates"),
+    _layout("isic2024", "ISIC 2024 (SLICE-3D): crops of photographs of whole bodies, from the challenge or Kaggle"),
     _layout("pad-ufes-20", "PAD-UFES-20: photographs of smartphones, with patients and lesions"),
     _layout("milk10k", "MILK10k: of each lesion a dermoscopic image and a clinical close-up, eleven classes"),
     _layout("bcn20000", "BCN20000 as on figshare; as an export of the ISIC Archive it is one"),

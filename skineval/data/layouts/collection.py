@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 Prepare = Callable[["pd.DataFrame", StoredFile, Sequence[StoredFile], frozenset[str]], "pd.DataFrame"]
 
 DERMOSCOPIC = "dermoscopic"  #: the kind of image that nothing needs be said of
+#: What to do with images in an HDF5 file, a dataset of bytes for each, as Kaggle packs those of ISIC 2024.
+_TAKE_OUT = """take those that the download has as files, in Kaggle's below train-image, or, with h5py installed, write
+  python -c 'import h5py; [open(f"{id}.jpg", "wb").write(bytes(file[()])) for id, file in h5py.File("FILE").items()]'
+in the folder where they are to lie."""
 #: Columns that say something of all images, and of none in the frame of a lesion table.
 _BESIDE = ("malignancy", "kind", "licence")
 
@@ -68,7 +72,7 @@ class Collection:
     licence: str = ""
     unlabelled: str = ""  #: why images may have no label, and are left out; "" where that is an error
     duplicates: tuple[str, ...] = ()  #: the two columns of a table that lists pairs of images of one lesion
-    one_each: bool = False  #: whether each image is known to show a lesion of its own
+    one_each: bool = False  #: whether each image without a lesion id is known to show a lesion of its own
     notes: tuple[str, ...] = ()
 
     @property
@@ -143,11 +147,9 @@ class Collection:
             notes.append(f"{len(nameless)} images are left out: {self.unlabelled}")
         labels, merged = labelled(GivenTable(rows, source), self._label)
         rows = self._described(rows.assign(dx=labels))
-        alone: tuple[str, ...] = ()
+        rows, alone = with_lesions(rows)
         if self.one_each:
-            rows = rows.assign(lesion_id=rows["image_id"])
-        else:
-            rows, alone = with_lesions(rows)
+            alone = ()
         pairs = self._pairs(files, frozenset(rows["image_id"]))
         if pairs:
             notes.append(
@@ -189,7 +191,7 @@ class Collection:
         if len(absent) == len(found):
             raise DataError(
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
-                f"{pictures.unpack(files)}Put the images there, in zip archives or extracted.",
+                f"{_hdf5(files)}{pictures.unpack(files)}Put the images there, in zip archives or extracted.",
             )
         notes = [f"{file.below(folder)} is left out: none of its images is there" for file in absent]
         return {file: rows for file, rows in found.items() if file not in absent}, notes
@@ -276,6 +278,13 @@ def joined(
     )
     about = {name: one.dropna().to_dict() for name, one in cells.groupby(key).first().items() if name not in rows}
     return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
+
+
+def _hdf5(files: Iterable[StoredFile]) -> str:
+    """The sentences that tell a person to take the images out of HDF5 files; "" where none is there."""
+    found = [file.name for file in files if file.inner.suffix.lower() in (".hdf5", ".h5")]
+    named = first_few(found)
+    return f"Images in HDF5 files are not read ({named}): {_TAKE_OUT} " if found else ""
 
 
 def _misplaced(rows: pd.DataFrame, files: Sequence[StoredFile], folder: Path) -> tuple[str, ...]:

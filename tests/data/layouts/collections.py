@@ -132,6 +132,53 @@ def old_archive(table: LesionTable, folder: Path) -> Expected:
     return Expected("ISIC Archive", labels, "dx7", patients=True, malignancy=said)
 
 
+def _crops(table: LesionTable) -> tuple[Sequence[str], Rows]:
+    """Kaggle's table of ISIC 2024: lesions of nevi, vessels and keratoses are neither biopsied nor named."""
+    benign = ("Benign", "", "", "", "")
+    paths = {dx: (*PATHS[dx], "", "") for dx in PATHS} | dict.fromkeys(("nv", "vasc"), benign)
+    paths["mel"] = (*PATHS["mel"], "Melanoma in situ, Lentigo maligna type", "")
+    header = (
+        "isic_id", "patient_id", "lesion_id", "target", "age_approx", "sex", "anatom_site_general", "image_type",
+        "tbp_tile_type", "attribution", "copyright_license", "iddx_full", *(f"iddx_{level}" for level in range(1, 6)),
+    )  # fmt: skip
+    rows = [
+        (id_, patient, lesion if path[1] else "", int(path[0] == "Malignant"), "60.0", "male", "lower extremity",
+         "TBP tile: close-up", "3D: XP", "A", "CC-BY-NC", "::".join(filter(None, path)), *path)
+        for id_, patient, lesion, *path in _described(table, lambda dx: paths[dx])
+    ]  # fmt: skip
+    return header, rows
+
+
+def isic2024(table: LesionTable, folder: Path) -> Expected:
+    header, rows = _crops(table)
+    files = {f"train-image/image/{id_}.jpg": content for id_, content in contents(table).items()}
+    blind = [[row[header.index(name)] for name in header[:2]] for row in rows[:1]]
+    write_files(folder, {
+        **files, "train-metadata.csv": text(header, rows), "test-metadata.csv": text(header[:2], blind),
+        "train-image.hdf5": b"\x89HDF",
+    })  # fmt: skip
+    labels, said = {"df": "angiofibroma", "nv": "benign", "vasc": "benign"}, ("bcc", "mel")
+    return Expected(
+        "ISIC 2024", {dx: labels.get(dx, dx) for dx in table.labels}, "malignant", "CC-BY-NC", patients=True,
+        notes=(f"kinds of images: tbp tile: close-up ({len(table)} images)",),
+        malignancy={dx: "malignant" if dx in said else "benign" for dx in (*said, "akiec", "angiofibroma", "bkl")},
+    )  # fmt: skip
+
+
+def isic2024_challenge(table: LesionTable, folder: Path) -> Expected:
+    expected = isic2024(table, folder)
+    header, rows = _crops(table)
+    among = lambda names: text(names, [[row[header.index(name)] for name in names] for row in rows])  # noqa: E731
+    truth = among(("isic_id", "target")).replace(b"target", b"malignant", 1)
+    (folder / "train-metadata.csv").unlink()
+    write_files(folder, {
+        "ISIC_2024_Training_GroundTruth.csv": truth,
+        "ISIC_2024_Training_Supplement.csv": among(("isic_id", "attribution", "lesion_id", *header[-7:])),
+        "train-image/metadata.csv": among((*header[:2], *header[4:9])),
+    })  # fmt: skip
+    return expected
+
+
 def pad_ufes_20(table: LesionTable, folder: Path) -> Expected:
     codes = {"akiec": "ACK", "nv": "NEV", "bkl": "SEK", "mel": "MEL", "bcc": "BCC"}
     rows = [
@@ -248,9 +295,11 @@ def ph2(table: LesionTable, folder: Path) -> Expected:
     return Expected("PH2", labels, "dx7", lesions=False, notes=(note,))
 
 
-#: By the name of the layout; two are exports of the archive.
+#: By the name of the layout; two are exports of the archive, and two are ISIC 2024.
 LAID_OUT: Mapping[str, Callable[[LesionTable, Path], Expected]] = {
     "isic2020": isic2020,
+    "isic2024": isic2024,
+    "isic2024-challenge": isic2024_challenge,
     "isic-archive": archive,
     "isic-archive-old": old_archive,
     "pad-ufes-20": pad_ufes_20,

@@ -39,7 +39,7 @@ def test_it_is_recognised_by_what_lies_there(laid: Laid) -> None:
     name, folder, _, _ = laid
     found = recognise.recognise(folder)
     assert found is not None
-    assert found.name == name.removesuffix("-old")
+    assert found.name == name.removesuffix("-old").removesuffix("-challenge")
 
 
 def test_it_loads_to_the_table_that_its_files_say(laid: Laid, table: LesionTable) -> None:
@@ -51,6 +51,8 @@ def test_it_loads_to_the_table_that_its_files_say(laid: Laid, table: LesionTable
     assert read.labels == tuple(sorted(set(expected.labels.values())))
     assert read.lesions_known == expected.lesions
     own = frame["image_id"] if name in ("derm7pt", "ph2") else frame["lesion_id"]
+    if name.startswith("isic2024"):
+        own = own.mask(read.frame["dx"] == "benign", frame["image_id"])
     assert read.frame["lesion_id"].tolist() == own.tolist()
     assert ("patient_id" in read.frame) == expected.patients
     if expected.patients:
@@ -140,6 +142,43 @@ def test_what_the_archive_says_of_malignancy_is_used_and_told(table: LesionTable
     assert find_task("labels", read).malignant == ("akiec", "bcc", "mel")
     older = laid_out("isic-archive-old", table, tmp_path / "old")
     assert find_task("labels", older).malignant is None  # of those that are indeterminate nobody knows
+
+
+def test_what_isic_2024_counts_as_malignant_is_what_its_challenge_does(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("isic2024-challenge", table, tmp_path)
+    left_out = "ISIC_2024_Training_GroundTruth.csv is left out: all of it stands in ISIC_2024_Training_Supplement.csv"
+    assert left_out in read.notes
+    assert set(read.frame["localization"]) == {"lower extremity"}
+    assert read.lesions_known
+    truth = tmp_path / "ISIC_2024_Training_GroundTruth.csv"
+    bare = write_files(tmp_path / "bare", {truth.name: truth.read_bytes()})
+    (tmp_path / "train-image").rename(bare / "images")
+    (bare / "images" / "metadata.csv").unlink()
+    alone = recognise.load(bare)
+    assert alone.labels == ("benign", "malignant")
+    assert (alone.frame["dx"] == "malignant").tolist() == read.frame["dx"].isin(["bcc", "mel"]).tolist()
+    edited(bare / truth.name, lambda rows: [*rows[:3], rows[3].replace(",0", ",2"), *rows[4:]])
+    assert "row 4: malignant is neither 0 nor 1" in refused(bare)
+
+
+def test_ground_truth_and_supplement_of_isic_2024_agree(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("isic2024-challenge", table, tmp_path)
+    edited(
+        tmp_path / "ISIC_2024_Training_GroundTruth.csv",
+        lambda rows: [*rows[:3], rows[3].replace(",0", ",1"), *rows[4:]],
+    )
+    files = "'malignant' in .*GroundTruth.csv, 'benign' in .*Supplement.csv"
+    said = refused(tmp_path)
+    assert re.search(rf"ISIC_0000002 \(malignancy {files}\)", said), said
+
+
+def test_images_in_hdf5_files_are_named_with_the_way_out(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("isic2024", table, tmp_path)
+    (tmp_path / "train-image").rename(tmp_path.with_name("elsewhere"))
+    with pytest.raises(DataError, match="holds none of the images") as caught:
+        recognise.load(tmp_path)
+    assert f"Images in HDF5 files are not read ({tmp_path}/train-image.hdf5): take those" in caught.value.hint
+    assert "h5py" in caught.value.hint
 
 
 def test_both_kinds_of_milk10k_are_told_apart(table: LesionTable, tmp_path: Path) -> None:
