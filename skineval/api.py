@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
+    from skineval.grid.sources import Data
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
@@ -131,19 +132,21 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     """What the data set `data` holds: layout, licence, images and lesions of each class, gaps, sizes, baselines.
 
     `data` is a folder, a file or a name, as for `bench`, or several of them, and `keys` the recipe keys that say how it
-    is read: `columns`, as on the command line or as a mapping (`{"image": ["file", "img"], "label": "dx"}`), `table`,
-    `quarantine`. `progress(done, total)` is called with numbers of images whose headers were read. Raises DataError for
-    data that is not what it should be.
+    is read: `columns`, `table`, `quarantine`, and `task`, by default as the data is labelled; images that it has no
+    class for are left out. `progress(done, total)` is called with numbers of images whose headers were read. Raises
+    DataError for data that is not what it should be.
     """
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
+    from skineval.data.tasks import told_apart
 
-    table = load_images(data, keys)
+    found = load_images(data, keys)
+    table = told_apart(found.table, found.task, strict=False)[0] if "task" in keys else found.table
     return count(table, read_headers(table.images, len(table), progress))
 
 
-def load_images(data: Places, keys: Mapping[str, object], left_out: Collection[str] = ()) -> LesionTable:
-    """The lesion table of `data`, as it is labelled; `keys` are the recipe keys that say how it is read.
+def load_images(data: Places, keys: Mapping[str, object], left_out: Collection[str] = ()) -> Data:
+    """All images of `data`; `keys` are the recipe keys that say how it is read, by default as it is labelled.
 
     The images `left_out` are, as if they were in quarantine.
     """
@@ -152,8 +155,8 @@ def load_images(data: Places, keys: Mapping[str, object], left_out: Collection[s
     from skineval.values.task import LABELS
 
     # A recipe is one of models; no image depends on which.
-    recipe = make_recipe({**keys, "models": "*", "data": data, "task": LABELS})
-    return load_data(recipe, load_catalog(), dict.fromkeys(left_out, "")).table
+    recipe = make_recipe({"task": LABELS, **keys, "models": "*", "data": data})
+    return load_data(recipe, load_catalog(), dict.fromkeys(left_out, ""))
 
 
 def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
@@ -187,7 +190,8 @@ def audit(
 
     `data` is a data set as for `bench`, or the folder of a bench, whose own split is then audited too. `pairs` is how
     many pairs of similar images are listed, and `keys` the recipe keys that say how data is read: `columns`, `table`,
-    `groups`, `quarantine`. `progress(done, total)` is called with steps of work.
+    `groups`, `quarantine`, and `task`, by default as the data is labelled. `progress(done, total)` is called with
+    steps of work.
     Raises DataError for data that is not what it should be, UsageError for settings out of range.
     """
     from skineval.data.quality.audit import Settings

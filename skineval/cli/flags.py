@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import Parameter
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -32,9 +33,12 @@ FreshOption = Annotated[
 ]
 
 
-def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_keys(
+    names: Iterable[str], defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command, which takes `**keys`, a flag for each of these; those that are given reach it.
 
+    `defaults` are those of the command, where they are not those of a recipe; like these they do not reach it.
     They are taken as text: the recipe checks them as it checks a file, and names the value that is wrong.
     """
     keys = {name: KEYS[name] for name in sorted(names, key=lambda name: PANELS.index(KEYS[name].panel))}
@@ -43,11 +47,12 @@ def takes_keys(names: Iterable[str]) -> Callable[[Callable[..., None]], Callable
         @wraps(command)
         def run(**values: Any) -> None:
             given = {name: _said(values.pop(name), key) for name, key in keys.items()}
-            command(**values, **{name: value for name, value in given.items() if value not in (None, [], False)})
+            said = {name: value for name, value in given.items() if value not in (None, [], False, defaults.get(name))}
+            command(**values, **said)
 
         parameters = inspect.signature(command, eval_str=True).parameters.values()
         own = [one for one in parameters if one.kind is not Parameter.VAR_KEYWORD]
-        flags = [_flag(name, key) for name, key in keys.items()]
+        flags = [_flag(name, key, defaults.get(name)) for name, key in keys.items()]
         first = [one for one in own if one.kind is Parameter.POSITIONAL_OR_KEYWORD]
         signature = inspect.Signature([*first, *flags, *own[len(first) :]])
         run.__signature__ = signature  # type: ignore[attr-defined]  # which typer reads
@@ -61,10 +66,10 @@ def _said(value: Any, key: Key) -> Any:
     return ",".join(value) if value and key.repeated == JOINED else value
 
 
-def _flag(name: str, key: Key) -> Parameter:
+def _flag(name: str, key: Key, default: str | None) -> Parameter:
     kind: Any = list[str] | None if key.repeated else str | None if key.metavar else bool
     option = typer.Option(
         f"--{name.replace('_', '-')}", help=key.help, metavar=key.metavar or None, rich_help_panel=key.panel
     )
-    default = None if key.metavar else False
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+    implied = default if key.metavar else False
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=implied, annotation=Annotated[kind, option])

@@ -153,7 +153,8 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
     if said:
         raise DataError(
             f"{len(said)} pictures have two labels: {', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
-            "Correct one of them, or leave the images out: --quarantine takes a list of their ids.",
+            "Correct one of them, leave the images out (--quarantine takes a list of their ids), or take a --task that "
+            "has one class for both.",
         )
 
 

@@ -68,7 +68,7 @@ def run_audit(
         subject = read_benched(folder, catalog, keys.get("groups"))
     else:
         # A recipe is one of models; no image depends on which.
-        recipe = make_recipe({**keys, "models": "*", "data": data, "task": LABELS})
+        recipe = make_recipe({"task": LABELS, **keys, "models": "*", "data": data})
         subject = Subject(read_data(recipe, catalog).table)
     found = audit(
         subject.table,

@@ -10,11 +10,12 @@ import typer
 from skineval.base.errors import ExitCode
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_tables, say, warn
+from skineval.values.task import LABELS
 
 EXAMPLE = "Example: skineval data audit DIR --out audit"
 
 
-@takes_keys(("columns", "table", "groups", "quarantine"))
+@takes_keys(("columns", "table", "groups", "quarantine", "task"), {"task": LABELS})
 def audit(
     data: Annotated[
         str, typer.Argument(help="A data set, by folder, file or name; or the folder of a bench.", metavar="DATA|BENCH")

@@ -49,7 +49,7 @@ def check(
     with counting("checking files", quiet) as progress:
         checked = checks.check(
             path,
-            lambda place, left_out: api.load_images(place, keys, left_out),
+            lambda place, left_out: api.load_images(place, keys, left_out).table,
             promised=promised,
             checksums=write_manifest is not None,
             aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],

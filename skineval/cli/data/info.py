@@ -9,11 +9,12 @@ import typer
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, print_tables
 from skineval.values.keys import HELP
+from skineval.values.task import LABELS
 
 EXAMPLE = "Example: skineval data info DIR"
 
 
-@takes_keys(("columns", "table", "quarantine"))
+@takes_keys(("columns", "table", "quarantine", "task"), {"task": LABELS})
 def info(
     data: Annotated[str, typer.Argument(help=HELP["data"], metavar="FOLDER|FILE|NAME")],
     *,

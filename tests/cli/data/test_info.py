@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.data.folders import seven_classes
 
 
@@ -43,3 +45,16 @@ def test_what_is_nothing_known_is_refused(tmp_path, skineval_program):
     assert "photos holds no data set that skineval recognises: 1 files of .jpg (a.jpg)" in " ".join(done.stderr.split())
     assert "ISIC2018_Task3" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["info", "audit"])
+def test_pictures_with_two_labels_are_no_contradiction_where_both_are_of_one_class(command, tmp_path, skineval_program):
+    for name in ("one", "other"):
+        seven_classes(tmp_path / name)
+    metadata = next((tmp_path / "other").glob("*.csv"))
+    metadata.write_text(metadata.read_text().replace(",vasc,", ",df,"))
+    done = skineval_program("data", command, "one,other")
+    assert done.returncode == 3
+    assert "4 pictures have two labels" in done.stderr
+    assert "take a --task that has one class for both" in done.stderr
+    assert skineval_program("data", command, "one,other", "--task=malignant").returncode == 0
