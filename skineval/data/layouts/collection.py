@@ -41,7 +41,7 @@ _TAKE_OUT = """take those that the download has as files, in Kaggle's below trai
   python -c 'import h5py; [open(f"{id}.jpg", "wb").write(bytes(file[()])) for id, file in h5py.File("FILE").items()]'
 in the folder where they are to lie."""
 #: Columns that say something of all images, and of none in the frame of a lesion table.
-_BESIDE = ("malignancy", "kind", "licence")
+_BESIDE = ("malignancy", "finer", "kind", "licence")
 
 
 def as_they_are(
@@ -56,7 +56,8 @@ class Collection:
     """A published collection, known by the columns of its table, whatever that is called.
 
     All names of columns are in small letters. `columns` says for each column of a lesion table, for `part`, and for
-    `malignancy` (benign, malignant, indeterminate or nothing), `kind` and `licence` of each image, which column of the
+    `malignancy` (benign, malignant, indeterminate or nothing), `finer` (a kind of what the label is), `kind` and
+    `licence` of each image, which column of the
     table holds it; those that a table lacks are not known.
     """
 
@@ -169,6 +170,7 @@ class Collection:
                 *notes,
                 *merged,
                 *_torn(rows),
+                *_finer(rows),
                 *_kinds(rows),
                 *_misplaced(rows, files, folder),
                 *alone,
@@ -301,6 +303,14 @@ def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
     several = pairs[pairs["lesion_id"].duplicated(keep=False)].sort_values(["lesion_id", "dx"])
     torn = [f"{lesion} ({', '.join(labels)})" for lesion, labels in several.groupby("lesion_id")["dx"]]
     return (f"lesions whose images have several labels: {len(torn)}, {first_few(torn)}",) if torn else ()
+
+
+def _finer(rows: pd.DataFrame) -> tuple[str, ...]:
+    """A note on diagnoses that say more than the label that they are read as."""
+    found = zip(rows["dx"], rows["finer"], strict=True) if "finer" in rows else ()
+    told = Counter((label, name) for label, name in found if name).most_common()
+    named = [f"{name} as {label} ({n} images)" for (label, name), n in told]
+    return (f"diagnoses finer than labels, which are not told apart: {len(told)}, {first_few(named)}",) if told else ()
 
 
 def _kinds(rows: pd.DataFrame) -> tuple[str, ...]:

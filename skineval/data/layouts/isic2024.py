@@ -68,7 +68,14 @@ ISIC2024 = Collection(
     needs=("isic_id",),
     one_of=(*_TRUTHS, "iddx_1"),
     columns=MappingProxyType(
-        {"image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", "lesion_id": "lesion_id", **_PEOPLE}
+        {
+            "image_id": "isic_id",
+            "dx": "diagnosis",
+            "malignancy": "malignancy",
+            "finer": "finer",
+            "lesion_id": "lesion_id",
+            **_PEOPLE,
+        }
     ),
     prepare=_prepared,
     labels=LABELS,

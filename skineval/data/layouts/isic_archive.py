@@ -3,11 +3,13 @@
 Exports (a metadata.csv beside the images, as the website and isic-cli write it) have the columns isic_id, attribution,
 copyright_license and those of the fields that are known of any image: github.com/ImageMarkup/isic-metadata lists them
 with all values. Until 2024 a diagnosis is one word in `diagnosis`, beside `benign_malignant`; since then it is a path
-in `diagnosis_1` (Benign, Malignant, Indeterminate) to `diagnosis_5`, of which the third says what HAM10000 would. An
-image is labelled by the most specific of the third, second and first that says anything; else by `diagnosis`; else by
-`benign_malignant`. What `diagnosis_1` or `benign_malignant` says of a label besides is kept, so that the malignant task
-takes labels that it does not know, and the melanoma task those that are benign. Exports of before 2021, which have
-names such as meta.clinical.diagnosis, are not read: their columns can be named by `--columns`.
+in `diagnosis_1` (Benign, Malignant, Indeterminate) to `diagnosis_5`, of which the third says what HAM10000 would: the
+names of the fourth and fifth levels are kinds of it, as in Nevus, Blue nevus, Blue nevus, Cellular
+(isic_metadata/diagnosis_hierarchical.py there). They make no classes, and a note counts them. An image is labelled by
+the most specific of the third, second and first that says anything; else by `diagnosis`; else by `benign_malignant`.
+What `diagnosis_1` or `benign_malignant` says of a label besides is kept, so that the malignant task takes labels that
+it does not know, and the melanoma task those that are benign. Exports of before 2021, which have names such as
+meta.clinical.diagnosis, are not read: their columns can be named by `--columns`.
 
 ISIC 2020 (SIIM-ISIC): Rotemberg et al., Scientific Data 8:34 (2021), doi:10.1038/s41597-021-00815-z; data
 doi:10.34970/2020-ds01. Columns as programs of participants read them: image_name, patient_id, lesion_id (in the second
@@ -58,6 +60,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
 _SAYS_NOTHING = ("unknown", "other")  #: diagnoses that are none
 _PATH = ("diagnosis_3", "diagnosis_2", "diagnosis_1")
 _SEEN = ("diagnosis", *_PATH, "benign_malignant")
+_FINER = ("diagnosis_4", "diagnosis_5")
 
 _PEOPLE = {"patient_id": "patient_id", "lesion_id": "lesion_id", "sex": "sex", "age": "age_approx"}
 
@@ -70,11 +73,16 @@ def is_known(name: str) -> bool:
 def diagnosed(
     rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
 ) -> pd.DataFrame:
-    """The rows with the most specific name of what an image shows in `diagnosis`, and `malignancy`, as far as known."""
+    """The rows with the name of what an image shows in `diagnosis`, `malignancy` and the most specific one in `finer`.
+
+    "" stands for what is not known.
+    """
     import pandas as pd
 
     nothing = pd.Series("", index=rows.index)
-    cells = {name: rows.get(name, nothing).map(lambda text: "" if is_missing(text) else text) for name in _SEEN}
+    cells = {
+        name: rows.get(name, nothing).map(lambda text: "" if is_missing(text) else text) for name in (*_SEEN, *_FINER)
+    }
     path = [cells[name] for name in _PATH]
     # A group is one class where a name below it is none, as hemangioma below vascular proliferations.
     known = [level.where(level.map(is_known), "") for level in path]
@@ -86,7 +94,8 @@ def diagnosed(
     says = nothing
     for candidate in (*known, path[0], old, path[1], malignancy):
         says = says.where(says != "", candidate)
-    return rows.assign(diagnosis=says, malignancy=malignancy)
+    fourth, fifth = (cells[name] for name in _FINER)
+    return rows.assign(diagnosis=says, malignancy=malignancy, finer=fifth.where(fifth != "", fourth))
 
 
 ARCHIVE = Collection(
@@ -95,7 +104,7 @@ ARCHIVE = Collection(
     needs=("isic_id",),
     columns=MappingProxyType(
         {
-            "image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", **_PEOPLE,
+            "image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", "finer": "finer", **_PEOPLE,
             "localization": "anatom_site_general", "dx_type": "diagnosis_confirm_type", "dataset": "attribution",
             "kind": "image_type", "licence": "copyright_license",
         }

@@ -181,6 +181,39 @@ def test_images_in_hdf5_files_are_named_with_the_way_out(table: LesionTable, tmp
     assert "h5py" in caught.value.hint
 
 
+#: Paths of the archive's hierarchy, each with the label that it is.
+PATHS = {
+    "Malignant:Malignant melanocytic proliferations (Melanoma)": "mel",
+    "Malignant:Malignant melanocytic proliferations (Melanoma):Melanoma, NOS": "mel",
+    "Malignant:Malignant melanocytic proliferations (Melanoma):Melanoma metastasis": "mel",
+    "Malignant:Malignant melanocytic proliferations (Melanoma):Melanoma Invasive:Melanoma Invasive, Nodular": "mel",
+    "Malignant:Malignant melanocytic proliferations (Melanoma):Melanoma in situ:Melanoma in situ, Mucosal": "mel",
+    "Benign:Benign melanocytic proliferations:Nevus:Blue nevus:Blue nevus, Cellular": "nv",
+    "Benign:Benign melanocytic proliferations:Nevus:Blue nevus:Blue nevus, Common": "nv",
+    "Benign:Benign melanocytic proliferations:Nevus:Nevus, Spilus": "nv",
+    "Benign:Benign soft tissue proliferations - Vascular:Hemangioma:Hemangioma, Cherry": "vasc",
+    "Benign:Benign epidermal proliferations:Seborrheic keratosis:Seborrheic keratosis, Clonal": "bkl",
+    "Malignant:Malignant epidermal proliferations:Squamous cell carcinoma in situ:Squamous ... Bowens disease": "akiec",
+    "Malignant:Malignant adnexal epithelial proliferations - Follicular:Basal cell carcinoma:Basal ..., Nodular": "bcc",
+}
+
+
+def test_no_level_below_the_third_makes_a_class(table: LesionTable, tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {f"{id_}.jpg": content for id_, content in list(relayout.contents(table).items())[: len(PATHS)]}
+    )
+    header = ("isic_id", *(f"diagnosis_{level}" for level in range(1, 6)))
+    paths = [(*path.split(":"), "", "", "")[:5] for path in PATHS]
+    rows = [(id_, *path) for id_, path in zip(table.frame["image_id"], paths, strict=False)]
+    write_files(tmp_path, {"metadata.csv": relayout.text(header, rows)})
+    read = recognise.load(tmp_path)
+    assert read.frame["dx"].tolist() == list(PATHS.values())
+    (note,) = (
+        note for note in read.notes if note.startswith("diagnoses finer than labels, which are not told apart: 9, ")
+    )
+    assert "Melanoma Invasive, Nodular as mel (1 images), Melanoma in situ, Mucosal as mel (1 images)" in note
+
+
 def test_both_kinds_of_milk10k_are_told_apart(table: LesionTable, tmp_path: Path) -> None:
     read = laid_out("milk10k", table, tmp_path)
     assert read.frame["dataset"].value_counts().to_dict() == {"clinical: close-up": 42, "dermoscopic": 42}
