@@ -58,6 +58,7 @@ JOINED = "joined"  #: more of one list with commas
 # Which other values of a key leave the cells of a bench as they are.
 MORE = "more"  #: those that hold all of the earlier ones
 WIDER = "wider"  #: texts that say the same and what else is looked for, as "image=file|img" after "image=file"
+OF_DATA = "of data"  #: those with the same for the data sets of the bench itself, before those of external tests
 ANY = "any"  #: all, since nothing is trained by it
 
 
@@ -69,7 +70,7 @@ class Key:
     metavar: str = ""  #: what its flag is followed by; empty for a flag by itself
     default: Any = REQUIRED
     repeated: str = ""  #: what its flag says that is given more than once: EACH, JOINED, or none, and the last counts
-    keeps: str = ""  #: which other values keep the cells of a bench: MORE, WIDER, ANY, or none
+    keeps: str = ""  #: which other values keep the cells of a bench: MORE, WIDER, OF_DATA, ANY, or none
     tuned: bool = True  #: a search has a use for it, as it has for none that keeps ANY and is handed on to the winner
     search: str = ""  #: how its values are searched; empty where they are not
     needs: tuple[str, str] | None = None  #: another key, and the value without which this one does nothing
@@ -103,7 +104,7 @@ class Keys:
         "lesion, patient, age, sex, localization, source, part; for folders in which a table has these columns. Where "
         'tables differ, "image=file|img" is the first that each has.'
     )
-    table: Files = Key(DATA, "FILE", (), repeated=JOINED).says(
+    table: Files = Key(DATA, "FILE", (), repeated=JOINED, keeps=OF_DATA).says(
         "That table; by default it lies in the folder of --data. Of several data sets one each, comma-separated."
     )
     external: Names = Key(DATA, "FOLDER|NAME", (), repeated=EACH, keeps=ANY).says(

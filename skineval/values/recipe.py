@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from skineval.base.errors import UsageError, hint_for
-from skineval.values.keys import ANY, KEYS, MORE, NEEDS, RUN, WIDER, Keys, shipped_recipes
+from skineval.values.keys import ANY, KEYS, MORE, NEEDS, OF_DATA, RUN, WIDER, Keys, shipped_recipes
 
 
 class Recipe(BaseModel, Keys, frozen=True):
@@ -78,6 +78,8 @@ class Recipe(BaseModel, Keys, frozen=True):
         if keeps == WIDER:
             widened = [one for one in earlier if any(f"{text}|".startswith(f"{one}|") for text in now)]
             return len(widened) == len(earlier) == len(now)
+        if keeps == OF_DATA:
+            return bool(earlier[: len(present.data)] == now[: len(self.data)])
         return keeps == ANY or (keeps == MORE and set(earlier) <= set(now))
 
 

@@ -277,3 +277,14 @@ def test_a_bench_goes_on_where_further_names_of_columns_are_looked_for(now, goes
         make_recipe({"models": "cnn", "data": "d", "columns": columns}) for columns in ("image=file,label=dx", now)
     )
     assert (later.conflicts(earlier) == ()) is goes_on
+
+
+def test_a_bench_goes_on_where_tables_of_external_tests_are_named():
+    def recipe(*tables):
+        return make_recipe({"models": "cnn", "data": "d", "columns": "image=file,label=dx", "table": tables})
+
+    assert (
+        recipe("a.csv", "b.csv").conflicts(recipe("a.csv")) == recipe("a.csv").conflicts(recipe("a.csv", "b.csv")) == ()
+    )
+    assert recipe("b.csv", "a.csv").conflicts(recipe("a.csv", "b.csv")) == ("table",)
+    assert recipe("a.csv").conflicts(recipe()) == ("table",)
