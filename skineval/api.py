@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
-    from skineval.grid.sources import Data
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
@@ -139,24 +138,20 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
     from skineval.data.tasks import told_apart
+    from skineval.grid.sources import load_data
 
-    found = load_images(data, keys)
+    found = load_data(as_labelled(data, keys), load_catalog())
     table = told_apart(found.table, found.task, strict=False)[0] if "task" in keys else found.table
     return count(table, read_headers(table.images, len(table), progress))
 
 
-def load_images(data: Places, keys: Mapping[str, object], left_out: Collection[str] = ()) -> Data:
-    """All images of `data`; `keys` are the recipe keys that say how it is read, by default as it is labelled.
-
-    The images `left_out` are, as if they were in quarantine.
-    """
-    from skineval.grid.sources import load_data
+def as_labelled(data: Places, keys: Mapping[str, object]) -> Recipe:
+    """The recipe by which `data` is read; `keys` are those that say how, by default as it is labelled."""
     from skineval.values.recipe import make_recipe
     from skineval.values.task import LABELS
 
     # A recipe is one of models; no image depends on which.
-    recipe = make_recipe({"task": LABELS, **keys, "models": "*", "data": data})
-    return load_data(recipe, load_catalog(), dict.fromkeys(left_out, ""))
+    return make_recipe({"task": LABELS, **keys, "models": "*", "data": data})
 
 
 def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:

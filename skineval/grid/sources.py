@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -83,6 +83,19 @@ def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOT
     names = unique_names(sources, "--data")
     task = find_task(recipe.task, *tables)
     return Data(union(tables, names, task), task, sources, strange)
+
+
+def places(recipe: Recipe) -> dict[str, Path]:
+    """Where the data sets of a recipe lie, by the name of each."""
+    paths = [_path(place) for place in recipe.data]
+    return dict(zip(unique_names([str(path.resolve()) for path in paths], "--data"), paths, strict=True))
+
+
+def loader(recipe: Recipe, catalog: Catalog) -> Callable[[Path, Collection[str]], LesionTable]:
+    """What reads one of the data sets of a recipe by itself, from where it lies, without the images that it is told."""
+    own = _own(recipe, catalog)
+    at = {_path(place): place for place in recipe.data}
+    return lambda path, left_out: _load(at[path], own, recipe, catalog, dict.fromkeys(left_out, ""))[0]
 
 
 def load_external(recipe: Recipe, catalog: Catalog, strange: frozenset[str]) -> list[tuple[str, LesionTable, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.base.errors import ExitCode
+from skineval.base.errors import ExitCode, UsageError
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
 
@@ -16,7 +16,9 @@ EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
 
 @takes_keys(("columns", "table"))
 def check(
-    path: Annotated[Path, typer.Argument(help="The folder or file of a data set.", metavar="PATH")],
+    data: Annotated[
+        str, typer.Argument(help="The folder or file of a data set; several, comma-separated.", metavar="PATH")
+    ],
     *,
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="Verify the files against these SHA-256 checksums.")
@@ -35,37 +37,55 @@ def check(
 ) -> None:
     """Decode every image and mask of a data set, compare them with the metadata, and name all that is wrong.
 
+    Several data sets are checked one after the other, and --quarantine lists the images of all.
+
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
     from skineval import api
+    from skineval.catalog.catalog import load_catalog
     from skineval.cli.board import counting
     from skineval.data import quarantine as quarantines
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
+    from skineval.grid.sources import loader, places
     from skineval.report.findings import all_findings, findings_table
 
-    promised = manifests.read(manifest) if manifest is not None else None
-    with counting("checking files", quiet) as progress:
-        checked = checks.check(
-            path,
-            lambda place, left_out: api.load_images(place, keys, left_out).table,
-            promised=promised,
-            checksums=write_manifest is not None,
-            aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
-            progress=progress,
+    asked = api.as_labelled(data, keys)
+    if len(asked.data) > 1 and (manifest or write_manifest):
+        flag = "--manifest" if manifest else "--write-manifest"
+        raise UsageError(
+            f"{flag} is {manifest or write_manifest}, and {len(asked.data)} data sets are checked.",
+            "Check them one at a time: the names in a manifest are those of one folder.",
         )
+    promised = manifests.read(manifest) if manifest is not None else None
+    found = {}
+    load = loader(asked, load_catalog())
+    for name, path in places(asked).items():
+        with counting("checking files", quiet) as progress:
+            found[name] = checks.check(
+                path,
+                load,
+                promised=promised,
+                checksums=write_manifest is not None,
+                aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
+                progress=progress,
+            )
+    checked = checks.joined(found)
     people = format in (Format.TABLE, Format.MARKDOWN)
-    print_table(findings_table(checked, str(path)) if people else all_findings(checked, str(path)), format)
+    called = ", ".join(asked.data)
+    print_table(findings_table(checked, called) if people else all_findings(checked, called), format)
     if write_manifest is not None:
         n = manifests.write(write_manifest, checked.checksums, replace=force)
         say(f"Manifest: {n} checksums in {write_manifest}", quiet)
     if quarantine is not None:
         listed = quarantines.collect(checked.findings)
-        quarantines.write(quarantine, listed, replace=force)
-        say(f"Quarantine: {len(listed)} images in {quarantine}", quiet)
         others = sum(not finding.image_ids for finding in checked.errors)
+        if listed or not others:
+            quarantines.write(quarantine, listed, replace=force)
+            say(f"Quarantine: {len(listed)} images in {quarantine}", quiet)
         if others:
-            say(f"{others} further errors are not of images of the data set: no list helps, mend them.", quiet)
+            errors, end = ("further errors", "") if listed else ("errors", ", and none is written")
+            say(f"{others} {errors} are not of images of the data set: no list helps, mend them{end}.", quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)

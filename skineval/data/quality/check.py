@@ -82,7 +82,7 @@ def check(
     `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
     """
     if not path.exists():
-        raise DataError(f"There is no folder or file {path}.", "Check the path; data sets are checked one at a time.")
+        raise DataError(f"There is no folder or file {path}.", "Check the path.")
     files, unreached = survey(path)
     resolved = {file.resolve() for file in aside}
     files = [file for file in files if file.path.resolve() not in resolved]
@@ -113,9 +113,27 @@ def check(
     if promised is not None:
         differences = verify(promised, sums)
         findings += [replace(finding, image_ids=names.get(finding.where, ())) for finding in differences]
-    ordered = sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where))
     images, masks = (_decoded(contents, masks=masks) for masks in (False, True))
-    return Checked(tuple(ordered), images, masks, sums)
+    return Checked(_ordered(findings), images, masks, sums)
+
+
+def joined(checks: Mapping[str, Checked]) -> Checked:
+    """What data sets were found to be together; where there are several, a finding says in which, by its name."""
+    if len(checks) == 1:
+        return next(iter(checks.values()))
+    findings = [
+        replace(finding, where=f"{name}: {finding.where}") for name, one in checks.items() for finding in one.findings
+    ]
+    images, masks = (
+        Decoded(sum(one.files for one in kind), sum(one.whole for one in kind))
+        for kind in ([one.images for one in checks.values()], [one.masks for one in checks.values()])
+    )
+    sums = {f"{name}: {file}": digest for name, one in checks.items() for file, digest in one.checksums.items()}
+    return Checked(_ordered(findings), images, masks, sums)
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where)))
 
 
 def _loaded(

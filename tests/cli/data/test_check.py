@@ -72,7 +72,7 @@ def test_the_quarantine_list_names_images_with_errors(skineval_program: Skineval
     assert "no list helps" not in done.stderr
     write_files(folder, {"HAM10000_metadata.csv": metadata(["a b,c d,nv,histo,1,male,back,x"]).encode()})
     done = skineval_program("data", "check", "data", "--quarantine=out/q.csv", "--force")
-    assert "3 further errors are not of images of the data set: no list helps, mend them." in done.stderr
+    assert "3 errors are not of images of the data set: no list helps, mend them, and none is written." in done.stderr
 
 
 def test_a_manifest_is_written_and_notices_what_decoders_do_not(skineval_program: Skineval, tmp_path: Path) -> None:
@@ -154,3 +154,25 @@ print([name for name in ("torch", "numpy", "pandas", "PIL", "pydantic") if name 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "Example: skineval data check DIR" in done.stdout
+
+
+def test_several_data_sets_are_checked_with_one_list_of_all(skineval_program: Skineval, folder: Path) -> None:
+    other = ham_folder(folder.parent / "other", images={id_: JPEGS[id_] for id_ in IDS[1:]})
+    done = skineval_program("data", "check", f"data,{other}", "--quarantine=q.csv", "--format=json")
+    assert done.returncode == 3
+    found = {row["where"]: row["code"] for row in json.loads(done.stdout)["rows"]}
+    assert found[f"data: images/{IDS[0]}.jpg"] == "truncated"
+    assert found["other: HAM10000_metadata.csv, row 2"] == "missing-image"
+    assert "Quarantine: 1 images" in done.stderr
+    assert (folder.parent / "q.csv").read_text() == f"image_id,reason\n{IDS[0]},missing-image; truncated\n"
+    refused = skineval_program("data", "check", f"data,{other}", "--write-manifest=sums")
+    assert refused.returncode == 2
+    assert "Check them one at a time" in refused.stderr
+
+
+def test_no_list_is_written_where_none_helps(skineval_program: Skineval, tmp_path: Path) -> None:
+    write_files(tmp_path / "photos", {"a.jpg": JPEGS[IDS[0]]})
+    done = skineval_program("data", "check", "photos", "--quarantine=q.csv")
+    assert done.returncode == 3
+    assert "1 errors are not of images of the data set: no list helps, mend them, and none is written." in done.stderr
+    assert not (tmp_path / "q.csv").exists()
