@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from skineval.base.errors import DataError, first_few
 from skineval.base.terms import PARTS, UNSCORED
 from skineval.data.files.stored_files import StoredFile, scan
-from skineval.data.findings import refuse_any
+from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import (
@@ -54,6 +54,7 @@ CONFIRMATIONS = {
 _TASK = "isic2018_task3_"
 _PART = re.compile(r"(?<![a-z])(train|val|test)")
 _ONE_HOT = ("image", *DIAGNOSES)
+_OTHERS = ("ak", "scc", "unk")  #: classes of later challenges, of which some write columns that mark no image
 _GROUPINGS = ("image", "lesion_id", "diagnosis_confirm_type")
 
 
@@ -66,6 +67,7 @@ class _Truth:
     metadata: Metadata
     lesions_unknown: int  #: images of which no lesion is known, so that each counts as its own
     named: frozenset[str]  #: all images that it names, those that are left out too
+    unread: tuple[str, ...] = ()  #: columns of which nothing is read
 
 
 def is_named(path: PurePath) -> bool:
@@ -179,7 +181,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
 
 def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collection[str]) -> _Truth:
     """The labels in a file, whichever columns it has, with the lesions that it or the groupings know."""
-    raw = _read_codes(file) if "dx" in header(file) else _read_one_hot(file)
+    raw = _read_codes(file) if "dx" in header(file) else _read_one_hot(file, quarantined)
     for column in ("lesion_id", "dx_type"):
         grouped = raw["image_id"].map(groupings[column])
         raw[column] = raw[column].mask(raw[column] == "", grouped).fillna("")
@@ -193,6 +195,7 @@ def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collecti
         metadata=clean(raw, file.name),
         lesions_unknown=int(unknown.sum()),
         named=named,
+        unread=() if "dx" in header(file) else tuple(name for name in header(file) if name not in _ONE_HOT),
     )
 
 
@@ -202,16 +205,22 @@ def _read_codes(file: StoredFile) -> pd.DataFrame:
     return raw.assign(**{column: raw.get(column, "") for column in ("lesion_id", "dx_type")})
 
 
-def _read_one_hot(file: StoredFile) -> pd.DataFrame:
-    """Ground truth in one column a diagnosis, in any order, of which each row marks one by 1."""
+def _read_one_hot(file: StoredFile, quarantined: Collection[str]) -> pd.DataFrame:
+    """Ground truth in one column a diagnosis, in any order, of which each row marks one by 1; others may be there."""
     import pandas as pd
 
     raw = read_table(file, _ONE_HOT)
-    surplus = [str(column) for column in raw if column not in _ONE_HOT]
-    if surplus:
-        named = f"the column{'s' * (len(surplus) > 1)} {first_few(surplus)}"
-        raise DataError(f"{file.name} has {named}, which are not of {NAME}.", f"It has: {', '.join(_ONE_HOT)}.")
-    known = {"image_id": raw["image"], "dx": marked(raw[list(DIAGNOSES)], file.name)}
+    others = {name: raw[name].mask(raw[name] == "", "0") for name in _OTHERS if name in raw}
+    dx = marked(raw.assign(**others)[[*DIAGNOSES, *others]], file.name)
+    foreign = dx.isin(_OTHERS) & ~raw["image"].isin(quarantined)
+    refuse_any(
+        [f"row {row} {name.upper()}" for row, name in dx[foreign].items()],
+        f"rows mark a class that {NAME} does not have",
+        f"Remove the rows. {LEAVE_OUT}",
+        file.name,
+        raw["image"][foreign],
+    )
+    known = {"image_id": raw["image"], "dx": dx}
     return pd.DataFrame(known).assign(lesion_id="", dx_type="")
 
 
@@ -257,6 +266,11 @@ def _remarks(present: Sequence[_Truth], absent: Sequence[_Truth]) -> list[str]:
     """What a reader of any result must know of what was read."""
     notes = [note for truth in present for note in truth.metadata.notes]
     notes += [f"{truth.file.inner.name} is left out: none of its images is there" for truth in absent]
+    notes += [
+        f"columns of {truth.file.inner.name} that are not read: {first_few(truth.unread)}"
+        for truth in present
+        if truth.unread
+    ]
     if any(UNSCORED in truth.named for truth in present):
         notes.append(f"{UNSCORED} is left out, as in the official scoring")
     unknown = {truth.part or truth.file.inner.name: truth.lesions_unknown for truth in present if truth.lesions_unknown}

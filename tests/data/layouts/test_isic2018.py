@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from skineval.base.errors import DataError
 from skineval.data.layouts import recognise
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import encoded, picture, refused, seven_classes, write_files, write_zip
@@ -158,7 +159,11 @@ BAD = {
     "probabilities": ([HEADER, "ISIC_0000000,0.5,0.5,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL '0.5'"),
     "words": ([HEADER, "ISIC_0000000,yes,0,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL 'yes'"),
     "nan": ([HEADER, "ISIC_0000000,nan,1,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL 'nan'"),
-    "columns of 2019": ([f"{HEADER},SCC,UNK", f"{FIRST},0,0"], "columns scc, unk", "not of ISIC 2018"),
+    "class of 2019": (
+        [f"{HEADER},SCC,UNK", f"{FIRST},0,", "ISIC_0000001,0,0,0,0,0,0,0,0,1"],
+        "1 rows mark a class that ISIC 2018 Task 3 does not have: row 3 UNK",
+    ),
+    "two classes": ([f"{HEADER},SCC", f"{FIRST},1"], "row 2 has MEL '1' and SCC '1'"),
     "missing column": (
         [HEADER.replace(",VASC", ""), "ISIC_0000000,1,0,0,0,0,0"],
         "lacks the column vasc",
@@ -171,6 +176,27 @@ BAD = {
     "empty": ([], "is empty", "GroundTruth.csv"),
     "other codes": (["image_id,dx", "ISIC_0000000,melanomma"], "unknown dx", "did you mean mel?"),
 }
+
+
+def test_columns_that_mark_no_image_are_named_and_not_read(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.isic2018(table, tmp_path, ALL_TRAIN)
+    whole = recognise.load(folder)
+    head, *rows = truth(folder).read_text().splitlines()
+    truth(folder).write_text("\n".join([f"{head},UNK,score_weight", *(f"{row},0.0,1.0" for row in rows)]))
+    read = recognise.load(folder)
+    assert read.fingerprint == whole.fingerprint
+    assert "columns of ISIC2018_Task3_Training_GroundTruth.csv that are not read: unk, score_weight" in read.notes
+
+
+def test_images_of_a_class_that_the_challenge_lacks_can_be_left_out(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.isic2018(table, tmp_path, ALL_TRAIN)
+    head, first, *rows = truth(folder).read_text().splitlines()
+    lines = [f"{head},UNK", f"{first.replace('1.0', '0.0')},1.0", *(f"{row},0.0" for row in rows)]
+    truth(folder).write_text("\n".join(lines))
+    with pytest.raises(DataError) as caught:
+        recognise.load(folder)
+    assert caught.value.image_ids == {first.split(",")[0]}
+    assert len(recognise.load(folder, caught.value.image_ids)) == len(table) - 1
 
 
 @pytest.mark.parametrize("case", BAD)
