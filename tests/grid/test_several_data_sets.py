@@ -34,6 +34,10 @@ def folders(tmp_path_factory):
     return [root / "north", root / "south"]
 
 
+def loaded(data, keys):
+    return load_data(api.as_labelled(data, keys), load_catalog()).table
+
+
 def test_a_bench_of_two_data_sets_tells_what_became_of_each(folders, tmp_path):
     result = skineval.bench(data=folders, columns=COLUMNS, task="labels", out=tmp_path / "out", **TINY)
     split = pd.read_csv(tmp_path / "out/split.csv")
@@ -61,10 +65,10 @@ def test_a_list_of_images_to_leave_out_may_be_of_any_of_them(folders, tmp_path):
     listed = tmp_path / "q.csv"
     listed.write_text("image_id\nnorth1\nsouth70\n", encoding="utf-8")
     keys = {"columns": COLUMNS, "quarantine": listed}
-    assert len(api.load_images(folders, keys)) == 74
+    assert len(loaded(folders, keys)) == 74
     listed.write_text("image_id\nnorth1\neast1\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"1 images in quarantine are not in north nor in south: east1"):
-        api.load_images(folders, keys)
+        loaded(folders, keys)
 
 
 def test_a_list_of_images_to_leave_out_may_be_of_an_external_test(folders, tmp_path):
@@ -106,21 +110,21 @@ DIFFERING = "image=image_id|img,label=dx|what,lesion=case,patient=who"
 
 
 def test_data_sets_whose_tables_differ_are_one(differing):
-    table = api.load_images([differing / "first", differing / "second"], {"columns": DIFFERING})
+    table = loaded([differing / "first", differing / "second"], {"columns": DIFFERING})
     assert table.frame["lesion_id"].tolist() == [f"l{id_}" for id_ in table.frame["image_id"]]
     assert table.frame["patient_id"].str.startswith("pfirst").sum() == 4
     assert (table.frame["patient_id"] == "unknown").sum() == 4
     assert "second: patient is not known: t.csv has no column who" in table.notes
     with pytest.raises(DataError, match=r"second.t\.csv lacks who"):  # a single data set has what is named
-        api.load_images(differing / "second", {"columns": DIFFERING})
+        loaded(differing / "second", {"columns": DIFFERING})
     with pytest.raises(DataError, match=r"first.t\.csv lacks whose"):  # and so has one of several at least
-        api.load_images([differing / "first", differing / "second"], {"columns": f"{DIFFERING}se"})
+        loaded([differing / "first", differing / "second"], {"columns": f"{DIFFERING}se"})
 
 
 def test_an_external_test_may_call_its_columns_otherwise(differing):
     keys = {"models": "cnn", "data": differing / "first", "columns": DIFFERING}
     recipe, catalog = make_recipe({**keys, "external": [differing / "second"]}), load_catalog()
-    assert load_data(recipe, catalog).table.frame.equals(api.load_images(differing / "first", keys).frame)
+    assert load_data(recipe, catalog).table.frame.equals(loaded(differing / "first", keys).frame)
     ((_, table, _),) = load_external(recipe, catalog, frozenset())
     assert table.lesions_known
     assert "patient is not known: t.csv has no column who" in table.notes
@@ -134,16 +138,16 @@ def test_a_table_says_more_than_what_folders_are_called_also_where_it_lacks_a_co
     images = {f"{dx}/{dx}{k}.png": encoded(picture(100 * k + len(dx)), "PNG") for dx in ("nv", "mel") for k in (1, 2)}
     rows = "img,what,case\nnv1,nv,l1\nnv2,nv,l1\nmel1,mel,l2\nmel2,mel,l2\n"
     write_files(tmp_path / folder, {**images, "t.csv": rows.encode()})
-    table = api.load_images([differing / "first", tmp_path / folder], {"columns": DIFFERING})
+    table = loaded([differing / "first", tmp_path / folder], {"columns": DIFFERING})
     assert table.frame["lesion_id"].value_counts()[["l1", "l2"]].tolist() == [2, 2]
     assert any(note.endswith("patient is not known: t.csv has no column who") for note in table.notes)
 
 
 def test_what_no_column_is_named_for_says_what_it_lacks_and_what_has_its_own_is_read_by_that(differing):
     with pytest.raises(DataError, match=r"In .*nobody no table has .*lacks image_id\|img") as caught:
-        api.load_images([differing / "first", differing / "nobody"], {"columns": DIFFERING})
+        loaded([differing / "first", differing / "nobody"], {"columns": DIFFERING})
     assert "image=file|img" in caught.value.hint
-    table = api.load_images([differing / "first", differing / "archive"], {"columns": DIFFERING})
+    table = loaded([differing / "first", differing / "archive"], {"columns": DIFFERING})
     assert table.frame["lesion_id"].tolist() == [f"l{id_}" for id_ in table.frame["image_id"]]
     assert any(
         "archive: read as what it is, and not by --columns" in note and "case, who" in note for note in table.notes
@@ -153,14 +157,14 @@ def test_what_no_column_is_named_for_says_what_it_lacks_and_what_has_its_own_is_
 def test_tables_that_lie_elsewhere_are_those_of_the_data_sets_in_their_order(differing):
     first, second = (differing / name / "img" for name in ("first", "second"))
     keys = {"columns": DIFFERING, "table": [differing / "first/t.csv", differing / "second/t.csv"]}
-    whole = api.load_images([first.parent, second.parent], {"columns": DIFFERING}).frame
+    whole = loaded([first.parent, second.parent], {"columns": DIFFERING}).frame
     named = whole.assign(source=whole["source"].map({"first": "img", "second": "img-2"}))
-    assert api.load_images([first, second], keys).frame.equals(named)
+    assert loaded([first, second], keys).frame.equals(named)
     recipe = make_recipe({**keys, "models": "cnn", "data": first, "external": second})
     ((_, table, _),) = load_external(recipe, load_catalog(), frozenset())
     assert table.frame["image_id"].str.startswith("second").all()
     with pytest.raises(UsageError, match=r"--table is .*t\.csv, and --data names 2 data sets") as caught:
-        api.load_images([first, second], {**keys, "table": first.parent / "t.csv"})
+        loaded([first, second], {**keys, "table": first.parent / "t.csv"})
     assert "a table for each" in caught.value.hint
 
 
