@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
+    from skineval.grid.sources import Data
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
@@ -161,6 +162,12 @@ def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
     `groups`, `quarantine`, `limit`, `columns`, `table`, `task`. Raises DataError for data that is not what it should
     be and for a split that leaks.
     """
+    found, made = dealt_out(data, keys)
+    return found.table, made
+
+
+def dealt_out(data: Places, keys: Mapping[str, object]) -> tuple[Data, Split]:
+    """As `split`, with the task whose classes are told apart."""
     from skineval.grid.prepare import make_split
     from skineval.grid.sources import read_data
     from skineval.values.recipe import make_recipe
@@ -168,7 +175,7 @@ def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": data})
     found = read_data(recipe, load_catalog())
-    return found.table, make_split(recipe, found)
+    return found, make_split(recipe, found)
 
 
 def audit(

@@ -14,6 +14,7 @@ from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,20 +68,20 @@ def _parts_table(
     return Table(formatting.stamped("Images of each part", stamps), columns, tuple(body), joined)
 
 
-def split_table(table: LesionTable, split: Split) -> Table:
-    """The parts of a split with their labels, and the proof that no lesion, or patient, is in two of them."""
-    codes = table.codes
+def split_table(table: LesionTable, task: Task, split: Split) -> Table:
+    """The parts of a split with the classes of a task, and the proof that no lesion, or patient, is in two of them."""
+    targets = task.targets(table.frame["dx"])
     counts = {}
     for fold in range(split.folds):
         rows = split.parts(fold)
         for part, mine in zip(PARTS, (rows.train, rows.validation, rows.test), strict=True):
-            counts[fold, part] = np.bincount(codes[mine], minlength=len(table.labels)).tolist()
+            counts[fold, part] = np.bincount(targets[mine], minlength=len(task.classes)).tolist()
     parted = f"{formatting.units(table.unit).capitalize()} in more than one part of a fold"
     proof = f"{parted}: {lesions_parted(split.frame)}."
     if table.unit == "image":
         proof = "Which images show one lesion is not known, nor whether they stand in one part."
     prints = f"Fingerprint of the split {split.fingerprint[:16]}, of the data {table.fingerprint[:16]}."
-    sizes = dict(zip(table.labels, np.bincount(codes, minlength=len(table.labels)).tolist(), strict=True))
+    sizes = dict(zip(task.classes, np.bincount(targets, minlength=len(task.classes)).tolist(), strict=True))
     shown = shown_classes(sizes, sizes, "the fewest")
     made = parts_table(split.frame, counts, shown, "--format csv shows all.", split.stamps(table), table.unit)
     return replace(made, footnotes=(f"Protocol {split.protocol}. {proof}", *made.footnotes, prints))

@@ -31,14 +31,14 @@ def split(
     """
     from skineval import api
 
-    table, made = api.split(data, **keys)
+    dealt, made = api.dealt_out(data, keys)
     from skineval.base.files import write_new
     from skineval.grid.tables import csv_text
     from skineval.report.split_table import split_table
 
-    for note in table.notes:
+    for note in dealt.table.notes:
         say(note, quiet)
-    print_table(split_table(table, made), format)
+    print_table(split_table(dealt.table, dealt.task, made), format)
     if out is not None:
         write_new(out, csv_text(made.frame), replace=force)
         say(f"Split: {out}", quiet)

@@ -30,3 +30,10 @@ def test_a_split_is_written_and_what_is_there_is_kept(skineval_program: Skineval
 
     assert skineval_program(*command, "--force").returncode == 0
     assert len(list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))) == 150
+
+
+def test_columns_are_the_classes_of_the_task(skineval_program: Skineval) -> None:
+    done = skineval_program("data", "split", "synthetic:images=150", "--task=malignant", "--format=csv", "-q")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [column for column in rows[0] if column.startswith("images_")] == ["images_benign", "images_malignant"]
+    assert all(int(row["images_benign"]) + int(row["images_malignant"]) == int(row["images"]) for row in rows)
