@@ -96,7 +96,7 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     outside = Counter(table.frame["dx"][targets == OUTSIDE])
     if len(table) and sum(outside.values()) == len(table):
         raise UsageError(
-            f"The task {task.name} has no class for any label of {table.name}: {_counted(outside)}.",
+            f"The task {task.name} has no class for any label of {table.name}: {counted(outside)}.",
             f"Use --task {LABELS} to tell these labels apart, or a file that says which class takes which.",
         )
     absent = [name for target, name in enumerate(task.classes) if not (targets == target).any()]
@@ -108,15 +108,24 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     if outside:
         table = table.take(np.flatnonzero(targets != OUTSIDE))
         near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
-        notes.append(f"left out, since the task {task.name} has no class for their labels: {_counted(near)}")
+        notes.append(f"left out, since the task {task.name} has no class for their labels: {counted(near)}")
     if absent:
         try:
             task = task.without(absent)
         except DataError as error:
-            untaken = f" No class takes {_counted(outside)}." if outside else ""
+            untaken = f" No class takes {counted(outside)}." if outside else ""
             raise DataError(error.message + untaken, error.hint) from error
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")
     return replace(table, notes=tuple(notes)), task
+
+
+def counted(labels: Mapping[str, int]) -> str:
+    """The most frequent labels with their images, and how many images are of the others."""
+    counts = sorted(labels.items(), key=lambda one: (-one[1], one[0]))
+    listed = counts if len(counts) <= _MANY else counts[: _MANY - 1]
+    others = counts[len(listed) :]
+    rest = [f"{len(others)} further labels ({sum(n for _, n in others)} images)"] if others else []
+    return ", ".join([*(f"{label} ({n} images)" for label, n in listed), *rest])
 
 
 def _taken_besides(table: LesionTable, task: Task) -> Iterator[str]:
@@ -126,23 +135,14 @@ def _taken_besides(table: LesionTable, task: Task) -> Iterator[str]:
     further = task.widened(said).labels
     taken = {f"{label} as {further[label]}": counts[label] for label in said if label in further.keys() - task.labels}
     if taken:
-        yield f"taken for what {table.name} says that they are: {_counted(taken)}"
+        yield f"taken for what {table.name} says that they are: {counted(taken)}"
     against = {
         f"{label}, {one} in {table.name},": counts[label]
         for label, one in said.items()
         if task.labels.get(label) in BINARY and task.labels[label] != one
     }
     if against:
-        yield f"classes of the task {task.name} differ from what the data set says: {_counted(against)}"
-
-
-def _counted(labels: Mapping[str, int]) -> str:
-    """The most frequent labels with their images, and how many images are of the others."""
-    counts = sorted(labels.items(), key=lambda one: (-one[1], one[0]))
-    listed = counts if len(counts) <= _MANY else counts[: _MANY - 1]
-    others = counts[len(listed) :]
-    rest = [f"{len(others)} further labels ({sum(n for _, n in others)} images)"] if others else []
-    return ", ".join([*(f"{label} ({n} images)" for label, n in listed), *rest])
+        yield f"classes of the task {task.name} differ from what the data set says: {counted(against)}"
 
 
 def _labels(given: object, path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from skineval.base.errors import DataError
 from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.data.same_picture import is_one_picture
+from skineval.data.tasks import counted
 from skineval.values.lesion_table import PATIENT, LesionTable
 from skineval.values.result import OTHER_CLASS, ExternalData
 from skineval.values.task import OUTSIDE
@@ -135,6 +136,7 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
         notes=tuple(table.notes),
         by_patient=table.unit in ("patient", "group"),
         patients=table.n_patients,
+        outside=dict(Counter(table.frame["dx"][images["excluded"].to_numpy() == OTHER_CLASS].tolist())),
     )
 
 
@@ -149,7 +151,8 @@ def described(facts: ExternalData, *, reject: bool = False) -> str:
         nothing = " No further image is of a class that the task does not have: there is nothing to reject."
         return told + nothing * reject
     use = "are there to be rejected" if reject else "were left out"
-    return f"{told} {facts.outside_images} of classes that the task does not have {use}."
+    labels = f": {counted(facts.outside)}" if facts.outside else ""
+    return f"{told} {facts.outside_images} of classes that the task does not have {use}{labels}."
 
 
 def _counted(reasons: NDArray[np.object_]) -> str:

@@ -89,6 +89,7 @@ class ExternalData:
     notes: tuple[str, ...]
     by_patient: bool = False
     patients: int | None = None
+    outside: Mapping[str, int] = field(default_factory=dict)  #: label that no class takes -> images of it
 
     @property
     def unit(self) -> Unit:

@@ -28,7 +28,7 @@ from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.grid.sources import unique_names
 from skineval.values.recipe import Recipe
-from skineval.values.task import DIAGNOSES
+from skineval.values.task import DIAGNOSES, OUTSIDE
 from tests.conftest import TINY, run_here
 from tests.data.folders import lesion_folder, made_table
 from tests.data.layouts.collections import isic2020
@@ -65,6 +65,15 @@ def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
     facts = about(tested, exclusions(tested, reasons))
     assert (facts.images, facts.tested_images, facts.tested_lesions) == (6, 2, 1)
     assert "4 images that occur in the data of the bench were left out" in described(facts)
+
+
+def test_images_of_no_class_are_counted_by_label():
+    external = made_table([("mel", 1), ("nv", 2), ("df", 3), ("bcc", 1)])
+    tested = External("x", external, np.array([0, 1, 1, *[OUTSIDE] * 4]))
+    facts = about(tested, exclusions(tested, np.array(["", "", "", SAME_ID, "", "", ""], dtype=object)))
+    assert facts.outside == {"df": 2, "bcc": 1}  # the first df is known to the bench, whatever its class
+    said = "3 of classes that the task does not have were left out: df (2 images), bcc (1 images)."
+    assert described(facts).endswith(said)
 
 
 def test_lesion_names_mean_nothing_where_one_side_does_not_know_them():
