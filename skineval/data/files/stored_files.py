@@ -10,19 +10,24 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from skineval.base.errors import DataError
-from skineval.data.files.formats import SUFFIXES, UNREAD
-from skineval.data.files.zip_archives import LOCAL_HEADER, MAX_BYTES, OTHERS, ignored, list_members
+from skineval.base.errors import DataError, first_few
+from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
+from skineval.data.files.zip_archives import LOCAL_HEADER, MAX_BYTES, NESTED, OTHERS, ignored, list_members
 from skineval.data.findings import Finding
 
 TABLES = (".csv", ".tab", ".tsv", "")  #: suffixes of tables, of metadata too; the best first
 _NOWHERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)  #: errors of a link of which the target is not there
 #: What a link to nowhere is called that may have led to images, a table, or a folder of them.
 _MISSED = (*SUFFIXES, *UNREAD, ".zip", ".npz", *TABLES)
+#: DCMTK 3.6.9 calls the program so, and dcmj2pnm those before it (support.dcmtk.org/docs/dcm2img.html).
+_FROM_DICOM = (
+    "save each file of DICOM as a PNG or JPEG image, as with DCMTK (dcm2img --write-png IN.dcm OUT.png, or dcmj2pnm in "
+    "versions before 3.6.9). "
+)
 _MAGIC = b"PK\x03\x04"  #: what the header before each member of a zip archive begins with
 
 
@@ -98,13 +103,15 @@ def scan(path: Path, without: Collection[str] = ()) -> list[StoredFile]:
 
     They are in the order of their names. Raises DataError for a folder or link that leads nowhere, and for an archive,
     or a member of one, that cannot be read in place or that nobody in good faith would pack, unless its name without
-    suffix is among `without`.
+    suffix is among `without`; and for archives in archives where no images lie outside of them.
     """
     files, findings = survey(path)
+    seen = any(file.inner.suffix.lower() in (*SUFFIXES, ".npz") for file in files)
     errors = [
         finding
         for finding in findings
-        if finding.severity == "error" and PurePosixPath(finding.where).stem not in without
+        if (finding.severity == "error" or (finding.code == NESTED and not seen))
+        and PurePosixPath(finding.where).stem not in without
     ]
     if errors:
         first = (path if path.is_dir() else path.parent) / errors[0].where
@@ -125,6 +132,27 @@ def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
         else:
             files.append(file)
     return sorted(files, key=lambda file: (len(file.path.parts), file.path, file.member)), findings
+
+
+def convert(files: Iterable[StoredFile]) -> str:
+    """The sentences that tell a person to convert images of formats that are not read; "" where none is there."""
+    found = [(file, _is_dicom(file)) for file in files]
+    unread = [file.name for file, dicom in found if dicom or file.inner.suffix.lower() in UNREAD]
+    if not unread:
+        return ""
+    how = _FROM_DICOM if any(dicom for _, dicom in found) else f"save them as {NAMES} images. "
+    return f"Images of other formats are not read ({first_few(unread)}): {how}"
+
+
+def _is_dicom(file: StoredFile) -> bool:
+    """Whether a file is called like one of DICOM, or has no suffix and begins like one (PS3.10, section 7.1)."""
+    if file.inner.suffix or file.member:
+        return file.inner.suffix.lower() in (".dcm", ".dicom")
+    try:
+        with file.path.open("rb") as opened:
+            return opened.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def is_archive(file: StoredFile) -> bool:

@@ -32,6 +32,13 @@ _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EXTRACT = "Extract the archive and give the folder."
+NESTED = "zip-nested"  #: code of a finding: an archive in an archive
+_NESTED = Flaw(
+    NESTED,
+    "is an archive in an archive, which is not read",
+    "Extract the outer one if the inner one is meant: zip files are read where they are, but not inside of others.",
+    "remark",
+)
 _AGAIN = "Download the archive again from a source that you trust; do not extract it."
 
 
@@ -56,6 +63,11 @@ def list_members(path: Path, name: str) -> tuple[list[zipfile.ZipInfo], list[Fin
     if not good and not findings:
         findings.append(Finding("zip-empty", name, "holds no file", "Remove it, or download it again.", "remark"))
     return good, findings
+
+
+def is_nested(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is called like a zip archive; it is never read, whatever it holds."""
+    return info.orig_filename.lower().endswith(".zip")
 
 
 def ignored(name: str) -> bool:
@@ -94,16 +106,13 @@ def _judged(
         contents[info.orig_filename].add((info.file_size, info.CRC))
     for index, info in enumerate(files):
         where = f"{archive}/{info.orig_filename}"
-        problem = _unsafe(info.orig_filename) or _problem(info)
+        problem = _unsafe(info.orig_filename) or (_NESTED if is_nested(info) else _problem(info))
         if problem is None and index in overlapping:
             what = "shares its bytes with another member, or lies outside of the archive"
             problem = Flaw("zip-overlap", what, _AGAIN)
         if problem is None and len(contents[info.orig_filename]) > 1:
             what = "is there several times with different content"
             problem = Flaw("zip-repeated-name", what, "Keep one in the archive.")
-        if problem is None and info.orig_filename.lower().endswith(".zip"):
-            hint = "Take the inner archive out if it is meant."
-            problem = Flaw("zip-nested", "is an archive in an archive, which is ignored", hint, "remark")
         yield info, None if problem is None else problem.at(where)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
 from skineval.data import tables
-from skineval.data.files.stored_files import StoredFile, scan
+from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
 from skineval.data.layouts.class_folders import misplaced
@@ -193,7 +193,8 @@ class Collection:
         if len(absent) == len(found):
             raise DataError(
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
-                f"{_hdf5(files)}{pictures.unpack(files)}Put the images there, in zip archives or extracted.",
+                f"{_hdf5(files)}{convert(files)}{pictures.unpack(files)}"
+                "Put the images there, in zip archives or extracted.",
             )
         notes = [f"{file.below(folder)} is left out: none of its images is there" for file in absent]
         return {file: rows for file, rows in found.items() if file not in absent}, notes

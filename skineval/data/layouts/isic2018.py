@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
 from skineval.base.terms import PARTS, UNSCORED
-from skineval.data.files.stored_files import StoredFile, scan
+from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
@@ -109,7 +109,8 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         named = first_few([truth.file.name for truth in absent])
         raise DataError(
             f"{folder} holds none of the images that {named} names.",
-            f"{pictures.unpack(files)}Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
+            f"{convert(files)}{pictures.unpack(files)}"
+            "Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
         )
     _check_overlaps(present)
     frame = pd.concat([truth.metadata.frame for truth in present])

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import LISTED, DataError, first_few
-from skineval.data.files.stored_files import StoredFile, scan, walk
+from skineval.data.files.stored_files import StoredFile, convert, scan, walk
 from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.derm7pt import DERM7PT
@@ -101,7 +101,7 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
     looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
         f"{path} holds no data set that skineval recognises: {_seen(files, path)}.",
-        "\n".join([f"Looked for\n{looked_for}\n{_OTHERWISE}", *_columns(files)]),
+        "\n".join(filter(None, [f"Looked for\n{looked_for}\n{_OTHERWISE}", *_columns(files), convert(files).strip()])),
     )
 
 

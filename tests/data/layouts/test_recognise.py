@@ -236,6 +236,42 @@ def test_what_is_not_recognised_says_what_was_looked_for_and_seen(tmp_path: Path
     assert "nothing lies there" in refused(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("names", [("a.dcm", "b.DCM"), ("IM_0", "IM_1")])
+def test_files_of_dicom_alone_are_named_with_the_way_out(tmp_path: Path, names: tuple[str, ...]) -> None:
+    write_files(tmp_path, {name: bytes(128) + b"DICM" for name in names})
+    with pytest.raises(DataError, match="holds no data set") as caught:
+        recognise.load(tmp_path)
+    listed = ", ".join(str(tmp_path / name) for name in names)
+    assert f"not read ({listed}): save each file of DICOM as a PNG or JPEG image, as with DCMTK" in caught.value.hint
+    lines = ["image,MEL,NV,BCC,AKIEC,BKL,DF,VASC", f"{Path(names[0]).stem},1,0,0,0,0,0,0"]
+    write_files(tmp_path, {"truth.csv": "\n".join(lines).encode()})
+    with pytest.raises(DataError, match="holds none of the images") as caught:
+        recognise.load(tmp_path)
+    assert "DCMTK" in caught.value.hint
+
+
+def test_images_in_archives_in_archives_are_named_with_the_way_out(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "inner.zip", {f"{id_}.jpg": content for id_, content in JPEGS.items()}).read_bytes()
+    (tmp_path / "inner.zip").unlink()
+    archive = {"HAM10000_metadata.csv": metadata().encode(), "HAM10000_images_part_1.zip": inner}
+    outer = write_zip(tmp_path / "dataverse_files.zip", archive)
+    with pytest.raises(DataError) as caught:
+        recognise.load(tmp_path)
+    assert f"{outer}/HAM10000_images_part_1.zip is an archive in an archive, which is not read" in caught.value.message
+    assert "Extract the outer one" in caught.value.hint
+    # With the images beside it, it is only told.
+    write_files(tmp_path, {f"{id_}.jpg": content for id_, content in JPEGS.items()})
+    assert len(recognise.load(tmp_path)) == 4
+    assert [one.code for one in check(tmp_path, recognise.load).findings if "nested" in one.code] == ["zip-nested"]
+
+
+def test_an_archive_in_an_archive_may_be_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skineval.data.files.zip_archives.MAX_BYTES", 1000)
+    folder = ham_folder(tmp_path)
+    write_zip(folder / "more.zip", {"inner.zip": bytes(5000)}, zipfile.ZIP_STORED)
+    assert len(recognise.load(folder)) == 4
+
+
 def test_no_such_folder(tmp_path: Path) -> None:
     assert f"There is no folder or file {tmp_path / 'absent'}" in refused(tmp_path / "absent")
 
