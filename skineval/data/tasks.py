@@ -12,6 +12,7 @@ A file of a task is TOML:
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import DataError, UsageError, hint_for
+from skineval.base.errors import DataError, UsageError, first_few, hint_for
 from skineval.data.spellings import guess, label_name
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
@@ -86,20 +87,31 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     """The images whose labels are of classes of the task, and the task without the classes of which there are none.
 
     A label that the task does not know is taken for what the data set says it is, benign or malignant. That is a note
-    of the table, and so is what is left out; where it is `strict`, a class without images is an error instead. Raises
-    UsageError for that, and where no label of the data is one of the task; DataError where one class alone is left.
+    of the table, and so are what is left out and labels in the file of a task that no image has; where it is `strict`,
+    a class without images is an error instead. Raises UsageError for that, for a class without images that may be for
+    want of a letter in its label, and where no label of the data is one of the task; DataError where one class alone is
+    left.
     """
     _check_names(task.classes, table.name)
+    written = {} if task.shipped else task.labels
     table, task = widened(table, task)
     notes = list(table.notes)
     targets = task.targets(table.frame["dx"])
     outside = Counter(table.frame["dx"][targets == OUTSIDE])
+    there = set(table.frame["dx"])
+    unused = {label: _meant(label, outside) for label in written if label not in there}
     if len(table) and sum(outside.values()) == len(table):
         raise UsageError(
             f"The task {task.name} has no class for any label of {table.name}: {counted(outside)}.",
             f"Use --task {LABELS} to tell these labels apart, or a file that says which class takes which.",
         )
     absent = [name for target, name in enumerate(task.classes) if not (targets == target).any()]
+    for label, meant in unused.items():
+        if meant and written[label] in absent:
+            raise UsageError(
+                f"The task {task.name} has no images of {written[label]}: no image of {table.name} is {label!r}.",
+                f"Is {meant!r} meant? Correct the file, or take the label out of it.",
+            )
     if absent and strict:
         raise UsageError(
             f"There are no images of {', '.join(absent)} in {table.name}, and --strict-classes is set.",
@@ -109,6 +121,10 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         table = table.take(np.flatnonzero(targets != OUTSIDE))
         near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
         notes.append(f"left out, since the task {task.name} has no class for their labels: {counted(near)}")
+    if unused:
+        asked = sorted(unused, key=lambda label: not unused[label])
+        told = [f"{label} (is {unused[label]} meant?)" if unused[label] else label for label in asked]
+        notes.append(f"labels of the task {task.name} that no image has: {first_few(told)}")
     if absent:
         try:
             task = task.without(absent)
@@ -117,6 +133,11 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
             raise DataError(error.message + untaken, error.hint) from error
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")
     return replace(table, notes=tuple(notes)), task
+
+
+def _meant(label: str, others: Iterable[str]) -> str:
+    """Which of the labels that no class takes may be meant by one that no image has; "" where none is near."""
+    return next(iter(difflib.get_close_matches(label, others, n=1, cutoff=NEAR)), "")
 
 
 def counted(labels: Mapping[str, int]) -> str:

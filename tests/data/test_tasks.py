@@ -141,6 +141,20 @@ def test_classes_are_named_by_the_task_and_where_data_sets_are_read_and_nowhere_
             assert not words & set(DIAGNOSES), file
 
 
+def test_a_label_of_a_file_that_no_image_has_is_told_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    table = replace(TABLE, frame=TABLE.frame.replace({"dx": {"vasc": "lentigo-simplex"}}), labels=())
+    text = '[classes]\ngood = ["nv", "wart", "lentigo simplx"]\nbad = ["mel"]'
+    kept, _ = told_apart(table, read_task(own(tmp_path, text)), strict=False)
+    assert "labels of the task own that no image has: lentigo-simplx (is lentigo-simplex meant?), wart" in kept.notes
+    # Another data set may have images of it; but a class is not lost for want of a letter.
+    alone = text.replace('"nv", "wart", ', "") + '\nodd = ["nv"]\nnone = ["wart"]'
+    message = "has no images of good: no image of made is 'lentigo-simplx'.\nIs 'lentigo-simplex' meant"
+    with pytest.raises(UsageError, match=message):
+        told_apart(table, read_task(own(tmp_path, alone)), strict=False)
+    kept, task = told_apart(table, read_task(own(tmp_path, alone.replace("simplx", "simplex"))), strict=False)
+    assert task.classes == ("good", "bad", "odd")
+
+
 def test_of_many_labels_that_are_left_out_the_most_frequent_are_named_and_the_others_counted() -> None:
     names = [f"label-{k:03d}" for k in range(100)]
     frame = TABLE.frame.iloc[np.repeat(0, 150)].assign(
