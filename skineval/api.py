@@ -174,7 +174,7 @@ def dealt_out(data: Places, keys: Mapping[str, object]) -> tuple[Data, Split]:
 
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": data})
-    found = read_data(recipe, load_catalog())
+    found = read_data(recipe, load_catalog(), parted=True)
     return found, make_split(recipe, found)
 
 

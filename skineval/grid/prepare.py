@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import UsageError
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.data.splits.dealing import split
@@ -22,7 +22,7 @@ from skineval.data.tasks import widened
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
-from skineval.grid.sources import Data, absolute, load_external, read_data
+from skineval.grid.sources import Data, absolute, lesions_lacking, load_external, read_data
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
@@ -86,7 +86,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     architectures = [catalog.architecture(selection) for selection in models]
     _check_image_size(recipe, architectures)
     device = choose_device(recipe.device)
-    data = read_data(recipe, catalog)
+    data = read_data(recipe, catalog, parted=True)
     table, task = data.table, data.task
     parts = make_split(recipe, data)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
@@ -185,13 +185,8 @@ def make_split(recipe: Recipe, data: Data) -> Split:
     of a class, and where nobody knows which images show one lesion although parts of whole lesions are asked for.
     """
     table, task = data.table, data.task
-    if recipe.protocol == "lesion" and table.unit == "image":
-        raise DataError(
-            f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made "
-            "of it.",
-            "Use --protocol image, and all results say LEAKY; or where most are known, leave the others out: "
-            "--known-lesions.",
-        )
+    if error := lesions_lacking(table, recipe):
+        raise error
     if recipe.split is None:
         return split(
             table,

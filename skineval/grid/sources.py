@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import DataError, UsageError, hint_for
-from skineval.base.terms import GroupBy
+from skineval.base.terms import LESION, GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import DatasetSource
 from skineval.data import quarantine
@@ -48,8 +48,8 @@ class _Own:
     roles: Mapping[str, frozenset[str]]  #: what has a column, in each data set
 
 
-def read_data(recipe: Recipe, catalog: Catalog) -> Data:
-    """The data set of a recipe.
+def read_data(recipe: Recipe, catalog: Catalog, *, parted: bool = False) -> Data:
+    """The data set of a recipe; where it is to be `parted`, an error of the task also says what else stands in the way.
 
     Images in quarantine are left out first; patients are joined, images that the task has no class for are left out,
     confirmed pairs are joined, and a sample is drawn.
@@ -57,7 +57,13 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     whole = load_data(recipe, catalog)
     # Groups first: what is left out may be what joins others.
     table = grouped(whole.table, recipe.group_by)
-    table, task = told_apart(table, whole.task, strict=recipe.strict_classes)
+    try:
+        table, task = told_apart(table, whole.task, strict=recipe.strict_classes)
+    except (UsageError, DataError) as error:
+        also = lesions_lacking(table, recipe) if parted and not recipe.known_lesions else None
+        if also is None:
+            raise
+        raise type(error)(f"{error.message} {also.message}", f"{error.hint} {also.hint}") from error
     if recipe.known_lesions:
         table = known_groups(table)
     if recipe.groups:
@@ -65,6 +71,18 @@ def read_data(recipe: Recipe, catalog: Catalog) -> Data:
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     return Data(table, task, whole.sources, whole.strange)
+
+
+def lesions_lacking(table: LesionTable, recipe: Recipe) -> DataError | None:
+    """The error of a table of which no parts of whole lesions can be made, where a recipe wants these."""
+    if recipe.protocol != LESION or table.unit != "image":
+        return None
+    return DataError(
+        f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made of "
+        "it.",
+        "Use --protocol image, and all results say LEAKY; or where most are known, leave the others out: "
+        "--known-lesions.",
+    )
 
 
 def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOTHING) -> Data:

@@ -11,7 +11,7 @@ import pytest
 import skineval
 from skineval.grid.folder import BenchFolder
 from tests.conftest import run_here
-from tests.data.folders import lesion_folder
+from tests.data.folders import JPEGS, lesion_folder, write_files
 
 KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
 DOUBT = "which of them show one lesion is not known, so intervals may be too"
@@ -101,3 +101,17 @@ def test_the_report_states_no_facts_of_another_data_set(bench):
         text = (folder.path / name).read_text()
         assert "HAM10000" not in text
         assert "The licence of data is not known" in text
+
+
+@pytest.mark.parametrize("command", [("bench", *KEYS, "--data=own"), ("data", "split", "own")])
+def test_all_that_stands_in_the_way_is_said_at_once(command, skineval_program, tmp_path):
+    for place, content in enumerate(JPEGS.values()):
+        write_files(tmp_path / "own", {f"{'ab'[place % 2]}/{place}.jpg": content})
+    done = skineval_program(*command)
+    assert done.returncode == 2
+    assert "no class for any label of own: a (2 images), b (2 images). own does not say of every image" in done.stderr
+    assert "Use --task labels" in done.stderr
+    assert "Use --protocol image" in done.stderr
+    done = skineval_program(*command, "--protocol=image")
+    assert "does not say of every image" not in done.stderr
+    assert "Use --protocol image" not in done.stderr
