@@ -155,6 +155,7 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
             f"{len(said)} pictures have two labels: {', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
             "Correct one of them, leave the images out (--quarantine takes a list of their ids), or take a --task that "
             "has one class for both.",
+            wrong["image_id"],
         )
 
 

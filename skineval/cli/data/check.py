@@ -10,11 +10,12 @@ import typer
 from skineval.base.errors import ExitCode, UsageError
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
+from skineval.values.task import LABELS
 
 EXAMPLE = "Example: skineval data check DIR --write-manifest SHA256SUMS"
 
 
-@takes_keys(("columns", "table"))
+@takes_keys(("columns", "table", "task"), {"task": LABELS})
 def check(
     data: Annotated[
         str, typer.Argument(help="The folder or file of a data set; several, comma-separated.", metavar="PATH")
@@ -37,7 +38,7 @@ def check(
 ) -> None:
     """Decode every image and mask of a data set, compare them with the metadata, and name all that is wrong.
 
-    Several data sets are checked one after the other, and --quarantine lists the images of all.
+    Several data sets are checked one after the other and as one, and --quarantine lists the images of all.
 
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
@@ -48,7 +49,8 @@ def check(
     from skineval.data import quarantine as quarantines
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
-    from skineval.grid.sources import loader, places
+    from skineval.data.tasks import find_task
+    from skineval.grid.sources import load_data, loader, places
     from skineval.report.findings import all_findings, findings_table
 
     asked = api.as_labelled(data, keys)
@@ -60,7 +62,9 @@ def check(
         )
     promised = manifests.read(manifest) if manifest is not None else None
     found = {}
-    load = loader(asked, load_catalog())
+    find_task(asked.task)  # which a single data set has no use for: a mistake in it is told all the same
+    catalog = load_catalog()
+    load = loader(asked, catalog)
     for name, path in places(asked).items():
         with counting("checking files", quiet) as progress:
             found[name] = checks.check(
@@ -71,7 +75,7 @@ def check(
                 aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
                 progress=progress,
             )
-    checked = checks.joined(found)
+    checked = checks.joined(found, lambda left_out: load_data(asked, catalog, dict.fromkeys(left_out, "")).table)
     people = format in (Format.TABLE, Format.MARKDOWN)
     called = ", ".join(asked.data)
     print_table(findings_table(checked, called) if people else all_findings(checked, called), format)

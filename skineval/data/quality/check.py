@@ -117,13 +117,20 @@ def check(
     return Checked(_ordered(findings), images, masks, sums)
 
 
-def joined(checks: Mapping[str, Checked]) -> Checked:
-    """What data sets were found to be together; where there are several, a finding says in which, by its name."""
+def joined(checks: Mapping[str, Checked], load: Callable[[frozenset[str]], LesionTable]) -> Checked:
+    """What data sets were found to be, by name; of several, a finding says in which, or that it is of all as one.
+
+    `load` reads them as one, without the images it is told, and refuses what keeps them from being one.
+    """
     if len(checks) == 1:
         return next(iter(checks.values()))
     findings = [
         replace(finding, where=f"{name}: {finding.where}") for name, one in checks.items() for finding in one.findings
     ]
+    ids = [one.image_ids for one in findings if one.severity == "error"]
+    if all(ids):  # or nothing can be read of one, which has been said
+        left_out = frozenset(id_ for several in ids for id_ in several)
+        findings += _loaded(Path(" + ".join(checks)), lambda _, out: load(out), once=False, left_out=left_out)[1]
     images, masks = (
         Decoded(sum(one.files for one in kind), sum(one.whole for one in kind))
         for kind in ([one.images for one in checks.values()], [one.masks for one in checks.values()])
@@ -137,11 +144,14 @@ def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _loaded(
-    path: Path, load: Callable[[Path, frozenset[str]], LesionTable], *, once: bool
+    path: Path,
+    load: Callable[[Path, frozenset[str]], LesionTable],
+    *,
+    once: bool,
+    left_out: frozenset[str] = frozenset(),
 ) -> tuple[LesionTable | None, list[Finding]]:
     """The data set without the images that are refused, if that can be had, and what is refused."""
     refused: list[Finding] = []
-    left_out: frozenset[str] = frozenset()
     while True:
         try:
             return load(path, left_out), refused

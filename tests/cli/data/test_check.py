@@ -111,6 +111,7 @@ def test_quiet_says_nothing_but_results(skineval_program: Skineval, folder: Path
         (["data", "--manifest=absent"], 3, "absent cannot be read"),
         (["data", "--manifest=data/HAM10000_metadata.csv"], 3, "line 1 is not a checksum and a name"),
         (["data", "--quarantine=data/HAM10000_metadata.csv/q.csv"], 1, "Cannot write"),
+        (["data", "--task=lesion"], 2, "There is no task 'lesion'."),
         ([], 2, "PATH"),
     ],
 )
@@ -168,6 +169,21 @@ def test_several_data_sets_are_checked_with_one_list_of_all(skineval_program: Sk
     refused = skineval_program("data", "check", f"data,{other}", "--write-manifest=sums")
     assert refused.returncode == 2
     assert "Check them one at a time" in refused.stderr
+
+
+def test_pictures_with_two_labels_in_several_data_sets_are_found_and_listed(
+    skineval_program: Skineval, tmp_path: Path
+) -> None:
+    for name in ("one", "other"):
+        ham_folder(tmp_path / name)
+    file = tmp_path / "other" / "HAM10000_metadata.csv"
+    file.write_text(file.read_text().replace(f"{IDS[3]},bkl", f"{IDS[3]},df"))
+    done = skineval_program("data", "check", "one,other", "--quarantine=q.csv", "--format=csv")
+    assert done.returncode == 3
+    assert f"one + other,1 pictures have two labels: {IDS[3]} is bkl in one and {IDS[3]} is df in other" in done.stdout
+    assert (tmp_path / "q.csv").read_text() == f"image_id,reason\n{IDS[3]},refused\n"
+    assert skineval_program("data", "info", "one,other", "--quarantine=q.csv").returncode == 0
+    assert skineval_program("data", "check", "one,other", "--task=malignant").returncode == 0
 
 
 def test_no_list_is_written_where_none_helps(skineval_program: Skineval, tmp_path: Path) -> None:
