@@ -8,8 +8,12 @@ names of the fourth and fifth levels are kinds of it, as in Nevus, Blue nevus, B
 (isic_metadata/diagnosis_hierarchical.py there). They make no classes, and a note counts them. An image is labelled by
 the most specific of the third, second and first that says anything; else by `diagnosis`; else by `benign_malignant`.
 What `diagnosis_1` or `benign_malignant` says of a label besides is kept, so that the malignant task takes labels that
-it does not know, and the melanoma task those that are benign. Exports of before 2021, which have names such as
-meta.clinical.diagnosis, are not read: their columns can be named by `--columns`.
+it does not know, and the melanoma task those that are benign.
+
+Exports of before 2021, when the archive ran on Girder, have the same fields by their places in its records: `name` for
+the image, dataset.name, dataset.license, meta.acquisition.image_type, and meta.clinical.diagnosis and others, lesion_id
+and patient_id among them (isic_archive/models/dataset_helpers/image_metadata.py of github.com/ImageMarkup/isic-archive;
+programs that flatten records print the columns). No such file that names lesions or patients could be seen.
 
 ISIC 2020 (SIIM-ISIC): Rotemberg et al., Scientific Data 8:34 (2021), doi:10.1038/s41597-021-00815-z; data
 doi:10.34970/2020-ds01. Columns as programs of participants read them: image_name, patient_id, lesion_id (in the second
@@ -62,7 +66,9 @@ _PATH = ("diagnosis_3", "diagnosis_2", "diagnosis_1")
 _SEEN = ("diagnosis", *_PATH, "benign_malignant")
 _FINER = ("diagnosis_4", "diagnosis_5")
 
+_CLINICAL = "meta.clinical."  #: what most fields of exports of before 2021 begin with
 _PEOPLE = {"patient_id": "patient_id", "lesion_id": "lesion_id", "sex": "sex", "age": "age_approx"}
+_FIELDS = {**_PEOPLE, "localization": "anatom_site_general", "dx_type": "diagnosis_confirm_type"}
 
 
 def is_known(name: str) -> bool:
@@ -98,20 +104,43 @@ def diagnosed(
     return rows.assign(diagnosis=says, malignancy=malignancy, finer=fifth.where(fifth != "", fourth))
 
 
+def _of_girder(
+    rows: pd.DataFrame, file: StoredFile, files: Sequence[StoredFile], quarantined: frozenset[str]
+) -> pd.DataFrame:
+    """The same of the rows of an export of before 2021."""
+    said = {name: rows[f"{_CLINICAL}{name}"] for name in _SEEN if f"{_CLINICAL}{name}" in rows}
+    return diagnosed(rows.assign(**said), file, files, quarantined)
+
+
 ARCHIVE = Collection(
     name="ISIC Archive",
     source="the ISIC Archive, isic-archive.com",
     needs=("isic_id",),
     columns=MappingProxyType(
         {
-            "image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", "finer": "finer", **_PEOPLE,
-            "localization": "anatom_site_general", "dx_type": "diagnosis_confirm_type", "dataset": "attribution",
-            "kind": "image_type", "licence": "copyright_license",
+            "image_id": "isic_id", "dx": "diagnosis", "malignancy": "malignancy", "finer": "finer", **_FIELDS,
+            "dataset": "attribution", "kind": "image_type", "licence": "copyright_license",
         }
     ),
     prepare=diagnosed,
     labels=LABELS,
     one_of=_SEEN,
+    unlabelled="the archive says nothing of what they show",
+)  # fmt: skip
+GIRDER = Collection(
+    name="ISIC Archive",
+    source="the ISIC Archive, isic-archive.com, as of before 2021",
+    needs=("name",),
+    columns=MappingProxyType(
+        {
+            "image_id": "name", "dx": "diagnosis", "malignancy": "malignancy", "dataset": "dataset.name",
+            "licence": "dataset.license", "kind": "meta.acquisition.image_type",
+            **{name: f"{_CLINICAL}{column}" for name, column in _FIELDS.items()},
+        }
+    ),
+    prepare=_of_girder,
+    labels=LABELS,
+    one_of=(f"{_CLINICAL}diagnosis", f"{_CLINICAL}benign_malignant"),
     unlabelled="the archive says nothing of what they show",
 )  # fmt: skip
 ISIC2020 = Collection(

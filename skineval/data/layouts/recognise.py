@@ -15,7 +15,7 @@ from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.derm7pt import DERM7PT
 from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
 from skineval.data.layouts.isic2024 import ISIC2024
-from skineval.data.layouts.isic_archive import ARCHIVE, ISIC2020
+from skineval.data.layouts.isic_archive import ARCHIVE, GIRDER, ISIC2020
 from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.quarantine import load_leaving_out
@@ -52,6 +52,7 @@ LAYOUTS: tuple[DataLayout, ...] = (
     _of("derm7pt", DERM7PT),
     _of("isic2024", ISIC2024),
     _of("isic-archive", ARCHIVE),
+    _of("isic-archive", GIRDER),
     DataLayout("folders", class_folders.recognise, class_folders.load, class_folders.LOOKED_FOR),
     DataLayout("ph2", ph2.recognise, ph2.load, ph2.LOOKED_FOR),
     DataLayout("hmnist", hmnist.recognise, hmnist.load, hmnist.LOOKED_FOR),

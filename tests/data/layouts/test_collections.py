@@ -359,6 +359,24 @@ def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) ->
     assert "ISIC_0000000 (malignancy 'malignant' in " in refused(tmp_path)
 
 
+def test_an_export_of_before_2021_says_the_same(table: LesionTable, tmp_path: Path) -> None:
+    whole = laid_out("isic-archive-old", table, tmp_path)
+    header, *rows = (tmp_path / "ISIC-images.csv").read_text().splitlines()
+    assert header == "isic_id,patient_id,lesion_id,diagnosis,benign_malignant"
+    clinical = ",".join(f"meta.clinical.{name}" for name in header.split(",")[1:])
+    lines = [f"name,{clinical},meta.clinical.sex,meta.clinical.age_approx,_id,dataset.license"]
+    lines += [f"{row},female,45.0,5436e3abbae478396759f0cf,CC-0" for row in rows]
+    (tmp_path / "ISIC-images.csv").write_text("\n".join(lines))
+    found = recognise.recognise(tmp_path)
+    assert found is not None
+    assert found.name == "isic-archive"
+    read = recognise.load(tmp_path)
+    same = ["image_id", "dx", "lesion_id", "patient_id"]
+    assert read.frame[same].equals(whole.frame[same])
+    assert (read.malignancy, read.lesions_known, read.licence) == (whole.malignancy, True, "CC-0")
+    assert (set(read.frame["sex"]), set(read.frame["age"])) == ({"female"}, {45})
+
+
 def test_a_table_says_more_than_class_folders(table: LesionTable, tmp_path: Path) -> None:
     LAID_OUT["isic-archive"](table, tmp_path / "whole")
     whole = recognise.load(tmp_path / "whole")
