@@ -7,6 +7,7 @@ meet: predictions, ground truth, metadata, splits, pairs, quarantine and class f
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,8 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIG
 _ENDS = re.compile(r"^[^\w]+|[^\w]+$")
 _DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
 
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")  #: what an id may be
+STEM = 48  #: characters that an id keeps of a name which is none
 _SUFFIXES = re.compile(rf"({'|'.join(map(re.escape, (*SUFFIXES, *UNREAD, '.npy')))})+$", re.IGNORECASE)
 
 
@@ -52,15 +55,25 @@ def plain(name: str) -> str:
 def image_id(text: str) -> str:
     """The id of the image that `text` names, of which neither a path in front nor an image suffix is a part.
 
-    A path that leads out of its folder is taken off only from what is called like an image file; other text that holds
-    one is no id, and stays as it is, for whoever checks ids to refuse it.
+    The name of an image file that cannot be an id, such as one with blanks, has the id that `identifier` makes of it. A
+    path that leads out of its folder is taken off only from such a name; other text that is no id stays as it is, for
+    whoever checks ids to refuse it.
     """
     *folders, name = (part.strip() for part in re.split(r"[/\\]", text))
     stem = _SUFFIXES.sub("", name)
     if stem and stem != name:
-        return stem
+        return identifier(stem)
     leads_out = any(folder in ("", "..") or ":" in folder for folder in folders)
     return text.strip() if leads_out else name
+
+
+def identifier(name: str) -> str:
+    """`name` itself where it is an id; else what is left of it, with a hash that tells similar names apart."""
+    if IDENTIFIER.fullmatch(name):
+        return name
+    normal = unicodedata.normalize("NFC", name)
+    digest = hashlib.blake2b(normal.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', normal)[:STEM]}-{digest}"
 
 
 def first_column(columns: Iterable[str], names: Iterable[str]) -> str | None:

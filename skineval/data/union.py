@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import LISTED, DataError
 from skineval.data.groups import KNOWN_DUPLICATES, make_groups
-from skineval.data.layouts.class_folders import identifier
 from skineval.data.layouts.images import ArrayImages, StoredImages
 from skineval.data.quality.duplicates import content
 from skineval.data.same_picture import COMPARED, is_one_picture
+from skineval.data.spellings import identifier
 from skineval.data.tasks import labels_of, malignancy_of
 from skineval.values.lesion_table import COLUMNS, PATIENT, SOURCE, Images, Joined, LesionTable, leaf
 from skineval.values.task import OUTSIDE, Task

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import IDENTIFIER, LESIONS_UNKNOWN, bare_frame, is_table
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table
 from skineval.data.layouts.pictures import is_mask, is_picture
 from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, image_id, label_name, plain
 from skineval.values.lesion_table import LesionTable
@@ -33,7 +31,6 @@ _PLACES = frozenset(
 )  # fmt: skip
 _INDEX = re.compile(r"^\d+[ ._-]+")  # as in "0_akiec"
 MISSPELT = 0.8  #: how near the name of a folder must be to that of a known class to be meant for it
-STEM = 48  #: characters that an id keeps of a file name which is none
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def misplaced(
     Each with its image id and that class.
     """
     for file in files:
-        id_ = file.inner.stem
+        id_ = pictures.image_of(file.inner)
         if id_ in diagnoses and is_picture(file):
             others = (dx for dx in _classes(file, path) if dx in DIAGNOSES and dx != diagnoses[id_])
             yield from ((file, id_, dx) for dx in others)
@@ -167,19 +164,10 @@ def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
     by_id: dict[str, _Placed] = {}
     repeated = []
     for one in placed:
-        id_ = identifier(image_id(one.file.inner.name))
+        id_ = image_id(one.file.inner.name)
         if id_ in by_id:
             repeated.append(f"{by_id[id_].file.name} and {one.file.name}")
         by_id.setdefault(id_, one)
     hint = "Images are known by their names: rename one of each pair, or remove it where both are the same image."
     refuse_any(repeated, "images have the name of another one", hint)
     return by_id
-
-
-def identifier(stem: str) -> str:
-    """`stem` itself where it is an id; else what is left of it, with a hash that tells similar names apart."""
-    if IDENTIFIER.fullmatch(stem):
-        return stem
-    name = unicodedata.normalize("NFC", stem)
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)[:STEM]}-{digest}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,7 +16,7 @@ from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import diagnosis, guess, image_id
+from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id
 from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in lower case
 REQUIRED = ("lesion_id", "image_id", "dx")
 DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
-IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 _ID = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
 HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120

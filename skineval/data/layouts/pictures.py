@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from skineval.base.errors import DataError, first_few
@@ -20,6 +21,7 @@ from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.layouts.images import StoredImages
+from skineval.data.spellings import identifier, image_id
 from skineval.values.lesion_table import Images, LesionTable
 from skineval.values.task import DIAGNOSES
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 MASK = "_segmentation"  #: what follows the image id in the name of a mask
 PH2_MASK = "_lesion"  #: what follows it in that of PH2, whose mask lies in a folder that is called like it
 REGIONS = "_roi"  #: what the names of the folders end with in which PH2 has regions of one colour
+Named = Mapping[StoredFile, str]  #: the ids of images whose names are not enough, and of their masks
+BY_NAME: Named = MappingProxyType({})
 LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follows it where others name one
 
 
@@ -64,16 +68,21 @@ def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int,
 
 
 def collect(
-    frame: pd.DataFrame, files: Sequence[StoredFile], path: Path, *, left_out: Collection[str] = ()
+    frame: pd.DataFrame,
+    files: Sequence[StoredFile],
+    path: Path,
+    *,
+    left_out: Collection[str] = (),
+    named: Named = BY_NAME,
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
-    Raises DataError naming the images that are not there, or there in several versions.
+    `named` is that of `find`. Raises DataError naming the images that are not there, or there in several versions.
     """
     ids = frame["image_id"].tolist()
-    written, _ = find(files)
+    written, _ = find(files, named)
     images = of_ids(written, ids)
-    collected = attach(frame, _match(ids, images, files, path), files)
+    collected = attach(frame, _match(ids, images, files, path), files, named)
     respelt = len(images.keys() - written.keys())
     case = (f"{respelt} images whose files differ from their ids in letter case",) if respelt else ()
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
@@ -83,16 +92,19 @@ def collect(
     return replace(collected, where=collected.where + copies, notes=(*case, *ignored, *collected.notes))
 
 
-def attach(frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile]) -> Collected:
-    """The files chosen for the rows of `frame`, with their masks among `files`.
+def attach(
+    frame: pd.DataFrame, chosen: Sequence[StoredFile], files: Sequence[StoredFile], named: Named = BY_NAME
+) -> Collected:
+    """The files chosen for the rows of `frame`, with their masks among `files`; `named` is that of `find`.
 
     The fingerprint covers the frame and every image's content, but not how they are stored, nor the masks.
     """
-    _, masks = find(files)
+    _, masks = find(files, named)
     known = _checksummed(chosen)
-    mine = [file.inner.stem for file in known if file.inner.stem in masks]
+    ids = [id_of(file, named) for file in chosen]
+    mine = [id_ for id_ in ids if id_ in masks]
     of_image = dict(zip(mine, _one_version(mine, masks, "The mask of "), strict=True))
-    segmentations = tuple(of_image.get(file.inner.stem) for file in known)
+    segmentations = tuple(map(of_image.get, ids))
     return Collected(
         frame,
         StoredImages(known, segmentations),
@@ -119,16 +131,37 @@ def is_mask(file: StoredFile) -> bool:
 
 def image_of(path: PurePath) -> str:
     """The id of the image that is in the file `path`, or of which it is the mask."""
-    return path.stem.removesuffix(_mask_end(path))
+    return image_id(f"{path.stem.removesuffix(_mask_end(path))}{path.suffix}")
 
 
-def find(files: Iterable[StoredFile]) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
-    """Images and masks, by image id; each may lie there several times."""
+def id_of(file: StoredFile, named: Named = BY_NAME) -> str:
+    """The id of the image in a file, or of which it is the mask: that of `named`, or what its name says."""
+    return named.get(file) or image_of(file.inner)
+
+
+def by_folder(images: Iterable[StoredFile], files: Iterable[StoredFile], path: Path) -> Named:
+    """Ids made of the names of these images and of the folders below `path` in which they lie.
+
+    With them those of their masks among `files`, of such as lie in the folders of their images.
+    """
+    ids = {file: identifier("/".join(file.below(path).with_suffix("").parts)) for file in images}
+    place = {(file.path.parent, file.inner.parent, image_of(file.inner)): id_ for file, id_ in ids.items()}
+    masks = ((file, (file.path.parent, file.inner.parent, image_of(file.inner))) for file in files if is_mask(file))
+    return {**ids, **{file: place[key] for file, key in masks if key in place}}
+
+
+def find(
+    files: Iterable[StoredFile], named: Named = BY_NAME
+) -> tuple[dict[str, list[StoredFile]], dict[str, list[StoredFile]]]:
+    """Images and masks, by image id; each may lie there several times.
+
+    A file of which `named` says the id has that, and others are known by their names, wherever they lie.
+    """
     images: dict[str, list[StoredFile]] = defaultdict(list)
     masks: dict[str, list[StoredFile]] = defaultdict(list)
     for file in files:
         if is_picture(file):
-            (masks if is_mask(file) else images)[image_of(file.inner)].append(file)
+            (masks if is_mask(file) else images)[id_of(file, named)].append(file)
     return images, masks
 
 
@@ -184,7 +217,7 @@ def _match(
 ) -> list[StoredFile]:
     """The file of each image."""
     missing = [id_ for id_ in ids if id_ not in images]
-    unread = {file.inner.stem: file.name for file in files if file.inner.suffix.lower() in UNREAD}
+    unread = {image_of(file.inner): file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
         hint = f"Save them as {NAMES} images. {LEAVE_OUT}"
         what = "images are of a format that is not read"
@@ -193,6 +226,11 @@ def _match(
     what = f"images named in the metadata are not in {path}"
     refuse_any(missing, what, f"{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
     return _one_version(ids, images)
+
+
+def of_one_content(files: Sequence[StoredFile]) -> bool:
+    """Whether these files are the same, byte for byte as far as size and CRC-32 tell."""
+    return len({(file.size, file.crc) for file in _checksummed(files)}) == 1
 
 
 def _one_version(ids: Sequence[str], found: Mapping[str, Sequence[StoredFile]], what: str = "") -> list[StoredFile]:

@@ -19,10 +19,11 @@ from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_a
 from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
-from skineval.data.layouts.metadata import IDENTIFIER, examine_metadata, find_metadata, is_table
+from skineval.data.layouts.metadata import examine_metadata, find_metadata, is_table
 from skineval.data.layouts.pictures import MASK, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
+from skineval.data.spellings import IDENTIFIER
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
 

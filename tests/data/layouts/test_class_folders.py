@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from skineval.data.layouts import recognise
-from skineval.data.layouts.class_folders import identifier
-from skineval.data.layouts.metadata import IDENTIFIER
 from skineval.data.quality.check import check
+from skineval.data.spellings import IDENTIFIER, identifier
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import encoded, picture, refused, seven_classes, write_files, write_zip
 from tests.data.layouts import relayout
