@@ -103,10 +103,10 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     loose = int((table.frame[PATIENT] == "unknown").sum())
     notes = ["grouped by patient: all images of one are in one part"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
-    return replace(_with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
+    return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
 
 
-def _with_groups(table: LesionTable, groups: NDArray[np.object_]) -> LesionTable:
+def with_groups(table: LesionTable, groups: NDArray[np.object_]) -> LesionTable:
     """The table with other groups; its fingerprint changes with them."""
     fingerprint = table.fingerprint
     if (groups != table.frame["group"].to_numpy()).any():
@@ -137,7 +137,7 @@ def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable
     torn = [f"{a} ({dx[a]}) and {b} ({dx[b]})" for a, b in pairs if dx[a] != dx[b]]
     if torn:
         notes.append(f"confirmed pairs with two diagnoses, of which one must be wrong: {len(torn)}, {first_few(torn)}")
-    return replace(_with_groups(table, groups), notes=(*table.notes, *notes))
+    return replace(with_groups(table, groups), notes=(*table.notes, *notes))
 
 
 def read_pairs(path: Path) -> tuple[tuple[str, str], ...]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from skineval.base.errors import DataError, first_few
+from skineval.data.copies import count_once
 from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table
+from skineval.data.layouts.naming import by_folder
 from skineval.data.layouts.pictures import is_mask, is_picture
-from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, image_id, label_name, plain
+from skineval.data.quarantine import require_known
+from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, label_name, plain
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import CLASS_NAMES, DIAGNOSES
 
@@ -52,19 +56,25 @@ def recognise(files: Sequence[StoredFile], path: Path) -> bool:
     return len(set(_labels_of(sorted_, path).values())) > 1
 
 
-def load(path: Path) -> LesionTable:
+def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read images from class folders in a folder or in zip archives. `official` holds the parts where folders say them.
 
-    An image is known by the name of its file, or an id made of it where that is no id. Rows are sorted by image_id.
+    An image is known by the name of its file, or where several have that, by its folders, too; what is no id is made
+    one. Rows are sorted by image_id, each picture is there once, and images in `quarantined` are not looked at.
     Folders may have any names; what is called like a known class is one. Raises DataError for a folder whose name is
-    nearly that of a known class, for files of one name, and where some images alone lie below parts.
+    nearly that of a known class, for a picture in folders of two classes or parts, and where some images alone lie
+    below parts.
     """
-    files = scan(path)
+    files = scan(path, without=pictures.stems(quarantined))
     unused = pictures.look_like_masks(files)
     images = [file for file in files if is_picture(file) and file not in unused and not is_mask(file)]
     loose = [file for file in images if not _folders(file, path)]
     placed = _place([file for file in images if file not in set(loose)], path)
-    by_id = dict(sorted(_identified(placed).items()))
+    found, named = _identified(placed, files, path)
+    require_known(quarantined, found, str(path))
+    by_id = {id_: found[id_] for id_ in sorted(found.keys() - quarantined)}
+    if not by_id:
+        raise DataError(f"All images of {path} are in quarantine.", "Restore the images.")
     official = tuple(one.part for one in by_id.values())
     if any(official) and not all(official):
         outside = [one.file.name for one in by_id.values() if not one.part]
@@ -76,15 +86,16 @@ def load(path: Path) -> LesionTable:
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
     unread = first_few([file.inner.name for file in files if is_table(file)])
     notes += [f"{unread} is not read: {UNREAD}"] if unread else []
-    found = sorted(set(frame["dx"]))
-    return pictures.attach(frame, [one.file for one in by_id.values()], files).table(
+    labels = sorted(set(frame["dx"]))
+    table = pictures.attach(frame, [one.file for one in by_id.values()], files, named).table(
         path.resolve().name,
         f"{LAYOUT}{', below the parts' if all(official) else ''}",
         notes,
-        DIAGNOSES if set(found) <= set(DIAGNOSES) else tuple(found),
+        DIAGNOSES if set(labels) <= set(DIAGNOSES) else tuple(labels),
         lesions_known=False,
         official=official if all(official) else None,
     )
+    return count_once(table)
 
 
 def misplaced(
@@ -159,15 +170,19 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
     return placed
 
 
-def _identified(placed: Sequence[_Placed]) -> dict[str, _Placed]:
-    """Images by id."""
-    by_id: dict[str, _Placed] = {}
-    repeated = []
+def _identified(
+    placed: Sequence[_Placed], files: Sequence[StoredFile], path: Path
+) -> tuple[dict[str, _Placed], pictures.Named]:
+    """Images by id, and those ids that are made of folders, since several files have one name."""
+    names = Counter(pictures.id_of(one.file) for one in placed)
+    named = by_folder((one.file for one in placed if names[pictures.id_of(one.file)] > 1), files, path)
+    several: dict[str, list[_Placed]] = defaultdict(list)
     for one in placed:
-        id_ = image_id(one.file.inner.name)
-        if id_ in by_id:
-            repeated.append(f"{by_id[id_].file.name} and {one.file.name}")
-        by_id.setdefault(id_, one)
-    hint = "Images are known by their names: rename one of each pair, or remove it where both are the same image."
-    refuse_any(repeated, "images have the name of another one", hint)
-    return by_id
+        several[pictures.id_of(one.file, named)].append(one)
+    differing = [
+        " and ".join(one.file.name for one in same)
+        for same in several.values()
+        if len(same) > 1 and not pictures.of_one_content([one.file for one in same])
+    ]
+    refuse_any(differing, "images have the name and the folder of another one", "Rename one of each pair.")
+    return {id_: same[0] for id_, same in several.items()}, named

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
 from skineval.data import tables
+from skineval.data.copies import join_copies
 from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
@@ -157,7 +158,7 @@ class Collection:
                 f"pairs of images that the data set lists as duplicates, which are kept together: {len(pairs)}"
             )
         malignancy = self._malignancy(rows)
-        return lesion_table(
+        table = lesion_table(
             rows.drop(columns=[column for column in _BESIDE if column in rows]),
             source,
             files,
@@ -183,6 +184,7 @@ class Collection:
             lesions_known=not alone,
             malignancy=malignancy,
         )
+        return join_copies(table)
 
     def _present(
         self, found: Mapping[StoredFile, pd.DataFrame], files: Sequence[StoredFile], folder: Path

@@ -64,6 +64,7 @@ def lesion_table(
     left_out: Collection[str] = (),
     pairs: Sequence[tuple[str, str]] = (),
     alike: bool = True,
+    named: pictures.Named = pictures.BY_NAME,
     labels: tuple[str, ...] = (),
     **known: Any,
 ) -> LesionTable:
@@ -71,8 +72,8 @@ def lesion_table(
 
     `labels` are what the data set tells apart: by default the diagnoses of HAM10000 where they hold all that is there.
     `left_out` are ids of images that may lie there without a row, `pairs` those of images of one lesion, and `known`
-    further fields of the table; `alike` is that of `clean`. Raises DataError naming the row
-    or the file that is wrong.
+    further fields of the table; `alike` is that of `clean`, and `named` that of `pictures.find`. Raises DataError
+    naming the row or the file that is wrong.
     """
     if not labels:
         found = sorted(set(rows["dx"]))
@@ -81,7 +82,7 @@ def lesion_table(
     frame = metadata.frame
     if pairs:
         frame = frame.assign(group=make_groups(frame["image_id"].tolist(), frame["group"].tolist(), pairs))
-    collected = pictures.collect(frame, files, path, left_out=left_out)
+    collected = pictures.collect(frame, files, path, left_out=left_out, named=named)
     parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
     table = collected.table(
         name,

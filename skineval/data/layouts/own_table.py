@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
 from skineval.data import tables
+from skineval.data.copies import count_once
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.metadata import header, is_table
+from skineval.data.layouts.naming import resolved
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import image_id, part_name
+from skineval.data.spellings import identifier, part_name
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import PATIENT, LesionTable
 
@@ -77,26 +79,31 @@ def load(
 ) -> LesionTable:
     """Read the images in the folder `path` of which a table says what they show: `table`, or the one that lies there.
 
-    Labels are read as everywhere; an image is known by the name of its file, and neither folder nor suffix counts.
+    Labels are read as everywhere; an image is known by the name of its file, whatever its suffix, and folders count
+    where several files have that name.
     Roles that other data sets know, `elsewhere`, need no column here; notes say which have none.
     Raises DataError naming the row (the header is row 1) or the file that is wrong; rows of images in `quarantined` are
     left out before.
     """
     files = scan(path, without=pictures.stems(quarantined))
     given = tables.read_file(table) if table is not None else _find(path, files, columns, elsewhere)
-    rows, notes = _read(given, columns, quarantined, elsewhere)
+    given, called, notes = _read(given, columns, elsewhere)
+    given, named = _identified(given, files, path, quarantined)
+    rows, merged = _meaning(_without(given, quarantined), called)
     rows, alone = with_lesions(rows)
-    return lesion_table(
+    found = lesion_table(
         rows,
         given.name,
         files,
         path,
         name=path.resolve().name,
         layout=f"the table {Path(given.name).name} with columns named by its owner",
-        notes=[*notes, *alone],
+        notes=[*notes, *merged, *alone],
         left_out=quarantined,
+        named=named,
         lesions_known=not alone,
     )
+    return count_once(found)
 
 
 def known_roles(path: Path, columns: Columns, table: Path | None = None) -> frozenset[str]:
@@ -200,28 +207,53 @@ def _choose(given: GivenTable, columns: Columns, elsewhere: Collection[str]) -> 
 
 
 def _read(
-    given: GivenTable, columns: Columns, quarantined: Collection[str], elsewhere: Collection[str]
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows under the names of `ROLES`, as text; with it, what was read otherwise than it is written."""
+    given: GivenTable, columns: Columns, elsewhere: Collection[str]
+) -> tuple[GivenTable, dict[str, str], list[str]]:
+    """The cells under the names of `ROLES`, what these were called, and notes on what is not read."""
     lowered = replace(given.lowered(), hint="--columns names columns of the table, whatever their letter case.")
     found, notes = _choose(lowered, columns, elsewhere)
-    frame = lowered.frame[[column.lower() for column in found.values()]].set_axis(
-        [ROLES[role] for role in found], axis=1
-    )
-    frame = frame.assign(image_id=frame["image_id"].map(image_id))
-    require_known(quarantined, frame["image_id"], given.name)
-    table = lowered.having(frame[~frame["image_id"].isin(quarantined)])
-    if table.frame.empty:
-        raise DataError(f"{given.name} holds no row of an image.", "Give a row for each image.")
-    for role in (role for role in (*NEEDED, "part") if role in found):
-        column = found[role]
-        cells = table.frame[ROLES[role]]
-        table.refuse(cells.map(tables.is_missing), f"{column} is empty", f"Give every row its {column}.")
+    cells = lowered.frame[[column.lower() for column in found.values()]]
+    called = {ROLES[role]: column for role, column in found.items()}
+    return lowered.having(cells.set_axis(list(called), axis=1)), called, notes
+
+
+def _identified(
+    table: GivenTable, files: Sequence[StoredFile], path: Path, quarantined: Collection[str]
+) -> tuple[GivenTable, pictures.Named]:
+    """The table with ids of images, lesions and patients, and those ids that are made of folders, by file."""
+    ids, named = resolved(table, files, path, quarantined)
+    made = {column: table.frame[column].map(_numbered) for column in ("lesion_id", PATIENT) if column in table.frame}
+    return table.having(table.frame.assign(image_id=ids, **made)), named
+
+
+def _numbered(name: str) -> str:
+    """The id of a lesion or patient; what holds no digit may be a word for one that nobody knows, and stays."""
+    return identifier(name) if any(map(str.isdigit, name)) else name
+
+
+def _without(table: GivenTable, quarantined: Collection[str]) -> GivenTable:
+    """The rows of images that are not in quarantine."""
+    require_known(quarantined, table.frame["image_id"], table.name)
+    kept = table.having(table.frame[~table.frame["image_id"].isin(quarantined)])
+    if kept.frame.empty:
+        raise DataError(f"{table.name} holds no row of an image.", "Give a row for each image.")
+    return kept
+
+
+def _meaning(table: GivenTable, called: Mapping[str, str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows with labels, lesions and parts as they are known here; with it, which labels were read as one.
+
+    Raises DataError for a row that lacks what each must have; `called` is what the columns are called in the file.
+    """
+    for column in ("image_id", "dx", "part"):
+        if column in called:
+            lacking = table.frame[column].map(tables.is_missing)
+            table.refuse(lacking, f"{called[column]} is empty", f"Give every row its {called[column]}.")
     labels, merged = labelled(table)
     changes = {"dx": labels}
-    if "lesion" in found:
+    if "lesion_id" in table.frame:
         lesions = table.frame["lesion_id"]
         changes["lesion_id"] = lesions.mask(lesions.map(tables.is_missing), "")
-    if "part" in found:
+    if "part" in table.frame:
         changes["part"] = table.frame["part"].map(part_name)
-    return table.frame.assign(**changes), (*notes, *merged)
+    return table.frame.assign(**changes), merged

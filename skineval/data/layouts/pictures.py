@@ -21,7 +21,7 @@ from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.layouts.images import StoredImages
-from skineval.data.spellings import identifier, image_id
+from skineval.data.spellings import image_id
 from skineval.values.lesion_table import Images, LesionTable
 from skineval.values.task import DIAGNOSES
 
@@ -137,17 +137,6 @@ def image_of(path: PurePath) -> str:
 def id_of(file: StoredFile, named: Named = BY_NAME) -> str:
     """The id of the image in a file, or of which it is the mask: that of `named`, or what its name says."""
     return named.get(file) or image_of(file.inner)
-
-
-def by_folder(images: Iterable[StoredFile], files: Iterable[StoredFile], path: Path) -> Named:
-    """Ids made of the names of these images and of the folders below `path` in which they lie.
-
-    With them those of their masks among `files`, of such as lie in the folders of their images.
-    """
-    ids = {file: identifier("/".join(file.below(path).with_suffix("").parts)) for file in images}
-    place = {(file.path.parent, file.inner.parent, image_of(file.inner)): id_ for file, id_ in ids.items()}
-    masks = ((file, (file.path.parent, file.inner.parent, image_of(file.inner))) for file in files if is_mask(file))
-    return {**ids, **{file: place[key] for file, key in masks if key in place}}
 
 
 def find(

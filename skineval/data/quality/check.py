@@ -20,11 +20,11 @@ from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import examine_metadata, find_metadata, is_table
-from skineval.data.layouts.pictures import MASK, image_of, is_mask, is_picture
+from skineval.data.layouts.pictures import MASK, Named, id_of, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.data.spellings import IDENTIFIER
-from skineval.values.lesion_table import LesionTable
+from skineval.values.lesion_table import LesionTable, leaf
 from skineval.values.task import DIAGNOSES
 
 NEARLY_ALL = 0.95  #: share of the images that must have one size for another one to be remarkable
@@ -267,14 +267,14 @@ def _owners(files: Sequence[StoredFile], rows: _Rows | None, table: LesionTable 
     if rows is not None:
         named = ((file, image_of(file.inner)) for file in files if is_picture(file))
         return {file: id_ for file, id_ in named if id_ in rows.numbers}
-    if table is None or not isinstance(table.images, StoredImages):
+    if table is None:
         return {}
-    ids = {
-        (file.path, file.member): id_
-        for chosen in (table.images.files, table.images.segmentations)
-        for file, id_ in zip(chosen, table.frame["image_id"], strict=True)
-        if file is not None
-    }
+    ids: dict[tuple[Path, str], str] = {}
+    for row, id_ in enumerate(table.frame["image_id"]):
+        images, place = leaf(table.images, row)
+        if isinstance(images, StoredImages):
+            chosen = (images.files[place], images.segmentations[place])
+            ids |= {(file.path, file.member): id_ for file in chosen if file is not None}
     return {file: ids[file.path, file.member] for file in files if (file.path, file.member) in ids}
 
 
@@ -282,9 +282,9 @@ def _judge_files(
     files: Iterable[StoredFile],
     unused: Collection[StoredFile],
     contents: Sequence[Content],
-    named: Collection[StoredFile],
+    named: Named,
 ) -> Iterator[tuple[StoredFile, Flaw]]:
-    """What is wrong with files by themselves, and beside each other; `named` are those of images that are known."""
+    """What is wrong with files by themselves, and beside each other; `named` says of which image each is, if known."""
     for content in contents:
         yield from ((content.file, flaw) for flaw in flaws(content))
     yield from _judge_masks(contents, named)
@@ -302,9 +302,9 @@ def _judge_files(
             yield file, Flaw("unread-archive", what, "Extract it if images are missing.", "remark")
 
 
-def _judge_masks(contents: Sequence[Content], named: Collection[StoredFile]) -> Iterator[tuple[StoredFile, Flaw]]:
+def _judge_masks(contents: Sequence[Content], named: Named) -> Iterator[tuple[StoredFile, Flaw]]:
     """Masks that mark nothing or all, are not of the shape of their image, or have none."""
-    images = {content.file.inner.stem: content for content in contents if not is_mask(content.file)}
+    images = {id_of(content.file, named): content for content in contents if not is_mask(content.file)}
     for mask in contents:
         if not is_mask(mask.file) or mask.problem is not None:
             continue
@@ -314,7 +314,7 @@ def _judge_masks(contents: Sequence[Content], named: Collection[StoredFile]) -> 
             yield mask.file, Flaw("empty-mask", what, f"{hint} A lesion is marked by 255.", "remark")
         elif mask.darkest >= THRESHOLD:
             yield mask.file, Flaw("full-mask", "marks the whole image as lesion", hint, "remark")
-        image = images.get(image_of(mask.file.inner))
+        image = images.get(id_of(mask.file, named))
         if image is None and mask.file not in named:  # of those, it has been said that the image is missing
             yield mask.file, Flaw("orphaned-mask", "there is no image of it", IGNORED, "remark")
         elif image is not None and image.problem is None and not _alike(mask.size, image.size):

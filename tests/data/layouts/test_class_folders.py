@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from skineval.base.errors import DataError
 from skineval.data.layouts import recognise
 from skineval.data.quality.check import check
 from skineval.data.spellings import IDENTIFIER, identifier
@@ -122,11 +123,39 @@ def test_folders_that_are_no_classes_are_not_taken_for_them(tmp_path: Path, name
 
 
 @pytest.mark.parametrize("second", ["mel/a.jpg", "nv/other/a.png", "NV/a.jpeg"])
-def test_one_name_twice_is_refused_with_both_files(tmp_path: Path, second: str) -> None:
-    message = refused(images(tmp_path, "nv/a.jpg", second))
-    assert "1 images have the name of another one" in message
-    assert str(tmp_path / "nv/a.jpg") in message
-    assert str(tmp_path / second) in message
+def test_files_of_one_name_are_told_apart_by_their_folders_and_have_their_own_masks(
+    tmp_path: Path, second: str
+) -> None:
+    mask = Path(second).with_name("a_segmentation.png")
+    read = recognise.load(images(tmp_path, "nv/a.jpg", second, "nv/b.jpg", str(mask)))
+    first, other, third = read.frame["image_id"]
+    made = {identifier("nv/a"), identifier(second.rpartition(".")[0])}
+    assert {first, other, third} == made | {"b"}
+    (masked,) = (id_ for row, id_ in enumerate(read.frame["image_id"]) if read.images.has_mask(row))
+    assert masked == identifier(second.rpartition(".")[0])
+
+
+def test_files_of_one_name_and_folder_are_refused(tmp_path: Path) -> None:
+    message = refused(images(tmp_path, "nv/a.jpg", "nv/a.png", "mel/b.jpg"))
+    assert f"name and the folder of another one: {tmp_path}/nv/a.jpg and {tmp_path}/nv/a.png" in message
+
+
+def test_copies_of_a_picture_count_once_and_are_refused_in_two_classes_or_parts(tmp_path: Path) -> None:
+    one, other = encoded(picture(1)), encoded(picture(2))
+    read = recognise.load(write_files(tmp_path / "a", {"nv/a.jpg": one, "nv/b.jpg": one, "mel/a.jpg": other}))
+    assert sorted(read.frame["dx"]) == ["mel", "nv"]
+    assert "copies of other images, byte for byte, which are left out: 1" in read.notes
+    folder = write_files(tmp_path / "b", {"nv/a.jpg": one, "mel/b.jpg": one, "mel/c.jpg": other})
+    with pytest.raises(DataError, match=r"several labels: .*/nv/a.jpg \(nv\) and .*/mel/b.jpg \(mel\)") as refusal:
+        recognise.load(folder)
+    assert refusal.value.image_ids == {"a", "b"}
+    assert recognise.load(folder, refusal.value.image_ids).frame["image_id"].tolist() == ["c"]
+    parts = {"test/nv/a.jpg": one, "train/nv/a.jpg": one, "train/mel/c.jpg": other}
+    with pytest.raises(DataError, match=r"several parts: .*/train/nv/a.jpg \(train\) and .*/test/nv") as refusal:
+        recognise.load(write_files(tmp_path / "c", parts))
+    assert refusal.value.image_ids == {identifier("test/nv/a")}
+    rest = recognise.load(tmp_path / "c", refusal.value.image_ids)
+    assert rest.official == ("train", "train")
 
 
 def test_an_image_below_two_classes_is_refused(tmp_path: Path) -> None:
@@ -142,7 +171,7 @@ def test_images_outside_of_the_parts_are_refused(tmp_path: Path) -> None:
 def test_two_class_folders_that_are_one_are_refused(tmp_path: Path) -> None:
     folder = images(tmp_path, "nv/a.jpg", "mel/b.jpg")
     (folder / "df").symlink_to(folder / "nv")
-    assert f"1 images have the name of another one: {folder}/df/a.jpg and {folder}/nv/a.jpg" in refused(folder)
+    assert f"several labels: {folder}/df/a.jpg (df) and {folder}/nv/a.jpg (nv)" in refused(folder)
 
 
 def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from skineval.base.errors import DataError, UsageError
 from skineval.data.layouts import recognise
 from skineval.data.layouts.own_table import load, parse_columns
+from skineval.data.spellings import identifier
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import encoded, picture, write_files
 
@@ -231,3 +232,54 @@ def test_of_several_tables_the_fullest_is_read_where_roles_may_be_known_elsewher
     assert table.frame["lesion_id"].tolist() == ["la", "lb", "lc", "ld"]
     with pytest.raises(DataError, match=r"no table has .*mine\.csv lacks who"):  # each has what another lacks
         read(write_files(folder, {"more.csv": b"file,what,who\na,mole,p\n"}), SEVERAL[:4])
+
+
+PLACES = ("left/1.jpg", "right/1.jpg", "right/2.jpg", "L\N{LATIN SMALL LETTER A WITH DIAERESIS}sion 3.jpg")
+
+
+def placed(folder: Path, rows: Sequence[str], header: str = "image,label,lesion") -> LesionTable:
+    files = {name: encoded(picture(seed)) for seed, name in enumerate(PLACES)}
+    write_files(folder, files | {"mine.csv": "\n".join([header, *rows]).encode()})
+    return read(folder, ("image=image", "label=label", "lesion=lesion"))
+
+
+@pytest.mark.parametrize("front", ["", "/elsewhere/", "C:\\data\\"])
+def test_folders_in_front_of_a_name_tell_files_apart(tmp_path: Path, front: str) -> None:
+    rows = [f"{front}left/1.jpg,wart,a", f"{front}right/1.jpg,mole,b", "2,wart,c", f"{PLACES[3]},mole,P 4"]
+    table = placed(tmp_path, rows)
+    written = dict(zip(table.frame["image_id"], table.frame["dx"], strict=True))
+    assert written == {
+        identifier("left/1"): "wart", identifier("right/1"): "mole", "2": "wart", identifier(PLACES[3][:-4]): "mole"
+    }  # fmt: skip
+    shown = {id_: encoded(picture(seed)) for seed, id_ in enumerate(map(identifier, ("left/1", "right/1")))}
+    for row, id_ in enumerate(table.frame["image_id"]):
+        if id_ in shown:
+            assert table.images.files[row].read() == shown[id_]  # type: ignore[attr-defined]
+    assert table.frame["lesion_id"].tolist().count(identifier("P 4")) == 1
+
+
+def test_a_name_that_several_files_have_is_refused_with_its_row_unless_it_is_left_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 3: '1' is the name of several files, left/1.jpg, right/1.jpg") as refusal:
+        placed(tmp_path, ["2,wart,a", "1,mole,b"])
+    assert refusal.value.image_ids == {"1"}
+    columns = parse_columns(["image=image", "label=label"])
+    assert load(tmp_path, columns, quarantined=refusal.value.image_ids).frame["image_id"].tolist() == ["2"]
+
+
+def test_copies_of_a_picture_are_never_parted_nor_told_two_things(tmp_path: Path) -> None:
+    one, other = encoded(picture(1)), encoded(picture(2))
+    files = {"a.jpg": one, "b.jpg": one, "c.jpg": other, "d.jpg": encoded(picture(3))}
+
+    def of(*rows: str) -> LesionTable:
+        write_files(tmp_path, files | {"mine.csv": "\n".join(["image,label,lesion,patient", *rows]).encode()})
+        return read(tmp_path, [f"{role}={role}" for role in ("image", "label", "lesion", "patient")])
+
+    joined = of("a,wart,1,p", "b,wart,2,q", "c,wart,2,q", "d,mole,3,r")
+    assert joined.frame["group"].tolist() == ["1", "1", "1", "3"]
+    assert "copies of other images, byte for byte, which join lesions: 1" in joined.notes
+    once = of("a,wart,,", "b,wart,1,p", "c,wart,1,p", "d,mole,3,r")
+    assert once.frame["image_id"].tolist() == ["b", "c", "d"]
+    of_another = of("a,wart,,q", "b,wart,1,p", "c,wart,1,p", "d,mole,3,r")
+    assert of_another.frame["group"].tolist() == ["1", "1", "1", "3"]
+    with pytest.raises(DataError, match=r"several labels: .*/a.jpg \(mole\) and .*/b.jpg \(wart\)"):
+        of("a,mole,1,p", "b,wart,2,q", "c,wart,2,q", "d,mole,3,r")

@@ -215,7 +215,8 @@ def test_a_size_that_few_images_have_is_remarked_on(tmp_path: Path) -> None:
 
 
 def test_class_folders_are_checked_and_their_damaged_images_left_out(tmp_path: Path) -> None:
-    files = {f"{dx}/{dx}{n}.jpg": JPEGS[IDS[n]] for dx in ("mel", "nv") for n in (0, 1)}
+    names = ("mel/mel0.jpg", "mel/mel1.jpg", "nv/nv0.jpg", "nv/nv1.jpg")
+    files = dict(zip(names, JPEGS.values(), strict=True))
     write_files(tmp_path, files | {"nv/nv1.jpg": JPEG[:-40]})
     result = checked(tmp_path)
     assert [(one.code, one.where, one.image_ids) for one in result.errors] == [("truncated", "nv/nv1.jpg", ("nv1",))]
