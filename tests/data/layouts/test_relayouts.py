@@ -144,7 +144,11 @@ class TestOnTheRealData:
 
     def test_class_folders(self, real_table: LesionTable, tmp_path: Path, parts: list[str]) -> None:
         read = recognise.load(relayout.class_folders(real_table, tmp_path, parts))
-        assert read.frame[["image_id", "dx"]].equals(real_table.frame[["image_id", "dx"]])
-        assert read.official == tuple(parts)
+        seen = {(file.size, file.crc): row for row, file in reversed([*enumerate(real_table.images.files)])}  # type: ignore[attr-defined]
+        once = sorted(seen.values())  # a picture counts once, and two are there twice
+        assert len(once) == 10_013
+        rows = real_table.frame.iloc[once].reset_index(drop=True)
+        assert read.frame[["image_id", "dx"]].equals(rows[["image_id", "dx"]])
+        assert read.official == tuple(parts[row] for row in once)
         # No lesion ids, but the 18 known pairs are joined by their image ids.
-        assert read.frame["group"].nunique() == 10_015 - 18
+        assert read.frame["group"].nunique() == 10_013 - 18
