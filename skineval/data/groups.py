@@ -101,7 +101,7 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     pairs = [(first.setdefault(patient, id_), id_) for id_, patient in known]
     groups = make_groups(ids, table.frame["group"].tolist(), pairs)
     loose = int((table.frame[PATIENT] == "unknown").sum())
-    notes = ["grouped by patient: all images of one are in one part"]
+    notes = ["grouped by patient: all images of one are one group"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
     return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
 

@@ -228,6 +228,7 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     by_id = int((frame["image_id"] == frame["image_id"].to_numpy()[rows.same])[twice].sum())
     sizes = zip(names, np.bincount(rows.part, minlength=len(names)), strict=True)
     kept_once = f"{twice.sum()} pictures are there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
+    kept_once = kept_once if twice.any() else "no picture is there twice"
     notes = [f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}; {kept_once}"]
     shared = frame.loc[frame["lesion_id"] != frame["image_id"]].groupby("lesion_id")[SOURCE].nunique()
     if (shared > 1).any():

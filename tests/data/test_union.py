@@ -74,6 +74,7 @@ def test_an_id_of_two_pictures_is_two_images(tmp_path: Path) -> None:
     both = union([one, unknown], NAMES, DX7)
     assert column(both, "lesion_id")["2-1"] == "2-1"
     assert both.alone.tolist() == [False, False, True, True]
+    assert both.notes[0].endswith("; no picture is there twice")
 
 
 def test_the_fingerprint_tells_which_pictures_there_are_in_which_order(tmp_path: Path) -> None:
