@@ -79,12 +79,13 @@ def _refuse_differing(
     label: Callable[[str], str],
 ) -> None:
     """Raise DataError for images of which the table `file` says otherwise than those `earlier` did."""
+    by_image = {given: rows.drop_duplicates("image_id").set_index("image_id") for given, rows in earlier.items()}
     examples, ids = [], []
     for name, id_, one, other in _differing(said, before, label):
         source = next(
             given
-            for given, rows in earlier.items()
-            if name in rows and other in rows[name][rows["image_id"] == id_].tolist()
+            for given, rows in by_image.items()
+            if name in rows and id_ in rows.index and rows.at[id_, name] == other
         )
         examples.append(f"{id_} ({columns[name]} {one!r} in {file.name}, {other!r} in {source.name})")
         ids.append(id_)

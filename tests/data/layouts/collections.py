@@ -155,7 +155,7 @@ def isic2024(table: LesionTable, folder: Path) -> Expected:
     blind = [[row[header.index(name)] for name in header[:2]] for row in rows[:1]]
     write_files(folder, {
         **files, "train-metadata.csv": text(header, rows), "test-metadata.csv": text(header[:2], blind),
-        "train-image.hdf5": b"\x89HDF",
+        "train-image.hdf5": b"\x89HDF", "sample_submission.csv": text(("isic_id", "target"), [(rows[0][0], 0.3)]),
     })  # fmt: skip
     labels, said = {"df": "angiofibroma", "nv": "benign", "vasc": "benign"}, ("bcc", "mel")
     return Expected(
