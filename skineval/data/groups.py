@@ -16,38 +16,16 @@ from skineval.data import tables
 from skineval.data.spellings import image_id
 from skineval.values.lesion_table import PATIENT, LesionTable
 
-#: Images of one lesion that HAM10000 lists under two lesion ids: Abhishek, Jain, Hamarneh, "Investigating the quality
-#: of DermaMNIST and Fitzpatrick17k dermatological image datasets", Scientific Data 12:196 (2025).
-KNOWN_DUPLICATES = (
-    ("ISIC_0033481", "ISIC_0033421"),
-    ("ISIC_0033556", "ISIC_0032634"),
-    ("ISIC_0029152", "ISIC_0033173"),
-    ("ISIC_0029036", "ISIC_0027027"),
-    ("ISIC_0027820", "ISIC_0028209"),
-    ("ISIC_0027689", "ISIC_0032647"),
-    ("ISIC_0030906", "ISIC_0024879"),
-    ("ISIC_0033391", "ISIC_0034186"),
-    ("ISIC_0025226", "ISIC_0030074"),
-    ("ISIC_0026087", "ISIC_0025664"),
-    ("ISIC_0024736", "ISIC_0029748"),
-    ("ISIC_0024770", "ISIC_0027811"),
-    ("ISIC_0027162", "ISIC_0029061"),
-    ("ISIC_0024602", "ISIC_0032283"),
-    ("ISIC_0029625", "ISIC_0024629"),
-    ("ISIC_0030000", "ISIC_0031392"),
-    ("ISIC_0024437", "ISIC_0031299"),
-    ("ISIC_0033374", "ISIC_0033417"),
-)
 PAIR_COLUMNS = ("image_a", "image_b")
 _AGAIN = "It is a CSV file with the columns image_a and image_b, such as pairs.csv of skineval data audit."
 
 
 def make_groups(
-    image_ids: Sequence[str], lesion_ids: Sequence[str], duplicates: Iterable[tuple[str, str]] = KNOWN_DUPLICATES
+    image_ids: Sequence[str], lesion_ids: Sequence[str], pairs: Iterable[tuple[str, str]]
 ) -> NDArray[np.object_]:
-    """The group id of each image, (n,) str: the smallest of the lesion ids that are joined by `duplicates`.
+    """The group id of each image, (n,) str: the smallest of the lesion ids that are joined by `pairs`.
 
-    `duplicates` are pairs of image ids that show one lesion; a pair of which an image is absent joins nothing.
+    These are of image ids that show one lesion; a pair of which an image is absent joins nothing.
     """
     parent = {lesion: lesion for lesion in lesion_ids}
 
@@ -57,7 +35,7 @@ def make_groups(
         return lesion
 
     lesion_of = dict(zip(image_ids, lesion_ids, strict=True))
-    for first, second in duplicates:
+    for first, second in pairs:
         if first in lesion_of and second in lesion_of:
             smaller, larger = sorted((root(lesion_of[first]), root(lesion_of[second])))
             parent[larger] = smaller

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import LISTED, DataError
-from skineval.data.groups import KNOWN_DUPLICATES, make_groups
+from skineval.data.groups import make_groups
 from skineval.data.layouts.images import ArrayImages, StoredImages
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import content
 from skineval.data.same_picture import COMPARED, is_one_picture
 from skineval.data.spellings import identifier

@@ -14,6 +14,7 @@ from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.spellings import part_name
 from skineval.data.tables import GivenTable, read_file
 from skineval.grid.external import SUFFIX
@@ -133,7 +134,7 @@ def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
     if "lesion_id" not in frame or frame["lesion_id"].isna().any():
         return None
     ids, lesion_ids = (frame[column].tolist() for column in ("image_id", "lesion_id"))
-    return dict(zip(lesion_ids, make_groups(ids, lesion_ids), strict=True))
+    return dict(zip(lesion_ids, make_groups(ids, lesion_ids, KNOWN_DUPLICATES), strict=True))
 
 
 def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -> Iterator[str]:

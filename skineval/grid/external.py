@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
-from skineval.data.groups import KNOWN_DUPLICATES
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quality.duplicates import digest
 from skineval.data.same_picture import is_one_picture
 from skineval.data.tasks import counted

@@ -12,7 +12,7 @@ import pytest
 
 import skineval
 from skineval.base.errors import DataError
-from skineval.data.groups import KNOWN_DUPLICATES
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.values.task import DIAGNOSES
 from tests.measure.samples import classifier
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.data.groups import KNOWN_DUPLICATES, grouped, known_groups, make_groups, regroup
+from skineval.data.groups import grouped, known_groups, make_groups, regroup
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -20,7 +21,7 @@ MIXED = [(dx, count) for dx, n in zip(DIAGNOSES, (9, 15, 30, 7, 30, 160, 8), str
 def test_known_duplicates_join_lesions() -> None:
     assert len(KNOWN_DUPLICATES) == 18
     (first, second), (third, _) = KNOWN_DUPLICATES[:2]
-    groups = make_groups([first, second, third, "ISIC_1"], ["HAM_9", "HAM_2", "HAM_3", "HAM_9"])
+    groups = make_groups([first, second, third, "ISIC_1"], ["HAM_9", "HAM_2", "HAM_3", "HAM_9"], KNOWN_DUPLICATES)
     assert groups.tolist() == ["HAM_2", "HAM_2", "HAM_3", "HAM_2"]
 
 

@@ -11,8 +11,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError, UsageError
 from skineval.catalog.catalog import load_catalog
-from skineval.data.groups import KNOWN_DUPLICATES
 from skineval.data.layouts import recognise
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.synthetic import synthetic
 from skineval.grid.external import (
     SAME_CONTENT,

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 NAME = "HAM10000"
 LICENCE = "CC BY-NC 4.0"
+#: What every report on it says.
+LIMITATIONS = (
+    (
+        f"In {NAME}, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
+        "expert consensus or confocal microscopy."
+    ),
+    f"{NAME} is licensed {LICENCE}, for non-commercial use.",
+)
 LOOKED_FOR = f"HAM10000_metadata (.csv, .tab) or another .csv, .tab or .tsv file with the columns {', '.join(REQUIRED)}"
 
 _PART = re.compile(r"ham10000_images_part_\d\.zip", re.IGNORECASE)

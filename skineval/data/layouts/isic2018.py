@@ -19,6 +19,7 @@ from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.layouts.metadata import (
     LESIONS_UNKNOWN,
     Metadata,
@@ -118,7 +119,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     frame["part"] = [truth.part for truth in present for _ in range(len(truth.metadata.frame))]
     frame = frame.sort_values("image_id").reset_index(drop=True)
     official = tuple(frame.pop("part"))
-    frame["group"] = make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist())
+    frame["group"] = make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist(), KNOWN_DUPLICATES)
     collected = pictures.collect(frame, files, folder, left_out=[UNSCORED, *quarantined])
     parts_read = dict.fromkeys(truth.part or truth.file.inner.name for truth in present)
     return collected.table(

@@ -15,6 +15,7 @@ from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id
 from skineval.values.lesion_table import COLUMNS, PATIENT
@@ -192,7 +193,9 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
-    frame = raw.assign(age=age.mask(zero), group=make_groups(raw["image_id"].tolist(), raw["lesion_id"].tolist()))
+    frame = raw.assign(
+        age=age.mask(zero), group=make_groups(raw["image_id"].tolist(), raw["lesion_id"].tolist(), KNOWN_DUPLICATES)
+    )
     for column in ("dx_type", "sex", "localization", "dataset"):
         frame[column] = frame.get(column, "")
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
@@ -206,7 +209,7 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
     import pandas as pd
 
     known = {"image_id": image_ids, "lesion_id": image_ids, "dx": diagnoses, "age": float("nan")}
-    frame = pd.DataFrame(known).assign(group=make_groups(image_ids, image_ids))
+    frame = pd.DataFrame(known).assign(group=make_groups(image_ids, image_ids, KNOWN_DUPLICATES))
     for column in COLUMNS:
         if column not in frame:
             frame[column] = "unknown"

@@ -7,8 +7,8 @@ neighbour (the correction of hubs by Conneau et al., "Word translation without p
 CSLS).
 
 Measured on the 10,015 images of HAM10000 at 200 x 150 pixels, with lesion_id as the group: of the 18 published pairs
-(`skineval.data.groups.KNOWN_DUPLICATES`), 10 are among the first 70 candidates; the others, mostly different
-photographs of one lesion, are not found. Of perceptual hashes (256 signs of the discrete cosine transform, over the
+(`KNOWN_DUPLICATES`), 10 are among the first 70 candidates; the others, mostly different photographs of one lesion, are
+not found. Of perceptual hashes (256 signs of the discrete cosine transform, over the
 same turns), 2 were among the first 100. As a check on more than 18 pairs: where every image counts as a lesion of its
 own, 98 % of the first 1,500 candidates have one lesion_id.
 """

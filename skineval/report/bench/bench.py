@@ -298,11 +298,7 @@ def _data_limitations(bench: BenchResult) -> Iterator[str]:
     if any(formatting.stamp_word(stamp) == SYNTHETIC for stamp in bench.warnings):
         return
     if data.layout.startswith(ham10000.NAME):  # any folder may be called so
-        yield (
-            "In HAM10000, 53 % of the images have a reference standard by histopathology, the others one by follow-up, "
-            "expert consensus or confocal microscopy."
-        )
-        yield f"HAM10000 is licensed {ham10000.LICENCE}, for non-commercial use."
+        yield from ham10000.LIMITATIONS
     elif licence:
         yield f"{name} is licensed {licence}."
     else:

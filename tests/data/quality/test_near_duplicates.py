@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skineval.base.errors import DataError
-from skineval.data.groups import KNOWN_DUPLICATES, read_pairs
+from skineval.data.groups import read_pairs
+from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quality.descriptors import SIDE, VIEWS, Placement, describe, relief, same_way_up, to_grey
 from skineval.data.quality.near_duplicates import SimilarPair, search
 from skineval.data.synthetic import synthetic
