@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from skineval.base.errors import DataError, first_few
 from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
-from skineval.data.files.stored_files import StoredFile, is_unread_archive
+from skineval.data.files.stored_files import StoredFile, convert, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.layouts.images import StoredImages
 from skineval.data.spellings import image_id
@@ -208,12 +208,12 @@ def _match(
     missing = [id_ for id_ in ids if id_ not in images]
     unread = {image_of(file.inner): file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
-        hint = f"Save them as {NAMES} images. {LEAVE_OUT}"
+        hint = f"{convert(files)}{LEAVE_OUT}"
         what = "images are of a format that is not read"
         refuse_any([unread[id_] for id_ in missing], what, hint, image_ids=missing)
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
     what = f"images named in the metadata are not in {path}"
-    refuse_any(missing, what, f"{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
+    refuse_any(missing, what, f"{convert(files)}{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
     return _one_version(ids, images)
 
 
