@@ -14,7 +14,7 @@ from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table, read_as_one
 from skineval.data.layouts.naming import by_folder
 from skineval.data.layouts.pictures import is_mask, is_picture
 from skineval.data.quarantine import require_known
@@ -42,6 +42,7 @@ class _Placed:
     """An image file and what the folders above it say."""
 
     file: StoredFile
+    folder: str  #: the name of the one that says the label
     dx: str  #: the label
     part: str  #: "" where no folder says
 
@@ -81,7 +82,7 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
         what = f"images lie below none of {path}'s folders for train, validation or test"
         refuse_any(outside, what, "Move them into a part, or give one part alone.")
     frame = bare_frame(list(by_id), [one.dx for one in by_id.values()])
-    notes = [LESIONS_UNKNOWN]
+    notes = [LESIONS_UNKNOWN, *read_as_one({one.folder: one.dx for one in by_id.values()})]
     notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
     unread = first_few([file.inner.name for file in files if is_table(file)])
@@ -153,14 +154,15 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
             raise DataError(
                 f"{file.name} lies below folders of the classes {' and '.join(classes)}.", "Move it into one of them."
             )
+        above = file.below(path).parts[:-1]
+        folder = next((name for name in reversed(above) if class_name(name)), above[-1])
         if not classes:
-            folder = file.below(path).parts[-2]
             if file not in labels or (not class_name(labels[file]) and guess(plain(folder), MISSPELT)):
                 unknown[folder] = unknown.get(folder, 0) + 1
                 continue
             classes = [labels[file]]
         parts = [PARTS_BY_NAME[folder] for folder in _folders(file, path) if folder in PARTS_BY_NAME]
-        placed.append(_Placed(file, classes[0], parts[-1] if parts else ""))
+        placed.append(_Placed(file, folder, classes[0], parts[-1] if parts else ""))
     refuse_any(
         [f"{name!r}{guess(plain(name))}, with {count} images" for name, count in unknown.items()],
         "folders are called like no class",

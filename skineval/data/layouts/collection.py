@@ -273,16 +273,21 @@ def joined(
     several = (cells.groupby(key).nunique() > 1).any(axis=1)
     differing = said[said[key].isin(several.index[several])]
     refuse_any(
-        [
-            f"{one} (in {' and '.join(dict.fromkeys(map(str, its.index.get_level_values(0))))})"
-            for one, its in differing.groupby(key)
-        ],
-        f"of {key} have rows that differ",
+        [f"{one} ({_differing(its)})" for one, its in cells.loc[differing.index].groupby(key)],
+        f"values of {key} have rows that differ",
         "Remove the rows or the files that are wrong.",
         image_ids=images[ids.isin(differing[key])],
     )
     about = {name: one.dropna().to_dict() for name, one in cells.groupby(key).first().items() if name not in rows}
     return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
+
+
+def _differing(rows: pd.DataFrame) -> str:
+    """What several tables say of one thing in the first column in which they differ."""
+    column = next(name for name in rows if rows[name].nunique() > 1)
+    said = rows[column].dropna().drop_duplicates()
+    told = (f"{cell!r} in {table}" for cell, table in zip(said, said.index.get_level_values(0), strict=True))
+    return f"{column} is {' and '.join(told)}"
 
 
 def _hdf5(files: Iterable[StoredFile]) -> str:

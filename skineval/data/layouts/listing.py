@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, read_as_one
 from skineval.data.spellings import label_name
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
@@ -35,11 +35,7 @@ def labelled(table: GivenTable, name: Callable[[str], str] = label_name) -> tupl
     nameless = [text for text, label in read.items() if not label]
     what = "has neither letter nor digit"
     table.refuse(written.isin(nameless), lambda row: f"the label {written.iloc[row]!r} {what}", "Give it a name.")
-    same: dict[str, list[str]] = {}
-    for text, label in read.items():
-        same.setdefault(label, []).append(text)
-    merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
-    return written.map(read), (f"labels read as one: {', '.join(merged)}",) if merged else ()
+    return written.map(read), read_as_one(read)
 
 
 def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

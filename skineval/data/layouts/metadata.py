@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -214,6 +214,15 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
         if column not in frame:
             frame[column] = "unknown"
     return frame[list(COLUMNS)]
+
+
+def read_as_one(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """A note on the texts that have one label, which is given by text."""
+    same: dict[str, list[str]] = {}
+    for text, label in labels.items():
+        same.setdefault(label, []).append(text)
+    merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
+    return (f"labels read as one: {', '.join(merged)}",) if merged else ()
 
 
 def _completed(raw: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from skineval.data.layouts import recognise
 from skineval.data.quality.check import check
 from skineval.data.spellings import IDENTIFIER, identifier
 from skineval.values.lesion_table import LesionTable
+from skineval.values.task import DIAGNOSES
 from tests.data.folders import encoded, picture, refused, seven_classes, write_files, write_zip
 from tests.data.layouts import relayout
 
@@ -133,6 +134,19 @@ def test_files_of_one_name_are_told_apart_by_their_folders_and_have_their_own_ma
     assert {first, other, third} == made | {"b"}
     (masked,) = (id_ for row, id_ in enumerate(read.frame["image_id"]) if read.images.has_mask(row))
     assert masked == identifier(second.rpartition(".")[0])
+
+
+def test_folders_of_one_class_are_named(tmp_path: Path) -> None:
+    names = (
+        "train/solar lentigo/a.jpg",
+        "test/Solar_Lentigo/b.jpg",
+        "test/bkl/c.jpg",
+        "train/nv/d.jpg",
+        "test/nv/e.jpg",
+    )
+    read = recognise.load(images(tmp_path, *names))
+    assert read.labels == DIAGNOSES
+    assert "labels read as one: bkl ('Solar_Lentigo', 'solar lentigo', 'bkl')" in read.notes
 
 
 def test_files_of_one_name_and_folder_are_refused(tmp_path: Path) -> None:
