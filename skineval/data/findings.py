@@ -12,8 +12,8 @@ Severity = Literal["error", "remark"]
 
 #: What there is besides mending an image, for whoever has no better copy of it.
 LEAVE_OUT = (
-    "To go on without: `skineval data check DIR --quarantine FILE` lists what cannot be used, and with "
-    "`--quarantine FILE` it is left out."
+    "To go on without: `skineval data check DIR --quarantine FILE`, with --columns where they are given, lists what "
+    "cannot be used, and with `--quarantine FILE` it is left out."
 )
 
 

@@ -21,6 +21,8 @@ IMAGE_COLUMNS = (
     "image_id", "imageid", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path",
     "id",
 )  # fmt: skip
+#: What sexes are called, in small letters.
+_SEXES = MappingProxyType({"male": ("m", "man", "männlich"), "female": ("f", "w", "woman", "weiblich")})
 PART_COLUMNS = ("part", "split", "set", "subset")  #: the same for parts
 #: What parts are called, in small letters.
 PARTS_BY_NAME: Mapping[str, str] = MappingProxyType(
@@ -39,6 +41,7 @@ _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINA
 #: What labels stand for is what they are called, one or several.
 _LABELS = MappingProxyType({form: label for label, name in CLASS_NAMES.items() for form in (name, f"{name}s")})
 _APOSTROPHES = str.maketrans(dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}`", "'"))
+_WHOLE = re.compile(r"(\d+)[.,]0{1,2}")
 _ENDS = re.compile(r"^[^\w]+|[^\w]+$")
 _DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
 
@@ -73,7 +76,14 @@ def identifier(name: str) -> str:
         return name
     normal = unicodedata.normalize("NFC", name)
     digest = hashlib.blake2b(normal.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', normal)[:STEM]}-{digest}"
+    bare = "".join(one for one in unicodedata.normalize("NFKD", normal) if not unicodedata.combining(one))
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', bare)[:STEM]}-{digest}"
+
+
+def whole(text: str) -> str:
+    """A whole number without the decimals that spreadsheets may add to it; other text as it is."""
+    number = _WHOLE.fullmatch(text)
+    return number[1] if number else text
 
 
 def first_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
@@ -111,9 +121,14 @@ def label_name(text: str) -> str:
 
     Labels that differ in case, blanks or punctuation alone are one; "" where there is nothing else.
     """
-    bare = _ENDS.sub("", plain(text))
+    bare = _ENDS.sub("", whole(plain(text)))
     known = class_name(text) or class_name(bare) or _LABELS.get(bare)
-    return known or re.sub(r"[^\w.+]+", "-", plain(text)).strip("-.+_")
+    return known or re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_")
+
+
+def sex_name(text: str) -> str:
+    """The sex that a word means, "male" or "female"; any other in small letters."""
+    return next((sex for sex, words in _SEXES.items() if plain(text) in words), text.lower())
 
 
 def part_name(text: str) -> str:

@@ -193,7 +193,8 @@ def _check_names(classes: Iterable[str], source: object, others: Collection[str]
             raise UsageError(
                 f"{source}: a class cannot be called {name!r}.",
                 f"Class names are at most {LONGEST} small letters, digits and _.+-, no further name of a known class, "
-                f"and none of {', '.join(COLUMNS)}. A file for --task can give labels other names.",
+                f"and none of {', '.join(COLUMNS)}. In a file for --task, the name of a class stands before "
+                "=, and behind it labels of the data.",
             )
 
 

@@ -231,9 +231,11 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     kept_once = f"{twice.sum()} pictures are there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
     kept_once = kept_once if twice.any() else "no picture is there twice"
     notes = [f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}; {kept_once}"]
-    shared = frame.loc[frame["lesion_id"] != frame["image_id"]].groupby("lesion_id")[SOURCE].nunique()
-    if (shared > 1).any():
-        notes.append(f"lesion ids that occur in several data sets are taken for one lesion each: {(shared > 1).sum()}")
+    of_lesions = frame.loc[frame["lesion_id"] != frame["image_id"]].groupby("lesion_id")[SOURCE].nunique()
+    of_patients = frame.loc[frame[PATIENT] != "unknown"].groupby(PATIENT)[SOURCE].nunique()
+    for noun, sources in (("lesion", of_lesions), ("patient", of_patients)):
+        if shared := int((sources > 1).sum()):
+            notes.append(f"{noun} ids that occur in several data sets are taken for one {noun} each: {shared}")
     if renamed := int((ids != frame["image_id"].to_numpy()).sum()):
         notes.append(f"images called like another picture, with the number of their data set in front: {renamed}")
     return notes

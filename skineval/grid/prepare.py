@@ -22,7 +22,7 @@ from skineval.data.tasks import widened
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
-from skineval.grid.sources import Data, absolute, lesions_lacking, load_external, read_data
+from skineval.grid.sources import OFFICIAL, Data, absolute, lesions_lacking, load_external, read_data
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into, resolve_weights
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
@@ -31,7 +31,6 @@ from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
 from skineval.values.task import Task
 
-OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 PACKAGES = (
     "skineval",
     "torch",

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import DataError, UsageError, hint_for
-from skineval.base.terms import LESION, GroupBy
+from skineval.base.terms import LESION, OVERSAMPLE_FIRST, GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import DatasetSource
 from skineval.data import quarantine
@@ -19,6 +19,7 @@ from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
+from skineval.data.splits.dealing import with_validation
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
 from skineval.grid.external import SUFFIX
@@ -26,6 +27,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.task import Task
 
+OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 NOTHING: Mapping[str, str] = MappingProxyType({})  #: no image is in quarantine
 
 
@@ -68,6 +70,8 @@ def read_data(recipe: Recipe, catalog: Catalog, *, parted: bool = False) -> Data
         table = known_groups(table)
     if recipe.groups:
         table = regroup(table, read_pairs(_path(recipe.groups)))
+    if recipe.split == OFFICIAL and recipe.protocol != OVERSAMPLE_FIRST:
+        table = with_validation(table, protocol=recipe.protocol, seed=recipe.split_seed, task=task)
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     return Data(table, task, whole.sources, whole.strange)
@@ -77,11 +81,12 @@ def lesions_lacking(table: LesionTable, recipe: Recipe) -> DataError | None:
     """The error of a table of which no parts of whole lesions can be made, where a recipe wants these."""
     if recipe.protocol != LESION or table.unit != "image":
         return None
+    own = "with --split official for the parts that the data set makes itself, " if table.official else ""
+    rest = "" if table.loose.all() else "; or leave out the images of which it is not known: --known-lesions"
     return DataError(
         f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made of "
         "it.",
-        "Use --protocol image, and all results say LEAKY; or where most are known, leave the others out: "
-        "--known-lesions.",
+        f"Use --protocol image, {own}and all results say LEAKY{rest}.",
     )
 
 

@@ -89,7 +89,8 @@ def check(
             quarantines.write(quarantine, listed, replace=force)
             say(f"Quarantine: {len(listed)} images in {quarantine}", quiet)
         if others:
-            errors, end = ("further errors", "") if listed else ("errors", ", and none is written")
-            say(f"{others} {errors} are not of images of the data set: no list helps, mend them{end}.", quiet)
+            more, end = ("further ", "") if listed else ("", ", and none is written")
+            errors = f"{others} {more}error{'s' * (others > 1)}"
+            say(f"No list of images helps with {errors}, which to mend is told above{end}.", quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)

@@ -57,6 +57,17 @@ def recognise(files: Sequence[StoredFile], path: Path) -> bool:
     return len(set(_labels_of(sorted_, path).values())) > 1
 
 
+def hidden(files: Sequence[StoredFile], path: Path) -> str:
+    """The sentence on tables for which folders are not taken for classes; "" where that is not so."""
+    others = [file for file in files if is_table(file)]
+    if not others or not recognise([file for file in files if file not in others], path):
+        return ""
+    return (
+        f"Folders would be classes here but for {first_few([str(file.below(path)) for file in others])}: move it away, "
+        "or say by --columns what it holds."
+    )
+
+
 def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read images from class folders in a folder or in zip archives. `official` holds the parts where folders say them.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, read_as_one
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, is_unnamed, read_as_one
 from skineval.data.spellings import label_name
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
@@ -42,7 +42,7 @@ def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows with each image as its own lesion where `lesion_id` is "" or not there; with them a note if any is."""
     if "lesion_id" not in rows:
         return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,)
-    unknown = rows["lesion_id"] == ""
+    unknown = rows["lesion_id"].map(is_unnamed).astype(bool)
     count = f" ({unknown.sum()} images)" if not unknown.all() else ""
     known = rows.assign(lesion_id=rows["lesion_id"].mask(unknown, rows["image_id"]))
     return known, (f"{LESIONS_UNKNOWN}{count}",) if unknown.any() else ()

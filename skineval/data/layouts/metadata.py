@@ -40,7 +40,7 @@ LESIONS_UNKNOWN = (
 
 _UNKNOWN = (*tables.MISSING, "unknown")
 #: What is written besides for a lesion or patient that nobody knows.
-_NOBODY = ("unknown", "unk", "undefined", "missing", "nil", "-1", "-1.0")
+_NOBODY = ("unknown", "unk", "undefined", "missing", "nil")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +201,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes += [f"{len(zeros)} ages of 0 taken as unknown"] if zeros else []
+    notes += [note for column in ("lesion_id", PATIENT) if column in raw for note in _nearly_equal(raw[column])]
     return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, tuple(notes))
 
 
@@ -305,9 +306,24 @@ def _is_usable_lesion(id_: str) -> bool:
     return _is_usable(id_) and not _is_nobody(id_)
 
 
+def is_unnamed(id_: str) -> bool:
+    """Whether a lesion or patient is written in a word for one that nobody knows."""
+    return tables.is_missing(id_) or id_.lower() in _NOBODY
+
+
 def _is_nobody(id_: str) -> bool:
     """Whether a lesion or patient is written as one that nobody knows."""
-    return tables.is_missing(id_) or id_.lower() in _NOBODY or not id_.strip("0._-?")
+    return is_unnamed(id_) or id_ in ("-1", "-1.0") or not id_.strip("0._-?")
+
+
+def _nearly_equal(ids: pd.Series[str]) -> Iterator[str]:
+    """A note on ids of lesions or patients that differ in letter case alone."""
+    alike: dict[str, list[str]] = {}
+    for id_ in ids.unique():
+        alike.setdefault(id_.lower(), []).append(id_)
+    pairs = [" and ".join(several) for several in alike.values() if len(several) > 1]
+    if pairs:
+        yield f"taken for different ones although they differ in letter case alone: {first_few(pairs)} ({ids.name})"
 
 
 def _is_one(patients: pd.Series[str]) -> bool:
@@ -326,9 +342,14 @@ def _unnamed(patients: pd.Series[str], nobody: pd.Series[bool]) -> list[str]:
 def _repeats(frame: pd.DataFrame) -> Fault:
     wrong = frame[frame["image_id"].duplicated()]
     first = dict(zip(frame["image_id"][::-1], frame.index[::-1], strict=True))
-    texts = (
-        f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first[id_]})" for id_ in wrong["image_id"]
-    )
+    dx_of = frame["dx"].to_dict()
+
+    def said(id_: str, dx: str) -> str:
+        row = first[id_]
+        other = f", {dx_of[row]} there and {dx} here" if dx != dx_of[row] else ""
+        return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {row}{other})"
+
+    texts = map(said, wrong["image_id"], wrong["dx"])
     return Fault(
         "repeated-image-id",
         "repeats an image_id",

@@ -12,7 +12,7 @@ from skineval.base.errors import first_few
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts import pictures
 from skineval.data.layouts.pictures import Named, image_of, is_mask
-from skineval.data.spellings import identifier, image_id
+from skineval.data.spellings import identifier, image_id, whole
 from skineval.data.tables import GivenTable, is_missing
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def resolved(
     """
     texts = table.frame["image_id"].astype("str")
     ids = texts.map(lambda text: "" if is_missing(text) else identifier(image_id(text)))
-    rows = Counter(ids)
     images, _ = pictures.find(files)
+    # A spreadsheet makes 1.0 of the image 1.
+    ids = ids.map(lambda id_: whole(id_) if id_ not in images and whole(id_) in images else id_)
+    rows = Counter(ids)
     several = {id_: found for id_, found in images.items() if len(found) > 1 and id_ in rows}
     apart = {id_ for id_, found in several.items() if rows[id_] > 1 or not pictures.of_one_content(found)}
     meant = {text: _meant(text, several[id_], path) for text, id_ in zip(texts, ids, strict=True) if id_ in apart}

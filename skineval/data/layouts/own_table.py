@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
+from skineval.base.terms import PARTS
 from skineval.data import tables
 from skineval.data.copies import count_once
 from skineval.data.files.stored_files import StoredFile, scan
@@ -16,7 +18,7 @@ from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.naming import resolved
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import identifier, part_name
+from skineval.data.spellings import identifier, part_name, sex_name, whole
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import PATIENT, LesionTable
 
@@ -226,9 +228,13 @@ def _identified(
     return table.having(table.frame.assign(image_id=ids, **made)), named
 
 
+def _says_nothing(name: str, cells: pd.Series[str], row: int) -> str:
+    return f"{name} is {cells.iloc[row]!r}, which says nothing" if cells.iloc[row] else f"{name} is empty"
+
+
 def _numbered(name: str) -> str:
     """The id of a lesion or patient; what holds no digit may be a word for one that nobody knows, and stays."""
-    return identifier(name) if any(map(str.isdigit, name)) else name
+    return identifier(whole(" ".join(name.split()))) if any(map(str.isdigit, name)) else name
 
 
 def _without(table: GivenTable, quarantined: Collection[str]) -> GivenTable:
@@ -236,24 +242,34 @@ def _without(table: GivenTable, quarantined: Collection[str]) -> GivenTable:
     require_known(quarantined, table.frame["image_id"], table.name)
     kept = table.having(table.frame[~table.frame["image_id"].isin(quarantined)])
     if kept.frame.empty:
-        raise DataError(f"{table.name} holds no row of an image.", "Give a row for each image.")
+        if table.frame.empty:
+            raise DataError(f"{table.name} holds no row of an image.", "Give a row for each image.")
+        raise DataError(f"All images of {table.name} are in quarantine.", "Restore the images.")
     return kept
 
 
 def _meaning(table: GivenTable, called: Mapping[str, str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows with labels, lesions and parts as they are known here; with it, which labels were read as one.
+    """The rows with labels, lesions and parts as they are known here, each once; with it, what was read as one.
 
     Raises DataError for a row that lacks what each must have; `called` is what the columns are called in the file.
     """
     for column in ("image_id", "dx", "part"):
         if column in called:
-            lacking = table.frame[column].map(tables.is_missing)
-            table.refuse(lacking, f"{called[column]} is empty", f"Give every row its {called[column]}.")
+            cells = table.frame[column]
+            table.refuse(
+                cells.map(tables.is_missing),
+                partial(_says_nothing, called[column], cells),
+                f"Give every row its {called[column]}.",
+            )
     labels, merged = labelled(table)
     changes = {"dx": labels}
-    if "lesion_id" in table.frame:
-        lesions = table.frame["lesion_id"]
-        changes["lesion_id"] = lesions.mask(lesions.map(tables.is_missing), "")
+    if "sex" in table.frame:
+        changes["sex"] = table.frame["sex"].map(sex_name)
     if "part" in table.frame:
-        changes["part"] = table.frame["part"].map(part_name)
-    return table.frame.assign(**changes), merged
+        parts = changes["part"] = table.frame["part"].map(part_name)
+        what = "is none of the parts"
+        table.refuse(~parts.isin(PARTS), lambda row: f"{parts.iloc[row]!r} {what}", f"Parts are: {', '.join(PARTS)}.")
+    rows = table.frame.assign(**changes)
+    again = rows.duplicated()
+    notes = (f"rows that repeat another one: {again.sum()}",) if again.any() else ()
+    return rows[~again], (*merged, *notes)

@@ -21,7 +21,7 @@ from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
-_OTHERWISE = "A table of other columns is read where --columns says what they hold."
+_OTHERWISE = "A table of other columns is read where --columns says what they hold, as in image=file,label=diagnosis."
 KINDS = 3  #: kinds of files that a message names
 
 
@@ -102,7 +102,18 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
     looked_for = "\n".join(f"  {name}: {what}" for name, what in {**sources, **known}.items())
     return DataError(
         f"{path} holds no data set that skineval recognises: {_seen(files, path)}.",
-        "\n".join(filter(None, [f"Looked for\n{looked_for}\n{_OTHERWISE}", *_columns(files), convert(files).strip()])),
+        "\n".join(
+            filter(
+                None,
+                [
+                    class_folders.hidden(files, path),
+                    convert(files).strip(),
+                    _OTHERWISE,
+                    *_columns(files),
+                    f"Looked for\n{looked_for}",
+                ],
+            )
+        ),
     )
 
 

@@ -159,7 +159,9 @@ def audit(
         actual=None if actual is None else examine(table, actual, claims, contents),
         doubled=tuple(DoubledImage(one, apart(one.rows)) for one in copies),
         candidates=tuple(_pair(table, match, apart) for match in found.candidates),
-        joined=tuple(JoinedPair(_pair(table, one.match, apart), one.rank, one.random) for one in found.joined),
+        joined=()
+        if table.by_patient
+        else tuple(JoinedPair(_pair(table, one.match, apart), one.rank, one.random) for one in found.joined),
         patients=table.n_patients,
         unit=table.unit,
     )

@@ -200,7 +200,7 @@ def _decoded(contents: Iterable[Content], *, masks: bool) -> Decoded:
 
 
 def _refusal(code: str, path: Path, error: DataError) -> Finding:
-    return Finding(code, path.name or str(path), error.message.rstrip("."), error.hint)
+    return Finding(code, path.name or str(path), error.message.removesuffix("."), error.hint)
 
 
 def _explained(findings: Iterable[Finding], contents: Iterable[Content]) -> bool:

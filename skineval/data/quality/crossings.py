@@ -110,11 +110,14 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         data=claims.data_now or table.fingerprint,
         recorded_data=claims.data,
     )
-    if table.siblings_known:
-        return found
     # No zeros where no two images are known to show one lesion.
-    crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
-    return replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
+    if table.alone.all():
+        crossings = tuple(replace(one, by_lesion_id=None) for one in found.crossings)
+        found = replace(found, parted_lesion_ids=None, crossings=crossings)
+    if not table.siblings_known:
+        crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
+        found = replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
+    return found
 
 
 def part_codes(split: Split) -> NDArray[np.int64]:

@@ -150,7 +150,7 @@ def _ages(column: pd.Series[float]) -> Ages | None:
 
 
 def _varying(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
-    values = frame.groupby("group")[column].nunique(dropna=False)
+    values = frame[frame[column] != UNKNOWN].groupby("group")[column].nunique()
     return tuple(sorted(map(str, values.index[values > 1])))
 
 

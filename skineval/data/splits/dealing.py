@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from skineval.data.splits.split import TEST, Split, with_sources
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DX7, MALIGNANT, OUTSIDE, Task
 
+VALIDATION = 0.15  #: the share of what is not tested
+
 
 def split(
     table: LesionTable,
@@ -25,7 +28,7 @@ def split(
     repeats: int = 1,
     seed: int = 0,
     test: float = 0.2,
-    validation: float = 0.15,
+    validation: float = VALIDATION,
     task: Task = DX7,
 ) -> Split:
     """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
@@ -53,6 +56,23 @@ def split(
     parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, rows, parts[:, units.of], names, protocol, task)
     return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
+
+
+def with_validation(table: LesionTable, *, protocol: str, seed: int, task: Task) -> LesionTable:
+    """The table with three parts of its own where these are train and test alone; a note says so.
+
+    A share of the train part, which is dealt out like the test part of a `split` of it, is the validation part then.
+    Raises what `split` raises.
+    """
+    if table.official is None or set(table.official) != {"train", "test"}:
+        return table
+    train = np.flatnonzero(np.array(table.official) == "train")
+    made = split(table.take(train), protocol=protocol, seed=seed, test=VALIDATION, task=task)
+    parts = np.array(table.official, dtype=object)
+    parts[train[made.parts(0).test]] = "validation"
+    count = (parts == "validation").sum()
+    note = f"no validation part of its own: {count} images are dealt out from its train part for that"
+    return replace(table, official=tuple(parts.tolist()), notes=(*table.notes, note))
 
 
 def _dealt(table: LesionTable, protocol: str, seed: int) -> tuple[NDArray[np.int64], list[str]]:

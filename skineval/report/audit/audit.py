@@ -92,7 +92,7 @@ def _sections(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterat
     yield Section("Oversampling first", tuple(_oversampled(found, classes, stamps)))
     yield Section(f"{_noun(found).capitalize()}-level split", tuple(_lesion_level(found, stamps)))
     yield Section("Doubled images", tuple(doubled(found, stamps)))
-    yield Section("Similar images", tuple(similar(found, stamps, listed)))
+    yield Section("Similar images", tuple(similar(found, _of_different(found), stamps, listed)))
     yield Section("Data", tuple(_data(found)))
 
 
@@ -133,7 +133,7 @@ def _siblings(found: Audit) -> Paragraph:
 
 
 def _of_different(found: Audit) -> str:
-    return " of different lesions" if found.lesions_known else ""
+    return f" of different {_noun(found)}s" if found.lesions_known else ""
 
 
 def _count(n: int | None, lesions_known: bool) -> str:
@@ -159,7 +159,7 @@ def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     value = "not made" if parting is None else _seen(parting)
     facts.append((f"test images with a sibling in train or validation: whole {_noun(found)}s dealt out", value))
     apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
-    across = "across lesions" if found.lesions_known else "across classes"
+    across = f"across {_noun(found)}s" if found.lesions_known else "across classes"
     facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
     listed = f"most similar pairs of images{_of_different(found)}, listed to be looked at"
     facts.append((listed, str(len(found.candidates))))
@@ -284,10 +284,9 @@ def _image_level(found: Audit, classes: _Classes, stamps: Sequence[str]) -> Iter
         return
     by_lesion_id = {one.label: one for one in found.siblings_by_lesion_id}
     by_id = Column("expected_by_lesion_id", "by lesion_id", "percent", "expected, of test images by their lesion id", 1)
-    columns = (
-        *_leak_columns("Tested", found.settings.draws),
-        (by_id, lambda one: by_lesion_id[one.label].expected),
-    )
+    told = found.lesion_ids is not None or any(one.expected for one in found.siblings_by_lesion_id)
+    of_ids: tuple[Shows[Leak], ...] = ((by_id, lambda one: by_lesion_id[one.label].expected),) if told else ()
+    columns = (*_leak_columns("Tested", found.settings.draws), *of_ids)
     share = _share(found.settings.test)
     title = f"Test images with an image of their {_noun(found)} in train: single images dealt out, {share}"
     notes = () if found.lesions_known else (_LEAST,)

@@ -52,9 +52,11 @@ def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
     yield tabulate("Images with the same content", found.doubled, columns, stamps=stamps)
 
 
-def similar(found: Audit, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
-    """The contact sheet, the first `listed` candidates (all of them, folded, where that is None), and known pairs."""
-    different = " of different lesions" if found.lesions_known else ""
+def similar(found: Audit, different: str, stamps: Sequence[str], listed: int | None) -> Iterator[Block]:
+    """The contact sheet, the first `listed` candidates (all of them, folded, where that is None), and known pairs.
+
+    `different` says of what they are different.
+    """
     if found.candidates:
         shown = found.candidates[:listed]
         yield Figure(

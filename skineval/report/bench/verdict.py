@@ -41,7 +41,10 @@ def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
     best, primary = board.best, board.figures(PRIMARY)
     score = primary[best]
     only = " with every fold" if beside else " that finished" if failed else ""
+    equal = [one for one in systems if one != best and score.value - primary[one].value <= _ROUNDING]
     place = "ranks first" if len(systems) > 1 else f"is the only system{only}"
+    if equal:
+        place = f"ranks first together with {formatting.listed(equal)}"
     yield Paragraph(
         f"{best} {place}: a balanced accuracy of {formatting.format_estimate(score)} on the internal test "
         f"({formatting.sample(score.n_images, score.n_lesions, board.unit)})."

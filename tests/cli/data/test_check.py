@@ -72,7 +72,7 @@ def test_the_quarantine_list_names_images_with_errors(skineval_program: Skineval
     assert "no list helps" not in done.stderr
     write_files(folder, {"HAM10000_metadata.csv": metadata(["a b,c d,nv,histo,1,male,back,x"]).encode()})
     done = skineval_program("data", "check", "data", "--quarantine=out/q.csv", "--force")
-    assert "3 errors are not of images of the data set: no list helps, mend them, and none is written." in done.stderr
+    assert "No list of images helps with 3 errors, which to mend is told above, and none is written." in done.stderr
 
 
 def test_a_manifest_is_written_and_notices_what_decoders_do_not(skineval_program: Skineval, tmp_path: Path) -> None:
@@ -190,5 +190,5 @@ def test_no_list_is_written_where_none_helps(skineval_program: Skineval, tmp_pat
     write_files(tmp_path / "photos", {"a.jpg": JPEGS[IDS[0]]})
     done = skineval_program("data", "check", "photos", "--quarantine=q.csv")
     assert done.returncode == 3
-    assert "1 errors are not of images of the data set: no list helps, mend them, and none is written." in done.stderr
+    assert "No list of images helps with 1 error, which to mend is told above, and none is written." in done.stderr
     assert not (tmp_path / "q.csv").exists()

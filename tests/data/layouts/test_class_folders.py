@@ -146,7 +146,7 @@ def test_folders_of_one_class_are_named(tmp_path: Path) -> None:
     )
     read = recognise.load(images(tmp_path, *names))
     assert read.labels == DIAGNOSES
-    assert "labels read as one: bkl ('Solar_Lentigo', 'solar lentigo', 'bkl')" in read.notes
+    assert "labels read as one: bkl ('solar lentigo', 'Solar_Lentigo', 'bkl')" in read.notes
 
 
 def test_files_of_one_name_and_folder_are_refused(tmp_path: Path) -> None:
@@ -263,3 +263,11 @@ def test_long_and_foreign_names_are_read(tmp_path: Path) -> None:
     read = recognise.load(images(tmp_path, f"nv/{'x' * 200}.jpg", "nv/IMG (1).jpg", "nv/фото.jpg", "nv/=cmd().jpg"))
     assert len(read) == 4
     assert all(IDENTIFIER.fullmatch(id_) for id_ in read.frame["image_id"])
+
+
+def test_a_table_that_keeps_folders_from_being_classes_is_named(tmp_path: Path) -> None:
+    folder = images(tmp_path, "wart/a.jpg", "mole/b.jpg")
+    write_files(folder, {"README.csv": b"a,b\n1,2\n"})
+    with pytest.raises(DataError) as caught:
+        recognise.load(folder)
+    assert caught.value.hint.startswith("Folders would be classes here but for README.csv: move it away")

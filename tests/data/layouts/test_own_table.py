@@ -144,7 +144,7 @@ def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ((*ROWS, "a.png;Wart;c1;40;train;"), r"a \(that of row 2\)"),
+        ((*ROWS, "a.png;Wart;c1;41;train;"), r"a \(that of row 2\)"),
         ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is is empty"),
         ((*ROWS, ";Wart;c9;40;train;"), r"row 6: File Name is empty"),
         ((*ROWS, "e;Wart;c9;40;train;"), r"images named in the metadata are not in .*: e"),
@@ -283,3 +283,40 @@ def test_copies_of_a_picture_are_never_parted_nor_told_two_things(tmp_path: Path
     assert of_another.frame["group"].tolist() == ["1", "1", "1", "3"]
     with pytest.raises(DataError, match=r"several labels: .*/a.jpg \(mole\) and .*/b.jpg \(wart\)"):
         of("a,mole,1,p", "b,wart,2,q", "c,wart,2,q", "d,mole,3,r")
+
+
+def told(folder: Path, header: str, *rows: str) -> LesionTable:
+    files = {f"{id_}.jpg": encoded(picture(int(id_))) for id_ in "1234"}
+    write_files(folder, {**files, "mine.csv": "\n".join([header, *rows]).encode()})
+    return read(folder, [f"{role}={role}" for role in header.split(",")])
+
+
+def test_what_spreadsheets_and_people_write_is_read(tmp_path: Path) -> None:
+    table = told(
+        tmp_path, "image,label,lesion,patient,sex",
+        "1.0,1,7,P  1,m", "2,1.0,7.0,P 1,Male", "3,2,unknown,P2,w", "4,2,,p2,weiblich",
+    )  # fmt: skip
+    assert table.frame["image_id"].tolist() == ["1", "2", "3", "4"]
+    assert table.frame["dx"].tolist() == ["1", "1", "2", "2"]
+    assert table.frame["lesion_id"].tolist() == ["7", "7", "3", "4"]
+    assert table.frame["patient_id"].nunique() == 3
+    assert table.frame["sex"].tolist() == ["male", "male", "female", "female"]
+    assert any("labels read as one: 1 ('1', '1.0')" in note for note in table.notes)
+    assert any("(2 images)" in note for note in table.notes)
+    assert any("differ in letter case alone: " in note and "(patient_id)" in note for note in table.notes)
+
+
+def test_a_row_that_is_there_twice_counts_once_unless_it_says_otherwise(tmp_path: Path) -> None:
+    table = told(tmp_path, "image,label", "1,wart", "2,mole", "1,Wart", "1.jpg,wart")
+    assert table.frame["image_id"].tolist() == ["1", "2"]
+    assert "rows that repeat another one: 2" in table.notes
+    with pytest.raises(DataError, match=r"repeat an image_id: row 4 1 \(that of row 2, wart there and mole here\)"):
+        told(tmp_path, "image,label", "1,wart", "2,mole", "1,mole")
+
+
+def test_what_is_no_part_is_refused_and_so_is_a_list_of_all_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="row 3: 'Validierung' is none of the parts"):
+        told(tmp_path, "image,label,part", "1,wart,train", "2,wart,Validierung")
+    told(tmp_path, "image,label", "1,wart", "2,mole")
+    with pytest.raises(DataError, match=r"All images of .* are in quarantine"):
+        load(tmp_path, parse_columns(["image=image", "label=label"]), quarantined={"1", "2"})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skineval.base.errors import DataError, UsageError
 from skineval.base.terms import PARTS
 from skineval.data.groups import grouped
-from skineval.data.splits.dealing import split
+from skineval.data.splits.dealing import split, with_validation
 from skineval.data.splits.given import assemble, official_split, read_split
 from skineval.data.splits.split import COLUMNS, Split
 from skineval.values.lesion_table import LesionTable
@@ -256,8 +256,15 @@ def test_the_parts_of_the_data_set_itself() -> None:
     assert official_split(leaking, protocol="image").leaky
     with pytest.raises(DataError, match="no parts of its own"):
         official_split(TABLE)
+    lacking = replace(TABLE, official=tuple(part.replace("validation", "train") for part in table.official))
     with pytest.raises(DataError, match="The validation part of made is not there"):
-        official_split(replace(TABLE, official=tuple(part.replace("validation", "train") for part in table.official)))
+        official_split(lacking)
+    completed = with_validation(lacking, protocol="lesion", seed=3, task=DX7)
+    parts = official_split(completed).parts(0)
+    assert parts.test.tolist() == made.parts(0).test.tolist()
+    assert 0.1 < len(parts.validation) / (len(parts.validation) + len(parts.train)) < 0.2
+    assert f"no validation part of its own: {len(parts.validation)} images" in completed.notes[-1]
+    assert with_validation(table, protocol="lesion", seed=3, task=DX7) is table
 
 
 def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
