@@ -38,7 +38,7 @@ SYNTHETIC, LEAKY, NOT_COMPARABLE = "SYNTHETIC", "LEAKY", "NOT COMPARABLE"
 STAMPS: Mapping[str, str] = MappingProxyType(
     {
         SYNTHETIC: "made-up images, the figures mean nothing clinically",
-        LEAKY: "test images have siblings or copies in the train part, the figures are too good",
+        LEAKY: "siblings or copies of test images are in the train part, or may be, and figures too good",
         NOT_COMPARABLE: "a sample of the data, not to be set beside figures on all of it",
     }
 )

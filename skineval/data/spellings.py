@@ -76,8 +76,12 @@ def identifier(name: str) -> str:
         return name
     normal = unicodedata.normalize("NFC", name)
     digest = hashlib.blake2b(normal.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    bare = "".join(one for one in unicodedata.normalize("NFKD", normal) if not unicodedata.combining(one))
-    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', bare)[:STEM]}-{digest}"
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', unaccented(normal))[:STEM]}-{digest}"
+
+
+def unaccented(text: str) -> str:
+    """The text with plain letters in place of accented ones."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
 
 
 def whole(text: str) -> str:
@@ -126,6 +130,14 @@ def label_name(text: str) -> str:
     return known or re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_")
 
 
+def nearly_equal(ids: Iterable[str]) -> list[str]:
+    """Those ids, as "P1 and p1", that letter case alone tells apart."""
+    alike: dict[str, dict[str, None]] = {}
+    for id_ in ids:
+        alike.setdefault(id_.lower(), {})[id_] = None
+    return [" and ".join(several) for several in alike.values() if len(several) > 1]
+
+
 def sex_name(text: str) -> str:
     """The sex that a word means, "male" or "female"; any other in small letters."""
     return next((sex for sex, words in _SEXES.items() if plain(text) in words), text.lower())
@@ -134,3 +146,12 @@ def sex_name(text: str) -> str:
 def part_name(text: str) -> str:
     """The part that a name means, one of `skineval.base.terms.PARTS`; any other name as it is."""
     return PARTS_BY_NAME.get(plain(text), text)
+
+
+def read_as_one(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """A note on the texts that have one label, which is given by text."""
+    same: dict[str, list[str]] = {}
+    for text, label in labels.items():
+        same.setdefault(label, []).append(text)
+    merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
+    return (f"labels read as one: {', '.join(merged)}",) if merged else ()

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skineval.base.errors import DataError
 from skineval.data.findings import Fault, FaultyRow, refuse
-from skineval.data.spellings import IMAGE_COLUMNS, first_column, image_id
+from skineval.data.spellings import IMAGE_COLUMNS, first_column, identifier, image_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ class GivenTable:
         column = first_column(self.columns, IMAGE_COLUMNS)
         if column is None:
             raise self._lacking(["image_id"])
-        ids = self.frame[column].map(lambda cell: "" if is_missing(cell) else image_id(str(cell)))
+        ids = self.frame[column].map(lambda cell: "" if is_missing(cell) else identifier(image_id(str(cell))))
         self.refuse(ids == "", f"{column} is empty", f"Give every row its {column}.")
         return self.having(self.frame.rename(columns={column: "image_id"}).assign(image_id=ids))
 

@@ -72,9 +72,12 @@ def read_task(path: Path) -> Task:
     labels = _labels(given.get("classes"), path)
     classes = tuple(dict.fromkeys(labels.values()))
     malignant = tuple(_texts(given["malignant"], "malignant", path)) if "malignant" in given else None
-    for name in (*(malignant or ()), *([given["sought"]] if "sought" in given else [])):
+    sought = [("sought", given["sought"])] if "sought" in given else []
+    for key, name in (*(("malignant", name) for name in malignant or ()), *sought):
         if name not in classes:
-            raise UsageError(f"{path}: {name!r} is no class of the task.", f"Its classes are {', '.join(classes)}.")
+            raise UsageError(
+                f"{path}: {key} is {name!r}, no class of the task.", f"Its classes are {', '.join(classes)}."
+            )
     return Task(path.stem, classes, labels, malignant, given.get("sought", ""), shipped=False)
 
 
@@ -132,6 +135,10 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
             untaken = f" No class takes {counted(outside)}." if outside else ""
             raise DataError(error.message + untaken, error.hint) from error
         notes.append(f"no class of the task for want of images: {', '.join(absent)}")
+    if len(task.classes) < FEWEST:
+        raise DataError(
+            f"All images of {table.name} are of one class, {task.classes[0]}.", "Add images of another one."
+        )
     return replace(table, notes=tuple(notes)), task
 
 
@@ -173,6 +180,10 @@ def _labels(given: object, path: Path) -> dict[str, str]:
             f"{path} names {len(given) if isinstance(given, dict) else 'no'} classes.",
             'A task has two or more, such as: [classes] benign = ["nevus", "wart"] malignant = ["melanoma"].',
         )
+    for key in (key for key in _KEYS[1:] if key in given):
+        meant = given[key] if isinstance(given[key], list) else [given[key]]
+        if set(map(str, meant)) <= given.keys() - {key}:
+            raise UsageError(f"{path}: {key} stands below [classes] and names classes.", "Write it above [classes].")
     found: dict[str, str] = {}
     _check_names(given, path, {name for name in given if label_name(name) != name})
     for name, labels in given.items():

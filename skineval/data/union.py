@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,12 +78,13 @@ def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> Le
             *(f"{name}: {note}" for table, name in zip(tables, names, strict=True) for note in table.notes),
         ),
         layout="; ".join(f"{name}: {table.layout}" for table, name in zip(tables, names, strict=True)),
-        licence="; ".join(dict.fromkeys(table.licence or "not known" for table in tables)),
+        licence=_licence(tables),
         lesions_known=bool(known[kept].all()),
         official=_official(tables, rows, kept),
         zero_ages=frozenset(ids[kept][zero[kept]]),
         labels=labels_of(tables),
         malignancy=malignancy_of(tables),
+        aliases=_aliases(rows, ids),
         sources=tuple(names),
     )
 
@@ -99,15 +100,19 @@ def _rows(tables: Sequence[LesionTable], names: Sequence[str]) -> _Rows:
     frame = pd.concat(frames, ignore_index=True)
     same = np.arange(len(frame))
     ids, lesions = frame["image_id"].tolist(), frame["lesion_id"].tolist()
-    of_id: dict[str, int] = {}
+    of_id: dict[str, list[int]] = {}  # of each id, rows of all pictures that are called so
     first = _first_of_content(tables, part.tolist(), own.tolist(), ids)
     for row, id_ in enumerate(ids):
-        other = of_id.setdefault(id_, row)
-        twin = int(first[row])
+        twin, mine = int(first[row]), (tables[part[row]].images, int(own[row]))
+        others = of_id.setdefault(id_, [])
         if twin != row and (ids[twin] == id_ or lesions[twin] != lesions[row]):
-            same[row] = same[twin]
-        elif other != row and is_one_picture(id_, *((tables[part[k]].images, int(own[k])) for k in (row, other))):
-            same[row] = same[other]
+            other = twin
+        else:
+            alike = (k for k in others if is_one_picture(id_, mine, (tables[part[k]].images, int(own[k]))))
+            other = next(alike, row)
+        same[row] = same[other]
+        if ids[other] != id_ or other == row:
+            others.append(row)
     return _Rows(frame, part, own, same, first)
 
 
@@ -202,6 +207,15 @@ def _named(rows: _Rows) -> NDArray[np.object_]:
     return np.array(ids, dtype=object)
 
 
+def _aliases(rows: _Rows, ids: NDArray[np.object_]) -> dict[str, tuple[str, ...]]:
+    """The ids of the images that a data set calls otherwise, by what it calls them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, id_ in dict.fromkeys(zip(rows.frame["image_id"], ids[rows.same], strict=True)):
+        if name != id_:
+            found[name] = (*found.get(name, ()), id_)
+    return found
+
+
 def _groups(rows: _Rows, frame: pd.DataFrame) -> NDArray[np.object_]:
     """(N,): the group of each row: rows of one group of a data set, of one picture or content, or of a known pair."""
     numbers = [str(row) for row in range(len(frame))]
@@ -223,6 +237,26 @@ def _official(tables: Sequence[LesionTable], rows: _Rows, kept: NDArray[np.int64
     return tuple(parts[kept].tolist()) if (parts == parts[rows.same]).all() else None
 
 
+def _differing(rows: _Rows) -> Iterator[str]:
+    """A note on pictures of which data sets say different things."""
+    several = rows.frame[np.bincount(rows.same, minlength=len(rows.frame))[rows.same] > 1]
+    pictures = pd.Series(rows.same, index=rows.frame.index)[several.index]
+    counts = []
+    for column in ("dx", "age", "sex", "localization", "dx_type"):
+        known = several[column].mask(several[column] == "unknown")
+        if differ := int((known.groupby(pictures).nunique() > 1).sum()):
+            counts.append(f"{column} of {differ}")
+    if counts:
+        of = ", ".join(counts)
+        yield f"pictures of which data sets differ, where the first counts, of dx the first that has a class: {of}"
+
+
+def _licence(tables: Sequence[LesionTable]) -> str:
+    """What is known of the licences; "" where nothing is."""
+    found = dict.fromkeys(table.licence or "not known" for table in tables)
+    return "; ".join(found) if any(table.licence for table in tables) else ""
+
+
 def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[str]:
     """What was made of the data sets, in sentences."""
     frame, twice = rows.frame, rows.same != np.arange(len(rows.frame))
@@ -231,11 +265,23 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     kept_once = f"{twice.sum()} pictures are there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
     kept_once = kept_once if twice.any() else "no picture is there twice"
     notes = [f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}; {kept_once}"]
-    of_lesions = frame.loc[frame["lesion_id"] != frame["image_id"]].groupby("lesion_id")[SOURCE].nunique()
-    of_patients = frame.loc[frame[PATIENT] != "unknown"].groupby(PATIENT)[SOURCE].nunique()
-    for noun, sources in (("lesion", of_lesions), ("patient", of_patients)):
-        if shared := int((sources > 1).sum()):
-            notes.append(f"{noun} ids that occur in several data sets are taken for one {noun} each: {shared}")
+    named = (
+        ("lesion", "lesion_id", "dx", frame["lesion_id"] != frame["image_id"]),
+        ("patient", PATIENT, "sex", frame[PATIENT] != "unknown"),
+    )
+    for noun, key, column, there in named:
+        sources = frame.loc[there].groupby(key)[SOURCE].nunique()
+        shared = sources.index[sources > 1]
+        if len(shared):
+            known = frame[(frame[column] != "unknown") & frame[key].isin(shared)]
+            several = int((known.groupby(key)[column].nunique() > 1).sum())
+            doubt = f", of which {several} have several of {column} and may be different ones" if several else ""
+            notes.append(
+                f"{noun} ids that occur in several data sets are taken for one {noun} each: {len(shared)}{doubt}"
+            )
+    notes += _differing(rows)
+    if both := int(((rows.first != np.arange(len(frame))) & ~twice).sum()):
+        notes.append(f"pictures that are listed under two names of one lesion, of which both are kept: {both}")
     if renamed := int((ids != frame["image_id"].to_numpy()).sum()):
         notes.append(f"images called like another picture, with the number of their data set in front: {renamed}")
     return notes

@@ -78,7 +78,11 @@ def overlaps(
     row_of = dict(zip(internal.frame["image_id"], range(len(internal)), strict=True))
     ids = np.array(
         [
-            id_ in row_of and is_one_picture(id_, (internal.images, row_of[id_]), (external.images, row))
+            any(
+                is_one_picture(id_, (internal.images, row_of[known]), (external.images, row))
+                for known in (id_, *internal.aliases.get(id_, ()))
+                if known in row_of
+            )
             for row, id_ in enumerate(external.frame["image_id"])
         ],
         dtype=np.bool_,

@@ -11,7 +11,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.catalog.loading import BUILTINS_NAME, Provider
 from skineval.catalog.specs import Architecture, ImbalanceStrategy
 from skineval.train.weights import NONE
-from skineval.values.keys import KEYS
+from skineval.values.keys import KEYS, RUN
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
 from skineval.values.task import Task
@@ -75,7 +75,14 @@ def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
     """A name for the folder of a bench that no other recipe has."""
     name = "+".join(dict.fromkeys(str(cell.model) for cell in cells))
     readable = "".join(c if c.isalnum() or c in "+_." else "-" for c in name)[:40]
-    digest = hashlib.sha256("\n".join(sorted(cell.run_id for cell in cells)).encode()).hexdigest()[:8]
+    # Two recipes may have the same cells, such as where what one of them leaves out is not there.
+    beside = [
+        f"{name} {getattr(recipe, name)!r}"
+        for name, key in KEYS.items()
+        if key.panel != RUN and not key.keeps and getattr(recipe, name) != key.default
+    ]
+    ids = sorted(cell.run_id for cell in cells)
+    digest = hashlib.sha256("\n".join([*ids, *beside]).encode()).hexdigest()[:8]
     source = "+".join(place.rstrip("/").rpartition("/")[2].partition(":")[0] for place in recipe.data)
     readable_source = "".join(c if c.isalnum() else "-" for c in source)[:24] or "data"
     return f"{readable_source}-{readable}-{digest}"

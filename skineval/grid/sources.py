@@ -19,6 +19,7 @@ from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
+from skineval.data.spellings import unaccented
 from skineval.data.splits.dealing import with_validation
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
@@ -228,7 +229,10 @@ def unique_names(sources: Sequence[str], key: str) -> list[str]:
         raise UsageError(f"{key} names {repeated[0]} twice.", "Name each data set once.")
     names: list[str] = []
     for source in sources:
-        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.rstrip("/").rpartition("/")[2]).strip(".-")[:40] or "data"
+        base = (
+            re.sub(r"[^A-Za-z0-9_.-]+", "-", unaccented(source.rstrip("/").rpartition("/")[2])).strip(".-")[:40]
+            or "data"
+        )
         further = (f"{base}-{number}" for number in range(2, len(sources) + 2))
         names.append(next(name for name in (base, *further) if name not in names and not name.endswith(SUFFIX)))
     return names

@@ -136,6 +136,8 @@ class LesionTable:
     labels: tuple[str, ...] = ()
     #: What the data set itself says of labels: benign, malignant or indeterminate, of those of which it says one thing.
     malignancy: Mapping[str, str] = field(default_factory=dict)
+    #: Of several data sets, what else images are called in one of them, with the ids that they have here.
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()  #: the names of the data sets that are one here, in their order; () of a single one
 
     def __post_init__(self) -> None:

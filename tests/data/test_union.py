@@ -192,3 +192,32 @@ def test_two_halves_of_ham10000_are_ham10000(real_table: LesionTable, tmp_path: 
     assert len(both) == 10_015
     assert "50 pictures are there twice and kept once: 50 by id, 0 by content" in both.notes[0]
     pd.testing.assert_frame_equal(both.frame[list(COLUMNS)], frame)
+
+
+def test_a_picture_is_found_among_all_of_its_name_in_any_order(tmp_path: Path) -> None:
+    def lone(number: int, content: bytes) -> LesionTable:
+        folder = ham_folder(tmp_path / str(number), metadata([f"L{number},x,nv,histo,40,male,back,x"]), {"x": content})
+        return recognise.load(folder)
+
+    tables = [lone(1, shown(1, 120)), lone(2, shown(2, 120)), lone(3, shown(2, 90))]
+    for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+        joined = union([tables[k] for k in order], [str(k) for k in order], DX7)
+        assert len(joined) == 2
+        assert "1 pictures are there twice" in joined.notes[0]
+        assert joined.frame["group"].nunique() == 2
+
+
+def test_what_data_sets_say_otherwise_of_a_picture_or_a_patient_is_told(tmp_path: Path) -> None:
+    one, two = (
+        read(tmp_path / "1", ["A,L1,nv", "B,L2,nv"], [1, 2]),
+        read(tmp_path / "2", ["A,L1,nv", "C,L3,nv"], [1, 3]),
+    )
+    one = replace(one, frame=one.frame.assign(patient_id=["p", "q"], sex=["male", "male"]))
+    two = replace(two, frame=two.frame.assign(patient_id=["p", "q"], sex=["male", "female"], age=[41.0, 40.0]))
+    notes = union([one, two], NAMES, DX7).notes
+    assert any(note.endswith("of dx the first that has a class: age of 1") for note in notes)
+    told = (
+        "patient ids that occur in several data sets are taken for one patient each: 2, of which 1 have several of sex"
+    )
+    assert any(note.startswith(told) for note in notes)
+    assert any(note == "lesion ids that occur in several data sets are taken for one lesion each: 1" for note in notes)

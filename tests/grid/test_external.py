@@ -14,6 +14,7 @@ from skineval.catalog.catalog import load_catalog
 from skineval.data.layouts import recognise
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.synthetic import synthetic
+from skineval.data.union import union
 from skineval.grid.external import (
     SAME_CONTENT,
     SAME_GROUP,
@@ -28,9 +29,9 @@ from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.grid.sources import unique_names
 from skineval.values.recipe import Recipe
-from skineval.values.task import DIAGNOSES, OUTSIDE
+from skineval.values.task import DIAGNOSES, DX7, OUTSIDE
 from tests.conftest import TINY, run_here
-from tests.data.folders import lesion_folder, made_table
+from tests.data.folders import encoded, ham_folder, lesion_folder, made_table, metadata, photograph
 from tests.data.layouts.collections import isic2020
 
 OTHER = "synthetic:images=80:seed=5"
@@ -248,3 +249,16 @@ def test_labels_of_an_external_set_are_taken_for_what_it_says_of_them(tmp_path):
     (external,) = prepare(recipe, load_catalog()).externals
     assert external.targets.tolist() == (ham.frame["dx"] == "mel").astype(int).tolist()
     assert any("lentigo-nos as other (12 images)" in note for note in external.table.notes)
+
+
+def test_images_are_known_by_what_every_data_set_calls_them(tmp_path):
+    def lone(number, lesion, content):
+        row = f"{lesion},x,nv,histo,40,male,back,x"
+        return recognise.load(ham_folder(tmp_path / str(number), metadata([row]), {"x": content}))
+
+    first, second = (photograph(seed, 120, 90) for seed in (1, 2))
+    both = union([lone(1, "L1", encoded(first)), lone(2, "L2", encoded(second))], ("one", "two"), DX7)
+    assert both.frame["image_id"].tolist() == ["2-x", "x"]
+    outside = lone(3, "L3", encoded(second.resize((90, 67))))
+    reasons = overlaps(both, both.images.pixels([0, 1], 64), outside, outside.images.pixels([0], 64))
+    assert reasons.tolist() == [SAME_ID]

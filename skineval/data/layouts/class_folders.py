@@ -14,11 +14,11 @@ from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table, read_as_one
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table
 from skineval.data.layouts.naming import by_folder
 from skineval.data.layouts.pictures import is_mask, is_picture
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, label_name, plain
+from skineval.data.spellings import PARTS_BY_NAME, class_name, guess, label_name, plain, read_as_one
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import CLASS_NAMES, DIAGNOSES
 
@@ -96,6 +96,9 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     notes = [LESIONS_UNKNOWN, *read_as_one({one.folder: one.dx for one in by_id.values()})]
     notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
     notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
+    within = [file for file in files if _folders(file, path) and not (is_picture(file) or is_table(file))]
+    others = [str(file.below(path)) for file in within]
+    notes += [f"{len(others)} files that are not read as images are ignored: {first_few(others)}"] if others else []
     unread = first_few([file.inner.name for file in files if is_table(file)])
     notes += [f"{unread} is not read: {UNREAD}"] if unread else []
     labels = sorted(set(frame["dx"]))

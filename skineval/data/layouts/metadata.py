@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id
+from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, nearly_equal
 from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
 
@@ -201,7 +201,9 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes += [f"{len(zeros)} ages of 0 taken as unknown"] if zeros else []
-    notes += [note for column in ("lesion_id", PATIENT) if column in raw for note in _nearly_equal(raw[column])]
+    cases = [f"{pair} ({name})" for name in ("lesion_id", PATIENT) if name in raw for pair in nearly_equal(raw[name])]
+    if cases:
+        notes.append(f"taken for different ones although letter case alone tells them apart: {first_few(cases)}")
     return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, tuple(notes))
 
 
@@ -215,15 +217,6 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
         if column not in frame:
             frame[column] = "unknown"
     return frame[list(COLUMNS)]
-
-
-def read_as_one(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """A note on the texts that have one label, which is given by text."""
-    same: dict[str, list[str]] = {}
-    for text, label in labels.items():
-        same.setdefault(label, []).append(text)
-    merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
-    return (f"labels read as one: {', '.join(merged)}",) if merged else ()
 
 
 def _completed(raw: pd.DataFrame) -> pd.DataFrame:
@@ -314,16 +307,6 @@ def is_unnamed(id_: str) -> bool:
 def _is_nobody(id_: str) -> bool:
     """Whether a lesion or patient is written as one that nobody knows."""
     return is_unnamed(id_) or id_ in ("-1", "-1.0") or not id_.strip("0._-?")
-
-
-def _nearly_equal(ids: pd.Series[str]) -> Iterator[str]:
-    """A note on ids of lesions or patients that differ in letter case alone."""
-    alike: dict[str, list[str]] = {}
-    for id_ in ids.unique():
-        alike.setdefault(id_.lower(), []).append(id_)
-    pairs = [" and ".join(several) for several in alike.values() if len(several) > 1]
-    if pairs:
-        yield f"taken for different ones although they differ in letter case alone: {first_few(pairs)} ({ids.name})"
 
 
 def _is_one(patients: pd.Series[str]) -> bool:

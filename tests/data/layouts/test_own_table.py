@@ -303,7 +303,9 @@ def test_what_spreadsheets_and_people_write_is_read(tmp_path: Path) -> None:
     assert table.frame["sex"].tolist() == ["male", "male", "female", "female"]
     assert any("labels read as one: 1 ('1', '1.0')" in note for note in table.notes)
     assert any("(2 images)" in note for note in table.notes)
-    assert any("differ in letter case alone: " in note and "(patient_id)" in note for note in table.notes)
+    assert any(
+        "letter case alone tells them apart: P2 and p2" in note and "(patient_id)" in note for note in table.notes
+    )
 
 
 def test_a_row_that_is_there_twice_counts_once_unless_it_says_otherwise(tmp_path: Path) -> None:
