@@ -325,14 +325,13 @@ def _unnamed(patients: pd.Series[str], nobody: pd.Series[bool]) -> list[str]:
 def _repeats(frame: pd.DataFrame) -> Fault:
     wrong = frame[frame["image_id"].duplicated()]
     first = dict(zip(frame["image_id"][::-1], frame.index[::-1], strict=True))
-    dx_of = frame["dx"].to_dict()
+    dx = frame["dx"].to_dict() if "dx" in frame else {}
 
-    def said(id_: str, dx: str) -> str:
-        row = first[id_]
-        other = f", {dx_of[row]} there and {dx} here" if dx != dx_of[row] else ""
-        return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {row}{other})"
+    def said(row: int, id_: str) -> str:
+        other = f", {dx[first[id_]]} there and {dx[row]} here" if dx and dx[row] != dx[first[id_]] else ""
+        return f"{id_ if IDENTIFIER.fullmatch(id_) else _short(id_)} (that of row {first[id_]}{other})"
 
-    texts = map(said, wrong["image_id"], wrong["dx"])
+    texts = map(said, wrong.index, wrong["image_id"])
     return Fault(
         "repeated-image-id",
         "repeats an image_id",
