@@ -65,7 +65,10 @@ def read_task(path: Path) -> Task:
     except OSError as error:
         raise UsageError(f"--task is {path}, which cannot be read: {error.strerror}.", "Check the path.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"--task is {path}, which is not valid TOML: {error}.", "Correct that line.") from error
+        raise UsageError(
+            f"--task is {path}, which is not valid TOML: {error}.",
+            "Correct that line. A name with other letters than A to Z, or with blanks, stands in quotes.",
+        ) from error
     for key in given:
         if key not in _KEYS:
             raise UsageError(f"{path}: there is no key {key!r} in a task.", hint_for(key, _KEYS))
@@ -201,11 +204,12 @@ def _check_names(classes: Iterable[str], source: object, others: Collection[str]
     """Raise UsageError for what no class can be called, since columns and files are called after it; `others` too."""
     for name in classes:
         if name in (*COLUMNS, *others) or not 0 < len(name) <= LONGEST:
+            like = label_name(name)[:LONGEST]
             raise UsageError(
                 f"{source}: a class cannot be called {name!r}.",
-                f"Class names are at most {LONGEST} small letters, digits and _.+-, no further name of a known class, "
-                f"and none of {', '.join(COLUMNS)}. In a file for --task, the name of a class stands before "
-                "=, and behind it labels of the data.",
+                f"Class names, which stand before = in a file for --task, are at most {LONGEST} small letters, digits "
+                f"and _.+-, such as {like if like not in ('', name) else 'wart'}, no further name of a known class, "
+                f"and none of {', '.join(COLUMNS)}.",
             )
 
 
