@@ -98,7 +98,7 @@ def require_known(ids: Iterable[str], known: Iterable[str], name: str) -> None:
     if strange := sorted(set(ids) - set(known)):
         raise QuarantineError(
             f"{len(strange)} images in quarantine are not in {name}: {first_few(strange)}.",
-            "Images are called as in what skineval data split --out writes. Or the list is that of another data set: make "
-            "it again with skineval data check --quarantine.",
+            "Images are called as in what skineval data split --out writes. Or the list is that of another data set: "
+            "make it again with skineval data check --quarantine.",
             strange,
         )
