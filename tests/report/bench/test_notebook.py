@@ -22,7 +22,7 @@ def test_a_notebook_shows_the_comparison(bench: BenchResult) -> None:
     assert "Macro AUC" in words
     assert "Images/s" not in words
     assert "smote:k=3 needs 4 images" in words
-    assert "LEAKY: test images have siblings" in words
+    assert "LEAKY: siblings or copies of test images" in words
     assert [tag for tag, _ in page.tags].count("tr") == 1 + len(table.rows)
 
 
