@@ -11,7 +11,7 @@ from skineval.base.terms import PARTS
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.groups import make_groups, with_groups
-from skineval.values.lesion_table import PATIENT, LesionTable, leaf
+from skineval.values.lesion_table import PATIENT, Images, LesionTable, leaf
 
 
 def count_once(table: LesionTable) -> LesionTable:
@@ -20,11 +20,12 @@ def count_once(table: LesionTable) -> LesionTable:
     A copy of which more is known than its picture stays, in one group with it. Raises DataError for a picture that has
     several labels, or lies in several of the parts that the data set itself makes.
     """
-    copies = list(_copies(table))
+    copies, official = list(_copies(table)), table.official
     _refuse(table, copies, table.frame["dx"].tolist(), "pictures are there with several labels", "Correct the label.")
-    if table.official is not None:
-        copies = [sorted(rows, key=lambda row: _rank(table.official, row)) for rows in copies]
-        _refuse(table, copies, table.official, "pictures are there in several parts", "Keep each in one part.", first=1)
+    if official is not None:
+        # What was learned from is no test any more: the copy in the earliest part may stay.
+        copies = [sorted(rows, key=lambda row: (*PARTS, official[row]).index(official[row])) for rows in copies]
+        _refuse(table, copies, official, "pictures are there in several parts", "Keep each in one part.", first=1)
     alone = table.alone
     patients = table.frame.get(PATIENT)
     known = [sorted(rows, key=lambda row: bool(alone[row])) for rows in copies]
@@ -54,11 +55,24 @@ def join_copies(table: LesionTable) -> LesionTable:
     return replace(with_groups(table, groups), notes=(*table.notes, *notes))
 
 
+def file_of(images: Images, row: int) -> StoredFile | None:
+    """The file of an image; None where images do not lie in files of their own."""
+    found, place = leaf(images, row)
+    file = getattr(found, "files", {place: None})[place]
+    return file if isinstance(file, StoredFile) else None
+
+
+def content(images: Images, row: int) -> bytes | None:
+    """The file of one image as it is stored; None where images do not lie in files of their own."""
+    file = file_of(images, row)
+    return None if file is None else file.read()
+
+
 def _copies(table: LesionTable) -> Iterator[list[int]]:
     """The rows of each file that is there more than once."""
     suspects: dict[tuple[int, int | None], list[tuple[int, StoredFile]]] = defaultdict(list)
     for row in range(len(table)):
-        file = _file(table, row)
+        file = file_of(table.images, row)
         if file is not None:
             suspects[file.size, file.crc].append((row, file))
     for found in suspects.values():
@@ -66,13 +80,6 @@ def _copies(table: LesionTable) -> Iterator[list[int]]:
         for row, file in found if len(found) > 1 else ():  # checksums may agree by chance
             contents[file.read()].append(row)
         yield from (rows for rows in contents.values() if len(rows) > 1)
-
-
-def _file(table: LesionTable, row: int) -> StoredFile | None:
-    """The file of an image, where it lies in one."""
-    images, place = leaf(table.images, row)
-    file = getattr(images, "files", {place: None})[place]
-    return file if isinstance(file, StoredFile) else None
 
 
 def _differ(rows: Sequence[int], said: Sequence[str]) -> bool:
@@ -91,10 +98,5 @@ def _refuse(
 
 
 def _name(table: LesionTable, row: int) -> str:
-    file = _file(table, row)
+    file = file_of(table.images, row)
     return file.name if file is not None else str(table.frame["image_id"].iloc[row])
-
-
-def _rank(official: Sequence[str] | None, row: int) -> int:
-    """Where the part of a row stands among `PARTS`: what was learned from is no test any more."""
-    return PARTS.index(official[row]) if official is not None and official[row] in PARTS else len(PARTS)

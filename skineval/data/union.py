@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import LISTED, DataError
+from skineval.data.copies import content, file_of
 from skineval.data.groups import make_groups
-from skineval.data.layouts.images import ArrayImages, StoredImages
+from skineval.data.layouts.images import ArrayImages
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
-from skineval.data.quality.duplicates import content
 from skineval.data.same_picture import COMPARED, is_one_picture
 from skineval.data.spellings import identifier
 from skineval.data.tasks import labels_of, malignancy_of
@@ -138,10 +138,10 @@ def _first_of_content(
 
 def _content(images: Images, row: int) -> Hashable:
     """What contents agree in: checksum and size of a file, where an image lies in one; else a hash of its pixels."""
-    found, place = leaf(images, row)
-    if isinstance(found, StoredImages):
-        file = found.files[place]
+    file = file_of(images, row)
+    if file is not None:
         return file.crc, file.size
+    found, place = leaf(images, row)
     pixels = found.array(place) if isinstance(found, ArrayImages) else found.pixels([place], COMPARED)
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.data.files.stored_files import StoredFile
-from skineval.values.lesion_table import Images, LesionTable, leaf
+from skineval.data.copies import content
+from skineval.values.lesion_table import LesionTable
 
 COMPARED = 512  #: pixels a side at which images are compared that do not lie in files of their own
 
@@ -59,13 +59,6 @@ def content_units(copies: Iterable[Copies], n: int) -> NDArray[np.int64]:
     for one in copies:
         units[list(one.rows)] = one.rows[0]
     return units
-
-
-def content(images: Images, row: int) -> bytes | None:
-    """The file of one image as it is stored; None where images do not lie in files of their own."""
-    found, place = leaf(images, row)
-    file = getattr(found, "files", {place: None})[place]
-    return file.read() if isinstance(file, StoredFile) else None
 
 
 def _describe(table: LesionTable, rows: Sequence[int]) -> Copies:
