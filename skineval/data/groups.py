@@ -72,7 +72,7 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
                 f"--group-by is patient, and {table.name} names no patients.",
                 "Leave it out, or name their column: --columns patient=COLUMN for a table of your own.",
             )
-        return table
+        return table if PATIENT not in table.frame else replace(table, notes=(*table.notes, _partible(table)))
     ids, patients = table.frame["image_id"].tolist(), table.frame[PATIENT].tolist()
     first: dict[str, str] = {}
     known = ((id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown")
@@ -82,6 +82,13 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     notes = ["grouped by patient: all images of one are one group"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
     return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
+
+
+def _partible(table: LesionTable) -> str:
+    """A note on the patients who may be parted."""
+    groups = table.frame.groupby(PATIENT)["group"].nunique().drop("unknown", errors="ignore")
+    several = f"{(groups > 1).sum()} patients have several lesions, which may be on both sides of the split"
+    return f"grouped by lesion although patients are known: {several}"
 
 
 def with_groups(table: LesionTable, groups: NDArray[np.object_]) -> LesionTable:

@@ -21,6 +21,8 @@ from skineval.data.tasks import labels_of, malignancy_of
 from skineval.values.lesion_table import COLUMNS, PATIENT, SOURCE, Images, Joined, LesionTable, leaf
 from skineval.values.task import OUTSIDE, Task
 
+UNKNOWN = "unknown"  #: what stands where nothing is known
+NAMED = ("lesion_id", "group", PATIENT)  #: what images of several data sets may belong to
 FILLED = ("dx_type", "sex", "localization", "dataset", PATIENT)  #: what one data set may know and another may not
 
 
@@ -33,6 +35,11 @@ class _Rows:
     own: NDArray[np.int64]  #: (N,) and its row there
     same: NDArray[np.int64]  #: (N,) the first row of the same picture
     first: NDArray[np.int64]  #: (N,) the first row of the same content, where that is in several data sets
+
+    def known(self, column: str) -> pd.Series[str]:
+        """What is said in one of the columns `NAMED` of those rows of which anything is said."""
+        cells = self.frame[column]
+        return cells[cells != (UNKNOWN if column == PATIENT else self.frame["image_id"])]
 
 
 def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> LesionTable:
@@ -60,7 +67,7 @@ def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> Le
     kept = np.flatnonzero(rows.same == np.arange(len(frame)))
     kept = kept[np.argsort(ids[kept].astype(str), kind="stable")]
     found = frame.iloc[kept].reset_index(drop=True)
-    columns = [*COLUMNS, *([PATIENT] if (found[PATIENT] != "unknown").any() else []), SOURCE]
+    columns = [*COLUMNS, *([PATIENT] if (found[PATIENT] != UNKNOWN).any() else []), SOURCE]
     contents = [f"{rows.part[row]} {rows.own[row]} {ids[row]}" for row in kept]
     digest = hashlib.sha256("\n".join([*(table.fingerprint for table in tables), *contents]).encode())
     return LesionTable(
@@ -85,6 +92,7 @@ def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> Le
         labels=labels_of(tables),
         malignancy=malignancy_of(tables),
         aliases=_aliases(rows, ids),
+        further={column: frozenset(rows.known(column)) - set(found[column]) for column in NAMED},
         sources=tuple(names),
     )
 
@@ -92,7 +100,7 @@ def union(tables: Sequence[LesionTable], names: Sequence[str], task: Task) -> Le
 def _rows(tables: Sequence[LesionTable], names: Sequence[str]) -> _Rows:
     """All rows, and which of them are of one picture."""
     frames = [
-        table.frame.assign(**{PATIENT: table.frame.get(PATIENT, "unknown"), SOURCE: name})
+        table.frame.assign(**{PATIENT: table.frame.get(PATIENT, UNKNOWN), SOURCE: name})
         for table, name in zip(tables, names, strict=True)
     ]
     part = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
@@ -149,7 +157,8 @@ def _content(images: Images, row: int) -> Hashable:
 def _refuse_contradictions(rows: _Rows, task: Task) -> None:
     """Raise DataError for pictures with labels of two classes; a label that no class takes contradicts none."""
     targets = task.targets(rows.frame["dx"])
-    known = rows.frame.assign(target=targets, same=rows.same)[targets != OUTSIDE]
+    one = np.where(rows.same == np.arange(len(rows.same)), rows.first, rows.same)  # also where both names are kept
+    known = rows.frame.assign(target=targets, same=one)[targets != OUTSIDE]
     several = known.groupby("same")["target"].nunique()
     wrong = known[known["same"].isin(several.index[several > 1])]
     said = [
@@ -160,7 +169,7 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
         raise DataError(
             f"{len(said)} pictures have two labels: {', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
             "Correct one of them, leave the images out (--quarantine takes a list of their ids), or take a --task that "
-            "has one class for both.",
+            "has one class for both. Lesions or patients that an image left out had joined are joined by --groups.",
             wrong["image_id"],
         )
 
@@ -168,14 +177,14 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
 def _filled(rows: _Rows, ids: NDArray[np.object_], task: Task) -> pd.DataFrame:
     """The rows; of each picture, the first knows what any other knows, and an image without a lesion has its own id."""
     frame = rows.frame
-    known = frame.assign(**{column: frame[column].where(frame[column] != "unknown") for column in FILLED})
+    known = frame.assign(**{column: frame[column].where(frame[column] != UNKNOWN) for column in FILLED})
     known["lesion_id"] = known["lesion_id"].where(known["lesion_id"] != known["image_id"])
     known["dx"] = known["dx"].where(task.targets(frame["dx"]) != OUTSIDE)
     columns = [*FILLED, "age", "lesion_id", "dx"]
     best = known.groupby(rows.same)[columns].first().reindex(rows.same).set_axis(frame.index)
     filled = known[columns].combine_first(best)
     return frame.assign(
-        **{column: filled[column].fillna("unknown") for column in FILLED},
+        **{column: filled[column].fillna(UNKNOWN) for column in FILLED},
         age=filled["age"].astype(np.float64),
         lesion_id=filled["lesion_id"].fillna(pd.Series(ids, index=frame.index)),
         dx=filled["dx"].fillna(frame["dx"]),
@@ -184,7 +193,7 @@ def _filled(rows: _Rows, ids: NDArray[np.object_], task: Task) -> pd.DataFrame:
 
 def _one_patient(rows: _Rows, patients: Iterable[str]) -> list[str]:
     """(N,): the patient of each row, under one name where pictures have several."""
-    known = rows.frame[PATIENT][rows.frame[PATIENT] != "unknown"]
+    known = rows.known(PATIENT)
     names = sorted(set(known))
     first: dict[int, str] = {}
     pictures = rows.same[known.index.to_numpy()].tolist()
@@ -243,7 +252,7 @@ def _differing(rows: _Rows) -> Iterator[str]:
     pictures = pd.Series(rows.same, index=rows.frame.index)[several.index]
     counts = []
     for column in ("dx", "age", "sex", "localization", "dx_type"):
-        known = several[column].mask(several[column] == "unknown")
+        known = several[column].mask(several[column] == UNKNOWN)
         if differ := int((known.groupby(pictures).nunique() > 1).sum()):
             counts.append(f"{column} of {differ}")
     if counts:
@@ -263,24 +272,21 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     by_id = int((frame["image_id"] == frame["image_id"].to_numpy()[rows.same])[twice].sum())
     sizes = zip(names, np.bincount(rows.part, minlength=len(names)), strict=True)
     kept_once = f"{twice.sum()} pictures are there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
-    kept_once = kept_once if twice.any() else "no picture is there twice"
-    notes = [f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}; {kept_once}"]
-    named = (
-        ("lesion", "lesion_id", "dx", frame["lesion_id"] != frame["image_id"]),
-        ("patient", PATIENT, "sex", frame[PATIENT] != "unknown"),
-    )
-    for noun, key, column, there in named:
-        sources = frame.loc[there].groupby(key)[SOURCE].nunique()
+    both = int(((rows.first != np.arange(len(frame))) & ~twice).sum())
+    kept_once = kept_once if twice.any() else "no picture is there twice" * (not both)
+    notes = ["; ".join(filter(None, (f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}", kept_once)))]
+    for noun, key, column in (("lesion", "lesion_id", "dx"), ("patient", PATIENT, "sex")):
+        sources = frame.loc[rows.known(key).index].groupby(key)[SOURCE].nunique()
         shared = sources.index[sources > 1]
         if len(shared):
-            known = frame[(frame[column] != "unknown") & frame[key].isin(shared)]
+            known = frame[(frame[column] != UNKNOWN) & frame[key].isin(shared)]
             several = int((known.groupby(key)[column].nunique() > 1).sum())
             doubt = f", of which {several} have several of {column} and may be different ones" if several else ""
             notes.append(
                 f"{noun} ids that occur in several data sets are taken for one {noun} each: {len(shared)}{doubt}"
             )
     notes += _differing(rows)
-    if both := int(((rows.first != np.arange(len(frame))) & ~twice).sum()):
+    if both:
         notes.append(f"pictures that are listed under two names of one lesion, of which both are kept: {both}")
     if renamed := int((ids != frame["image_id"].to_numpy()).sum()):
         notes.append(f"images called like another picture, with the number of their data set in front: {renamed}")

@@ -92,11 +92,12 @@ def overlaps(
     groups = external.frame["group"]
     seen = ids | content | _among(external.frame["image_id"], _duplicates(internal.frame["image_id"]))
     here, there = internal.frame[~internal.alone], ~external.alone
-    seen |= there & _among(external.frame["lesion_id"], here["lesion_id"])
-    seen |= there & _among(groups, here["group"])
+    for column in ("lesion_id", "group"):
+        seen |= there & _among(external.frame[column], {*here[column], *internal.further.get(column, ())})
     patients = np.zeros(len(external), dtype=np.bool_)
     if PATIENT in internal.frame and PATIENT in external.frame:
-        patients = _among(external.frame[PATIENT], set(internal.frame[PATIENT]) - {"unknown"})
+        named = {*internal.frame[PATIENT], *internal.further.get(PATIENT, ())}
+        patients = _among(external.frame[PATIENT], named - {"unknown"})
     lesion = _among(groups, groups[seen])
     reasons = np.select(
         [ids, content, lesion, patients | _among(groups, groups[patients])],

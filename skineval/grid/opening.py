@@ -10,6 +10,7 @@ import pandas as pd
 from skineval.base.errors import DataError
 from skineval.base.places import cache_folder
 from skineval.data.pixels.store import PixelStore, open_store
+from skineval.data.quality.crossings import refuse_parted_copies
 from skineval.grid.events import ImagesDecoded, Noted, Report
 from skineval.grid.external import External, about, described, exclusions, overlaps
 from skineval.grid.prepare import Prepared
@@ -44,9 +45,12 @@ class Opened:
 def open_images(prepared: Prepared, report: Report) -> Opened:
     """Decode the images of a bench and of its external tests, and find out what of these it knows.
 
-    Raises DataError for images that cannot be decoded, and for an external test of which nothing is left.
+    Raises DataError for images that cannot be decoded, for pictures on both sides of a split that is to keep lesions
+    together, and for an external test of which nothing is left.
     """
     pixels = open_pixels(prepared.table, prepared.recipe, report)
+    if not prepared.split.leaky:
+        refuse_parted_copies(prepared.table, prepared.split, pixels.array)
     tests = tuple(_open_external(external, prepared, pixels, report) for external in prepared.externals)
     of_tests = (
         of_external(test.external.name, note)

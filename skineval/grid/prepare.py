@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,6 +42,8 @@ PACKAGES = (
     "pillow",
     "simplejpeg",
 )
+
+UNUSED_PARTS = "the data set comes with a split of its own, which is not used: --split official does that"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,8 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     data = read_data(recipe, catalog, parted=True)
     table, task = data.table, data.task
     parts = make_split(recipe, data)
+    if table.official is not None and recipe.split is None:
+        table = replace(table, notes=(*table.notes, UNUSED_PARTS))
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
     loaded = load_external(recipe, catalog, data.strange)
     told = [(name, *widened(table, task)) for name, table, _ in loaded]

@@ -138,6 +138,8 @@ class LesionTable:
     malignancy: Mapping[str, str] = field(default_factory=dict)
     #: Of several data sets, what else images are called in one of them, with the ids that they have here.
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: By column, what else lesions, groups and patients are called in one of them.
+    further: Mapping[str, frozenset[str]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()  #: the names of the data sets that are one here, in their order; () of a single one
 
     def __post_init__(self) -> None:

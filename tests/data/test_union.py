@@ -144,6 +144,22 @@ def test_a_picture_under_two_labels_is_refused_where_the_task_tells_them_apart(t
     assert len(union([one, two], NAMES, as_labelled(["bcc", "nv"]))) == 2  # nobody asks what B is
 
 
+def test_a_picture_that_is_listed_twice_under_two_labels_is_refused_as_well(tmp_path: Path) -> None:
+    one, two = read(tmp_path / "1", ["A,L1,bcc"], [1]), read(tmp_path / "2", ["B,L1,mel", "C,L3,nv"], [1, 2])
+    with pytest.raises(DataError, match="A is bcc in one and B is mel in two"):
+        union([one, two], NAMES, DX7)
+    assert "no picture is there twice" not in union([one, two], NAMES, MALIGNANT).notes[0]
+
+
+def test_every_name_of_a_lesion_and_a_patient_is_known(tmp_path: Path) -> None:
+    one, two = read(tmp_path / "1", ["A,L1,nv", "C,L1,nv"], [1, 3]), read(tmp_path / "2", ["B,M1,nv"], [1])
+    one = replace(one, frame=one.frame.assign(patient_id=["P1", "P1"]))
+    two = replace(two, frame=two.frame.assign(patient_id=["Q1"]))
+    further = union([one, two], NAMES, DX7).further
+    assert further == {"lesion_id": {"M1"}, "group": {"M1"}, "patient_id": {"Q1"}}
+    assert not any(union([two, two], NAMES, DX7).further.values())
+
+
 def test_what_one_data_set_does_not_know_is_taken_from_another(tmp_path: Path) -> None:
     known = read(tmp_path / "1", ["A,L1,nv", "B,L1,nv"], [1, 2])
     frame = known.frame.assign(lesion_id=["A", "B"], group=["A", "B"], sex="unknown", age=float("nan"))

@@ -19,6 +19,7 @@ from skineval.grid.external import (
     SAME_CONTENT,
     SAME_GROUP,
     SAME_ID,
+    SAME_PATIENT,
     External,
     about,
     described,
@@ -66,6 +67,16 @@ def test_what_the_bench_knows_is_found_by_id_by_pixels_and_by_lesion():
     facts = about(tested, exclusions(tested, reasons))
     assert (facts.images, facts.tested_images, facts.tested_lesions) == (6, 2, 1)
     assert "4 images that occur in the data of the bench were left out" in described(facts)
+
+
+def test_lesions_and_patients_are_known_by_all_their_names():
+    internal, external = made_table([("mel", 1)]), made_table([("mel", 1), ("nv", 1), ("nv", 1)])
+    frame = renamed(external, "X").assign(patient_id=["Q1", "Q2", "Q3"])
+    object.__setattr__(external, "frame", frame)
+    object.__setattr__(internal, "frame", internal.frame.assign(patient_id="P1"))
+    further = {"lesion_id": frozenset({frame["lesion_id"][0]}), "patient_id": frozenset({"Q2"})}
+    object.__setattr__(internal, "further", further)
+    assert overlaps(internal, pixels(1), external, pixels(3, seed=1)).tolist() == [SAME_GROUP, SAME_PATIENT, ""]
 
 
 def test_images_of_no_class_are_counted_by_label():

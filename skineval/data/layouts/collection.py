@@ -27,7 +27,7 @@ from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
-from skineval.values.task import GENERAL
+from skineval.values.task import BINARY, GENERAL, malignant_of, unknown_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ _TAKE_OUT = """take those that the download has as files, in Kaggle's below trai
 in the folder where they are to lie."""
 #: Columns that say something of all images, and of none in the frame of a lesion table.
 _BESIDE = ("malignancy", "finer", "kind", "licence")
+_EITHER = ("akiec",)  #: which holds actinic keratosis, benign for many, and carcinoma in situ
 
 
 def as_they_are(
@@ -171,6 +172,7 @@ class Collection:
                 *notes,
                 *merged,
                 *_torn(rows),
+                *_disputed(rows),
                 *_finer(rows),
                 *_kinds(rows),
                 *_misplaced(rows, files, folder),
@@ -311,6 +313,16 @@ def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
     several = pairs[pairs["lesion_id"].duplicated(keep=False)].sort_values(["lesion_id", "dx"])
     torn = [f"{lesion} ({', '.join(labels)})" for lesion, labels in several.groupby("lesion_id")["dx"]]
     return (f"lesions whose images have several labels: {len(torn)}, {first_few(torn)}",) if torn else ()
+
+
+def _disputed(rows: pd.DataFrame) -> tuple[str, ...]:
+    """A note on images that are said to be benign or malignant where what they show is not."""
+    malignant = set(malignant_of(set(rows["dx"])))
+    own = {label: BINARY[label in malignant] for label in set(rows["dx"]) - {*unknown_of(set(rows["dx"])), *_EITHER}}
+    said = zip(rows["image_id"], rows["dx"], rows["malignancy"], strict=True) if "malignancy" in rows else ()
+    wrong = [f"{id_} is {dx}, and {one}" for id_, dx, one in said if one in BINARY and own.get(dx, one) != one]
+    told = f"images said to be benign or malignant against what they show, which is believed: {len(wrong)}"
+    return (f"{told}, {first_few(wrong)}",) if wrong else ()
 
 
 def _finer(rows: pd.DataFrame) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.collection import Collection, beside, joined
 from skineval.data.layouts.isic_archive import LABELS, diagnosed
 from skineval.data.tables import GivenTable, is_missing
+from skineval.values.task import BINARY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,13 +46,14 @@ def _prepared(
     """The rows with what they show, whether the challenge counts it as malignant, and the metadata beside them."""
     rows = rows.rename(columns=_LEVELS)
     malignant = rows.get("diagnosis_1", rows["isic_id"].mask(rows["isic_id"] != "", ""))
-    malignant = malignant.mask(malignant.str.lower() == "indeterminate", "benign")
     for column in (name for name in _TRUTHS if name in rows):
         table = GivenTable(rows, file.name)
         marks = table.numbers(column)
         unmarked = rows[column].map(is_missing).to_numpy(dtype=bool)
         table.refuse(~unmarked & (marks != 0) & (marks != 1), f"{column} is neither 0 nor 1", "Download it again.")
-        malignant = malignant.mask(marks == 1, "malignant").mask(marks == 0, "benign")
+        unsaid = ~malignant.str.lower().isin(BINARY)
+        malignant = malignant.mask(unsaid & (marks == 1), "malignant").mask(unsaid & (marks == 0), "benign")
+    malignant = malignant.mask(malignant.str.lower() == "indeterminate", "benign")
     rows = diagnosed(rows.assign(diagnosis_1=malignant), file, files, quarantined)
     if _CROPS in rows:
         return rows

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.collection import Collection
-from skineval.data.spellings import diagnosis, plain
-from skineval.data.tables import is_missing
-from skineval.values.task import GENERAL
+from skineval.data.spellings import IMAGE_COLUMNS, diagnosis, first_column, image_id, plain
+from skineval.data.tables import GivenTable, is_missing
+from skineval.values.task import BINARY, GENERAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,7 @@ _SAYS_NOTHING = ("unknown", "other")  #: diagnoses that are none
 _PATH = ("diagnosis_3", "diagnosis_2", "diagnosis_1")
 _SEEN = ("diagnosis", *_PATH, "benign_malignant")
 _FINER = ("diagnosis_4", "diagnosis_5")
+_MARKS = {"0": BINARY[0], "0.0": BINARY[0], "1": BINARY[1], "1.0": BINARY[1]}  #: of being malignant, by `plain`
 
 _CLINICAL = "meta.clinical."  #: what most fields of exports of before 2021 begin with
 _PEOPLE = {"patient_id": "patient_id", "lesion_id": "lesion_id", "sex": "sex", "age": "age_approx"}
@@ -81,9 +82,11 @@ def diagnosed(
 ) -> pd.DataFrame:
     """The rows with the name of what an image shows in `diagnosis`, `malignancy` and the most specific one in `finer`.
 
-    "" stands for what is not known.
+    "" stands for what is not known. Raises DataError for a row that is benign by one column and malignant by another.
     """
     import pandas as pd
+
+    _refuse_disputed(rows, file, quarantined)
 
     nothing = pd.Series("", index=rows.index)
     cells = {
@@ -102,6 +105,19 @@ def diagnosed(
         says = says.where(says != "", candidate)
     fourth, fifth = (cells[name] for name in _FINER)
     return rows.assign(diagnosis=says, malignancy=malignancy, finer=fifth.where(fifth != "", fourth))
+
+
+def _refuse_disputed(rows: pd.DataFrame, file: StoredFile, quarantined: frozenset[str]) -> None:
+    """Raise DataError for an image that is not in quarantine and of which two columns say opposite things."""
+    columns = [name for name in ("diagnosis_1", "benign_malignant", "malignant", "target") if name in rows]
+    said = rows[columns].map(lambda text: _MARKS.get(plain(text), plain(text)))
+    ids = rows[first_column(rows.columns, (*IMAGE_COLUMNS, "name")) or columns[0]].map(image_id)
+    disputed = (said == BINARY[0]).any(axis=1) & (said == BINARY[1]).any(axis=1) & ~ids.isin(quarantined)
+
+    def told(row: int) -> str:
+        return f"{ids.iloc[row]} is " + " and ".join(f"{rows[name].iloc[row]!r} by {name}" for name in columns)
+
+    GivenTable(rows.assign(image_id=ids), file.name).refuse(disputed, told, "Correct the cell that is wrong.")
 
 
 def _of_girder(

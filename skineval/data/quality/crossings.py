@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, first_few
 from skineval.base.terms import LESION, PARTS, Unit
+from skineval.data.findings import LEAVE_OUT
+from skineval.data.quality.duplicates import find_copies
 from skineval.data.quality.leakage import ALL
 from skineval.data.splits.split import TEST, TRAIN, VALIDATION, Split
 from skineval.values.lesion_table import LesionTable
@@ -118,6 +120,28 @@ def examine(table: LesionTable, split: Split, claims: Claims, contents: NDArray[
         crossings = tuple(replace(one, by_lesion_id=None, by_lesion=None) for one in found.crossings)
         found = replace(found, parted_lesion_ids=None, parted_lesions=None, crossings=crossings)
     return found
+
+
+def refuse_parted_copies(table: LesionTable, split: Split, pixels: NDArray[np.uint8]) -> None:
+    """Raise DataError for pictures that lie in several parts of a fold, under several names.
+
+    `pixels` (N, S, S, 3) are those of all images. Files that agree byte for byte were found before, but not these.
+    """
+    parts, place_of = part_codes(split), {row: place for place, row in enumerate(split.rows.tolist())}
+    copies = find_copies(table, pixels)
+    parted = [
+        one
+        for one in copies
+        if len(places := [place_of[row] for row in one.rows if row in place_of]) > 1
+        and (np.ptp(parts[:, places], axis=1) > 0).any()
+    ]
+    if parted:
+        raise DataError(
+            f"{len(parted)} pictures are there under several names, in several parts of a fold: "
+            f"{first_few([' and '.join(one.image_ids) for one in parted])}.",
+            f"Keep each together (--groups takes a list of pairs, as pairs.csv of skineval data audit). {LEAVE_OUT}",
+            [id_ for one in parted for id_ in one.image_ids[1:]],
+        )
 
 
 def part_codes(split: Split) -> NDArray[np.int64]:

@@ -133,6 +133,7 @@ def _check_groups(frame: pd.DataFrame) -> None:
     if len(leaking):
         fold, group = leaking.index[0]
         raise DataError(
-            f"{len(leaking)} lesions are in several parts of a fold, such as {group} in fold {fold}: it leaks.",
-            "Keep the images of a lesion, and of other lesion ids that are known to be of it, in one part.",
+            f"{len(leaking)} lesions, or patients where these are known, are in several parts of a fold, such as "
+            f"{group} in fold {fold}: it leaks.",
+            "Keep in one part the images of a lesion, of other lesion ids known to be of it, and of a patient.",
         )

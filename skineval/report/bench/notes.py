@@ -46,9 +46,11 @@ def of_absent(board: Leaderboard) -> list[str]:
     if not absent:
         return []
     names = listed([formatting.plain(name) for name in absent], "classes")
-    return [
-        f"No test image is of {names}: means over classes are over the others, and not to be set beside those of all."
-    ]
+    what = (
+        f"No test image is of {names}: means over classes are over the others, of F1 also over those that are "
+        "predicted, and not to be set beside those of all."
+    )
+    return [what]
 
 
 def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:

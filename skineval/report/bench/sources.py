@@ -36,7 +36,8 @@ def by_source(bench: BenchResult, board: Leaderboard) -> Table | None:
     )
     rows = tuple(row for system in ranked(bench, board) for row in _rows(system, source_of, bench))
     scores = [cell for row in rows for cell in row.cells if isinstance(cell, Score)]
-    footnotes = (notes.of_interval(bench.unit), *notes.without_interval(scores, bench.unit))
+    once = "A picture of several data sets counts for the first of them."
+    footnotes = (notes.of_interval(bench.unit), once, *notes.without_interval(scores, bench.unit))
     return Table(formatting.stamped("By data set", board.stamps), columns, rows, footnotes)
 
 

@@ -116,6 +116,25 @@ def test_an_image_of_which_nothing_is_said_is_named(table: LesionTable, tmp_path
     assert "ISIC_2020_Training_GroundTruth_v2.csv, row 3: diagnosis is empty" in refused(tmp_path)
 
 
+def test_an_image_that_two_columns_call_the_opposite_is_named(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("isic2020", table, tmp_path)
+    name = "ISIC_2020_Training_GroundTruth_v2.csv"
+    edited(tmp_path / name, lambda rows: [*rows[:2], rows[2].replace("benign,0", "benign,1"), *rows[3:]])
+    assert f"{name}, row 3: ISIC_0000001 is 'benign' by benign_malignant and '1' by target" in refused(tmp_path)
+    kept = recognise.load(tmp_path, quarantined=frozenset({"ISIC_0000001"}))
+    assert "ISIC_0000001" not in set(kept.frame["image_id"])
+
+
+def test_an_image_that_is_not_what_its_diagnosis_is_counts_as_that_and_is_told(
+    table: LesionTable, tmp_path: Path
+) -> None:
+    laid_out("isic2020", table, tmp_path)
+    for file in tmp_path.glob("*GroundTruth*.csv"):
+        edited(file, lambda rows: [*rows[:2], rows[2].replace("unknown,benign,0", "nevus,malignant,1"), *rows[3:]])
+    told = "against what they show, which is believed: 1, ISIC_0000001 is nv, and malignant"
+    assert any(told in note for note in recognise.load(tmp_path).notes)
+
+
 def test_a_table_by_itself_stands_for_its_folder(table: LesionTable, tmp_path: Path) -> None:
     whole = laid_out("isic2020", table, tmp_path)
     older = recognise.load(tmp_path / "ISIC_2020_Training_GroundTruth.csv")
@@ -354,7 +373,7 @@ def test_exports_that_say_different_things_of_an_image_are_refused(
 def test_tables_that_disagree_are_refused(table: LesionTable, tmp_path: Path) -> None:
     laid_out("isic2020", table, tmp_path)
     edited(tmp_path / "ISIC_2020_Training_GroundTruth.csv", lambda rows: [
-        *rows[:1], rows[1].replace("unknown,benign", "melanoma,malignant"), *rows[2:]
+        *rows[:1], rows[1].replace("unknown,benign,0", "melanoma,malignant,1"), *rows[2:]
     ])  # fmt: skip
     assert "ISIC_0000000 (malignancy 'malignant' in " in refused(tmp_path)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skineval.base.errors import DataError
 from skineval.base.terms import PARTS
-from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes
+from skineval.data.layouts import class_folders
+from skineval.data.quality.crossings import Claims, Parting, examine, folds_apart, part_codes, refuse_parted_copies
 from skineval.data.quality.leakage import ALL
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import assemble
 from skineval.data.splits.split import TEST, Split
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
-from tests.data.folders import made_table
+from tests.data.folders import encoded, made_table, picture, write_files
 
 MIXED = [(dx, 1 + k % 3) for dx in DIAGNOSES for k in range(12)]
 
@@ -49,6 +52,22 @@ def test_mates_are_counted_image_by_image() -> None:
     assert found.leaky
     assert found.contradictions == ()
     assert found.fingerprint == made.fingerprint
+
+
+def test_pictures_stored_anew_on_both_sides_are_refused(tmp_path: Path) -> None:
+    shown = {"a": (1, "PNG"), "b": (1, "BMP"), "c": (2, "PNG"), "d": (3, "PNG")}
+    files = {f"nv/{name}.{kind.lower()}": encoded(picture(seed), kind) for name, (seed, kind) in shown.items()}
+    write_files(tmp_path, files)
+    table = class_folders.load(tmp_path)
+    pixels = table.images.pixels(range(4), 16)
+    apart, together = (
+        loose(table, [["train", "test", "train", "test"]]),
+        loose(table, [["train", "train", "test", "test"]]),
+    )
+    with pytest.raises(DataError, match=r"1 pictures are there under several names, .*: a and b") as caught:
+        refuse_parted_copies(table, apart, pixels)
+    assert "--groups" in caught.value.hint
+    refuse_parted_copies(table, together, pixels)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 2))
