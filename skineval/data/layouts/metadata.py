@@ -262,7 +262,10 @@ def _faults(frame: pd.DataFrame, labels: Collection[str] = DIAGNOSES) -> tuple[F
 
 def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
-    own = f"{_ID} Where no lesion is known, write the image_id: the image then counts as a lesion of its own."
+    own = (
+        f"{_ID} 0, - and words such as unknown name no lesion. Where none is known, write the image_id: the image then "
+        "counts as a lesion of its own."
+    )
     return (
         _bad_cells(frame, "image_id", "unusable", _ID, _is_usable),
         _bad_cells(frame[frame["lesion_id"] != frame["image_id"]], "lesion_id", "unusable", own, _is_usable_lesion),
