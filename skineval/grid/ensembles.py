@@ -8,6 +8,7 @@ from dataclasses import replace
 from skineval.base.errors import UsageError
 from skineval.measure.ensembles import mean_of
 from skineval.measure.names import ensemble_name
+from skineval.values.keys import PROBE
 from skineval.values.predictions import EVERY_FOLD, Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import CellResult, EnsembleResult
@@ -36,16 +37,19 @@ def ensembles(
     these comes once more, over folds, too, and by another name: what has the same name on the internal test, where
     folds stay apart, has the same members. A mean needs `FEWEST` members that have finished.
     """
+    # Probes have names of their own.
+    models = recipe.models if recipe.freeze != PROBE else ()
+    models = tuple(dict.fromkeys((*models, *(cell.model for cell in cells))))
     asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for averaged in ({*over} - {FOLDS}, {*over}) if FOLDS in over else ({*over},):
         alone = tuple(sorted(averaged - {MODELS}))
-        asked += [((model,), alone) for model in recipe.models if alone]
+        asked += [((model,), alone) for model in models if alone]
         if MODELS in averaged:
-            asked.append((recipe.models, tuple(sorted(averaged))))
+            asked.append((models, tuple(sorted(averaged))))
     return tuple(
-        _ensemble(recipe, models, imbalance, averaged, cells, predictions)
+        _ensemble(recipe, members, imbalance, averaged, cells, predictions)
         for imbalance in recipe.imbalance
-        for models, averaged in asked
+        for members, averaged in asked
     )
 
 

@@ -74,6 +74,8 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, shared: bool) -> Cost:
     rows = prepared.parts[cell.fold]
     training = cell.training.epochs * step.an_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
     predicting = FORWARD_SHARE * step.an_image * (len(rows.validation) + len(rows.test))
+    if cell.is_probe:  # whose embeddings are made once
+        training, predicting = FORWARD_SHARE * step.an_image * len(prepared.table), 0.0
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
         cell,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.loading import BUILTINS_NAME, Provider
 from skineval.catalog.specs import Architecture, ImbalanceStrategy
 from skineval.train.weights import NONE
-from skineval.values.keys import KEYS, RUN
+from skineval.values.keys import KEYS, PROBE, RUN
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
 from skineval.values.task import Task
+
+#: What a probe is trained with.
+UNTRAINED = Training(epochs=0, batch_size=0, learning_rate=0.0, augment="none")
 
 T = TypeVar("T", RunSpec, Training)
 
@@ -39,8 +42,9 @@ def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
     models = catalog.architectures.select(recipe.models)
     strategies = catalog.imbalance.select(recipe.imbalance)
     cells = [
-        _cell(recipe, facts, catalog, model, imbalance, fold, seed)
+        _cell(recipe, facts, catalog, model, imbalance, fold, seed, probe)
         for model in models
+        for probe in dict.fromkeys(name == PROBE for name in recipe.freeze.split(","))
         for imbalance in strategies
         for fold in range(facts.folds)
         for seed in dict.fromkeys(recipe.seeds)
@@ -55,7 +59,7 @@ def make_training(recipe: Recipe, batch_size: int, weights: str) -> Training:
         recipe,
         batch_size=batch_size,
         learning_rate=peak_learning_rate(recipe, weights),
-        freeze_epochs=recipe.freeze_epochs if recipe.freeze == "backbone" else 0,
+        freeze_epochs=recipe.freeze_epochs if "backbone" in recipe.freeze else 0,
     )
 
 
@@ -94,14 +98,22 @@ def _package(providers: Sequence[Provider]) -> str:
 
 
 def _cell(
-    recipe: Recipe, facts: Facts, catalog: Catalog, model: Selection, imbalance: Selection, fold: int, seed: int
+    recipe: Recipe,
+    facts: Facts,
+    catalog: Catalog,
+    model: Selection,
+    imbalance: Selection,
+    fold: int,
+    seed: int,
+    probe: bool,
 ) -> RunSpec:
     architecture = catalog.architecture(model)
     weights = facts.weights(architecture)
+    named = replace(model, text=f"{model} ({'random ' if weights == NONE else ''}probe)") if probe else model
     return _made(
         RunSpec,
         recipe,
-        model=model,
+        model=named,
         imbalance=imbalance,
         fold=fold,
         seed=seed,
@@ -109,12 +121,12 @@ def _cell(
         classes=facts.task.classes,
         data=facts.data,
         split=facts.split,
-        training=make_training(recipe, facts.batch_size(model), weights),
+        training=UNTRAINED if probe else make_training(recipe, facts.batch_size(model), weights),
         weights=weights,
-        precision=facts.precision(architecture),
+        precision="fp32" if probe else facts.precision(architecture),
         model_package=_package(catalog.architectures.providers(model.name)),
         imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),
-        on_embeddings=acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+        on_embeddings=probe or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
     )
 
 

@@ -258,7 +258,7 @@ def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Ar
 
 def _check_frozen(recipe: Recipe, weights: Weights, architectures: list[Architecture]) -> None:
     for architecture in architectures:
-        if recipe.freeze == "backbone" and weights.of(architecture) == NONE:
+        if "backbone" in recipe.freeze and weights.of(architecture) == NONE:
             raise UsageError(
                 f"--freeze is backbone, and there are no ImageNet weights of {architecture.name}: a backbone of random "
                 "weights would never learn.",

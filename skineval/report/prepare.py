@@ -60,7 +60,7 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
         yield reliability.draw(scene)
     for system in scene.systems:
         yield confusion.draw(system, scene)
-        if system.cells:
+        if any(len(cell.history) for cell in system.cells):  # a probe has none
             yield training.draw(system, scene)
     if scene.systems:
         yield from photographs(scene, bench)

@@ -1,4 +1,4 @@
-"""Refitting the head of a trained network on resampled train embeddings.
+"""Fitting the head of a network on train embeddings: of a trained one, resampled, or of a frozen one, a linear probe.
 
 Decoupled training (Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020,
 section 4.1, classifier re-training): the representation stays as learnt on the natural distribution, the linear
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
 
 #: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
@@ -23,6 +24,7 @@ PENALTIES = (1e-3, 1e-2, 1e-1)
 #: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
 #: validation part judges.
 STEPS = 30
+_NEVER = -1e4  #: the logit of a class that is never meant
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,26 @@ def fit_head(
     validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     num_classes: int,
     score: Callable[[NDArray[np.int64], NDArray[np.float64]], float],
+    loss: Loss = cross_entropy,
+    shares: NDArray[np.float64] | None = None,
 ) -> Head:
     """Multinomial logistic regression on (n, d) embeddings, its penalty chosen on the validation part.
 
     `embeddings` and `labels` come from the train part, resampled or not; `validation` holds embeddings and labels of
-    the validation part. Classes without a train label get a bias that never wins.
+    the validation part. Classes without a train label get a bias that never wins. `shares` (n,) are how much each
+    embedding counts, which is how often it would be drawn; all alike where there are none.
     """
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     scale = np.where(scale > 1e-6 * scale.max(), scale, 1.0).astype(np.float32)
     standardised = torch.from_numpy((embeddings - mean) / scale)
     present, codes = np.unique(labels, return_inverse=True)
+    weighed = None if shares is None else torch.from_numpy(shares / shares.sum()).float()
+    objective = _Objective(torch.from_numpy(labels), torch.from_numpy(codes), present, num_classes, loss, weighed)
     fit = np.zeros((len(present), embeddings.shape[1] + 1))
     heads = []
     for penalty in PENALTIES:
-        fit = regress(standardised, torch.from_numpy(codes), fit, penalty)
-        weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, -1e4)
+        fit = regress(standardised, objective, fit, penalty)
+        weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, _NEVER)
         weight[present] = fit[:, :-1] / scale
         bias[present] = fit[:, -1] - weight[present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
@@ -63,25 +70,54 @@ def fit_head(
     return max(heads, key=lambda head: head.score)
 
 
-def regress(embeddings: Tensor, labels: Tensor, start: NDArray[np.float64], penalty: float) -> NDArray[np.float64]:
-    """Multinomial logistic regression by L-BFGS from `start` (C, d + 1): weights, and the bias in the last column.
+@dataclass(frozen=True, eq=False)
+class _Objective:
+    """What a head is fitted to, as a function of the logits (n, P) of those classes that are there."""
 
-    Minimises the mean cross-entropy plus the squared weights, without the bias, over twice `penalty` and the number of
-    rows, which is scikit-learn's objective with C = `penalty`. `embeddings` is float32 (n, d), `labels` int64 (n,).
+    labels: Tensor  #: (n,) int64, as the loss knows them
+    codes: Tensor  #: (n,) int64, positions in `present`
+    present: NDArray[np.int64]  #: (P,) classes with a label
+    num_classes: int
+    loss: Loss
+    shares: Tensor | None  #: (n,) float32 of sum 1, how much each row counts; None: all alike
+
+    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and its gradient (n, P)."""
+        if self.loss is cross_entropy and self.shares is None:  # most of all, and in half the time
+            residual = torch.softmax(logits, dim=1)
+            residual[torch.arange(len(self.codes)), self.codes] -= 1
+            return F.cross_entropy(logits, self.codes), residual.div_(len(self.codes))
+        logits = logits.detach().requires_grad_()
+        every = torch.full((len(logits), self.num_classes), _NEVER).index_copy(
+            1, torch.from_numpy(self.present), logits
+        )
+        losses = self.loss(every, self.labels)
+        value = losses.mean() if self.shares is None else (losses * self.shares).sum()
+        return value.detach(), torch.autograd.grad(value, logits)[0]
+
+
+def regress(
+    embeddings: Tensor,
+    objective: Callable[[Tensor], tuple[Tensor, Tensor]],
+    start: NDArray[np.float64],
+    penalty: float,
+) -> NDArray[np.float64]:
+    """Linear classification by L-BFGS from `start` (C, d + 1): weights, and the bias in the last column.
+
+    Minimises the `objective` of the logits (n, C), of which that returns the gradient too, plus the squared weights,
+    without the bias, over twice `penalty` and the number of rows: with the mean cross-entropy, scikit-learn's objective
+    with C = `penalty`. `embeddings` is float32 (n, d).
     """
     # Not torch's L-BFGS: the first optimizer of a process imports torch._dynamo, which takes longer than the fit.
     from scipy.optimize import minimize
 
-    ridge = 1 / (penalty * len(labels))
+    ridge = 1 / (penalty * len(embeddings))
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         fit = torch.from_numpy(flat.reshape(start.shape)).float()
         weight, bias = fit[:, :-1], fit[:, -1]
-        logits = torch.addmm(bias, embeddings, weight.T)
-        value = F.cross_entropy(logits, labels) + ridge / 2 * weight.square().sum()
-        residual = torch.softmax(logits, dim=1)
-        residual[torch.arange(len(labels)), labels] -= 1
-        residual /= len(labels)
+        lost, residual = objective(torch.addmm(bias, embeddings, weight.T))
+        value = lost + ridge / 2 * weight.square().sum()
         gradient = torch.cat([residual.T @ embeddings + ridge * weight, residual.sum(dim=0)[:, None]], dim=1)
         return value.item(), gradient.double().numpy().ravel()
 

@@ -27,6 +27,7 @@ from skineval.train.schedules import learning_rate
 from skineval.train.weights import read_tensors
 from skineval.values.runspec import RunSpec, Training, derive_seed
 
+HISTORY = ("epoch", "learning_rate", "train_loss", "val_loss", "val_balanced_accuracy", "seconds")  #: of history.csv
 LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which waits for it
 
 
@@ -226,8 +227,7 @@ def images_per_second(progress: Progress) -> float:
 
 def history_rows(progress: Progress) -> list[dict[str, float]]:
     """The rows of history.csv."""
-    names = ("epoch", "learning_rate", "train_loss", "val_loss", "val_balanced_accuracy", "seconds")
-    return [{name: dataclasses.asdict(record)[name] for name in names} for record in progress.history]
+    return [{name: dataclasses.asdict(record)[name] for name in HISTORY} for record in progress.history]
 
 
 def _sizes(bounds: list[tuple[int, int]], device: torch.device) -> Tensor:

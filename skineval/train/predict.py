@@ -157,7 +157,12 @@ def predict_probabilities(
 @torch.no_grad()
 @full_float32()
 def embed(
-    model: nn.Module, head: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256
+    model: nn.Module,
+    head: nn.Module,
+    stage: Stage,
+    rows: NDArray[np.int64],
+    batch_size: int = 256,
+    symmetry: Symmetry = UNTURNED,
 ) -> NDArray[np.float32]:
     """Embeddings (n, d) float32 of the images `rows`: what `head` is given, in the precision of training.
 
@@ -168,7 +173,7 @@ def embed(
 
         def embeddings(batch: Tensor) -> Tensor:
             with stage.autocast():
-                model(stage.normalise(stage.take(batch)))
+                model(stage.normalise(symmetry(stage.take(batch))))
             if capture.value is None or capture.value.ndim != 2:
                 raise CellError(
                     "The head was not given embeddings of shape (n, d); the architecture's `head` is wrong."
@@ -177,6 +182,14 @@ def embed(
             return capture.value.to(torch.float32, copy=True)
 
         return in_batches(embeddings, stage, rows, batch_size)
+
+
+def decide(head: nn.Module, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (n, C) of embeddings (n, d), by the head of a network."""
+    device = next(head.parameters()).device
+    with torch.no_grad():
+        logits: NDArray[np.float32] = head(torch.from_numpy(embeddings).to(device)).cpu().numpy()
+    return logits
 
 
 def in_batches(

@@ -20,7 +20,7 @@ from skineval.grid.plan import make_training, run_folder_name
 from skineval.grid.prepare import Prepared, prepare
 from skineval.grid.sources import absolute
 from skineval.train.weights import NONE
-from skineval.tuning.space import Space, applied, described, make_space, own_values
+from skineval.tuning.space import Space, applied, described, make_space, own_values, refuse_probes
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
 
@@ -70,6 +70,7 @@ def make_plan(
     to the winning recipe.
     """
     sources = unasked or {}
+    refuse_probes(recipe.freeze)
     _only("models", "models", catalog.architectures.select(recipe.models), sources)
     _only("imbalance", "imbalance strategies", catalog.imbalance.select(recipe.imbalance), sources)
     # Trials come one after the other, but with the threads, and the memory, that each of a bench's jobs has.

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, get_args
 from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import Value
 from skineval.values.augmentations import PRESETS
-from skineval.values.keys import KEYS, LOGARITHMIC, NAMED, NEEDS, WHOLE
+from skineval.values.keys import KEYS, LOGARITHMIC, NAMED, NEEDS, PROBE, WHOLE
 from skineval.values.recipe import Recipe, make_recipe
 
 #: The keys that can be searched: how a network is trained, and nothing that changes what it is or what it sees.
@@ -204,9 +204,20 @@ def _taken(key: str, word: str, recipe: Recipe, searched: Iterable[str]) -> Valu
     if needed in searched:
         values[needed] = condition
     taken: Value = getattr(make_recipe(_consistent(values, spare=key), "--search"), key)
+    if key == "freeze":
+        refuse_probes(str(taken))
     if taken == "auto":
         raise UsageError(f"--search names auto as a value of {key}.", "Give numbers.")
     return taken
+
+
+def refuse_probes(freeze: str) -> None:
+    """Raise UsageError where all of a network is to be frozen."""
+    if PROBE in freeze:
+        raise UsageError(
+            f"--freeze is {freeze}, and a probe has no training of which settings could be searched.",
+            "Use `skineval bench`.",
+        )
 
 
 def _consistent(values: Mapping[str, Any], spare: str = "") -> dict[str, Any]:

@@ -26,6 +26,7 @@ from skineval.values.kinds import (
     DeviceName,
     Few,
     Files,
+    Freeze,
     Held,
     Names,
     Number,
@@ -47,6 +48,8 @@ IMAGES = "Images and networks"
 TRAINING = "Training"
 RUN = "How it is run"  #: and no result
 PANELS = (COMPARED, DATA, PARTS, IMAGES, TRAINING, RUN)
+
+PROBE = "all"  #: what `freeze` calls a network of which nothing is trained
 
 # How the values of a key are searched.
 LINEAR, LOGARITHMIC, WHOLE, NAMED = "linear", "logarithmic", "whole", "named"
@@ -185,8 +188,9 @@ class Keys:
     ema: Part = Key(TRAINING, "DECAY", 0.0, search=LINEAR).says(
         "Decay of a running average of the weights, which is then what is kept, such as 0.999; 0 for none."
     )
-    freeze: Literal["none", "backbone"] = Key(TRAINING, "NAME", "none", search=NAMED).says(
-        "none, or backbone: train only the head in the first epochs; needs initial weights."
+    freeze: Freeze = Key(TRAINING, "NAMES", "none", search=NAMED, keeps=MORE).says(
+        "none; backbone: train only the head in the first epochs; or all: train no network, but fit a linear head on "
+        "its embeddings (a linear probe). none,all has both in one table."
     )
     freeze_epochs: Count = Key(TRAINING, "N", 1, search=WHOLE, needs=("freeze", "backbone")).says(
         "For how many epochs the backbone is frozen."

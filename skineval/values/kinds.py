@@ -81,6 +81,17 @@ def _augment(value: object) -> object:
     return canonical(value) if isinstance(value, str) else value
 
 
+def _freezing(value: object) -> object:
+    """Those of `FREEZING` that a text or a list names, in that order."""
+    names = _sequence(value)
+    if isinstance(names, tuple) and set(names) <= set(FREEZING):
+        return ",".join(sorted(set(names), key=FREEZING.index))
+    return value
+
+
+#: What stays as it was: nothing, the backbone for some epochs, or all but a head that is fitted on embeddings.
+FREEZING = ("none", "backbone", "all")
+
 Count: TypeAlias = Annotated[int, Held(ge=1)]
 Few: TypeAlias = Annotated[int, Held(ge=1, le=100)]
 Number: TypeAlias = Annotated[int, Held(ge=0)]
@@ -91,6 +102,7 @@ Rate: TypeAlias = Literal["auto"] | Annotated[float, Held(gt=0, le=10)]
 Text: TypeAlias = Annotated[str, Held(min_length=1)]
 Place: TypeAlias = Annotated[str, Held(_path, min_length=1)]
 DeviceName: TypeAlias = Annotated[str, Held(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+Freeze: TypeAlias = Annotated[Literal["none", "backbone", "all", "none,all", "backbone,all"], Held(_freezing)]
 Augment: TypeAlias = Annotated[str, Held(_augment)]
 Names: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence)]
 Several: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence, min_length=1)]

@@ -32,12 +32,12 @@ class Recipe(BaseModel, Keys, frozen=True):
     @model_validator(mode="after")
     def _no_contradiction(self) -> Recipe:
         for key, (needed, value) in NEEDS.items():
-            if getattr(self, key) != KEYS[key].default and getattr(self, needed) != value:
+            if getattr(self, key) != KEYS[key].default and value not in getattr(self, needed).split(","):
                 raise ValueError(
                     f"{key} is {getattr(self, key)!r}, which does nothing while {needed} is "
                     f"{getattr(self, needed)!r}: set {needed} to {value!r} or leave {key} out"
                 )
-        if self.freeze == "backbone" and self.weights == "none":
+        if "backbone" in self.freeze and self.weights == "none":
             raise ValueError(
                 "freeze is 'backbone' and weights are 'none': a backbone of random weights would never learn; "
                 "give weights or leave freeze out"
@@ -80,7 +80,12 @@ class Recipe(BaseModel, Keys, frozen=True):
             return len(widened) == len(earlier) == len(now)
         if keeps == OF_DATA:
             return bool(earlier[: len(present.data)] == now[: len(self.data)])
-        return keeps == ANY or (keeps == MORE and set(earlier) <= set(now))
+        return keeps == ANY or (keeps == MORE and set(_several(earlier)) <= set(_several(now)))
+
+
+def _several(value: Any) -> Sequence[Any]:
+    """What a value holds that is several."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 def make_recipe(values: Mapping[str, object], source: str = "") -> Recipe:

@@ -37,7 +37,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: what the loop needs to know beside the network and the images."""
+    """How a network is trained: what the loop needs to know beside the network and the images.
+
+    Without `epochs` nothing of it is trained but a head, on its embeddings, for which nothing else here counts.
+    """
 
     epochs: int
     batch_size: int
@@ -77,8 +80,13 @@ class RunSpec:
     imbalance_package: str = ""
     fit: Fit = Keys.fit  #: how images become squares
     tta: Tta = Keys.tta  #: test-time augmentation
-    on_embeddings: bool = False  #: the strategy acts only after the network is trained
+    on_embeddings: bool = False  #: the strategy acts only after the network is trained, or that is not trained
     protocol_version: int = PROTOCOL_VERSION
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the network stays as it begins, and a head is fitted on its embeddings."""
+        return not self.training.epochs
 
     @property
     def run_id(self) -> str:

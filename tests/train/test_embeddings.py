@@ -12,8 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from skineval.builtins.imbalance import balanced_draws, class_weights
 from skineval.catalog.networks import find_head
 from skineval.train.embeddings import PENALTIES, fit_head, install_head
+from skineval.train.losses import cross_entropy
 from skineval.train.predict import embed, predict_logits, softmax
 from tests.train.toys import TOY, build, images, score, stage
 
@@ -41,6 +43,32 @@ def test_it_is_the_regression_of_scikit_learn_on_standardised_embeddings(classes
     ours = softmax(validation[0] @ head.weight.T + head.bias)
     np.testing.assert_allclose(ours, oracle.predict_proba(validation[0]), atol=0.01)
     assert head.penalty in PENALTIES
+
+
+@pytest.mark.parametrize("means", ["loss", "shares"])
+def test_a_class_counts_as_much_as_scikit_learn_makes_it(means):
+    embeddings, labels = blobs(n=240)
+    labels = np.where((labels == 2) & (np.arange(240) % 4 > 0), 0, labels)  # 100, 80 and 20 of each, or thereabouts
+    counts = np.bincount(labels)
+    how = {
+        "loss": {"loss": class_weights(counts, power=1.0)},
+        "shares": {"shares": balanced_draws(labels, power=1.0)},
+    }
+    head = fit_head(embeddings, labels, (embeddings, labels), 3, score, **how[means])
+    oracle = make_pipeline(
+        StandardScaler(), LogisticRegression(C=head.penalty, class_weight="balanced", max_iter=5000, tol=1e-8)
+    )
+    oracle.fit(embeddings, labels)
+    ours = softmax(embeddings @ head.weight.T + head.bias)
+    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=0.01)
+
+
+def test_a_loss_that_is_not_told_apart_from_cross_entropy_gives_the_same_head():
+    embeddings, labels = blobs()
+    labels = np.where(labels == 1, 0, labels)  # one class has no image
+    plain = fit_head(embeddings, labels, (embeddings, labels), 3, score)
+    again = fit_head(embeddings, labels, (embeddings, labels), 3, score, lambda *both: cross_entropy(*both))
+    np.testing.assert_allclose(again.weight, plain.weight, atol=1e-3 * np.abs(plain.weight).max())
 
 
 def test_the_penalty_is_the_best_on_the_validation_part():

@@ -101,7 +101,8 @@ def _look(file: StoreFile) -> CachedStore:
 def _files(file: StoreFile) -> dict[Path, os.stat_result]:
     """The files of a store that are there, its lock aside; a builder may rename some at any moment."""
     found = {}
-    for path in (file.path, file.about, file.part, file.journal, file.builder, *temporary_files(file)):
+    embedded = file.path.parent.glob(f"{file.path.stem}-*")  # by frozen networks
+    for path in (file.path, file.about, file.part, file.journal, file.builder, *temporary_files(file), *embedded):
         with suppress(FileNotFoundError):
             known = path.lstat()
             if stat.S_ISREG(known.st_mode):

@@ -16,14 +16,15 @@ from skineval.base.terms import DONE
 from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
+from skineval.grid.cell.embeddings import embeddings
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing
-from skineval.grid.cell.training import Trained, refit_head, train_shared
+from skineval.grid.cell.training import Trained, fit_probe, refit_head, train_shared
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import write_frame
 from skineval.train.classifier import InitialWeights, model_card
-from skineval.train.fit import history_rows, images_per_second
+from skineval.train.fit import HISTORY, history_rows, images_per_second
 from skineval.train.weights import read_tensors, write_tensors
 from skineval.values.runspec import RunSpec
 
@@ -51,12 +52,17 @@ def run_cell(
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))
     else:
-        if cell.strategy.resample is not None:
+        if spec.is_probe:
+            observe(Phase("embedding"))
+            embedded = embeddings(cell, trained.network, workspace.images.store)
+            observe(Phase("fitting the head"))
+            fit_probe(cell, trained.network, embedded)
+        elif cell.strategy.resample is not None:
             observe(Phase("refitting the head"))
             refit_head(cell, trained.network)
         observe(Phase("predicting"))
         write_model(folder, cell, trained, workspace)
-        write_frame(folder.history, pd.DataFrame(history_rows(trained.progress)))
+        write_frame(folder.history, pd.DataFrame(history_rows(trained.progress), columns=HISTORY))
         write_frame(folder.predictions, predict(cell, trained.network, workspace.images).to_frame())
         record = CellRecord(
             spec,

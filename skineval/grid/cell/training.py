@@ -1,4 +1,7 @@
-"""Training the network of a cell: for a bench, which shares it with other cells, and for a search alike."""
+"""Training the network of a cell: for a bench, which shares it with other cells, and for a search alike.
+
+That of a probe stays as it begins: it is made anew for each cell, and shared are its embeddings.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_rename
 from skineval.catalog.networks import find_head
+from skineval.catalog.specs import DrawWeights
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.events import TRAINING
 from skineval.grid.folder import NetworkFolder
@@ -27,7 +32,7 @@ from skineval.train.embeddings import fit_head, install_head
 from skineval.train.faults import is_out_of_memory
 from skineval.train.fit import Objective
 from skineval.train.learner import make_learner
-from skineval.train.losses import cross_entropy
+from skineval.train.losses import Loss, cross_entropy
 from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.predict import embed
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
@@ -60,6 +65,10 @@ def train(cell: Cell, folder: Path, observe: Observe) -> Trained:
 
 def train_shared(cell: Cell, folder: NetworkFolder, observe: Observe) -> Trained:
     """The trained network of a cell: made here, or read where another cell of the same network has made it."""
+    if cell.spec.is_probe:
+        network, loaded = begin(cell, cell.weights)
+        network.to(cell.stage.device).to(memory_format=torch.channels_last)
+        return Trained(network, Progress(), loaded, 0.0)
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.lock):
         found = read_network(folder)
@@ -89,7 +98,8 @@ def read_network(folder: NetworkFolder) -> tuple[dict[str, Tensor], TrainedNetwo
 def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
     """The network of a cell before it is trained, and what gave it its weights."""
     spec = cell.spec
-    seed = derive_seed("initial weights", spec.model, spec.seed, spec.fold)
+    # Folds share the embeddings of a network that none of them trains.
+    seed = derive_seed("initial weights", spec.model, spec.seed, *[] if spec.is_probe else [spec.fold])
     return build_network(Blueprint.of(cell.architecture, spec), weights, seed)
 
 
@@ -114,20 +124,45 @@ def refit_head(cell: Cell, network: nn.Module) -> None:
     """Where the strategy resamples train embeddings, put a head into `network` that is fitted to what comes of them."""
     if cell.strategy.resample is None:
         return
-    spec, train, validation = cell.spec, cell.parts.train, cell.parts.validation
-    head = find_head(network, cell.architecture, len(spec.classes))
-    embeddings = embed(network, head, cell.stage, np.concatenate([train, validation]))
-    train_embeddings, validation_embeddings = np.split(embeddings, [len(train)])
-    resampled, labels = cell.strategy.resample(
-        train_embeddings,
-        cell.train_labels,
-        seed=derive_seed("resample", spec.model, spec.imbalance, spec.seed, spec.fold),
-        **spec.imbalance.parameters,
+    rows = np.concatenate([cell.parts.train, cell.parts.validation])
+    head = find_head(network, cell.architecture, len(cell.spec.classes))
+    train, validation = np.split(embed(network, head, cell.stage, rows), [len(cell.parts.train)])
+    fit_on(cell, head, train, validation, cross_entropy, None)
+
+
+def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -> None:
+    """Put a head into `network` that is fitted on `embeddings` (N, d), those of all images.
+
+    What a strategy does to the loss or to embeddings is done here, and in place of drawing an image more often, it
+    counts for as much.
+    """
+    strategy, parameters, parts = cell.strategy, cell.spec.imbalance.parameters, cell.parts
+    fit_on(
+        cell,
+        find_head(network, cell.architecture, len(cell.spec.classes)),
+        embeddings[parts.train],
+        embeddings[parts.validation],
+        strategy.loss(cell.train_counts, **parameters) if strategy.loss else cross_entropy,
+        strategy.draw_weights,
     )
-    fitted = fit_head(
-        resampled, labels, (validation_embeddings, cell.targets[validation]), len(spec.classes), cell.score
-    )
-    install_head(head, fitted)
+
+
+def fit_on(
+    cell: Cell,
+    head: nn.Linear,
+    train: NDArray[np.float32],
+    validation: NDArray[np.float32],
+    loss: Loss,
+    draw_weights: DrawWeights | None,
+) -> None:
+    """Fit `head` on embeddings of the train part, resampled where the strategy does that."""
+    spec, labels, parameters = cell.spec, cell.train_labels, cell.spec.imbalance.parameters
+    if cell.strategy.resample is not None:
+        seed = derive_seed("resample", spec.model, spec.imbalance, spec.seed, spec.fold)
+        train, labels = cell.strategy.resample(train, labels, seed=seed, **parameters)
+    known = validation, cell.targets[cell.parts.validation]
+    shares = draw_weights(labels, **parameters) if draw_weights else None
+    install_head(head, fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares))
 
 
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:

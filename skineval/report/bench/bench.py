@@ -31,6 +31,7 @@ from skineval.report.document.blocks import (
 from skineval.report.document.excerpt import Shown, listed
 from skineval.report.document.tables import Table
 from skineval.report.split_table import lesions_parted, parts_table
+from skineval.values.keys import PROBE
 from skineval.values.result import BenchResult, CellResult
 from skineval.values.task import Task
 
@@ -49,6 +50,12 @@ _CHOICES = Facts(
         ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
         ("test part", "nothing is chosen on it; every figure here is reported on it"),
     )
+)
+_OF_PROBES = (
+    "Of a probe nothing of the network is trained: its head is a multinomial logistic regression on embeddings of the "
+    "train part, with the penalty of which the balanced accuracy on the validation part is best. Images are not "
+    "augmented. Strategies act on that regression: on its loss, on the embeddings, or on how much each image counts in "
+    "place of how often it is drawn. A random probe is a control: its network has random weights."
 )
 
 
@@ -245,6 +252,8 @@ def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     )
     yield Paragraph(" ".join(_task(bench.task)))
     yield _CHOICES
+    if PROBE in recipe.freeze:
+        yield Paragraph(_OF_PROBES)
     if board.ensembles:
         yield standings.ensembles(board)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]

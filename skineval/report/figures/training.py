@@ -61,7 +61,8 @@ def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
     accuracy.set(title="Balanced accuracy", xlabel="epoch", ylabel="on the validation part", ylim=(0, 1.02))
     style.round_ticks(losses.yaxis, 4)
     style.round_ticks(accuracy.yaxis)
-    longest = max(int(cell.history["epoch"].max()) for one in scene.systems for cell in one.cells if len(cell.history))
+    epochs = [int(cell.history["epoch"].max()) for one in scene.systems for cell in one.cells if len(cell.history)]
+    longest = max(epochs, default=1)
     for panel in (losses, accuracy):
         panel.set_xlim(-0.02 * longest - 0.1, 1.02 * longest + 0.1)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
