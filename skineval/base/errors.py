@@ -51,14 +51,16 @@ class WeightsError(UsageError):
 class DataError(SkinevalError):
     """A data set, prediction file or split that is not what it should be.
 
-    Without the images `image_ids` it would be; there are none where leaving images out would not help.
+    Without the images `image_ids` it would be; there are none where leaving images out would not help. `code` is the
+    same for everything of its kind.
     """
 
     exit_code = ExitCode.DATA
 
-    def __init__(self, message: str, hint: str = "", image_ids: Iterable[str] = ()) -> None:
+    def __init__(self, message: str, hint: str = "", image_ids: Iterable[str] = (), code: str = "refused") -> None:
         super().__init__(message, hint)
         self.image_ids = frozenset(image_ids)
+        self.code = code
 
 
 class PluginError(SkinevalError):

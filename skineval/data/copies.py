@@ -21,11 +21,20 @@ def count_once(table: LesionTable) -> LesionTable:
     several labels, or lies in several of the parts that the data set itself makes.
     """
     copies, official = list(_copies(table)), table.official
-    _refuse(table, copies, table.frame["dx"].tolist(), "pictures are there with several labels", "Correct the label.")
+    _refuse(
+        table,
+        copies,
+        table.frame["dx"].tolist(),
+        "pictures are there with several labels",
+        "Correct the label.",
+        "several-labels",
+    )
     if official is not None:
         # What was learned from is no test any more: the copy in the earliest part may stay.
         copies = [sorted(rows, key=lambda row: (*PARTS, official[row]).index(official[row])) for rows in copies]
-        _refuse(table, copies, official, "pictures are there in several parts", "Keep each in one part.", first=1)
+        _refuse(
+            table, copies, official, "pictures are there in several parts", "Keep each in one part.", "several-parts", 1
+        )
     alone = table.alone
     patients = table.frame.get(PATIENT)
     known = [sorted(rows, key=lambda row: bool(alone[row])) for rows in copies]
@@ -87,14 +96,20 @@ def _differ(rows: Sequence[int], said: Sequence[str]) -> bool:
 
 
 def _refuse(
-    table: LesionTable, copies: Sequence[Sequence[int]], said: Sequence[str], what: str, hint: str, first: int = 0
+    table: LesionTable,
+    copies: Sequence[Sequence[int]],
+    said: Sequence[str],
+    what: str,
+    hint: str,
+    code: str,
+    first: int = 0,
 ) -> None:
     """Raise DataError for copies of which not the same is `said`; from the `first` on, to leave them out helps."""
     wrong = [rows for rows in copies if _differ(rows, said)]
     if wrong:
         names = [" and ".join(f"{_name(table, row)} ({said[row]})" for row in rows) for rows in wrong]
         ids = table.frame["image_id"].iloc[[row for rows in wrong for row in rows[first:]]]
-        raise DataError(f"{len(wrong)} {what}: {first_few(names)}.", f"{hint} {LEAVE_OUT}", ids)
+        raise DataError(f"{len(wrong)} {what}: {first_few(names)}.", f"{hint} {LEAVE_OUT}", ids, code)
 
 
 def _name(table: LesionTable, row: int) -> str:

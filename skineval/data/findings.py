@@ -86,14 +86,21 @@ def refuse(faults: Iterable[Fault], name: str) -> None:
         if fault.rows:
             out = [id_ for row in fault.rows for id_ in row.image_ids]
             hint = f"{fault.hint} {LEAVE_OUT}" if out else fault.hint
-            refuse_any([str(row) for row in fault.rows], fault.many, hint, name, out)
+            refuse_any([str(row) for row in fault.rows], fault.many, hint, name, out, fault.code)
 
 
-def refuse_any(examples: Sequence[str], what: str, hint: str, name: str = "", image_ids: Iterable[str] = ()) -> None:
+def refuse_any(
+    examples: Sequence[str],
+    what: str,
+    hint: str,
+    name: str = "",
+    image_ids: Iterable[str] = (),
+    code: str = "refused",
+) -> None:
     """Raise DataError where there are `examples` of what is wrong, in what is called `name`: how many, and a few.
 
     Without the images `image_ids` nothing would be.
     """
     if examples:
         where = f"{name}: " if name else ""
-        raise DataError(f"{where}{len(examples)} {what}: {first_few(examples)}.", hint, image_ids)
+        raise DataError(f"{where}{len(examples)} {what}: {first_few(examples)}.", hint, image_ids, code)

@@ -171,6 +171,7 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
             "Correct one of them, leave the images out (--quarantine takes a list of their ids), or take a --task that "
             "has one class for both. Lesions or patients that an image left out had joined are joined by --groups.",
             wrong["image_id"],
+            "several-labels",
         )
 
 

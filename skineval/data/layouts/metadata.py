@@ -372,7 +372,7 @@ def _faulty_patients(frame: pd.DataFrame) -> Iterator[Fault]:
         "contradictory-sex",
         "several sexes of one patient",
         "patients have several sexes",
-        "Correct the sex or the patient; empty the cell where it is not known.",
+        "Correct the sex or the patient; empty the cell where it is not known, or do not name the column of sexes.",
         tuple(
             FaultyRow(0, f"{patient} is {_alternatives(rows['sex'])}", _usable(rows["image_id"]))
             for patient, rows in contradictory.groupby(PATIENT)

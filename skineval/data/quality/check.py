@@ -158,7 +158,7 @@ def _loaded(
             return load(path, left_out), refused
         except DataError as error:
             ids = error.image_ids - left_out
-            refused.append(replace(_refusal("refused", path, error), image_ids=tuple(sorted(ids))))
+            refused.append(replace(_refusal(error.code, path, error), image_ids=tuple(sorted(ids))))
             if once or not ids:
                 return None, refused
             left_out |= ids

@@ -141,6 +141,7 @@ def refuse_parted_copies(table: LesionTable, split: Split, pixels: NDArray[np.ui
             f"{first_few([' and '.join(one.image_ids) for one in parted])}.",
             f"Keep each together (--groups takes a list of pairs, as pairs.csv of skineval data audit). {LEAVE_OUT}",
             [id_ for one in parted for id_ in one.image_ids[1:]],
+            "parted-copies",
         )
 
 

@@ -181,7 +181,7 @@ def test_pictures_with_two_labels_in_several_data_sets_are_found_and_listed(
     done = skineval_program("data", "check", "one,other", "--quarantine=q.csv", "--format=csv")
     assert done.returncode == 3
     assert f"one + other,1 pictures have two labels: {IDS[3]} is bkl in one and {IDS[3]} is df in other" in done.stdout
-    assert (tmp_path / "q.csv").read_text() == f"image_id,reason\n{IDS[3]},refused\n"
+    assert (tmp_path / "q.csv").read_text() == f"image_id,reason\n{IDS[3]},several-labels\n"
     assert skineval_program("data", "info", "one,other", "--quarantine=q.csv").returncode == 0
     assert skineval_program("data", "check", "one,other", "--task=malignant").returncode == 0
 

@@ -392,8 +392,8 @@ def test_what_a_table_of_ones_own_names_wrongly_can_be_left_out(tmp_path: Path) 
     found = check(folder, load)
     assert {(one.code, one.image_ids) for one in found.errors} == {
         ("refused", ("d",)),  # no label
-        ("refused", ("b",)),  # no age
-        ("refused", ("a", "c")),  # a patient of two sexes
+        ("unusable-age", ("b",)),  # no age
+        ("contradictory-sex", ("a", "c")),  # a patient of two sexes
         ("refused", ("e",)),  # no image
         ("truncated", ("f",)),
     }
