@@ -373,7 +373,11 @@ def _checked(asked: Request, catalog: Catalog) -> Recipe:
     architectures = [catalog.architecture(model) for model in catalog.architectures.select(recipe.models)]
     catalog.imbalance.select(recipe.imbalance)
     catalog.explainers.select(recipe.explainers)
-    if recipe.weights == "imagenet" and "weights" in asked.given and not any(one.has_weights for one in architectures):
+    if (
+        recipe.weights == ("imagenet",)
+        and "weights" in asked.given
+        and not any(one.has_weights for one in architectures)
+    ):
         names = ", ".join(architecture.name for architecture in architectures)
         raise UsageError(
             f"--weights is imagenet, and there are no ImageNet weights of {names}.",

@@ -37,9 +37,10 @@ def ensembles(
     these comes once more, over folds, too, and by another name: what has the same name on the internal test, where
     folds stay apart, has the same members. A mean needs `FEWEST` members that have finished.
     """
-    # Probes have names of their own.
-    models = recipe.models if recipe.freeze != PROBE else ()
-    models = tuple(dict.fromkeys((*models, *(cell.model for cell in cells))))
+    # Probes, and networks that begin with several things, have names of their own.
+    there = dict.fromkeys(cell.model for cell in cells)
+    plain = recipe.freeze != PROBE and len(recipe.weights) == 1
+    models = tuple(dict.fromkeys((*recipe.models, *there) if plain else there))
     asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for averaged in ({*over} - {FOLDS}, {*over}) if FOLDS in over else ({*over},):
         alone = tuple(sorted(averaged - {MODELS}))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.loading import BUILTINS_NAME, Provider
 from skineval.catalog.specs import Architecture, ImbalanceStrategy
+from skineval.grid.variants import Variant
 from skineval.train.weights import NONE
-from skineval.values.keys import KEYS, PROBE, RUN
+from skineval.values.keys import KEYS, RUN
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
 from skineval.values.task import Task
@@ -31,20 +32,17 @@ class Facts:
     data: str  #: fingerprint of the data set
     split: str  #: fingerprint of the split
     task: Task
-    weights: Callable[[Architecture], str]  #: as in `RunSpec.weights`
     folds: int  #: in all, over every repetition
     precision: Callable[[Architecture], str]
     batch_size: Callable[[Selection], int]
 
 
-def plan(recipe: Recipe, facts: Facts, catalog: Catalog) -> tuple[RunSpec, ...]:
+def plan(recipe: Recipe, facts: Facts, catalog: Catalog, models: Sequence[Variant]) -> tuple[RunSpec, ...]:
     """Every cell of the grid, cells that train a network before those that reuse it."""
-    models = catalog.architectures.select(recipe.models)
     strategies = catalog.imbalance.select(recipe.imbalance)
     cells = [
-        _cell(recipe, facts, catalog, model, imbalance, fold, seed, probe)
+        _cell(recipe, facts, catalog, model, imbalance, fold, seed)
         for model in models
-        for probe in dict.fromkeys(name == PROBE for name in recipe.freeze.split(","))
         for imbalance in strategies
         for fold in range(facts.folds)
         for seed in dict.fromkeys(recipe.seeds)
@@ -98,22 +96,13 @@ def _package(providers: Sequence[Provider]) -> str:
 
 
 def _cell(
-    recipe: Recipe,
-    facts: Facts,
-    catalog: Catalog,
-    model: Selection,
-    imbalance: Selection,
-    fold: int,
-    seed: int,
-    probe: bool,
+    recipe: Recipe, facts: Facts, catalog: Catalog, model: Variant, imbalance: Selection, fold: int, seed: int
 ) -> RunSpec:
-    architecture = catalog.architecture(model)
-    weights = facts.weights(architecture)
-    named = replace(model, text=f"{model} ({'random ' if weights == NONE else ''}probe)") if probe else model
+    batch_size = 0 if model.probe else facts.batch_size(model.selection)
     return _made(
         RunSpec,
         recipe,
-        model=named,
+        model=model.named,
         imbalance=imbalance,
         fold=fold,
         seed=seed,
@@ -121,12 +110,12 @@ def _cell(
         classes=facts.task.classes,
         data=facts.data,
         split=facts.split,
-        training=UNTRAINED if probe else make_training(recipe, facts.batch_size(model), weights),
-        weights=weights,
-        precision="fp32" if probe else facts.precision(architecture),
-        model_package=_package(catalog.architectures.providers(model.name)),
+        training=UNTRAINED if model.probe else make_training(recipe, batch_size, model.begins),
+        weights=model.begins,
+        precision="fp32" if model.probe else facts.precision(model.architecture),
+        model_package=_package(catalog.architectures.providers(model.selection.name)),
         imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),
-        on_embeddings=probe or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+        on_embeddings=model.probe or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
     )
 
 

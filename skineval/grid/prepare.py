@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +23,9 @@ from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import OFFICIAL, Data, absolute, lesions_lacking, load_external, read_data
+from skineval.grid.variants import Variant, absolute_weights, by_name, variants
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
-from skineval.train.weights import NONE, Weights, load_into, resolve_weights
+from skineval.train.weights import NONE, Weights, load_into
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
@@ -58,7 +59,7 @@ class Prepared:
     split: Split
     device: Device
     threads: int
-    weights: Weights  #: as asked for; what a network begins with is in its cells
+    weights: Mapping[str, Weights]  #: as asked for, by model; what a network begins with is in its cells
     lacking: tuple[str, ...]  #: sentences on what begins with random values although ImageNet weights were asked for
     externals: tuple[External, ...]
     cells: tuple[RunSpec, ...]
@@ -98,10 +99,9 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     externals = tuple(
         External(name, table, its_task.targets(table.frame["dx"]), recipe.reject) for name, table, its_task in told
     )
-    weights = resolve_weights(recipe.weights, architectures)
-    _check_frozen(recipe, weights, architectures)
-    if weights.path is not None:
-        _check_fit(weights.path, models, architectures, len(task.classes))
+    compared = variants(recipe, catalog)
+    _check_frozen(recipe, compared)
+    _check_fit(compared, len(task.classes))
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
     sizes = batch_sizes(recipe, models, catalog, len(task.classes), len(table), device, precisions)
     facts = Facts(
@@ -109,11 +109,10 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         split=parts.fingerprint,
         task=task,
         folds=parts.folds,
-        weights=weights.of,
         precision=lambda architecture: precisions[architecture.name][0],
         batch_size=lambda selection: sizes[str(selection)],
     )
-    cells = plan(recipe, facts, catalog)
+    cells = plan(recipe, facts, catalog, compared)
     resolved = recipe.model_copy(
         update={
             "models": tuple(str(selection) for selection in models),
@@ -129,7 +128,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "groups": absolute(recipe.groups),
             "folds": parts.folds // parts.repeats,
             "repeats": parts.repeats,
-            "weights": str(weights.path) if weights.path else recipe.weights,
+            "weights": absolute_weights(recipe.weights, [str(selection) for selection in models]),
         }
     )
     return Prepared(
@@ -141,8 +140,8 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         parts,
         device,
         cpu_threads(recipe.jobs),
-        weights,
-        tuple(filter(None, dict.fromkeys(map(weights.lacking, architectures)))),
+        by_name(compared),
+        tuple(filter(None, dict.fromkeys(one.weights.lacking(one.architecture) for one in compared))),
         externals,
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
@@ -250,19 +249,22 @@ def environment(prepared: Prepared) -> Environment:
     )
 
 
-def _check_fit(path: Path, models: tuple[Selection, ...], architectures: list[Architecture], classes: int) -> None:
+def _check_fit(compared: Sequence[Variant], classes: int) -> None:
     """Refuse a file of weights that fits none of a network before anything is trained; raises ModelFileError."""
-    for selection, architecture in zip(models, architectures, strict=True):
-        load_into(architecture.build(classes, weights=None, **selection.parameters), path)
+    for one in compared:
+        if one.weights.path is not None:
+            load_into(one.architecture.build(classes, weights=None, **one.selection.parameters), one.weights.path)
 
 
-def _check_frozen(recipe: Recipe, weights: Weights, architectures: list[Architecture]) -> None:
-    for architecture in architectures:
-        if "backbone" in recipe.freeze and weights.of(architecture) == NONE:
+def _check_frozen(recipe: Recipe, compared: Sequence[Variant]) -> None:
+    for one in compared:
+        if "backbone" in recipe.freeze and not one.probe and one.begins == NONE:
+            name = one.architecture.name
+            asked = one.weights.identity == NONE
+            why = f"the weights of {name} are none" if asked else f"there are no ImageNet weights of {name}"
             raise UsageError(
-                f"--freeze is backbone, and there are no ImageNet weights of {architecture.name}: a backbone of random "
-                "weights would never learn.",
-                f"Leave out --freeze or {architecture.name}.",
+                f"--freeze is backbone, and {why}: a backbone of random weights would never learn.",
+                f"Leave out --freeze or {name}.",
             )
 
 

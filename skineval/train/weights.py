@@ -41,6 +41,11 @@ class Weights:
         """What a network of `architecture` begins with, as `RunSpec.weights`: of some there are no ImageNet weights."""
         return NONE if self.identity == IMAGENET and not architecture.has_weights else self.identity
 
+    @property
+    def called(self) -> str:
+        """A name of it for people."""
+        return self.path.stem if self.path else self.identity
+
     def lacking(self, architecture: Architecture) -> str:
         """A sentence on what of a network begins with random values all the same; empty where nothing does."""
         names = architecture.from_scratch if self.identity == IMAGENET else ()

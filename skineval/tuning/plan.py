@@ -76,13 +76,19 @@ def make_plan(
     # Trials come one after the other, but with the threads, and the memory, that each of a bench's jobs has.
     prepared = prepare(recipe.model_copy(update={"external": ()}), catalog)
     cell = prepared.cells[0]
+    if len(prepared.weights) > 1:
+        raise UsageError(
+            f"A search is for one network, and --weights names {len(prepared.weights)} that it begins with: "
+            f"{', '.join(recipe.weights)}.",
+            "Name one.",
+        )
     resolved = prepared.recipe.model_copy(
         update={
             "external": tuple(_anywhere(source) for source in recipe.external),
             "batch_size": cell.training.batch_size,
             "learning_rate": cell.training.learning_rate,
             # With those that were asked for, the search would try to freeze a backbone of random values.
-            "weights": NONE if cell.weights == NONE else prepared.recipe.weights,
+            "weights": (NONE,) if cell.weights == NONE else prepared.recipe.weights,
         }
     )
     return Plan(prepared, resolved, make_space(search, resolved))

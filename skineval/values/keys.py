@@ -214,8 +214,9 @@ class Keys:
     fit: Fit = Key(IMAGES, "NAME", "squash").says(
         "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black."
     )
-    weights: Place = Key(IMAGES, "NAME|FILE", "imagenet").says(
-        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin)."
+    weights: Places = Key(IMAGES, "NAME|FILE", ("imagenet",), repeated=JOINED, keeps=MORE).says(
+        "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin); "
+        "of one model alone MODEL=FILE. Several, comma-separated, are a row each: imagenet,none."
     )
     precision: Literal["auto", "fp32", "bf16"] = Key(IMAGES, "NAME", "auto").says(
         "fp32, bf16, or auto, which goes by the architecture and the device and says why; it is part of what "

@@ -37,7 +37,7 @@ class Recipe(BaseModel, Keys, frozen=True):
                     f"{key} is {getattr(self, key)!r}, which does nothing while {needed} is "
                     f"{getattr(self, needed)!r}: set {needed} to {value!r} or leave {key} out"
                 )
-        if "backbone" in self.freeze and self.weights == "none":
+        if "backbone" in self.freeze and set(self.weights) == {"none"}:
             raise ValueError(
                 "freeze is 'backbone' and weights are 'none': a backbone of random weights would never learn; "
                 "give weights or leave freeze out"

@@ -108,7 +108,7 @@ def test_a_broken_toml_file_names_the_line(tmp_path):
 def test_paths_are_taken_from_python():
     places = {"data": Path("HAM"), "split": Path("s.csv"), "external": Path("a,b"), "weights": Path("w.pt")}
     recipe = make_recipe({"models": "cnn", **places})
-    assert (recipe.data, recipe.split, recipe.external, recipe.weights) == (("HAM",), "s.csv", ("a,b",), "w.pt")
+    assert (recipe.data, recipe.split, recipe.external, recipe.weights) == (("HAM",), "s.csv", ("a,b",), ("w.pt",))
     assert make_recipe({"models": "cnn", "data": "x", "external": [Path("a"), "b"]}).external == ("a", "b")
 
 

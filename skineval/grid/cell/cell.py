@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -97,7 +97,7 @@ class Ground:
     images: Tensor | FileRows  #: as in `Stage`
     targets: NDArray[np.int64]  #: of each image
     device: torch.device
-    weights: Weights  #: as asked for
+    weights: Mapping[str, Weights]  #: as asked for, by model
     catalog: Catalog
     should_stop: Callable[[], bool]
     deterministic: bool = False
@@ -128,7 +128,7 @@ class Ground:
             spec,
             architecture,
             self.catalog.imbalance[spec.imbalance.name],
-            Weights(spec.weights, self.weights.path),
+            Weights(spec.weights, self.weights[str(spec.model)].path),
             parts,
             self.targets,
             Stage(self.images, self.device, spec.precision, normalise, self.should_stop, on_note),

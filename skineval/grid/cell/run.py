@@ -43,7 +43,7 @@ def run_cell(
     started = time.perf_counter()
     notes: list[str] = []
     cell = ground.cell(spec, workspace.parts[spec.fold], notes.append)
-    notes += filter(None, [workspace.weights.lacking(cell.architecture)])
+    notes += filter(None, [workspace.weights[str(spec.model)].lacking(cell.architecture)])
     trained = train_shared(cell, workspace.folder.network(spec.network_id), observe)
     folder = workspace.folder.cell(spec.run_id)
     record = standing(folder)
@@ -88,7 +88,8 @@ def run_cell(
 def write_model(folder: CellFolder, cell: Cell, trained: Trained, workspace: Workspace) -> None:
     """model.safetensors and model.json; the weights are linked to the shared network where they are the same."""
     spec = cell.spec
-    initial = InitialWeights(spec.weights, trained.loaded, workspace.weights.lacking(cell.architecture))
+    lacking = workspace.weights[str(spec.model)].lacking(cell.architecture)
+    initial = InitialWeights(spec.weights, trained.loaded, lacking)
     if spec.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
     write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps))

@@ -61,7 +61,7 @@ class Workspace:
     folder: BenchFolder
     images: LabelledImages
     parts: Mapping[int, Parts]  #: by fold, rows of the images
-    weights: Weights  #: as asked for; what a cell begins with is in its specification
+    weights: Mapping[str, Weights]  #: as asked for, by model; what a cell begins with is in its specification
     device: str
     threads: int
     deterministic: bool = False  #: also on a GPU

@@ -35,7 +35,7 @@ def test_a_workspace_comes_back_as_it_was(tmp_path):
         folder=BenchFolder(tmp_path),
         images=images(tmp_path / "store", 4),
         parts={0: Parts(np.array([0, 1]), np.array([2]), np.array([3])), 1: Parts(*3 * [np.array([], dtype=np.int64)])},
-        weights=Weights("sha256:0", tmp_path / "file.safetensors"),
+        weights={"cnn": Weights("sha256:0", tmp_path / "file.safetensors")},
         device="cpu",
         threads=2,
         deterministic=True,

@@ -1,0 +1,112 @@
+"""What a model is compared as: each with its initial weights, trained or as a probe, under a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from skineval.base.errors import UsageError, hint_for
+from skineval.catalog.catalog import Catalog
+from skineval.catalog.specs import Architecture
+from skineval.train.weights import IMAGENET, NONE, Weights, resolve_weights
+from skineval.values.keys import PROBE
+from skineval.values.recipe import Recipe
+from skineval.values.runspec import Selection
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A model as a row of a table knows it."""
+
+    selection: Selection  #: as it was chosen
+    architecture: Architecture
+    weights: Weights  #: as asked for
+    probe: bool
+    apart: bool  #: whether there are others of this model that begin with something else
+
+    @property
+    def begins(self) -> str:
+        """What it really begins with, as `RunSpec.weights`."""
+        return self.weights.of(self.architecture)
+
+    @property
+    def named(self) -> Selection:
+        """The selection under the name that tells it from other variants of the model."""
+        random = self.begins == NONE
+        of_what = "random" if random else self.weights.called
+        words = [of_what] * (self.apart or (self.probe and random)) + ["probe"] * self.probe
+        return replace(self.selection, text=f"{self.selection} ({' '.join(words)})") if words else self.selection
+
+
+def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
+    """Those of all models of a recipe, in its order.
+
+    Raises UsageError where `weights` are for a model that is not there, and what `resolve_weights` raises.
+    """
+    models = catalog.architectures.select(recipe.models)
+    asked = weights_asked(recipe.weights, [str(model) for model in models])
+    architectures = {str(model): catalog.architecture(model) for model in models}
+    of = {
+        text: resolve_weights(text, [architectures[model] for model, texts in asked.items() if text in texts])
+        for text in dict.fromkeys(text for texts in asked.values() for text in texts)
+    }
+    found = []
+    for model in models:
+        architecture = architectures[str(model)]
+        # Two that begin with the same are one.
+        several = {of[text].of(architecture): of[text] for text in reversed(asked[str(model)])}
+        found += [
+            Variant(model, architecture, weights, probe, len(several) > 1)
+            for weights in reversed(several.values())
+            for probe in dict.fromkeys(name == PROBE for name in recipe.freeze.split(","))
+        ]
+    return tuple(found)
+
+
+def weights_asked(texts: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What each model is to begin with, by its name, from texts such as "imagenet" and "resnet*=FILE".
+
+    One without a name is for all models that no other names. Raises UsageError for a name that is none of `models`.
+    """
+    named: dict[str, tuple[str, ...]] = {}
+    every: list[str] = []
+    for text in texts:
+        chosen, value = _named(text, models)
+        if not chosen:
+            every.append(value)
+        for model in chosen:
+            named[model] = (*named.get(model, ()), value)
+    return {model: named.get(model) or tuple(every) or (IMAGENET,) for model in models}
+
+
+def absolute_weights(texts: Sequence[str], models: Sequence[str]) -> tuple[str, ...]:
+    """The texts with the whole paths of files."""
+    found = []
+    for text in texts:
+        chosen, value = _named(text, models)
+        front = text.removesuffix(value) if chosen else ""
+        found.append(f"{front}{value if value in (NONE, IMAGENET) else Path(value).expanduser().resolve()}")
+    return tuple(found)
+
+
+def by_name(found: Sequence[Variant]) -> Mapping[str, Weights]:
+    """What was asked for each, by the name of the variant."""
+    return {str(one.named): one.weights for one in found}
+
+
+def _named(text: str, models: Sequence[str]) -> tuple[list[str], str]:
+    """The models that a text names, and what they are to begin with; none where it names none."""
+    for place in (place for place, letter in enumerate(text) if letter == "="):
+        called = text[:place].strip()
+        chosen = [model for model in models if fnmatchcase(model, called) or model.rpartition("/")[2] == called]
+        if chosen:
+            return chosen, text[place + 1 :].strip()
+    if "=" in text and not Path(text).expanduser().exists():
+        called = text.partition("=")[0].strip()
+        raise UsageError(
+            f"--weights is {text!r}, and {called!r} is none of the models: {', '.join(models)}.",
+            hint_for(called, models, "Write MODEL=imagenet, MODEL=none or MODEL=FILE."),
+        )
+    return [], text
