@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -43,7 +44,8 @@ class Variant:
 def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
     """Those of all models of a recipe, in its order.
 
-    Raises UsageError where `weights` are for a model that is not there, and what `resolve_weights` raises.
+    Raises UsageError where `weights` are for a model that is not there, or two files of one name for the same, and what
+    `resolve_weights` raises.
     """
     models = catalog.architectures.select(recipe.models)
     asked = weights_asked(recipe.weights, [str(model) for model in models])
@@ -62,6 +64,13 @@ def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
             for weights in reversed(several.values())
             for probe in dict.fromkeys(name == PROBE for name in recipe.freeze.split(","))
         ]
+    names = Counter(str(one.named) for one in found)
+    if twice := [one for one in found if names[str(one.named)] > 1]:
+        raise UsageError(
+            f"--weights names two files that are called {twice[0].weights.called} for {twice[0].selection}: their rows "
+            "would have one name.",
+            "Rename one of them.",
+        )
     return tuple(found)
 
 

@@ -214,7 +214,7 @@ class Keys:
     fit: Fit = Key(IMAGES, "NAME", "squash").says(
         "How an image becomes a square: squash the whole, crop its centre, or pad the whole with black."
     )
-    weights: Places = Key(IMAGES, "NAME|FILE", ("imagenet",), repeated=JOINED, keeps=MORE).says(
+    weights: Places = Key(IMAGES, "NAME|FILE", ("imagenet",), repeated=JOINED).says(
         "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin); "
         "of one model alone MODEL=FILE. Several, comma-separated, are a row each: imagenet,none."
     )

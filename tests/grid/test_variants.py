@@ -6,6 +6,7 @@ import json
 
 import pandas as pd
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from skineval.base.errors import UsageError
@@ -81,6 +82,14 @@ def test_names_say_what_tells_rows_apart(file):
         (f"{cnn} (random)", "none", False),
         (f"{cnn} (random probe)", "none", True),
     ]
+
+
+def test_two_files_of_one_name_are_refused(file, tmp_path):
+    other = tmp_path / "other" / file.name
+    other.parent.mkdir()
+    save_file({**load_file(file), "more": torch.zeros(2)}, other)
+    with pytest.raises(UsageError, match="two files that are called mine for cnn:width=4"):
+        named(weights=[str(file), str(other)])
 
 
 def test_one_bench_holds_a_network_with_its_weights_and_one_without(skineval_program, file, tmp_path):
