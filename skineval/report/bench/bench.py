@@ -63,7 +63,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
     board, album = internal(bench), _Album(figures)
     sections = (
-        Section("Verdict", tuple(verdict(board))),
+        Section("Verdict", (Paragraph(_subject(bench)), *verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
         Section("Data sets", _filled(by_source(bench, board))),
         Section("External tests", tuple(_externals(bench, board))),
@@ -83,6 +83,14 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     )
     filled = tuple(section for section in sections if section.blocks)
     return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
+
+
+def _subject(bench: BenchResult) -> str:
+    """What is told apart, and on what."""
+    data, task = bench.environment.data, bench.task
+    classes = listed([formatting.plain(name) for name in task.classes], "classes")
+    sample = formatting.sample(data.images, bench.split["group"].nunique(), bench.unit)
+    return f"Task {formatting.plain(task.name)}: {classes}. Data: {formatting.plain(data.name)}, {sample}."
 
 
 @dataclass(frozen=True)
