@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skineval.catalog.hooks import hookimpl
     from skineval.catalog.specs import (
         Architecture,
+        ArchitectureFamily,
         CellEnded,
         CellStarted,
         DatasetSource,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Architecture",
+    "ArchitectureFamily",
     "BenchResult",
     "CellEnded",
     "CellStarted",

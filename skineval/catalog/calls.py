@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from skineval.catalog.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
+from skineval.catalog.specs import (
+    Architecture,
+    ArchitectureFamily,
+    DatasetSource,
+    Explainer,
+    ImbalanceStrategy,
+    Metric,
+    Reporter,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
             "fetch_weights": Call(required=False),
             "weights_path": Call(required=False),
         },
+        ArchitectureFamily: {"find": Call(("rest",)), "names": Call()},
         ImbalanceStrategy: {
             "loss": Call(("counts",), takes_parameters=True, required=False),
             "draw_weights": Call(("labels",), takes_parameters=True, required=False),

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from skineval.base.errors import UsageError, hint_for
+from skineval.base.errors import PluginError, SkinevalError, UsageError, hint_for, one_line
 from skineval.base.terms import Value
 from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.hybrids import PLUS, combine, resolved
-from skineval.catalog.loading import Plugins, Problem, Provider, load_plugins, set_aside
+from skineval.catalog.loading import Plugins, Problem, Provider, load_plugins, set_aside, stdout_to_stderr
 from skineval.catalog.specs import (
     NAME,
     Architecture,
+    ArchitectureFamily,
     DatasetSource,
     Explainer,
     ImbalanceStrategy,
@@ -33,12 +35,17 @@ S = TypeVar("S", bound=Specification)
 #: How `skineval list` calls all of a kind.
 KINDS: Mapping[type, str] = {
     Architecture: "models",
+    ArchitectureFamily: "families",
     ImbalanceStrategy: "imbalance",
     Explainer: "explainers",
     Metric: "metrics",
     DatasetSource: "datasets",
     Reporter: "reporters",
 }
+#: Between the name of a family and that of one of its architectures.
+SLASH = "/"
+#: Families that are known to be there for the asking, and the packages that provide them.
+TO_BE_INSTALLED: Mapping[str, str] = MappingProxyType({"timm": "skineval-timm"})
 #: Between the parts of a hybrid, but not in a number: `a+b`, `a:rate=1e+3`.
 _BETWEEN_PARTS = re.compile(r"\+(?!\d+(?:[:+]|$))")
 
@@ -85,29 +92,89 @@ class Shelf(Generic[S]):
 
     def _matching(self, text: str) -> Iterator[Selection]:
         name, *assignments = text.split(":")
-        names = fnmatch.filter(self.entries, name) if _is_glob(name) else [name]
-        if not names:
-            raise UsageError(f"No {self.noun} matches {name!r}.", hint_for(name, self.entries, _told(self.kind)))
+        names = self._globbed(name) if _is_glob(name) else [name]
         for found in names:
             yield select(self[found], assignments)
+
+    def _globbed(self, glob: str) -> Sequence[str]:
+        names = fnmatch.filter(self.entries, glob)
+        if not names:
+            raise UsageError(f"No {self.noun} matches {glob!r}.", hint_for(glob, self.entries, _told(self.kind)))
+        return names
+
+
+@dataclass(frozen=True)
+class FamilyShelf(Shelf[ArchitectureFamily]):
+    """All families of architectures; what is in one is looked up when its name is asked for: `family/rest`."""
+
+    found: dict[str, Architecture] = field(default_factory=dict)  #: by full names, what was looked up before
+
+    def member(self, name: str) -> Architecture:
+        """The architecture called `name`; raises UsageError with the nearest known ones, PluginError for what is none.
+
+        An error that its family raises for users is theirs to see.
+        """
+        if name not in self.found:
+            family, rest = self._parted(name)
+            with _guarded(family):
+                one: object = family.find(rest)
+            if one is None:
+                raise UsageError(f"There is no model {name!r}.", hint_for(name, self._names(family)))
+            fault = _fault(one, Architecture, {}, name)
+            if fault or not isinstance(one, Architecture):
+                raise PluginError(f"The family {family.name}: {fault}.")
+            self.found[name] = one
+        return self.found[name]
+
+    def members(self, glob: str) -> Sequence[str]:
+        """The names that `glob` matches, in which the family stands in full; raises UsageError where there is none."""
+        family, _ = self._parted(glob)
+        names = self._names(family)
+        matching = fnmatch.filter(names, glob)
+        if not matching:
+            raise UsageError(f"No model matches {glob!r}.", hint_for(glob, names))
+        return matching
+
+    def _parted(self, name: str) -> tuple[ArchitectureFamily, str]:
+        family, _, rest = name.partition(SLASH)
+        if family not in self.entries:
+            told = f"There is no model {name!r}: no package that is installed provides names that begin with {family}/."
+            raise UsageError(told, how_to_get(family) or hint_for(family, self.entries, _told("models")))
+        return self.entries[family].specification, rest
+
+    @staticmethod
+    def _names(family: ArchitectureFamily) -> list[str]:
+        with _guarded(family):
+            return [f"{family.name}{SLASH}{rest}" for rest in family.names()]
 
 
 @dataclass(frozen=True)
 class ArchitectureShelf(Shelf[Architecture]):
-    """All architectures, and their hybrids, which are made when they are asked for: `a+b`, parameters part by part.
+    """All architectures, those of families, and hybrids, which are made when they are asked for: `a+b`.
 
     The name of a hybrid holds the names of its parts, its parameters are theirs: `width` of `cnn` is `cnn.width`.
     """
 
+    families: FamilyShelf
+
     def __getitem__(self, name: str) -> Architecture:
         """The architecture or hybrid called `name`; raises UsageError with the nearest known names."""
-        if PLUS not in name:
-            return super().__getitem__(name)
-        return combine([super(ArchitectureShelf, self).__getitem__(part) for part in name.split(PLUS)])
+        parts = [self._single(part) for part in name.split(PLUS)]
+        return combine(parts) if len(parts) > 1 else parts[0]
+
+    def _single(self, name: str) -> Architecture:
+        return self.families.member(name) if SLASH in name else super().__getitem__(name)
 
     def providers(self, name: str) -> tuple[Provider, ...]:
         """Who provides the architecture, or the parts of the hybrid, called `name`."""
-        return tuple(dict.fromkeys(self.entries[part].provider for part in name.split(PLUS)))
+        return tuple(dict.fromkeys(self._provider(part) for part in name.split(PLUS)))
+
+    def _provider(self, name: str) -> Provider:
+        family, slash, _ = name.partition(SLASH)
+        return (self.families.entries[family] if slash else self.entries[name]).provider
+
+    def _globbed(self, glob: str) -> Sequence[str]:
+        return self.families.members(glob) if SLASH in glob else super()._globbed(glob)
 
     def _matching(self, text: str) -> Iterator[Selection]:
         parts = [part.strip() for part in _BETWEEN_PARTS.split(text)]
@@ -152,6 +219,7 @@ class Catalog:
         """What is offered of each kind, as `skineval list` calls it."""
         shelves = (
             self.architectures,
+            self.architectures.families,
             self.imbalance,
             self.explainers,
             self.metrics,
@@ -187,8 +255,13 @@ def load_catalog(plugins: Plugins | None = None) -> Catalog:
     def shelf(of: type[S], noun: str, hook: str) -> Shelf[S]:
         return Shelf(KINDS[of], noun, collect(hook, of))
 
+    families = FamilyShelf(
+        KINDS[ArchitectureFamily], "family of models", collect("skineval_register_families", ArchitectureFamily)
+    )
     return Catalog(
-        architectures=ArchitectureShelf("models", "model", collect("skineval_register_architectures", Architecture)),
+        architectures=ArchitectureShelf(
+            KINDS[Architecture], "model", collect("skineval_register_architectures", Architecture), families
+        ),
         imbalance=shelf(ImbalanceStrategy, "imbalance strategy", "skineval_register_imbalance"),
         explainers=shelf(Explainer, "explainer", "skineval_register_explainers"),
         metrics=shelf(Metric, "metric", "skineval_register_metrics"),
@@ -240,6 +313,24 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
     return value
 
 
+@contextlib.contextmanager
+def _guarded(family: ArchitectureFamily) -> Iterator[None]:
+    """What a family prints goes to standard error, and what it raises, if not for users, is a PluginError."""
+    try:
+        with stdout_to_stderr():
+            yield
+    except SkinevalError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"The family {family.name} cannot be looked into: {one_line(error)}.") from error
+
+
+def how_to_get(family: str) -> str:
+    """How to get a family that is known to be there for the asking; empty for any other."""
+    package = TO_BE_INSTALLED.get(family)
+    return f"{family}{SLASH}NAME comes with {package}: pip install {package}." if package else ""
+
+
 def _told(kind: str) -> str:
     return f"`skineval list {kind}` says what each is."
 
@@ -257,12 +348,14 @@ def written(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) -> str:
-    """Why `specification` cannot be taken in; empty if it can."""
+def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]], expected: str = "") -> str:
+    """Why `specification` cannot be taken in; empty if it can. That of a family has the name that is `expected`."""
     if not isinstance(specification, of):
         return f"returned {type(specification).__name__} where {of.__name__} is expected"
     name: object = specification.name
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if expected and name != expected:
+        return f"returned {name!r} where {expected!r} was asked for"
+    if not isinstance(name, str) or not (expected or NAME.fullmatch(name)):
         return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
     if not isinstance(specification.summary, str) or not specification.summary.strip():
         return f"{name} has no summary"
@@ -274,7 +367,7 @@ def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]]) 
         fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
         if fault:
             return fault
-    for attribute in ("image_size", "min_image_size", "n_parameters"):
+    for attribute in ("image_size", "min_image_size", "max_image_size", "n_parameters"):
         size: object = getattr(specification, attribute, None)
         if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
             return f"{name}.{attribute} is {size!r}, which is not a whole number"

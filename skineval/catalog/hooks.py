@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from skineval.catalog.specs import (
         Architecture,
+        ArchitectureFamily,
         CellEnded,
         CellStarted,
         DatasetSource,
@@ -28,6 +29,11 @@ hookimpl = pluggy.HookimplMarker("skineval")
 @hookspec
 def skineval_register_architectures() -> Iterable[Architecture]:  # type: ignore[empty-body]
     """When models are listed or looked up: the architectures this plugin offers."""
+
+
+@hookspec
+def skineval_register_families() -> Iterable[ArchitectureFamily]:  # type: ignore[empty-body]
+    """When models are listed or looked up: the families of architectures this plugin offers, `family/name`."""
 
 
 @hookspec

@@ -34,12 +34,14 @@ def combine(parts: Sequence[Architecture]) -> Architecture:
     """The hybrid of `parts`, whose names differ. Its parameters are theirs, `width` of `cnn` being `cnn.width`."""
     step = math.lcm(*(part.image_size_step for part in parts))
     smallest = max(part.min_image_size for part in parts)
+    largest = [part.max_image_size for part in parts if part.max_image_size is not None]
     return Architecture(
         PLUS.join(part.name for part in parts),
         partial(build, parts=tuple(parts)),
         "The embeddings of several networks, concatenated, under one linear head.",
-        image_size=_multiple(max(part.image_size for part in parts), step),
+        image_size=_multiple(min([max(part.image_size for part in parts), *largest]), step),
         min_image_size=_multiple(smallest, step),
+        max_image_size=min(largest, default=None),
         image_size_step=step,
         head="head",
         classifier=("head", *(path for place, part in enumerate(parts) for path in _new(f"parts.{place}", part))),

@@ -93,7 +93,7 @@ class Architecture:
     torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
     embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
     hold, in one place or several, which is trained while the backbone is frozen (default: `head`); `cam_layer` the
-    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`).
+    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`; "" where no module has maps).
 
     Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
     make it.
@@ -104,6 +104,7 @@ class Architecture:
     summary: str
     image_size: int = 224  #: pixels a side, the size it was designed for
     min_image_size: int = 32  #: pixels a side, the smallest that works
+    max_image_size: int | None = None  #: the largest
     image_size_step: int = 1  #: pixels; the sizes that work are multiples of it
     head: str | None = None
     classifier: str | tuple[str, ...] | None = None
@@ -130,11 +131,40 @@ class Architecture:
 
     def refuses(self, image_size: int) -> str:
         """Why images of `image_size` pixels a side cannot be used; empty if they can."""
+        if self.min_image_size == self.max_image_size != image_size:
+            return f"{self.name} needs exactly {self.min_image_size} pixels"
         if image_size < self.min_image_size:
             return f"{self.name} needs at least {self.min_image_size} pixels"
+        if self.max_image_size is not None and image_size > self.max_image_size:
+            return f"{self.name} needs at most {self.max_image_size} pixels"
         if image_size % self.image_size_step:
             return f"{self.name} needs a multiple of {self.image_size_step} pixels"
         return ""
+
+    def nearest_sizes(self, image_size: int) -> tuple[int, ...]:
+        """The image sizes that work next to `image_size`: below and above it, or the one that there is."""
+        step = self.image_size_step
+        below = image_size // step * step
+        there = (size for size in (below, below + step) if not self.refuses(size))
+        smallest = -(-self.min_image_size // step) * step
+        return tuple(there) or (
+            smallest if image_size < smallest else (self.max_image_size or smallest) // step * step,
+        )
+
+
+@dataclass(frozen=True)
+class ArchitectureFamily:
+    """Architectures that are too many to be handed in one by one, each called `name/rest`, as in `timm/resnet18`.
+
+    `names()` returns the rests that globs and did-you-mean go over. `find(rest)` returns the architecture, which is
+    called `name/rest` in full, or None where there is none; it may know rests that `names` does not list, and raises
+    UsageError where there is more to say. Neither is called before a name that begins with `name/` is asked for.
+    """
+
+    name: str  #: what stands before the slash
+    find: Callable[[str], Architecture | None]
+    names: Callable[[], Iterable[str]]
+    summary: str
 
 
 @dataclass(frozen=True)
@@ -234,7 +264,9 @@ class Reporter:
     summary: str
 
 
-Specification: TypeAlias = Architecture | ImbalanceStrategy | Explainer | Metric | DatasetSource | Reporter
+Specification: TypeAlias = (
+    Architecture | ArchitectureFamily | ImbalanceStrategy | Explainer | Metric | DatasetSource | Reporter
+)
 
 
 @dataclass(frozen=True)

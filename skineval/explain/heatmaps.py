@@ -70,6 +70,8 @@ def cam_layers(model: nn.Module, architecture: Architecture) -> tuple[nn.Module,
 
 def cam_layer(model: nn.Module, path: str | None) -> nn.Module:
     """The module at the dotted `path`, or the last convolution; raises CellError where there is none."""
+    if path == "":
+        raise CellError("There is no map for Grad-CAM to read: no module of the network returns maps.")
     if path is not None:
         try:
             return model.get_submodule(path)

@@ -272,8 +272,7 @@ def _check_image_size(recipe: Recipe, architectures: list[Architecture]) -> None
     for architecture in architectures:
         refused = architecture.refuses(recipe.image_size)
         if refused:
-            step = architecture.image_size_step
-            nearest = max(architecture.min_image_size, round(recipe.image_size / step) * step)
+            nearest = " or ".join(map(str, architecture.nearest_sizes(recipe.image_size)))
             raise UsageError(
                 f"--image-size is {recipe.image_size}, and {refused}.", f"Use --image-size {nearest}, for example."
             )
