@@ -39,6 +39,7 @@ def models(
     Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
     multiply-adds those of one image of that size.
     """
+    from skineval.catalog.catalog import TO_BE_INSTALLED, how_to_get
     from skineval.cli.board import counting
     from skineval.report.document.tables import Cell, Column, Row, Table
 
@@ -58,13 +59,18 @@ def models(
             row = (one.name, one.summary, _parameters(one), one.image_size, one.n_parameters, entry.provider.package)
             rows.append((*row, *_details(one, quiet)) if details else row)
             progress(done, len(catalog.architectures.entries))
+    for family in catalog.architectures.families.entries.values():
+        one, package = family.specification, family.provider.package
+        rows.append((f"{one.name}/NAME", one.summary, {}, None, None, package, *((None,) * 3 if details else ())))
     if details:
         columns += [
             Column("multiply_adds", "Multiply-adds", "count"),
             Column("imagenet", "ImageNet weights"),
             Column("weights_path", "File", priority=6),
         ]
-    print_table(Table("Models", tuple(columns), tuple(map(Row, rows))), format)
+    lacking = TO_BE_INSTALLED.keys() - catalog.architectures.families.entries
+    notes = tuple(how_to_get(name) for name in sorted(lacking))
+    print_table(Table("Models", tuple(columns), tuple(map(Row, rows)), notes), format)
 
 
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:

@@ -1,0 +1,68 @@
+"""The timm package, installed: facts of networks, what is refused, and five families benched."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import skineval_timm
+import timm
+import torch
+
+from skineval.base.errors import UsageError
+
+FAMILIES = ("resnet10t", "vit_tiny_patch16_224", "convnext_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
+
+
+def skineval(*arguments, cwd):
+    return subprocess.run([sys.executable, "-m", "skineval", *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_facts_are_those_of_the_network(name):
+    found = skineval_timm.find(name)
+    network = found.build(7, weights=None)
+    assert (found.mean, found.std) == (network.default_cfg["mean"], network.default_cfg["std"])
+    assert network.get_submodule(found.head) is network.get_classifier()
+    assert network.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+    assert bool(found.cam_layer) == (not name.startswith("vit"))
+
+
+def test_a_transformer_computes_what_timm_does_at_its_own_size():
+    torch.manual_seed(0)
+    ours = skineval_timm.find("vit_tiny_patch16_224").build(7, weights=None).eval()
+    theirs = timm.create_model("vit_tiny_patch16_224", num_classes=7).eval()
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(1, 3, 224, 224)
+    torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_what_is_no_network_is_none_and_one_without_a_linear_classifier_is_refused():
+    assert skineval_timm.find("resnet18x") is None
+    assert skineval_timm.find("resnet18.no_such_tag") is None
+    with pytest.raises(UsageError, match="has no classifier"):
+        skineval_timm.find("levit_128s")
+
+
+def test_patches_and_names_are_told(tmp_path):
+    small = ("--data=synthetic:images=150", "--weights=none", "--dry-run")
+    sizes = skineval("bench", "--models=timm/vit_tiny_patch16_224", "--image-size=100", *small, cwd=tmp_path)
+    assert "96 or 112" in sizes.stderr
+    unknown = skineval("bench", "--models=timm/resnet18x", *small, cwd=tmp_path)
+    assert "Did you mean timm/resnet" in unknown.stderr
+
+
+def test_five_families_train_without_a_failed_cell(tmp_path):
+    done = skineval(
+        "bench",
+        f"--models={','.join(f'timm/{name}' for name in FAMILIES)}",
+        "--data=synthetic:images=150",
+        "--weights=none",
+        "--image-size=32",
+        "--epochs=1",
+        "--replicates=1000",
+        "--out=bench",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * len(FAMILIES)
