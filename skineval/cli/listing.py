@@ -59,9 +59,9 @@ def models(
             row = (one.name, one.summary, _parameters(one), one.image_size, one.n_parameters, entry.provider.package)
             rows.append((*row, *_details(one, quiet)) if details else row)
             progress(done, len(catalog.architectures.entries))
-    for family in catalog.architectures.families.entries.values():
-        one, package = family.specification, family.provider.package
-        rows.append((f"{one.name}/NAME", one.summary, {}, None, None, package, *((None,) * 3 if details else ())))
+    for known in catalog.architectures.families.entries.values():
+        family, package = known.specification, known.provider.package
+        rows.append((f"{family.name}/NAME", family.summary, {}, None, None, package, *((None,) * 3 if details else ())))
     if details:
         columns += [
             Column("multiply_adds", "Multiply-adds", "count"),

@@ -51,7 +51,7 @@ def test_a_recipe_names_what_there_is_and_runs_under_both_protocols(name):
     catalog = load_catalog()
     (selection,) = catalog.architectures.select(recipe.models)
     architecture = catalog.architecture(selection)
-    assert recipe.weights == ("none" if name == "cnn" else "imagenet")
+    assert recipe.weights == (("none",) if name == "cnn" else ("imagenet",))
     assert architecture.min_image_size <= 32  # the size of `SHORT`
     assert catalog.imbalance.select(recipe.imbalance)
     assert recipe.protocol in LEAKY

@@ -61,7 +61,7 @@ def test_real_data_and_a_model_are_enough(tmp_path, skineval_program):
     assert "Search for cnn:width=4/none" in done.stdout
     assert "There are no ImageNet weights of cnn: it begins with random values." in " ".join(done.stdout.split())
     winner = read_recipe(str(tmp_path / "out/recipe.toml"))
-    assert (winner["imbalance"], winner["weights"], winner["learning_rate"]) == (["none"], "none", 1e-3)
+    assert (winner["imbalance"], winner["weights"], winner["learning_rate"]) == (["none"], ["none"], 1e-3)
 
 
 def test_without_optuna_it_says_how_to_get_it(tmp_path, skineval_program, monkeypatch):

@@ -63,7 +63,10 @@ def test_images_of_a_patient_are_one_group() -> None:
     assert by_patient.frame["group"].tolist() == ["L00000"] * 2 + ["L00001", "L00000"] + ["L00003"] * 2
     assert (by_patient.unit, table.unit) == ("group", "lesion")  # some patients are not known
     assert (by_patient.n_lesions, by_patient.n_patients) == (4, None)
-    assert grouped(table, "lesion") is table
+    alone = grouped(table, "lesion")
+    assert alone.frame.equals(table.frame)
+    assert not alone.by_patient
+    assert any("patients have several lesions, which may be on both sides" in note for note in alone.notes)
     assert by_patient.fingerprint != table.fingerprint
     assert any("no known patient" in note and note.endswith(": 3") for note in by_patient.notes)
     with pytest.raises(UsageError, match="names no patients"):

@@ -59,10 +59,13 @@ def test_five_families_train_without_a_failed_cell(tmp_path):
         "--data=synthetic:images=150",
         "--weights=none",
         "--image-size=32",
+        "--imbalance=none",
+        "--explainers=",
+        "--freeze=none,all",
         "--epochs=1",
         "--replicates=1000",
         "--out=bench",
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * len(FAMILIES)
+    assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * 2 * len(FAMILIES)
