@@ -71,7 +71,8 @@ def load_without(load: Callable[..., LesionTable], path: Path | None, reasons: M
     if not reasons:
         return load(path)
     table = load_leaving_out(load, path, frozenset(reasons))
-    return replace(table, notes=(*table.notes, f"{len(reasons)} images in quarantine were left out"))
+    note = f"{len(reasons)} images in quarantine were left out, and join no lesions or patients that only they connect"
+    return replace(table, notes=(*table.notes, note))
 
 
 def load_leaving_out(load: Callable[..., LesionTable], path: Path | None, ids: frozenset[str]) -> LesionTable:
