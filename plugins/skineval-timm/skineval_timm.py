@@ -36,7 +36,8 @@ def find(name):
         network = timm.create_model(name, num_classes=7)
         known = inspect.signature(type(network).__init__).parameters
         options = {"dynamic_img_size": True} if "dynamic_img_size" in known else {}
-        network = timm.create_model(name, num_classes=7, **options)
+        if options:
+            network = timm.create_model(name, num_classes=7, **options)
     classifier = network.get_classifier() if hasattr(network, "get_classifier") else None
     head = next((path for path, module in network.named_modules() if module is classifier), None)
     if not isinstance(classifier, nn.Linear) or head is None:

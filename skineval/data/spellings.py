@@ -109,10 +109,16 @@ def guess(text: str, cutoff: float = 0.7) -> str:
 
     A name that denies one, such as "not melanoma", means none. `cutoff` is how near, from 0 to 1, as difflib has it.
     """
+    near = nearest(text, cutoff)
+    return f" (did you mean {near}?)" if near else ""
+
+
+def nearest(text: str, cutoff: float) -> str:
+    """The diagnosis that `guess` asks for, by itself."""
     if _DENIAL.match(plain(text)):
         return ""
     close = difflib.get_close_matches(text, DIAGNOSES_BY_NAME, n=1, cutoff=cutoff)
-    return f" (did you mean {DIAGNOSES_BY_NAME[close[0]]}?)" if close else ""
+    return DIAGNOSES_BY_NAME[close[0]] if close else ""
 
 
 def class_name(text: str) -> str | None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from skineval.base.errors import DataError, UsageError, first_few, hint_for
-from skineval.data.spellings import guess, label_name
+from skineval.data.spellings import class_name, guess, label_name, nearest, plain
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
 from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
@@ -94,9 +94,9 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
 
     A label that the task does not know is taken for what the data set says it is, benign or malignant. That is a note
     of the table, and so are what is left out and labels in the file of a task that no image has; where it is `strict`,
-    a class without images is an error instead. Raises UsageError for that, for a class without images that may be for
-    want of a letter in its label, and where no label of the data is one of the task; DataError where one class alone is
-    left.
+    a class without images is an error instead, and so is a label that no image has and that is nearly one which is left
+    out. Raises UsageError for these, for a class without images that may be for want of a letter in its label, and
+    where no label of the data is one of the task; DataError where one class alone is left.
     """
     _check_names(task.classes, table.name)
     written = {} if task.shipped else task.labels
@@ -113,9 +113,10 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         )
     absent = [name for target, name in enumerate(task.classes) if not (targets == target).any()]
     for label, meant in unused.items():
-        if meant and written[label] in absent:
+        if meant and (strict or written[label] in absent):
+            lacking = f"has no images of {written[label]}" if written[label] in absent else "leaves images out"
             raise UsageError(
-                f"The task {task.name} has no images of {written[label]}: no image of {table.name} is {label!r}.",
+                f"The task {task.name} {lacking}: no image of {table.name} is {label!r}.",
                 f"Is {meant!r} meant? Correct the file, or take the label out of it.",
             )
     if absent and strict:
@@ -145,9 +146,10 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     return replace(table, notes=tuple(notes)), task
 
 
-def _meant(label: str, others: Iterable[str]) -> str:
+def _meant(label: str, others: Collection[str]) -> str:
     """Which of the labels that no class takes may be meant by one that no image has; "" where none is near."""
-    return next(iter(difflib.get_close_matches(label, others, n=1, cutoff=NEAR)), "")
+    near = nearest(plain(label), NEAR)  # whatever else a diagnosis is called
+    return near if near in others else next(iter(difflib.get_close_matches(label, others, n=1, cutoff=NEAR)), "")
 
 
 def counted(labels: Mapping[str, int]) -> str:
@@ -205,8 +207,9 @@ def _check_names(classes: Iterable[str], source: object, others: Collection[str]
     for name in classes:
         if name in (*COLUMNS, *others) or not 0 < len(name) <= LONGEST:
             like = label_name(name)[:LONGEST]
+            other = f", which is another name of {like}" if class_name(name) not in (None, name) else ""
             raise UsageError(
-                f"{source}: a class cannot be called {name!r}.",
+                f"{source}: a class cannot be called {name!r}{other}.",
                 f"Class names, which stand before = in a file for --task, are at most {LONGEST} small letters, digits "
                 f"and _.+-, such as {like if like not in ('', name) else 'wart'}, no further name of a known class, "
                 f"and none of {', '.join(COLUMNS)}.",

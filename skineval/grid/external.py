@@ -148,7 +148,7 @@ def about(external: External, images: pd.DataFrame) -> ExternalData:
 def described(facts: ExternalData, *, reject: bool = False) -> str:
     """What was left out of an external test, and whether it is of use to `reject`."""
     occurring = {reason: count for reason, count in facts.excluded.items() if reason != OTHER_CLASS}
-    told = "None of its images, by id, by pixels or by lesion, occurs in the data of the bench."
+    told = "None of its images, by id, by pixels, by lesion or by patient, occurs in the data of the bench."
     if occurring:
         counts = ", ".join(f"{count} by {reason}" for reason, count in sorted(occurring.items()))
         told = f"{sum(occurring.values())} images that occur in the data of the bench were left out: {counts}."

@@ -75,6 +75,7 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
         ('[classes]\na = ["nv"]\nb = "mel"', "b is 'mel', which should be a list"),
         ('[classes]\na = ["nv"]\n"B c" = ["mel"]', "a class cannot be called 'B c'"),
         ('[classes]\na = ["nv"]\npart = ["mel"]', "a class cannot be called 'part'"),
+        ('[classes]\na = ["nv"]\nvascular = ["vasc"]', "'vascular', which is another name of vasc"),
         ('malignant = ["c"]\n[classes]\na = ["nv"]\nb = ["mel"]', "is 'c', no class of the task"),
         ('malignant = "b"\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 'b', which should be a list"),
         ('malignant = 0\n[classes]\na = ["nv"]\nb = ["mel"]', "malignant is 0, which should be a list"),
@@ -139,6 +140,18 @@ def test_classes_are_named_by_the_task_and_where_data_sets_are_read_and_nowhere_
         if not any(file == home or home in file.parents for home in at_home):
             words = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
             assert not words & set(DIAGNOSES), file
+
+
+def test_a_misspelt_diagnosis_is_asked_for_by_whatever_it_is_called_and_refused_where_classes_are_strict(
+    tmp_path: Path,
+) -> None:
+    table = made_table([("mel", 3), ("bcc", 3), ("nv", 3)])
+    task = read_task(own(tmp_path, '[classes]\nbad = ["melanona", "bcc"]\ngood = ["nv"]'))
+    kept, _ = told_apart(table, task, strict=False)
+    assert "labels of the task own that no image has: melanona (is mel meant?)" in kept.notes
+    with pytest.raises(UsageError, match="leaves images out: no image of made is 'melanona'") as caught:
+        told_apart(table, task, strict=True)
+    assert "Is 'mel' meant?" in caught.value.hint
 
 
 def test_a_label_of_a_file_that_no_image_has_is_told_with_the_one_that_may_be_meant(tmp_path: Path) -> None:

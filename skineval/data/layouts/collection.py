@@ -317,8 +317,9 @@ def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
 
 def _disputed(rows: pd.DataFrame) -> tuple[str, ...]:
     """A note on images that are said to be benign or malignant where what they show is not."""
-    malignant = set(malignant_of(set(rows["dx"])))
-    own = {label: BINARY[label in malignant] for label in set(rows["dx"]) - {*unknown_of(set(rows["dx"])), *_EITHER}}
+    labels = set(rows["dx"])
+    malignant = malignant_of(labels)
+    own = {label: BINARY[label in malignant] for label in labels.difference(unknown_of(labels), _EITHER)}
     said = zip(rows["image_id"], rows["dx"], rows["malignancy"], strict=True) if "malignancy" in rows else ()
     wrong = [f"{id_} is {dx}, and {one}" for id_, dx, one in said if one in BINARY and own.get(dx, one) != one]
     told = f"images said to be benign or malignant against what they show, which is believed: {len(wrong)}"

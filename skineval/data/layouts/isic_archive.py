@@ -110,14 +110,19 @@ def diagnosed(
 def _refuse_disputed(rows: pd.DataFrame, file: StoredFile, quarantined: frozenset[str]) -> None:
     """Raise DataError for an image that is not in quarantine and of which two columns say opposite things."""
     columns = [name for name in ("diagnosis_1", "benign_malignant", "malignant", "target") if name in rows]
-    said = rows[columns].map(lambda text: _MARKS.get(plain(text), plain(text)))
-    ids = rows[first_column(rows.columns, (*IMAGE_COLUMNS, "name")) or columns[0]].map(image_id)
-    disputed = (said == BINARY[0]).any(axis=1) & (said == BINARY[1]).any(axis=1) & ~ids.isin(quarantined)
+    words = {text: _MARKS.get(plain(text), plain(text)) for name in columns for text in rows[name].unique()}
+    said = rows[columns].apply(lambda cells: cells.map(words))
+    wrong = rows[(said == BINARY[0]).any(axis=1) & (said == BINARY[1]).any(axis=1)]
+    image = first_column(rows.columns, (*IMAGE_COLUMNS, "name"))
+    if image is None or wrong.empty:
+        return
+    ids = wrong[image].map(image_id)
 
     def told(row: int) -> str:
-        return f"{ids.iloc[row]} is " + " and ".join(f"{rows[name].iloc[row]!r} by {name}" for name in columns)
+        return f"{ids.iloc[row]} is " + " and ".join(f"{wrong[name].iloc[row]!r} by {name}" for name in columns)
 
-    GivenTable(rows.assign(image_id=ids), file.name).refuse(disputed, told, "Correct the cell that is wrong.")
+    table = GivenTable(wrong.assign(image_id=ids), file.name)
+    table.refuse(~ids.isin(quarantined), told, "Correct the cell that is wrong.")
 
 
 def _of_girder(

@@ -146,20 +146,20 @@ def _count(n: int | None, lesions_known: bool) -> str:
 def _overview(found: Audit, stamps: Sequence[str]) -> Table:
     """The figures that matter, on one screen."""
     facts = [("images", formatting.count(found.images)), *_sizes(found)]
+    noun = _noun(found)
+    mates = "test images with a sibling" if noun == "lesion" else f"test images with an image of their {noun}"
     if found.actual is not None:
         mark = f", {LEAKY}" if found.actual.leaky else ""
-        facts.append(
-            (f"test images with a sibling in train or validation: {found.actual.name}{mark}", _seen(found.actual))
-        )
+        facts.append((f"{mates} in train or validation: {found.actual.name}{mark}", _seen(found.actual)))
     least = "" if found.lesions_known else "at least "
     siblings = least + _drawn(found.siblings_by_lesion[0]) if found.siblings_by_lesion else _UNKNOWN
-    facts.append(("test images with a sibling in train: single images dealt out, LEAKY", siblings))
+    facts.append((f"{mates} in train: single images dealt out, LEAKY", siblings))
     facts.append(("test rows with a copy in train: oversampled, then dealt out, LEAKY", _drawn(found.oversampled[0])))
     parting = found.lesion_level.parting
     value = "not made" if parting is None else _seen(parting)
-    facts.append((f"test images with a sibling in train or validation: whole {_noun(found)}s dealt out", value))
+    facts.append((f"{mates} in train or validation: whole {noun}s dealt out", value))
     apart = sum(one.copies.where in _APART_WORDS for one in found.doubled)
-    across = f"across {_noun(found)}s" if found.lesions_known else "across classes"
+    across = f"across {noun}s" if found.lesions_known else "across classes"
     facts.append(("sets of images with the same content", f"{len(found.doubled)}, of them {apart} {across}"))
     listed = f"most similar pairs of images{_of_different(found)}, listed to be looked at"
     facts.append((listed, str(len(found.candidates))))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import SkinevalError
 from skineval.base.scheme import FAINT, INK, WARNING
 from skineval.base.svg import shortened
-from skineval.base.terms import UNDECIDED
+from skineval.base.terms import UNDECIDED, Unit
 from skineval.measure.metrics import predicted
 from skineval.report.bench.systems import System
 from skineval.report.document import formatting
@@ -41,6 +41,7 @@ class _Gallery:
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]]
     stamps: Sequence[str]
     shown: Shown  #: the classes of which there are samples
+    unit: Unit  #: of which the mistakes show one image each
 
     def pictures(self, places: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
         """The photographs at these places among the predictions."""
@@ -77,7 +78,7 @@ def photographs(scene: Scene, bench: BenchResult) -> Iterator[Drawn | LeftOut]:
             yield LeftOut(topic, title, "The images are no longer where they were when the bench ran.")
             continue
         try:
-            yield make(_Gallery(best, best.first_seed, bench.pixels, bench.warnings, shown))
+            yield make(_Gallery(best, best.first_seed, bench.pixels, bench.warnings, shown, bench.unit))
         except SkinevalError as error:
             yield LeftOut(topic, title, error.message)
 
@@ -123,11 +124,12 @@ def _mistakes(gallery: _Gallery) -> Drawn | LeftOut:
     chosen = _worst(gallery.test).tolist()
     if not chosen:
         return LeftOut("mistakes", "The most confident mistakes", "No test image was called wrong.")
+    once = f", one image a {gallery.unit}" if gallery.unit != "image" else ""
     return style.drawn(
         "mistakes",
         f"The most confident mistakes of {name}",
-        f"Test images for which {name}, the best system, gives the highest probabilities to a wrong class, one image a "
-        "lesion: what was predicted, how confidently, and the reference standard.",
+        f"Test images for which {name}, the best system, gives the highest probabilities to a wrong class"
+        f"{once}: what was predicted, how confidently, and the reference standard.",
         f"{formatting.plural(len(chosen), 'misclassified test image')}, the most confident first.",
         partial(_paint_mistakes, gallery, gallery.pictures(chosen)),
     )

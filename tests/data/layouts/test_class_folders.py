@@ -86,6 +86,12 @@ def test_names_of_parts(tmp_path: Path, part: str, official: str) -> None:
     assert read.official == (official, official)
 
 
+def test_names_in_another_language_are_classes_where_no_folder_is_called_as_here(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, "Melanom/a.jpg", "Muttermal/b.jpg"))
+    assert read.frame["dx"].tolist() == ["melanom", "muttermal"]
+    assert "folders taken for classes of their own: 'Melanom' (did you mean mel?)" in read.notes
+
+
 def test_what_is_nearly_the_name_of_a_known_class_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     message = refused(images(tmp_path, "nv/a.jpg", "melanomia/b.jpg", "melanomia/c.jpg", "xyz/d.png"))
     assert "1 folders are called like no class" in message
