@@ -1,7 +1,9 @@
 """The timm package, installed: facts of networks, what is refused, and five families benched."""
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -50,6 +52,14 @@ def test_patches_and_names_are_told(tmp_path):
     assert "96 or 112" in sizes.stderr
     unknown = skineval("bench", "--models=timm/resnet18x", *small, cwd=tmp_path)
     assert "Did you mean timm/resnet" in unknown.stderr
+
+
+def test_the_command_of_the_readme_runs(tmp_path):
+    lines = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    (command,) = (line for line in lines if line.startswith("$ skineval "))
+    done = skineval(*shlex.split(command)[2:], "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "timm/resnet10t" in done.stdout
 
 
 def test_five_families_train_without_a_failed_cell(tmp_path):
