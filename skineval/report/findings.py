@@ -15,7 +15,12 @@ _COLUMNS = (Column("severity", "Severity"), Column("code", "Finding"), Column("w
 
 
 def findings_table(checked: Checked, name: str) -> Table:
-    """For people: the first few findings of each code, and below the table what to do about each code."""
+    """For people: the first few findings of each code, and below the table what to do about each code.
+
+    Where there are none, one line says so, and of how many images.
+    """
+    if not checked.findings:
+        return Table(f"{_title(checked, name)}; {_decoded(checked)}", _COLUMNS, ())
     shown: dict[str, list[Finding]] = defaultdict(list)
     for finding in checked.findings:
         shown[finding.code].append(finding)

@@ -56,7 +56,8 @@ def cache(
                 progress(len(states), len(stores))
     else:
         states = [store.state for store in stores]
-    print_table(_table(folder, stores, states), format)
+    chosen = f" that were not used for {older_than:g} days" if older_than is not None else ""
+    print_table(_table(folder, stores, states, chosen), format)
     damaged = [
         str(store.file.path)
         for store, state in zip(stores, states, strict=True)
@@ -69,7 +70,8 @@ def cache(
         )
 
 
-def _table(folder: Path, stores: Sequence[CachedStore], states: Sequence[str]) -> Table:
+def _table(folder: Path, stores: Sequence[CachedStore], states: Sequence[str], chosen: str) -> Table:
+    """The stores that were `chosen`, with what became of each; a line alone where there are none."""
     from skineval.report.document.formatting import plural
     from skineval.report.document.tables import Column, Row, Table
 
@@ -88,6 +90,8 @@ def _table(folder: Path, stores: Sequence[CachedStore], states: Sequence[str]) -
     total = sum(store.bytes for store in stores)
     footnote = f"{plural(len(stores), 'store')} of decoded images, {total / 1e6:,.0f} MB."
     rows = tuple(Row(_cells(store, state)) for store, state in zip(stores, states, strict=True))
+    if not rows:
+        return Table(f"No pixel stores{chosen} in {folder}", columns, ())
     return Table(f"Pixel stores in {folder}", columns, rows, (footnote,))
 
 

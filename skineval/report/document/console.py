@@ -48,7 +48,10 @@ def render(table: Table, format: Format = "table", *, width: int = 100) -> str:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print the table, folded where it is wider than the terminal; columns for which there is no room are named."""
+    """Print the table, folded where it is wider than the terminal; columns for which there is no room are named.
+
+    Of one without rows there are its title and its footnotes.
+    """
     layout = fitted(table, console.width - 2 * _MARGIN)
     grid = Grid(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
     for strip in layout.strips:
@@ -66,16 +69,18 @@ def show(table: Table, console: Console) -> None:
         console.print(Padding(_text(line, console, style), (0, _MARGIN), expand=False))
 
     block(table.title, "bold")
-    console.print()
-    console.print(Padding(grid, (0, _MARGIN), expand=False))
-    console.print()
+    if table.rows:
+        console.print()
+        console.print(Padding(grid, (0, _MARGIN), expand=False))
+        console.print()
     for row in table.rows:
         if row.note:
             block(f"{format_cell(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
-    if layout.hidden:
+    if table.rows and layout.hidden:
         names = formatting.listed(column.name for column in layout.hidden)
         block(f"No room here for {names}: other formats have all columns.", "dim")
-    for note in (*table.footnotes, *glossary(column for column in table.columns if column not in layout.hidden)):
+    shown = [column for column in table.columns if table.rows and column not in layout.hidden]
+    for note in (*table.footnotes, *glossary(shown)):
         block(note, "dim")
 
 

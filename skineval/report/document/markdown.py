@@ -19,9 +19,17 @@ def document(report: Report) -> str:
 
 
 def table_lines(table: Table) -> Iterator[str]:
-    """Title, heading, rows and footnotes of a table."""
-    noted = any(row.note for row in table.rows)
+    """Title, heading, rows and footnotes of a table; of one without rows no heading."""
     yield f"**{formatting.markdown(table.title)}**"
+    if table.rows:
+        yield from _grid(table)
+    for note in (*table.footnotes, *glossary(table.columns if table.rows else ())):
+        yield ""
+        yield f"<sub>{formatting.markdown(note)}</sub>"
+
+
+def _grid(table: Table) -> Iterator[str]:
+    noted = any(row.note for row in table.rows)
     yield ""
     yield _line([formatting.markdown(column.name) for column in table.columns] + ["Note"] * noted)
     yield _line([_RULES[column.align] for column in table.columns] + [":--"] * noted)
@@ -29,9 +37,6 @@ def table_lines(table: Table) -> Iterator[str]:
         words = format_row(row, table.columns)
         cells = [_cell(cell, word, row.kind) for cell, word in zip(row.cells, words, strict=True)]
         yield _line(cells + [formatting.markdown(row.note)] * noted)
-    for note in (*table.footnotes, *glossary(table.columns)):
-        yield ""
-        yield f"<sub>{formatting.markdown(note)}</sub>"
 
 
 def _parts(report: Report) -> Iterator[str]:

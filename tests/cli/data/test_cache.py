@@ -65,6 +65,8 @@ def test_no_cache_is_an_empty_list(folder: Path, skineval_program: Skineval) -> 
     assert rows(skineval_program) == []
     assert rows(skineval_program, "--clear") == []
     assert not folder.exists()
+    said = skineval_program("data", "cache", "--older-than=30").stdout.split()
+    assert said == f"No pixel stores that were not used for 30 days in {folder}".split()
 
 
 def test_stores_are_listed_by_last_use(folder: Path, skineval_program: Skineval) -> None:

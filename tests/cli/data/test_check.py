@@ -9,9 +9,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from skineval.data.quality.check import Checked, Decoded
+from skineval.report.document.console import render
+from skineval.report.findings import all_findings, findings_table
 from tests.conftest import Skineval
 from tests.data.folders import IDS, JPEGS, encoded, ham_folder, metadata, picture, write_files
 
@@ -39,6 +43,14 @@ def test_remarks_alone_end_with_0(skineval_program: Skineval, folder: Path) -> N
     done = skineval_program("data", "check", "data")
     assert done.returncode == 0
     assert "Check of data: 2 remarks" in done.stdout
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_one_line_says_that_nothing_was_found_and_of_how_many_images(format: Literal["table", "markdown"]) -> None:
+    sound = Checked((), Decoded(74, 74), Decoded(0, 0), {})
+    line = "Check of data: nothing to report; 74 images and 0 masks decoded in full."
+    assert render(findings_table(sound, "data"), format).strip(" *\n") == line
+    assert render(all_findings(sound, "data"), "csv") == "severity,code,where,what,hint,image_ids\n"
 
 
 def test_programs_get_every_finding_with_what_to_do(skineval_program: Skineval, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,8 @@ from rich.console import Console
 from skineval.base.errors import UsageError
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import internal
+from skineval.report.document import html
+from skineval.report.document.blocks import Report, Section
 from skineval.report.document.console import render, show
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.measures import Estimate
@@ -66,6 +69,16 @@ def test_columns_without_room_are_named(table: Table) -> None:
     for shown in (wide, narrow):
         assert "[0.609, 0.715]" in shown
         assert "failed" in shown
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_people_see_no_head_above_no_rows(format: Literal["table", "markdown"]) -> None:
+    empty = Table("Nothing was found", (Column("a", "Head", note="meaning"),), (), ("foot",))
+    assert "".join(render(empty, format).split()) in ("Nothingwasfoundfoot", "**Nothingwasfound**<sub>foot</sub>")
+    page = html.document(Report("t", (), (Section("s", (empty,)),)), lambda _: b"")
+    assert "<table" not in page
+    assert render(empty, "csv") == "a\n"
+    assert json.loads(render(empty, "json"))["rows"] == []
 
 
 def test_no_color_is_honoured(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
