@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,9 @@ from skineval.cli import bench, data, evaluate, listing, plugins, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
 from skineval.data.pixels.threads import waiting_briefly
+
+#: The commands that save what is finished, and go on from there.
+SAVING = (("bench",), ("tune",), ("data", "fetch"))
 
 
 class Program(QuickGroup):
@@ -82,8 +86,7 @@ def main() -> None:
         complain(error.message, error.hint)
         sys.exit(error.exit_code)
     except Interrupted:
-        again = "the same command without --fresh" if "--fresh" in arguments else "the same command again"
-        complain("Interrupted.", f"Everything finished is saved; run {again} to go on.")
+        complain("Interrupted.", _how_to_go_on(arguments))
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         if debug:
@@ -93,3 +96,12 @@ def main() -> None:
             "This is a defect of skineval or of a plugin: run again with --debug for the traceback, and report it.",
         )
         sys.exit(ExitCode.CELLS_FAILED)
+
+
+def _how_to_go_on(arguments: Sequence[str]) -> str:
+    """What to do after Ctrl-C: whether the same command goes on from what it has saved, or begins again."""
+    saves = any(tuple(arguments[: len(command)]) == command for command in SAVING)
+    if not saves or "--dry-run" in arguments:
+        return "Run the same command to begin again."
+    again = "the same command without --fresh" if "--fresh" in arguments else "the same command again"
+    return f"Everything finished is saved; run {again} to go on."

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import pytest
 
+GO_ON = "Everything finished is saved; run the same command again to go on."
+BEGIN_AGAIN = "Run the same command to begin again."
+
 
 def interrupted(*_, **__):
     raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
+    ("arguments", "name", "told"),
     [
-        (("doctor",), "skineval.api.diagnosis"),
-        (("bench", "demo"), "skineval.api.request"),
-        (("list", "models"), "skineval.catalog.catalog.load_catalog"),
-        (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate"),
+        (("bench", "demo"), "skineval.api.request", GO_ON),
+        (("tune", "--models=cnn"), "skineval.api.request", GO_ON),
+        (("data", "fetch", "ham10000"), "skineval.data.fetch.repositories.resolve", GO_ON),
+        (("bench", "demo", "--dry-run"), "skineval.api.request", BEGIN_AGAIN),
+        (("doctor",), "skineval.api.diagnosis", BEGIN_AGAIN),
+        (("list", "models"), "skineval.catalog.catalog.load_catalog", BEGIN_AGAIN),
+        (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate", BEGIN_AGAIN),
+        (("data", "info", "synthetic"), "skineval.api.inventory", BEGIN_AGAIN),
+        (("data", "audit", "synthetic"), "skineval.api.audit", BEGIN_AGAIN),
     ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else value,
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
 )
-def test_every_command_says_that_it_was_interrupted(arguments, name, monkeypatch, skineval_program):
+def test_every_command_says_that_it_was_interrupted_and_whether_it_goes_on(
+    arguments, name, told, monkeypatch, skineval_program
+):
     monkeypatch.setattr(name, interrupted)
     done = skineval_program(*arguments)
     assert done.returncode == 130
-    assert done.stderr.startswith("Error: Interrupted.")
+    assert done.stderr.endswith(f"Error: Interrupted.\n{told}\n")
     assert "Traceback" not in done.stderr
-    assert "run the same command again to go on" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["bench", "tune"])
