@@ -303,7 +303,7 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
             f"{where} is {text!r}, which is not {_article(kind)}.", f"{parameter.summary} Default: {parameter.default}."
         ) from None
     if parameter.choices and value not in parameter.choices:
-        raise UsageError(f"{where} is {text!r}.", f"Choose one of {', '.join(map(str, parameter.choices))}.")
+        raise UsageError(f"{where} is {text!r}.", hint_for(text, [str(choice) for choice in parameter.choices]))
     if isinstance(value, (int, float)):
         # Written so that NaN fails too.
         if parameter.minimum is not None and not value >= parameter.minimum:

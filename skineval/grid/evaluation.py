@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import DataError, UsageError, first_few
+from skineval.base.errors import DataError, UsageError, first_few, hint_for
 from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.groups import make_groups
@@ -91,7 +91,7 @@ def evaluate(
     that part, and UsageError for an unknown protocol.
     """
     if protocol not in ("", *PROTOCOLS):
-        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+        raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
     texts = classes.split(",") if isinstance(classes, str) else classes
     names = tuple(name.strip() for name in texts if name.strip())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import DataError, UsageError, did_you_mean
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.data.splits.dealing import split
@@ -202,7 +202,11 @@ def make_split(recipe: Recipe, data: Data) -> Split:
         made = official_split(table, protocol=recipe.protocol)
     else:
         repeats = recipe.repeats if recipe.repeats > 1 else None
-        made = read_split(Path(recipe.split).expanduser(), table, protocol=recipe.protocol, repeats=repeats)
+        path = Path(recipe.split).expanduser()
+        if not path.exists():
+            hint = f"{did_you_mean(recipe.split, (OFFICIAL,))} Check the path.".lstrip()
+            raise DataError(f"--split is {recipe.split}: there is no such file ({path.absolute()}).", hint)
+        made = read_split(path, table, protocol=recipe.protocol, repeats=repeats)
     check_parts(made, table, task)
     if recipe.folds not in (1, made.folds // made.repeats):
         raise UsageError(

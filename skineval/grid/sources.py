@@ -129,7 +129,7 @@ def load_external(recipe: Recipe, catalog: Catalog, strange: frozenset[str]) -> 
     none of them holds either.
     """
     own, left_out = _own(recipe, catalog), _quarantined(recipe)
-    loaded = [_load(place, own, recipe, catalog, left_out) for place in recipe.external]
+    loaded = [_load(place, own, recipe, catalog, left_out, "--external") for place in recipe.external]
     if loaded:
         nowhere = strange.intersection(*(ids for _, _, ids in loaded))
         quarantine.require_known(nowhere, (), " nor in ".join([*recipe.data, *recipe.external]))
@@ -144,17 +144,30 @@ def _quarantined(recipe: Recipe) -> Mapping[str, str]:
 
 
 def _load(
-    place: str, own: _Own, recipe: Recipe, catalog: Catalog, left_out: Mapping[str, str] = NOTHING
+    place: str,
+    own: _Own,
+    recipe: Recipe,
+    catalog: Catalog,
+    left_out: Mapping[str, str] = NOTHING,
+    key: str = "--data",
 ) -> tuple[LesionTable, str, frozenset[str]]:
-    """One data set of a recipe, with the text that names it from anywhere and the ids in quarantine that it lacks."""
+    """One data set of a recipe, with the text that names it from anywhere and the ids in quarantine that it lacks.
+
+    Where there are external ones, too, errors begin with the `key` that names it.
+    """
     load = partial(_load_own if place in own.tables else _load_otherwise, own=own, catalog=catalog)
     try:
-        return *load(place, left_out=left_out), frozenset()
-    except quarantine.QuarantineError as error:
-        if len(recipe.data) + len(recipe.external) == 1:
-            raise
-        rest = {id_: reason for id_, reason in left_out.items() if id_ not in error.ids}
-        return *load(place, left_out=rest), error.ids
+        try:
+            return *load(place, left_out=left_out), frozenset()
+        except quarantine.QuarantineError as error:
+            if len(recipe.data) + len(recipe.external) == 1:
+                raise
+            rest = {id_: reason for id_, reason in left_out.items() if id_ not in error.ids}
+            return *load(place, left_out=rest), error.ids
+    except (UsageError, DataError) as error:
+        if recipe.external:
+            error.message = f"{key} {place}: {error.message}"
+        raise
 
 
 def _own(recipe: Recipe, catalog: Catalog) -> _Own:

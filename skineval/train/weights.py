@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import ModelFileError, WeightsError, first_few
+from skineval.base.errors import ModelFileError, WeightsError, did_you_mean, first_few
 from skineval.base.files import atomic_write
 from skineval.catalog.specs import Architecture
 
@@ -94,7 +94,8 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
         return Weights(IMAGENET)
     path = Path(text).expanduser().resolve()
     if not path.is_file():
-        raise WeightsError(f"--weights is {text!r}: there is no such file ({path}).", "Use imagenet, none, or a file.")
+        hint = f"{did_you_mean(text, (NONE, IMAGENET))} Use imagenet, none, or a file.".lstrip()
+        raise WeightsError(f"--weights is {text!r}: there is no such file ({path}).", hint)
     read_tensors(path)
     return Weights(f"sha256:{_sha256(path)}", path)
 

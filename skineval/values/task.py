@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError, hint_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,6 +178,6 @@ def as_labelled(labels: Iterable[str], malignancy: Mapping[str, str] = MappingPr
 def shipped_task(name: str) -> Task:
     """The task called `name`; raises UsageError where none is shipped that is."""
     if name not in SHIPPED:
-        known = ", ".join((*SHIPPED, LABELS))
-        raise UsageError(f"There is no task {name!r}.", f"Choose one of: {known}, or a file called *.toml.")
+        hint = hint_for(name, (*SHIPPED, LABELS), "A task of your own is a file called *.toml.")
+        raise UsageError(f"There is no task {name!r}.", hint)
     return SHIPPED[name]

@@ -76,7 +76,7 @@ class TestNames:
             ("cnn+", "A part is empty"),
             ("cnn+cnn:width=8", "cnn is in it 2 times"),
             ("cnn:widht=8+resnet18", "cnn has no parameter 'widht'"),
-            ("cnn+resnet18:head=foo", "Choose one of linear, conv, mlp"),
+            ("cnn+resnet18:head=foo", "There are: linear, conv, mlp"),
         ],
     )
     def test_what_cannot_be_combined_says_why(self, text, message):

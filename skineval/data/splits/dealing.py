@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError, hint_for
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.samples import KEPT_GROUPS, Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
@@ -44,7 +44,7 @@ def split(
     Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
     """
     if protocol not in PROTOCOLS:
-        raise UsageError(f"There is no protocol {protocol!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.")
+        raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     if folds < 1:
         raise UsageError(f"A split into {folds} folds is none.", "Give 1 for one hold-out, 5 for cross-validation.")
     if repeats < 1:
