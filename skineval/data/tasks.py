@@ -13,7 +13,6 @@ A file of a task is TOML:
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from skineval.base.errors import DataError, UsageError, first_few, hint_for
+from skineval.base.toml import parse_toml
 from skineval.data.spellings import class_name, guess, label_name, nearest, plain
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
@@ -61,14 +61,13 @@ def malignancy_of(tables: Iterable[LesionTable]) -> dict[str, str]:
 def read_task(path: Path) -> Task:
     """The task in a file. Raises UsageError naming the key, class or label that cannot be meant."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"--task is {path}, which cannot be read: {error.strerror}.", "Check the path.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            f"--task is {path}, which is not valid TOML: {error}.",
-            "Correct that line. A name with other letters than A to Z, or with blanks, stands in quotes.",
-        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--task is {path}, which is no text: {error}.", "A task is a TOML file in UTF-8.") from error
+    quotes = "A name with other letters than A to Z, or with blanks, stands in quotes."
+    given = parse_toml(text, f"--task is {path}, which", quotes)
     for key in given:
         if key not in _KEYS:
             raise UsageError(f"{path}: there is no key {key!r} in a task.", hint_for(key, _KEYS))

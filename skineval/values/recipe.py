@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
-from skineval.base.errors import UsageError, hint_for
+from skineval.base.errors import UsageError, did_you_mean, hint_for
+from skineval.base.toml import parse_toml
 from skineval.values.keys import ANY, KEYS, MORE, NEEDS, OF_DATA, RUN, WIDER, Keys, shipped_recipes
 
 
@@ -143,10 +143,7 @@ def read_recipe(name_or_path: str) -> dict[str, object]:
             f"There is no recipe {name_or_path!r}: no such file, and no shipped recipe of that name.",
             hint_for(name_or_path, shipped, "`skineval list recipes` tells more. Models are named by --models."),
         )
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name_or_path} is not valid TOML: {error}.", "Correct that line.") from error
+    return parse_toml(text, name_or_path)
 
 
 #: What pydantic says of texts and lists, in words that are not of its own trade.
@@ -167,9 +164,17 @@ def _complaint(detail: Mapping[str, Any], values: Mapping[str, object]) -> str:
     key = str(detail["loc"][0])
     if detail["type"] == "missing":
         return f"{key} is missing"
+    if detail["type"] == "literal_error":
+        message += _suggestion(str(detail["input"]), re.findall("'([^']+)'", message))
     value = values.get(key)
     shown = value if isinstance(value, str) and _is_number(value) else repr(value)  # flags hand numbers as text
     return f"{key} is {shown}, which should be {message}"
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    """A question in brackets after the nearest of the `known` names; empty where none is near."""
+    meant = did_you_mean(name, known)
+    return f" ({meant[0].lower()}{meant[1:]})" if meant else ""
 
 
 def _is_number(text: str) -> bool:

@@ -82,7 +82,8 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
         ('sought = "c"\n[classes]\na = ["nv"]\nb = ["mel"]', "is 'c', no class of the task"),
         ('[classes]\na = ["nv"]\nb = ["--"]', "the label '--' has neither letter nor digit"),
         ('malignent = ["b"]\n[classes]\na = ["nv"]\nb = ["mel"]', "there is no key 'malignent'"),
-        ("[classes", "is not valid TOML"),
+        ("[classes", r"own\.toml, which is not valid TOML at line 1, column 9: "),
+        ('malignant = ["b"\n[classes]\na = ["nv"]', "is not valid TOML at line 2, column 1: Unclosed array"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

@@ -99,10 +99,34 @@ def test_an_unknown_recipe_names_the_shipped_ones():
         read_recipe("dmeo")
 
 
-def test_a_broken_toml_file_names_the_line(tmp_path):
-    (tmp_path / "r.toml").write_text("models = [\n")
-    with pytest.raises(UsageError, match="line"):
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('models = ["cnn",\ndata = "a"\n', "line 2, column 1"),
+        ('models = [\n  "cnn",\n\n', "line 2, column 9"),
+        ('epochs = 1\nmodels = "cnn\n', "line 2, column 14"),
+        ("epochs = 1\nepochs = 2\n", "line 2, column 11"),
+        ("=", "line 1, column 1"),
+    ],
+)
+def test_a_broken_toml_file_is_named_with_line_and_column(tmp_path, text, where):
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(UsageError, match=rf"r\.toml is not valid TOML at {where}: \w"):
         read_recipe(str(tmp_path / "r.toml"))
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [
+        ({"optimizer": "adma"}, "adam"),
+        ({"group_by": "lesoin"}, "lesion"),
+        ({"freeze": "bakbone"}, "backbone"),
+        ({"ensemble": "seed"}, "seeds"),
+    ],
+)
+def test_one_of_a_few_names_that_is_misspelt_is_asked_for(values, meant):
+    with pytest.raises(UsageError, match=rf"\(did you mean {meant}\b"):
+        make_recipe({"models": "cnn", "data": "d", **values})
 
 
 def test_paths_are_taken_from_python():
