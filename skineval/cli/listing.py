@@ -66,7 +66,7 @@ def models(
         columns += [
             Column("multiply_adds", "Multiply-adds", "count"),
             Column("imagenet", "ImageNet weights"),
-            Column("weights_path", "File", priority=6),
+            Column("weights_path", "File", priority=6, whole=True),
         ]
     lacking = TO_BE_INSTALLED.keys() - catalog.architectures.families.entries
     notes = tuple(how_to_get(name) for name in sorted(lacking))

@@ -11,7 +11,12 @@ from skineval.report.document.tables import Column, Table, tabulate
 
 SHOWN = 20  #: findings of one code that a person is shown
 
-_COLUMNS = (Column("severity", "Severity"), Column("code", "Finding"), Column("where", "Where"), Column("what", "What"))
+_COLUMNS = (
+    Column("severity", "Severity", priority=1),
+    Column("code", "Finding"),
+    Column("where", "Where", whole=True),
+    Column("what", "What"),
+)
 
 
 def findings_table(checked: Checked, name: str) -> Table:

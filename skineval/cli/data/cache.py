@@ -85,7 +85,7 @@ def _table(folder: Path, stores: Sequence[CachedStore], states: Sequence[str], c
         Column("used", "Last used (UTC)", priority=1),
         Column("fingerprint", "Fingerprint", note="of the data", priority=4),
         Column("state", "State"),
-        Column("file", "File", priority=5),
+        Column("file", "File", priority=5, whole=True),
     )
     total = sum(store.bytes for store in stores)
     footnote = f"{plural(len(stores), 'store')} of decoded images, {total / 1e6:,.0f} MB."

@@ -93,7 +93,7 @@ def _table(collection: Collection, files: tuple[RemoteFile, ...], fetched: Fetch
         return receipt.path.name, receipt.verified.size, receipt.status, receipt.verified.by
 
     columns = (
-        Column("file", "File"),
+        Column("file", "File", whole=True),
         Column("bytes", "Bytes", "count"),
         Column("status", "Status"),
         Column("verified", "Verified by"),

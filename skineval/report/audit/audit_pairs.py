@@ -17,12 +17,12 @@ PICTURED = 30  #: pairs on the contact sheet
 FIRST = 100  #: candidates within which known pairs are counted
 
 _TABLE_OF_PAIRS = (
-    Column("image_a", "Image A"),
-    Column("image_b", "Image B"),
-    Column("dx_a", "A is"),
-    Column("dx_b", "B is"),
-    Column("lesion_a", "Lesion id A", priority=4),
-    Column("lesion_b", "Lesion id B", priority=4),
+    Column("image_a", "Image A", whole=True),
+    Column("image_b", "Image B", whole=True),
+    Column("dx_a", "A is", priority=1),
+    Column("dx_b", "B is", priority=1),
+    Column("lesion_a", "Lesion id A", priority=4, whole=True),
+    Column("lesion_b", "Lesion id B", priority=4, whole=True),
     Column("contrast", "Contrast", "score", "how much more alike than is usual around the two images"),
     Column("distance", "Distance", "score", "0 for the same picture, about 1 for two with nothing in common", 2),
     Column("transform", "B becomes A by", priority=3),
@@ -42,11 +42,14 @@ def doubled(found: Audit, stamps: Sequence[str]) -> Iterator[Block]:
         return
     same = Column("same", "Identical", note="bytes: the files; pixels: only the pictures in them")
     columns: tuple[Shows[DoubledImage], ...] = (
-        (Column("images", "Images"), lambda one: ", ".join(one.copies.image_ids)),
+        (Column("images", "Images", whole=True), lambda one: ", ".join(one.copies.image_ids)),
         (same, lambda one: one.copies.same),
         (Column("where", "Where"), lambda one: one.copies.where),
         (Column("dx", "Diagnoses", priority=1), lambda one: ", ".join(dict.fromkeys(one.copies.dx))),
-        (Column("lesion_ids", "Lesion ids", priority=2), lambda one: ", ".join(dict.fromkeys(one.copies.lesion_ids))),
+        (
+            Column("lesion_ids", "Lesion ids", priority=2, whole=True),
+            lambda one: ", ".join(dict.fromkeys(one.copies.lesion_ids)),
+        ),
         *_apart(found),
     )
     yield tabulate("Images with the same content", found.doubled, columns, stamps=stamps)

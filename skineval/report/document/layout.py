@@ -42,16 +42,20 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Draft:
-    """A column before its width is known; `natural` is the width that it would like, `least` what it can do with."""
+    """A column before its width is known.
+
+    `natural` is the width that it would like, `least` what it can do with, and `word` that of its longest word.
+    """
 
     column: Column
     first: bool
     cells: tuple[str, ...]
     natural: int
     least: int
+    word: int
 
     def strip(self, width: int) -> Strip:
-        indent = _INDENT if self.first else ""
+        indent = _INDENT if self.first and not self.column.whole else ""
         cells = (wrapped(cell, width, indent) for cell in self.cells) if self.column.kind == "text" else self.cells
         return Strip(self.column, width, wrapped(self.column.name, width), tuple(cells))
 
@@ -60,7 +64,8 @@ def fitted(table: Table, width: int) -> Layout:
     """The table within `width` columns of text.
 
     Where it does not fit as it is, names and heads are broken, and an interval stands under its value. Where that is
-    not enough, the least important columns go, those of priority 0 never.
+    not enough, the least important columns go, those of priority 0 never. Words of columns that are `whole` are broken
+    last of all.
     """
     drafts = _drafts(table, width, folded=False)
     if _needed(drafts) > width:
@@ -110,12 +115,13 @@ def _drafts(table: Table, width: int, *, folded: bool) -> list[_Draft]:
         mine = cells[column.key]
         head = _longest(_HEAD.split(column.name)) if folded else cell_len(column.name)
         if column.kind != "text":
-            natural = least = max(head, _longest(line for cell in mine for line in cell.split("\n")))
+            natural = least = word = max(head, _longest(line for cell in mine for line in cell.split("\n")))
         else:
+            word = max(head, _longest(word for cell in mine for word in cell.split(" ")))
             natural = max(head, _longest(mine[place] for place in finished))
             granted = max(_NAME, min(_longest_piece(mine) + len(_INDENT), width // 2)) if first else _WORDS
-            least = max(head, min(natural, granted))
-        return _Draft(column, first, mine, natural, least)
+            least = word if column.whole else max(head, min(natural, granted))
+        return _Draft(column, first, mine, max(natural, least), least, word)
 
     return [draft(column, place == 0) for place, column in enumerate(columns)]
 
@@ -153,13 +159,21 @@ def _needed(drafts: Sequence[_Draft]) -> int:
 def _widths(drafts: Sequence[_Draft], width: int) -> list[int]:
     """What each column is given: what it would like; the widest of those that can do with less give way in turn.
 
-    Where nothing else helps, words are broken anywhere.
+    Where nothing else helps, words are broken anywhere, those that should stay whole last.
     """
     widths = [one.natural for one in drafts]
+    words = [one.column.kind == "text" for one in drafts]
+    broken = [is_text and not one.column.whole for one, is_text in zip(drafts, words, strict=True)]
+    steps = (
+        [one.least for one in drafts],
+        [min(one.least, one.word) for one in drafts],
+        [GAP + 1 if gives else one.least for one, gives in zip(drafts, broken, strict=True)],
+        [GAP + 1 if gives else one.least for one, gives in zip(drafts, words, strict=True)],
+    )
     for _ in range(sum(widths) + GAP * (len(widths) - 1) - width):
-        spare = [place for place, one in enumerate(drafts) if widths[place] > one.least]
-        words = [place for place, one in enumerate(drafts) if one.column.kind == "text" and widths[place] > GAP + 1]
-        if not spare and not words:
+        spare = ([place for place, least in enumerate(step) if widths[place] > least] for step in steps)
+        giving = next(filter(None, spare), None)
+        if giving is None:
             break
-        widths[max(spare or words, key=widths.__getitem__)] -= 1
+        widths[max(giving, key=widths.__getitem__)] -= 1
     return widths

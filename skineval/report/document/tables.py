@@ -37,6 +37,7 @@ class Column:
     note: str = ""
     priority: int = 0  #: 0 stays; of the others, the largest goes first
     beside: str = ""  #: the key of the column whose figures have its own in brackets behind them where room is short
+    whole: bool = False  #: its words, such as ids and paths, are not broken while any other column can give way
 
     @property
     def align(self) -> Literal["left", "right"]:

@@ -122,3 +122,30 @@ def test_a_table_is_as_wide_as_it_may_be_and_complete(cells: list[tuple[str, flo
         for cell, row in zip(strip.cells, found, strict=True):
             assert max(map(cell_len, cell.split("\n"))) <= strip.width
             assert "".join(cell.split()) == format_row(row, columns)[place].replace(" ", "")
+
+
+IDS = ("patient_0012_lesion_left_arm_1", "patient_0012_lesion_left_arm_2")
+PATH = "images/second visit/patient_0012_lesion_left_arm_1.jpg"
+PAIRS = (
+    Column("image_a", "Image A", whole=True),
+    Column("image_b", "Image B", whole=True),
+    Column("dx", "A is", priority=1),
+    Column("contrast", "Contrast", "score", priority=2),
+)
+
+
+@given(st.integers(len(" ".join(IDS)) + 1, 120))
+def test_ids_stay_whole_and_less_important_columns_go(width: int) -> None:
+    table = Table("t", PAIRS, (Row((*IDS, "nevus", 0.5)),))
+    layout = fitted(table, width)
+    assert [strip.cells for strip in layout.strips[:2]] == [(IDS[0],), (IDS[1],)]
+    assert len(layout.strips) + len(layout.hidden) == len(PAIRS)
+    assert [column.key for column in fitted(table, 61 + GAP).hidden] == ["dx", "contrast"]
+
+
+def test_words_are_broken_before_paths_and_where_nothing_else_helps_these_too() -> None:
+    columns = (Column("code", "Finding"), Column("where", "Where", whole=True), Column("what", "What"))
+    table = Table("t", columns, (Row(("unreadable-image", PATH, "is cut off after 100,000 bytes")),))
+    assert fitted(table, 62).strips[1].cells == (PATH.replace(" visit", "\nvisit", 1),)
+    narrow = fitted(table, 40).strips
+    assert sum(strip.width + GAP for strip in narrow) - GAP == 40
