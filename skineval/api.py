@@ -136,14 +136,19 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     class for are left out. `progress(done, total)` is called with numbers of images whose headers were read. Raises
     DataError for data that is not what it should be.
     """
+    from skineval.data.groups import grouped
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
     from skineval.data.tasks import told_apart
     from skineval.grid.sources import load_data
 
     found = load_data(as_labelled(data, keys), load_catalog())
-    table = told_apart(found.table, found.task, strict=False)[0] if "task" in keys else found.table
-    return count(table, read_headers(table.images, len(table), progress))
+    # Lesions are counted as they are; what a bench and an audit record is of images grouped by patient, where known.
+    table, benched = (
+        told_apart(one, found.task, strict=False)[0] if "task" in keys else one
+        for one in (found.table, grouped(found.table))
+    )
+    return count(table, read_headers(table.images, len(table), progress), benched.fingerprint)
 
 
 def as_labelled(data: Places, keys: Mapping[str, object]) -> Recipe:

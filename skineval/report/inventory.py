@@ -63,7 +63,7 @@ def _overview(found: Inventory) -> Table:
         "last image id": found.last_id,
         **_headers(found),
         **_ages(found),
-        "fingerprint": found.table.fingerprint[:16],
+        "fingerprint": found.fingerprint[:16],
     }
     known = [(what, value) for what, value in facts.items() if value is not None]
     joined = formatting.joined(found.everything.lesion_ids, found.everything.lesions, found.table.unit)

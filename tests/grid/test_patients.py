@@ -31,6 +31,15 @@ def folder(tmp_path_factory):
     )
 
 
+def test_info_audit_and_bench_show_one_fingerprint(folder, tmp_path):
+    keys = {"columns": COLUMNS, "task": "labels"}
+    info = api.inventory(folder, **keys).fingerprint
+    assert (
+        info == api.audit(folder, draws=1, **keys).audit.fingerprint == api.dealt_out(folder, keys)[0].table.fingerprint
+    )
+    assert info != api.inventory(folder, **keys).table.fingerprint
+
+
 def test_a_bench_keeps_patients_together_and_says_so(folder, tmp_path):
     result = skineval.bench(data=folder, columns=COLUMNS, task="labels", out=tmp_path / "out", **TINY)
     split = pd.read_csv(tmp_path / "out/split.csv")

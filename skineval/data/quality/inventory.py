@@ -51,6 +51,7 @@ class Inventory:
     """What a data set holds. All counts are of images where nothing else is said."""
 
     table: LesionTable
+    fingerprint: str  #: of what is benched where nothing else is asked for: of images, labels and groups
     first_id: str
     last_id: str
     everything: ClassCounts
@@ -80,8 +81,11 @@ class Inventory:
         return 1 / sum(one.images > 0 for one in self.classes)
 
 
-def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
-    """Count what `table` holds; `headers` are those of its images, where they were read."""
+def inventory(table: LesionTable, headers: Headers | None = None, fingerprint: str = "") -> Inventory:
+    """Count what `table` holds; `headers` are those of its images, where they were read.
+
+    `fingerprint` is that of the table with its groups as a bench makes them; by default its own.
+    """
     frame = table.frame
     patients = frame.get(PATIENT, pd.Series(UNKNOWN, index=frame.index))
     by_class = {dx: frame[frame["dx"] == dx] for dx in table.labels}
@@ -90,6 +94,7 @@ def inventory(table: LesionTable, headers: Headers | None = None) -> Inventory:
     zero = int(frame["image_id"].isin(table.zero_ages).sum())
     return Inventory(
         table=table,
+        fingerprint=fingerprint or table.fingerprint,
         first_id=str(frame["image_id"].min()),
         last_id=str(frame["image_id"].max()),
         everything=_class_counts("", frame),
