@@ -45,7 +45,7 @@ class LesionLevel:
     """A split of whole lesions, made as a bench makes it, and the count that proves it."""
 
     parting: Parting | None
-    refused: str = ""  #: why it could not be made
+    refused: str = ""  #: why it could not be made, and what to do
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _lesion_level(table: LesionTable, settings: Settings, contents: NDArray[np.i
     try:
         made = split(table, test=settings.test, seed=settings.seed, task=as_labelled(sorted(set(table.frame["dx"]))))
     except DataError as error:
-        return LesionLevel(None, error.message)
+        return LesionLevel(None, str(error).replace("\n", " "))
     return LesionLevel(examine(table, made, Claims(f"a split of whole {table.unit}s", made.protocol), contents))
 
 

@@ -144,7 +144,9 @@ def test_nothing_is_counted_of_lesions_where_no_two_images_are_known_to_show_one
 
 def test_too_few_lesions_make_no_split(table: LesionTable, cache: Path) -> None:
     few = table.take([0, 1])
-    assert "too few" in audit(few, FEW, cache=cache).lesion_level.refused
+    refused = audit(few, FEW, cache=cache).lesion_level.refused
+    assert "too few" in refused
+    assert "Join it to another class, or leave it out, by" in refused
 
 
 def test_settings_out_of_range_are_refused(table: LesionTable, cache: Path) -> None:
