@@ -10,6 +10,7 @@ from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
+from skineval.report.bench.standings import names
 from skineval.report.bench.systems import System, ranked
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Row, Table
@@ -18,7 +19,6 @@ from skineval.values.measures import Score
 from skineval.values.result import BenchResult
 
 _MEASURED = METRICS[:2]  #: balanced accuracy and macro AUC
-_TITLES = ("Balanced accuracy", "Macro AUC")
 
 
 def by_source(bench: BenchResult, board: Leaderboard) -> Table | None:
@@ -26,10 +26,11 @@ def by_source(bench: BenchResult, board: Leaderboard) -> Table | None:
     if SOURCE not in bench.split:
         return None
     source_of = dict(zip(bench.split["image_id"], bench.split[SOURCE], strict=True))
+    titles = names(board)
     columns = (
         Column("system", "System"),
         Column("source", "Data set"),
-        *(Column(metric.name, title, "score") for metric, title in zip(_MEASURED, _TITLES, strict=True)),
+        *(Column(metric.name, titles[metric.name], "score") for metric in _MEASURED),
         Column("classes", "Classes", "count", "of which it has test images: its figures are means over these", 1),
         Column("n_images", "Images", "count", priority=1),
         Column("n_lesions", formatting.units(bench.unit).capitalize(), "count", priority=2),

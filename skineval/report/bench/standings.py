@@ -43,7 +43,9 @@ _COMPARED = (
 )
 #: With two classes one area says it all: either class against the other, malignant or not.
 _BINARY = tuple(
-    replace(metric, title="AUC", note="area under the ROC curve") if metric.name == "macro_auc" else metric
+    replace(metric, note="area under the ROC curve, the same for both classes")
+    if metric.name == "macro_auc"
+    else metric
     for metric in _COMPARED
     if metric.name != "malignancy_auc"
 )

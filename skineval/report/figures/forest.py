@@ -31,7 +31,7 @@ def overview(scene: Scene) -> Drawn:
     return style.drawn(
         "overview",
         "Systems compared",
-        f"Balanced accuracy, the primary metric, and {_area(scene)} of every system with 95 % intervals; dashed: the "
+        f"Balanced accuracy, the primary metric, and macro AUC of every system with 95 % intervals; dashed: the "
         f"trivial baselines. {notes.OF_OVERLAP} A system has the same colour and marker in every figure."
         f"{scene.not_ranked}",
         f"Forest plot of {formatting.plural(len(scene.board.systems), 'system')}; "
@@ -60,7 +60,7 @@ def _overview(scene: Scene, page: Page) -> Canvas:
     height = lines * (0.75 + _height(scene.board.systems, page))
     figure = style.canvas(page, height, "Systems compared", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-    for panel, metric, name in zip(axes, _PANELS, ("balanced accuracy", _area(scene)), strict=True):
+    for panel, metric, name in zip(axes, _PANELS, ("balanced accuracy", "macro AUC"), strict=True):
         estimates = scene.board.figures(metric)
         trivial = list(_same(scene.board.figures(metric, baseline=True)))
         _forest(panel, scene, estimates, page)
@@ -144,11 +144,6 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
         tick.label1.set_color(MUTED if name in scene.board.unranked else INK)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
-
-
-def _area(scene: Scene) -> str:
-    """What the area under the ROC curve is called: with two classes there is but one."""
-    return "macro AUC" if len(scene.board.classes) > 2 else "AUC"
 
 
 def _height(names: Sequence[str], page: Page) -> float:

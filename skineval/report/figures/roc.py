@@ -74,8 +74,9 @@ def _paint(scene: Scene, panels: Sequence[str], lines: Sequence[Sequence[_Curve]
             false, true = curve[place]
             look, best = scene.looks[system.name], [int(np.argmax(true - false))]
             panel.plot(false, true, linewidth=1.3, markevery=best, markersize=4.5, **(look.point | look.line))
-        metric = ("macro_auc", "") if label == _MACRO and len(panels) > 1 else ("auc", label)
-        _name_areas(panel, scene, named, scene.board.figures(*metric), page)
+        of_all = label == _MACRO and len(panels) > 1
+        metric, name = (("macro_auc", ""), "Macro AUC") if of_all else (("auc", label), "AUC")
+        _name_areas(panel, scene, named, scene.board.figures(*metric), page, name)
         panel.set(title=titles[place], aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         panel.tick_params(labelbottom=True)
         style.unit_axis(panel.xaxis)
@@ -98,8 +99,10 @@ def _columns(page: Page) -> int:
     return 1 if page is NARROW else 2
 
 
-def _name_areas(panel: Axes, scene: Scene, named: Sequence[System], areas: Mapping[str, Estimate], page: Page) -> None:
-    """The area of each named system with its interval, below the axis and its title."""
+def _name_areas(
+    panel: Axes, scene: Scene, named: Sequence[System], areas: Mapping[str, Estimate], page: Page, name: str
+) -> None:
+    """The area, which is called `name`, of each named system with its interval, below the axis and its title."""
     figure = panel.get_figure(root=True)
     assert figure is not None
     below = ScaledTranslation(0, -(2.7 * page.letters + 9) / 72, figure.dpi_scale_trans)
@@ -109,7 +112,7 @@ def _name_areas(panel: Axes, scene: Scene, named: Sequence[System], areas: Mappi
             formatting.format_estimate(areas[system.name]) if system.name in areas else formatting.MISSING
             for system in named
         ],
-        title="AUC",
+        title=name,
         alignment="left",
         loc="upper left",
         bbox_to_anchor=(-0.05, 0),
