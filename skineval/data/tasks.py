@@ -29,6 +29,7 @@ from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHI
 
 _MANY = 12  # labels that are told one by one
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
+LEFT_OUT, ABSENT = "left out, since the task", "no class of the task"  #: how notes on what a task lacks begin
 NEAR = 0.8  #: how near a label must be to a diagnosis for a note to ask whether that is meant
 _KEYS = ("classes", "malignant", "sought")
 
@@ -126,7 +127,7 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     if outside:
         table = table.take(np.flatnonzero(targets != OUTSIDE))
         near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
-        notes.append(f"left out, since the task {task.name} has no class for their labels: {counted(near)}")
+        notes.append(f"{LEFT_OUT} {task.name} has no class for their labels: {counted(near)}")
     if unused:
         asked = sorted(unused, key=lambda label: not unused[label])
         told = [f"{label} (is {unused[label]} meant?)" if unused[label] else label for label in asked]
@@ -137,7 +138,7 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
         except DataError as error:
             untaken = f" No class takes {counted(outside)}." if outside else ""
             raise DataError(error.message + untaken, error.hint) from error
-        notes.append(f"no class of the task for want of images: {', '.join(absent)}")
+        notes.append(f"{ABSENT} for want of images: {', '.join(absent)}")
     if len(task.classes) < FEWEST:
         raise DataError(
             f"All images of {table.name} are of one class, {task.classes[0]}.", "Add images of another one."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.base.codec import to_plain
 from skineval.base.terms import IMAGE, LEAKY, LESION, MAJORITY, OVERSAMPLE_FIRST, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
+from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.grid.external import described
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
@@ -86,11 +87,19 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
 
 
 def _subject(bench: BenchResult) -> str:
-    """What is told apart, and on what."""
+    """What is told apart, what is left out for it, and on what."""
     data, task = bench.environment.data, bench.task
     classes = listed([formatting.plain(name) for name in task.classes], "classes")
     sample = formatting.sample(data.images, bench.split["group"].nunique(), bench.unit)
-    return f"Task {formatting.plain(task.name)}: {classes}. Data: {formatting.plain(data.name)}, {sample}."
+    lacking = " ".join([f"{classes}.", *_left_out(bench)])
+    return f"Task {formatting.plain(task.name)}: {lacking} Data: {formatting.plain(data.name)}, {sample}."
+
+
+def _left_out(bench: BenchResult) -> Iterator[str]:
+    """Which labels and classes were left out, with their images."""
+    for note in bench.environment.data.notes:
+        if note.startswith((LEFT_OUT, ABSENT)):
+            yield f"{note[:1].upper()}{note[1:]}."
 
 
 @dataclass(frozen=True)
@@ -258,7 +267,7 @@ def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
         f"{bench.unit}s are resampled within their class, differences are paired on "
         "the same images and corrected after Holm."
     )
-    yield Paragraph(" ".join(_task(bench.task)))
+    yield Paragraph(" ".join([*_task(bench.task), *_left_out(bench)]))
     yield _CHOICES
     if PROBE in recipe.freeze:
         yield Paragraph(_OF_PROBES)

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from skineval.builtins.reporters import REPORTERS
+from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report import prepare
 from skineval.report.bench import bench as sections
 from skineval.report.bench.leaderboard import internal
@@ -269,6 +270,15 @@ def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
     split.loc[split.index[-1], "group"] = split.loc[split["part"] == "test", "group"].iloc[0]
     *_, proof = sections._flow(replace(bench, split=split), ALL)
     assert proof.weighty  # type: ignore[union-attr]
+
+
+def test_what_a_task_leaves_out_stands_where_its_classes_are_listed(bench: BenchResult) -> None:
+    notes = (f"{LEFT_OUT} dx7 has no class for their labels: scc (20 images)", f"{ABSENT} for want of images: vasc")
+    environment = replace(bench.environment, data=replace(bench.environment.data, notes=notes))
+    told = replace(bench, environment=environment)
+    words = "has no class for their labels: scc (20 images). No class of the task for want of images: vasc."
+    assert words in sections._subject(told)
+    assert words in " ".join(str(block) for block in sections._methods(told, internal(told)))
 
 
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
