@@ -88,6 +88,11 @@ def first_few(examples: Sequence[str]) -> str:
     return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """`1 image`, `400 images`; with `many` also of more than a noun: `1 image is`, `400 images are`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def one_line(error: BaseException) -> str:
     """The reason of a failure as one line, such as those of cells.csv."""
     text = " ".join(str(error).split())

@@ -22,6 +22,7 @@ from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import examine_metadata, find_metadata, is_table
 from skineval.data.layouts.pictures import MASK, Named, id_of, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
+from skineval.data.quality import surroundings
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.data.spellings import IDENTIFIER
 from skineval.values.lesion_table import LesionTable, leaf
@@ -31,7 +32,6 @@ NEARLY_ALL = 0.95  #: share of the images that must have one size for another on
 ENOUGH = 20  #: images from which on there is a usual size
 THRESHOLD = 128  #: grey level from which on a mask marks the lesion
 MAX_THREADS = 8  #: that decode at a time: each may hold one image of the largest size allowed
-IGNORED = "It is ignored; nothing needs be done if that is meant."
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,12 @@ def check(
         hint = f"{class_folders.UNREAD}."
         unread = [file.listed(path) for file in files if is_table(file)]
         findings += [Finding("unread-table", where, "is a table that is not read", hint, "remark") for where in unread]
+    findings += surroundings.without_suffix(path, files)
+    findings += surroundings.empty_folders(path)
+    if rows is not None:
+        findings += surroundings.second_tables(path, files, rows.name)
+    if table is not None:
+        findings += surroundings.small_classes(path, table)
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):
@@ -250,7 +256,7 @@ def _match(
             yield Finding("missing-mask", where, f"there is no lesion mask of {id_}", hint, "remark")
     for id_ in images.keys() - rows.numbers.keys():
         what = f"{rows.name} has no row of it"
-        yield Finding("orphaned-image", images[id_][0].listed(path), what, IGNORED, "remark")
+        yield Finding("orphaned-image", images[id_][0].listed(path), what, surroundings.IGNORED, "remark")
     for file, id_, dx in class_folders.misplaced(rows.diagnoses, files, path):
         what = f"lies in a folder of {dx}, and is {rows.diagnoses[id_]} in row {rows.numbers[id_]} of {rows.name}"
         yield Finding("class-folder", file.listed(path), what, class_folders.MOVE, image_ids=(id_,))
@@ -316,7 +322,7 @@ def _judge_masks(contents: Sequence[Content], named: Named) -> Iterator[tuple[St
             yield mask.file, Flaw("full-mask", "marks the whole image as lesion", hint, "remark")
         image = images.get(id_of(mask.file, named))
         if image is None and mask.file not in named:  # of those, it has been said that the image is missing
-            yield mask.file, Flaw("orphaned-mask", "there is no image of it", IGNORED, "remark")
+            yield mask.file, Flaw("orphaned-mask", "there is no image of it", surroundings.IGNORED, "remark")
         elif image is not None and image.problem is None and not _alike(mask.size, image.size):
             what = f"has {_shown(mask.size)} pixels, not the shape of its image of {_shown(image.size)}"
             yield mask.file, Flaw("mask-shape", what, "Restore the mask that belongs to this image.")

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from skineval.base.errors import plural as plural  # beside the other words
 from skineval.base.terms import STAMPS, Unit
 from skineval.values.measures import Estimate
 
@@ -101,11 +102,6 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min"
-
-
-def plural(n: int, noun: str, many: str = "") -> str:
-    """`1 image`, `400 images`."""
-    return f"{count(n)} {noun if n == 1 else many or noun + 's'}"
 
 
 def sample(images: int, groups: int, unit: Unit) -> str:

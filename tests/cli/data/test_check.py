@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def test_findings_are_printed_and_the_exit_code_is_3(skineval_program: Skineval, folder: Path) -> None:
     done = skineval_program("data", "check", "data")
     assert done.returncode == 3
-    assert "Check of data: 1 error and 2 remarks" in done.stdout
+    assert "Check of data: 1 error and 3 remarks" in done.stdout
     assert f"images/{IDS[0]}.jpg" in done.stdout
     assert "3 of 4 images and 0 masks decoded in full." in done.stdout
     assert "truncated: Download or copy it again." in done.stdout
@@ -42,7 +42,7 @@ def test_remarks_alone_end_with_0(skineval_program: Skineval, folder: Path) -> N
     (folder / "images" / f"{IDS[0]}.jpg").write_bytes(JPEGS[IDS[0]])
     done = skineval_program("data", "check", "data")
     assert done.returncode == 0
-    assert "Check of data: 2 remarks" in done.stdout
+    assert "Check of data: 3 remarks" in done.stdout
 
 
 @pytest.mark.parametrize("format", ["table", "markdown"])

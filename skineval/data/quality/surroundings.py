@@ -1,0 +1,68 @@
+"""What is right as it is, and surprises whoever benches it: files that nobody reads, and classes of a few lesions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from skineval.base.errors import plural
+from skineval.data.files import formats
+from skineval.data.files.stored_files import StoredFile, ignored
+from skineval.data.findings import Finding
+from skineval.data.groups import grouped
+from skineval.data.layouts import ham10000
+from skineval.data.layouts.metadata import is_metadata
+from skineval.values.lesion_table import LesionTable
+
+FOLDS = 5  #: of the cross-validation that is usual
+IGNORED = "It is ignored; nothing needs be done if that is meant."
+_START = 16  # bytes by which formats are known
+
+
+def second_tables(path: Path, files: Sequence[StoredFile], metadata: str) -> Iterator[Finding]:
+    """Tables with the columns of the metadata, which is called `metadata`, that are not it."""
+    for file in ham10000.own(files):
+        if file.listed(path) != metadata and is_metadata(file):
+            what = f"has the columns of the metadata, and is not read: {metadata} is"
+            yield Finding("second-table", file.listed(path), what, IGNORED, "remark")
+
+
+def without_suffix(path: Path, files: Iterable[StoredFile]) -> Iterator[Finding]:
+    """Files outside of archives that begin like an image and whose name has no suffix."""
+    for file in files:
+        if file.inner.suffix or file.member:
+            continue
+        try:
+            with file.path.open("rb") as opened:
+                format_ = formats.format_of(opened.read(_START))
+        except OSError:  # nobody needs it
+            continue
+        if format_ is not None:
+            what = f"begins like a {format_.name} image, and is not read, since its name has no suffix"
+            hint = f"If it is one, add {format_.suffixes[0]} to its name."
+            yield Finding("no-suffix", file.listed(path), what, hint, "remark")
+
+
+def empty_folders(path: Path) -> Iterator[Finding]:
+    """Folders in which nothing lies."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not ignored(name)]
+        if not (folders or names) and Path(folder) != path:
+            where = Path(folder).relative_to(path).as_posix()
+            yield Finding("empty-folder", where, "is an empty folder", IGNORED, "remark")
+
+
+def small_classes(path: Path, table: LesionTable) -> Iterator[Finding]:
+    """Classes of fewer lesions, or what else is never parted, than there are folds in a usual bench."""
+    table = grouped(table)
+    unit = table.unit
+    classes = table.frame.groupby("dx")["group"].nunique()
+    few = [f"{dx} ({plural(int(n), unit)})" for dx, n in classes.items() if n < FOLDS]
+    if few:
+        what = f"classes of few {unit}s: {', '.join(few)}"
+        hint = (
+            f"A bench with one hold-out needs 3 {unit}s of each class at least, one with {FOLDS} folds {FOLDS}: join "
+            "classes, or leave them out, by --task, or add images."
+        )
+        yield Finding("few-lesions", path.name or str(path), what, hint, "remark")
