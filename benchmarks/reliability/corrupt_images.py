@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.samples import encoded, image_id, jpeg, photograph, row, write_folder
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, plural
 from skineval.data import quarantine
 from skineval.data.layouts import recognise
 from skineval.data.pixels.store import open_store
@@ -76,7 +76,7 @@ def _training(folder: Path, listed: Mapping[str, str]) -> Outcome:
     table = quarantine.load_without(recognise.load, folder, listed)
     used = len(open_store(table, 32, cache=cache).array)
     left = CUTS + FLIPS + WHOLE - len(listed)
-    told = f"{len(listed)} images in quarantine were left out"
+    told = plural(len(listed), "image in quarantine was left out", "images in quarantine were left out")
     return Outcome(
         ROW,
         "training on damaged JPEGs",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 
 Severity = Literal["error", "remark"]
 
@@ -62,7 +62,7 @@ class Fault:
 
     code: str
     one: str  #: what is wrong with a single row
-    many: str  #: the same of several, as an error counts them
+    counted: tuple[str, str]  #: the same as an error counts rows: of one, and of several
     hint: str
     rows: tuple[FaultyRow, ...]
 
@@ -86,12 +86,12 @@ def refuse(faults: Iterable[Fault], name: str) -> None:
         if fault.rows:
             out = [id_ for row in fault.rows for id_ in row.image_ids]
             hint = f"{fault.hint} {LEAVE_OUT}" if out else fault.hint
-            refuse_any([str(row) for row in fault.rows], fault.many, hint, name, out, fault.code)
+            refuse_any([str(row) for row in fault.rows], fault.counted, hint, name, out, fault.code)
 
 
 def refuse_any(
     examples: Sequence[str],
-    what: str,
+    what: tuple[str, str],
     hint: str,
     name: str = "",
     image_ids: Iterable[str] = (),
@@ -99,8 +99,9 @@ def refuse_any(
 ) -> None:
     """Raise DataError where there are `examples` of what is wrong, in what is called `name`: how many, and a few.
 
+    `what` says it of one, and of several.
     Without the images `image_ids` nothing would be.
     """
     if examples:
         where = f"{name}: " if name else ""
-        raise DataError(f"{where}{len(examples)} {what}: {first_few(examples)}.", hint, image_ids, code)
+        raise DataError(f"{where}{plural(len(examples), *what)}: {first_few(examples)}.", hint, image_ids, code)

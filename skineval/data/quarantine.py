@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.base.files import write_new
 from skineval.data import tables
 from skineval.data.findings import Finding
@@ -71,7 +71,11 @@ def load_without(load: Callable[..., LesionTable], path: Path | None, reasons: M
     if not reasons:
         return load(path)
     table = load_leaving_out(load, path, frozenset(reasons))
-    note = f"{len(reasons)} images in quarantine were left out, and join no lesions or patients that only they connect"
+    note = plural(
+        len(reasons),
+        "image in quarantine was left out, and joins no lesions or patients that only it connects",
+        "images in quarantine were left out, and join no lesions or patients that only they connect",
+    )
     return replace(table, notes=(*table.notes, note))
 
 
@@ -98,7 +102,8 @@ def require_known(ids: Iterable[str], known: Iterable[str], name: str) -> None:
     """Raise QuarantineError for ids in quarantine that are not among the known ones of the data set called `name`."""
     if strange := sorted(set(ids) - set(known)):
         raise QuarantineError(
-            f"{len(strange)} images in quarantine are not in {name}: {first_few(strange)}.",
+            f"{plural(len(strange), 'image in quarantine is', 'images in quarantine are')} not in {name}: "
+            f"{first_few(strange)}.",
             "Images are called as in what skineval data split --out writes. Or the list is that of another data set: "
             "make it again with skineval data check --quarantine.",
             strange,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, plural
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.spellings import IMAGE_COLUMNS, first_column, identifier, image_id
 
@@ -194,10 +194,11 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     _require_header(columns, numbered[0][0], [len(row) for _, row in rows], name)
     if pad:
         rows = [(number, row + [""] * (len(columns) - len(row))) for number, row in rows]
+    fields = f"the {len(columns)} fields of the header"
     ragged = Fault(
         "ragged-row",
-        f"not the {len(columns)} fields of the header",
-        f"rows do not have the {len(columns)} fields of the header",
+        f"not {fields}",
+        (f"row does not have {fields}", f"rows do not have {fields}"),
         "Put quotes around text that holds the separator; numbers with a decimal comma need another separator, such as "
         "the semicolon.",
         tuple(FaultyRow(number, f"has {len(row)}") for number, row in rows if len(row) != len(columns)),
@@ -211,7 +212,7 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
 def _require_header(columns: Sequence[str], number: int, lengths: Collection[int], name: str) -> None:
     """Raise DataError where every row has as many fields as the others, and all of them more than the header."""
     if len(lengths) > 1 and min(lengths) == max(lengths) > len(columns):
-        named = f"names {len(columns)} column{'s' * (len(columns) != 1)}"
+        named = f"names {plural(len(columns), 'column')}"
         raise DataError(
             f"{name}: row {number} {named}, and each row below has {max(lengths)} fields.",
             "Begin with the names of all columns, without a title above; numbers with a decimal comma need another "

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skineval.base.errors import DataError, UsageError, first_few, hint_for
+from skineval.base.errors import DataError, UsageError, first_few, hint_for, plural
 from skineval.base.toml import parse_toml
 from skineval.data.spellings import class_name, guess, label_name, nearest, plain
 from skineval.values.lesion_table import LesionTable
@@ -157,8 +157,8 @@ def counted(labels: Mapping[str, int]) -> str:
     counts = sorted(labels.items(), key=lambda one: (-one[1], one[0]))
     listed = counts if len(counts) <= _MANY else counts[: _MANY - 1]
     others = counts[len(listed) :]
-    rest = [f"{len(others)} further labels ({sum(n for _, n in others)} images)"] if others else []
-    return ", ".join([*(f"{label} ({n} images)" for label, n in listed), *rest])
+    rest = [f"{plural(len(others), 'further label')} ({plural(sum(n for _, n in others), 'image')})"] if others else []
+    return ", ".join([*(f"{label} ({plural(n, 'image')})" for label, n in listed), *rest])
 
 
 def _taken_besides(table: LesionTable, task: Task) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _labels(given: object, path: Path) -> dict[str, str]:
     """The class of each label, in the order of classes."""
     if not isinstance(given, dict) or len(given) < FEWEST:
         raise UsageError(
-            f"{path} names {len(given) if isinstance(given, dict) else 'no'} classes.",
+            f"{path} names {plural(len(given), 'class', 'classes') if isinstance(given, dict) else 'no classes'}.",
             'A task has two or more, such as: [classes] benign = ["nevus", "wart"] malignant = ["melanoma"].',
         )
     for key in (key for key in _KEYS[1:] if key in given):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import LISTED, DataError
+from skineval.base.errors import LISTED, DataError, plural
 from skineval.data.copies import content, file_of
 from skineval.data.groups import make_groups
 from skineval.data.layouts.images import ArrayImages
@@ -167,7 +167,8 @@ def _refuse_contradictions(rows: _Rows, task: Task) -> None:
     ]
     if said:
         raise DataError(
-            f"{len(said)} pictures have two labels: {', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
+            f"{plural(len(said), 'picture has', 'pictures have')} two labels: "
+            f"{', '.join(said[:LISTED])}{', ...' * (len(said) > LISTED)}.",
             "Correct one of them, leave the images out (--quarantine takes a list of their ids), or take a --task that "
             "has one class for both. Lesions or patients that an image left out had joined are joined by --groups.",
             wrong["image_id"],
@@ -272,7 +273,8 @@ def _told(rows: _Rows, names: Sequence[str], ids: NDArray[np.object_]) -> list[s
     frame, twice = rows.frame, rows.same != np.arange(len(rows.frame))
     by_id = int((frame["image_id"] == frame["image_id"].to_numpy()[rows.same])[twice].sum())
     sizes = zip(names, np.bincount(rows.part, minlength=len(names)), strict=True)
-    kept_once = f"{twice.sum()} pictures are there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
+    there = plural(int(twice.sum()), "picture is", "pictures are")
+    kept_once = f"{there} there twice and kept once: {by_id} by id, {twice.sum() - by_id} by content"
     both = int(((rows.first != np.arange(len(frame))) & ~twice).sum())
     kept_once = kept_once if twice.any() else "no picture is there twice" * (not both)
     notes = ["; ".join(filter(None, (f"images of {', of '.join(f'{name}: {n}' for name, n in sizes)}", kept_once)))]

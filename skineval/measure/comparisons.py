@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError, plural
 from skineval.catalog.specs import Metric
 from skineval.data.splits.oversampling import occurrences
 from skineval.measure.intervals import (
@@ -255,7 +255,8 @@ def _matched(one: Predictions, other: Predictions) -> Pair:
         row = int(differing[0])
         raise DataError(
             f"{one.image_ids[row]} is {one.classes[one.targets[row]]} in one system "
-            f"and {one.classes[other.targets[row]]} in the other ({len(differing)} images differ)",
+            f"and {one.classes[other.targets[row]]} in the other "
+            f"({plural(len(differing), 'image differs', 'images differ')})",
             "Compare predictions with the same reference standard.",
         )
     return one, other

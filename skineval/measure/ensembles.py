@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, plural
 from skineval.data.splits.oversampling import occurrences
 from skineval.values.predictions import EVERY_FOLD, Predictions
 
@@ -56,7 +56,8 @@ def _aligned(one: Predictions, first: Predictions) -> Predictions:
         row = int(differing[0])
         raise DataError(
             f"{first.image_ids[row]} is {first.classes[first.targets[row]]} in one member and "
-            f"{first.classes[one.targets[row]]} in another ({len(differing)} images differ)",
+            f"{first.classes[one.targets[row]]} in another "
+            f"({plural(len(differing), 'image differs', 'images differ')})",
             "Average predictions with the same reference standard.",
         )
     return one
@@ -69,7 +70,8 @@ def _places(one: Predictions, first: Predictions) -> NDArray[np.int64]:
     if apart:
         part, image, _ = apart[0]
         raise DataError(
-            f"{len(apart)} rows are not in every member, such as that of {image} in the {part} part",
+            f"{plural(len(apart), 'row is', 'rows are')} not in every member, such as that of {image} in the "
+            f"{part} part",
             "Average predictions for the same images.",
         )
     place = {key: row for row, key in enumerate(ours)}

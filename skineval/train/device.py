@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import UsageError, plural
 from skineval.catalog.specs import Architecture
 from skineval.data.pixels.threads import cores
 
@@ -62,7 +62,7 @@ def choose_device(asked: str) -> Device:
     if asked.startswith("cuda"):
         index = int(asked.partition(":")[2] or 0)
         if index >= torch.cuda.device_count():
-            there = f"{torch.cuda.device_count()} CUDA device(s)" if torch.cuda.is_available() else "no CUDA device"
+            there = plural(torch.cuda.device_count(), "CUDA device") if torch.cuda.is_available() else "no CUDA device"
             raise UsageError(f"--device is {asked}, but torch sees {there}.", "Use --device auto or --device cpu.")
         return Device(f"cuda:{index}", torch.cuda.get_device_name(index), reason)
     if asked == "mps" and not torch.backends.mps.is_available():

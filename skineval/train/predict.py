@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.base.errors import CellError, Interrupted
+from skineval.base.errors import CellError, Interrupted, plural
 from skineval.train.faults import is_out_of_memory
 from skineval.train.network import Capture
 from skineval.train.rows import FileRows
@@ -114,7 +114,8 @@ def put_on_device(
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        on_note(f"{len(stored)} images do not fit into the memory of {device}: they are read from disk at every step.")
+        unfit = plural(len(stored), "image does", "images do")
+        on_note(f"{unfit} not fit into the memory of {device}: they are read from disk at every step.")
         return stored
     for start in range(0, len(stored), COPIED):
         images[start : start + COPIED] = stored[start : start + COPIED]

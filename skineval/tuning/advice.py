@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import UsageError, plural
 from skineval.base.terms import Value
 from skineval.tuning.plan import Plan
 from skineval.tuning.space import Choices, Space, settings
@@ -152,5 +152,7 @@ def new_setting(plan: Plan, ended: Sequence[Trial]) -> dict[str, Value] | None:
 def exhaustion(plan: Plan, ended: Sequence[Trial]) -> str:
     """Why a search ends where there is no new setting, as a sentence."""
     if settings(plan.space) is None:
-        return f"The search ended after {len(ended)} trials: {ASKED} proposals in a row had been tried before."
-    return f"The search ended after {len(ended)} trials: all settings have been tried."
+        return (
+            f"The search ended after {plural(len(ended), 'trial')}: {ASKED} proposals in a row had been tried before."
+        )
+    return f"The search ended after {plural(len(ended), 'trial')}: all settings have been tried."

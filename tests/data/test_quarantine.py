@@ -94,7 +94,7 @@ def test_unknown_ids_and_lists_of_everything_are_refused() -> None:
 def test_a_loader_that_knows_nothing_of_quarantine_is_reduced_afterwards(tmp_path: Path) -> None:
     left = quarantine.load_without(lambda path: TABLE, tmp_path, {"I00001": ""})
     assert len(left) == 5
-    assert left.notes == (f"1 images in quarantine were left out{JOIN_NOTHING}",)
+    assert left.notes == ("1 image in quarantine was left out, and joins no lesions or patients that only it connects",)
 
 
 def test_missing_and_damaged_images_and_rows_are_never_looked_at(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_members_that_cannot_be_read_in_place_can_be_left_out(tmp_path: Path) ->
 
 
 def test_unknown_ids_are_refused_by_loaders_too(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"1 images in quarantine are not in .*HAM10000_metadata\.csv: ISIC_77"):
+    with pytest.raises(DataError, match=r"1 image in quarantine is not in .*HAM10000_metadata\.csv: ISIC_77"):
         quarantine.load_without(recognise.load, ham_folder(tmp_path), {"ISIC_77": ""})
     with pytest.raises(DataError, match=r"All images of .* are in quarantine"):
         quarantine.load_without(recognise.load, tmp_path, dict.fromkeys(IDS, ""))

@@ -69,7 +69,7 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "names no classes"),
-        ('[classes]\na = ["nv"]', "names 1 classes"),
+        ('[classes]\na = ["nv"]', "names 1 class\\."),
         ('[classes]\na = ["nv"]\nb = ["Naevus"]', "the label 'Naevus' is of two classes, a and b"),
         ('[classes]\na = ["nv"]\nb = []', r"b is \[\], which should be a list"),
         ('[classes]\na = ["nv"]\nb = "mel"', "b is 'mel', which should be a list"),
@@ -96,14 +96,14 @@ def test_a_file_that_cannot_be_meant_is_refused_with_what_is_wrong(tmp_path: Pat
 def test_images_of_no_class_are_left_out_and_counted(tmp_path: Path) -> None:
     table, task = told_apart(TABLE, read_task(own(tmp_path)), strict=False)
     assert table.frame["dx"].tolist() == ["mel", "mel", "nv", "bcc", "bkl"]
-    assert "left out, since the task own has no class for their labels: akiec (1 images), df (1 images), vasc" in (
+    assert "left out, since the task own has no class for their labels: akiec (1 image), df (1 image), vasc" in (
         " ".join(table.notes)
     )
     assert task.classes == ("good", "bad")
     untouched, whole = told_apart(TABLE, DX7, strict=True)
     assert untouched.frame is TABLE.frame
     assert whole == DX7
-    with pytest.raises(UsageError, match=r"The task labels has no class for any label of .*: nv \(1 images\)"):
+    with pytest.raises(UsageError, match=r"The task labels has no class for any label of .*: nv \(1 image\)"):
         told_apart(TABLE.take([4]), as_labelled(("mole", "wart")), strict=False)
 
 

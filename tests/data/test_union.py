@@ -138,7 +138,7 @@ def test_the_same_picture_at_another_size_is_known_by_its_id(tmp_path: Path) -> 
 
 def test_a_picture_under_two_labels_is_refused_where_the_task_tells_them_apart(tmp_path: Path) -> None:
     one, two = read(tmp_path / "1", ["A,L1,bcc"], [1]), read(tmp_path / "2", ["B,L8,mel", "C,L3,nv"], [1, 2])
-    with pytest.raises(DataError, match="1 pictures have two labels: A is bcc in one and B is mel in two"):
+    with pytest.raises(DataError, match="1 picture has two labels: A is bcc in one and B is mel in two"):
         union([one, two], NAMES, DX7)
     assert len(union([one, two], NAMES, MALIGNANT)) == 2
     assert len(union([one, two], NAMES, as_labelled(["bcc", "nv"]))) == 2  # nobody asks what B is
@@ -219,7 +219,7 @@ def test_a_picture_is_found_among_all_of_its_name_in_any_order(tmp_path: Path) -
     for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
         joined = union([tables[k] for k in order], [str(k) for k in order], DX7)
         assert len(joined) == 2
-        assert "1 pictures are there twice" in joined.notes[0]
+        assert "1 picture is there twice" in joined.notes[0]
         assert joined.frame["group"].nunique() == 2
 
 

@@ -84,7 +84,7 @@ def test_images_of_no_class_are_counted_by_label():
     tested = External("x", external, np.array([0, 1, 1, *[OUTSIDE] * 4]))
     facts = about(tested, exclusions(tested, np.array(["", "", "", SAME_ID, "", "", ""], dtype=object)))
     assert facts.outside == {"df": 2, "bcc": 1}  # the first df is known to the bench, whatever its class
-    said = "3 of classes that the task does not have were left out: df (2 images), bcc (1 images)."
+    said = "3 of classes that the task does not have were left out: df (2 images), bcc (1 image)."
     assert described(facts).endswith(said)
 
 

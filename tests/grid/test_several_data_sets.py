@@ -67,7 +67,7 @@ def test_a_list_of_images_to_leave_out_may_be_of_any_of_them(folders, tmp_path):
     keys = {"columns": COLUMNS, "quarantine": listed}
     assert len(loaded(folders, keys)) == 74
     listed.write_text("image_id\nnorth1\neast1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"1 images in quarantine are not in north nor in south: east1"):
+    with pytest.raises(DataError, match=r"1 image in quarantine is not in north nor in south: east1"):
         loaded(folders, keys)
 
 
@@ -82,7 +82,7 @@ def test_a_list_of_images_to_leave_out_may_be_of_an_external_test(folders, tmp_p
     assert len(table) == 39
     listed.write_text("image_id\nnorth1\neast1\n", encoding="utf-8")
     found = load_data(recipe, catalog)
-    with pytest.raises(DataError, match=r"1 images in quarantine are not in .*: east1"):
+    with pytest.raises(DataError, match=r"1 image in quarantine is not in .*: east1"):
         load_external(recipe, catalog, found.strange)
 
 

@@ -117,14 +117,12 @@ def test_members_that_do_not_belong_together_are_refused() -> None:
         mean_of([])
     with pytest.raises(DataError, match="cannot be averaged with"):
         mean_of([a, classifier(classes=("nv", "mel"))])
-    with pytest.raises(
-        DataError, match=f"1 rows are not in every member, such as that of {a.image_ids[0]} in the test"
-    ):
+    with pytest.raises(DataError, match=f"1 row is not in every member, such as that of {a.image_ids[0]} in the test"):
         mean_of([a, b.take(np.arange(1, len(b)))])
     with pytest.raises(DataError, match=r"rows are not in every member, such as that of .* in the test part"):
         mean_of([a, replace(b, parts=np.full(len(b), "validation"))])
     twice = b.take(np.array([0, *range(len(b))]))
-    with pytest.raises(DataError, match="1 rows are not in every member"):
+    with pytest.raises(DataError, match="1 row is not in every member"):
         mean_of([a, twice])
     targets = b.targets.copy()
     targets[4] = (targets[4] + 1) % 7

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.base.errors import ExitCode, UsageError
+from skineval.base.errors import ExitCode, UsageError, plural
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, print_table, say
 from skineval.values.task import LABELS
@@ -81,16 +81,16 @@ def check(
     print_table(findings_table(checked, called) if people else all_findings(checked, called), format)
     if write_manifest is not None:
         n = manifests.write(write_manifest, checked.checksums, replace=force)
-        say(f"Manifest: {n} checksums in {write_manifest}", quiet)
+        say(f"Manifest: {plural(n, 'checksum')} in {write_manifest}", quiet)
     if quarantine is not None:
         listed = quarantines.collect(checked.findings)
         others = sum(not finding.image_ids for finding in checked.errors)
         if listed or not others:
             quarantines.write(quarantine, listed, replace=force)
-            say(f"Quarantine: {len(listed)} images in {quarantine}", quiet)
+            say(f"Quarantine: {plural(len(listed), 'image')} in {quarantine}", quiet)
         if others:
             more, end = ("further ", "") if listed else ("", ", and none is written")
-            errors = f"{others} {more}error{'s' * (others > 1)}"
+            errors = plural(others, f"{more}error")
             say(f"No list of images helps with {errors}, which to mend is told above{end}.", quiet)
     if checked.errors:
         raise typer.Exit(ExitCode.DATA)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skineval.base.errors import ExitCode, Interrupted
+from skineval.base.errors import ExitCode, Interrupted, plural
 from skineval.cli.output import Format, FormatOption, QuietOption, complain, is_terminal, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _agreed(files: tuple[RemoteFile, ...]) -> bool:
     if not (sys.stdin.isatty() and is_terminal()):
         return True
     size = sum(file.promise.size or 0 for file in files)
-    return typer.confirm(f"Fetch {len(files)} files ({size / 1e6:.0f} MB)?", default=True, err=True)
+    return typer.confirm(f"Fetch {plural(len(files), 'file')} ({size / 1e6:.0f} MB)?", default=True, err=True)
 
 
 def _table(collection: Collection, files: tuple[RemoteFile, ...], fetched: Fetched) -> Table:

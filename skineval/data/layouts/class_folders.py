@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data.copies import count_once
 from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
@@ -90,18 +90,25 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     official = tuple(one.part for one in by_id.values())
     if any(official) and not all(official):
         outside = [one.file.name for one in by_id.values() if not one.part]
-        what = f"images lie below none of {path}'s folders for train, validation or test"
+        below = f"below none of {path}'s folders for train, validation or test"
+        what = (f"image lies {below}", f"images lie {below}")
         refuse_any(outside, what, "Move them into a part, or give one part alone.")
     frame = bare_frame(list(by_id), [one.dx for one in by_id.values()])
     notes = [LESIONS_UNKNOWN, *read_as_one({one.folder: one.dx for one in by_id.values()})]
     near = {one.folder: guess(plain(one.folder), MISSPELT) for one in by_id.values() if not class_name(one.dx)}
     named_like = [f"{folder!r}{meant}" for folder, meant in near.items() if meant]
     notes += [f"folders taken for classes of their own: {first_few(named_like)}"] if named_like else []
-    notes += [f"{len(unused)} images called like masks of others are ignored"] if unused else []
-    notes += [f"{len(loose)} images outside of class folders are ignored"] if loose else []
+    if unused:
+        of_others = ("image called like a mask of another is", "images called like masks of others are")
+        notes.append(f"{plural(len(unused), *of_others)} ignored")
+    if loose:
+        outside_of_all = ("image outside of class folders is", "images outside of class folders are")
+        notes.append(f"{plural(len(loose), *outside_of_all)} ignored")
     within = [file for file in files if _folders(file, path) and not (is_picture(file) or is_table(file))]
     others = [str(file.below(path)) for file in within]
-    notes += [f"{len(others)} files that are not read as images are ignored: {first_few(others)}"] if others else []
+    if others:
+        not_read = ("file that is not read as an image is", "files that are not read as images are")
+        notes.append(f"{plural(len(others), *not_read)} ignored: {first_few(others)}")
     unread = first_few([file.inner.name for file in files if is_table(file)])
     notes += [f"{unread} is not read: {UNREAD}"] if unread else []
     labels = sorted(set(frame["dx"]))
@@ -184,8 +191,8 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
         parts = [PARTS_BY_NAME[folder] for folder in _folders(file, path) if folder in PARTS_BY_NAME]
         placed.append(_Placed(file, folder, classes[0], parts[-1] if parts else ""))
     refuse_any(
-        [f"{name!r}{guess(plain(name))}, with {count} images" for name, count in unknown.items()],
-        "folders are called like no class",
+        [f"{name!r}{guess(plain(name))}, with {plural(count, 'image')}" for name, count in unknown.items()],
+        ("folder is called like no class", "folders are called like no class"),
         f"Call folders {', '.join(f'{dx} ({name})' for dx, name in CLASS_NAMES.items())}, or move others away; "
         "a class of its own needs a name that is not nearly one of these.",
         str(path),
@@ -207,5 +214,6 @@ def _identified(
         for same in several.values()
         if len(same) > 1 and not pictures.of_one_content([one.file for one in same])
     ]
-    refuse_any(differing, "images have the name and the folder of another one", "Rename one of each pair.")
+    of_another = "the name and the folder of another one"
+    refuse_any(differing, (f"image has {of_another}", f"images have {of_another}"), "Rename one of each pair.")
     return {id_: same[0] for id_, same in several.items()}, named

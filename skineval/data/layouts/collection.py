@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data import tables
 from skineval.data.copies import join_copies
 from skineval.data.files.stored_files import StoredFile, convert, scan
@@ -147,7 +147,7 @@ class Collection:
         rows = one.rows.rename_axis(tables.ROW)
         rows, nameless = self._labelled_rows(GivenTable(rows, source))
         if nameless:
-            notes.append(f"{len(nameless)} images are left out: {self.unlabelled}")
+            notes.append(f"{plural(len(nameless), 'image is', 'images are')} left out: {self.unlabelled}")
         labels, merged = labelled(GivenTable(rows, source), self._label)
         rows = self._described(rows.assign(dx=labels))
         rows, alone = with_lesions(rows)
@@ -276,7 +276,7 @@ def joined(
     differing = said[said[key].isin(several.index[several])]
     refuse_any(
         [f"{one} ({_differing(its)})" for one, its in cells.loc[differing.index].groupby(key)],
-        f"values of {key} have rows that differ",
+        (f"value of {key} has rows that differ", f"values of {key} have rows that differ"),
         "Remove the rows or the files that are wrong.",
         image_ids=images[ids.isin(differing[key])],
     )
@@ -330,14 +330,14 @@ def _finer(rows: pd.DataFrame) -> tuple[str, ...]:
     """A note on diagnoses that say more than the label that they are read as."""
     found = zip(rows["dx"], rows["finer"], strict=True) if "finer" in rows else ()
     told = Counter((label, name) for label, name in found if name).most_common()
-    named = [f"{name} as {label} ({n} images)" for (label, name), n in told]
+    named = [f"{name} as {label} ({plural(n, 'image')})" for (label, name), n in told]
     return (f"diagnoses finer than labels, which are not told apart: {len(told)}, {first_few(named)}",) if told else ()
 
 
 def _kinds(rows: pd.DataFrame) -> tuple[str, ...]:
     """A note on images of other kinds than dermoscopic ones."""
     counts = Counter(kind for kind in rows.get("kind", ()) if kind)
-    others = ", ".join(f"{kind} ({n} images)" for kind, n in counts.most_common())
+    others = ", ".join(f"{kind} ({plural(n, 'image')})" for kind, n in counts.most_common())
     return (f"kinds of images: {others}",) if counts.keys() - {DERMOSCOPIC} else ()
 
 

@@ -170,7 +170,7 @@ def _labels(path: Path, key: str, images: Member) -> NDArray[np.int64]:
     foreign = np.flatnonzero((values < 0) | (values >= len(DIAGNOSES)))
     refuse_any(
         [f"{values[place]} at {place}" for place in foreign],
-        f"labels are none of 0 to {len(DIAGNOSES) - 1}",
+        (f"label is none of 0 to {len(DIAGNOSES) - 1}", f"labels are none of 0 to {len(DIAGNOSES) - 1}"),
         f"{NAME} has the seven classes {', '.join(DIAGNOSES)}: this file is damaged, or another set of MedMNIST.",
         member.name,
     )

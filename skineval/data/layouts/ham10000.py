@@ -73,7 +73,8 @@ def _check_folders(frame: pd.DataFrame, files: Sequence[StoredFile], folder: Pat
     diagnoses = dict(zip(frame["image_id"], frame["dx"], strict=True))
     wrong = [f"{file.name} is {diagnoses[id_]}" for file, id_, _ in class_folders.misplaced(diagnoses, files, folder)]
     hint = f"{class_folders.MOVE} {LEAVE_OUT}"
-    refuse_any(wrong, "images lie in another class's folder than their dx", hint)
+    what = ("image lies in another class's folder than its dx", "images lie in another class's folder than their dx")
+    refuse_any(wrong, what, hint)
 
 
 def own(files: Sequence[StoredFile]) -> list[StoredFile]:

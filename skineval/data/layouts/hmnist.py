@@ -102,9 +102,10 @@ def _read(file: StoredFile, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], 
     cells = np.concatenate(blocks)
     labels = cells[:, -1].astype(np.int64)
     foreign = np.flatnonzero(labels >= len(LABELS))
+    none_of = f"that is none of 0 to {len(LABELS) - 1}"
     refuse_any(
         [f"row {row + 2} {labels[row]}" for row in foreign],
-        f"rows have a label that is none of 0 to {len(LABELS) - 1}",
+        (f"row has a label {none_of}", f"rows have a label {none_of}"),
         "Files of the same name with labels 1 to 8 belong to another data set, of colorectal histology.",
         file.name,
     )

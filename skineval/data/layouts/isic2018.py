@@ -217,7 +217,7 @@ def _read_one_hot(file: StoredFile, quarantined: Collection[str]) -> pd.DataFram
     foreign = dx.isin(_OTHERS) & ~raw["image"].isin(quarantined)
     refuse_any(
         [f"row {row} {name.upper()}" for row, name in dx[foreign].items()],
-        f"rows mark a class that {NAME} does not have",
+        (f"row marks a class that {NAME} does not have", f"rows mark a class that {NAME} does not have"),
         f"Remove the rows. {LEAVE_OUT}",
         file.name,
         raw["image"][foreign],
@@ -232,7 +232,10 @@ def marked(raw: pd.DataFrame, name: str) -> pd.Series[str]:
     bad = ~marks.isin([0, 1]).all(axis=1) | (marks.sum(axis=1) != 1)
     refuse_any(
         [f"row {row} has {_said(raw.loc[row])}" for row in raw.index[bad]],
-        "rows do not mark one diagnosis by 1 and the others by 0",
+        (
+            "row does not mark one diagnosis by 1 and the others by 0",
+            "rows do not mark one diagnosis by 1 and the others by 0",
+        ),
         "Ground truth is no prediction: download it again.",
         name,
     )
@@ -251,7 +254,8 @@ def _check_overlaps(truths: Sequence[_Truth]) -> None:
     for truth in truths:
         twice = [id_ for id_ in truth.metadata.frame["image_id"] if id_ in seen]
         if twice:
-            what = f"images are named by {seen[twice[0]].name} and by {truth.file.name}"
+            by = f"named by {seen[twice[0]].name} and by {truth.file.name}"
+            what = (f"image is {by}", f"images are {by}")
             refuse_any(twice, what, "An image belongs to one part: remove one of the files.")
         seen |= dict.fromkeys(truth.metadata.frame["image_id"], truth.file)
 
@@ -260,7 +264,8 @@ def _check_lesions(frame: pd.DataFrame) -> None:
     """Refuse lesions of which one file says another diagnosis than the next; within a file they are checked."""
     n_diagnoses = frame.groupby("lesion_id")["dx"].nunique()
     contradictory = sorted(map(str, n_diagnoses.index[n_diagnoses > 1]))
-    what = "lesions have several diagnoses in several files of ground truth"
+    several = "several diagnoses in several files of ground truth"
+    what = (f"lesion has {several}", f"lesions have {several}")
     refuse_any(contradictory, what, "All images of a lesion have its dx.")
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skineval.base.errors import plural
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
@@ -43,7 +44,7 @@ def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if "lesion_id" not in rows:
         return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,)
     unknown = rows["lesion_id"].map(is_unnamed).astype(bool)
-    count = f" ({unknown.sum()} images)" if not unknown.all() else ""
+    count = f" ({plural(int(unknown.sum()), 'image')})" if not unknown.all() else ""
     known = rows.assign(lesion_id=rows["lesion_id"].mask(unknown, rows["image_id"]))
     return known, (f"{LESIONS_UNKNOWN}{count}",) if unknown.any() else ()
 

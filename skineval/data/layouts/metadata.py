@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
@@ -200,7 +200,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
         frame[column] = frame.get(column, "")
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
-    notes += [f"{len(zeros)} ages of 0 taken as unknown"] if zeros else []
+    notes += [f"{plural(len(zeros), 'age')} of 0 taken as unknown"] if zeros else []
     cases = [f"{pair} ({name})" for name in ("lesion_id", PATIENT) if name in raw for pair in nearly_equal(raw[name])]
     if cases:
         notes.append(f"taken for different ones although letter case alone tells them apart: {first_few(cases)}")
@@ -287,7 +287,7 @@ def _bad_cells(
     return Fault(
         f"{kind}-{column.replace('_', '-')}",
         f"{kind} {column}",
-        f"rows with an {kind} {column}",
+        (f"row with an {kind} {column}", f"rows with an {kind} {column}"),
         hint,
         _rows(wrong, wrong[column].map(texts)),
     )
@@ -322,7 +322,7 @@ def _unnamed(patients: pd.Series[str], nobody: pd.Series[bool]) -> list[str]:
         return [f"patients are not known: all images have the patient {patients.iloc[0]}"]
     words = sorted({word for word in patients[nobody] if not tables.is_missing(word) and word.lower() != "unknown"})
     count = patients.isin(words).sum()
-    return [f"{count} images whose patient is written as {', '.join(words)}: not known"] if words else []
+    return [f"{plural(count, 'image')} whose patient is written as {', '.join(words)}: not known"] if words else []
 
 
 def _repeats(frame: pd.DataFrame) -> Fault:
@@ -338,7 +338,7 @@ def _repeats(frame: pd.DataFrame) -> Fault:
     return Fault(
         "repeated-image-id",
         "repeats an image_id",
-        "rows repeat an image_id",
+        ("row repeats an image_id", "rows repeat an image_id"),
         "Each image has one row: remove the others.",
         _rows(wrong, texts),
     )
@@ -350,7 +350,7 @@ def _contradictions(frame: pd.DataFrame) -> Fault:
     return Fault(
         CONTRADICTORY,
         "several diagnoses of one lesion",
-        "lesions have several diagnoses",
+        ("lesion has several diagnoses", "lesions have several diagnoses"),
         "All images of a lesion have its dx.",
         tuple(
             FaultyRow(0, f"{lesion} is {_alternatives(rows['dx'])}", _usable(rows["image_id"]))
@@ -371,7 +371,7 @@ def _faulty_patients(frame: pd.DataFrame) -> Iterator[Fault]:
     yield Fault(
         "contradictory-sex",
         "several sexes of one patient",
-        "patients have several sexes",
+        ("patient has several sexes", "patients have several sexes"),
         "Correct the sex or the patient; empty the cell where it is not known, or do not name the column of sexes.",
         tuple(
             FaultyRow(0, f"{patient} is {_alternatives(rows['sex'])}", _usable(rows["image_id"]))

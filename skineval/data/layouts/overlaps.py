@@ -89,7 +89,8 @@ def _refuse_differing(
         )
         examples.append(f"{id_} ({columns[name]} {one!r} in {file.name}, {other!r} in {source.name})")
         ids.append(id_)
-    what = "cells say otherwise of an image than another table does"
+    otherwise = "otherwise of an image than another table does"
+    what = (f"cell says {otherwise}", f"cells say {otherwise}")
     refuse_any(examples, what, f"Remove the row or the table that is wrong. {LEAVE_OUT}", image_ids=ids)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, convert, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
@@ -84,11 +84,13 @@ def collect(
     images = of_ids(written, ids)
     collected = attach(frame, _match(ids, images, files, path), files, named)
     respelt = len(images.keys() - written.keys())
-    case = (f"{respelt} images whose files differ from their ids in letter case",) if respelt else ()
+    differ = ("image whose file differs from its id", "images whose files differ from their ids")
+    case = (f"{plural(respelt, *differ)} in letter case",) if respelt else ()
     copies = ", each there more than once" if all(len(images[id_]) > 1 for id_ in ids) else ""
     aside = {id_.lower() for id_ in left_out}
     extra = sum(id_.lower() not in aside for id_ in images.keys() - set(ids))
-    ignored = (f"{extra} images without metadata are ignored",) if extra else ()
+    unnamed = ("image without metadata is", "images without metadata are")
+    ignored = (f"{plural(extra, *unnamed)} ignored",) if extra else ()
     return replace(collected, where=collected.where + copies, notes=(*case, *ignored, *collected.notes))
 
 
@@ -209,10 +211,10 @@ def _match(
     unread = {image_of(file.inner): file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
         hint = f"{convert(files)}{LEAVE_OUT}"
-        what = "images are of a format that is not read"
+        what = ("image is of a format that is not read", "images are of a format that is not read")
         refuse_any([unread[id_] for id_ in missing], what, hint, image_ids=missing)
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
-    what = f"images named in the metadata are not in {path}"
+    what = (f"image named in the metadata is not in {path}", f"images named in the metadata are not in {path}")
     refuse_any(missing, what, f"{convert(files)}{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
     return _one_version(ids, images)
 
@@ -259,7 +261,7 @@ def _whereabouts(files: Sequence[StoredFile]) -> str:
 def _unmasked(segmentations: Sequence[StoredFile | None]) -> Iterator[str]:
     count = segmentations.count(None)
     if 0 < count < len(segmentations):
-        yield f"{count} images have no lesion mask"
+        yield plural(count, "image has no lesion mask", "images have no lesion mask")
 
 
 def _packed(files: Iterable[StoredFile]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from skineval.base.errors import LISTED, DataError, first_few
+from skineval.base.errors import LISTED, DataError, first_few, plural
 from skineval.data.files.stored_files import StoredFile, convert, scan, walk
 from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2
 from skineval.data.layouts.collection import Collection
@@ -138,4 +138,4 @@ def _seen(files: Sequence[StoredFile], path: Path) -> str:
     for file in files:
         names[file.inner.suffix.lower() or "no suffix"].append(str(file.below(path)))
     kinds = sorted(names, key=lambda kind: -len(names[kind]))[:KINDS]
-    return "; ".join(f"{len(names[kind])} files of {kind} ({first_few(names[kind])})" for kind in kinds)
+    return "; ".join(f"{plural(len(names[kind]), 'file')} of {kind} ({first_few(names[kind])})" for kind in kinds)

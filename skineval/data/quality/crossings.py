@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.base.terms import LESION, PARTS, Unit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.quality.duplicates import find_copies
@@ -60,7 +60,10 @@ class Parting:
         """What is not as it was claimed or recorded."""
         found = []
         if self.protocol == LESION and self.leaky:
-            found.append(f"It claims to keep lesions together, and {self.parted_lesions} lesions are parted.")
+            found.append(
+                "It claims to keep lesions together, and "
+                f"{plural(self.parted_lesions or 0, 'lesion is', 'lesions are')} parted."
+            )
         if self.recorded is not None and self.fingerprint and self.recorded != self.fingerprint:
             found.append(
                 f"The fingerprint of the split is {self.fingerprint[:16]}, and {self.recorded[:16]} was recorded: it "
@@ -137,7 +140,7 @@ def refuse_parted_copies(table: LesionTable, split: Split, pixels: NDArray[np.ui
     ]
     if parted:
         raise DataError(
-            f"{len(parted)} pictures are there under several names, in several parts of a fold: "
+            f"{plural(len(parted), 'picture is', 'pictures are')} under several names, in several parts of a fold: "
             f"{first_few([' and '.join(one.image_ids) for one in parted])}.",
             f"Keep each together (--groups takes a list of pairs, as pairs.csv of skineval data audit). {LEAVE_OUT}",
             [id_ for one in parted for id_ in one.image_ids[1:]],

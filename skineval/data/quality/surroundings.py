@@ -8,7 +8,8 @@ from pathlib import Path
 
 from skineval.base.errors import plural
 from skineval.data.files import formats
-from skineval.data.files.stored_files import StoredFile, ignored
+from skineval.data.files.stored_files import StoredFile
+from skineval.data.files.zip_archives import ignored
 from skineval.data.findings import Finding
 from skineval.data.groups import grouped
 from skineval.data.layouts import ham10000

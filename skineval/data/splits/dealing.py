@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError, hint_for
+from skineval.base.errors import DataError, UsageError, hint_for, plural
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.samples import KEPT_GROUPS, Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
@@ -71,7 +71,8 @@ def with_validation(table: LesionTable, *, protocol: str, seed: int, task: Task)
     parts = np.array(table.official, dtype=object)
     parts[train[made.parts(0).test]] = "validation"
     count = (parts == "validation").sum()
-    note = f"no validation part of its own: {count} images are dealt out from its train part for that"
+    dealt = plural(int(count), "image is", "images are")
+    note = f"no validation part of its own: {dealt} dealt out from its train part for that"
     return replace(table, official=tuple(parts.tolist()), notes=(*table.notes, note))
 
 
@@ -180,9 +181,13 @@ def _check_classes(
             remedies = [*fewer, f"join it to another class, or leave it out, by {other}", "add images of it"]
             text = "; or ".join(remedies)
             unit = "lesion" if table.unit == "image" else table.unit
-            counted = {LESION: f"{unit}s", IMAGE: "images", OVERSAMPLE_FIRST: "images with copies"}[protocol]
+            counted = {
+                LESION: plural(n_units, unit),
+                IMAGE: plural(n_units, "image"),
+                OVERSAMPLE_FIRST: f"{plural(n_units, 'image')} with copies",
+            }[protocol]
             raise DataError(
-                f"Class {name!r} has {n_units} {counted} in {table.name}, too few for {len(parts)} fold(s): "
+                f"Class {name!r} has {counted} in {table.name}, too few for {plural(len(parts), 'fold')}: "
                 f"fold {fold} has none to put into {PARTS[part]}.",
                 f"{text[:1].upper()}{text[1:]}.",
             )

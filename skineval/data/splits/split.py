@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.codec import Listed
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, plural
 from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC
 from skineval.values.lesion_table import SOURCE, LesionTable
 
@@ -121,7 +121,8 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
     wrong = times[times * (folds // repeats) != tests.size()]
     if len(wrong):
         raise DataError(
-            f"{len(wrong)} images are not tested exactly once, such as {wrong.index[0][1]} ({wrong.iloc[0]} times).",
+            f"{plural(len(wrong), 'image is', 'images are')} not tested exactly once, such as {wrong.index[0][1]} "
+            f"({wrong.iloc[0]} times).",
             "The test parts of the folds hold each image once; repeated hold-outs need --repeats.",
         )
 
@@ -133,7 +134,7 @@ def _check_groups(frame: pd.DataFrame) -> None:
     if len(leaking):
         fold, group = leaking.index[0]
         raise DataError(
-            f"{len(leaking)} lesions, or patients where these are known, are in several parts of a fold, such as "
-            f"{group} in fold {fold}: it leaks.",
+            f"{plural(len(leaking), 'lesion or patient is', 'lesions or patients are')} in several parts of a fold, "
+            f"such as {group} in fold {fold}: it leaks.",
             "Keep in one part the images of a lesion, of other lesion ids known to be of it, and of a patient.",
         )

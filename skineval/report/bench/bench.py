@@ -217,7 +217,8 @@ def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, S
             elif mine:
                 blocks.append(Links(words, tuple(figure.file for figure in mine)))
             if left := tuple(figure.file for figure in every if figure not in mine):
-                title = f"Fold {cell.fold}, seed {cell.seed}: {len(left)} galleries of other classes"
+                galleries = formatting.plural(len(left), "gallery", "galleries")
+                title = f"Fold {cell.fold}, seed {cell.seed}: {galleries} of other classes"
                 blocks.append(Fold(title, (Links("Of the classes that are not shown:", left),)))
         if blocks:
             folds.append(Fold(system.name, tuple(blocks), opened=not folds))

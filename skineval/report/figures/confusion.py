@@ -79,7 +79,7 @@ def _matrix(test: Predictions, shown: Shown) -> _Matrix:
         f"{formatting.plural(int(counts[-1].sum()), 'image')} are called right, "
         f"{formatting.count(int(counts[-1, -2]) - right)} by another one of them."
     )
-    return _Matrix((*shown.classes, f"{len(shown.others)} others"), counts, words)
+    return _Matrix((*shown.classes, formatting.plural(len(shown.others), "other")), counts, words)
 
 
 def _paint_large(system: System, matrix: _Matrix, scene: Scene, page: Page) -> Canvas:

@@ -100,7 +100,7 @@ def test_a_bench_whose_split_was_made_to_leak_is_found_out(copy, skineval_progra
         writer.writerows(rows)
     done = skineval_program("data", "audit", str(copy), *FEW)
     assert done.returncode == 3
-    assert "claims to keep lesions together, and 1 lesions are parted" in " ".join(done.stderr.split())
+    assert "claims to keep lesions together, and 1 lesion is parted" in " ".join(done.stderr.split())
     assert "LEAKY" in (copy / "audit.md").read_text().partition("\n")[0]
 
 

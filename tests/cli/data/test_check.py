@@ -80,7 +80,7 @@ def test_the_quarantine_list_names_images_with_errors(skineval_program: Skineval
     done = skineval_program("data", "check", "data", "--quarantine=out/q.csv")
     assert done.returncode == 3
     assert (tmp_path / "out" / "q.csv").read_text() == f"image_id,reason\n{IDS[0]},truncated\n"
-    assert "Quarantine: 1 images in out/q.csv" in done.stderr
+    assert "Quarantine: 1 image in out/q.csv" in done.stderr
     assert "no list helps" not in done.stderr
     write_files(folder, {"HAM10000_metadata.csv": metadata(["a b,c d,nv,histo,1,male,back,x"]).encode()})
     done = skineval_program("data", "check", "data", "--quarantine=out/q.csv", "--force")
@@ -176,7 +176,7 @@ def test_several_data_sets_are_checked_with_one_list_of_all(skineval_program: Sk
     found = {row["where"]: row["code"] for row in json.loads(done.stdout)["rows"]}
     assert found[f"data: images/{IDS[0]}.jpg"] == "truncated"
     assert found["other: HAM10000_metadata.csv, row 2"] == "missing-image"
-    assert "Quarantine: 1 images" in done.stderr
+    assert "Quarantine: 1 image" in done.stderr
     assert (folder.parent / "q.csv").read_text() == f"image_id,reason\n{IDS[0]},missing-image; truncated\n"
     refused = skineval_program("data", "check", f"data,{other}", "--write-manifest=sums")
     assert refused.returncode == 2
@@ -192,7 +192,7 @@ def test_pictures_with_two_labels_in_several_data_sets_are_found_and_listed(
     file.write_text(file.read_text().replace(f"{IDS[3]},bkl", f"{IDS[3]},df"))
     done = skineval_program("data", "check", "one,other", "--quarantine=q.csv", "--format=csv")
     assert done.returncode == 3
-    assert f"one + other,1 pictures have two labels: {IDS[3]} is bkl in one and {IDS[3]} is df in other" in done.stdout
+    assert f"one + other,1 picture has two labels: {IDS[3]} is bkl in one and {IDS[3]} is df in other" in done.stdout
     assert (tmp_path / "q.csv").read_text() == f"image_id,reason\n{IDS[3]},several-labels\n"
     assert skineval_program("data", "info", "one,other", "--quarantine=q.csv").returncode == 0
     assert skineval_program("data", "check", "one,other", "--task=malignant").returncode == 0

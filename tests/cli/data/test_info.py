@@ -42,7 +42,7 @@ def test_what_is_nothing_known_is_refused(tmp_path, skineval_program):
     (tmp_path / "photos" / "a.jpg").touch()
     done = skineval_program("data", "info", "photos")
     assert done.returncode == 3
-    assert "photos holds no data set that skineval recognises: 1 files of .jpg (a.jpg)" in " ".join(done.stderr.split())
+    assert "photos holds no data set that skineval recognises: 1 file of .jpg (a.jpg)" in " ".join(done.stderr.split())
     assert "ISIC2018_Task3" in done.stderr
     assert done.stdout == ""
 

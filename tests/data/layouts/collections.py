@@ -108,8 +108,8 @@ def archive(table: LesionTable, folder: Path) -> Expected:
         "ISIC Archive", {dx: {"df": "angiofibroma"}.get(dx, dx) for dx in table.labels}, "malignant", "CC-BY",
         patients=True,
         notes=(
-            "1 images are left out: the archive says nothing of what they show",
-            f"kinds of images: dermoscopic ({len(table) - 1} images), clinical: close-up (1 images)",
+            "1 image is left out: the archive says nothing of what they show",
+            f"kinds of images: dermoscopic ({len(table) - 1} images), clinical: close-up (1 image)",
         ),
         malignancy={
             "akiec": "indeterminate", "angiofibroma": "benign", "bcc": "malignant", "bkl": "benign", "mel": "malignant",
@@ -221,7 +221,7 @@ def milk10k(table: LesionTable, folder: Path) -> Expected:
     })  # fmt: skip
     return Expected(
         "MILK10k", {dx: {"df": "mal-oth", "vasc": "scc"}.get(dx, dx) for dx in table.labels}, "labels", "CC-BY-NC",
-        notes=("1 images are left out: no ground truth of their lesion is there", "scc holds keratoacanthoma"),
+        notes=("1 image is left out: no ground truth of their lesion is there", "scc holds keratoacanthoma"),
         malignancy={"mal-oth": "malignant", "scc": "malignant"},
     )  # fmt: skip
 

@@ -94,7 +94,7 @@ def test_names_in_another_language_are_classes_where_no_folder_is_called_as_here
 
 def test_what_is_nearly_the_name_of_a_known_class_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     message = refused(images(tmp_path, "nv/a.jpg", "melanomia/b.jpg", "melanomia/c.jpg", "xyz/d.png"))
-    assert "1 folders are called like no class" in message
+    assert "1 folder is called like no class" in message
     assert "'melanomia' (did you mean mel?), with 2 images" in message
 
 
@@ -184,7 +184,7 @@ def test_an_image_below_two_classes_is_refused(tmp_path: Path) -> None:
 
 def test_images_outside_of_the_parts_are_refused(tmp_path: Path) -> None:
     message = refused(images(tmp_path, "train/nv/a.jpg", "mel/b.jpg"))
-    assert "1 images lie below none of" in message
+    assert "1 image lies below none of" in message
     assert str(tmp_path / "mel/b.jpg") in message
 
 
@@ -197,7 +197,7 @@ def test_two_class_folders_that_are_one_are_refused(tmp_path: Path) -> None:
 def test_images_beside_the_folders_are_ignored_with_a_note(tmp_path: Path) -> None:
     read = recognise.load(images(tmp_path, "nv/a.jpg", "preview.jpg"))
     assert len(read) == 1
-    assert "1 images outside of class folders are ignored" in read.notes
+    assert "1 image outside of class folders is ignored" in read.notes
 
 
 def test_a_table_beside_the_folders_is_named(tmp_path: Path, table: LesionTable) -> None:
@@ -218,7 +218,7 @@ def test_masks_lie_beside_images(tmp_path: Path) -> None:
     masks = read.images.masks([0, 1], 4)
     assert masks is not None
     assert masks.all(axis=(1, 2)).tolist() == [True, False]
-    assert "1 images have no lesion mask" in read.notes
+    assert "1 image has no lesion mask" in read.notes
 
 
 @pytest.mark.parametrize("end", ["_mask", "-mask", "_SEG"])
@@ -227,7 +227,7 @@ def test_masks_of_other_names_are_no_images(tmp_path: Path, end: str) -> None:
     write_files(folder, {f"nv/a{end}.png": encoded(Image.new("L", (9, 9)), "PNG")})
     read = recognise.load(folder)
     assert read.frame["image_id"].tolist() == ["a", "b_mask", "c"]
-    assert "1 images called like masks of others are ignored" in read.notes
+    assert "1 image called like a mask of another is ignored" in read.notes
     assert "archives that are no zip files are not read: mel.7z" in read.notes
     checked = check(folder, recognise.load)
     assert checked.errors == ()

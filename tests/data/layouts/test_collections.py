@@ -230,7 +230,7 @@ def test_no_level_below_the_third_makes_a_class(table: LesionTable, tmp_path: Pa
     (note,) = (
         note for note in read.notes if note.startswith("diagnoses finer than labels, which are not told apart: 9, ")
     )
-    assert "Melanoma Invasive, Nodular as mel (1 images), Melanoma in situ, Mucosal as mel (1 images)" in note
+    assert "Melanoma Invasive, Nodular as mel (1 image), Melanoma in situ, Mucosal as mel (1 image)" in note
 
 
 def test_both_kinds_of_milk10k_are_told_apart(table: LesionTable, tmp_path: Path) -> None:
@@ -278,8 +278,8 @@ def edited(path: Path, change: Callable[[list[str]], list[str]]) -> None:
     [
         (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",", *rows[3:]], "row 3: diagnostic is empty"),
         (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",?!", *rows[3:]], r"row 3: the label '\?!' has"),
-        (lambda rows: [*rows, rows[1]], r"rows repeat an image_id: row 86 ISIC_0000000 \(that of row 2\)"),
-        (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], "named in the metadata are not in .*ISIC_7"),
+        (lambda rows: [*rows, rows[1]], r"row repeats an image_id: row 86 ISIC_0000000 \(that of row 2\)"),
+        (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], "named in the metadata is not in .*ISIC_7"),
         (lambda rows: [*rows[:1], rows[1].replace(",60,", ",old,"), *rows[2:]], "row 2 'old'"),
         (lambda rows: [*rows[:1], rows[1].partition(",")[2].join([",", ""]), *rows[2:]], "row 2: img_id is empty"),
         (lambda rows: rows[:1], "has a header and no rows"),
@@ -311,7 +311,7 @@ def test_an_image_without_a_lesion_counts_as_one(table: LesionTable, tmp_path: P
     read = recognise.load(tmp_path)
     assert not read.lesions_known
     assert read.frame["lesion_id"].iloc[0] == read.frame["image_id"].iloc[0]
-    assert any("(1 images)" in note for note in read.notes)
+    assert any("(1 image)" in note for note in read.notes)
 
 
 def exports(table: LesionTable, folder: Path) -> tuple[LesionTable, list[str], list[str]]:
@@ -363,7 +363,7 @@ def test_exports_that_say_different_things_of_an_image_are_refused(
     second[place] = second[place].replace(before, after)
     write_files(folder, {"second/metadata.csv": "\n".join(second).encode()})
     id_ = second[place].split(",")[0]
-    with pytest.raises(DataError, match="1 cells say otherwise of an image than another table does") as caught:
+    with pytest.raises(DataError, match="1 cell says otherwise of an image than another table does") as caught:
         recognise.load(folder)
     assert f"{id_} ({said.format(*[f'{folder}/'] * 2)}" in caught.value.message
     assert caught.value.image_ids == {id_}

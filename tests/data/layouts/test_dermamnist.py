@@ -186,9 +186,9 @@ BAD: dict[str, tuple[str, np.ndarray, str]] = {
     "too few labels": ("train_labels", np.zeros((1, 1), np.uint8), "not one whole number an image, of 2"),
     "one-hot labels": ("train_labels", np.zeros((2, 7), np.uint8), "not one whole number an image"),
     "float labels": ("train_labels", np.zeros((2, 1)), "float64 of the shape (2, 1)"),
-    "label 7": ("train_labels", np.array([[0], [7]], np.uint8), "1 labels are none of 0 to 6: 7 at 1"),
+    "label 7": ("train_labels", np.array([[0], [7]], np.uint8), "1 label is none of 0 to 6: 7 at 1"),
     "label below 0": ("val_labels", np.array([[-1], [3]], np.int64), "-1 at 0"),
-    "endless label": ("val_labels", np.array([[2**64 - 1], [3]], np.uint64), "1 labels are none of 0 to 6"),
+    "endless label": ("val_labels", np.array([[2**64 - 1], [3]], np.uint64), "1 label is none of 0 to 6"),
     "columns first": ("train_images", np.asfortranarray(arrays()["train_images"]), "stored column by column"),
 }
 

@@ -114,7 +114,7 @@ BAD: dict[str, tuple[object, list[str], str]] = {
     "null byte": ([row(0, "1\0")], HEADER, "row 2 has '1\\x00' in column 1"),
     "mark within": ([row(0, "\ufeff1")], HEADER, "row 2 has '\\ufeff1' in column 1"),
     "empty cell": ([row(0, "")], HEADER, "row 2 has '' in column 1"),
-    "label 7": ([row(), row(7)], HEADER, "1 rows have a label that is none of 0 to 6: row 3 7"),
+    "label 7": ([row(), row(7)], HEADER, "1 row has a label that is none of 0 to 6: row 3 7"),
     "short row": ([row(), row(n=63)], HEADER, "row 3 has 64 fields, and the header 65"),
     "long row": ([row(n=65)], HEADER, "row 2 has 66 fields, and the header 65"),
     "no rows": ([], HEADER, "has a header and no rows"),

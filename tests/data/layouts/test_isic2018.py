@@ -154,14 +154,18 @@ def test_ground_truth_of_another_name_is_known_by_its_columns(tmp_path: Path, ta
 HEADER = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
 FIRST = "ISIC_0000000,1,0,0,0,0,0,0"
 BAD = {
-    "two ones": ([HEADER, "ISIC_0000000,1.0,1.0,0,0,0,0,0"], "1 rows do not mark one diagnosis", "row 2 has MEL '1.0'"),
-    "no one": ([HEADER, "ISIC_0000000,0,0,0,0,0,0,0.0"], "1 rows do not mark one diagnosis", "row 2 has none"),
-    "probabilities": ([HEADER, "ISIC_0000000,0.5,0.5,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL '0.5'"),
-    "words": ([HEADER, "ISIC_0000000,yes,0,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL 'yes'"),
-    "nan": ([HEADER, "ISIC_0000000,nan,1,0,0,0,0,0"], "1 rows do not mark one diagnosis", "MEL 'nan'"),
+    "two ones": (
+        [HEADER, "ISIC_0000000,1.0,1.0,0,0,0,0,0"],
+        "1 row does not mark one diagnosis",
+        "row 2 has MEL '1.0'",
+    ),
+    "no one": ([HEADER, "ISIC_0000000,0,0,0,0,0,0,0.0"], "1 row does not mark one diagnosis", "row 2 has none"),
+    "probabilities": ([HEADER, "ISIC_0000000,0.5,0.5,0,0,0,0,0"], "1 row does not mark one diagnosis", "MEL '0.5'"),
+    "words": ([HEADER, "ISIC_0000000,yes,0,0,0,0,0,0"], "1 row does not mark one diagnosis", "MEL 'yes'"),
+    "nan": ([HEADER, "ISIC_0000000,nan,1,0,0,0,0,0"], "1 row does not mark one diagnosis", "MEL 'nan'"),
     "class of 2019": (
         [f"{HEADER},SCC,UNK", f"{FIRST},0,", "ISIC_0000001,0,0,0,0,0,0,0,0,1"],
-        "1 rows mark a class that ISIC 2018 Task 3 does not have: row 3 UNK",
+        "1 row marks a class that ISIC 2018 Task 3 does not have: row 3 UNK",
     ),
     "two classes": ([f"{HEADER},SCC", f"{FIRST},1"], "row 2 has MEL '1' and SCC '1'"),
     "missing column": (
@@ -169,9 +173,9 @@ BAD = {
         "lacks the column vasc",
         "image, mel",
     ),
-    "repeated id": ([HEADER, FIRST, FIRST], "1 rows repeat an image_id", "row 3"),
+    "repeated id": ([HEADER, FIRST, FIRST], "1 row repeats an image_id", "row 3"),
     "id that leads elsewhere": ([HEADER, FIRST, "../x,1,0,0,0,0,0,0"], "unusable image_id", "row 3 '../x'"),
-    "missing image": ([HEADER, FIRST, "ISIC_9999999,1,0,0,0,0,0,0"], "1 images named in the metadata", "ISIC_9999999"),
+    "missing image": ([HEADER, FIRST, "ISIC_9999999,1,0,0,0,0,0,0"], "1 image named in the metadata", "ISIC_9999999"),
     "no image at all": ([HEADER, "ISIC_9999999,1,0,0,0,0,0,0"], "holds none of the images", "GroundTruth.csv"),
     "empty": ([], "is empty", "GroundTruth.csv"),
     "other codes": (["image_id,dx", "ISIC_0000000,melanomma"], "unknown dx", "did you mean mel?"),
@@ -219,7 +223,7 @@ def test_an_image_in_two_parts_is_refused(tmp_path: Path, table: LesionTable) ->
     folder = relayout.isic2018(table, tmp_path, THREE)
     copied = truth(folder, "Test")
     copied.write_bytes(copied.read_bytes() + truth(folder).read_bytes().splitlines()[1] + b"\n")
-    assert "1 images are named by" in refused(folder)
+    assert "1 image is named by" in refused(folder)
 
 
 def test_a_lesion_of_two_diagnoses_in_two_files_is_refused(tmp_path: Path, table: LesionTable) -> None:
@@ -230,7 +234,7 @@ def test_a_lesion_of_two_diagnoses_in_two_files_is_refused(tmp_path: Path, table
     rows = [(id_, "nv", "HAM_0000000") for id_ in test["image_id"]]
     truth(folder, "Test").write_bytes(relayout.text(columns, rows))
     message = refused(folder)
-    assert "1 lesions have several diagnoses in several files of ground truth: HAM_0000000" in message
+    assert "1 lesion has several diagnoses in several files of ground truth: HAM_0000000" in message
 
 
 def test_equal_copies_of_the_ground_truth_are_one(tmp_path: Path, table: LesionTable) -> None:
@@ -242,11 +246,11 @@ def test_equal_copies_of_the_ground_truth_are_one(tmp_path: Path, table: LesionT
 
 
 BAD_GROUPINGS = {
-    "repeated": (lambda text: text + text.splitlines()[1] + "\n", "repeat an image_id: row 30"),
+    "repeated": (lambda text: text + text.splitlines()[1] + "\n", "repeats an image_id: row 30"),
     "bad lesion": (lambda text: text.replace("HAM_0000000", "=cmd()"), "unusable lesion_id: row 2 '=cmd()'"),
     "unknown": (lambda text: text.replace("HAM_0000000", "unknown"), "unusable lesion_id: row 2 'unknown'"),
     "columns": (lambda text: text.replace("lesion_id", "lesion"), "lacks the column lesion_id"),
-    "contradiction": (lambda text: text.replace("HAM_0000003", "HAM_0000000"), "lesions have several diagnoses"),
+    "contradiction": (lambda text: text.replace("HAM_0000003", "HAM_0000000"), "lesion has several diagnoses"),
 }
 
 

@@ -66,7 +66,7 @@ def test_an_image_without_a_lesion_counts_as_one_and_no_split_is_clean(table: Le
     lesions = table.frame["lesion_id"].tolist()
     read = recognise.load(laid_out(table, tmp_path, ["", *lesions[1:]]))
     assert not read.lesions_known
-    assert any("(1 images)" in note for note in read.notes)
+    assert any("(1 image)" in note for note in read.notes)
 
 
 def test_what_marks_no_class_or_two_is_refused_with_its_row(table: LesionTable, tmp_path: Path) -> None:

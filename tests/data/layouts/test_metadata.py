@@ -18,7 +18,7 @@ def test_cells_are_cleaned(tmp_path: Path) -> None:
     assert frame["age"].isna().tolist() == [False, False, True, True]
     assert frame["sex"].tolist()[3] == frame["localization"].tolist()[3] == "unknown"
     assert frame["group"].tolist() == frame["lesion_id"].tolist()
-    assert "1 ages of 0 taken as unknown" in table.notes
+    assert "1 age of 0 taken as unknown" in table.notes
 
 
 def test_seven_columns_do(tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_three_columns_under_any_name_make_lesions_known(tmp_path: Path) -> None
     assert table.lesions_known
     assert table.frame["lesion_id"].tolist() == ["A", "A", "B", "C"]
     assert "unknown of all images: dx_type, age, sex, localization" in table.notes
-    assert {one.code for one in check(folder, recognise.load).findings} == {"absent-class"}
+    assert {one.code for one in check(folder, recognise.load).findings} == {"absent-class", "few-lesions"}
 
     (folder / "mel/ISIC_0000003.jpg").rename(folder / "nv/ISIC_0000003.jpg")
-    assert "1 images lie in another class's folder than their dx" in refused(folder)
+    assert "1 image lies in another class's folder than its dx" in refused(folder)
     (error,) = check(folder, recognise.load).errors
     assert (error.code, error.where, error.image_ids) == ("class-folder", "nv/ISIC_0000003.jpg", ("ISIC_0000003",))
     assert len(recognise.load(folder, frozenset(error.image_ids))) == 3
@@ -87,29 +87,29 @@ BAD_TABLES = {
         ["lacks the column lesion_id"],
     ),
     "twice the same column": (metadata(header=f"{SEVEN},dx"), ["two columns of one name"]),
-    "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 rows do not have the 8 fields", "row 5 has 2"]),
+    "short row": (metadata([*REPLACED, "HAM_1,ISIC_1"]), ["1 row does not have the 8 fields", "row 5 has 2"]),
     "long row": (metadata([f"{ROWS[0]},more", ROWS[1]]), ["row 2 has 9"]),
     "open quote": (metadata([*REPLACED, '"HAM_1']), ["is not a CSV file"]),
     "repeated id": (
         metadata([*ROWS, ROWS[0].replace("ISIC_0000001", "b/ISIC_0000001.PNG")]),
-        ["1 rows repeat an image_id: row 6 ISIC_0000001 (that of row 2)"],
+        ["1 row repeats an image_id: row 6 ISIC_0000001 (that of row 2)"],
     ),
     "lesions called nan": (metadata([ROWS[0].replace("HAM_0000001", "NaN")]), ["unusable lesion_id: row 2 'NaN'"]),
     **{
         f"lesions called {word}": (
             metadata([ROWS[0].replace("HAM_0000001", word)]),
-            [f"1 rows with an unusable lesion_id: row 2 '{word}'"],
+            [f"1 row with an unusable lesion_id: row 2 '{word}'"],
         )
         for word in ("Unknown", "0", "0.0", "-", "n/a", "none", "unk")
     },
     "unknown dx": (metadata([*REPLACED, ROWS[0].replace(",nv,", ",nvv,")]), ["row 5 'nvv' (did you mean nv?)"]),
     "empty dx": (metadata([ROWS[0].replace(",nv,", ",,")]), ["row 2 ''"]),
-    "age in words": (metadata([ROWS[0].replace("45.0", "old")]), ["1 rows with an unusable age: row 2 'old'"]),
+    "age in words": (metadata([ROWS[0].replace("45.0", "old")]), ["1 row with an unusable age: row 2 'old'"]),
     "age below 0": (metadata([ROWS[0].replace("45.0", "-5")]), ["row 2 '-5'"]),
     "endless age": (metadata([ROWS[0].replace("45.0", "inf")]), ["row 2 'inf'"]),
     "contradictory lesion": (
         metadata([*ROWS, ROWS[0].replace("0000001,nv", "0000009,mel")]),
-        ["1 lesions have several diagnoses: HAM_0000001 is nv (row 2) and mel (row 6)"],
+        ["1 lesion has several diagnoses: HAM_0000001 is nv (row 2) and mel (row 6)"],
     ),
     "lesion id": (metadata([ROWS[0].replace("HAM_0000001", "=cmd()")]), ["unusable lesion_id: row 2 '=cmd()'"]),
 }
@@ -136,7 +136,7 @@ def test_bad_metadata_is_refused(tmp_path: Path, case: str) -> None:
 def test_identifiers_that_lead_elsewhere_are_refused(tmp_path: Path, image_id: str) -> None:
     bad = ROWS[0].replace("ISIC_0000001", image_id)
     message = refused(ham_folder(tmp_path, metadata([*REPLACED, bad])))
-    assert "1 rows with an unusable image_id: row 5 " in message
+    assert "1 row with an unusable image_id: row 5 " in message
     assert "\0" not in message
     assert "\x1b" not in message
 

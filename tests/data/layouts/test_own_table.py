@@ -67,7 +67,7 @@ def test_patients_have_their_names_and_one_sex(tmp_path: Path) -> None:
         return load(folder, columns)
 
     assert of(PATIENTS.format("female")).frame["patient_id"].tolist() == ["p1", "p1", "unknown", "p2"]
-    with pytest.raises(DataError, match=r"1 patients have several sexes: p1 is male \(row 2\) and female \(row 5\)"):
+    with pytest.raises(DataError, match=r"1 patient has several sexes: p1 is male \(row 2\) and female \(row 5\)"):
         of(PATIENTS.format("female").replace("p2", "p1"))
     with pytest.raises(DataError, match=r"unusable patient_id: row 5 '=x\(\)'"):
         of(PATIENTS.format("").replace("p2", "=x()"))
@@ -102,7 +102,7 @@ def test_images_without_a_lesion_count_by_themselves(tmp_path: Path) -> None:
     table = read(own(tmp_path, [*ROWS[:3], "d.JPG;cherry_angioma;n/a;;val;"]))
     assert table.frame["lesion_id"].tolist() == ["c1", "c1", "c2", "d"]
     assert not table.lesions_known
-    assert any("(1 images)" in note for note in table.notes)
+    assert any("(1 image)" in note for note in table.notes)
 
 
 def test_an_image_may_be_called_0(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
         ((*ROWS, "a.png;Wart;c1;41;train;"), r"a \(that of row 2\)"),
         ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is is empty"),
         ((*ROWS, ";Wart;c9;40;train;"), r"row 6: File Name is empty"),
-        ((*ROWS, "e;Wart;c9;40;train;"), r"images named in the metadata are not in .*: e"),
+        ((*ROWS, "e;Wart;c9;40;train;"), r"image named in the metadata is not in .*: e"),
         ((*ROWS[:3], "d;Wart;c2;;val;"), r"c2 is cherry-angioma \(row 4\) and wart \(row 5\)"),
         ((*ROWS[:3], "d;Wart;c3;old;val;"), r"row 5 'old'"),
         ((*ROWS, "e;\N{FROG FACE};c9;40;train;"), "row 6: the label .* has neither letter nor digit"),
@@ -312,7 +312,7 @@ def test_a_row_that_is_there_twice_counts_once_unless_it_says_otherwise(tmp_path
     table = told(tmp_path, "image,label", "1,wart", "2,mole", "1,Wart", "1.jpg,wart")
     assert table.frame["image_id"].tolist() == ["1", "2"]
     assert "rows that repeat another one: 2" in table.notes
-    with pytest.raises(DataError, match=r"repeat an image_id: row 4 1 \(that of row 2, wart there and mole here\)"):
+    with pytest.raises(DataError, match=r"repeats an image_id: row 4 1 \(that of row 2, wart there and mole here\)"):
         told(tmp_path, "image,label", "1,wart", "2,mole", "1,mole")
 
 

@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypatch:
 def test_extra_images_are_counted(tmp_path: Path) -> None:
     table = recognise.load(ham_folder(tmp_path, images=JPEGS | {"ISIC_9": JPEGS[IDS[0]]}))
     assert len(table) == 4
-    assert "1 images without metadata are ignored" in table.notes
+    assert "1 image without metadata is ignored" in table.notes
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -222,7 +222,7 @@ def test_what_is_not_recognised_says_what_was_looked_for_and_seen(tmp_path: Path
     with pytest.raises(DataError) as caught:
         recognise.load(tmp_path)
     assert f"{tmp_path} holds no data set" in caught.value.message
-    assert "2 files of .csv (sub/a.csv, sub/b.csv); 1 files of .tif (sub/c.tif)" in caught.value.message
+    assert "2 files of .csv (sub/a.csv, sub/b.csv); 1 file of .tif (sub/c.tif)" in caught.value.message
     for words in (
         "HAM10000_metadata",
         "lesion_id, image_id, dx",
@@ -312,7 +312,7 @@ def test_images_that_are_there_in_a_format_that_is_not_read_are_not_called_missi
     write_files(folder, {f"images/{IDS[0]}.heic": b"\0\0\0\x18ftypheic"})
     with pytest.raises(DataError) as caught:
         recognise.load(folder)
-    assert f"1 images are of a format that is not read: {folder}/images/{IDS[0]}.heic" in caught.value.message
+    assert f"1 image is of a format that is not read: {folder}/images/{IDS[0]}.heic" in caught.value.message
     assert "JPEG, PNG, BMP, TIFF or WEBP" in caught.value.hint
 
 

@@ -64,7 +64,7 @@ def test_pictures_stored_anew_on_both_sides_are_refused(tmp_path: Path) -> None:
         loose(table, [["train", "test", "train", "test"]]),
         loose(table, [["train", "train", "test", "test"]]),
     )
-    with pytest.raises(DataError, match=r"1 pictures are there under several names, .*: a and b") as caught:
+    with pytest.raises(DataError, match=r"1 picture is under several names, .*: a and b") as caught:
         refuse_parted_copies(table, apart, pixels)
     assert "--groups" in caught.value.hint
     refuse_parted_copies(table, together, pixels)
@@ -125,7 +125,7 @@ def test_what_is_not_as_claimed_is_said() -> None:
     assert found.fingerprint == ""
     assert found.parted_lesions == 1
     leaks, data = found.contradictions
-    assert "claims to keep lesions together, and 1 lesions are parted" in leaks
+    assert "claims to keep lesions together, and 1 lesion is parted" in leaks
     assert "not the data that was benched" in data
 
 
