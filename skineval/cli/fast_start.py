@@ -7,8 +7,6 @@ gave is not coerced.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -44,8 +42,6 @@ class _Quick:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
         try:
-            _, _, order = self.make_parser(ctx).parse_args(list(args))  # type: ignore[attr-defined]
-            _refuse_repeats(order)
             parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         except _ParserError as error:
             raise _explained(error, self, ctx, given) from None
@@ -75,19 +71,6 @@ class QuickGroup(_Quick, TyperGroup):
                 f"There is no command '{ctx.command_path} {args[0]}'.", hint_for(args[0], self.list_commands(ctx), told)
             )
         return super().resolve_command(ctx, args)
-
-
-def _refuse_repeats(given: Iterable[Any]) -> None:
-    """Raise UsageError for an option of one value among those `given`, each as often as it was: the last would count.
-
-    A flag that is given twice says the same twice.
-    """
-    for option, times in Counter(given).items():
-        if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag or option.count):
-            raise UsageError(
-                f"{option.opts[0]} is given {times} times, and takes one value.",
-                "Give it once; where it takes several names, with commas between them.",
-            )
 
 
 def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exception:

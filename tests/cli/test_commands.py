@@ -84,12 +84,6 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
         (["data", "chek"], 2, "Did you mean check? There are: audit, cache"),
         (["bench", "--models", "cnn", "--epochs", "many"], 2, "many"),
         (["bench", "--models", "cnn", "--epochs", "0"], 2, "epochs is 0"),
-        (
-            ["bench", "--epochs", "1", "--models=cnn", "--epochs=2"],
-            2,
-            "--epochs is given 2 times, and takes one value.",
-        ),
-        (["evaluate", "p.csv", "--part=test", "--part=test"], 2, "--part is given 2 times"),
         (["bench", "dmeo"], 2, "Did you mean demo?"),
         (["bench", "--models", "cnn", "--data", "./nowhere"], 3, "There is no folder or file ./nowhere"),
         (["bench", "--models", "cnn", "--data", "synthetic:images=70", "--external", "NOPE"], 2, "file NOPE, nor"),
