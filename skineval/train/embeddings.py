@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -24,7 +25,10 @@ PENALTIES = (1e-3, 1e-2, 1e-1)
 #: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
 #: validation part judges.
 STEPS = 30
-_NEVER = -1e4  #: the logit of a class that is never meant
+NEVER = -1e4  #: the logit of a class that is never meant
+
+#: Of targets (n,) and probabilities (n, C), the higher, the better.
+Score: TypeAlias = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Head:
 
     weight: NDArray[np.float64]  #: (C, d)
     bias: NDArray[np.float64]  #: (C,)
-    penalty: float  #: the inverse strength that was chosen
+    setting: float  #: chosen on the validation part: the inverse strength of a penalty, or the temperature of distances
     score: float  #: validation score of that choice
 
 
@@ -42,7 +46,7 @@ def fit_head(
     labels: NDArray[np.int64],
     validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     num_classes: int,
-    score: Callable[[NDArray[np.int64], NDArray[np.float64]], float],
+    score: Score,
     loss: Loss = cross_entropy,
     shares: NDArray[np.float64] | None = None,
 ) -> Head:
@@ -62,7 +66,7 @@ def fit_head(
     heads = []
     for penalty in PENALTIES:
         fit = regress(standardised, objective, fit, penalty)
-        weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, _NEVER)
+        weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, NEVER)
         weight[present] = fit[:, :-1] / scale
         bias[present] = fit[:, -1] - weight[present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
@@ -88,9 +92,7 @@ class _Objective:
             residual[torch.arange(len(self.codes)), self.codes] -= 1
             return F.cross_entropy(logits, self.codes), residual.div_(len(self.codes))
         logits = logits.detach().requires_grad_()
-        every = torch.full((len(logits), self.num_classes), _NEVER).index_copy(
-            1, torch.from_numpy(self.present), logits
-        )
+        every = torch.full((len(logits), self.num_classes), NEVER).index_copy(1, torch.from_numpy(self.present), logits)
         losses = self.loss(every, self.labels)
         value = losses.mean() if self.shares is None else (losses * self.shares).sum()
         return value.detach(), torch.autograd.grad(value, logits)[0]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.base.errors import CellError, Interrupted, plural
+from skineval.base.terms import Progress
 from skineval.train.faults import is_out_of_memory
 from skineval.train.network import Capture
 from skineval.train.rows import FileRows
@@ -68,6 +69,10 @@ def ignore_note(note: str) -> None:
     """The default of `on_note`."""
 
 
+def ignore_progress(done: int, total: int) -> None:
+    """The default of `progress`."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
@@ -78,6 +83,7 @@ class Stage:
     normalise: Callable[[Tensor], Tensor]
     should_stop: Callable[[], bool] = never
     on_note: Callable[[str], None] = ignore_note  #: told what went wrong in prediction and was mended
+    progress: Progress = ignore_progress  #: told of how many images embeddings or logits are made, and of how many
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
@@ -187,7 +193,7 @@ def embed(
 
 def decide(head: nn.Module, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits (n, C) of embeddings (n, d), by the head of a network."""
-    device = next(head.parameters()).device
+    device = next(iter(head.state_dict().values())).device
     with torch.no_grad():
         logits: NDArray[np.float32] = head(torch.from_numpy(embeddings).to(device)).cpu().numpy()
     return logits
@@ -218,6 +224,7 @@ def attempt(
         for batch in torch.split(torch.from_numpy(rows).to(stage.images.device), batch_size):
             stage.stop_if_asked()
             done.append(function(batch))
+            stage.progress(sum(map(len, done)), len(rows))
         return torch.cat(done).cpu().numpy()
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

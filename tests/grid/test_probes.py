@@ -145,3 +145,59 @@ def test_nothing_of_a_probe_is_searched():
         make_space(["freeze=none,all"], make_recipe(keys))
     with pytest.raises(UsageError, match="a probe has no training"):
         make_plan(make_recipe({**keys, "imbalance": "none", "freeze": "all"}), [], load_catalog())
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory):
+    """The folder of a bench of one frozen network under three heads, and its cache."""
+    folder = tmp_path_factory.mktemp("heads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKINEVAL_CACHE", str(folder / "cache"))
+        asked = (*TINY, "--freeze=all", "--probe=linear,neighbours,mean", "--imbalance=none,smote", "--out=out")
+        done = run_here("bench", *asked, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        yield BenchFolder(folder / "out"), asked
+
+
+CNN = "cnn:width=4 (random"
+
+
+def test_heads_are_rows_of_one_table(heads):
+    folder, _ = heads
+    models = {f"{CNN} probe)", f"{CNN} neighbours)", f"{CNN} nearest mean)"}
+    assert set(pd.read_csv(folder.cells)["model"]) == models
+    report = (folder.path / "report.md").read_text(encoding="utf-8")
+    assert all(words in report for words in ("multinomial logistic", "Neighbours are", "The nearest mean is"))
+
+
+@pytest.mark.parametrize("model", ["neighbours)", "nearest mean)"])
+def test_the_model_of_each_head_says_what_was_predicted(heads, model):
+    folder, _ = heads
+    cells = pd.read_csv(folder.cells)
+    bench_ = load_bench(folder)
+    table = prepare(bench_.recipe, load_catalog()).table
+    for run_id in cells.loc[cells["model"] == f"{CNN} {model}", "run_id"]:
+        predictions = pd.read_csv(folder.cell(run_id).predictions).query("part == 'test'")
+        pixels = table.images.pixels(table.rows_of(predictions["image_id"].tolist()), bench_.recipe.image_size)
+        found = load_classifier(folder.cell(run_id).path).predict_proba(list(pixels))
+        np.testing.assert_allclose(found, predictions[list(DIAGNOSES)].to_numpy(), atol=1e-3)
+
+
+def test_a_head_that_is_there_is_added_to(heads):
+    folder, asked = heads
+    done = run_here("bench", *asked, "--external=synthetic:images=70:seed=5", cwd=folder.path.parent)
+    assert done.returncode == 0, done.stderr
+    assert len(list(folder.path.glob("cells/*/external/*.csv"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"freeze": "none", "probe": "mean"}, "--probe is mean, and nothing is frozen"),
+        ({"probe": "linear,mean", "imbalance": "none,class-weights"}, "class-weights acts on a loss, and the heads"),
+    ],
+)
+def test_what_no_head_can_do_is_refused(keys, message):
+    whole = {"data": "synthetic:images=150", "models": "cnn", "weights": "none", "image_size": 32, "freeze": "all"}
+    with pytest.raises(UsageError, match=message):
+        prepare(make_recipe({**whole, "imbalance": "none", **keys}), load_catalog())

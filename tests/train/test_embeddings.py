@@ -17,15 +17,7 @@ from skineval.catalog.networks import find_head
 from skineval.train.embeddings import PENALTIES, fit_head, install_head
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import embed, predict_logits, softmax
-from tests.train.toys import TOY, build, images, score, stage
-
-
-def blobs(n=300, d=6, classes=3, seed=0):
-    generator = np.random.default_rng(seed)
-    labels = np.arange(n) % classes
-    centres = np.random.default_rng(99).normal(size=(classes, d))
-    scale = np.logspace(-2, 2, d)  # badly scaled on purpose
-    return ((centres[labels] + generator.normal(size=(n, d))) * scale).astype(np.float32), labels
+from tests.train.toys import TOY, blobs, build, images, score, stage
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -37,12 +29,12 @@ def test_it_is_the_regression_of_scikit_learn_on_standardised_embeddings(classes
 
     head = fit_head(*train, validation, classes, first)
     # With two classes scikit-learn keeps one row of weights, we two of half its size, whose squares weigh half as much.
-    strength = head.penalty * (2 if classes == 2 else 1)
+    strength = head.setting * (2 if classes == 2 else 1)
     oracle = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000, tol=1e-8))
     oracle.fit(*train)
     ours = softmax(validation[0] @ head.weight.T + head.bias)
     np.testing.assert_allclose(ours, oracle.predict_proba(validation[0]), atol=0.01)
-    assert head.penalty in PENALTIES
+    assert head.setting in PENALTIES
 
 
 @pytest.mark.parametrize("means", ["loss", "shares"])
@@ -56,7 +48,7 @@ def test_a_class_counts_as_much_as_scikit_learn_makes_it(means):
     }
     head = fit_head(embeddings, labels, (embeddings, labels), 3, score, **how[means])
     oracle = make_pipeline(
-        StandardScaler(), LogisticRegression(C=head.penalty, class_weight="balanced", max_iter=5000, tol=1e-8)
+        StandardScaler(), LogisticRegression(C=head.setting, class_weight="balanced", max_iter=5000, tol=1e-8)
     )
     oracle.fit(embeddings, labels)
     ours = softmax(embeddings @ head.weight.T + head.bias)

@@ -13,8 +13,9 @@ from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.fit import run_epoch, train
 from skineval.train.learner import make_learner
+from skineval.train.neighbours import NearestNeighbours
 from skineval.train.network import Blueprint, build_network
-from skineval.train.predict import Stage, never, predict_probabilities
+from skineval.train.predict import Stage, decide, never, predict_probabilities
 from skineval.train.weights import NONE, Weights
 from skineval.values.runspec import RunSpec, Selection, Training
 from tests.conftest import run_program
@@ -145,3 +146,11 @@ def test_a_whole_bench(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Deterministic algorithms took" in (tmp_path / "out" / "cells.csv").read_text()
+
+
+def test_neighbours_are_those_of_a_cpu():
+    generator = np.random.default_rng(0)
+    embeddings, questions = (generator.integers(-2, 3, (n, 40)).astype(np.float32) for n in (2000, 300))
+    head = NearestNeighbours(torch.from_numpy(embeddings), torch.arange(2000) % 3, torch.ones(2000), 3, k=20)
+    expected = decide(head, questions)
+    np.testing.assert_allclose(decide(head.to(GPU), questions), expected, atol=1e-6)

@@ -68,6 +68,15 @@ def images(n: int = 90, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
     return pictures.astype(np.uint8), labels.astype(np.int64)
 
 
+def blobs(n: int = 300, d: int = 6, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (n, d) float32 of classes that overlap, and labels (n,); the centres are of no seed."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    centres = np.random.default_rng(99).normal(size=(classes, d))
+    scale = np.logspace(-2, 2, d)  # badly scaled on purpose
+    return ((centres[labels] + generator.normal(size=(n, d))) * scale).astype(np.float32), labels
+
+
 def stage(store: np.ndarray, **changes: object) -> Stage:
     device = torch.device("cpu")
     made = Stage(torch.from_numpy(store), device, "fp32", normaliser(MEAN, STD, device))
