@@ -40,6 +40,7 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
         Architecture: {
             "build": Call(("num_classes",), ("weights",), takes_parameters=True),
             "resolve": Call(("architecture",), takes_parameters=True, required=False),
+            "embeddings": Call(("file",), required=False),
             "fetch_weights": Call(required=False),
             "weights_path": Call(required=False),
         },

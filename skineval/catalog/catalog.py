@@ -7,17 +7,16 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from skineval.base.errors import PluginError, SkinevalError, UsageError, hint_for, one_line
 from skineval.base.terms import Value
-from skineval.catalog import calls
-from skineval.catalog.calls import CALLS
+from skineval.catalog.faults import specification_fault
 from skineval.catalog.hybrids import PLUS, combine, resolved
 from skineval.catalog.loading import Plugins, Problem, Provider, load_plugins, set_aside, stdout_to_stderr
 from skineval.catalog.specs import (
-    NAME,
     Architecture,
     ArchitectureFamily,
     DatasetSource,
@@ -28,7 +27,7 @@ from skineval.catalog.specs import (
     Reporter,
     Specification,
 )
-from skineval.values.runspec import Selection
+from skineval.values.runspec import OF_FILE, Selection
 
 S = TypeVar("S", bound=Specification)
 
@@ -91,7 +90,9 @@ class Shelf(Generic[S]):
         return tuple(selected.values())
 
     def _matching(self, text: str) -> Iterator[Selection]:
+        text, given, file = text.partition(OF_FILE)
         name, *assignments = text.split(":")
+        assignments += [f"file={file}"] * bool(given)
         names = self._globbed(name) if _is_glob(name) else [name]
         for found in names:
             yield select(self[found], assignments)
@@ -120,7 +121,7 @@ class FamilyShelf(Shelf[ArchitectureFamily]):
                 one: object = family.find(rest)
             if one is None:
                 raise UsageError(f"There is no model {name!r}.", hint_for(name, self._names(family)))
-            fault = _fault(one, Architecture, {}, name)
+            fault = specification_fault(one, Architecture, {}, name)
             if fault or not isinstance(one, Architecture):
                 raise PluginError(f"The family {family.name}: {fault}.")
             self.found[name] = one
@@ -174,12 +175,26 @@ class ArchitectureShelf(Shelf[Architecture]):
         return (self.families.entries[family] if slash else self.entries[name]).provider
 
     def _globbed(self, glob: str) -> Sequence[str]:
-        return self.families.members(glob) if SLASH in glob else super()._globbed(glob)
+        if SLASH in glob:
+            return self.families.members(glob)
+        return [name for name in super()._globbed(glob) if self.entries[name].specification.embeddings is None]
+
+    def _located(self, selection: Selection) -> Selection:
+        """The same, with the whole path of the file where it names one."""
+        if self[selection.name].embeddings is None:
+            return selection
+        file = str(selection.parameters["file"])
+        if not file:
+            raise UsageError(f"{selection.name} names no file.", f"Write {selection.name}{OF_FILE}PATH.")
+        path = str(Path(file).expanduser().resolve())
+        return Selection(selection.name, {"file": path}, f"{selection.name}{OF_FILE}{path}")
 
     def _matching(self, text: str) -> Iterator[Selection]:
-        parts = [part.strip() for part in _BETWEEN_PARTS.split(text)]
+        named, given, file = text.partition(OF_FILE)
+        *others, last = [part.strip() for part in _BETWEEN_PARTS.split(named)]
+        parts = [*others, f"{last}{given}{file}"]
         if len(parts) == 1:
-            yield from super()._matching(text)
+            yield from map(self._located, super()._matching(text))
             return
         try:
             yield self._hybrid(parts)
@@ -194,6 +209,8 @@ class ArchitectureShelf(Shelf[Architecture]):
                 raise UsageError(f"{part!r} stands for several models.", "Name each part of a hybrid in full.")
         chosen = [selection for part in parts for selection in super(ArchitectureShelf, self)._matching(part)]
         names = [selection.name for selection in chosen]
+        if blind := [name for name in names if self[name].embeddings]:
+            raise UsageError(f"{blind[0]} looks at no images.", "A hybrid is made of networks that do.")
         for name in names:
             if names.count(name) > 1:
                 raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
@@ -245,7 +262,8 @@ def load_catalog(plugins: Plugins | None = None) -> Catalog:
                 problems.append(found)
                 continue
             provider, specification = found
-            fault = _fault(specification, of, entries)
+            names = {name: entry.provider for name, entry in entries.items()}
+            fault = specification_fault(specification, of, names)
             if fault:
                 problems.append(set_aside(Problem(provider, hook, fault)))
             else:
@@ -346,53 +364,3 @@ def _article(kind: type) -> str:
 def written(value: Value) -> str:
     """A value as one writes it in a recipe."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _fault(specification: object, of: type[S], entries: Mapping[str, Entry[S]], expected: str = "") -> str:
-    """Why `specification` cannot be taken in; empty if it can. That of a family has the name that is `expected`."""
-    if not isinstance(specification, of):
-        return f"returned {type(specification).__name__} where {of.__name__} is expected"
-    name: object = specification.name
-    if expected and name != expected:
-        return f"returned {name!r} where {expected!r} was asked for"
-    if not isinstance(name, str) or not (expected or NAME.fullmatch(name)):
-        return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
-    if not isinstance(specification.summary, str) or not specification.summary.strip():
-        return f"{name} has no summary"
-    parameters = getattr(specification, "parameters", {})
-    fault = _fault_in_parameters(parameters)
-    if fault:
-        return f"{name}.{fault}"
-    for attribute, call in CALLS[of].items():
-        fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
-        if fault:
-            return fault
-    for attribute in ("image_size", "min_image_size", "max_image_size", "n_parameters"):
-        size: object = getattr(specification, attribute, None)
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
-            return f"{name}.{attribute} is {size!r}, which is not a whole number"
-    if name in entries:
-        other = entries[name].provider
-        return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
-    return ""
-
-
-def _fault_in_parameters(parameters: object) -> str:
-    """What is wrong with the parameters of a specification; empty if nothing is."""
-    if not isinstance(parameters, Mapping):
-        return f"parameters is {type(parameters).__name__} where a mapping is expected"
-    for key, parameter in parameters.items():
-        where = f"parameters[{key!r}]"
-        if not isinstance(key, str) or not key.isidentifier():
-            return f"{where} is not named as an argument of a function is"
-        if not isinstance(parameter, Parameter):
-            return f"{where} is {type(parameter).__name__} where skineval.Parameter is expected"
-        kind = type(parameter.default)
-        if kind not in (bool, int, float, str):
-            return f"{where} has the default {parameter.default!r}, which is no truth value, number or text"
-        bounds = [bound for bound in (parameter.minimum, parameter.maximum) if bound is not None]
-        if not all(type(bound) in (int, float) for bound in bounds):
-            return f"{where} has bounds that are not numbers"
-        if any(type(choice) is not kind for choice in parameter.choices):
-            return f"{where} has choices that are not of the type of its default"
-    return ""

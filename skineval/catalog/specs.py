@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from skineval.values.embeddings import Embeddings
     from skineval.values.lesion_table import LesionTable
     from skineval.values.result import BenchResult
     from skineval.values.task import Task
@@ -47,6 +48,9 @@ Parameters: TypeAlias = Mapping[str, Parameter]
 #: build(num_classes, *, weights, **parameters): the network, from images (N, 3, H, W) float to logits
 #: (N, num_classes); `weights` is None or "imagenet".
 Build: TypeAlias = "Callable[Concatenate[int, ...], nn.Module]"
+
+#: embeddings(file): what the file holds that the parameter `file` names.
+ReadEmbeddings: TypeAlias = "Callable[[Path], Embeddings]"
 
 #: loss(counts, **parameters): from the class counts (C,) of the train part, a function from logits (N, C) float32 and
 #: targets (N,) int64 to losses (N,). The training loop averages them: scale them so that their mean over the train
@@ -97,6 +101,9 @@ class Architecture:
 
     Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
     make it.
+
+    One with `embeddings` looks at no images: these read what stands for them out of the file that its parameter `file`
+    names, and `build` is never called.
     """
 
     name: str
@@ -117,6 +124,8 @@ class Architecture:
     weights_path: Callable[[], Path] | None = None  #: where `fetch_weights` keeps them, there or not
     parameters: Parameters = field(default_factory=dict)
     resolve: Callable[..., Architecture] | None = None
+    embeddings: ReadEmbeddings | None = None
+    made_by: str = ""  #: where its network comes from, if not from the package that hands it in: "timm 1.0.15"
     parts: tuple[Architecture, ...] = ()  #: of a hybrid, resolved; it has them as its modules parts.0, parts.1, ...
 
     @property

@@ -161,11 +161,22 @@ def read(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> Give
 
 def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> GivenTable:
     """`read` the table at `path`. Raises DataError also where there is no such file."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    return read(content, str(path), hint, pad)
+    return read(_content(path), str(path), hint, pad)
+
+
+def open_text(path: Path, hint: str = SAVE) -> tuple[str, str]:
+    """The text of a table that is too large to be read as text cell by cell, and its separator.
+
+    Raises DataError for what is no text.
+    """
+    text = _decode(_content(path), str(path), hint)
+    declared = _DECLARED.match(text)
+    return text[declared.end() :] if declared else text, declared[1] if declared else _separator(text)
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file, without blanks around them and without empty ones."""
+    return [line.strip() for line in _decode(_content(path), str(path), SAVE).splitlines() if line.strip()]
 
 
 def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tuple[GivenTable, Fault]:
@@ -243,6 +254,13 @@ def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
 def is_missing(cell: object) -> bool:
     """Whether a cell says nothing: it is empty, or what programs write where they know nothing."""
     return cell is None or cell != cell or str(cell).strip().lower() in MISSING
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
 
 
 def _encoding(content: bytes) -> str:

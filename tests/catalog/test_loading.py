@@ -264,6 +264,7 @@ def test_every_function_of_a_specification_has_its_call():
         functions = {field.name for field in dataclasses.fields(of) if "Callable" in str(field.type)}
         aliases = {
             "Build",
+            "ReadEmbeddings",
             "LossFactory",
             "DrawWeights",
             "Resample",

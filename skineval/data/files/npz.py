@@ -73,8 +73,8 @@ def keys(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def member(path: Path, key: str) -> Member:
-    """The array called `key`, of which the header alone was read.
+def member(path: Path, key: str, hint: str = _RESTORE) -> Member:
+    """The array called `key`, of which the header alone was read; `hint` is what to do where it holds objects.
 
     Raises DataError for one that is not there or there twice, cannot be read, holds Python objects, is stored by
     columns, or of which header and archive disagree about the size.
@@ -89,7 +89,7 @@ def member(path: Path, key: str) -> Member:
     with _opened(path, key) as (_, (shape, by_columns, dtype), promised):
         size = math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
-        raise DataError(f"{name} holds pickled Python objects, which could run code: they are not read.", _RESTORE)
+        raise DataError(f"{name} holds pickled Python objects, which could run code: they are not read.", hint)
     if by_columns and len(shape) > 1:
         raise DataError(f"{name} is stored column by column, which is not read.", "Save it again in C order.")
     if not shape or min(shape) < 0 or size != promised:

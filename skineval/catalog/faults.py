@@ -1,0 +1,66 @@
+"""What is wrong with a specification that a plugin hands in, told before anything is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from skineval.catalog import calls
+from skineval.catalog.calls import CALLS
+from skineval.catalog.loading import Provider
+from skineval.catalog.specs import NAME, Parameter, Specification
+
+S = TypeVar("S", bound=Specification)
+
+
+def specification_fault(specification: object, of: type[S], taken: Mapping[str, Provider], expected: str = "") -> str:
+    """Why `specification` cannot be taken in; empty if it can. That of a family has the name that is `expected`.
+
+    `taken` are the names of its kind that are there already, with whoever provides each.
+    """
+    if not isinstance(specification, of):
+        return f"returned {type(specification).__name__} where {of.__name__} is expected"
+    name: object = specification.name
+    if expected and name != expected:
+        return f"returned {name!r} where {expected!r} was asked for"
+    if not isinstance(name, str) or not (expected or NAME.fullmatch(name)):
+        return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
+    if not isinstance(specification.summary, str) or not specification.summary.strip():
+        return f"{name} has no summary"
+    parameters = getattr(specification, "parameters", {})
+    fault = _fault_in_parameters(parameters)
+    if fault:
+        return f"{name}.{fault}"
+    for attribute, call in CALLS[of].items():
+        fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
+        if fault:
+            return fault
+    for attribute in ("image_size", "min_image_size", "max_image_size", "n_parameters"):
+        size: object = getattr(specification, attribute, None)
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
+            return f"{name}.{attribute} is {size!r}, which is not a whole number"
+    if name in taken:
+        other = taken[name]
+        return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
+    return ""
+
+
+def _fault_in_parameters(parameters: object) -> str:
+    """What is wrong with the parameters of a specification; empty if nothing is."""
+    if not isinstance(parameters, Mapping):
+        return f"parameters is {type(parameters).__name__} where a mapping is expected"
+    for key, parameter in parameters.items():
+        where = f"parameters[{key!r}]"
+        if not isinstance(key, str) or not key.isidentifier():
+            return f"{where} is not named as an argument of a function is"
+        if not isinstance(parameter, Parameter):
+            return f"{where} is {type(parameter).__name__} where skineval.Parameter is expected"
+        kind = type(parameter.default)
+        if kind not in (bool, int, float, str):
+            return f"{where} has the default {parameter.default!r}, which is no truth value, number or text"
+        bounds = [bound for bound in (parameter.minimum, parameter.maximum) if bound is not None]
+        if not all(type(bound) in (int, float) for bound in bounds):
+            return f"{where} has bounds that are not numbers"
+        if any(type(choice) is not kind for choice in parameter.choices):
+            return f"{where} has choices that are not of the type of its default"
+    return ""
