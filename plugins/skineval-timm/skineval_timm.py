@@ -24,8 +24,6 @@ def find(name):
     import torch
     from torch import nn
 
-    from skineval.base.errors import UsageError
-
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError:  # a tag that its network has no weights of
@@ -41,7 +39,7 @@ def find(name):
     classifier = network.get_classifier() if hasattr(network, "get_classifier") else None
     head = next((path for path, module in network.named_modules() if module is classifier), None)
     if not isinstance(classifier, nn.Linear) or head is None:
-        raise UsageError(
+        raise skineval.UsageError(
             f"timm/{name} has no classifier of one linear layer, but {type(classifier).__name__}.",
             "Its embeddings cannot be had: choose another network.",
         )
@@ -60,6 +58,7 @@ def find(name):
         cam_layer=last_maps(network, side),
         mean=tuple(config.mean),
         std=tuple(config.std),
+        made_by=f"timm {timm.__version__}",
         n_parameters=sum(values.numel() for values in network.parameters()),
         bfloat16_on_cpu=not mostly_depthwise(network),
         fetch_weights=partial(fetch, name) if config.has_weights else None,
@@ -77,8 +76,6 @@ def fetch(name):
     """The file of timm's own weights, found in the cache or downloaded; raises WeightsError where it cannot be had."""
     import timm
 
-    from skineval.base.errors import WeightsError
-
     config = timm.get_pretrained_cfg(name)
     source = config.hf_hub_id or config.url
     try:
@@ -88,7 +85,7 @@ def fetch(name):
             return Path(hf_hub_download(config.hf_hub_id, config.hf_hub_filename or "model.safetensors"))
         return Path(timm.models.download_cached_file(config.url))
     except Exception as error:
-        raise WeightsError(
+        raise skineval.WeightsError(
             f"timm's weights of {name} ({source}) cannot be had: {type(error).__name__}.",
             "Download them where there is a network, and name the file with --weights FILE; or use --weights none.",
         ) from error

@@ -11,12 +11,12 @@ import skineval_timm
 import timm
 import torch
 
-from skineval.base.errors import UsageError
+import skineval
 
 FAMILIES = ("resnet10t", "vit_tiny_patch16_224", "convnext_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
 
 
-def skineval(*arguments, cwd):
+def program(*arguments, cwd):
     return subprocess.run([sys.executable, "-m", "skineval", *arguments], cwd=cwd, capture_output=True, text=True)
 
 
@@ -42,35 +42,34 @@ def test_a_transformer_computes_what_timm_does_at_its_own_size():
 def test_what_is_no_network_is_none_and_one_without_a_linear_classifier_is_refused():
     assert skineval_timm.find("resnet18x") is None
     assert skineval_timm.find("resnet18.no_such_tag") is None
-    with pytest.raises(UsageError, match="has no classifier"):
+    with pytest.raises(skineval.UsageError, match="has no classifier"):
         skineval_timm.find("levit_128s")
 
 
 def test_patches_and_names_are_told(tmp_path):
     small = ("--data=synthetic:images=150", "--weights=none", "--dry-run")
-    sizes = skineval("bench", "--models=timm/vit_tiny_patch16_224", "--image-size=100", *small, cwd=tmp_path)
+    sizes = program("bench", "--models=timm/vit_tiny_patch16_224", "--image-size=100", *small, cwd=tmp_path)
     assert "96 or 112" in sizes.stderr
-    unknown = skineval("bench", "--models=timm/resnet18x", *small, cwd=tmp_path)
+    unknown = program("bench", "--models=timm/resnet18x", *small, cwd=tmp_path)
     assert "Did you mean timm/resnet" in unknown.stderr
 
 
 def test_the_command_of_the_readme_runs(tmp_path):
     lines = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
     (command,) = (line for line in lines if line.startswith("$ skineval "))
-    done = skineval(*shlex.split(command)[2:], "--dry-run", cwd=tmp_path)
+    done = program(*shlex.split(command)[2:], "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "timm/resnet10t" in done.stdout
 
 
 def test_five_families_train_without_a_failed_cell(tmp_path):
-    done = skineval(
+    done = program(
         "bench",
         f"--models={','.join(f'timm/{name}' for name in FAMILIES)}",
         "--data=synthetic:images=150",
         "--weights=none",
         "--image-size=32",
         "--imbalance=none",
-        "--explainers=",
         "--freeze=none,all",
         "--epochs=1",
         "--replicates=1000",
@@ -79,3 +78,8 @@ def test_five_families_train_without_a_failed_cell(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * 2 * len(FAMILIES)
+    # Maps that are not finite are refused, so that those which are drawn are; transformers have none, and say so.
+    explained = [any(cell.rglob("explanations/gradcam/*.svg")) for cell in (tmp_path / "bench/cells").iterdir()]
+    assert sum(explained) == 2 * (len(FAMILIES) - 1)
+    report = (tmp_path / "bench/report.md").read_text(encoding="utf-8")
+    assert "there is no map by gradcam: no module of the network returns maps" in report
