@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skineval.api import bench, evaluate, load_model, open, tune
+    from skineval.api import bench, embed, evaluate, load_model, open, tune
+    from skineval.base.errors import UsageError, WeightsError
     from skineval.catalog.hooks import hookimpl
     from skineval.catalog.specs import (
         Architecture,
@@ -39,7 +40,10 @@ __all__ = [
     "Metric",
     "Parameter",
     "Reporter",
+    "UsageError",
+    "WeightsError",
     "bench",
+    "embed",
     "evaluate",
     "hookimpl",
     "load_model",
@@ -48,8 +52,9 @@ __all__ = [
 ]
 
 #: Where what is not one of `skineval.catalog.specs` is from.
-_HOMES = dict.fromkeys(("bench", "evaluate", "load_model", "open", "tune"), "api")
+_HOMES = dict.fromkeys(("bench", "embed", "evaluate", "load_model", "open", "tune"), "api")
 _HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}
+_HOMES |= dict.fromkeys(("UsageError", "WeightsError"), "base.errors")
 
 
 def __getattr__(name: str) -> object:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
     from skineval.tuning.trials import SearchReport
+    from skineval.values.embeddings import Embeddings
     from skineval.values.lesion_table import LesionTable
     from skineval.values.recipe import Recipe
     from skineval.values.result import BenchResult
@@ -140,7 +141,7 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     from skineval.data.layouts.images import read_headers
     from skineval.data.quality.inventory import inventory as count
     from skineval.data.tasks import told_apart
-    from skineval.grid.sources import load_data
+    from skineval.grid.sources import as_labelled, load_data
 
     found = load_data(as_labelled(data, keys), load_catalog())
     # Lesions are counted as they are; what a bench and an audit record is of images grouped by patient, where known.
@@ -149,15 +150,6 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
         for one in (found.table, grouped(found.table))
     )
     return count(table, read_headers(table.images, len(table), progress), benched.fingerprint)
-
-
-def as_labelled(data: Places, keys: Mapping[str, object]) -> Recipe:
-    """The recipe by which `data` is read; `keys` are those that say how, by default as it is labelled."""
-    from skineval.values.recipe import make_recipe
-    from skineval.values.task import LABELS
-
-    # A recipe is one of models; no image depends on which.
-    return make_recipe({"task": LABELS, **keys, "models": "*", "data": data})
 
 
 def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
@@ -211,6 +203,26 @@ def audit(
         keys,
         progress=progress,
     )
+
+
+def embed(
+    model: str | Path,
+    data: Places,
+    *,
+    out: str | Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **keys: object,
+) -> Embeddings:
+    """What `model` makes of the images of `data` in front of its head: embeddings, a row an image.
+
+    `model` is an architecture with its initial weights, as in a recipe, or the folder of a trained cell; `keys` are the
+    recipe keys `weights`, `image_size`, `fit`, `device`, and those that say how data is read. With `out`, they are
+    written there, npz or CSV, as `bench(models="embeddings:file=...")` reads them. `progress(done, total)` is called
+    with numbers of images. Raises UsageError, DataError and ModelFileError before anything is written.
+    """
+    from skineval.grid.embed import embed_to
+
+    return embed_to(None if out is None else Path(out), model, data, keys, load_catalog(), progress)[0]
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
@@ -344,30 +356,6 @@ def rebuild(folder: str | Path, report: Report) -> BenchResult:
         report(Warned(f"The data is not where it was, so that pictures are left out: {error.message}"))
         table = None
     return conclude(bench_folder, catalog, report, table)
-
-
-def diagnosis() -> dict[str, str | int]:
-    """Versions, device, cache and plugins of this installation."""
-    import platform
-    from importlib.metadata import version
-
-    from skineval.base.places import cache_folder
-    from skineval.grid.prepare import PACKAGES
-    from skineval.train.device import choose_device, cpu_threads
-
-    catalog = load_catalog()
-    device = choose_device("auto")
-    facts: dict[str, str | int] = {name: version(name) for name in PACKAGES}
-    facts |= {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": f"{device.name} ({device.description}): {device.reason}",
-        "threads": cpu_threads(1),
-        "cache": str(cache_folder()),
-    }
-    facts |= {f"plugin {name}": provider.package for name, provider in catalog.plugins.providers.items()}
-    facts |= {f"set aside {i}": str(problem) for i, problem in enumerate(catalog.problems, start=1)}
-    return facts
 
 
 def _checked(asked: Request, catalog: Catalog) -> Recipe:

@@ -79,6 +79,10 @@ class CellError(SkinevalError):
     """What makes one cell fail: its reason in `cells.csv`; the grid goes on."""
 
 
+class NoMapError(CellError):
+    """What keeps an explainer from saying anything of a network, whatever the image: nothing has failed."""
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for it
     """Raised at the next safe point after Ctrl-C; finished work is on disk by then."""
 

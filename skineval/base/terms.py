@@ -13,6 +13,10 @@ Progress: TypeAlias = Callable[[int, int], None]  #: called with how much of som
 Fit: TypeAlias = Literal["squash", "crop", "pad"]
 #: Test-time augmentation. d4: the mean over the eight turns and mirrorings of an image.
 Tta: TypeAlias = Literal["none", "d4"]
+#: What is fitted on frozen embeddings: multinomial logistic regression, the classes of the nearest neighbours, or the
+#: class whose mean is nearest.
+Probe: TypeAlias = Literal["linear", "neighbours", "mean"]
+NEIGHBOURS, MEAN = "neighbours", "mean"
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"
 PARTS = ("train", "validation", "test")

@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from skineval.base.errors import UsageError
 from skineval.builtins.imagenet import Checkpoint
 from skineval.catalog.specs import Architecture, Parameter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
+
+    from skineval.values.embeddings import Embeddings
 
 CNN_PARAMETERS = {
     "width": Parameter(32, "Channels of the first convolution; the next three double them.", minimum=4, maximum=256),
@@ -72,6 +77,18 @@ VIT = Family(
     image_size_step=16,
     conv_cam_layer="heads.maps",
 )
+
+
+def read_file(file: Path) -> Embeddings:
+    """See `skineval.data.embedding_file.read_embeddings`."""
+    from skineval.data.embedding_file import read_embeddings
+
+    return read_embeddings(file)
+
+
+def refuse_images(num_classes: int, *, weights: str | None, file: str) -> nn.Module:
+    """Of what was made elsewhere there is no network."""
+    raise UsageError("embeddings holds no network, so that it cannot look at images.", "Name a network.")
 
 
 def build(num_classes: int, *, weights: str | None, checkpoint: Checkpoint, head: str = "linear") -> nn.Module:
@@ -216,5 +233,14 @@ ARCHITECTURES = (
         cam_layer="0",
         n_parameters=981_031,
         parameters=CNN_PARAMETERS,
+    ),
+    Architecture(
+        "embeddings",
+        refuse_images,
+        "Embeddings that were made elsewhere, in a file: no network is trained, a head is fitted on them.",
+        min_image_size=1,
+        cam_layer="",
+        parameters={"file": Parameter("", "An npz, npy, CSV or Parquet file: image ids, and a row of numbers each.")},
+        embeddings=read_file,
     ),
 )

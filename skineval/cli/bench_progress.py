@@ -10,7 +10,7 @@ from skineval.base.terms import DONE
 from skineval.catalog.specs import EpochEnded
 from skineval.cli.board import Board, Display, Row
 from skineval.cli.forecast import Forecast
-from skineval.grid.events import TRAINING, CellBegan, CellFinished, CellsPlanned, PhaseBegan, StepDone
+from skineval.grid.events import EMBEDDING, TRAINING, CellBegan, CellFinished, CellsPlanned, PhaseBegan, StepDone
 from skineval.report.document import formatting
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class BenchDisplay(Display):
         self._all = Row("cells", counted=True)
         self._cells: dict[str, RunSpec] = {}
         self._rows: dict[str, Row] = {}  # of the cells that run
+        self._embedded: set[str] = set()  # models of which it was told whether their images are embedded
         self._forecast = Forecast(())
         self._several: tuple[str, ...] = ()  # of folds and seeds, those of which there is more than one
 
@@ -38,6 +39,7 @@ class BenchDisplay(Display):
                 self._rows[run_id] = self._board.add(self._row(self._cells[run_id]))
             case PhaseBegan(phase, run_id) if run_id:
                 self._rows[run_id].phase = "" if phase == TRAINING else phase
+                self._tell_embedding(str(self._cells[run_id].model), phase)
             case StepDone():
                 self._rows[event.run_id].train(event.done, event.loss, event.images_per_second)
             case EpochEnded():
@@ -89,6 +91,12 @@ class BenchDisplay(Display):
             self._board.say(f"failed {title}: {event.reason}", style="red")
         if event.lacking:
             self._board.say(f"incomplete {title}: {event.lacking}", style="red")
+
+    def _tell_embedding(self, model: str, phase: str) -> None:
+        """Say once of each model whether its images are embedded, where no row shows it."""
+        if phase.startswith(EMBEDDING) and not self._board.shown and model not in self._embedded:
+            self._embedded.add(model)
+            self._board.say(f"{model}: {phase}")
 
     def _left(self) -> float:
         """Seconds left to all cells; NaN where nobody knows."""

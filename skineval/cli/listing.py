@@ -78,6 +78,8 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
     from skineval.catalog.catalog import select
     from skineval.train.network import Blueprint, multiply_adds
 
+    if architecture.embeddings:
+        return None, None, None
     try:
         computed = multiply_adds(
             Blueprint(architecture, select(architecture).parameters, CLASSES, architecture.image_size)

@@ -58,7 +58,7 @@ def _offers(catalog: Catalog, plugin: str) -> dict[str, int]:
 
 def doctor(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Show versions, device, cache and plugins."""
-    from skineval import api
+    from skineval.grid.diagnosis import diagnosis
     from skineval.report.document.tables import tabulate_facts
 
-    print_table(tabulate_facts("skineval on this machine", api.diagnosis().items()), format)
+    print_table(tabulate_facts("skineval on this machine", diagnosis().items()), format)

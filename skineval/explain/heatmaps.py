@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skineval.base.errors import CellError
+from skineval.base.errors import CellError, NoMapError
 from skineval.catalog.specs import Architecture
 
 
@@ -71,7 +71,7 @@ def cam_layers(model: nn.Module, architecture: Architecture) -> tuple[nn.Module,
 def cam_layer(model: nn.Module, path: str | None) -> nn.Module:
     """The module at the dotted `path`, or the last convolution; raises CellError where there is none."""
     if path == "":
-        raise CellError("There is no map for Grad-CAM to read: no module of the network returns maps.")
+        raise NoMapError("no module of the network returns maps for Grad-CAM to read")
     if path is not None:
         try:
             return model.get_submodule(path)

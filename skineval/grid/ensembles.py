@@ -12,6 +12,7 @@ from skineval.values.keys import PROBE
 from skineval.values.predictions import EVERY_FOLD, Predictions
 from skineval.values.recipe import Recipe
 from skineval.values.result import CellResult, EnsembleResult
+from skineval.values.runspec import names_file
 
 SEEDS, MODELS, FOLDS = "seeds", "models", "folds"
 FEWEST = 2  #: members of a mean
@@ -39,7 +40,7 @@ def ensembles(
     """
     # Probes, and networks that begin with several things, have names of their own.
     there = dict.fromkeys(cell.model for cell in cells)
-    plain = recipe.freeze != PROBE and len(recipe.weights) == 1
+    plain = recipe.freeze != PROBE and len(recipe.weights) == 1 and not any(map(names_file, recipe.models))
     models = tuple(dict.fromkeys((*recipe.models, *there) if plain else there))
     asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
     for averaged in ({*over} - {FOLDS}, {*over}) if FOLDS in over else ({*over},):

@@ -50,6 +50,9 @@ def estimate_cells(prepared: Prepared) -> list[Cost]:
     first = {str(cell.model): cell for cell in reversed(prepared.cells)}
     left, steps = BUDGET, {}
     for place, model in enumerate(models):
+        if prepared.catalog.architecture(first[model].model).embeddings:
+            steps[model] = _Step(0.0, 0.0, 0.0)
+            continue
         steps[model], spent = _measure(first[model], prepared, left / (len(models) - place))
         left = max(left - spent, 0.0)
     costs: list[Cost] = []

@@ -15,6 +15,7 @@ from skineval.base.terms import DONE
 from skineval.catalog.specs import EpochEnded
 from skineval.values.runspec import RunSpec
 
+EMBEDDING = "embedding"  #: how the phases begin in which embeddings are made, or found in the cache
 TRAINING = "training"  #: the phase of a cell in which there are steps and epochs
 
 

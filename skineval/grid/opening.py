@@ -57,7 +57,7 @@ def open_images(prepared: Prepared, report: Report) -> Opened:
         for test in tests
         for note in (*test.external.table.notes, *test.pixels.notes)
     )
-    return Opened(pixels, tests, (*prepared.table.notes, *pixels.notes, *prepared.lacking, *of_tests))
+    return Opened(pixels, tests, (*prepared.table.notes, *pixels.notes, *prepared.remarks, *of_tests))
 
 
 def open_pixels(table: LesionTable, recipe: Recipe, report: Report) -> PixelStore:

@@ -12,7 +12,7 @@ from skineval.catalog.loading import BUILTINS_NAME, Provider
 from skineval.catalog.specs import Architecture, ImbalanceStrategy
 from skineval.grid.variants import Variant
 from skineval.train.weights import NONE
-from skineval.values.keys import KEYS, RUN
+from skineval.values.keys import KEYS, RUN, Keys
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection, Training
 from skineval.values.task import Task
@@ -90,7 +90,15 @@ def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
     return f"{readable_source}-{readable}-{digest}"
 
 
-def _package(providers: Sequence[Provider]) -> str:
+def package_of(catalog: Catalog, model: str) -> str:
+    """The packages of others that a model comes from, with their versions; "" of skineval's own."""
+    architecture = catalog.architectures[model]
+    others = dict.fromkeys(one.made_by for one in architecture.parts or (architecture,) if one.made_by)
+    return " + ".join(filter(None, (packages(catalog.architectures.providers(model)), *others)))
+
+
+def packages(providers: Sequence[Provider]) -> str:
+    """The packages of others that something comes from, with their versions."""
     # skineval's own code is told apart by the protocol version: a new release does not invalidate every old cell.
     return " + ".join(provider.package for provider in providers if provider.name != BUILTINS_NAME)
 
@@ -99,9 +107,11 @@ def _cell(
     recipe: Recipe, facts: Facts, catalog: Catalog, model: Variant, imbalance: Selection, fold: int, seed: int
 ) -> RunSpec:
     batch_size = 0 if model.probe else facts.batch_size(model.selection)
+    of_images = {"image_size": 0, "fit": Keys.fit} if model.architecture.embeddings else {}
     return _made(
         RunSpec,
         recipe,
+        **of_images,
         model=model.named,
         imbalance=imbalance,
         fold=fold,
@@ -113,9 +123,10 @@ def _cell(
         training=UNTRAINED if model.probe else make_training(recipe, batch_size, model.begins),
         weights=model.begins,
         precision="fp32" if model.probe else facts.precision(model.architecture),
-        model_package=_package(catalog.architectures.providers(model.selection.name)),
-        imbalance_package=_package(catalog.imbalance.providers(imbalance.name)),
-        on_embeddings=model.probe or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+        model_package=package_of(catalog, model.selection.name),
+        imbalance_package=packages(catalog.imbalance.providers(imbalance.name)),
+        on_embeddings=bool(model.probe) or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+        probe=model.probe,
     )
 
 

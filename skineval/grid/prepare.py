@@ -19,6 +19,7 @@ from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
 from skineval.data.splits.split import Parts, Split
 from skineval.data.tasks import widened
+from skineval.grid.elsewhere import check_embeddings
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
@@ -27,6 +28,7 @@ from skineval.grid.variants import Variant, absolute_weights, by_name, variants
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
+from skineval.values.keys import KEYS
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import RunSpec, Selection
@@ -60,7 +62,7 @@ class Prepared:
     device: Device
     threads: int
     weights: Mapping[str, Weights]  #: as asked for, by model; what a network begins with is in its cells
-    lacking: tuple[str, ...]  #: sentences on what begins with random values although ImageNet weights were asked for
+    remarks: tuple[str, ...]  #: sentences on what begins with random values all the same, and on embeddings of files
     externals: tuple[External, ...]
     cells: tuple[RunSpec, ...]
     precisions: Mapping[str, str]  #: architecture -> precision and why
@@ -86,7 +88,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     catalog.imbalance.select(recipe.imbalance)
     explainers = catalog.explainers.select(recipe.explainers)
     architectures = [catalog.architecture(selection) for selection in models]
-    _check_image_size(recipe, architectures)
+    check_image_size(recipe, architectures)
     device = choose_device(recipe.device)
     data = read_data(recipe, catalog, parted=True)
     table, task = data.table, data.task
@@ -100,10 +102,13 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         External(name, table, its_task.targets(table.frame["dx"]), recipe.reject) for name, table, its_task in told
     )
     compared = variants(recipe, catalog)
+    _check_probes(recipe, compared, catalog)
     _check_frozen(recipe, compared)
     _check_fit(compared, len(task.classes))
+    of_files = check_embeddings(compared, recipe, table, parts, externals)
     precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
-    sizes = batch_sizes(recipe, models, catalog, len(task.classes), len(table), device, precisions)
+    trained = {str(one.selection): one.selection for one in compared if not one.probe}
+    sizes = batch_sizes(recipe, tuple(trained.values()), catalog, len(task.classes), len(table), device, precisions)
     facts = Facts(
         data=table.fingerprint,
         split=parts.fingerprint,
@@ -141,7 +146,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         device,
         cpu_threads(recipe.jobs),
         by_name(compared),
-        tuple(filter(None, dict.fromkeys(one.weights.lacking(one.architecture) for one in compared))),
+        (*filter(None, dict.fromkeys(one.weights.lacking(one.architecture) for one in compared)), *of_files),
         externals,
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},
@@ -229,7 +234,7 @@ def environment(prepared: Prepared) -> Environment:
         threads=prepared.threads,
         precision=prepared.precisions,
         initial_weights={str(cell.model): cell.weights for cell in prepared.cells},
-        lacking_weights=prepared.lacking,
+        remarks=prepared.remarks,
         learning_rate={str(cell.model): cell.training.learning_rate for cell in prepared.cells},
         data=DataFacts(
             name=table.name,
@@ -256,8 +261,24 @@ def environment(prepared: Prepared) -> Environment:
 def _check_fit(compared: Sequence[Variant], classes: int) -> None:
     """Refuse a file of weights that fits none of a network before anything is trained; raises ModelFileError."""
     for one in compared:
-        if one.weights.path is not None:
+        if one.weights.path is not None and not one.architecture.embeddings:
             load_into(one.architecture.build(classes, weights=None, **one.selection.parameters), one.weights.path)
+
+
+def _check_probes(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> None:
+    heads = dict.fromkeys(one.probe for one in compared if one.probe)
+    if not heads and recipe.probe != KEYS["probe"].default:
+        raise UsageError(
+            f"--probe is {','.join(recipe.probe)}, and nothing is frozen of which embeddings could be had.",
+            "Add --freeze all, or none,all for probes beside trained networks.",
+        )
+    without_loss = ", ".join(head for head in heads if head != "linear")
+    for selection in catalog.imbalance.select(recipe.imbalance) if without_loss else ():
+        if catalog.imbalance[selection.name].loss is not None:
+            raise UsageError(
+                f"{selection} acts on a loss, and the heads that --probe names have none: {without_loss}.",
+                "Bench these heads by themselves, with strategies that resample embeddings or draw images.",
+            )
 
 
 def _check_frozen(recipe: Recipe, compared: Sequence[Variant]) -> None:
@@ -272,7 +293,8 @@ def _check_frozen(recipe: Recipe, compared: Sequence[Variant]) -> None:
             )
 
 
-def _check_image_size(recipe: Recipe, architectures: list[Architecture]) -> None:
+def check_image_size(recipe: Recipe, architectures: list[Architecture]) -> None:
+    """Raise UsageError where one of them cannot use images of the size of the recipe."""
     for architecture in architectures:
         refused = architecture.refuses(recipe.image_size)
         if refused:

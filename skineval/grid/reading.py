@@ -135,6 +135,7 @@ def _cell_result(
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
         lacking=record.lacking,
+        mapless=record.mapless,
         network=record.spec.network_id if record.spec.on_embeddings else "",
     )
 

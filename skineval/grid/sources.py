@@ -25,8 +25,8 @@ from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
 from skineval.grid.external import SUFFIX
 from skineval.values.lesion_table import LesionTable
-from skineval.values.recipe import Recipe
-from skineval.values.task import Task
+from skineval.values.recipe import Recipe, make_recipe
+from skineval.values.task import LABELS, Task
 
 OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
 NOTHING: Mapping[str, str] = MappingProxyType({})  #: no image is in quarantine
@@ -76,6 +76,12 @@ def read_data(recipe: Recipe, catalog: Catalog, *, parted: bool = False) -> Data
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     return Data(table, task, whole.sources, whole.strange)
+
+
+def as_labelled(data: object, keys: Mapping[str, object]) -> Recipe:
+    """The recipe by which `data` is read; `keys` are those that say how, by default as it is labelled."""
+    # A recipe is one of models; no image depends on which.
+    return make_recipe({"models": "*", "task": LABELS, **keys, "data": data})
 
 
 def lesions_lacking(table: LesionTable, recipe: Recipe) -> DataError | None:

@@ -7,14 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 
 from skineval.base.errors import UsageError, hint_for
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.train.weights import IMAGENET, NONE, Weights, resolve_weights
+from skineval.values.embeddings import Embeddings
 from skineval.values.keys import PROBE
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import Selection
+
+#: How the name of a row calls what is fitted on embeddings.
+_CALLED: Mapping[str, str] = MappingProxyType({"linear": "probe", "neighbours": "neighbours", "mean": "nearest mean"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +29,7 @@ class Variant:
     selection: Selection  #: as it was chosen
     architecture: Architecture
     weights: Weights  #: as asked for
-    probe: bool
+    probe: str  #: what is fitted on its embeddings, as `RunSpec.probe`
     apart: bool  #: whether there are others of this model that begin with something else
 
     @property
@@ -33,11 +38,24 @@ class Variant:
         return self.weights.of(self.architecture)
 
     @property
+    def embeddings(self) -> Embeddings:
+        """Those of its file, where it is none of networks."""
+        assert self.architecture.embeddings is not None
+        assert self.weights.path is not None
+        return self.architecture.embeddings(self.weights.path)
+
+    @property
     def named(self) -> Selection:
         """The selection under the name that tells it from other variants of the model."""
         random = self.begins == NONE
-        of_what = "random" if random else self.weights.called
-        words = [of_what] * (self.apart or (self.probe and random)) + ["probe"] * self.probe
+        # A file that is named after its network has no need to say so again.
+        own = self.selection.name.rpartition("/")[2]
+        called = self.weights.called.removeprefix(own).strip("-_. ") or self.weights.called
+        of_what = "random" if random else called
+        apart = self.apart or (random and self.probe != "")
+        words = [*[of_what] * apart, *filter(None, [_CALLED.get(self.probe)])]
+        if self.architecture.embeddings:  # what they are is known by their numbers, wherever the file lies
+            return Selection(self.selection.name, {}, f"{self.selection.name} ({' '.join(words)})")
         return replace(self.selection, text=f"{self.selection} ({' '.join(words)})") if words else self.selection
 
 
@@ -45,30 +63,38 @@ def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
     """Those of all models of a recipe, in its order.
 
     Raises UsageError where `weights` are for a model that is not there, or two files of one name for the same, and what
-    `resolve_weights` raises.
+    `resolve_weights` and `Architecture.embeddings` raise.
     """
     models = catalog.architectures.select(recipe.models)
-    asked = weights_asked(recipe.weights, [str(model) for model in models])
     architectures = {str(model): catalog.architecture(model) for model in models}
+    networks = [model for model, architecture in architectures.items() if not architecture.embeddings]
+    asked = weights_asked(recipe.weights, networks)
     of = {
         text: resolve_weights(text, [architectures[model] for model, texts in asked.items() if text in texts])
         for text in dict.fromkeys(text for texts in asked.values() for text in texts)
     }
     found = []
+    probes = tuple(dict.fromkeys(recipe.probe))
     for model in models:
         architecture = architectures[str(model)]
+        if architecture.embeddings:
+            file = Path(str(model.parameters["file"]))
+            made = Weights(architecture.embeddings(file).fingerprint, file)
+            found += [Variant(model, architecture, made, probe, apart=True) for probe in probes]
+            continue
         # Two that begin with the same are one.
         several = {of[text].of(architecture): of[text] for text in reversed(asked[str(model)])}
         found += [
             Variant(model, architecture, weights, probe, len(several) > 1)
             for weights in reversed(several.values())
-            for probe in dict.fromkeys(name == PROBE for name in recipe.freeze.split(","))
+            for name in recipe.freeze.split(",")
+            for probe in (probes if name == PROBE else ("",))
         ]
     names = Counter(str(one.named) for one in found)
     if twice := [one for one in found if names[str(one.named)] > 1]:
         raise UsageError(
-            f"--weights names two files that are called {twice[0].weights.called} for {twice[0].selection}: their rows "
-            "would have one name.",
+            f"Two files of {twice[0].selection.name} are called {twice[0].weights.called}: their rows would have one "
+            "name.",
             "Rename one of them.",
         )
     return tuple(found)

@@ -14,14 +14,16 @@ from torch import nn
 
 from skineval.base.codec import read_json
 from skineval.base.errors import DataError, ModelFileError, UsageError
-from skineval.base.terms import Fit, Tta, Value
+from skineval.base.terms import NEIGHBOURS, Fit, Tta, Value
 from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.catalog.networks import find_head
 from skineval.catalog.specs import Architecture
 from skineval.data.pixels.decoding import decode
 from skineval.data.pixels.resizing import accelerated, fit_array
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.device import choose_device
+from skineval.train.neighbours import make_room
 from skineval.train.predict import Stage, predict_probabilities
 from skineval.train.weights import Loaded, read_tensors
 from skineval.values.runspec import RunSpec, Selection
@@ -74,6 +76,7 @@ class ModelCard:
     tta: Tta
     run_id: str
     stamps: tuple[str, ...]
+    probe: str = ""  #: as `RunSpec.probe`
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +169,7 @@ def model_card(
         tta=spec.tta,
         run_id=spec.run_id,
         stamps=stamps,
+        probe=spec.probe,
     )
 
 
@@ -180,9 +184,16 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     # Of a model of another version, what is told beside the keys that are used here is left alone.
     about = read_json(ModelCard, folder / ABOUT, _WHICH, extra="ignore", error=ModelFileError)
     architecture = (catalog or load_catalog()).architecture(Selection(about.architecture, about.parameters))
+    if architecture.embeddings:
+        raise UsageError(
+            f"{folder} is a head on embeddings that were made elsewhere: it cannot look at images.",
+            "Its weights are in model.safetensors: head.weight (C, d) and head.bias (C,).",
+        )
     network = architecture.build(len(about.classes), weights=None, **about.parameters)
     tensors = read_tensors(folder / WEIGHTS)
     try:
+        if about.probe == NEIGHBOURS:
+            make_room(network, find_head(network, architecture, len(about.classes)), tensors)
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise ModelFileError(

@@ -71,7 +71,10 @@ def make_plan(
     """
     sources = unasked or {}
     refuse_probes(recipe.freeze)
-    _only("models", "models", catalog.architectures.select(recipe.models), sources)
+    models = catalog.architectures.select(recipe.models)
+    _only("models", "models", models, sources)
+    if catalog.architecture(models[0]).embeddings:
+        raise UsageError(f"A search is for a network, and {models[0].name} is none.", "Use `skineval bench`.")
     _only("imbalance", "imbalance strategies", catalog.imbalance.select(recipe.imbalance), sources)
     # Trials come one after the other, but with the threads, and the memory, that each of a bench's jobs has.
     prepared = prepare(recipe.model_copy(update={"external": ()}), catalog)

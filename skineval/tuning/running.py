@@ -30,7 +30,7 @@ CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  #: the variable that `make_deterministic` se
 def run_trials(trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolder, report: SearchReport) -> str:
     """Run trials until `wanted` have ended, appending them to `trials`; returns why there are fewer, if there are."""
     pixels = open_pixels(plan.prepared.table, plan.recipe, report)
-    for note in (*plan.prepared.table.notes, *pixels.notes, *plan.prepared.lacking, plan.caveat):
+    for note in (*plan.prepared.table.notes, *pixels.notes, *plan.prepared.remarks, plan.caveat):
         if note:
             report(Noted(note))
     report(TrialsPlanned(wanted, len(trials)))

@@ -96,5 +96,5 @@ def search(
         unit=prepared.table.unit,
         stamps=prepared.stamps,
         caveat=plan.caveat,
-        notes=tuple(note for note in (*prepared.lacking, refits, shortage) if note),
+        notes=tuple(note for note in (*prepared.remarks, refits, shortage) if note),
     )

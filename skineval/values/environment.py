@@ -61,7 +61,7 @@ class Environment:
     threads: int
     precision: Mapping[str, str]  #: and why
     initial_weights: Mapping[str, str]  #: as `RunSpec.weights`
-    lacking_weights: tuple[str, ...]  #: sentences on what began with random values although weights were asked for
+    remarks: tuple[str, ...]  #: sentences on what began with random values all the same, and on embeddings of files
     learning_rate: Mapping[str, float]
     data: DataFacts
     split: SplitFacts

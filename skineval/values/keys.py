@@ -33,6 +33,7 @@ from skineval.values.kinds import (
     Part,
     Place,
     Places,
+    Probes,
     Rate,
     Seeds,
     Several,
@@ -189,8 +190,12 @@ class Keys:
         "Decay of a running average of the weights, which is then what is kept, such as 0.999; 0 for none."
     )
     freeze: Freeze = Key(TRAINING, "NAMES", "none", search=NAMED, keeps=MORE).says(
-        "none; backbone: train only the head in the first epochs; or all: train no network, but fit a linear head on "
-        "its embeddings (a linear probe). none,all has both in one table."
+        "none; backbone: train only the head in the first epochs; or all: train no network, but fit a head on its "
+        "embeddings (a probe). none,all has both in one table."
+    )
+    probe: Probes = Key(TRAINING, "NAMES", ("linear",), tuned=False, keeps=MORE).says(
+        "What is fitted on embeddings where the whole network is frozen: linear (logistic regression), neighbours (the "
+        "nearest), mean (the nearest class mean); several, comma-separated, are a row each."
     )
     freeze_epochs: Count = Key(TRAINING, "N", 1, search=WHOLE, needs=("freeze", "backbone")).says(
         "For how many epochs the backbone is frozen."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
+from skineval.base.terms import Probe
 from skineval.values.augmentations import canonical
 
 
@@ -110,4 +111,5 @@ Places: TypeAlias = Annotated[tuple[Text, ...], Held(_places, min_length=1)]
 Files: TypeAlias = Annotated[tuple[Text, ...], Held(_places)]
 Columns: TypeAlias = Annotated[tuple[Text, ...], Held(_columns)]
 Seeds: TypeAlias = Annotated[tuple[Number, ...], Held(_sequence, min_length=1)]
+Probes: TypeAlias = Annotated[tuple[Probe, ...], Held(_sequence, min_length=1)]
 Averaged: TypeAlias = Annotated[tuple[Literal["seeds", "models", "folds"], ...], Held(_set)]

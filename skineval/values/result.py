@@ -39,6 +39,7 @@ class CellResult:
     #: explainer -> folder of its panels
     explanations: Mapping[str, Path] = field(default_factory=dict, repr=False)
     lacking: str = ""  #: explanations and external tests that could not be added, and why
+    mapless: Mapping[str, str] = field(default_factory=dict, repr=False)  #: explainer -> why it has no map of it
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
 
     @property
@@ -178,7 +179,7 @@ class BenchResult(Measured):
         whole = {
             cell.run_id
             for cell in self.finished
-            if set(self.recipe.explainers) <= set(cell.explanations)
+            if {*self.recipe.explainers} <= {*cell.explanations, *cell.mapless}
             and all(cell.run_id in made for external in self.externals for made in external.made)
         }
         return tuple(run_id for run_id in self.cells["run_id"] if run_id not in whole)

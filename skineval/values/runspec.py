@@ -17,6 +17,15 @@ from skineval.values.keys import Keys
 PROTOCOL_VERSION = 3
 
 
+#: Before the parameter that names a file, which comes last, since it may hold any character.
+OF_FILE = ":file="
+
+
+def names_file(text: str) -> bool:
+    """Whether what is chosen by `text` is what a file holds."""
+    return OF_FILE in text
+
+
 @dataclass(frozen=True)
 class Selection:
     """A specification as chosen in a recipe: its name with every parameter resolved.
@@ -72,7 +81,7 @@ class RunSpec:
     classes: tuple[str, ...]
     data: str  #: fingerprint of the data set
     split: str  #: fingerprint of the split
-    image_size: int
+    image_size: int  #: pixels a side; 0 where nothing looks at images, since they were embedded elsewhere
     training: Training
     weights: str  #: what the network really begins with: "none", "imagenet", or "sha256:..." of a file
     precision: str  #: "fp32" or "bf16", resolved
@@ -81,12 +90,13 @@ class RunSpec:
     fit: Fit = Keys.fit  #: how images become squares
     tta: Tta = Keys.tta  #: test-time augmentation
     on_embeddings: bool = False  #: the strategy acts only after the network is trained, or that is not trained
+    probe: str = ""  #: what is fitted on the embeddings of a network that stays as it begins; "" where it is trained
     protocol_version: int = PROTOCOL_VERSION
 
     @property
     def is_probe(self) -> bool:
         """Whether the network stays as it begins, and a head is fitted on its embeddings."""
-        return not self.training.epochs
+        return bool(self.probe)
 
     @property
     def run_id(self) -> str:

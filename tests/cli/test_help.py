@@ -69,7 +69,7 @@ def test_a_command_offers_the_keys_that_it_can_use():
     offered = [
         {n for n in inspect.signature(one).parameters if n in KEYS} for one in (bench.bench, tune.tune, split.split)
     ]
-    useless = {"explainers", "external", "reject", "ensemble", "replicates", "jobs", "tta"}
+    useless = {"explainers", "external", "reject", "ensemble", "replicates", "jobs", "tta", "probe"}
     dealt = {"data", "columns", "table", "groups", "quarantine", "limit", "task", "strict_classes", "protocol", "split"}
     dealt |= {"folds", "repeats", "split_seed", "group_by", "known_lesions"}
     assert offered == [set(KEYS), set(KEYS) - useless, dealt]

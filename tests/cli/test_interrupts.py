@@ -19,7 +19,7 @@ def interrupted(*_, **__):
         (("tune", "--models=cnn"), "skineval.api.request", GO_ON),
         (("data", "fetch", "ham10000"), "skineval.data.fetch.repositories.resolve", GO_ON),
         (("bench", "demo", "--dry-run"), "skineval.api.request", BEGIN_AGAIN),
-        (("doctor",), "skineval.api.diagnosis", BEGIN_AGAIN),
+        (("doctor",), "skineval.grid.diagnosis.diagnosis", BEGIN_AGAIN),
         (("list", "models"), "skineval.catalog.catalog.load_catalog", BEGIN_AGAIN),
         (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate", BEGIN_AGAIN),
         (("data", "info", "synthetic"), "skineval.api.inventory", BEGIN_AGAIN),

@@ -28,7 +28,7 @@ def skineval_register_architectures():
 def test_parameters_and_sizes_come_from_the_specifications(skineval_program):
     done = skineval_program("list", "models", "--format=json")
     rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
-    assert len(rows) == 22
+    assert len(rows) == 23
     assert rows["resnet50"]["parameters"] == {"head": ["linear", "conv", "mlp"]}
     assert rows["cnn"]["parameters"] == {"width": 32, "dropout": 0.3}
     assert rows["efficientnet_b3"]["image_size"] == 300

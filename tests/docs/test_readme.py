@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import skineval
 from skineval.catalog.calls import CALLS
 from skineval.catalog.catalog import select
 from skineval.catalog.hooks import __dict__ as hookspecs
@@ -29,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 #: What makes a search or a bench one of seconds; added to the commands of the documentation.
-SMALL = ("--data=synthetic:images=150", "--image-size=32", "--epochs=1", "--weights=none")
+SMALL_DATA = "synthetic:images=150"
+SMALL = (f"--data={SMALL_DATA}", "--image-size=32", "--epochs=1", "--weights=none")
 SHORT = (*SMALL, "--replicates=1000")
 
 
@@ -63,6 +65,7 @@ def workplace(tmp_path_factory):
     for name in ("DIR", "HAM10000"):
         lesion_folder(folder / name)
     (folder / "unusable.csv").write_text("image_id,reason\n")
+    skineval.embed("cnn:width=4", SMALL_DATA, weights="none", image_size=32, out=folder / "squeezenet.npz")
     ids = [image.stem for image in sorted((folder / "HAM10000").rglob("*.jpg"))]
     scores = "".join(f"img/{id_}.jpg,0.4{',0.1' * 6}\n" for id_ in ids)
     (folder / "theirs.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
@@ -96,6 +99,8 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
     if arguments[0] == "bench":
         short = SHORT[1:] if "--columns" in arguments else SHORT
         arguments += [*short, "--dry-run", f"--out={tmp_path / 'out'}"]
+    if arguments[0] == "embed":
+        arguments += [f"--out={tmp_path / 'out.npz'}"]
     if arguments[0] == "tune":
         arguments += [*SMALL, "--trials=2", f"--out={tmp_path / 'out'}"]
     if arguments[:2] == ["data", "fetch"]:

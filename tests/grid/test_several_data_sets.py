@@ -9,10 +9,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 import skineval
-from skineval import api
 from skineval.base.errors import DataError, UsageError
 from skineval.catalog.catalog import load_catalog
-from skineval.grid.sources import load_data, load_external
+from skineval.grid.sources import as_labelled, load_data, load_external
 from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.sources import by_source
 from skineval.values.recipe import make_recipe
@@ -35,7 +34,7 @@ def folders(tmp_path_factory):
 
 
 def loaded(data, keys):
-    return load_data(api.as_labelled(data, keys), load_catalog()).table
+    return load_data(as_labelled(data, keys), load_catalog()).table
 
 
 def test_a_bench_of_two_data_sets_tells_what_became_of_each(folders, tmp_path):

@@ -68,19 +68,19 @@ def named(**keys):
 
 def test_names_say_what_tells_rows_apart(file):
     cnn = "cnn:width=4"
-    assert named(weights="none") == [(cnn, "none", False)]
-    assert named(weights=str(file)) == [(cnn, "sha256", False)]
+    assert named(weights="none") == [(cnn, "none", "")]
+    assert named(weights=str(file)) == [(cnn, "sha256", "")]
     assert named(weights=["none", str(file)]) == [
-        (f"{cnn} (random)", "none", False),
-        (f"{cnn} (mine)", "sha256", False),
+        (f"{cnn} (random)", "none", ""),
+        (f"{cnn} (mine)", "sha256", ""),
     ]
-    assert named(weights=["imagenet", "none"]) == [(cnn, "none", False)]  # there are none of it
-    assert named(weights=str(file), freeze="all") == [(f"{cnn} (probe)", "sha256", True)]
+    assert named(weights=["imagenet", "none"]) == [(cnn, "none", "")]  # there are none of it
+    assert named(weights=str(file), freeze="all") == [(f"{cnn} (probe)", "sha256", "linear")]
     assert named(weights=[str(file), "none"], freeze="none,all") == [
-        (f"{cnn} (mine)", "sha256", False),
-        (f"{cnn} (mine probe)", "sha256", True),
-        (f"{cnn} (random)", "none", False),
-        (f"{cnn} (random probe)", "none", True),
+        (f"{cnn} (mine)", "sha256", ""),
+        (f"{cnn} (mine probe)", "sha256", "linear"),
+        (f"{cnn} (random)", "none", ""),
+        (f"{cnn} (random probe)", "none", "linear"),
     ]
 
 
@@ -88,7 +88,7 @@ def test_two_files_of_one_name_are_refused(file, tmp_path):
     other = tmp_path / "other" / file.name
     other.parent.mkdir()
     save_file({**load_file(file), "more": torch.zeros(2)}, other)
-    with pytest.raises(UsageError, match="two files that are called mine for cnn:width=4"):
+    with pytest.raises(UsageError, match="Two files of cnn are called mine"):
         named(weights=[str(file), str(other)])
 
 

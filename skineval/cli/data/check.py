@@ -43,17 +43,16 @@ def check(
     Exit code 3 means that there are errors; remarks keep nothing from being used. Decoders do not notice a changed byte
     inside a photograph: write a manifest while the data is right, and verify against it later.
     """
-    from skineval import api
     from skineval.catalog.catalog import load_catalog
     from skineval.cli.board import counting
     from skineval.data import quarantine as quarantines
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
     from skineval.data.tasks import find_task
-    from skineval.grid.sources import load_data, loader, places
+    from skineval.grid.sources import as_labelled, load_data, loader, places
     from skineval.report.findings import all_findings, findings_table
 
-    asked = api.as_labelled(data, keys)
+    asked = as_labelled(data, keys)
     if len(asked.data) > 1 and (manifest or write_manifest):
         flag = "--manifest" if manifest else "--write-manifest"
         raise UsageError(

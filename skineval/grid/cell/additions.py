@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.errors import Interrupted, SkinevalError, one_line
+from skineval.base.errors import Interrupted, NoMapError, SkinevalError, one_line
 from skineval.explain.panels import Explaining, Seen, explain
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.cell.predicting import predict_external
@@ -54,14 +54,19 @@ def complete(
             partial(outlines, cell),
         )
         title = f"{name} of {spec.model}/{spec.imbalance}, fold {spec.fold}, seed {spec.seed}"
-        explain(folder.explanation(name), title, asked, seen, cell.stamps)
+        try:
+            if not spec.image_size:
+                raise NoMapError("its embeddings were made elsewhere, of images that it does not see")
+            explain(folder.explanation(name), title, asked, seen, cell.stamps)
+        except NoMapError as error:
+            return replace(record, mapless={**record.mapless, name: error.message})
         return replace(record, explainers=(*record.explainers, name))
 
     for external in workspace.externals:
         if external.key not in record.externals:
             record = _added(folder, record, f"predicting {external.name}", partial(external_test, external), observe)
     for asked in explainers:
-        if str(asked.selection) not in record.explainers:
+        if str(asked.selection) not in (*record.explainers, *record.mapless):
             phase = f"explaining with {asked.selection}"
             record = _added(folder, record, phase, partial(explanation, asked), observe)
     return record

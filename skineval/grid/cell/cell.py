@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skineval.base.errors import CellError
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture, EpochEnded, ImbalanceStrategy
 from skineval.data.splits.split import Parts
@@ -24,6 +25,7 @@ from skineval.train.fit import Step
 from skineval.train.predict import Stage, ignore_note, put_on_device
 from skineval.train.rows import FileRows
 from skineval.train.weights import Weights
+from skineval.values.embeddings import Embeddings
 from skineval.values.runspec import RunSpec
 
 
@@ -68,6 +70,7 @@ class Cell:
     architecture: Architecture
     strategy: ImbalanceStrategy
     weights: Weights  #: that its network begins with
+    embedded: Embeddings | None  #: of all images, where it has no network to make them
     parts: Parts  #: rows of the images of `stage`
     targets: NDArray[np.int64]  #: of each of these images, indices into the classes of `spec`
     stage: Stage
@@ -121,14 +124,19 @@ class Ground:
         )
 
     def cell(self, spec: RunSpec, parts: Parts, on_note: Callable[[str], None] = ignore_note) -> Cell:
-        """The cell of a specification; `parts` are rows of the images."""
+        """The cell of a specification; `parts` are rows of the images.
+
+        Raises CellError where a file of embeddings is not the one that was asked for.
+        """
         architecture = self.catalog.architecture(spec.model)
+        weights = Weights(spec.weights, self.weights[str(spec.model)].path)
         normalise = normaliser(architecture.mean, architecture.std, self.device)
         return Cell(
             spec,
             architecture,
             self.catalog.imbalance[spec.imbalance.name],
-            Weights(spec.weights, self.weights[str(spec.model)].path),
+            weights,
+            _embedded(architecture, weights),
             parts,
             self.targets,
             Stage(self.images, self.device, spec.precision, normalise, self.should_stop, on_note),
@@ -136,3 +144,13 @@ class Ground:
             self.stamps,
             self.masks,
         )
+
+
+def _embedded(architecture: Architecture, weights: Weights) -> Embeddings | None:
+    """What was embedded elsewhere; None of a network."""
+    if architecture.embeddings is None or weights.path is None:
+        return None
+    found = architecture.embeddings(weights.path)
+    if found.fingerprint != weights.identity:
+        raise CellError(f"{weights.path} has changed since the bench began.")
+    return found

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,50 +23,101 @@ from torch import Tensor, nn
 from skineval.base.codec import to_json
 from skineval.base.errors import ModelFileError
 from skineval.base.files import DiskError
-from skineval.catalog.networks import find_head
+from skineval.base.terms import Value
+from skineval.catalog.specs import Architecture
 from skineval.grid.cell.cell import Cell
-from skineval.train.predict import SYMMETRIES, UNTURNED, Symmetry, decide, embed, put_on_device, softmax
+from skineval.grid.cell.workspace import LabelledImages
+from skineval.grid.events import EMBEDDING
+from skineval.train.neighbours import deciding
+from skineval.train.predict import (
+    SYMMETRIES,
+    UNTURNED,
+    Stage,
+    Symmetry,
+    decide,
+    embed,
+    ignore_note,
+    put_on_device,
+    softmax,
+)
 from skineval.train.weights import read_tensors, write_tensors
 
 _VERSION = 1  #: of the file, and of how embeddings are made
 _VALUES, _CHECKSUM = "embeddings", "crc32"
 
 
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """A network that embeds images, as it is."""
+
+    network: nn.Module
+    head: nn.Module  #: what decides, and is no part of it
+    architecture: Architecture
+    parameters: Mapping[str, Value]  #: of the architecture
+    package: str  #: the third-party package, with version, that the architecture comes from
+    stage: Stage
+
+    @classmethod
+    def of(cls, cell: Cell, network: nn.Module) -> Frozen:
+        """The network of the cell of a probe."""
+        spec, architecture = cell.spec, cell.architecture
+        head = deciding(network, architecture, len(spec.classes))
+        return cls(network, head, architecture, spec.model.parameters, spec.model_package, cell.stage)
+
+
 def embeddings(
-    cell: Cell, network: nn.Module, store: NDArray[np.uint8], symmetry: Symmetry = UNTURNED
+    frozen: Frozen,
+    store: NDArray[np.uint8],
+    symmetry: Symmetry = UNTURNED,
+    tell: Callable[[str], None] = ignore_note,
 ) -> NDArray[np.float32]:
-    """(N, d) of all images of a store, from its cache or made, in float32; a head that was put in does not count.
+    """(N, d) of all images of a store, from its cache or made, in float32; `tell` is told which.
 
     Another process that makes the same is waited for. A damaged file is made anew; where the cache cannot be written,
     nothing is kept.
     """
-    path = _path(cell, network, store, symmetry)
+    stage = frozen.stage
+    path = _path(frozen, store, symmetry)
     with ExitStack() as held:
         if path is not None:
             with suppress(OSError):  # of a cache that is read-only, in which they may lie all the same
                 held.enter_context(FileLock(path.with_suffix(".lock")))
             found = _read(path, len(store))
             if found is not None:
+                tell(f"{EMBEDDING}s are in the cache")
                 return found
-        head = find_head(network, cell.architecture, len(cell.spec.classes))
-        staged = replace(cell.stage, images=put_on_device(store, cell.stage.device), precision="fp32")
-        made = embed(network, head, staged, np.arange(len(store)), symmetry=symmetry)
+        tell(f"{EMBEDDING} {len(store):,} images")
+        staged = replace(stage, images=put_on_device(store, stage.device), precision="fp32")
+        made = embed(frozen.network, frozen.head, staged, np.arange(len(store)), symmetry=symmetry)
         if path is not None:
             values = torch.from_numpy(made)
             try:
                 write_tensors(path, {_VALUES: values, _CHECKSUM: torch.tensor(_crc(values))})
             except DiskError as error:
-                cell.stage.on_note(f"Embeddings were not kept: {error.message}")
+                stage.on_note(f"Embeddings were not kept: {error.message}")
     return made
 
 
+def of_images(
+    cell: Cell,
+    network: nn.Module,
+    images: LabelledImages,
+    symmetry: Symmetry = UNTURNED,
+    tell: Callable[[str], None] = ignore_note,
+) -> NDArray[np.float32]:
+    """(N, d) embeddings of all images, as a probe sees them: made by its network, or elsewhere."""
+    if cell.embedded is not None:
+        return cell.embedded.of(images.image_ids, "the bench")
+    return embeddings(Frozen.of(cell, network), images.store, symmetry, tell)
+
+
 def probe_probabilities(
-    cell: Cell, network: nn.Module, store: NDArray[np.uint8], rows: NDArray[np.int64]
+    cell: Cell, network: nn.Module, images: LabelledImages, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Class probabilities (n, C) of the images `rows` of a store by a probe, as `predict_probabilities`."""
-    head = find_head(network, cell.architecture, len(cell.spec.classes))
+    """Class probabilities (n, C) of the images `rows` by a probe, as `predict_probabilities`."""
+    head = deciding(network, cell.architecture, len(cell.spec.classes))
     turned = SYMMETRIES[cell.spec.tta]
-    views = [softmax(decide(head, embeddings(cell, network, store, view)[rows])) for view in turned]
+    views = [softmax(decide(head, of_images(cell, network, images, view)[rows])) for view in turned]
     mean: NDArray[np.float64] = np.mean(views, axis=0)
     return mean
 
@@ -84,27 +135,26 @@ def _read(path: Path, n: int) -> NDArray[np.float32] | None:
     return kept
 
 
-def _path(cell: Cell, network: nn.Module, store: NDArray[np.uint8], symmetry: Symmetry) -> Path | None:
+def _path(frozen: Frozen, store: NDArray[np.uint8], symmetry: Symmetry) -> Path | None:
     """Where they lie; None for images that do not lie in a cache."""
     file = getattr(store, "filename", None)
     if file is None:
         return None
     digest = hashlib.blake2b(digest_size=16)
-    spec, architecture = cell.spec, cell.architecture
-    known = (spec.model.name, sorted(spec.model.parameters.items()), spec.model_package, cell.stage.device.type)
+    architecture = frozen.architecture
+    known = (architecture.name, sorted(frozen.parameters.items()), frozen.package, frozen.stage.device.type)
     kind = (_VERSION, version("torch"), architecture.mean, architecture.std, symmetry)
     digest.update(to_json((known, kind)).encode())
-    for part in _state(cell, network):
+    for part in _state(frozen):
         digest.update(part)
     stored = Path(file)
     return stored.with_name(f"{stored.stem}-{digest.hexdigest()}.safetensors")
 
 
-def _state(cell: Cell, network: nn.Module) -> Iterator[bytes]:
+def _state(frozen: Frozen) -> Iterator[bytes]:
     """All numbers of a network but those of its head, with their names."""
-    head = find_head(network, cell.architecture, len(cell.spec.classes))
-    decides = {id(tensor) for tensor in head.parameters()}
-    for name, tensor in network.state_dict(keep_vars=True).items():
+    decides = {id(tensor) for tensor in frozen.head.state_dict(keep_vars=True).values()}
+    for name, tensor in frozen.network.state_dict(keep_vars=True).items():
         if id(tensor) not in decides:
             yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
             yield _bytes(tensor)

@@ -40,7 +40,7 @@ def _predicted(
     if len(rows):
         copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
         if cell.spec.is_probe:
-            probabilities = probe_probabilities(cell, network, images.store, distinct)[copied]
+            probabilities = probe_probabilities(cell, network, images, distinct)[copied]
         else:
             probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
     return Predictions(

@@ -57,6 +57,7 @@ class CellRecord:
     device: str = ""
     train_counts: tuple[int, ...] = ()
     explainers: tuple[str, ...] = ()  #: whose panels are complete
+    mapless: Mapping[str, str] = field(default_factory=dict)  #: explainer -> why it has nothing to say of its network
     externals: tuple[str, ...] = ()  #: keys of the external tests that are complete
     torch: str = ""  #: the version that trained and predicted it
     threads: int | None = None  #: that it was trained and predicted with; results on a CPU depend on it
@@ -153,7 +154,9 @@ def standing(folder: CellFolder) -> CellRecord | None:
 def is_complete(folder: CellFolder, explainers: Iterable[str], externals: Iterable[str] = ()) -> bool:
     """Whether the cell has nothing left to do, and its files are as written; `externals` are keys of external tests."""
     record = standing(folder)
-    return record is not None and set(explainers) <= set(record.explainers) and set(externals) <= set(record.externals)
+    if record is None:
+        return False
+    return {*explainers} <= {*record.explainers, *record.mapless} and {*externals} <= {*record.externals}
 
 
 def stands(record: CellRecord, folder: CellFolder, path: Path) -> bool:

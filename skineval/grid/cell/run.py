@@ -12,11 +12,12 @@ import pandas as pd
 
 from skineval.base.codec import write_json
 from skineval.base.files import atomic_link
-from skineval.base.terms import DONE
+from skineval.base.terms import DONE, NEIGHBOURS
+from skineval.catalog.networks import find_head
 from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
-from skineval.grid.cell.embeddings import embeddings
+from skineval.grid.cell.embeddings import of_images
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing
 from skineval.grid.cell.training import Trained, fit_probe, refit_head, train_shared
@@ -25,6 +26,7 @@ from skineval.grid.folder import CellFolder
 from skineval.grid.tables import write_frame
 from skineval.train.classifier import InitialWeights, model_card
 from skineval.train.fit import HISTORY, history_rows, images_per_second
+from skineval.train.neighbours import make_room
 from skineval.train.weights import read_tensors, write_tensors
 from skineval.values.runspec import RunSpec
 
@@ -48,13 +50,15 @@ def run_cell(
     folder = workspace.folder.cell(spec.run_id)
     record = standing(folder)
     if record is not None:
-        trained.network.load_state_dict(read_tensors(folder.weights))
+        tensors = read_tensors(folder.weights)
+        if spec.probe == NEIGHBOURS:
+            make_room(trained.network, find_head(trained.network, cell.architecture, len(spec.classes)), tensors)
+        trained.network.load_state_dict(tensors)
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))
     else:
         if spec.is_probe:
-            observe(Phase("embedding"))
-            embedded = embeddings(cell, trained.network, workspace.images.store)
+            embedded = of_images(cell, trained.network, workspace.images, tell=lambda text: observe(Phase(text)))
             observe(Phase("fitting the head"))
             fit_probe(cell, trained.network, embedded)
         elif cell.strategy.resample is not None:

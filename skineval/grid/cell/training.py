@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_rename
-from skineval.catalog.networks import find_head
+from skineval.base.terms import MEAN, NEIGHBOURS
+from skineval.catalog.networks import find_head, linear
 from skineval.catalog.specs import DrawWeights
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.events import TRAINING
@@ -28,11 +30,13 @@ from skineval.train import checkpoint, determinism, fit
 from skineval.train.augment import make_transform
 from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import Progress, TrainedNetwork
+from skineval.train.class_means import fit_class_means
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.faults import is_out_of_memory
 from skineval.train.fit import Objective
 from skineval.train.learner import make_learner
 from skineval.train.losses import Loss, cross_entropy
+from skineval.train.neighbours import fit_neighbours, put_in_place
 from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.predict import embed
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
@@ -96,8 +100,10 @@ def read_network(folder: NetworkFolder) -> tuple[dict[str, Tensor], TrainedNetwo
 
 
 def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
-    """The network of a cell before it is trained, and what gave it its weights."""
+    """The network of a cell before it is trained, and what gave it its weights; a head alone where others embed."""
     spec = cell.spec
+    if cell.embedded is not None:
+        return nn.Sequential(OrderedDict(head=linear(cell.embedded.width, len(spec.classes)))), ()
     # Folds share the embeddings of a network that none of them trains.
     seed = derive_seed("initial weights", spec.model, spec.seed, *[] if spec.is_probe else [spec.fold])
     return build_network(Blueprint.of(cell.architecture, spec), weights, seed)
@@ -127,7 +133,7 @@ def refit_head(cell: Cell, network: nn.Module) -> None:
     rows = np.concatenate([cell.parts.train, cell.parts.validation])
     head = find_head(network, cell.architecture, len(cell.spec.classes))
     train, validation = np.split(embed(network, head, cell.stage, rows), [len(cell.parts.train)])
-    fit_on(cell, head, train, validation, cross_entropy, None)
+    fit_on(cell, network, head, train, validation, cross_entropy, None)
 
 
 def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -> None:
@@ -139,6 +145,7 @@ def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -
     strategy, parameters, parts = cell.strategy, cell.spec.imbalance.parameters, cell.parts
     fit_on(
         cell,
+        network,
         find_head(network, cell.architecture, len(cell.spec.classes)),
         embeddings[parts.train],
         embeddings[parts.validation],
@@ -149,20 +156,28 @@ def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -
 
 def fit_on(
     cell: Cell,
+    network: nn.Module,
     head: nn.Linear,
     train: NDArray[np.float32],
     validation: NDArray[np.float32],
     loss: Loss,
     draw_weights: DrawWeights | None,
 ) -> None:
-    """Fit `head` on embeddings of the train part, resampled where the strategy does that."""
+    """Fit what decides in `network` on embeddings of the train part, resampled where the strategy does that."""
     spec, labels, parameters = cell.spec, cell.train_labels, cell.spec.imbalance.parameters
     if cell.strategy.resample is not None:
-        seed = derive_seed("resample", spec.model, spec.imbalance, spec.seed, spec.fold)
+        # By whatever name embeddings come, the same are resampled alike.
+        whose = "" if spec.is_probe else spec.model
+        seed = derive_seed("resample", whose, spec.imbalance, spec.seed, spec.fold)
         train, labels = cell.strategy.resample(train, labels, seed=seed, **parameters)
     known = validation, cell.targets[cell.parts.validation]
     shares = draw_weights(labels, **parameters) if draw_weights else None
-    install_head(head, fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares))
+    if spec.probe == NEIGHBOURS:
+        put_in_place(network, head, fit_neighbours(train, labels, known, len(spec.classes), cell.score, shares))
+    elif spec.probe == MEAN:
+        install_head(head, fit_class_means(train, labels, known, len(spec.classes), cell.score, shares))
+    else:
+        install_head(head, fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares))
 
 
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:

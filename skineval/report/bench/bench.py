@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from skineval.base.codec import to_plain
-from skineval.base.terms import IMAGE, LEAKY, LESION, MAJORITY, OVERSAMPLE_FIRST, PARTS, PRIMARY, SYNTHETIC
+from skineval.base.terms import (
+    IMAGE,
+    LEAKY,
+    LESION,
+    MAJORITY,
+    MEAN,
+    NEIGHBOURS,
+    OVERSAMPLE_FIRST,
+    PARTS,
+    PRIMARY,
+    SYNTHETIC,
+)
 from skineval.data.layouts import ham10000
 from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.grid.external import described
@@ -34,6 +46,7 @@ from skineval.report.document.tables import Table
 from skineval.report.split_table import lesions_parted, parts_table
 from skineval.values.keys import PROBE
 from skineval.values.result import BenchResult, CellResult
+from skineval.values.runspec import names_file
 from skineval.values.task import Task
 
 _FEW_IMAGES = 30
@@ -53,10 +66,21 @@ _CHOICES = Facts(
     )
 )
 _OF_PROBES = (
-    "Of a probe nothing of the network is trained: its head is a multinomial logistic regression on embeddings of the "
-    "train part, with the penalty of which the balanced accuracy on the validation part is best. Images are not "
-    "augmented. Strategies act on that regression: on its loss, on the embeddings, or on how much each image counts in "
+    "Of a probe nothing of the network is trained: a head is fitted on embeddings of the train part. Images are not "
+    "augmented. Strategies act on that head: on its loss, on the embeddings, or on how much each image counts in "
     "place of how often it is drawn. A random probe is a control: its network has random weights."
+)
+#: What each of the heads is.
+_HEADS: Mapping[str, str] = MappingProxyType(
+    {
+        "linear": "A linear head is a multinomial logistic regression, with the penalty of which the balanced accuracy "
+        "on the validation part is best.",
+        NEIGHBOURS: "Neighbours are the train images that are nearest by cosine, each of which counts for its class "
+        "exp(cosine / 0.07) (Wu et al. 2018); how many there are is chosen by the balanced accuracy on the validation "
+        "part.",
+        MEAN: "The nearest mean is the class whose mean of standardised embeddings is nearest (Mensink et al. 2013), "
+        "with probabilities of which the temperature is chosen on the validation part.",
+    }
 )
 
 
@@ -122,7 +146,7 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
     table = standings.comparison(board)
-    return replace(table, footnotes=(*table.footnotes, *map(formatting.plain, bench.environment.lacking_weights)))
+    return replace(table, footnotes=(*table.footnotes, *map(formatting.plain, bench.environment.remarks)))
 
 
 def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
@@ -203,9 +227,13 @@ def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
 def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
     """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
     for cell in bench.finished:
-        missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in cell.explanations]
+        there = {*cell.explanations, *cell.mapless}
+        missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in there]
         if missing:
             yield _lacking(cell, f"explanations by {formatting.listed(missing)}")
+    mapless = dict.fromkeys((cell.model, *why) for cell in bench.finished for why in cell.mapless.items())
+    for model, explainer, reason in mapless:
+        yield Paragraph(f"Of {formatting.plain(model)} there is no map by {explainer}: {formatting.plain(reason)}.")
     folds: list[Fold] = []
     for system in ranked(bench, board):
         blocks: list[Block] = []
@@ -270,8 +298,8 @@ def _methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     )
     yield Paragraph(" ".join([*_task(bench.task), *_left_out(bench)]))
     yield _CHOICES
-    if PROBE in recipe.freeze:
-        yield Paragraph(_OF_PROBES)
+    if PROBE in recipe.freeze or any(names_file(model) for model in recipe.models):
+        yield Paragraph(" ".join((_OF_PROBES, *(_HEADS[head] for head in recipe.probe))))
     if board.ensembles:
         yield standings.ensembles(board)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]

@@ -1,0 +1,198 @@
+"""Embeddings as a product, and those that come back from a file: the figures of a probe, to the last digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skineval
+from skineval.base.errors import DataError, UsageError
+from skineval.catalog.catalog import load_catalog
+from skineval.data.embedding_file import read_embeddings, write_embeddings
+from skineval.grid.folder import BenchFolder
+from skineval.grid.prepare import prepare
+from skineval.train.classifier import load_classifier
+from skineval.tuning.plan import make_plan
+from skineval.values.embeddings import Embeddings
+from skineval.values.recipe import make_recipe
+from skineval.values.task import DIAGNOSES
+from tests.conftest import TINY, run_here
+
+DATA = "synthetic:images=150"
+OF_DATA = ("--data", DATA, "--image-size=32")
+STRATEGIES = "none,class-weights,oversample,smote"
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A bench of a probe beside the same embeddings from two files, and what it printed."""
+    folder = tmp_path_factory.mktemp("embed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKINEVAL_CACHE", str(folder / "cache"))
+        for name in ("first.npz", "second.csv"):
+            done = run_here("embed", "cnn:width=4", *OF_DATA, "--weights=none", f"--out={name}", cwd=folder)
+            assert done.returncode == 0, done.stderr
+            assert f"Embeddings: {name} (150 images, 32 numbers each)" in done.stderr
+        asked = [one for one in TINY if not one.startswith("--models")]
+        models = "--models=cnn:width=4,embeddings:file=first.npz,embeddings:file=second.csv"
+        done = run_here(
+            "bench", *asked, models, "--freeze=all", "--folds=2", f"--imbalance={STRATEGIES}", "--out=out", cwd=folder
+        )
+        assert done.returncode == 0, done.stderr
+        yield BenchFolder(folder / "out"), done
+
+
+def test_figures_of_a_file_are_those_of_the_probe(bench):
+    folder, _ = bench
+    results = pd.read_csv(folder.results)
+    figures = {
+        model: of.drop(columns="model").reset_index(drop=True)
+        for model, of in results[~results["model"].isin(["majority", "prior"])].groupby("model")
+    }
+    assert set(figures) == {"cnn:width=4 (random probe)", "embeddings (first probe)", "embeddings (second probe)"}
+    probe = figures.pop("cnn:width=4 (random probe)")
+    assert set(probe["imbalance"]) == set(STRATEGIES.split(","))
+    for figure in figures.values():
+        pd.testing.assert_frame_equal(figure, probe, check_exact=True)
+
+
+def test_a_file_has_no_maps_and_is_done_without_them(bench):
+    folder, _ = bench
+    cells = pd.read_csv(folder.cells)
+    assert set(cells["status"]) == {"done"}
+    explained = [folder.cell(run_id).explanation("gradcam").is_dir() for run_id in cells["run_id"]]
+    assert explained == [model.startswith("cnn") for model in cells["model"]]
+    again = run_here("bench", str(folder.recipe), "--out=out", cwd=folder.path.parent)
+    assert "24 of 24 cells are there already" in again.stderr
+    assert "[first probe" not in again.stdout  # names in brackets are no markup
+
+
+def test_the_cell_of_a_file_cannot_look_at_images(bench):
+    folder, _ = bench
+    run_id = pd.read_csv(folder.cells).set_index("model").loc["embeddings (first probe)", "run_id"].iloc[0]
+    with pytest.raises(UsageError, match="cannot look at images"):
+        load_classifier(folder.cell(run_id).path)
+
+
+def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKINEVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    keys = {"data": DATA, "image_size": 32, "models": "cnn:width=4", "imbalance": "none", "explainers": ""}
+    result = skineval.bench(**keys, epochs=1, out=tmp_path / "out", weights="none", replicates=1000)
+    cell = BenchFolder(tmp_path / "out").cell(result.finished[0].run_id)
+    found = skineval.embed(cell.path, DATA, out="made.npz")
+    split = pd.read_csv(tmp_path / "out" / "split.csv").set_index("image_id")["part"]
+    assert found.learnt == set(split.index[split != "test"])
+    # What its head says of them is what was predicted.
+    classifier = load_classifier(cell.path)
+    weight, bias = (tensor.detach().numpy() for tensor in classifier.network[-1].parameters())
+    logits = found.values @ weight.T + bias
+    predictions = pd.read_csv(cell.predictions).set_index("image_id")
+    rows = pd.Series(range(len(found)), found.ids)[predictions.index].to_numpy()
+    shares = np.exp(logits[rows]) / np.exp(logits[rows]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, predictions[list(DIAGNOSES)], atol=1e-5)
+    # With its own split that is fair; with another one it would leak.
+    recipe = {**keys, "models": "embeddings:file=made.npz"}
+    prepare(make_recipe({**recipe, "split": str(tmp_path / "out" / "split.csv")}), load_catalog())
+    with pytest.raises(DataError, match=r"made.npz was trained on, or chosen by, .* that are tested"):
+        prepare(make_recipe({**recipe, "split_seed": 3}), load_catalog())
+    with pytest.raises(UsageError, match=r"--image-size is 64, and .* was trained with 32"):
+        skineval.embed(cell.path, DATA, image_size=64)
+
+
+@pytest.fixture
+def ids():
+    table = prepare(make_recipe({"data": DATA, "models": "cnn"} | SMALL), load_catalog()).table
+    return table.frame["image_id"].tolist()
+
+
+SMALL = {"imbalance": "none", "image_size": 32, "weights": "none", "folds": 2}
+
+
+def prepared(**keys):
+    return prepare(make_recipe({"data": DATA, "models": "embeddings:file=made.npz"} | SMALL | keys), load_catalog())
+
+
+def write(ids, width=3, learnt=None, seed=0):
+    values = np.random.default_rng(seed).normal(size=(len(ids), width)).astype(np.float32)
+    write_embeddings(Path("made.npz"), Embeddings("made", np.array(ids), values, learnt), replace=True)
+
+
+def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
+    monkeypatch.chdir(tmp_path)
+    write(ids[1:])
+    with pytest.raises(DataError, match=rf"no embeddings of 1 of the 150 images of .*: {ids[0]}"):
+        prepared()
+    write([*ids, "other"])
+    (unknown, more) = prepared().remarks
+    assert "does not say on which images" in unknown
+    assert more == "made.npz holds 1 image that the bench does not: other."
+    write(ids, learnt=frozenset())
+    assert prepared().remarks == ()
+    write(ids, width=1, learnt=frozenset())  # a single dimension is enough
+    assert {cell.model.text for cell in prepared().cells} == {"embeddings (made probe)"}
+    with pytest.raises(UsageError, match="--tta is d4, and embeddings of a file are of images as they are"):
+        prepared(tta="d4")
+
+
+def test_the_run_id_is_of_the_numbers_and_not_of_the_place(tmp_path, monkeypatch, ids):
+    monkeypatch.chdir(tmp_path)
+    write(ids)
+    first = [cell.run_id for cell in prepared().cells]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "made.npz").rename(tmp_path / "elsewhere" / "made.npz")
+    moved = prepared(models="embeddings:file=elsewhere/made.npz")
+    assert [cell.run_id for cell in moved.cells] == first
+    write(ids, seed=1)
+    assert [cell.run_id for cell in prepared().cells] != first
+    assert read_embeddings(tmp_path / "made.npz").fingerprint == prepared().cells[0].weights
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("embeddings", "embeddings names no file"),
+        ("cnn+embeddings:file=made.npz", "embeddings looks at no images"),
+        ("embeddings:file=", "embeddings names no file"),
+        ("embeddings:width=3", "embeddings has no parameter 'width'"),
+    ],
+)
+def test_other_ways_to_name_a_file_are_refused(model, message):
+    with pytest.raises(UsageError, match=message):
+        load_catalog().architectures.select([model])
+
+
+def test_a_path_may_hold_what_else_stands_between_parts(tmp_path, monkeypatch, ids):
+    monkeypatch.chdir(tmp_path)
+    write(ids)
+    (tmp_path / "made.npz").rename("a+b:c=d.npz")
+    cells = prepared(models="embeddings:file=a+b:c=d.npz").cells
+    assert {cell.model.text for cell in cells} == {"embeddings (a+b:c=d probe)"}
+
+
+def test_no_glob_matches_what_needs_a_file():
+    assert "embeddings" not in [one.name for one in load_catalog().architectures.select(["*"])]
+
+
+def test_a_search_has_nothing_to_search(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="A search is for a network, and embeddings is none"):
+        make_plan(make_recipe({"data": DATA, "models": "embeddings:file=made.npz"} | SMALL), [], load_catalog())
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"model": "cnn,resnet18"}, "There is no model 'cnn,resnet18'"),
+        ({"model": "resnet*"}, "One network embeds, and there are"),
+        ({"weights": "none", "out": "made.txt"}, "--out is made.txt, which ends in '.txt'"),
+        ({"model": "embeddings:file=made.npz"}, "are embeddings already"),
+    ],
+)
+def test_what_cannot_embed_is_said(tmp_path, monkeypatch, ids, keys, message):
+    monkeypatch.chdir(tmp_path)
+    write(ids)
+    with pytest.raises(UsageError, match=message):
+        skineval.embed(**{"model": "cnn", "data": DATA, "weights": "none", **keys})
