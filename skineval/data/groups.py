@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError, first_few
+from skineval.base.errors import DataError, UsageError, first_few, plural
 from skineval.base.terms import GroupBy
 from skineval.data import tables
-from skineval.data.spellings import image_id
+from skineval.data.spellings import image_id, spelt_alike
 from skineval.values.lesion_table import PATIENT, LesionTable
 
+#: From which share of the images on, and how many times the usual number, a patient is too large to be one person.
+LARGE_SHARE, LARGE_TIMES = 0.05, 10
 PAIR_COLUMNS = ("image_a", "image_b")
 _AGAIN = "It is a CSV file with the columns image_a and image_b, such as pairs.csv of skineval data audit."
 
@@ -63,9 +67,11 @@ def known_groups(table: LesionTable) -> LesionTable:
 def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     """The table with groups as `by` wants them: as they are, or with all lesions of a patient in one.
 
-    An image of no known patient stays with its lesion. Where patients are joined the fingerprint changes. Raises
-    UsageError where patients are asked for and none is known.
+    An image of no known patient stays with its lesion. Ids of lesions, and of patients where these are joined, that may
+    be one id written in several ways are kept together, and a note names them. Where anything is joined the fingerprint
+    changes. Raises UsageError where patients are asked for and none is known.
     """
+    table = _with_lesions_spelt_alike(table)
     if by == "lesion" or PATIENT not in table.frame:
         if by == "patient":
             raise UsageError(
@@ -75,13 +81,48 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
         return table if PATIENT not in table.frame else replace(table, notes=(*table.notes, _partible(table)))
     ids, patients = table.frame["image_id"].tolist(), table.frame[PATIENT].tolist()
     first: dict[str, str] = {}
-    known = ((id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown")
+    known = [(id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown"]
     pairs = [(first.setdefault(patient, id_), id_) for id_, patient in known]
+    alike = spelt_alike(first)
+    pairs += [(first[one], first[other]) for one, *others in alike for other in others]
     groups = make_groups(ids, table.frame["group"].tolist(), pairs)
     loose = int((table.frame[PATIENT] == "unknown").sum())
     notes = ["grouped by patient: all images of one are one group"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
+    notes += _together("patient", alike)
+    notes += _large([patient for _, patient in known])
     return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
+
+
+def _with_lesions_spelt_alike(table: LesionTable) -> LesionTable:
+    """The table in which lesions that may be one, written in several ways, are one group."""
+    named = table.frame[~table.alone]
+    first = dict(zip(reversed(named["lesion_id"].tolist()), reversed(named["image_id"].tolist()), strict=True))
+    alike = spelt_alike(reversed(first))
+    if not alike:
+        return table
+    pairs = [(first[one], first[other]) for one, *others in alike for other in others]
+    groups = make_groups(table.frame["image_id"].tolist(), table.frame["group"].tolist(), pairs)
+    return replace(with_groups(table, groups), notes=(*table.notes, *_together("lesion", alike)))
+
+
+def _together(what: str, alike: Sequence[tuple[str, ...]]) -> list[str]:
+    """The note on ids that are kept together; none where there are none."""
+    if not alike:
+        return []
+    examples = first_few([" and ".join(several) for several in alike])
+    written = f"{plural(len(alike), what)} may be written in several ways"
+    return [f"{written}, and images of all of these are kept together: {examples}"]
+
+
+def _large(patients: Sequence[str]) -> list[str]:
+    """A note on a patient who has far more images than others have: the name may be a word for nobody."""
+    ((name, most),) = Counter(patients).most_common(1) or [("", 0)]
+    usual = median(Counter(patients).values()) if patients else 0
+    if most <= max(LARGE_SHARE * len(patients), LARGE_TIMES * usual):
+        return []
+    owns = f"patient {name} has {most} of {plural(len(patients), 'image')}"
+    return [f"{owns}: if that is a word for one who is not known, leave these cells empty"]
 
 
 def _partible(table: LesionTable) -> str:

@@ -42,6 +42,7 @@ _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINA
 _LABELS = MappingProxyType({form: label for label, name in CLASS_NAMES.items() for form in (name, f"{name}s")})
 _APOSTROPHES = str.maketrans(dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}`", "'"))
 _WHOLE = re.compile(r"(\d+)[.,]0{1,2}")
+_WORDS = re.compile(r"\d+|[^\W\d_]+")
 _ENDS = re.compile(r"^[^\w]+|[^\w]+$")
 _DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
 
@@ -136,12 +137,17 @@ def label_name(text: str) -> str:
     return known or re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_")
 
 
-def nearly_equal(ids: Iterable[str]) -> list[str]:
-    """Those ids, as "P1 and p1", that letter case alone tells apart."""
-    alike: dict[str, dict[str, None]] = {}
+def spelt_alike(ids: Iterable[str]) -> list[tuple[str, ...]]:
+    """Those ids that may be one written in several ways, such as "12", "00012" and "12.0", or "Fall 7" and "fall-7".
+
+    Letter case, what is neither letter nor digit, zeros in front of a number and a fraction of zeros tell none apart.
+    """
+    alike: dict[tuple[str, ...], dict[str, None]] = {}
     for id_ in ids:
-        alike.setdefault(id_.lower(), {})[id_] = None
-    return [" and ".join(several) for several in alike.values() if len(several) > 1]
+        words = _WORDS.findall(whole(unicodedata.normalize("NFKC", id_).strip()).casefold())
+        if words:
+            alike.setdefault(tuple(word.lstrip("0") or "0" for word in words), {})[id_] = None
+    return [tuple(several) for several in alike.values() if len(several) > 1]
 
 
 def sex_name(text: str) -> str:

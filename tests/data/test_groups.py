@@ -176,3 +176,59 @@ def test_pairs_of_unknown_images_are_refused() -> None:
     table = made_table([("nv", 2)])
     with pytest.raises(DataError, match="Pair 2, I00001 and I9: there is no image I9 in made"):
         regroup(table, [("I00000", "I00001"), ("I00001", "I9")])
+
+
+def lesions(*ids: str) -> LesionTable:
+    """A table of an image for each lesion id."""
+    table = made_table([("nv", 1)] * len(ids))
+    return replace(table, frame=table.frame.assign(lesion_id=ids, group=ids))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("12", "00012"),
+        ("12", "12.0"),
+        ("HAM-0002", "HAM_0002"),
+        ("Fall 12", "fall-12"),
+        ("L1", "L1\N{ZERO WIDTH SPACE}"),
+    ],
+)
+def test_lesions_written_in_two_ways_are_kept_together_and_named(ids: tuple[str, str]) -> None:
+    table = lesions(*ids, "3", "4")
+    found = grouped(table)
+    assert found.frame["group"].nunique() == 3
+    assert found.frame["lesion_id"].tolist() == [*ids, "3", "4"]
+    assert f"{ids[0]} and {ids[1]}" in found.notes[-1]
+    assert found.fingerprint != table.fingerprint
+
+
+@pytest.mark.parametrize(
+    "ids", [("1_11", "11_1"), ("12_3", "1_23"), ("L1", "M1"), ("12", "120"), ("1.5", "15"), ("?", "-")]
+)
+def test_other_lesions_are_as_they_were(ids: tuple[str, str]) -> None:
+    table = lesions(*ids)
+    found = grouped(table)
+    assert (found.fingerprint, found.notes) == (table.fingerprint, table.notes)
+
+
+def test_real_lesions_are_as_they_were(real_table: LesionTable) -> None:
+    assert grouped(real_table).fingerprint == real_table.fingerprint
+
+
+def of_patients(*patients: str) -> LesionTable:
+    """A table of an image and a lesion for each patient."""
+    table = lesions(*(f"lesion {chr(65 + k // 26)}{chr(65 + k % 26)}" for k in range(len(patients))))
+    return replace(table, frame=table.frame.assign(patient_id=patients))
+
+
+def test_patients_written_in_two_ways_are_one_group() -> None:
+    table = grouped(of_patients("P7", "p-07", "P8", "unknown"))
+    assert table.frame["group"].nunique() == 3
+    assert any("P7 and p-07" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(("n", "told"), [(30, True), (10, False)])
+def test_a_patient_with_far_more_images_than_others_is_asked_about(n: int, told: bool) -> None:
+    table = grouped(of_patients(*["nemo"] * n, *[f"P{k}" for k in range(60) for _ in (0, 1)]))
+    assert any("patient nemo has" in note for note in table.notes) == told

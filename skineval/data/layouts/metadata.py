@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,7 +18,7 @@ from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, nearly_equal
+from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id
 from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
 
@@ -38,9 +39,15 @@ LESIONS_UNKNOWN = (
     "not keep patients together"
 )
 
+_NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
 _UNKNOWN = (*tables.MISSING, "unknown")
 #: What is written besides for a lesion or patient that nobody knows.
-_NOBODY = ("unknown", "unk", "undefined", "missing", "nil")
+_NOBODY = (
+    "unknown", "unk", "undefined", "missing", "nil", "nobody", "anonymous", "not available", "not known", "no id",
+    "unbekannt", "unbek.", "k.a.", "k. a.", "keine", "keine angabe", "ohne", "anonym",
+    "inconnu", "inconnue", "non renseigné", "anonyme", "desconocido", "desconocida", "desconhecido", "sconosciuto",
+    "onbekend", "ukendt", "okänd",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +208,6 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes += [f"{plural(len(zeros), 'age')} of 0 taken as unknown"] if zeros else []
-    cases = [f"{pair} ({name})" for name in ("lesion_id", PATIENT) if name in raw for pair in nearly_equal(raw[name])]
-    if cases:
-        notes.append(f"taken for different ones although letter case alone tells them apart: {first_few(cases)}")
     return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, tuple(notes))
 
 
@@ -309,7 +313,7 @@ def is_unnamed(id_: str) -> bool:
 
 def _is_nobody(id_: str) -> bool:
     """Whether a lesion or patient is written as one that nobody knows."""
-    return is_unnamed(id_) or id_ in ("-1", "-1.0") or not id_.strip("0._-?")
+    return is_unnamed(id_) or _NO_NUMBER.fullmatch(id_) is not None or not id_.strip("0._-?")
 
 
 def _is_one(patients: pd.Series[str]) -> bool:

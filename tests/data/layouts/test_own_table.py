@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skineval.base.errors import DataError, UsageError
+from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.layouts.own_table import load, parse_columns
 from skineval.data.spellings import identifier
@@ -303,9 +304,9 @@ def test_what_spreadsheets_and_people_write_is_read(tmp_path: Path) -> None:
     assert table.frame["sex"].tolist() == ["male", "male", "female", "female"]
     assert any("labels read as one: 1 ('1', '1.0')" in note for note in table.notes)
     assert any("(2 images)" in note for note in table.notes)
-    assert any(
-        "letter case alone tells them apart: P2 and p2" in note and "(patient_id)" in note for note in table.notes
-    )
+    together = grouped(table)
+    assert together.frame["group"].nunique() == 2
+    assert any("1 patient may be written in several ways" in note and "P2 and p2" in note for note in together.notes)
 
 
 def test_a_row_that_is_there_twice_counts_once_unless_it_says_otherwise(tmp_path: Path) -> None:
