@@ -193,7 +193,8 @@ class Collection:
     ) -> tuple[dict[StoredFile, pd.DataFrame], list[str]]:
         """The tables of which images are there; with them notes on the others."""
         images, _ = pictures.find(files)
-        absent = [file for file, rows in found.items() if images.keys().isdisjoint(rows["image_id"])]
+        there = {id_.lower() for id_ in images}  # files are found whatever their letter case
+        absent = [file for file, rows in found.items() if there.isdisjoint(rows["image_id"].str.lower())]
         if len(absent) == len(found):
             raise DataError(
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",

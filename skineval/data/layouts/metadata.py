@@ -18,7 +18,7 @@ from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id
+from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, sex_name
 from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
 
@@ -191,6 +191,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     that of its lesion.
     """
     raw = _completed(raw)
+    raw = raw.assign(sex=raw["sex"].map(sex_name))
     columns, notes = list(COLUMNS), []
     if PATIENT in raw:
         nobody = raw[PATIENT].map(_is_nobody).astype(bool)
@@ -234,7 +235,7 @@ def _age(text: str) -> float | None:
     if text.lower() in _UNKNOWN:
         return float("nan")
     try:
-        age = float(text.replace(",", "."))
+        age = float(text.replace(",", ".").replace("_", "?"))  # Python takes 1_0 for 10
     except ValueError:
         return None
     return age if 0 <= age <= MAX_AGE else None
@@ -369,8 +370,7 @@ def _faulty_patients(frame: pd.DataFrame) -> Iterator[Fault]:
     if PATIENT not in frame:
         return
     yield _bad_cells(frame, PATIENT, "unusable", _ID, _is_usable)
-    known = frame.assign(sex=frame["sex"].str.lower())
-    known = known[(known[PATIENT] != "unknown") & ~known["sex"].isin(_UNKNOWN)]
+    known = frame[(frame[PATIENT] != "unknown") & ~frame["sex"].isin(_UNKNOWN)]
     sexes = known.groupby(PATIENT)["sex"].nunique()
     contradictory = known[known[PATIENT].isin(sexes.index[sexes > 1])]
     yield Fault(

@@ -281,6 +281,7 @@ def edited(path: Path, change: Callable[[list[str]], list[str]]) -> None:
         (lambda rows: [*rows, rows[1]], r"row repeats an image_id: row 86 ISIC_0000000 \(that of row 2\)"),
         (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], "named in the metadata is not in .*ISIC_7"),
         (lambda rows: [*rows[:1], rows[1].replace(",60,", ",old,"), *rows[2:]], "row 2 'old'"),
+        (lambda rows: [*rows[:1], rows[1].replace(",60,", ",6_0,"), *rows[2:]], "row 2 '6_0'"),
         (lambda rows: [*rows[:1], rows[1].partition(",")[2].join([",", ""]), *rows[2:]], "row 2: img_id is empty"),
         (lambda rows: rows[:1], "has a header and no rows"),
     ],
@@ -292,6 +293,24 @@ def test_what_cannot_be_meant_is_named_with_its_row(
     edited(tmp_path / "metadata.csv", change)
     said = refused(tmp_path)
     assert re.search(message, said), said
+
+
+def test_files_in_another_letter_case_are_those_of_the_table(table: LesionTable, tmp_path: Path) -> None:
+    read = laid_out("isic2020", table, tmp_path)
+    for file in [*tmp_path.rglob("ISIC_*.jpg")]:
+        file.rename(file.with_name(file.name.lower()))
+    again = recognise.load(tmp_path)
+    assert again.frame["image_id"].tolist() == read.frame["image_id"].tolist()
+    assert any("letter case" in note for note in again.notes)
+
+
+def test_one_sex_may_be_written_in_two_ways(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("pad-ufes-20", table, tmp_path)
+    edited(tmp_path / "metadata.csv", lambda rows: [r.replace(",FEMALE,", ",F,") for r in rows[:40]] + rows[40:])
+    text = (tmp_path / "metadata.csv").read_text()
+    assert ",F," in text
+    assert ",FEMALE," in text
+    assert set(recognise.load(tmp_path).frame["sex"]) <= {"male", "female", "unknown"}
 
 
 def test_a_lesion_with_two_labels_is_told_and_kept_together(table: LesionTable, tmp_path: Path) -> None:
