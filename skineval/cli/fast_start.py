@@ -78,7 +78,10 @@ def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exc
     if not hasattr(error, "possibilities"):
         return error
     name = error.option_name  # type: ignore[attr-defined]  # of -lr it is -l
-    typed = next((argument.partition("=")[0] for argument in args if argument.startswith(name)), name)
+    if name.startswith("--"):
+        typed = name
+    else:
+        typed = next((argument.partition("=")[0] for argument in args if argument.startswith(name)), name)
     known = [option for parameter in command.get_params(ctx) for option in parameter.opts if option.startswith("-")]
     told = f"`{ctx.command_path} --help` lists all."
     return UsageError(f"'{ctx.command_path}' has no option {typed}.", hint_for(typed, known, told))

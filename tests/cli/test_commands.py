@@ -77,6 +77,7 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
         (["bench", "--modles", "cnn"], 2, "Did you mean --models? `skineval bench --help` lists all."),
         (["bench", "--lr", "0.1"], 2, "'skineval bench' has no option --lr. Did you mean --learning-rate?"),
         (["bench", "-lr", "0.1"], 2, "Did you mean --learning-rate?"),
+        (["bench", "--epochs=1", "--epoch=1"], 2, "'skineval bench' has no option --epoch. Did you mean --epochs"),
         (["bench", "--gpu"], 2, "'skineval bench' has no option --gpu. `skineval bench --help` lists all."),
         (["list", "models", "--detail"], 2, "Did you mean --details? There are: --details, --format,"),
         (["bench", "resnet18"], 2, "There are: demo, ham10000."),

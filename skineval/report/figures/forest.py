@@ -17,7 +17,7 @@ from skineval.report.figures import style
 from skineval.report.figures.scene import Scene, grid
 from skineval.report.figures.style import NARROW, Drawn, Page
 from skineval.values.measures import Estimate
-from skineval.values.task import CLASS_NAMES
+from skineval.values.task import CLASS_NAMES, Task
 
 _PANELS = (PRIMARY, "macro_auc")
 _UNKNOWN = "no interval"
@@ -47,7 +47,7 @@ def recall(scene: Scene) -> Drawn:
         "recall",
         "Recall of each class",
         "Share of the test images of each class that are called right, with 95 % intervals. "
-        f"{_meanings(shown.classes)}{shown.words}{scene.not_ranked}",
+        f"{meanings(shown.classes, scene.task)}{shown.words}{scene.not_ranked}",
         f"Recall with intervals of {formatting.plural(len(scene.board.systems), 'system')} "
         f"for {formatting.listed(map(formatting.plain, shown.classes))}.",
         partial(_recall, scene),
@@ -161,6 +161,11 @@ def _same(estimates: Mapping[str, Estimate]) -> Iterator[tuple[float, list[str]]
     yield from found.items()
 
 
-def _meanings(classes: Sequence[str]) -> str:
-    known = [f"{label}: {CLASS_NAMES[label]}" for label in classes if label in CLASS_NAMES]
+def meanings(classes: Sequence[str], task: Task) -> str:
+    """What the codes of classes stand for: all labels that each takes."""
+    known = []
+    for name in classes:
+        if name in CLASS_NAMES:
+            taken = (CLASS_NAMES.get(label, label) for label, of in task.labels.items() if of == name)
+            known.append(f"{name}: {formatting.listed(map(formatting.plain, taken))}")
     return f"{'; '.join(known)}." if known else ""

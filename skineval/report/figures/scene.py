@@ -11,6 +11,7 @@ from skineval.report.bench.systems import System, ranked
 from skineval.report.figures import style
 from skineval.report.figures.style import Look
 from skineval.values.result import BenchResult
+from skineval.values.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,7 @@ class Scene:
     board: Leaderboard
     systems: Sequence[System]  #: with their predictions, the best first
     looks: Mapping[str, Look]  #: of all systems, the same in every figure
+    task: Task
 
     @property
     def not_ranked(self) -> str:
@@ -32,7 +34,7 @@ def scene_of(bench: BenchResult) -> Scene:
     board = internal(bench)
     systems = ranked(bench, board)
     looks = style.looks(list(dict.fromkeys([*board.systems, *(system.name for system in systems)])))
-    return Scene(board, systems, looks)
+    return Scene(board, systems, looks, bench.task)
 
 
 def grid(n: int, columns: int) -> tuple[int, int]:

@@ -17,8 +17,10 @@ from skineval.report.figures import confusion, forest, roc, style
 from skineval.report.figures.scene import Scene
 from skineval.values.measures import Score
 from skineval.values.predictions import Predictions
+from skineval.values.task import Task
 
 CLASSES = tuple(f"a-class-name-that-is-forty-letters-{k:05d}" for k in range(20))
+TASK = Task("many", CLASSES, dict(zip(CLASSES, CLASSES, strict=True)))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def scene() -> Scene:
     ]
     primary = Score(0.5, 0.4, 0.6, model="cnn", imbalance="none", metric="balanced_accuracy", **sizes(200))
     board = Leaderboard("Internal test", [primary, *recalls], classes=CLASSES)
-    return Scene(board, [System("cnn/none", (test,), "1 cell")], style.looks(["cnn/none"]))
+    return Scene(board, [System("cnn/none", (test,), "1 cell")], style.looks(["cnn/none"]), TASK)
 
 
 def sizes(n: int) -> dict[str, int]:
@@ -115,3 +117,9 @@ def test_with_two_classes_one_area_says_all_and_is_called_what_it_is_called_ever
     board = replace(scene.board, classes=CLASSES[:classes])
     assert standings.names(board)["macro_auc"] == "Macro AUC"
     assert ("malignancy_auc" in standings.names(board)) == malignancy
+
+
+def test_a_caption_says_of_a_code_all_that_it_takes() -> None:
+    """A class that is called like a diagnosis may take others, too."""
+    task = Task("own", ("nv", "wart"), {"nv": "nv", "bkl": "nv", "wart": "wart"})
+    assert forest.meanings(task.classes, task) == "nv: melanocytic nevus and benign keratosis."
