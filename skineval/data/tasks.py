@@ -25,18 +25,7 @@ from skineval.base.toml import parse_toml
 from skineval.data.spellings import class_name, guess, label_name, nearest, plain
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
-from skineval.values.task import (
-    BINARY,
-    CLASS_NAMES,
-    DIAGNOSES,
-    FEWEST,
-    LABELS,
-    OUTSIDE,
-    SHIPPED,
-    Task,
-    as_labelled,
-    shipped_task,
-)
+from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
 
 _MANY = 12  # labels that are told one by one
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
@@ -53,13 +42,6 @@ def find_task(name: str, *tables: LesionTable) -> Task:
     if name in SHIPPED or path.suffix != ".toml":
         return shipped_task(name)
     return read_task(path)
-
-
-def asked_about(labels: Iterable[str]) -> tuple[str, ...]:
-    """A note on labels that are near to a known one, of which each is a class of its own all the same."""
-    near = {label: guess(label, NEAR) for label in labels if class_name(label) is None and label not in CLASS_NAMES}
-    asked = [f"{label}{meant}" for label, meant in near.items() if meant]
-    return (f"labels taken for classes of their own: {first_few(asked)}",) if asked else ()
 
 
 def labels_of(tables: Iterable[LesionTable]) -> tuple[str, ...]:
@@ -217,13 +199,6 @@ def _labels(given: object, path: Path) -> dict[str, str]:
                 raise UsageError(
                     f"{path}: the label {label!r} is of two classes, {other} and {name}.", "Name it in one of them."
                 )
-    for name in found.values():
-        if name in DIAGNOSES and found.get(name) != name:
-            taken = ", ".join(label for label, of in found.items() if of == name)
-            raise UsageError(
-                f"{path}: the class {name} is called like {CLASS_NAMES[name]}, and takes {taken}, without that.",
-                f"Add {CLASS_NAMES[name]!r} to its labels, or give the class another name.",
-            )
     return found
 
 

@@ -21,7 +21,7 @@ from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
 from skineval.data.spellings import unaccented
 from skineval.data.splits.dealing import with_validation
-from skineval.data.tasks import asked_about, find_task, told_apart
+from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
 from skineval.grid.external import SUFFIX
 from skineval.values.lesion_table import LesionTable
@@ -112,9 +112,7 @@ def load_data(recipe: Recipe, catalog: Catalog, besides: Mapping[str, str] = NOT
         quarantine.require_known(strange, (), " nor in ".join(table.name for table in tables))
     names = unique_names(sources, "--data")
     task = find_task(recipe.task, *tables)
-    table = union(tables, names, task)
-    asked = asked_about(task.classes) if task.name == LABELS else ()
-    return Data(replace(table, notes=(*table.notes, *asked)), task, sources, strange)
+    return Data(union(tables, names, task), task, sources, strange)
 
 
 def places(recipe: Recipe) -> dict[str, Path]:

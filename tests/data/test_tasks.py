@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import skineval
 from skineval.base.errors import DataError, UsageError
 from skineval.data.spellings import label_name
-from skineval.data.tasks import asked_about, find_task, read_task, told_apart
+from skineval.data.tasks import find_task, read_task, told_apart
 from skineval.values.task import DIAGNOSES, DX7, MALIGNANT, MELANOMA, OUTSIDE, SHIPPED, as_labelled
 from tests.data.folders import made_table
 
@@ -71,7 +71,6 @@ def test_a_file_says_which_labels_a_class_takes(tmp_path: Path) -> None:
         ("", "names no classes"),
         ('[classes]\na = ["nv"]', "names 1 class\\."),
         ('[classes]\na = ["nv"]\nb = ["Naevus"]', "the label 'Naevus' is of two classes, a and b"),
-        ('[classes]\nmel = ["Nevus"]\nnv = ["Melanoma"]', "class mel is called like melanoma, and takes nv, without"),
         ('[classes]\na = ["nv"]\nb = []', r"b is \[\], which should be a list"),
         ('[classes]\na = ["nv"]\nb = "mel"', "b is 'mel', which should be a list"),
         ('[classes]\na = ["nv"]\n"B c" = ["mel"]', "a class cannot be called 'B c'"),
@@ -180,10 +179,3 @@ def test_of_many_labels_that_are_left_out_the_most_frequent_are_named_and_the_ot
         told_apart(table, as_labelled(("mole", "wart")), strict=False)
     assert "label-050 (2 images), " in str(refused.value)
     assert "label-060 (2 images), 89 further labels (128 images)." in str(refused.value)
-
-
-def test_labels_near_to_a_known_one_are_asked_about() -> None:
-    assert asked_about(["mel", "melanom", "wart", "nevo"]) == (
-        "labels taken for classes of their own: melanom (did you mean mel?)",
-    )
-    assert asked_about(DIAGNOSES) == ()

@@ -11,7 +11,7 @@ from PIL import Image
 from skineval.base.errors import DataError
 from skineval.data.layouts import recognise
 from skineval.data.quality.check import check
-from skineval.data.spellings import IDENTIFIER, identifier, label_name
+from skineval.data.spellings import IDENTIFIER, identifier
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
 from tests.data.folders import encoded, picture, refused, seven_classes, write_files, write_zip
@@ -86,10 +86,16 @@ def test_names_of_parts(tmp_path: Path, part: str, official: str) -> None:
     assert read.official == (official, official)
 
 
-@pytest.mark.parametrize("beside", ["Muttermal", "nv"])
-def test_what_is_nearly_the_name_of_a_known_class_is_one_of_its_own(tmp_path: Path, beside: str) -> None:
-    read = recognise.load(images(tmp_path, "Melanom/a.jpg", f"{beside}/b.jpg"))
-    assert read.frame["dx"].tolist() == ["melanom", label_name(beside)]
+def test_names_in_another_language_are_classes_where_no_folder_is_called_as_here(tmp_path: Path) -> None:
+    read = recognise.load(images(tmp_path, "Melanom/a.jpg", "Muttermal/b.jpg"))
+    assert read.frame["dx"].tolist() == ["melanom", "muttermal"]
+    assert "folders taken for classes of their own: 'Melanom' (did you mean mel?)" in read.notes
+
+
+def test_what_is_nearly_the_name_of_a_known_class_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    message = refused(images(tmp_path, "nv/a.jpg", "melanomia/b.jpg", "melanomia/c.jpg", "xyz/d.png"))
+    assert "1 folder is called like no class" in message
+    assert "'melanomia' (did you mean mel?), with 2 images" in message
 
 
 @pytest.mark.parametrize("above", ["", "photographs/", "train/"])
