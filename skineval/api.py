@@ -165,14 +165,15 @@ def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
 
 def dealt_out(data: Places, keys: Mapping[str, object]) -> tuple[Data, Split]:
     """As `split`, with the task whose classes are told apart."""
-    from skineval.grid.prepare import make_split
+    from skineval.grid.prepare import make_split, with_unused_parts
     from skineval.grid.sources import read_data
     from skineval.values.recipe import make_recipe
 
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": data})
     found = read_data(recipe, load_catalog(), parted=True)
-    return found, make_split(recipe, found)
+    made = make_split(recipe, found)
+    return replace(found, table=with_unused_parts(found.table, recipe)), made
 
 
 def audit(

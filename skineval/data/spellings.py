@@ -46,6 +46,13 @@ _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _ENDS = re.compile(r"^[^\w]+|[^\w]+$")
 _DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
 
+_DOUBT = "?"
+#: Labels that say nothing of an image.
+_SILENT = frozenset(
+    ("unknown", "unk", "unbekannt", "n-a", "na", "nan", "none", "inconnu", "desconocido", "sconosciuto")
+)
+MISSPELT = 0.8  #: how near a label must be to what a known class is called to be asked for
+
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")  #: what an id may be
 STEM = 48  #: characters that an id keeps of a name which is none
 _SUFFIXES = re.compile(rf"({'|'.join(map(re.escape, (*SUFFIXES, *UNREAD, '.npy')))})+$", re.IGNORECASE)
@@ -134,7 +141,23 @@ def label_name(text: str) -> str:
     """
     bare = _ENDS.sub("", whole(plain(text)))
     known = class_name(text) or class_name(bare) or _LABELS.get(bare)
-    return known or re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_")
+    label = known or whole(re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_"))
+    # Who doubts a diagnosis has made none.
+    return f"{label}-doubtful" if known and _DOUBT in text else label
+
+
+def of_their_own(labels: Iterable[str]) -> tuple[str, ...]:
+    """Notes on labels that are nearly a known one, and are not taken for it, and on those that say nothing."""
+    others = sorted(label for label in set(labels) if not class_name(label) and label not in CLASS_NAMES)
+    meant = {label: nearest(plain(label.removesuffix("-doubtful")), MISSPELT) for label in others}
+    near = [f"{label!r} (is {one} meant?)" for label, one in meant.items() if one]
+    silent = [repr(label) for label in others if label in _SILENT]
+    found = (("near to a known one", near), ("that say nothing", silent))
+    return tuple(
+        f"labels {which} are labels of their own: {', '.join(those)}; --task FILE joins labels or leaves them out"
+        for which, those in found
+        if those
+    )
 
 
 def spelt_alike(ids: Iterable[str]) -> list[tuple[str, ...]]:

@@ -25,7 +25,18 @@ from skineval.base.toml import parse_toml
 from skineval.data.spellings import class_name, guess, label_name, nearest, plain
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import COLUMNS
-from skineval.values.task import BINARY, DIAGNOSES, FEWEST, LABELS, OUTSIDE, SHIPPED, Task, as_labelled, shipped_task
+from skineval.values.task import (
+    BINARY,
+    CLASS_NAMES,
+    DIAGNOSES,
+    FEWEST,
+    LABELS,
+    OUTSIDE,
+    SHIPPED,
+    Task,
+    as_labelled,
+    shipped_task,
+)
 
 _MANY = 12  # labels that are told one by one
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
@@ -183,7 +194,8 @@ def _labels(given: object, path: Path) -> dict[str, str]:
     if not isinstance(given, dict) or len(given) < FEWEST:
         raise UsageError(
             f"{path} names {plural(len(given), 'class', 'classes') if isinstance(given, dict) else 'no classes'}.",
-            'A task has two or more, such as: [classes] benign = ["nevus", "wart"] malignant = ["melanoma"].',
+            'A task has two or more, such as benign = ["nevus", "wart"] and malignant = ["melanoma"], each on its own '
+            "line below a line [classes].",
         )
     for key in (key for key in _KEYS[1:] if key in given):
         meant = given[key] if isinstance(given[key], list) else [given[key]]
@@ -199,7 +211,18 @@ def _labels(given: object, path: Path) -> dict[str, str]:
                 raise UsageError(
                     f"{path}: the label {label!r} is of two classes, {other} and {name}.", "Name it in one of them."
                 )
+    _check_meaning(found, path)
     return found
+
+
+def _check_meaning(labels: Mapping[str, str], path: Path) -> None:
+    """Raise UsageError for a class that is called like a diagnosis and takes another one without its own."""
+    for label, name in labels.items():
+        if label != name in DIAGNOSES and label in DIAGNOSES and labels.get(name) != name:
+            raise UsageError(
+                f"{path}: the class {name} ({CLASS_NAMES[name]}) takes {label} ({CLASS_NAMES[label]}), and not {name}.",
+                "Call the class after what it takes, or name its own label in it.",
+            )
 
 
 def _check_names(classes: Iterable[str], source: object, others: Collection[str] = ()) -> None:

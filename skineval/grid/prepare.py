@@ -93,8 +93,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     data = read_data(recipe, catalog, parted=True)
     table, task = data.table, data.task
     parts = make_split(recipe, data)
-    if table.official is not None and recipe.split is None:
-        table = replace(table, notes=(*table.notes, UNUSED_PARTS))
+    table = with_unused_parts(table, recipe)
     check_members(recipe.ensemble, [str(selection) for selection in models], parts.folds)
     loaded = load_external(recipe, catalog, data.strange)
     told = [(name, *widened(table, task)) for name, table, _ in loaded]
@@ -183,6 +182,12 @@ def batch_sizes(
         need = memory_need(blueprint, device.torch, precision)
         found[str(selection)] = largest_batch(need, memory, device.kind)
     return found
+
+
+def with_unused_parts(table: LesionTable, recipe: Recipe) -> LesionTable:
+    """The table with a note where it has parts of its own that the recipe does not use."""
+    unused = table.official is not None and recipe.split is None
+    return replace(table, notes=(*table.notes, UNUSED_PARTS)) if unused else table
 
 
 def make_split(recipe: Recipe, data: Data) -> Split:

@@ -19,7 +19,7 @@ from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
-from skineval.data.spellings import unaccented
+from skineval.data.spellings import of_their_own, unaccented
 from skineval.data.splits.dealing import with_validation
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
@@ -164,16 +164,20 @@ def _load(
     load = partial(_load_own if place in own.tables else _load_otherwise, own=own, catalog=catalog)
     try:
         try:
-            return *load(place, left_out=left_out), frozenset()
+            return *_told(*load(place, left_out=left_out)), frozenset()
         except quarantine.QuarantineError as error:
             if len(recipe.data) + len(recipe.external) == 1:
                 raise
             rest = {id_: reason for id_, reason in left_out.items() if id_ not in error.ids}
-            return *load(place, left_out=rest), error.ids
+            return *_told(*load(place, left_out=rest)), error.ids
     except (UsageError, DataError) as error:
         if recipe.external:
             error.message = f"{key} {place}: {error.message}"
         raise
+
+
+def _told(table: LesionTable, source: str) -> tuple[LesionTable, str]:
+    return replace(table, notes=(*table.notes, *of_their_own(table.frame["dx"]))), source
 
 
 def _own(recipe: Recipe, catalog: Catalog) -> _Own:

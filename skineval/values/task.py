@@ -50,9 +50,13 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "lichen planus like keratosis",
         ),
         "df": ("dermatofibromas",),
-        "mel": ("melanomas",),
+        "mel": (
+            "melanomas", "malignant melanoma", "malignant melanomas", "melanom", "malignes melanom", "mélanome",
+            "melanoma maligno",
+        ),
         "nv": (
-            "nevus", "nevi", "naevus", "naevi", "melanocytic nevi", "melanocytic naevus", "melanocytic naevi",
+            "nevus", "nevi", "naevus", "naevi", "melanocytic nevi", "melanocytic naevus", "melanocytic naevi", "nävus",
+            "nävi", "nevo",
         ),
         "vasc": ("vascular", "vascular lesions", "vascular skin lesion", "vascular skin lesions"),
     }

@@ -14,6 +14,7 @@ from skineval.data.spellings import (
     guess,
     image_id,
     label_name,
+    of_their_own,
     part_name,
 )
 from skineval.values.task import DIAGNOSES
@@ -86,3 +87,14 @@ def test_punctuation_and_number_do_not_part_labels(text: str, label: str) -> Non
 def test_what_denies_a_class_is_not_taken_for_it(text: str) -> None:
     assert guess(text) == ""
     assert "mel" in guess("melanomma")
+
+
+@pytest.mark.parametrize("text", ["melanoma?", "no melanoma", "not melanoma", "MM"])
+def test_doubt_and_denial_are_no_diagnosis(text: str) -> None:
+    assert class_name(label_name(text)) is None
+
+
+def test_labels_near_to_a_known_one_and_those_that_say_nothing_are_told() -> None:
+    near, silent = of_their_own(["mel", "melanomia", label_name("nevus?"), "not-melanoma", label_name("n/a"), "wart"])
+    assert "'melanomia' (is mel meant?), 'nv-doubtful' (is nv meant?);" in near
+    assert "that say nothing are labels of their own: 'n-a';" in silent

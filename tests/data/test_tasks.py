@@ -179,3 +179,9 @@ def test_of_many_labels_that_are_left_out_the_most_frequent_are_named_and_the_ot
         told_apart(table, as_labelled(("mole", "wart")), strict=False)
     assert "label-050 (2 images), " in str(refused.value)
     assert "label-060 (2 images), 89 further labels (128 images)." in str(refused.value)
+
+
+def test_a_class_called_like_a_diagnosis_that_takes_another_one_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the class mel \(melanoma\) takes nv \(melanocytic nevus\), and not mel\."):
+        read_task(own(tmp_path, '[classes]\nmel = ["Nevus"]\nnv = ["Melanoma"]'))
+    assert read_task(own(tmp_path, '[classes]\nnv = ["Nevus", "bkl"]\nmel = ["mel"]')).labels["bkl"] == "nv"

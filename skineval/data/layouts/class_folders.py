@@ -34,7 +34,6 @@ _PLACES = frozenset(
      "unlabelled", "crops", "resized", *PARTS_BY_NAME)
 )  # fmt: skip
 _INDEX = re.compile(r"^\d+[ ._-]+")  # as in "0_akiec"
-MISSPELT = 0.8  #: how near the name of a folder must be to that of a known class to be meant for it
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
 
     An image is known by the name of its file, or where several have that, by its folders, too; what is no id is made
     one. Rows are sorted by image_id, each picture is there once, and images in `quarantined` are not looked at.
-    Folders may have any names; what is called like a known class is one. Raises DataError for a folder whose name is
-    nearly that of a known class beside one that is called like one, for a picture in folders of two classes or parts,
+    Folders may have any names; what is called like a known class is one. Raises DataError for a
+    picture in folders of two classes or parts,
     and where some images alone lie below parts.
     """
     files = scan(path, without=pictures.stems(quarantined))
@@ -95,9 +94,6 @@ def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
         refuse_any(outside, what, "Move them into a part, or give one part alone.")
     frame = bare_frame(list(by_id), [one.dx for one in by_id.values()])
     notes = [LESIONS_UNKNOWN, *read_as_one({one.folder: one.dx for one in by_id.values()})]
-    near = {one.folder: guess(plain(one.folder), MISSPELT) for one in by_id.values() if not class_name(one.dx)}
-    named_like = [f"{folder!r}{meant}" for folder, meant in near.items() if meant]
-    notes += [f"folders taken for classes of their own: {first_few(named_like)}"] if named_like else []
     if unused:
         of_others = ("image called like a mask of another is", "images called like masks of others are")
         notes.append(f"{plural(len(unused), *of_others)} ignored")
@@ -172,8 +168,6 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
     unknown: dict[str, int] = {}
     placed = []
     labels = _labels_of(files, path)
-    # Who calls no class as it is called here may use another language, and misspells nothing.
-    theirs = not any(_classes(file, path) or class_name(labels.get(file, "")) for file in files)
     for file in files:
         classes = _classes(file, path)
         if len(set(classes)) > 1:
@@ -183,8 +177,7 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
         above = file.below(path).parts[:-1]
         folder = next((name for name in reversed(above) if class_name(name)), above[-1])
         if not classes:
-            known = theirs or file not in labels or class_name(labels[file])
-            if file not in labels or (not known and guess(plain(folder), MISSPELT)):
+            if file not in labels:
                 unknown[folder] = unknown.get(folder, 0) + 1
                 continue
             classes = [labels[file]]
@@ -193,8 +186,7 @@ def _place(files: Sequence[StoredFile], path: Path) -> list[_Placed]:
     refuse_any(
         [f"{name!r}{guess(plain(name))}, with {plural(count, 'image')}" for name, count in unknown.items()],
         ("folder is called like no class", "folders are called like no class"),
-        f"Call folders {', '.join(f'{dx} ({name})' for dx, name in CLASS_NAMES.items())}, or move others away; "
-        "a class of its own needs a name that is not nearly one of these.",
+        f"Call folders {', '.join(f'{dx} ({name})' for dx, name in CLASS_NAMES.items())}, or move others away.",
         str(path),
     )
     return placed

@@ -112,6 +112,7 @@ def check(
         findings += surroundings.second_tables(path, files, rows.name)
     if table is not None:
         findings += surroundings.small_classes(path, table)
+        findings += surroundings.labels_of_their_own(path, table)
     owners = _owners(files, rows, table)
     names = {file.listed(path): (id_,) for file, id_ in owners.items()}
     for file, flaw in _judge_files(files, unused, contents, owners):

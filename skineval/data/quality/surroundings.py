@@ -14,6 +14,7 @@ from skineval.data.findings import Finding
 from skineval.data.groups import grouped
 from skineval.data.layouts import ham10000
 from skineval.data.layouts.metadata import is_metadata
+from skineval.data.spellings import of_their_own
 from skineval.values.lesion_table import LesionTable
 
 FOLDS = 5  #: of the cross-validation that is usual
@@ -52,6 +53,13 @@ def empty_folders(path: Path) -> Iterator[Finding]:
         if not (folders or names) and Path(folder) != path:
             where = Path(folder).relative_to(path).as_posix()
             yield Finding("empty-folder", where, "is an empty folder", IGNORED, "remark")
+
+
+def labels_of_their_own(path: Path, table: LesionTable) -> Iterator[Finding]:
+    """Labels that may be meant for a known one, and those that say nothing."""
+    for note in of_their_own(table.frame["dx"]):
+        what, _, hint = note.partition("; ")
+        yield Finding("label", path.name or str(path), what, f"{hint}.", "remark")
 
 
 def small_classes(path: Path, table: LesionTable) -> Iterator[Finding]:
