@@ -39,6 +39,7 @@ LESIONS_UNKNOWN = (
     "not keep patients together"
 )
 
+_OTHERS = "Other classes: --columns image=image_id,label=dx,lesion=lesion_id --task labels."
 _NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
 _UNKNOWN = (*tables.MISSING, "unknown")
 #: What is written besides for a lesion or patient that nobody knows.
@@ -255,7 +256,7 @@ def _faults(frame: pd.DataFrame, labels: Collection[str] = DIAGNOSES) -> tuple[F
     def guessed(dx: str) -> str:
         return _short(dx) + guess(dx)
 
-    diagnoses, ages = f"Diagnoses are: {', '.join(labels)}.", f"Ages are years from 0 to {MAX_AGE}, or empty."
+    diagnoses, ages = f"Diagnoses are: {', '.join(labels)}. {_OTHERS}", f"Ages are years from 0 to {MAX_AGE}, or empty."
     return (
         *_faulty_ids(frame),
         _bad_cells(frame, "dx", "unknown", diagnoses, labels.__contains__, guessed),
