@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skineval.builtins.architectures import ARCHITECTURES
+from skineval.builtins.architectures import ARCHITECTURES, EMBEDDINGS
 from skineval.builtins.datasets import SOURCES
 from skineval.builtins.explainers import EXPLAINERS
 from skineval.builtins.imbalance import STRATEGIES
@@ -16,7 +16,7 @@ from skineval.measure.names import METRICS, OF_REJECTION
 
 @hookimpl
 def skineval_register_architectures() -> Iterable[Architecture]:
-    return ARCHITECTURES
+    return (*ARCHITECTURES, EMBEDDINGS)
 
 
 @hookimpl

@@ -234,13 +234,15 @@ ARCHITECTURES = (
         n_parameters=981_031,
         parameters=CNN_PARAMETERS,
     ),
-    Architecture(
-        "embeddings",
-        refuse_images,
-        "Embeddings that were made elsewhere, in a file: no network is trained, a head is fitted on them.",
-        min_image_size=1,
-        cam_layer="",
-        parameters={"file": Parameter("", "An npz, npy, CSV or Parquet file: image ids, and a row of numbers each.")},
-        embeddings=read_file,
-    ),
+)
+
+#: What was embedded elsewhere, in place of a network.
+EMBEDDINGS = Architecture(
+    "embeddings",
+    refuse_images,
+    "Embeddings that were made elsewhere, in a file: no network is trained, a head is fitted on them.",
+    min_image_size=1,
+    cam_layer="",
+    parameters={"file": Parameter("", "An npz, npy, CSV or Parquet file: image ids, and a row of numbers each.")},
+    embeddings=read_file,
 )

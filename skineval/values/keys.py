@@ -193,7 +193,7 @@ class Keys:
         "none; backbone: train only the head in the first epochs; or all: train no network, but fit a head on its "
         "embeddings (a probe). none,all has both in one table."
     )
-    probe: Probes = Key(TRAINING, "NAMES", ("linear",), tuned=False, keeps=MORE).says(
+    probe: Probes = Key(COMPARED, "NAMES", ("linear",), tuned=False, keeps=MORE).says(
         "What is fitted on embeddings where the whole network is frozen: linear (logistic regression), neighbours (the "
         "nearest), mean (the nearest class mean); several, comma-separated, are a row each."
     )

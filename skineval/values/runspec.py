@@ -101,7 +101,10 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """A readable slug and a hash of every field."""
-        return f"{self._slug}-{_digest(to_plain(self))}"
+        fields = to_plain(self)
+        if not self.probe:
+            del fields["probe"]  # which cells of trained networks did without before there were several kinds
+        return f"{self._slug}-{_digest(fields)}"
 
     @property
     def network_id(self) -> str:

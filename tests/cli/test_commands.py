@@ -168,7 +168,7 @@ def test_doctor_names_versions_and_plugins(skineval_program):
 
 def test_what_plugins_offer_is_counted(skineval_program):
     (row,) = json.loads(skineval_program("plugins", "list", "--format", "json").stdout)["rows"]
-    assert {"models": 22, "reporters": 2}.items() <= row["what"].items()
+    assert {"models": 23, "reporters": 2}.items() <= row["what"].items()
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):
