@@ -2,7 +2,8 @@
 
 npz: the arrays `ids` (N,) and `embeddings` (N, d). npy: the embeddings alone, with the ids in a text file beside it, a
 line each. CSV and Parquet: a column of image ids, and one a dimension, or in Parquet one of lists. Beside them `part`
-may say of each image whether the network that made the embeddings was trained on it, or chosen by it.
+may say of each image whether the network that made the embeddings was trained on it, or chosen by it, and `made_by`
+what that network is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from skineval.values.embeddings import Embeddings
 if TYPE_CHECKING:
     import pandas as pd
 
-IDS, VALUES, PART = "ids", "embeddings", "part"
+IDS, VALUES, PART, MAKER = "ids", "embeddings", "part", "made_by"
 WRITTEN = (".npz", ".csv")  #: the formats that are written
 LEARNT = ("train", "validation")  #: what `part` says of images that the network was trained on, or chosen by
 #: What arrays of ids and of embeddings are called, the first that is there.
@@ -70,7 +71,7 @@ def read_embeddings(path: Path) -> Embeddings:
 
 @lru_cache(maxsize=4)  # every cell of a bench asks for the same
 def _read(path: Path, _modified: int, _size: int) -> Embeddings:
-    given, values, parts = _READERS[path.suffix.lower()](path)
+    given, values, parts, maker = _READERS[path.suffix.lower()](path)
     if values.ndim != 2 or len(values) != len(given.frame) or not values.shape[1]:
         raise DataError(
             f"{path} has {len(given.frame)} ids, and embeddings of shape {values.shape}.",
@@ -87,7 +88,7 @@ def _read(path: Path, _modified: int, _size: int) -> Embeddings:
     )
     ids = given.frame["image_id"].to_numpy(dtype=str)
     learnt = None if parts is None else frozenset(ids[np.isin([part_name(part) for part in parts], LEARNT)].tolist())
-    found = Embeddings(path.name, ids, np.ascontiguousarray(values), learnt)
+    found = Embeddings(path.name, ids, np.ascontiguousarray(values), learnt, maker)
     if len(found) > 1 and len(found.constant) == found.width:
         raise DataError(f"{path}: all images have the same embedding.", "A head cannot tell them apart: embed anew.")
     return found
@@ -109,6 +110,8 @@ def write_embeddings(path: Path, embeddings: Embeddings, *, replace: bool) -> No
     check_suffix(path)
     learnt = np.isin(embeddings.ids, list(embeddings.learnt or ()))
     parts = {} if embeddings.learnt is None else {PART: np.where(learnt, LEARNT[0], "none")}
+    if embeddings.made_by:
+        parts[MAKER] = np.full(len(embeddings), embeddings.made_by)
     content = io.BytesIO()
     if path.suffix.lower() == ".npz":
         np.savez(content, allow_pickle=False, ids=embeddings.ids, embeddings=embeddings.values, **parts)
@@ -122,7 +125,8 @@ def write_embeddings(path: Path, embeddings: Embeddings, *, replace: bool) -> No
     write_new(path, content.getvalue(), replace=replace)
 
 
-_Given = tuple[GivenTable, NDArray[Any], Sequence[str] | None]  #: ids, embeddings, and what `part` says
+#: Ids, embeddings, what `part` says, and `made_by`.
+_Given = tuple[GivenTable, NDArray[Any], Sequence[str] | None, str]
 
 
 def _from_npz(path: Path) -> _Given:
@@ -135,7 +139,8 @@ def _from_npz(path: Path) -> _Given:
     ids, values = (npz.member(path, str(found[kind]), _AS_TEXT).read() for kind in (IDS, VALUES))
     part = first_column(names, PART_COLUMNS)
     parts = None if part is None else _texts(npz.member(path, part, _AS_TEXT).read(), path)
-    return _listed(_texts(ids, path), path), _numbers(values, path), parts
+    makers = _texts(npz.member(path, MAKER, _AS_TEXT).read(), path) if MAKER in names else []
+    return _listed(_texts(ids, path), path), _numbers(values, path), parts, "".join(makers[:1])
 
 
 def _from_npy(path: Path) -> _Given:
@@ -147,7 +152,7 @@ def _from_npy(path: Path) -> _Given:
             "Write the id of each row into that file, a line each; or save both in an npz file.",
         )
     texts = _texts(_array(ids), ids) if ids.suffix == ".npy" else tables.lines(ids)
-    return _listed(texts, ids), _numbers(_array(path), path), None
+    return _listed(texts, ids), _numbers(_array(path), path), None, ""
 
 
 def _from_csv(path: Path) -> _Given:
@@ -188,7 +193,8 @@ def _from_frame(frame: pd.DataFrame, path: Path) -> _Given:
         raise DataError(f"{path} lacks a column image_id (it has {first_few(columns)}).", _WANTED)
     given = GivenTable(frame[[id_]].set_axis(["image_id"], axis=1), str(path), _WANTED)
     counted = [name for name in columns if _UNNAMED.match(name) and frame[name].tolist() == list(range(len(frame)))]
-    rest = frame.drop(columns=[name for name in (id_, part, *counted) if name])
+    maker = str(frame[MAKER].iloc[0]) if MAKER in frame and len(frame) else ""
+    rest = frame.drop(columns=[name for name in (id_, part, *counted, *[MAKER] * bool(maker)) if name])
     if known := [name for name in rest.columns if plain(name) in _KNOWN]:
         raise DataError(
             f"{path} has the column {known[0]}, which is called like what is known of an image.",
@@ -196,13 +202,13 @@ def _from_frame(frame: pd.DataFrame, path: Path) -> _Given:
         )
     parts = frame[part].fillna("").astype(str).tolist() if part else None
     if rest.shape[1] == 1 and rest.iloc[:, 0].map(lambda cell: isinstance(cell, _LISTS)).any():
-        return given, _stacked(rest.iloc[:, 0].tolist(), given), parts
+        return given, _stacked(rest.iloc[:, 0].tolist(), given), parts, maker
     values = np.empty(rest.shape)
     for place, name in enumerate(rest.columns):
         column = rest[name]
         values[:, place] = tables.numbers(column)
         given.refuse(np.isnan(values[:, place]) & column.notna(), partial(_no_number, column), _WANTED)
-    return given, values, parts
+    return given, values, parts, maker
 
 
 def _no_number(column: pd.Series[Any], row: int) -> str:

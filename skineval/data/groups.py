@@ -90,6 +90,7 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     notes = ["grouped by patient: all images of one are one group"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
     notes += _together("patient", alike)
+    notes += _shared(table)
     notes += _large([patient for _, patient in known])
     return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
 
@@ -113,6 +114,15 @@ def _together(what: str, alike: Sequence[tuple[str, ...]]) -> list[str]:
     examples = first_few([" and ".join(several) for several in alike])
     written = f"{plural(len(alike), what)} may be written in several ways"
     return [f"{written}, and images of all of these are kept together: {examples}"]
+
+
+def _shared(table: LesionTable) -> list[str]:
+    """A note on lesions whose images are of several patients, of whom one is wrong."""
+    known = table.frame[(table.frame[PATIENT] != "unknown") & ~table.alone]
+    patients = known.groupby("lesion_id", sort=False)[PATIENT].unique()
+    several = [f"{lesion} ({' and '.join(who)})" for lesion, who in patients.items() if len(who) > 1]
+    count = plural(len(several), "lesion has images", "lesions have images")
+    return [f"{count} of several patients, who are kept together: {first_few(several)}"] if several else []
 
 
 def _large(patients: Sequence[str]) -> list[str]:

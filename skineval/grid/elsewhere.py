@@ -47,6 +47,8 @@ def _remarks(embeddings: Embeddings, table: LesionTable, split: Split, externals
             f"{embeddings.name} does not say on which images the network that made it was trained: if test images are "
             "among those, its figures are too good."
         )
+    if embeddings.made_by:
+        yield f"{embeddings.name} was made by {embeddings.made_by}."
     if unused := embeddings.besides(known):
         yield f"{embeddings.name} holds {plural(len(unused), 'image')} that the bench does not: {first_few(unused)}."
     if constant := embeddings.constant:

@@ -29,7 +29,7 @@ from skineval.train.device import choose_device, cpu_threads
 from skineval.train.neighbours import deciding
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage
-from skineval.train.weights import Weights
+from skineval.train.weights import NONE, Weights
 from skineval.values.embeddings import Embeddings
 from skineval.values.keys import PROBE
 from skineval.values.recipe import Recipe
@@ -44,6 +44,7 @@ class _Source:
     frozen: Frozen
     recipe: Recipe  #: with the image size and fit that it takes
     learnt: frozenset[str] | None  #: as `Embeddings.learnt`
+    words: str  #: as `Embeddings.made_by`
 
 
 def embed_to(
@@ -85,7 +86,7 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     stage = replace(found.frozen.stage, progress=progress, on_note=notes.append)
     values = embeddings(replace(found.frozen, stage=stage), pixels.array)
     ids = table.frame["image_id"].to_numpy(dtype=str)
-    return Embeddings(recipe.models[0], ids, values, found.learnt), (*notes, *pixels.notes)
+    return Embeddings(recipe.models[0], ids, values, found.learnt, found.words), (*notes, *pixels.notes)
 
 
 def is_trained(model: str) -> bool:
@@ -110,7 +111,10 @@ def _backbone(recipe: Recipe, catalog: Catalog, task: Task) -> _Source:
     stage = Stage(torch.empty(0), device, "fp32", normaliser(architecture.mean, architecture.std, device))
     package = package_of(catalog, selection.name)
     head = find_head(network, architecture, classes)
-    return _Source(Frozen(network, head, architecture, selection.parameters, package, stage), recipe, frozenset())
+    begins = "random weights" if one.begins == NONE else f"weights {one.weights.called}"
+    words = f"{selection} with {begins}, at {recipe.image_size} pixels"
+    frozen = Frozen(network, head, architecture, selection.parameters, package, stage)
+    return _Source(frozen, recipe, frozenset(), words)
 
 
 def _only(found: Sequence[Variant]) -> Variant:
@@ -144,7 +148,9 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
     head = deciding(network, architecture, len(about.classes))
     package = package_of(catalog, about.architecture)
     settings = recipe.model_copy(update={"image_size": about.image_size, "fit": about.fit})
-    return _Source(Frozen(network, head, architecture, about.parameters, package, stage), settings, learnt)
+    words = " ".join((f"the cell {about.run_id}, at {about.image_size} pixels", *(f"[{one}]" for one in about.stamps)))
+    frozen = Frozen(network, head, architecture, about.parameters, package, stage)
+    return _Source(frozen, settings, learnt, words)
 
 
 def _learnt(cell: Path) -> frozenset[str] | None:

@@ -24,6 +24,7 @@ class Embeddings:
     ids: NDArray[np.str_]
     values: NDArray[np.float32]
     learnt: frozenset[str] | None = None
+    made_by: str = ""  #: what made them, in words, such as a network with random weights; "" where nobody says
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -157,12 +157,12 @@ def test_what_is_written_is_read_to_the_last_bit(tmp_path_factory, suffix, value
     ids = np.array([f"ISIC_{place:07d}" for place in range(len(values))])
     known = None if learnt is None else frozenset(ids[list(learnt)].tolist())
     path = tmp_path_factory.mktemp("made") / f"made{suffix}"
-    made = Embeddings("made", ids, values, known)
+    made = Embeddings("made", ids, values, known, "a network" if learnt else "")
     write_embeddings(path, made, replace=False)
     found = read_embeddings(path)
     assert found.ids.tolist() == ids.tolist()
     assert found.values.tobytes() == values.tobytes()
-    assert (found.learnt, found.fingerprint) == (known, made.fingerprint)
+    assert (found.learnt, found.made_by, found.fingerprint) == (known, made.made_by, made.fingerprint)
 
 
 def test_a_fingerprint_knows_neither_order_nor_file():

@@ -232,3 +232,10 @@ def test_patients_written_in_two_ways_are_one_group() -> None:
 def test_a_patient_with_far_more_images_than_others_is_asked_about(n: int, told: bool) -> None:
     table = grouped(of_patients(*["nemo"] * n, *[f"P{k}" for k in range(60) for _ in (0, 1)]))
     assert any("patient nemo has" in note for note in table.notes) == told
+
+
+def test_a_lesion_of_two_patients_is_told() -> None:
+    table = of_patients("P1", "P2", "P3")
+    table = replace(table, frame=table.frame.assign(lesion_id=["L1", "L1", "L2"], group=["L1", "L1", "L2"]))
+    notes = grouped(table).notes
+    assert "1 lesion has images of several patients, who are kept together: L1 (P1 and P2)" in notes

@@ -59,6 +59,13 @@ def test_figures_of_a_file_are_those_of_the_probe(bench):
         pd.testing.assert_frame_equal(figure, probe, check_exact=True)
 
 
+def test_the_report_says_what_made_a_file(bench):
+    folder, _ = bench
+    report = (folder.path / "report.md").read_text(encoding="utf-8")
+    for name in ("first.npz", "second.csv"):
+        assert f"{name} was made by cnn:width=4 with random weights, at 32 pixels." in report.replace("\\", "")
+
+
 def test_a_file_has_no_maps_and_is_done_without_them(bench):
     folder, _ = bench
     cells = pd.read_csv(folder.cells)
