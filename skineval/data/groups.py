@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, UsageError, first_few, plural
+from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.terms import GroupBy
 from skineval.data import tables
-from skineval.data.spellings import image_id, spelt_alike
+from skineval.data.ids import doubts, pairs_spelt_alike
+from skineval.data.spellings import image_id
 from skineval.values.lesion_table import PATIENT, LesionTable
 
-#: From which share of the images on, and how many times the usual number, a patient is too large to be one person.
-LARGE_SHARE, LARGE_TIMES = 0.05, 10
 PAIR_COLUMNS = ("image_a", "image_b")
 _AGAIN = "It is a CSV file with the columns image_a and image_b, such as pairs.csv of skineval data audit."
 
@@ -71,7 +68,11 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
     be one id written in several ways are kept together, and a note names them. Where anything is joined the fingerprint
     changes. Raises UsageError where patients are asked for and none is known.
     """
-    table = _with_lesions_spelt_alike(table)
+    ids = table.frame["image_id"].tolist()
+    alike = pairs_spelt_alike(ids, table.frame["lesion_id"].tolist())
+    table = with_groups(table, make_groups(ids, table.frame["group"].tolist(), alike))
+    told = [note for _, note in doubts(table.frame) if note not in table.notes]
+    table = replace(table, notes=(*table.notes, *told))
     if by == "lesion" or PATIENT not in table.frame:
         if by == "patient":
             raise UsageError(
@@ -79,60 +80,16 @@ def grouped(table: LesionTable, by: GroupBy = "auto") -> LesionTable:
                 "Leave it out, or name their column: --columns patient=COLUMN for a table of your own.",
             )
         return table if PATIENT not in table.frame else replace(table, notes=(*table.notes, _partible(table)))
-    ids, patients = table.frame["image_id"].tolist(), table.frame[PATIENT].tolist()
+    known = table.frame[table.frame[PATIENT] != "unknown"]
+    mine, patients = known["image_id"].tolist(), known[PATIENT].tolist()
     first: dict[str, str] = {}
-    known = [(id_, patient) for id_, patient in zip(ids, patients, strict=True) if patient != "unknown"]
-    pairs = [(first.setdefault(patient, id_), id_) for id_, patient in known]
-    alike = spelt_alike(first)
-    pairs += [(first[one], first[other]) for one, *others in alike for other in others]
+    pairs = [(first.setdefault(patient, id_), id_) for id_, patient in zip(mine, patients, strict=True)]
+    pairs += pairs_spelt_alike(mine, patients)
     groups = make_groups(ids, table.frame["group"].tolist(), pairs)
     loose = int((table.frame[PATIENT] == "unknown").sum())
     notes = ["grouped by patient: all images of one are one group"]
     notes += [f"images of no known patient, which stay with their lesion: {loose}"] if loose else []
-    notes += _together("patient", alike)
-    notes += _shared(table)
-    notes += _large([patient for _, patient in known])
     return replace(with_groups(table, groups), by_patient=True, notes=(*table.notes, *notes))
-
-
-def _with_lesions_spelt_alike(table: LesionTable) -> LesionTable:
-    """The table in which lesions that may be one, written in several ways, are one group."""
-    named = table.frame[~table.alone]
-    first = dict(zip(reversed(named["lesion_id"].tolist()), reversed(named["image_id"].tolist()), strict=True))
-    alike = spelt_alike(reversed(first))
-    if not alike:
-        return table
-    pairs = [(first[one], first[other]) for one, *others in alike for other in others]
-    groups = make_groups(table.frame["image_id"].tolist(), table.frame["group"].tolist(), pairs)
-    return replace(with_groups(table, groups), notes=(*table.notes, *_together("lesion", alike)))
-
-
-def _together(what: str, alike: Sequence[tuple[str, ...]]) -> list[str]:
-    """The note on ids that are kept together; none where there are none."""
-    if not alike:
-        return []
-    examples = first_few([" and ".join(several) for several in alike])
-    written = f"{plural(len(alike), what)} may be written in several ways"
-    return [f"{written}, and images of all of these are kept together: {examples}"]
-
-
-def _shared(table: LesionTable) -> list[str]:
-    """A note on lesions whose images are of several patients, of whom one is wrong."""
-    known = table.frame[(table.frame[PATIENT] != "unknown") & ~table.alone]
-    patients = known.groupby("lesion_id", sort=False)[PATIENT].unique()
-    several = [f"{lesion} ({' and '.join(who)})" for lesion, who in patients.items() if len(who) > 1]
-    count = plural(len(several), "lesion has images", "lesions have images")
-    return [f"{count} of several patients, who are kept together: {first_few(several)}"] if several else []
-
-
-def _large(patients: Sequence[str]) -> list[str]:
-    """A note on a patient who has far more images than others have: the name may be a word for nobody."""
-    ((name, most),) = Counter(patients).most_common(1) or [("", 0)]
-    usual = median(Counter(patients).values()) if patients else 0
-    if most <= max(LARGE_SHARE * len(patients), LARGE_TIMES * usual):
-        return []
-    owns = f"patient {name} has {most} of {plural(len(patients), 'image')}"
-    return [f"{owns}: if that is a word for one who is not known, leave these cells empty"]
 
 
 def _partible(table: LesionTable) -> str:

@@ -42,7 +42,7 @@ _CLASSES = MappingProxyType({**DIAGNOSES_BY_NAME, **{name: name for name in BINA
 _LABELS = MappingProxyType({form: label for label, name in CLASS_NAMES.items() for form in (name, f"{name}s")})
 _APOSTROPHES = str.maketrans(dict.fromkeys("\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}`", "'"))
 _WHOLE = re.compile(r"(\d+)[.,]0{1,2}")
-_WORDS = re.compile(r"\d+|[^\W\d_]+")
+_AROUND = re.compile(r"^[\s\u00ad\u200b-\u200d\u2060\ufeff]+|[\s\u00ad\u200b-\u200d\u2060\ufeff]+$")
 _ENDS = re.compile(r"^[^\w]+|[^\w]+$")
 _DENIAL = re.compile(r"(no|not) |non")  # what a name of all but one class begins with
 
@@ -85,6 +85,16 @@ def identifier(name: str) -> str:
     normal = unicodedata.normalize("NFC", name)
     digest = hashlib.blake2b(normal.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '_', unaccented(normal))[:STEM]}-{digest}"
+
+
+def visible(text: str) -> str:
+    """The text without characters of which nothing is seen, such as blanks of no width and marks of direction."""
+    return text if text.isascii() else "".join(one for one in text if unicodedata.category(one) != "Cf")
+
+
+def bare(text: str) -> str:
+    """The text without blanks around it, also those of no width; marks that turn text around stay, to be refused."""
+    return text.strip() if text.isascii() else _AROUND.sub("", text)
 
 
 def unaccented(text: str) -> str:
@@ -158,19 +168,6 @@ def of_their_own(labels: Iterable[str]) -> tuple[str, ...]:
         for which, those in found
         if those
     )
-
-
-def spelt_alike(ids: Iterable[str]) -> list[tuple[str, ...]]:
-    """Those ids that may be one written in several ways, such as "12", "00012" and "12.0", or "Fall 7" and "fall-7".
-
-    Letter case, what is neither letter nor digit, zeros in front of a number and a fraction of zeros tell none apart.
-    """
-    alike: dict[tuple[str, ...], dict[str, None]] = {}
-    for id_ in ids:
-        words = _WORDS.findall(whole(unicodedata.normalize("NFKC", id_).strip()).casefold())
-        if words:
-            alike.setdefault(tuple(word.lstrip("0") or "0" for word in words), {})[id_] = None
-    return [tuple(several) for several in alike.values() if len(several) > 1]
 
 
 def sex_name(text: str) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skineval.base.errors import DataError, plural
 from skineval.data.findings import Fault, FaultyRow, refuse
-from skineval.data.spellings import IMAGE_COLUMNS, first_column, identifier, image_id
+from skineval.data.spellings import IMAGE_COLUMNS, bare, first_column, identifier, image_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,7 +194,7 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     text = re.sub(rf'" +(?={re.escape(separator)}|[\r\n])', '"', text)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-        cells = [(number, [cell.strip() for cell in row]) for number, row in enumerate(lines, start=1)]
+        cells = [(number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1)]
     except csv.Error as error:
         raise DataError(f"{name} is not a CSV file: {error}.", hint) from error
     numbered = [(number, row) for number, row in cells[1 if declared else 0 :] if any(row)]
@@ -238,7 +238,7 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     text = text[declared.end() :] if declared else text
     separator = declared[1] if declared else _separator(text)
     fields = next(csv.reader(text.splitlines()[:1], delimiter=separator, skipinitialspace=True), [])
-    return tuple(field.strip().lower() for field in fields)
+    return tuple(bare(field).lower() for field in fields)
 
 
 def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:

@@ -214,6 +214,8 @@ def test_other_lesions_are_as_they_were(ids: tuple[str, str]) -> None:
 
 def test_real_lesions_are_as_they_were(real_table: LesionTable) -> None:
     assert grouped(real_table).fingerprint == real_table.fingerprint
+    assert real_table.fingerprint.startswith("978929c8321fbc38")
+    assert real_table.frame["group"].nunique() == 7452
 
 
 def of_patients(*patients: str) -> LesionTable:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from skineval.base.errors import plural
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.groups import make_groups
+from skineval.data.ids import is_unnamed
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean, is_unnamed
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean
 from skineval.data.spellings import label_name, read_as_one
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable

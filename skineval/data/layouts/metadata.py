@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,6 +15,7 @@ from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
+from skineval.data.ids import doubts, is_nobody, pairs_spelt_alike, tidy
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, sex_name
@@ -40,15 +40,7 @@ LESIONS_UNKNOWN = (
 )
 
 _OTHERS = "Other classes: --columns image=image_id,label=dx,lesion=lesion_id --task labels."
-_NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
 _UNKNOWN = (*tables.MISSING, "unknown")
-#: What is written besides for a lesion or patient that nobody knows.
-_NOBODY = (
-    "unknown", "unk", "undefined", "missing", "nil", "nobody", "anonymous", "not available", "not known", "no id",
-    "unbekannt", "unbek.", "k.a.", "k. a.", "keine", "keine angabe", "ohne", "anonym",
-    "inconnu", "inconnue", "non renseigné", "anonyme", "desconocido", "desconocida", "desconhecido", "sconosciuto",
-    "onbekend", "ukendt", "okänd",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +186,7 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     raw = raw.assign(sex=raw["sex"].map(sex_name))
     columns, notes = list(COLUMNS), []
     if PATIENT in raw:
-        nobody = raw[PATIENT].map(_is_nobody).astype(bool)
+        nobody = raw[PATIENT].map(is_nobody).astype(bool)
         notes += _unnamed(raw[PATIENT], nobody)
         raw = raw.assign(**{PATIENT: raw[PATIENT].mask(nobody, "unknown")})
         columns += [] if nobody.all() or _is_one(raw[PATIENT]) else [PATIENT]
@@ -202,15 +194,16 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     age = raw["age"].map(_age).astype(np.float64)
     # "age 0: probably missing" (the data set's own description knows no newborns)
     zero = age == 0
-    frame = raw.assign(
-        age=age.mask(zero), group=make_groups(raw["image_id"].tolist(), raw["lesion_id"].tolist(), KNOWN_DUPLICATES)
-    )
+    ids, lesions = raw["image_id"].tolist(), raw["lesion_id"].tolist()
+    pairs = (*KNOWN_DUPLICATES, *pairs_spelt_alike(ids, lesions))
+    frame = raw.assign(age=age.mask(zero), group=make_groups(ids, lesions, pairs))
     for column in ("dx_type", "sex", "localization", "dataset"):
         frame[column] = frame.get(column, "")
         frame.loc[frame[column].str.lower().isin(_UNKNOWN), column] = "unknown"
     zeros = frozenset(frame["image_id"][zero])
     notes += [f"{plural(len(zeros), 'age')} of 0 taken as unknown"] if zeros else []
-    return Metadata(frame[columns].sort_values("image_id").reset_index(drop=True), zeros, tuple(notes))
+    frame = frame[columns].sort_values("image_id").reset_index(drop=True)
+    return Metadata(frame, zeros, (*notes, *(note for _, note in doubts(frame))))
 
 
 def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:
@@ -226,8 +219,10 @@ def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFra
 
 
 def _completed(raw: pd.DataFrame) -> pd.DataFrame:
-    """The table with empty cells in those of the columns `DESCRIBED` that it lacks."""
-    return raw.assign(**{column: "" for column in DESCRIBED if column not in raw})
+    """The table with empty cells in those of the columns `DESCRIBED` that it lacks, and ids as before a spreadsheet."""
+    numbered = [column for column in ("lesion_id", PATIENT) if column in raw]
+    ids = {column: raw[column].map(tidy).where(raw[column] != raw["image_id"], raw[column]) for column in numbered}
+    return raw.assign(**ids, **{column: "" for column in DESCRIBED if column not in raw})
 
 
 def _age(text: str) -> float | None:
@@ -305,17 +300,7 @@ def _is_usable(id_: str) -> bool:
 
 def _is_usable_lesion(id_: str) -> bool:
     # Lesions that are all called "unknown", "0" or "-" would be one, and no split would part them.
-    return _is_usable(id_) and not _is_nobody(id_)
-
-
-def is_unnamed(id_: str) -> bool:
-    """Whether a lesion or patient is written in a word for one that nobody knows."""
-    return tables.is_missing(id_) or id_.lower() in _NOBODY
-
-
-def _is_nobody(id_: str) -> bool:
-    """Whether a lesion or patient is written as one that nobody knows."""
-    return is_unnamed(id_) or _NO_NUMBER.fullmatch(id_) is not None or not id_.strip("0._-?")
+    return _is_usable(id_) and not is_nobody(id_)
 
 
 def _is_one(patients: pd.Series[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
 from skineval.base.terms import PARTS
-from skineval.data import tables
+from skineval.data import ids, tables
 from skineval.data.copies import count_once
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
@@ -18,7 +18,7 @@ from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.naming import resolved
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import identifier, part_name, sex_name, whole
+from skineval.data.spellings import part_name, sex_name, visible
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import PATIENT, LesionTable
 
@@ -90,7 +90,7 @@ def load(
     files = scan(path, without=pictures.stems(quarantined))
     given = tables.read_file(table) if table is not None else _find(path, files, columns, elsewhere)
     given, called, notes = _read(given, columns, elsewhere)
-    given, named = _identified(given, files, path, quarantined)
+    given, named, alike = _identified(given, files, path, quarantined)
     rows, merged = _meaning(_without(given, quarantined), called)
     rows, alone = with_lesions(rows)
     found = lesion_table(
@@ -100,7 +100,7 @@ def load(
         path,
         name=path.resolve().name,
         layout=f"the table {Path(given.name).name} with columns named by its owner",
-        notes=[*notes, *merged, *alone],
+        notes=[*notes, *alike, *merged, *alone],
         left_out=quarantined,
         named=named,
         lesions_known=not alone,
@@ -221,11 +221,16 @@ def _read(
 
 def _identified(
     table: GivenTable, files: Sequence[StoredFile], path: Path, quarantined: Collection[str]
-) -> tuple[GivenTable, pictures.Named]:
-    """The table with ids of images, lesions and patients, and those ids that are made of folders, by file."""
-    ids, named = resolved(table, files, path, quarantined)
-    made = {column: table.frame[column].map(_numbered) for column in ("lesion_id", PATIENT) if column in table.frame}
-    return table.having(table.frame.assign(image_id=ids, **made)), named
+) -> tuple[GivenTable, pictures.Named, list[str]]:
+    """The table with ids of images, lesions and patients, those ids that are made of folders, by file, and notes."""
+    images, named = resolved(table, files, path, quarantined)
+    changed, notes = table.frame.assign(image_id=images), []
+    for what, column in (("lesion", "lesion_id"), ("patient", PATIENT)):
+        if column in changed:
+            made = {name: _numbered(name) for name in changed[column].unique()}
+            changed[column] = changed[column].map(made)
+            notes += ids.read_as_one(what, made)
+    return table.having(changed), named, notes
 
 
 def _says_nothing(name: str, cells: pd.Series[str], row: int) -> str:
@@ -234,7 +239,7 @@ def _says_nothing(name: str, cells: pd.Series[str], row: int) -> str:
 
 def _numbered(name: str) -> str:
     """The id of a lesion or patient; what holds no digit may be a word for one that nobody knows, and stays."""
-    return identifier(whole(" ".join(name.split()))) if any(map(str.isdigit, name)) else name
+    return ids.named(name) if any(map(str.isdigit, name)) else visible(name)
 
 
 def _without(table: GivenTable, quarantined: Collection[str]) -> GivenTable:

@@ -12,6 +12,7 @@ from skineval.data.files.stored_files import StoredFile
 from skineval.data.files.zip_archives import ignored
 from skineval.data.findings import Finding
 from skineval.data.groups import grouped
+from skineval.data.ids import doubts
 from skineval.data.layouts import ham10000
 from skineval.data.layouts.metadata import is_metadata
 from skineval.data.spellings import of_their_own
@@ -60,6 +61,13 @@ def labels_of_their_own(path: Path, table: LesionTable) -> Iterator[Finding]:
     for note in of_their_own(table.frame["dx"]):
         what, _, hint = note.partition("; ")
         yield Finding("label", path.name or str(path), what, f"{hint}.", "remark")
+
+
+def doubtful_ids(path: Path, table: LesionTable) -> Iterator[Finding]:
+    """Lesions and patients of whom it is doubtful which images they own."""
+    hint = "Correct the ids if that is wrong; nothing needs be done if it is meant."
+    for code, note in doubts(table.frame):
+        yield Finding(code, path.name or str(path), note, hint, "remark")
 
 
 def small_classes(path: Path, table: LesionTable) -> Iterator[Finding]:

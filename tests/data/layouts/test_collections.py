@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,17 @@ def test_one_sex_may_be_written_in_two_ways(table: LesionTable, tmp_path: Path) 
     assert ",F," in text
     assert ",FEMALE," in text
     assert set(recognise.load(tmp_path).frame["sex"]) <= {"male", "female", "unknown"}
+
+
+def test_decimals_of_spreadsheets_are_no_part_of_a_lesion_id(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("pad-ufes-20", table, tmp_path)
+    lesions = {lesion: str(n) for n, lesion in enumerate(sorted(set(table.frame["lesion_id"])), start=1)}
+
+    def number(row: str, end: str) -> str:
+        return reduce(lambda text, lesion: text.replace(f",{lesion},", f",{lesions[lesion]}{end},"), lesions, row)
+
+    edited(tmp_path / "metadata.csv", lambda rows: [number(row, (".0", "")[n % 2]) for n, row in enumerate(rows)])
+    assert set(recognise.load(tmp_path).frame["lesion_id"]) == set(lesions.values())
 
 
 def test_a_lesion_with_two_labels_is_told_and_kept_together(table: LesionTable, tmp_path: Path) -> None:

@@ -59,3 +59,12 @@ def test_as_many_lesions_as_the_advice_says_make_a_bench() -> None:
     for n, folds in ((3, 1), (5, 5)):
         table = made_table([("nv", 1)] * 40 + [("mel", 1)] * n)
         assert split(table, folds=folds, task=as_labelled(("mel", "nv"))).folds == folds
+
+
+def test_ids_of_doubt_are_remarks(tmp_path: Path) -> None:
+    assert not {"lesion-spelling"} & remarks(ham_folder(tmp_path / "sound")).keys()
+    rows = [f"{lesion},{id_},nv,histo,50,male,back,{who}" for lesion, id_, who in zip(
+        ["HAM_1", "HAM-01", "HAM_2", "HAM_2"], IDS, ["P1", "P1", "P2", "P3"], strict=False
+    )]  # fmt: skip
+    table = metadata(rows).replace("dataset", "patient_id")
+    assert {"lesion-spelling", "patients-of-lesion"} <= remarks(ham_folder(tmp_path / "odd", table)).keys()
