@@ -53,6 +53,7 @@ _OTHERS = (
 _UNNAMED = re.compile(r"(unnamed: \d+)?", re.IGNORECASE)  # as pandas writes and reads the index of a frame
 _WHOLE = re.compile(r"(-?\d+)?")
 _DECLARED = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # the first line of some exports, which Excel obeys
+_MAGIC = 256  # bytes by which other kinds of files are known
 _START = 1 << 16  # characters in which the header is looked for
 
 
@@ -231,8 +232,16 @@ def _require_header(columns: Sequence[str], number: int, lengths: Collection[int
         )
 
 
+def kind_of(start: bytes) -> str:
+    """What else is taken for a table, by its first bytes; "" of what may be one."""
+    begin = start[:_MAGIC].lstrip() if _encoding(start) == "utf-8" else b""
+    return next((what for magic, what in _OTHERS if begin.startswith(magic)), "")
+
+
 def columns_of(start: bytes) -> tuple[str, ...]:
     """The names of the columns in the first bytes of a table, in lower case, as far as they go; () of what is none."""
+    if kind_of(start):
+        return ()
     text = start.decode(_encoding(start), "replace").strip()
     declared = _DECLARED.match(text)
     text = text[declared.end() :] if declared else text
@@ -277,9 +286,8 @@ def _encoding(content: bytes) -> str:
 
 def _decode(content: bytes, name: str, hint: str) -> str:
     encoding = _encoding(content)
-    for magic, what in _OTHERS:
-        if encoding == "utf-8" and content.lstrip().startswith(magic):
-            raise DataError(f"{name} is not a CSV file: it is {what}.", hint)
+    if what := kind_of(content):
+        raise DataError(f"{name} is not a CSV file: it is {what}.", hint)
     try:
         return content.decode(encoding).lstrip("\ufeff")  # some programs write the mark twice
     except UnicodeDecodeError as error:

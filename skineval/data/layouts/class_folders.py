@@ -14,7 +14,8 @@ from skineval.data.files.formats import NAMES
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, is_table
+from skineval.data.layouts.headers import is_table
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame
 from skineval.data.layouts.naming import by_folder
 from skineval.data.layouts.pictures import is_mask, is_picture
 from skineval.data.quarantine import require_known

@@ -19,9 +19,9 @@ from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import refuse_any
 from skineval.data.layouts import pictures
 from skineval.data.layouts.class_folders import misplaced
+from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
-from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.overlaps import united
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain

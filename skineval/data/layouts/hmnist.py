@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, first_few
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
+from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.images import ArrayImages
-from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame, header, is_table
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame
 from skineval.data.layouts.pictures import in_arrays, is_picture
 from skineval.values.lesion_table import LesionTable
 

@@ -19,16 +19,9 @@ from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
+from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
-from skineval.data.layouts.metadata import (
-    LESIONS_UNKNOWN,
-    Metadata,
-    check_ids,
-    clean,
-    header,
-    is_table,
-    read_table,
-)
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN, Metadata, check_ids, clean, read_table
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import PARTS_BY_NAME
 from skineval.data.tables import numbers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
 from skineval.data.ids import doubts, is_nobody, pairs_spelt_alike, tidy
+from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, sex_name
@@ -29,7 +29,6 @@ METADATA = "ham10000_metadata"  #: name of the metadata file, without suffix, in
 REQUIRED = ("lesion_id", "image_id", "dx")
 DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
 _ID = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
-HEADER = 4096  #: bytes in which the column names of a table are looked for
 MAX_AGE = 120
 SHOWN = 40  #: characters of a bad value that a message shows
 CONTRADICTORY = "contradictory-dx"  #: code of a fault: a lesion has several
@@ -52,11 +51,6 @@ class Metadata:
     notes: tuple[str, ...] = ()  #: on what was changed
 
 
-def is_table(file: StoredFile) -> bool:
-    """Whether a file is called like a table."""
-    return file.inner.suffix.lower() in TABLES[:-1]
-
-
 def is_metadata(file: StoredFile) -> bool:
     """Whether a file is a table with the columns of the metadata."""
     return is_table(file) and set(REQUIRED) <= set(header(file))
@@ -65,26 +59,6 @@ def is_metadata(file: StoredFile) -> bool:
 def is_named_metadata(file: StoredFile) -> bool:
     """Whether a file bears the name under which HAM10000 publishes its metadata."""
     return file.inner.stem.lower() == METADATA and file.inner.suffix.lower() in TABLES
-
-
-def header(file: StoredFile) -> tuple[str, ...]:
-    """The column names in the first line of a table, in lower case, as far as they lie in its first `HEADER` bytes."""
-    if file.member:
-        return _header_of_member(file)
-    try:
-        with file.path.open("rb") as opened:
-            return tables.columns_of(opened.read(HEADER))
-    except OSError:
-        return ()  # whoever needs the file says so
-
-
-@lru_cache(maxsize=256)
-def _header_of_member(file: StoredFile) -> tuple[str, ...]:
-    """The same of a member of an archive, which is unpacked whole, and known by its checksum."""
-    try:
-        return tables.columns_of(file.read()[:HEADER])
-    except DataError:
-        return ()
 
 
 def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
@@ -109,7 +83,7 @@ def find_metadata(path: Path, files: Sequence[StoredFile]) -> StoredFile:
     raise DataError(
         f"No metadata in {path}: neither HAM10000_metadata (.csv, .tab) nor another .csv, .tab or .tsv file with the "
         f"columns {', '.join(REQUIRED)}" + (f" (looked into {first_few(seen)})." if seen else "."),
-        "Give the folder that holds HAM10000_metadata.csv and the images, zipped or not.",
+        f"{workbooks(files)}Give the folder that holds HAM10000_metadata.csv and the images, zipped or not.",
     )
 
 
@@ -164,7 +138,7 @@ def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataF
 
 def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
     """The rows of a table that have as many fields as its header, and those that have not."""
-    given, ragged = tables.parse(file.read(), file.name, "Download it again, or save it as CSV.")
+    given, ragged = tables.parse(file.read(), file.name, f"Download it again. {tables.SAVE}")
     given = replace(given.lowered(), hint=f"It needs: {', '.join(required)}.")
     given.require(*required)
     raw = given.frame

@@ -14,8 +14,8 @@ from skineval.data import ids, tables
 from skineval.data.copies import count_once
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
+from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
-from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.naming import resolved
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import part_name, sex_name, visible
@@ -154,14 +154,16 @@ def _find(path: Path, files: Sequence[StoredFile], columns: Columns, elsewhere: 
         names = ", ".join(columns[role][0] for role in lacking((), columns, elsewhere))
         seen = f"{len(fitting)} tables have" if fitting else "no table has"
         looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
-        if roles and not fitting:
+        if any(map(header, roles)) and not fitting:
             nearest, missing = min(absent.items(), key=lambda one: len(one[1]))
             near = " ".join(filter(None, (_meant(role, columns, header(nearest)) for role in missing)))
             told = ", ".join(columns[role][0] for role in missing)
             looked = f": {nearest.name} lacks {told}{f' ({near})' if near else ''}"
+        packed = "" if fitting else workbooks(files)
         differ = f', where tables differ both as in "image=file{SEVERAL}img"' if elsewhere else ""
         raise DataError(
-            f"In {path} {seen} the columns {names}{looked}.", f"Name the right ones{differ}, or --table FILE."
+            f"In {path} {seen} the columns {names}{looked}.",
+            f"{packed}Name the right ones{differ}, or --table FILE.",
         )
     return tables.read(fitting[0].read(), fitting[0].name)
 

@@ -24,7 +24,7 @@ from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile, scan
 from skineval.data.layouts import pictures
 from skineval.data.layouts.collection import Collection
-from skineval.data.layouts.metadata import header
+from skineval.data.layouts.headers import header
 from skineval.data.spellings import image_id
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable

@@ -14,9 +14,9 @@ from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, i
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.derm7pt import DERM7PT
 from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
+from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.isic2024 import ISIC2024
 from skineval.data.layouts.isic_archive import ARCHIVE, GIRDER, ISIC2020
-from skineval.data.layouts.metadata import header, is_table
 from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
@@ -108,6 +108,7 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
                 [
                     class_folders.hidden(files, path),
                     convert(files).strip(),
+                    workbooks(files).strip(),
                     _OTHERWISE,
                     *_columns(files),
                     f"Looked for\n{looked_for}",

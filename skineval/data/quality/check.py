@@ -18,8 +18,9 @@ from skineval.data.files.checksums import checksum, verify
 from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
 from skineval.data.findings import Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
+from skineval.data.layouts.headers import is_table
 from skineval.data.layouts.images import StoredImages
-from skineval.data.layouts.metadata import examine_metadata, find_metadata, is_table
+from skineval.data.layouts.metadata import examine_metadata, find_metadata
 from skineval.data.layouts.pictures import MASK, Named, id_of, image_of, is_mask, is_picture
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality import surroundings

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from skineval.base.errors import DataError
-from skineval.data.layouts import recognise
+from skineval.data.layouts import own_table, recognise
 from skineval.data.pixels.decoding import decode_bytes
 from skineval.data.quality.check import check
 from skineval.values.lesion_table import COLUMNS, LesionTable
@@ -248,6 +248,19 @@ def test_files_of_dicom_alone_are_named_with_the_way_out(tmp_path: Path, names: 
     with pytest.raises(DataError, match="holds none of the images") as caught:
         recognise.load(tmp_path)
     assert "DCMTK" in caught.value.hint
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("metadata.xlsx", b"PK\x03\x04 any"), ("HAM10000_metadata.xls", b"any"), ("metadata.csv", b"PK\x03\x04 any,b"),
+    ("HAM10000_metadata.csv", b"\xd0\xcf\x11\xe0 any"),
+])  # fmt: skip
+def test_a_workbook_is_no_table_and_how_to_save_it_is_said(tmp_path: Path, name: str, content: bytes) -> None:
+    folder = write_files(tmp_path, {name: content, "images/a.jpg": JPEGS[IDS[0]]})
+    for load in (recognise.load, lambda path: own_table.load(path, own_table.parse_columns(["image=a", "label=b"]))):
+        with pytest.raises(DataError) as caught:
+            load(folder)
+        assert 'CSV UTF-8"' in caught.value.hint
+        assert "PK" not in str(caught.value)
 
 
 def test_images_in_archives_in_archives_are_named_with_the_way_out(tmp_path: Path) -> None:
