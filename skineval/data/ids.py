@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LARGE_SHARE, LARGE_TIMES = 0.05, 10
 _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _NO_BORDER = re.compile(r" (?!\d)|(?<!\d) ")  # a blank that does not stand between two numbers
+_NUMBER = re.compile(r"\d")
 _NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
 _SAYS = re.compile(r"[^\W_0]")  # a letter or a digit, of which zero says nothing by itself
 #: What is written for a lesion or patient that nobody knows, besides what says nothing in any cell; as `plain` has it.
@@ -36,7 +37,7 @@ _NOBODY = frozenset({
 
 def is_unnamed(id_: str) -> bool:
     """Whether a lesion or patient is written in a word for one that nobody knows."""
-    return tables.is_missing(id_) or plain(id_) in _NOBODY
+    return tables.is_missing(id_) or (not _NUMBER.search(id_) and plain(id_) in _NOBODY)
 
 
 def is_nobody(id_: str) -> bool:
@@ -54,6 +55,8 @@ def named(name: str) -> str:
 
     Names that are spelt alike have ids that are, and where that needs a hash, one id.
     """
+    if IDENTIFIER.fullmatch(name):
+        return whole(name)
     text = whole(" ".join(visible(unicodedata.normalize("NFKC", name)).split()))
     lined, spelt = re.sub(r"[^A-Za-z0-9_.-]+", "_", text), spelling(text).replace(" ", "_")
     return lined if IDENTIFIER.fullmatch(lined) and spelling(lined) == spelling(text) else identifier(spelt)
@@ -108,7 +111,9 @@ def doubts(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 def read_as_one(what: str, made: Mapping[str, str]) -> list[str]:
     """A note on names of a lesion or patient, `what`, of which one id was made; that is given by name."""
-    alike = [several for several in spelt_alike(made) if len({made[name] for name in several}) == 1]
+    count = Counter(made.values())
+    shared = [name for name, id_ in made.items() if count[id_] > 1]
+    alike = [several for several in spelt_alike(shared) if len({made[name] for name in several}) == 1]
     return [note for _, note in _together(what, alike)]
 
 

@@ -17,6 +17,7 @@ from skineval.data.findings import Finding
 from skineval.data.spellings import image_id
 from skineval.values.lesion_table import LesionTable
 
+NOTHING_LEFT = "nothing-left"  #: code of the error on a data set of which all images are in quarantine
 COLUMNS = ("image_id", "reason")
 KEYWORD = "quarantined"  #: by which a loader takes the ids that it is to pass over
 
@@ -96,6 +97,11 @@ def load_leaving_out(load: Callable[..., LesionTable], path: Path | None, ids: f
     if not len(kept):
         raise DataError(f"All {len(table)} images of {table.name} are in quarantine.", "Restore the images.")
     return table.take(kept)
+
+
+def nothing_left(name: str) -> DataError:
+    """The error on a data set, called `name`, of which all images are in quarantine."""
+    return DataError(f"All images of {name} are in quarantine.", "Restore the images.", code=NOTHING_LEFT)
 
 
 def require_known(ids: Iterable[str], known: Iterable[str], name: str) -> None:

@@ -23,7 +23,7 @@ from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.overlaps import united
-from skineval.data.quarantine import require_known
+from skineval.data.quarantine import nothing_left, require_known
 from skineval.data.spellings import image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
@@ -208,7 +208,7 @@ class Collection:
         """The rows that have a label, and the images of the others."""
         rows = table.frame
         if rows.empty:
-            raise DataError(f"All images of {table.name} are in quarantine.", "Restore the images.")
+            raise nothing_left(table.name)
         nameless = rows["dx"] == ""
         if not self.unlabelled:
             column = self.columns["dx"]

@@ -55,8 +55,10 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     folder = pictures.folder_of(path)
     files = scan(folder, without=pictures.stems(quarantined))
     given = [file for file in files if file.path == path and not file.member]
-    metadata = read_metadata(find_metadata(path, given or own(files)), quarantined)
-    collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined)
+    table = find_metadata(path, given or own(files))
+    metadata = read_metadata(table, quarantined)
+    listed = pictures.Listed(table.name, metadata.rows)
+    collected = pictures.collect(metadata.frame, files, folder, left_out=quarantined, listed=listed)
     _check_folders(metadata.frame, files, folder)
     original = bool(metadata.frame["lesion_id"].str.startswith("HAM_").all())
     return collected.table(

@@ -113,7 +113,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     frame = frame.sort_values("image_id").reset_index(drop=True)
     official = tuple(frame.pop("part"))
     frame["group"] = make_groups(frame["image_id"].tolist(), frame["lesion_id"].tolist(), KNOWN_DUPLICATES)
-    collected = pictures.collect(frame, files, folder, left_out=[UNSCORED, *quarantined])
+    collected = pictures.collect(frame, files, folder, left_out=[UNSCORED, *quarantined], listed=_listed(present))
     parts_read = dict.fromkeys(truth.part or truth.file.inner.name for truth in present)
     return collected.table(
         NAME,
@@ -124,6 +124,12 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         official=official if all(official) else None,
         zero_ages=frozenset().union(*(truth.metadata.zero_ages for truth in present)),
     )
+
+
+def _listed(truths: Sequence[_Truth]) -> pictures.Listed:
+    """Where images are named."""
+    rows = {id_: row for truth in truths for id_, row in truth.metadata.rows.items()}
+    return pictures.Listed(" and ".join(truth.file.name for truth in truths), rows)
 
 
 def _is_one_hot(file: StoredFile) -> bool:

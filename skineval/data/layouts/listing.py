@@ -80,7 +80,8 @@ def lesion_table(
     frame = metadata.frame
     if pairs:
         frame = frame.assign(group=make_groups(frame["image_id"].tolist(), frame["group"].tolist(), pairs))
-    collected = pictures.collect(frame, files, path, left_out=left_out, named=named)
+    listed = pictures.Listed(source, metadata.rows)
+    collected = pictures.collect(frame, files, path, left_out=left_out, named=named, listed=listed)
     parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
     table = collected.table(
         name,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from skineval.data.groups import make_groups
 from skineval.data.ids import doubts, is_nobody, pairs_spelt_alike, tidy
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
-from skineval.data.quarantine import require_known
+from skineval.data.quarantine import nothing_left, require_known
 from skineval.data.spellings import IDENTIFIER, diagnosis, guess, image_id, sex_name
 from skineval.values.lesion_table import COLUMNS, PATIENT
 from skineval.values.task import DIAGNOSES
@@ -49,6 +49,7 @@ class Metadata:
     frame: pd.DataFrame  #: that of a lesion table, sorted by image_id
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     notes: tuple[str, ...] = ()  #: on what was changed
+    rows: Mapping[str, int] = field(default_factory=dict)  #: the number of each in its file, by image id
 
 
 def is_metadata(file: StoredFile) -> bool:
@@ -107,7 +108,7 @@ def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) 
     require_known(quarantined, raw["image_id"], file.name)
     raw = raw[~raw["image_id"].isin(quarantined)]
     if raw.empty:
-        raise DataError(f"All images of {file.name} are in quarantine.", "Restore the images.")
+        raise nothing_left(file.name)
     metadata = clean(raw, file.name)
     silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
     notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
@@ -177,7 +178,8 @@ def clean(raw: pd.DataFrame, name: str, labels: Collection[str] = DIAGNOSES, *, 
     zeros = frozenset(frame["image_id"][zero])
     notes += [f"{plural(len(zeros), 'age')} of 0 taken as unknown"] if zeros else []
     frame = frame[columns].sort_values("image_id").reset_index(drop=True)
-    return Metadata(frame, zeros, (*notes, *(note for _, note in doubts(frame))))
+    numbers = dict(zip(ids, raw.index.tolist(), strict=True))
+    return Metadata(frame, zeros, (*notes, *(note for _, note in doubts(frame))), numbers)
 
 
 def bare_frame(image_ids: Sequence[str], diagnoses: Sequence[str]) -> pd.DataFrame:

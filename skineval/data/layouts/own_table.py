@@ -17,7 +17,7 @@ from skineval.data.layouts import pictures
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.naming import resolved
-from skineval.data.quarantine import require_known
+from skineval.data.quarantine import nothing_left, require_known
 from skineval.data.spellings import part_name, sex_name, visible
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import PATIENT, LesionTable
@@ -90,8 +90,11 @@ def load(
     files = scan(path, without=pictures.stems(quarantined))
     given = tables.read_file(table) if table is not None else _find(path, files, columns, elsewhere)
     given, called, notes = _read(given, columns, elsewhere)
+    written = given.frame["image_id"]
     given, named, alike = _identified(given, files, path, quarantined)
     rows, merged = _meaning(_without(given, quarantined), called)
+    images = pictures.of_ids(pictures.find(files, named)[0], rows["image_id"])
+    pictures.refuse_missing(rows["image_id"], images, files, path, _listed(given.name, rows["image_id"], written))
     rows, alone = with_lesions(rows)
     found = lesion_table(
         rows,
@@ -235,6 +238,13 @@ def _identified(
     return table.having(changed), named, notes
 
 
+def _listed(name: str, ids: pd.Series[str], written: pd.Series[str]) -> pictures.Listed:
+    """Where images are named, by their ids and what was written for them in the rows of the table called `name`."""
+    rows = dict(zip(reversed(ids.tolist()), reversed(ids.index.tolist()), strict=True))
+    texts = written.to_dict()
+    return pictures.Listed(name, rows, {id_: texts[row] for id_, row in rows.items()})
+
+
 def _says_nothing(name: str, cells: pd.Series[str], row: int) -> str:
     return f"{name} is {cells.iloc[row]!r}, which says nothing" if cells.iloc[row] else f"{name} is empty"
 
@@ -251,7 +261,7 @@ def _without(table: GivenTable, quarantined: Collection[str]) -> GivenTable:
     if kept.frame.empty:
         if table.frame.empty:
             raise DataError(f"{table.name} holds no row of an image.", "Give a row for each image.")
-        raise DataError(f"All images of {table.name} are in quarantine.", "Restore the images.")
+        raise nothing_left(table.name)
     return kept
 
 

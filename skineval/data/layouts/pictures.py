@@ -11,15 +11,16 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from skineval.base.errors import DataError, first_few, plural
+from skineval.base.errors import SHOWN, DataError, first_few, plural
 from skineval.data.files.formats import NAMES, SUFFIXES, UNREAD
 from skineval.data.files.stored_files import StoredFile, convert, is_unread_archive
 from skineval.data.findings import LEAVE_OUT, refuse_any
+from skineval.data.ids import spelling
 from skineval.data.layouts.images import StoredImages
 from skineval.data.spellings import image_id
 from skineval.values.lesion_table import Images, LesionTable
@@ -62,6 +63,24 @@ class Collected:
         )
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Where images are named: a table, and of each image the row there and what is written, by id, if that is known."""
+
+    name: str = "the metadata"
+    rows: Mapping[str, int] = field(default_factory=dict)
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, id_: str) -> str:
+        """An image as it is named, with its row."""
+        text = self.cells.get(id_, id_)
+        shown = id_ if text == id_ else repr(text)
+        return f"row {self.rows[id_]} {shown}" if id_ in self.rows else shown
+
+
+ANYWHERE = Listed()  #: where nothing is known of that
+
+
 def in_arrays(frame: pd.DataFrame, images: Images, contents: Iterable[tuple[int, int]]) -> Collected:
     """The rows of `frame` with images of which each is known by CRC-32 and number of bytes, `contents`."""
     return Collected(frame, images, fingerprint(frame, contents))
@@ -74,15 +93,18 @@ def collect(
     *,
     left_out: Collection[str] = (),
     named: Named = BY_NAME,
+    listed: Listed = ANYWHERE,
 ) -> Collected:
     """The image and the mask of each row of `frame` among `files`, by image_id; `left_out` are ids that may lie there.
 
-    `named` is that of `find`. Raises DataError naming the images that are not there, or there in several versions.
+    `named` is that of `find`, and `listed` says where the images are named. Raises DataError naming the images that are
+    not there, or there in several versions.
     """
     ids = frame["image_id"].tolist()
     written, _ = find(files, named)
     images = of_ids(written, ids)
-    collected = attach(frame, _match(ids, images, files, path), files, named)
+    refuse_missing(ids, images, files, path, listed)
+    collected = attach(frame, _one_version(ids, images), files, named)
     respelt = len(images.keys() - written.keys())
     differ = ("image whose file differs from its id", "images whose files differ from their ids")
     case = (f"{plural(respelt, *differ)} in letter case",) if respelt else ()
@@ -203,20 +225,50 @@ def _mask_end(path: PurePath) -> str:
     return MASK if path.stem.endswith(MASK) else PH2_MASK if in_own_folder else ""
 
 
-def _match(
-    ids: Sequence[str], images: Mapping[str, Sequence[StoredFile]], files: Sequence[StoredFile], path: Path
-) -> list[StoredFile]:
-    """The file of each image."""
-    missing = [id_ for id_ in ids if id_ not in images]
+def refuse_missing(
+    ids: Iterable[str],
+    images: Mapping[str, Sequence[StoredFile]],
+    files: Sequence[StoredFile],
+    path: Path,
+    listed: Listed = ANYWHERE,
+) -> None:
+    """Raise DataError for those ids of which no image is among `images`, as `of_ids` finds them among `files`.
+
+    An id that only letter case tells from one of which the image is there is a second row of that. Files are named that
+    differ in nothing but how their names are spelt.
+    """
+    found = list(ids)
+    wanted = set(found)
+    missing = [id_ for id_ in found if id_ not in images]
+    if not missing:
+        return
+    own = {id_.lower(): id_ for id_ in found if id_ in images}
+    again = [id_ for id_ in missing if id_.lower() in own]
+    refuse_any(
+        [f"{listed.told(id_)} (that of {listed.told(own[id_.lower()])})" for id_ in again],
+        ("row repeats an image in another letter case", "rows repeat an image in another letter case"),
+        f"Each image has one row: remove the others. {LEAVE_OUT}",
+        listed.name,
+        again,
+        "repeated-image-id",
+    )
     unread = {image_of(file.inner): file.name for file in files if file.inner.suffix.lower() in UNREAD}
     if set(missing) <= set(unread):
         hint = f"{convert(files)}{LEAVE_OUT}"
         what = ("image is of a format that is not read", "images are of a format that is not read")
         refuse_any([unread[id_] for id_ in missing], what, hint, image_ids=missing)
+    spare = {spelling(id_): files_of[0].inner.name for id_, files_of in images.items() if id_ not in wanted}
+    meant = {id_: spare[spelling(id_)] for id_ in missing[:SHOWN] if spelling(id_) in spare}
+    told = [
+        f"{listed.told(id_)} ({meant[id_]} is there)" if id_ in meant else listed.told(id_) for id_ in missing[:SHOWN]
+    ]
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
-    what = (f"image named in the metadata is not in {path}", f"images named in the metadata are not in {path}")
-    refuse_any(missing, what, f"{convert(files)}{unpack(files)}{put} {LEAVE_OUT}", image_ids=missing)
-    return _one_version(ids, images)
+    if meant:
+        put = "Write names as files have them: spreadsheets drop zeros in front of a number."
+    where = f"named in {listed.name}"
+    what = (f"image {where} is not in {path}", f"images {where} are not in {path}")
+    hint = f"{convert(files)}{unpack(files)}{put} {LEAVE_OUT}"
+    refuse_any([*told, *missing[SHOWN:]], what, hint, image_ids=missing)
 
 
 def of_one_content(files: Sequence[StoredFile]) -> bool:

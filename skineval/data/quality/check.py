@@ -25,6 +25,7 @@ from skineval.data.layouts.pictures import MASK, Named, id_of, image_of, is_mask
 from skineval.data.pixels.threads import cores, in_order
 from skineval.data.quality import surroundings
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
+from skineval.data.quarantine import NOTHING_LEFT
 from skineval.data.spellings import IDENTIFIER
 from skineval.values.lesion_table import LesionTable, leaf
 from skineval.values.task import DIAGNOSES
@@ -166,6 +167,8 @@ def _loaded(
         try:
             return load(path, left_out), refused
         except DataError as error:
+            if error.code == NOTHING_LEFT and refused:  # of all images, it has been said what is wrong
+                return None, refused
             ids = error.image_ids - left_out
             refused.append(replace(_refusal(error.code, path, error), image_ids=tuple(sorted(ids))))
             if once or not ids:

@@ -280,7 +280,7 @@ def edited(path: Path, change: Callable[[list[str]], list[str]]) -> None:
         (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",", *rows[3:]], "row 3: diagnostic is empty"),
         (lambda rows: [*rows[:2], rows[2].rpartition(",")[0] + ",?!", *rows[3:]], r"row 3: the label '\?!' has"),
         (lambda rows: [*rows, rows[1]], r"row repeats an image_id: row 86 ISIC_0000000 \(that of row 2\)"),
-        (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], "named in the metadata is not in .*ISIC_7"),
+        (lambda rows: [*rows, rows[1].replace("ISIC_0000000", "ISIC_7")], r"is not in .*: row 86 ISIC_7"),
         (lambda rows: [*rows[:1], rows[1].replace(",60,", ",old,"), *rows[2:]], "row 2 'old'"),
         (lambda rows: [*rows[:1], rows[1].replace(",60,", ",6_0,"), *rows[2:]], "row 2 '6_0'"),
         (lambda rows: [*rows[:1], rows[1].partition(",")[2].join([",", ""]), *rows[2:]], "row 2: img_id is empty"),

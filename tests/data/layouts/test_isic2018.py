@@ -175,7 +175,7 @@ BAD = {
     ),
     "repeated id": ([HEADER, FIRST, FIRST], "1 row repeats an image_id", "row 3"),
     "id that leads elsewhere": ([HEADER, FIRST, "../x,1,0,0,0,0,0,0"], "unusable image_id", "row 3 '../x'"),
-    "missing image": ([HEADER, FIRST, "ISIC_9999999,1,0,0,0,0,0,0"], "1 image named in the metadata", "ISIC_9999999"),
+    "missing image": ([HEADER, FIRST, "ISIC_9999999,1,0,0,0,0,0,0"], "1 image named in ", "row 3 ISIC_9999999"),
     "no image at all": ([HEADER, "ISIC_9999999,1,0,0,0,0,0,0"], "holds none of the images", "GroundTruth.csv"),
     "empty": ([], "is empty", "GroundTruth.csv"),
     "other codes": (["image_id,dx", "ISIC_0000000,melanomma"], "unknown dx", "did you mean mel?"),

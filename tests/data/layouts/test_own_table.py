@@ -150,7 +150,9 @@ def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
         ((*ROWS, "a.png;Wart;c1;41;train;"), r"a \(that of row 2\)"),
         ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is is empty"),
         ((*ROWS, ";Wart;c9;40;train;"), r"row 6: File Name is empty"),
-        ((*ROWS, "e;Wart;c9;40;train;"), r"image named in the metadata is not in .*: e"),
+        ((*ROWS, "e;Wart;c9;40;train;"), r"image named in .*mine\.csv is not in .*: row 6 e\."),
+        ((*ROWS, "x/e.png;Wart;c9;40;train;"), r"mine\.csv is not in .*: row 6 'x/e\.png'\."),
+        ((*ROWS, "A.png;Wart;c1;41;train;"), r"1 row repeats an image .* case: row 6 'A\.png' \(that of row 2 "),
         ((*ROWS[:3], "d;Wart;c2;;val;"), r"c2 is cherry-angioma \(row 4\) and wart \(row 5\)"),
         ((*ROWS[:3], "d;Wart;c3;old;val;"), r"row 5 'old'"),
         ((*ROWS, "e;\N{FROG FACE};c9;40;train;"), "row 6: the label .* has neither letter nor digit"),
@@ -337,3 +339,14 @@ def test_a_lesion_that_is_written_in_two_ways_is_one(tmp_path: Path, ids: tuple[
     assert table.frame["group"].nunique() == 3
     told = [note for note in table.notes if note.startswith("1 lesion may be written in several ways")]
     assert len(told) == (not ids[1].endswith("\u200b"))
+
+
+def test_files_of_names_that_differ_in_zeros_or_case_alone_are_named(tmp_path: Path) -> None:
+    write_files(tmp_path, {f"{name}.jpg": encoded(picture(seed)) for seed, name in enumerate(("0001", "0002", "x-3"))})
+    write_files(tmp_path, {"mine.csv": b"image,label\n1,wart\n2,mole\nX_03,mole\n4,mole"})
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, ("image=image", "label=label"))
+    assert "row 2 1 (0001.jpg is there), row 3 2 (0002.jpg is there), row 4 X_03 (x-3.jpg is there), row 5 4." in str(
+        caught.value
+    )
+    assert "zeros" in caught.value.hint

@@ -398,3 +398,12 @@ def test_what_a_table_of_ones_own_names_wrongly_can_be_left_out(tmp_path: Path) 
         ("truncated", ("f",)),
     }
     assert set(quarantine.collect(found.findings)) == set("abcdef")
+
+
+def test_images_that_are_all_missing_are_one_error(tmp_path: Path) -> None:
+    files = {"mine.csv": b"image,label\n1,wart\n2,mole\n", "other.jpg": JPEGS[IDS[0]]}
+    columns = own_table.parse_columns(["image=image", "label=label"])
+    found = check(write_files(tmp_path, files), lambda path, out: own_table.load(path, columns, quarantined=out))
+    (error,) = found.errors
+    assert "2 images named in" in error.what
+    assert error.image_ids == ("1", "2")
