@@ -113,7 +113,7 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
 @pytest.mark.skipif(not os.environ.get("SKINEVAL_TEST_DATA"), reason="SKINEVAL_TEST_DATA does not name a folder")
 def test_the_command_with_the_real_thing_runs_on_it(tmp_path):
     """As printed, downloads included, of which it needs none; smaller in images, epochs and replicates alone."""
-    (line,) = [line for line in commands() if "--data HAM10000 --models" in line]
+    (line,) = [line for line in commands() if "--data HAM10000 --models resnet18,cnn" in line]
     data = str(Path(os.environ["SKINEVAL_TEST_DATA"]).resolve())
     arguments = [data if argument == "HAM10000" else argument for argument in shlex.split(line)[1:]]
     small = ("--limit=300", "--epochs=1", "--image-size=32", "--replicates=1000")

@@ -46,8 +46,8 @@ def draw(scene: Scene) -> Drawn:
         "Curves over the test images of all folds and seeds; areas under them as in the tables, the mean over cells, "
         "with 95 % intervals. The marker on a curve: where sensitivity and specificity have the largest sum."
         f"{named * (others > 0)}{f' {of_all.words} Macro is the mean of all.' * bool(of_all.others)}",
-        f"ROC curves of {formatting.plural(len(scene.systems), 'system')}, one panel for each of "
-        f"{formatting.listed(map(formatting.plain, panels))}.",
+        f"ROC curves of {formatting.plural(len(scene.systems), 'system')}, in "
+        f"{formatting.plural(len(panels), 'panel')}: {formatting.listed(map(formatting.plain, panels))}.",
         partial(_paint, scene, panels, lines),
     )
 

@@ -18,6 +18,7 @@ from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report import prepare
 from skineval.report.bench import bench as sections
 from skineval.report.bench.leaderboard import internal
+from skineval.report.bench.methods import methods
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import blocks, html, markdown
 from skineval.report.document.blocks import Figure
@@ -278,7 +279,22 @@ def test_what_a_task_leaves_out_stands_where_its_classes_are_listed(bench: Bench
     told = replace(bench, environment=environment)
     words = "has no class for their labels: scc (20 images). No class of the task for want of images: vasc."
     assert words in sections._subject(told)
-    assert words in " ".join(str(block) for block in sections._methods(told, internal(told)))
+    assert words in " ".join(str(block) for block in methods(told, internal(told)))
+
+
+@pytest.mark.parametrize(
+    ("malignant", "words"),
+    [
+        (("akiec", "bcc", "mel"), "Counted as malignant: akiec, bcc and mel."),
+        ((), "None of its classes counts as malignant"),
+        (None, "Which of its classes are malignant is not known"),
+    ],
+)
+def test_what_counts_as_malignant_is_said_in_words(
+    bench: BenchResult, malignant: tuple[str, ...] | None, words: str
+) -> None:
+    told = replace(bench, task=replace(bench.task, malignant=malignant))
+    assert words in " ".join(str(block) for block in methods(told, internal(told)))
 
 
 def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchResult) -> None:
