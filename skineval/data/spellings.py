@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from skineval.base.errors import first_few
 from skineval.data.files.formats import SUFFIXES, UNREAD
 from skineval.values.task import BINARY, CLASS_NAMES, SPELLINGS
 
@@ -164,7 +165,7 @@ def of_their_own(labels: Iterable[str]) -> tuple[str, ...]:
     silent = [repr(label) for label in others if label in _SILENT]
     found = (("near to a known one", near), ("that say nothing", silent))
     return tuple(
-        f"labels {which} are labels of their own: {', '.join(those)}; --task FILE joins labels or leaves them out"
+        f"labels {which} are labels of their own: {first_few(those)}; --task FILE joins labels or leaves them out"
         for which, those in found
         if those
     )

@@ -36,19 +36,22 @@ from skineval.values.task import (
     Task,
     as_labelled,
     shipped_task,
+    unknown_of,
 )
 
 _MANY = 12  # labels that are told one by one
 LONGEST = 80  #: letters of the name of a class: the ISIC Archive has one of 71
 LEFT_OUT, ABSENT = "left out, since the task", "no class of the task"  #: how notes on what a task lacks begin
 NEAR = 0.8  #: how near a label must be to a diagnosis for a note to ask whether that is meant
+_MEANT = CLASS_NAMES.keys() - unknown_of(CLASS_NAMES)  #: by whose names something is meant
 _KEYS = ("classes", "malignant", "sought")
 
 
 def find_task(name: str, *tables: LesionTable) -> Task:
     """The task called `name`, or in the file `name`, for these data sets as one. Raises UsageError for what is none."""
     if name == LABELS:
-        return as_labelled(labels_of(tables), malignancy_of(tables))
+        there = {label for table in tables for label in table.frame["dx"]}
+        return as_labelled([label for label in labels_of(tables) if label in there], malignancy_of(tables))
     path = Path(name).expanduser()
     if name in SHIPPED or path.suffix != ".toml":
         return shipped_task(name)
@@ -218,7 +221,7 @@ def _labels(given: object, path: Path) -> dict[str, str]:
 def _check_meaning(labels: Mapping[str, str], path: Path) -> None:
     """Raise UsageError for a class that is called like a diagnosis and takes another one without its own."""
     for label, name in labels.items():
-        if label != name in DIAGNOSES and label in DIAGNOSES and labels.get(name) != name:
+        if label != name in _MEANT and label in _MEANT and labels.get(name) != name:
             raise UsageError(
                 f"{path}: the class {name} ({CLASS_NAMES[name]}) takes {label} ({CLASS_NAMES[label]}), and not {name}.",
                 "Call the class after what it takes, or name its own label in it.",

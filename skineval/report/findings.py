@@ -33,7 +33,8 @@ def findings_table(checked: Checked, name: str) -> Table:
     left = {code: len(same) - SHOWN for code, same in shown.items() if len(same) > SHOWN}
     more = [f"And {formatting.count(n)} more of {code}: --format csv shows all." for code, n in left.items()]
     hints = dict.fromkeys(f"{finding.code}: {finding.hint}" for finding in checked.findings)
-    return tabulate(_title(checked, name), first, _COLUMNS, (*more, _decoded(checked), *hints))
+    lines = [line for hint in hints for line in hint.splitlines()]
+    return tabulate(_title(checked, name), first, _COLUMNS, (*more, _decoded(checked), *lines))
 
 
 def all_findings(checked: Checked, name: str) -> Table:

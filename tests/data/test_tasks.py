@@ -124,6 +124,8 @@ def test_a_class_without_images_is_left_out_unless_that_is_refused() -> None:
         told_apart(table, DX7, strict=True)
     with pytest.raises(DataError, match="there are no images but those of nv"):
         told_apart(TABLE.take([4]), DX7, strict=False)
+    # Of labels as they are found, none is absent.
+    assert told_apart(table, find_task("labels", table), strict=True)[1].classes == ("mel", "nv")
 
 
 @given(st.text(max_size=40))
@@ -184,4 +186,6 @@ def test_of_many_labels_that_are_left_out_the_most_frequent_are_named_and_the_ot
 def test_a_class_called_like_a_diagnosis_that_takes_another_one_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the class mel \(melanoma\) takes nv \(melanocytic nevus\), and not mel\."):
         read_task(own(tmp_path, '[classes]\nmel = ["Nevus"]\nnv = ["Melanoma"]'))
+    with pytest.raises(UsageError, match=r"the class scc \(squamous cell carcinoma\) takes bcc .*, and not scc\."):
+        read_task(own(tmp_path, '[classes]\nscc = ["bcc"]\nnv = ["nv"]'))
     assert read_task(own(tmp_path, '[classes]\nnv = ["Nevus", "bkl"]\nmel = ["mel"]')).labels["bkl"] == "nv"

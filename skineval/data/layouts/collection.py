@@ -212,7 +212,8 @@ class Collection:
         nameless = rows["dx"] == ""
         if not self.unlabelled:
             column = self.columns["dx"]
-            table.refuse(nameless, f"{column} is empty", f"Give every row its {column}.")
+            ids = rows["image_id"]
+            table.refuse(nameless, lambda row: f"{column} of {ids.iloc[row]} is empty", f"Give every row its {column}.")
         if nameless.all():
             raise DataError(f"{table.name} says of no image what it shows.", "Give the table of the labelled images.")
         return rows[~nameless], rows["image_id"][nameless].tolist()

@@ -245,8 +245,9 @@ def _listed(name: str, ids: pd.Series[str], written: pd.Series[str]) -> pictures
     return pictures.Listed(name, rows, {id_: texts[row] for id_, row in rows.items()})
 
 
-def _says_nothing(name: str, cells: pd.Series[str], row: int) -> str:
-    return f"{name} is {cells.iloc[row]!r}, which says nothing" if cells.iloc[row] else f"{name} is empty"
+def _says_nothing(name: str, cells: pd.Series[str], images: pd.Series[str], row: int) -> str:
+    of = f" of {images.iloc[row]}" if images is not cells else ""
+    return f"{name}{of} is {cells.iloc[row]!r}, which says nothing" if cells.iloc[row] else f"{name}{of} is empty"
 
 
 def _numbered(name: str) -> str:
@@ -270,12 +271,13 @@ def _meaning(table: GivenTable, called: Mapping[str, str]) -> tuple[pd.DataFrame
 
     Raises DataError for a row that lacks what each must have; `called` is what the columns are called in the file.
     """
+    images = table.frame["image_id"]
     for column in ("image_id", "dx", "part"):
         if column in called:
-            cells = table.frame[column]
+            cells = images if column == "image_id" else table.frame[column]
             table.refuse(
                 cells.map(tables.is_missing),
-                partial(_says_nothing, called[column], cells),
+                partial(_says_nothing, called[column], cells, images),
                 f"Give every row its {called[column]}.",
             )
     labels, merged = labelled(table)

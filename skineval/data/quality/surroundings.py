@@ -70,6 +70,19 @@ def doubtful_ids(path: Path, table: LesionTable) -> Iterator[Finding]:
         yield Finding(code, path.name or str(path), note, hint, "remark")
 
 
+def unknown_lesions(path: Path, table: LesionTable) -> Iterator[Finding]:
+    """That parts of whole lesions cannot be made, which is what a bench makes by default."""
+    table = grouped(table)
+    if table.unit == "image":
+        what = f"which lesion is shown is not known of {int(table.loose.sum()):,} of {plural(len(table), 'image')}"
+        hint = (
+            "A bench of it needs --protocol image, and says LEAKY everywhere. Name the lesions, in a table with "
+            "--columns image=COLUMN,label=COLUMN,lesion=COLUMN, or leave out the images of which none is known: "
+            "--known-lesions."
+        )
+        yield Finding("unknown-lesions", path.name or str(path), what, hint, "remark")
+
+
 def small_classes(path: Path, table: LesionTable) -> Iterator[Finding]:
     """Classes of fewer lesions, or what else is never parted, than there are folds in a usual bench."""
     table = grouped(table)

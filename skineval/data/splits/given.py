@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WANTED = "A split is a CSV file with the columns image_id and part, and fold where there are several."
-_OF_THIS = "Use the split that was made of this data."
+_OF_THIS = "Use the split that was made of this data, for the same --task, --limit and --quarantine."
 _ONCE = f"Every fold 0, 1, ... holds each image once; only --protocol {OVERSAMPLE_FIRST} has copies."
 _PURPOSE = ("networks are trained on it", "the epoch that is kept is chosen on it", "every figure is measured on it")
 

@@ -148,7 +148,7 @@ def test_images_in_quarantine_are_left_out(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ((*ROWS, "a.png;Wart;c1;41;train;"), r"a \(that of row 2\)"),
-        ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is is empty"),
+        ((*ROWS, "e;;c9;40;train;"), r"row 6: What It Is of e is empty"),
         ((*ROWS, ";Wart;c9;40;train;"), r"row 6: File Name is empty"),
         ((*ROWS, "e;Wart;c9;40;train;"), r"image named in .*mine\.csv is not in .*: row 6 e\."),
         ((*ROWS, "x/e.png;Wart;c9;40;train;"), r"mine\.csv is not in .*: row 6 'x/e\.png'\."),

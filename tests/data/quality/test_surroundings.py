@@ -48,6 +48,14 @@ def test_an_empty_folder_is_named_and_a_hidden_one_is_not(tmp_path: Path) -> Non
     assert [one.where for one in found if one.code == "empty-folder"] == ["later/mel"]
 
 
+def test_that_lesions_are_not_known_is_told_before_a_bench_refuses_it(tmp_path: Path) -> None:
+    write_files(tmp_path, {f"{dx}/{dx}{k}.jpg": JPEGS[IDS[k]] for k, dx in enumerate(("mel", "nv", "nv"))})
+    (told,) = [one for one in check(tmp_path, recognise.load).findings if one.code == "unknown-lesions"]
+    assert told.what == "which lesion is shown is not known of 3 of 3 images"
+    assert "--protocol image" in told.hint
+    assert "unknown-lesions" not in remarks(ham_folder(tmp_path / "ham"))
+
+
 def test_classes_of_fewer_lesions_than_folds_are_counted() -> None:
     table = made_table([("nv", 1)] * 12 + [("mel", 1)] * 4 + [("df", 3)])
     (few,) = small_classes(Path("data"), table)
