@@ -1,0 +1,104 @@
+"""How fast images are embedded: against the bare forward pass of the same network, in turns.
+
+    python -m benchmarks.embedding_speed --data DIR [--models squeezenet1_1,timm/tf_efficientnet_lite0]
+
+The bare side has its batch in memory already, as the network takes it. skineval's takes images out of the pixel store
+and normalises them as a probe or `skineval embed` does. Weights are random, which changes nothing about the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.machine import description
+from benchmarks.speed.side import synchronise
+from benchmarks.store_speed import spread
+from skineval.base.files import atomic_write
+from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.catalog.networks import find_head
+from skineval.data.layouts.ham10000 import load
+from skineval.data.pixels.store import open_store
+from skineval.train.augment import normaliser
+from skineval.train.device import choose_device, cpu_threads
+from skineval.train.network import Blueprint, build_network
+from skineval.train.predict import Stage, embed, put_on_device
+from skineval.train.weights import NONE, Weights
+from skineval.values.task import DIAGNOSES
+
+TARGET, BATCH = 0.9, 256
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Measure, print, and write the table to benchmarks/results/."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="a HAM10000 folder")
+    parser.add_argument("--models", default="squeezenet1_1", help="separated by commas")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--batches", type=int, default=2, help=f"of {BATCH} images, by each side in a turn")
+    parser.add_argument("--turns", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(cpu_threads(1))
+    catalog = load_catalog()
+    rows = [f"| {model} | {measure(model, catalog, arguments)} |" for model in arguments.models.split(",")]
+    turns = f"{arguments.turns} turns of {arguments.batches * BATCH} images a side"
+    lines = [
+        f"{description()}; float32, {arguments.image_size} px, {turns}; median (min to max)\n",
+        f"| network | bare forward, images/s | embedding, images/s | embedding / bare; at least {TARGET} |",
+        "|---|---:|---:|---:|",
+        *rows,
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    atomic_write(RESULTS / "embedding-speed.md", text)
+
+
+def measure(model: str, catalog: Catalog, arguments: argparse.Namespace) -> str:
+    """The cells of a model's row."""
+    (selection,) = catalog.architectures.select([model])
+    architecture = catalog.architecture(selection)
+    device = choose_device("auto").torch
+    blueprint = Blueprint(architecture, selection.parameters, len(DIAGNOSES), arguments.image_size)
+    network = build_network(blueprint, Weights(NONE), seed=0)[0].to(device).to(memory_format=torch.channels_last)
+    head = find_head(network, architecture, len(DIAGNOSES))
+    normalise = normaliser(architecture.mean, architecture.std, device)
+    n = arguments.batches * BATCH
+    with tempfile.TemporaryDirectory() as cache:
+        table = load(arguments.data).take(np.arange(n))
+        store = open_store(table, arguments.image_size, cache=Path(cache)).array
+        stage = Stage(put_on_device(store, device), device, "fp32", normalise)
+        batch = normalise(stage.take(torch.arange(BATCH)))
+        bare, embedding = [], []
+        for turn in range(arguments.turns + 1):
+            sides = [(bare, lambda: forward(network, batch, arguments.batches))]
+            sides.append((embedding, lambda: embed(network, head, stage, np.arange(n), BATCH)))
+            for rates, run in sides if turn % 2 else reversed(sides):
+                synchronise(device)
+                started = time.perf_counter()
+                run()
+                synchronise(device)
+                if turn:  # the first one warms up
+                    rates.append(n / (time.perf_counter() - started))
+    ratios = [own / limit for limit, own in zip(bare, embedding, strict=True)]
+    met = "met" if statistics.median(ratios) >= TARGET else "missed"
+    return f"{spread(bare, '.1f')} | {spread(embedding, '.1f')} | {spread(ratios, '.3f')}: {met}"
+
+
+@torch.no_grad()
+def forward(network: nn.Module, batch: torch.Tensor, times: int) -> None:
+    """The bare side."""
+    network.eval()
+    for _ in range(times):
+        network(batch)
+
+
+if __name__ == "__main__":
+    main()
