@@ -1,47 +1,79 @@
-"""Embeddings that were made elsewhere, held against the data of a bench before anything is fitted on them."""
+"""Embeddings and weights that were made elsewhere, held against the data of a bench before anything is fitted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError, first_few, plural
+from skineval.data.same_picture import is_one_picture
 from skineval.data.splits.split import Split
 from skineval.grid.external import External
+from skineval.grid.learnt import learnt_from, refuse_learnt, tested
 from skineval.grid.variants import Variant
+from skineval.train.weights import Weights
 from skineval.values.embeddings import Embeddings
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 
 
-def check_embeddings(
+def check_elsewhere(
     compared: Sequence[Variant], recipe: Recipe, table: LesionTable, split: Split, externals: Sequence[External]
 ) -> tuple[str, ...]:
-    """Sentences on what one should know of the embeddings that a bench is given.
+    """Sentences on what one should know of the embeddings and the files of weights that a bench is given.
 
-    Raises DataError for images without an embedding, also those of external tests, and where test images, or others of
-    their lesions, are among those by which the network was made that embedded them; UsageError where images would have
-    to be turned.
+    Raises DataError for images without an embedding, also those of external tests, for an image id that is two pictures
+    of which one has it, and where test images, or others of their lesions, are among those from which a network has
+    learnt; UsageError where images would have to be turned.
     """
     made = {str(one.selection): one for one in compared if one.architecture.embeddings}
     if made and recipe.tta != "none":
         raise UsageError(
             f"--tta is {recipe.tta}, and embeddings of a file are of images as they are.", "Leave --tta out."
         )
-    remarks = [_remarks(one.embeddings, table, split, externals) for one in made.values()]
+    of_weights = {one.weights: one for one in compared if not one.architecture.embeddings and one.weights.path}
+    remarks = [_on_embeddings(one.embeddings, table, split, externals) for one in made.values()]
+    remarks += [_on_weights(weights, table, split, externals) for weights in of_weights]
     return tuple(remark for several in remarks for remark in several)
 
 
-def _remarks(embeddings: Embeddings, table: LesionTable, split: Split, externals: Sequence[External]) -> Iterator[str]:
+def _on_weights(weights: Weights, table: LesionTable, split: Split, externals: Sequence[External]) -> Iterator[str]:
+    learnt = learnt_from(weights)
+    if learnt is None:
+        yield (
+            f"On which images {weights.called} was trained is not known: if test images are among those, figures of "
+            "what begins with it are too good."
+        )
+        return
+    _refuse(learnt, f"The network of {weights.path}", "weights", table, split, externals)
+
+
+def _refuse(
+    learnt: Collection[str],
+    who: str,
+    made: str,
+    table: LesionTable,
+    split: Split,
+    externals: Sequence[External],
+) -> None:
+    """As `refuse_learnt`, of all that is tested."""
+    refuse_learnt(learnt, who, made, table, tested(table, split))
+    for external in externals:
+        refuse_learnt(learnt, who, made, external.table, np.ones(len(external.table), dtype=np.bool_))
+
+
+def _on_embeddings(
+    embeddings: Embeddings, table: LesionTable, split: Split, externals: Sequence[External]
+) -> Iterator[str]:
     known = set(table.frame["image_id"])
     embeddings.of(table.frame["image_id"].tolist(), table.name)
-    _refuse_learnt(embeddings, table, _tested(table, split))
     for external in externals:
         known |= set(external.table.frame["image_id"])
         embeddings.of(external.table.frame["image_id"].tolist(), external.name)
-        _refuse_learnt(embeddings, external.table, np.ones(len(external.table), dtype=np.bool_))
+        _refuse_namesakes(embeddings, table, external)
+    who = f"The network that made {embeddings.name}"
+    _refuse(embeddings.learnt or (), who, "embeddings", table, split, externals)
     if embeddings.learnt is None:
         yield (
             f"{embeddings.name} does not say on which images the network that made it was trained: if test images are "
@@ -56,23 +88,16 @@ def _remarks(embeddings: Embeddings, table: LesionTable, split: Split, externals
         yield f"Constant dimensions of {embeddings.name}: {len(constant)} of {embeddings.width} ({where})."
 
 
-def _tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:
-    """(N,) which images are in a test part of any fold."""
-    tested = np.zeros(len(table), dtype=np.bool_)
-    for fold in range(split.folds):
-        tested[split.parts(fold).test] = True
-    return tested
-
-
-def _refuse_learnt(embeddings: Embeddings, table: LesionTable, tested: NDArray[np.bool_]) -> None:
-    groups = table.frame["group"]
-    learnt = set(groups[table.frame["image_id"].isin(list(embeddings.learnt or ()))])
-    seen = tested & groups.isin(list(learnt)).to_numpy()
-    if seen.any():
-        ids = table.frame["image_id"][seen].tolist()
+def _refuse_namesakes(embeddings: Embeddings, table: LesionTable, external: External) -> None:
+    """Raise DataError for ids that are one picture in the bench and another one in an external test."""
+    row_of = dict(zip(table.frame["image_id"], range(len(table)), strict=True))
+    shared = [(id_, row) for row, id_ in enumerate(external.table.frame["image_id"]) if id_ in row_of]
+    others = [
+        id_ for id_, row in shared if not is_one_picture(id_, (table.images, row_of[id_]), (external.table.images, row))
+    ]
+    if others:
         raise DataError(
-            f"The network that made {embeddings.name} was trained on, or chosen by, {len(ids)} of the images that are "
-            f"tested, or others of their lesions: {first_few(ids)}.",
-            "Use the split by which it was trained (--split, with its fold alone), or embeddings of a network that was "
-            "not trained on these images.",
+            f"{embeddings.name} knows pictures by their ids, and {plural(len(others), 'id')} of {external.name} "
+            f"{'is' if len(others) == 1 else 'are'} of other pictures in {table.name}: {first_few(others)}.",
+            "Rename the images of one of the two, or leave the external test out.",
         )

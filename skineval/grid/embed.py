@@ -16,12 +16,11 @@ from skineval.catalog.networks import find_head
 from skineval.data.embedding_file import check_suffix, write_embeddings
 from skineval.data.pixels.store import open_store
 from skineval.grid.cell.embeddings import Frozen, embeddings
-from skineval.grid.cell.record import read_cell
-from skineval.grid.folder import BenchFolder, CellFolder, refuse_bench
+from skineval.grid.folder import refuse_bench
+from skineval.grid.learnt import learnt_by, learnt_from
 from skineval.grid.plan import package_of
 from skineval.grid.prepare import check_image_size
 from skineval.grid.sources import as_labelled, load_data
-from skineval.grid.tables import read_frame
 from skineval.grid.variants import Variant, variants
 from skineval.train.augment import normaliser
 from skineval.train.classifier import ABOUT, load_classifier
@@ -114,7 +113,7 @@ def _backbone(recipe: Recipe, catalog: Catalog, task: Task) -> _Source:
     begins = "random weights" if one.begins == NONE else f"weights {one.weights.called}"
     words = f"{selection} with {begins}, at {recipe.image_size} pixels"
     frozen = Frozen(network, head, architecture, selection.parameters, package, stage)
-    return _Source(frozen, recipe, frozenset(), words)
+    return _Source(frozen, recipe, learnt_from(one.weights), words)
 
 
 def _only(found: Sequence[Variant]) -> Variant:
@@ -139,7 +138,7 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
                 "Leave it out.",
             )
     cell = path if path.is_dir() else path.parent
-    learnt = _learnt(cell)
+    learnt = learnt_by(cell)
     if learnt is None:
         notes.append(f"the images on which {path} was trained are not known, since it does not lie in its bench")
     network = network.to(memory_format=torch.channels_last)
@@ -151,18 +150,3 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
     words = " ".join((f"the cell {about.run_id}, at {about.image_size} pixels", *(f"[{one}]" for one in about.stamps)))
     frozen = Frozen(network, head, architecture, about.parameters, package, stage)
     return _Source(frozen, settings, learnt, words)
-
-
-def _learnt(cell: Path) -> frozenset[str] | None:
-    """The images on which the network of a cell was trained, or by which it was chosen; None where nobody knows."""
-    record = read_cell(CellFolder(cell))
-    if record is None:
-        return None
-    if record.spec.is_probe:
-        return frozenset()
-    file = BenchFolder(cell.resolve().parents[1]).split
-    if not file.is_file():
-        return None
-    split = read_frame(file, ("image_id", "lesion_id", "group", "part"))
-    seen = split[(split["fold"] == record.spec.fold) & (split["part"] != "test")]
-    return frozenset(seen["image_id"])

@@ -19,7 +19,7 @@ from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
 from skineval.data.splits.split import Parts, Split
 from skineval.data.tasks import widened
-from skineval.grid.elsewhere import check_embeddings
+from skineval.grid.elsewhere import check_elsewhere
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
@@ -104,9 +104,12 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     _check_probes(recipe, compared, catalog)
     _check_frozen(recipe, compared)
     _check_fit(compared, len(task.classes))
-    of_files = check_embeddings(compared, recipe, table, parts, externals)
-    precisions = {a.name: choose_precision(recipe.precision, a, device) for a in architectures}
+    of_files = check_elsewhere(compared, recipe, table, parts, externals)
+    networks = [one.architecture for one in compared if not one.architecture.embeddings]
+    precisions = {a.name: ("fp32", "embeddings of a probe are made in float32") for a in networks}
     trained = {str(one.selection): one.selection for one in compared if not one.probe}
+    learning = [one.architecture for one in compared if not one.probe]
+    precisions |= {a.name: choose_precision(recipe.precision, a, device) for a in learning}
     sizes = batch_sizes(recipe, tuple(trained.values()), catalog, len(task.classes), len(table), device, precisions)
     facts = Facts(
         data=table.fingerprint,

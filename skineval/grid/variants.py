@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import MappingProxyType
 
 from skineval.base.errors import UsageError, hint_for
 from skineval.catalog.catalog import Catalog
@@ -16,10 +15,7 @@ from skineval.train.weights import IMAGENET, NONE, Weights, resolve_weights
 from skineval.values.embeddings import Embeddings
 from skineval.values.keys import PROBE
 from skineval.values.recipe import Recipe
-from skineval.values.runspec import Selection
-
-#: How the name of a row calls what is fitted on embeddings.
-_CALLED: Mapping[str, str] = MappingProxyType({"linear": "probe", "neighbours": "neighbours", "mean": "nearest mean"})
+from skineval.values.runspec import HEADS, Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +49,7 @@ class Variant:
         called = self.weights.called.removeprefix(own).strip("-_. ") or self.weights.called
         of_what = "random" if random else called
         apart = self.apart or (random and self.probe != "")
-        words = [*[of_what] * apart, *filter(None, [_CALLED.get(self.probe)])]
+        words = [*[of_what] * apart, *filter(None, [HEADS.get(self.probe)])]
         if self.architecture.embeddings:  # what they are is known by their numbers, wherever the file lies
             return Selection(self.selection.name, {}, f"{self.selection.name} ({' '.join(words)})")
         return replace(self.selection, text=f"{self.selection} ({' '.join(words)})") if words else self.selection

@@ -11,13 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.train.embeddings import NEVER, Head, Score
+from skineval.train.embeddings import NEVER, STILL, Head, Score, units
 from skineval.train.predict import softmax
 
 #: How far the temperature may be from the spread of the class means, as a factor. The mean of an embedding's logits,
 #: each weighed as its class, is minus half the spread over the temperature, so one logit is always far above `NEVER`.
 _FAR = 1e4
-_STILL = 1e-6  #: standard deviation of a dimension that is as good as constant, as a part of its largest value
 _ALIKE = 1e-6  #: spread of class means that do not differ
 
 
@@ -41,7 +40,7 @@ def fit_class_means(
     mean = shares @ embeddings / shares.sum()
     centred = embeddings - mean
     scale = np.sqrt(np.einsum("n,nd,nd->d", shares, centred, centred) / shares.sum())
-    scale[scale <= _STILL * np.abs(embeddings).max(axis=0)] = np.inf
+    scale[scale <= STILL * units(embeddings)] = np.inf
     members = (labels == present[:, None]) * shares / totals[present, None]
     means = members @ centred / scale
     halves = np.square(means).sum(axis=1) / 2

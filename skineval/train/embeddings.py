@@ -26,6 +26,8 @@ PENALTIES = (1e-3, 1e-2, 1e-1)
 #: validation part judges.
 STEPS = 30
 NEVER = -1e4  #: the logit of a class that is never meant
+#: Standard deviation of a dimension that is as good as constant, as a part of its largest number's power of two.
+STILL = 1e-6
 
 #: Of targets (n,) and probabilities (n, C), the higher, the better.
 Score: TypeAlias = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
@@ -56,9 +58,12 @@ def fit_head(
     the validation part. Classes without a train label get a bias that never wins. `shares` (n,) are how much each
     embedding counts, which is how often it would be drawn; all alike where there are none.
     """
-    mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
-    scale = np.where(scale > 1e-6 * scale.max(), scale, 1.0).astype(np.float32)
-    standardised = torch.from_numpy((embeddings - mean) / scale)
+    unit = units(embeddings)
+    in_units = embeddings / unit
+    mean, scale = in_units.mean(axis=0), in_units.std(axis=0)
+    scale[scale <= STILL] = np.inf
+    standardised = torch.from_numpy((in_units - mean) / scale)
+    mean, scale = mean.astype(np.float64) * unit, scale.astype(np.float64) * unit
     present, codes = np.unique(labels, return_inverse=True)
     weighed = None if shares is None else torch.from_numpy(shares / shares.sum()).float()
     objective = _Objective(torch.from_numpy(labels), torch.from_numpy(codes), present, num_classes, loss, weighed)
@@ -72,6 +77,16 @@ def fit_head(
         probabilities = softmax(validation[0] @ weight.T + bias)
         heads.append(Head(weight, bias, penalty, score(validation[1], probabilities)))
     return max(heads, key=lambda head: head.score)
+
+
+def units(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(d,) the power of two that the largest number of each dimension of (n, d) reaches; 1 where all are 0.
+
+    Divided by it, squares neither overflow nor vanish, and no number loses a digit.
+    """
+    _, exponents = np.frexp(np.abs(embeddings).max(axis=0))
+    unit: NDArray[np.float32] = np.ldexp(np.float32(1), np.clip(exponents - 1, -126, 127))
+    return unit
 
 
 @dataclass(frozen=True, eq=False)

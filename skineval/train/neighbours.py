@@ -111,7 +111,7 @@ def fit_neighbours(
 
 def _on_sphere(embeddings: Tensor) -> Tensor:
     """Embeddings (n, d) at length 1, or 0, in float64 on the grid of `GRID`; gradients are as without the grid."""
-    exact = F.normalize(embeddings.double(), dim=1)
+    exact = F.normalize(embeddings.double(), dim=1, eps=torch.finfo(torch.float64).tiny)
     return exact + ((exact * GRID).round() / GRID - exact).detach()
 
 

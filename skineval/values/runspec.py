@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from skineval.base.codec import to_plain
 from skineval.base.terms import Fit, Tta, Value
@@ -16,6 +17,9 @@ from skineval.values.keys import Keys
 #: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
 PROTOCOL_VERSION = 3
 
+
+#: How the name of a row calls what is fitted on embeddings, by `RunSpec.probe`.
+HEADS: Mapping[str, str] = MappingProxyType({"linear": "probe", "neighbours": "neighbours", "mean": "nearest mean"})
 
 #: Before the parameter that names a file, which comes last, since it may hold any character.
 OF_FILE = ":file="
@@ -97,6 +101,14 @@ class RunSpec:
     def is_probe(self) -> bool:
         """Whether the network stays as it begins, and a head is fitted on its embeddings."""
         return bool(self.probe)
+
+    @property
+    def initial_seed(self) -> int:
+        """Of the random values that the network begins with: all folds and heads of a probe have one network."""
+        if not self.probe:
+            return derive_seed("initial weights", self.model, self.seed, self.fold)
+        of_all = f"{str(self.model).removesuffix(f'{HEADS[self.probe]})')}{HEADS['linear']})"
+        return derive_seed("initial weights", of_all, self.seed)
 
     @property
     def run_id(self) -> str:

@@ -108,6 +108,18 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
         prepare(make_recipe({**recipe, "split_seed": 3}), load_catalog())
     with pytest.raises(UsageError, match=r"--image-size is 64, and .* was trained with 32"):
         skineval.embed(cell.path, DATA, image_size=64)
+    # So it is where what it has learnt comes as a file of weights, to begin with or to embed with.
+    for freeze in ("none", "all"):
+        begun = {**keys, "weights": str(cell.weights), "freeze": freeze}
+        prepare(make_recipe({**begun, "split": str(tmp_path / "out" / "split.csv")}), load_catalog())
+        with pytest.raises(DataError, match=r"model.safetensors was trained on, or chosen by, .* that are tested"):
+            prepare(make_recipe({**begun, "split_seed": 3}), load_catalog())
+    assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(cell.weights)).learnt == found.learnt
+    elsewhere = tmp_path / "copy.safetensors"
+    elsewhere.write_bytes(cell.weights.read_bytes())
+    assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt is None
+    (told,) = prepare(make_recipe({**keys, "weights": str(elsewhere)}), load_catalog()).remarks
+    assert told.startswith("On which images copy was trained is not known")
 
 
 @pytest.fixture
@@ -143,6 +155,22 @@ def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
     assert {cell.model.text for cell in prepared().cells} == {"embeddings (made probe)"}
     with pytest.raises(UsageError, match="--tta is d4, and embeddings of a file are of images as they are"):
         prepared(tta="d4")
+
+
+def test_an_id_of_two_pictures_has_no_embedding(tmp_path, monkeypatch, ids):
+    monkeypatch.chdir(tmp_path)
+    write(ids, learnt=frozenset())
+    with pytest.raises(
+        DataError, match=r"made.npz knows pictures by their ids, and 80 ids of .* are of other pictures"
+    ):
+        prepared(external="synthetic:images=80")
+
+
+def test_all_heads_and_folds_of_a_probe_have_one_network(tmp_path, monkeypatch):
+    recipe = {"data": DATA, "models": "cnn", "freeze": "none,all", "probe": "linear,neighbours,mean"} | SMALL
+    cells = prepare(make_recipe(recipe), load_catalog()).cells
+    assert len({cell.initial_seed for cell in cells if cell.probe}) == 1
+    assert len({cell.initial_seed for cell in cells if not cell.probe}) == SMALL["folds"]
 
 
 def test_the_run_id_is_of_the_numbers_and_not_of_the_place(tmp_path, monkeypatch, ids):

@@ -55,6 +55,29 @@ def test_a_class_counts_as_much_as_scikit_learn_makes_it(means):
     np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=0.01)
 
 
+@pytest.mark.parametrize("exponents", [(-60, 10), (40, 60), (0, 66), (-100, 100)])
+def test_units_of_a_dimension_change_nothing(exponents):
+    """However far apart they are: one in thousandths beside one in millions is as good as any."""
+    train, validation = blobs(), blobs(seed=1)
+    factors = np.ldexp(np.float32(1), np.linspace(*exponents, train[0].shape[1]).astype(int))
+    plain = fit_head(*train, validation, 3, score)
+    again = fit_head(train[0] * factors, train[1], (validation[0] * factors, validation[1]), 3, score)
+    np.testing.assert_array_equal(again.weight * factors, plain.weight)
+    np.testing.assert_array_equal(again.bias, plain.bias)
+
+
+def test_a_dimension_that_is_as_good_as_constant_does_not_count():
+    def extended(embeddings):
+        noise = np.random.default_rng(0).normal(1e6, 1e-2, len(embeddings)).astype(np.float32)
+        return np.column_stack([embeddings, np.full_like(embeddings[:, 0], 7), noise])
+
+    train, validation = blobs(), blobs(seed=1)
+    plain = fit_head(*train, validation, 3, score)
+    again = fit_head(extended(train[0]), train[1], (extended(validation[0]), validation[1]), 3, score)
+    assert not again.weight[:, -2:].any()
+    np.testing.assert_allclose(again.weight[:, :-2], plain.weight, rtol=1e-3, atol=1e-5)
+
+
 def test_a_loss_that_is_not_told_apart_from_cross_entropy_gives_the_same_head():
     embeddings, labels = blobs()
     labels = np.where(labels == 1, 0, labels)  # one class has no image

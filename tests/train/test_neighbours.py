@@ -168,6 +168,12 @@ def test_the_order_of_rows_changes_nothing(seed, k):
     np.testing.assert_array_equal(decide(again, FEW), expected)
 
 
+@pytest.mark.parametrize("exponent", [-110, 100])
+def test_near_is_a_matter_of_direction_however_long_rows_are(exponent):
+    head, long = (head_of(np.ldexp(TRAIN[0], power), TRAIN[1], 20) for power in (0, exponent))
+    np.testing.assert_array_equal(decide(long, np.ldexp(FEW, exponent)), decide(head, FEW))
+
+
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_a_row_with_a_share_of_two_is_a_row_given_twice(seed):

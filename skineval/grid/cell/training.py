@@ -104,9 +104,7 @@ def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
     spec = cell.spec
     if cell.embedded is not None:
         return nn.Sequential(OrderedDict(head=linear(cell.embedded.width, len(spec.classes)))), ()
-    # Folds share the embeddings of a network that none of them trains.
-    seed = derive_seed("initial weights", spec.model, spec.seed, *[] if spec.is_probe else [spec.fold])
-    return build_network(Blueprint.of(cell.architecture, spec), weights, seed)
+    return build_network(Blueprint.of(cell.architecture, spec), weights, spec.initial_seed)
 
 
 def make_objective(cell: Cell, network: nn.Module) -> Objective:
