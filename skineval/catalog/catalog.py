@@ -346,7 +346,10 @@ def _guarded(family: ArchitectureFamily) -> Iterator[None]:
 def how_to_get(family: str) -> str:
     """How to get a family that is known to be there for the asking; empty for any other."""
     package = TO_BE_INSTALLED.get(family)
-    return f"{family}{SLASH}NAME comes with {package}: pip install {package}." if package else ""
+    if not package:
+        return ""
+    how = f"pip install {package}, or in a clone of skineval `uv pip install ./plugins/{package}`"
+    return f"{family}{SLASH}NAME comes with {package}: {how}."
 
 
 def _told(kind: str) -> str:

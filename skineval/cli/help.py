@@ -84,7 +84,7 @@ def _body(rows: Sequence[tuple[Text, Text]], width: int) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     longest = max(flag.cell_len for flag, _ in rows)
     grid.add_column(width=min(longest, MOST), overflow="fold")
-    grid.add_column(ratio=1)
+    grid.add_column(ratio=1, overflow="fold")  # keys after keys, without a blank, are longer than a line
     for row in rows:
         grid.add_row(*row)
     return grid

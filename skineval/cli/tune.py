@@ -33,8 +33,8 @@ def tune(
         typer.Option(
             "--search",
             help="What varies: keys, each around the recipe's own value or with what it may be: "
-            "epochs,learning_rate=1e-4..1e-2,augment=none,basic,flip+rotate. May be given again. By default "
-            "learning_rate,weight_decay,batch_size,augment,schedule,epochs.",
+            "epochs,learning_rate=1e-4..1e-2,augment=none,basic. May be given again. By default learning_rate, "
+            "weight_decay, batch_size, augment, schedule and epochs.",
             rich_help_panel=SEARCH,
             metavar="KEYS",
         ),

@@ -23,12 +23,17 @@ _DEALT_OUT = {
     IMAGE: "single images",
     OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
 }
-_CHOICES = Facts(
-    (
-        ("train part", "weights; resampling, augmentation and class weights see nothing else"),
-        ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
-        ("test part", "nothing is chosen on it; every figure here is reported on it"),
-    )
+_UNSEEN = ("test part", "nothing is chosen on it; every figure here is reported on it")
+_CHOICES = (
+    ("train part", "weights; resampling, augmentation and class weights see nothing else"),
+    ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
+    _UNSEEN,
+)
+#: Of a bench that trains no network.
+_CHOICES_OF_PROBES = (
+    ("train part", "what each head is fitted to; resampling and class weights see nothing else"),
+    ("validation part", "the penalty, the number of neighbours or the temperature of each head"),
+    _UNSEEN,
 )
 _OF_PROBES = (
     "Of a probe nothing of the network is trained: a head is fitted on embeddings of the train part. Images are not "
@@ -59,8 +64,9 @@ def methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
         "the same images and corrected after Holm."
     )
     yield Paragraph(" ".join([*_task(bench.task), *left_out(bench)]))
-    yield _CHOICES
-    if PROBE in recipe.freeze or any(names_file(model) for model in recipe.models):
+    of_files = [names_file(model) for model in recipe.models]
+    yield Facts(_CHOICES_OF_PROBES if recipe.freeze == PROBE or all(of_files) else _CHOICES)
+    if PROBE in recipe.freeze or any(of_files):
         yield Paragraph(" ".join((_OF_PROBES, *(_HEADS[head] for head in recipe.probe))))
     if board.ensembles:
         yield standings.ensembles(board)

@@ -86,7 +86,7 @@ _BEHIND = Column(
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2, _BEHIND.key)
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
-_SHARED = "* with the training of a network that other strategies have, too, and that was trained once"
+_SHARED = "* with what other systems share and was done once: training a network, or embedding images"
 
 
 def compared(board: Leaderboard) -> tuple[_Metric, ...]:
