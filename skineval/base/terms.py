@@ -17,6 +17,8 @@ Tta: TypeAlias = Literal["none", "d4"]
 #: class whose mean is nearest.
 Probe: TypeAlias = Literal["linear", "neighbours", "mean"]
 NEIGHBOURS, MEAN = "neighbours", "mean"
+#: Inverse strengths C of the L2 penalty of a linear head on standardised embeddings, tried from strong to weak.
+PENALTIES = (1e-3, 1e-2, 1e-1)
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"
 PARTS = ("train", "validation", "test")

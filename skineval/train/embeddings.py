@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skineval.base.terms import PENALTIES
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
 
-#: Inverse strengths of the L2 penalty on standardised embeddings, tried from strong to weak.
-PENALTIES = (1e-3, 1e-2, 1e-1)
 #: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
 #: validation part judges.
 STEPS = 30

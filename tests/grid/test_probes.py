@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load, load_file, save
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skineval.base.errors import UsageError
+from skineval.base.terms import PENALTIES
 from skineval.catalog.catalog import load_catalog
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.grid.reading import load_bench
 from skineval.train.classifier import load_classifier
-from skineval.train.embeddings import PENALTIES
 from skineval.tuning.plan import make_plan
 from skineval.tuning.space import make_space
 from skineval.values.recipe import make_recipe
@@ -112,11 +113,18 @@ def test_the_model_on_disk_says_what_was_predicted(bench):
     assert json.loads(folder.cell(run_id).model.read_text())["best_epoch"] == 0
 
 
-def test_damaged_embeddings_are_made_anew(bench):
+def of_another_network(content):
+    """A whole file of embeddings that the network does not make."""
+    values = load(content)["embeddings"] * 2
+    return save({"embeddings": values, "crc32": np.array(zlib.crc32(values.tobytes()))})
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-3] + b"abc", of_another_network])
+def test_embeddings_that_are_damaged_or_of_other_code_are_made_anew(bench, damage):
     folder, _, cache = bench
     (file,) = embedded(cache)
     whole = file.read_bytes()
-    file.write_bytes(whole[:-3] + b"abc")
+    file.write_bytes(damage(whole))
     (run_id, *_) = cells(folder)["run_id"]
     predicted = folder.cell(run_id).predictions.read_bytes()
     folder.cell(run_id).predictions.unlink()
@@ -156,6 +164,7 @@ def heads(tmp_path_factory):
         asked = (*TINY, "--freeze=all", "--probe=linear,neighbours,mean", "--imbalance=none,smote", "--out=out")
         done = run_here("bench", *asked, cwd=folder)
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count(": embedding ") == len(embedded(folder / "cache")) == 1
         yield BenchFolder(folder / "out"), asked
 
 

@@ -12,9 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from skineval.base.terms import PENALTIES
 from skineval.builtins.imbalance import balanced_draws, class_weights
 from skineval.catalog.networks import find_head
-from skineval.train.embeddings import PENALTIES, fit_head, install_head
+from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import embed, predict_logits, softmax
 from tests.train.toys import TOY, blobs, build, images, score, stage

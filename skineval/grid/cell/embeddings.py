@@ -37,6 +37,7 @@ from skineval.train.predict import (
     decide,
     embed,
     ignore_note,
+    ignore_progress,
     put_on_device,
     softmax,
 )
@@ -44,6 +45,7 @@ from skineval.train.weights import read_tensors, write_tensors
 
 _VERSION = 1  #: of the file, and of how embeddings are made
 _VALUES, _CHECKSUM = "embeddings", "crc32"
+_NEAR = 1e-3  #: how far embeddings of one image by one network may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,9 @@ def embeddings(
 ) -> NDArray[np.float32]:
     """(N, d) of all images of a store, from its cache or made, in float32; `tell` is told which.
 
-    Another process that makes the same is waited for. A damaged file is made anew; where the cache cannot be written,
-    nothing is kept.
+    Another process that makes the same is waited for. A damaged file is made anew, and so is one that does not hold
+    what the network makes of two of the images: code that embeds may have changed under one name. Where the cache
+    cannot be written, nothing is kept.
     """
     stage = frozen.stage
     path = _path(frozen, store, symmetry)
@@ -83,7 +86,7 @@ def embeddings(
             with suppress(OSError):  # of a cache that is read-only, in which they may lie all the same
                 held.enter_context(FileLock(path.with_suffix(".lock")))
             found = _read(path, len(store))
-            if found is not None:
+            if found is not None and _still_made(frozen, store, symmetry, found):
                 tell(f"{EMBEDDING}s are in the cache")
                 return found
         tell(f"{EMBEDDING} {len(store):,} images")
@@ -96,6 +99,19 @@ def embeddings(
             except DiskError as error:
                 stage.on_note(f"Embeddings were not kept: {error.message}")
     return made
+
+
+def _still_made(frozen: Frozen, store: NDArray[np.uint8], symmetry: Symmetry, found: NDArray[np.float32]) -> bool:
+    """Whether the network makes what was `found` (N, d) of the first and the last image of a store.
+
+    To three digits: how many images are embedded together changes the last ones.
+    """
+    rows = np.array([0, len(store) - 1])
+    device = frozen.stage.device
+    stage = replace(frozen.stage, images=put_on_device(store, device, rows), precision="fp32", progress=ignore_progress)
+    made = embed(frozen.network, frozen.head, stage, np.arange(len(rows)), symmetry=symmetry)
+    kept = found[rows]
+    return made.shape == kept.shape and np.allclose(made, kept, rtol=_NEAR, atol=_NEAR * float(np.abs(kept).max()))
 
 
 def of_images(
