@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.files import write_new
+from skineval.base.terms import PARTS
 from skineval.data import tables
 from skineval.data.files import npz
-from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, first_column, part_name, plain
+from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.embeddings import Embeddings
 
@@ -38,11 +39,16 @@ _IDS, _VALUES = (IDS, "image_ids", *IMAGE_COLUMNS), (VALUES, "embedding", "featu
 #: Columns that say what is known of an image: among its embeddings they would give away what is asked for.
 _KNOWN = frozenset(
     (
-        "label", "labels", "target", "targets", "class", "classes", "dx", "diagnosis", "y", "y true", "true label",
-        "malignant", "benign malignant", "fold", "seed", "lesion id", "lesion", "patient id", "patient", "group", "age",
-        "age approx", "sex", "localization", "index", *map(plain, IMAGE_COLUMNS),
+        "y", "y true", "benign malignant", "fold", "seed", "lesion id", "lesion", "patient id", "patient", "group",
+        "age", "age approx", "sex", "localization", "index", *map(plain, IMAGE_COLUMNS),
     )
 )  # fmt: skip
+#: The same in many forms: `true_label`, `class_id`, `is_melanoma`, `diagnosis_1`.
+_ANSWER = re.compile(
+    r"(is |true |gt |y )?(labels?|targets?|class(es)?|dx|diagnos(is|tic)|ground truth|truth|gt|malignan(t|cy)|melanoma)"
+    r"( (id|name|idx|index|code|number|num|encoded|\d))?"
+)
+_PARTS = (*PARTS, "none", "")  #: what `part` may say
 _LISTS = (list, tuple, np.ndarray)
 _UNNAMED = re.compile(r"unnamed: \d+$", re.IGNORECASE)  # as pandas calls the index of a frame that it wrote
 _WANTED = (
@@ -59,6 +65,8 @@ def read_embeddings(path: Path) -> Embeddings:
     second time, numbers that are not finite, columns that say what is known of images, images that are all alike; and
     UsageError where a format is not known, or needs a package that is not there.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", _WANTED)
     if path.suffix.lower() not in _READERS:
         formats = ", ".join(_READERS)
         raise UsageError(f"{path} is no file of embeddings: its name ends in {path.suffix!r}.", f"Use {formats}.")
@@ -87,11 +95,27 @@ def _read(path: Path, _modified: int, _size: int) -> Embeddings:
         "Leave the image out, or embed it again.",
     )
     ids = given.frame["image_id"].to_numpy(dtype=str)
-    learnt = None if parts is None else frozenset(ids[np.isin([part_name(part) for part in parts], LEARNT)].tolist())
+    said = _said(parts, given)
+    learnt = frozenset(ids[np.isin(said, LEARNT)].tolist()) if any(said) else None
     found = Embeddings(path.name, ids, np.ascontiguousarray(values), learnt, maker)
     if len(found) > 1 and len(found.constant) == found.width:
         raise DataError(f"{path}: all images have the same embedding.", "A head cannot tell them apart: embed anew.")
     return found
+
+
+def _said(parts: Sequence[str] | None, given: GivenTable) -> list[str]:
+    """What `part` says of each image, one of `_PARTS`; [] where there is none."""
+    if parts is None:
+        return []
+    if len(parts) != len(given.frame):
+        raise DataError(f"{given.name} has {len(given.frame)} ids, and {len(parts)} of {PART}.", "Give one to each id.")
+    said = [part_name(part) for part in parts]
+    given.refuse(
+        [one not in _PARTS for one in said],
+        lambda row: f"the part of {given.frame['image_id'].iloc[row]} is {said[row][:40]!r}",
+        f"It says which images the network that made the embeddings was trained on: {', '.join(PARTS)}, or none.",
+    )
+    return said
 
 
 def check_suffix(path: Path) -> None:
@@ -138,8 +162,8 @@ def _from_npz(path: Path) -> _Given:
         raise DataError(f"{path} lacks the array {missing} ({there}).", _WANTED)
     ids, values = (npz.member(path, str(found[kind]), _AS_TEXT).read() for kind in (IDS, VALUES))
     part = first_column(names, PART_COLUMNS)
-    parts = None if part is None else _texts(npz.member(path, part, _AS_TEXT).read(), path)
-    makers = _texts(npz.member(path, MAKER, _AS_TEXT).read(), path) if MAKER in names else []
+    parts = None if part is None else _texts(npz.member(path, part, _AS_TEXT).read(), path, part)
+    makers = _texts(npz.member(path, MAKER, _AS_TEXT).read(), path, MAKER) if MAKER in names else []
     return _listed(_texts(ids, path), path), _numbers(values, path), parts, "".join(makers[:1])
 
 
@@ -159,10 +183,10 @@ def _from_csv(path: Path) -> _Given:
     import pandas as pd
 
     text, separator = tables.open_text(path, _WANTED)
-    names = [name.strip() for name in pd.read_csv(io.StringIO(text), sep=separator, nrows=0).columns]
-    # Ids are text, of which no zero in front may be lost.
-    texts = {place: str for place, name in enumerate(names) if plain(name) in map(plain, (*_IDS, *PART_COLUMNS))}
     try:
+        names = [name.strip() for name in pd.read_csv(io.StringIO(text), sep=separator, nrows=0).columns]
+        # Ids are text, of which no zero in front may be lost.
+        texts = {place: str for place, name in enumerate(names) if plain(name) in map(plain, (*_IDS, *PART_COLUMNS))}
         frame = pd.read_csv(io.StringIO(text), sep=separator, header=0, names=names, dtype=texts)
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path} cannot be read: {error}.", _WANTED) from error
@@ -195,7 +219,9 @@ def _from_frame(frame: pd.DataFrame, path: Path) -> _Given:
     counted = [name for name in columns if _UNNAMED.match(name) and frame[name].tolist() == list(range(len(frame)))]
     maker = str(frame[MAKER].iloc[0]) if MAKER in frame and len(frame) else ""
     rest = frame.drop(columns=[name for name in (id_, part, *counted, *[MAKER] * bool(maker)) if name])
-    if known := [name for name in rest.columns if plain(name) in _KNOWN]:
+    if frame.empty:
+        raise DataError(f"{path} has a header and no rows.", _WANTED)
+    if known := [name for name in rest.columns if _is_known(name)]:
         raise DataError(
             f"{path} has the column {known[0]}, which is called like what is known of an image.",
             "A head would be fitted on it: leave it out of the file, or give it another name if it is a dimension.",
@@ -209,6 +235,11 @@ def _from_frame(frame: pd.DataFrame, path: Path) -> _Given:
         values[:, place] = tables.numbers(column)
         given.refuse(np.isnan(values[:, place]) & column.notna(), partial(_no_number, column), _WANTED)
     return given, values, parts, maker
+
+
+def _is_known(name: str) -> bool:
+    """Whether a column is called like what is known of an image, or like a class, of which it may be the answer."""
+    return plain(name) in _KNOWN or _ANSWER.fullmatch(plain(name)) is not None or class_name(name) is not None
 
 
 def _no_number(column: pd.Series[Any], row: int) -> str:
@@ -230,7 +261,7 @@ def _array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array: {error}.", _AS_TEXT) from error
+        raise DataError(f"{path} cannot be read as an array: {str(error).rstrip('.')}.", _AS_TEXT) from error
     return array
 
 
@@ -242,9 +273,9 @@ def _listed(ids: Sequence[str], path: Path) -> GivenTable:
     return GivenTable(pd.DataFrame({"image_id": list(ids)}, index=index), str(path), _WANTED)
 
 
-def _texts(array: NDArray[Any], path: Path) -> list[str]:
+def _texts(array: NDArray[Any], path: Path, name: str = IDS) -> list[str]:
     if array.ndim != 1 or array.dtype.kind not in "USiu":
-        raise DataError(f"{path}: ids are {array.dtype} of shape {array.shape}.", _AS_TEXT)
+        raise DataError(f"{path}: {name} are {array.dtype} of shape {array.shape}.", f"Save {name} as text. {_AS_TEXT}")
     return [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in array.tolist()]
 
 
@@ -254,7 +285,7 @@ def _numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
     return array
 
 
-_AS_TEXT = 'Save ids as text: np.savez("embeddings.npz", ids=np.array(ids, dtype=str), embeddings=embeddings).'
+_AS_TEXT = 'Such as np.savez("embeddings.npz", ids=np.array(ids, dtype=str), embeddings=embeddings.astype("float32")).'
 _READERS: Mapping[str, Callable[[Path], _Given]] = MappingProxyType(
     {
         ".npz": _from_npz,

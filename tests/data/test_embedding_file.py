@@ -49,6 +49,16 @@ def test_arrays_are_read_by_their_usual_names(file, arrays_):
     assert found.learnt is None
 
 
+def test_where_no_part_is_said_nobody_knows(file):
+    assert read_embeddings(file(ids=IDS, embeddings=VALUES, part=["", "", ""])).learnt is None
+    assert read_embeddings(file(ids=IDS, embeddings=VALUES, part=["", "val", "none"])).learnt == {"ISIC_2"}
+
+
+def test_a_class_token_is_no_answer(tmp_path):
+    (tmp_path / "made.csv").write_text("image_id,class_token_0,class_token_1\na,1,0\nb,2,3\n")
+    assert read_embeddings(tmp_path / "made.csv").width == 2
+
+
 def test_an_array_has_its_ids_beside_it(tmp_path):
     np.save(tmp_path / "made.npy", VALUES)
     with pytest.raises(DataError, match=r"without ids, and there is no made.ids.txt"):
@@ -107,6 +117,9 @@ def test_without_a_package_for_parquet_that_is_said(tmp_path, monkeypatch):
         ({"ids": IDS, "embeddings": np.ones((3, 2))}, r"all images have the same embedding"),
         ({"ids": IDS, "embeddings": VALUES.astype(str)}, r"embeddings are <U32, which are no numbers"),
         ({"ids": VALUES, "embeddings": VALUES}, r"ids are float32 of shape \(3, 2\)"),
+        ({"ids": IDS, "embeddings": VALUES, "part": IDS == "a"}, r"part are bool of shape \(3,\)"),
+        ({"ids": IDS, "embeddings": VALUES, "part": ["train", "test"]}, r"has 3 ids, and 2 of part"),
+        ({"ids": IDS, "embeddings": VALUES, "part": ["none", "val", "seen"]}, r"row 3: the part of ISIC_3 is 'seen'"),
     ],
 )
 def test_what_is_wrong_with_arrays_is_named(file, arrays_, message):
@@ -120,6 +133,12 @@ def test_what_is_wrong_with_arrays_is_named(file, arrays_, message):
         ("e0,e1\n1,2\n", r"lacks a column image_id \(it has e0, e1\)"),
         ("image_id,e0,dx\na,1,nv\n", r"has the column dx, which is called like what is known of an image"),
         ("image_id,e0,label\na,1,5\n", r"has the column label"),
+        ("image_id,e0,is_melanoma\na,1,0\n", r"has the column is_melanoma"),
+        ("image_id,e0,MEL,NV\na,1,0,1\n", r"has the column MEL"),
+        ("image_id,e0,diagnosis_1\na,1,0\n", r"has the column diagnosis_1"),
+        ("image_id,e0,split\na,1,2\n", r"the part of a is '2'"),
+        ("", r"cannot be read: No columns|is empty"),
+        ("image_id,e0\n", r"has a header and no rows"),
         ("image_id,e0,e1\na,1,2\nb,1,many\n", r"row 3: e1 is 'many', which is no number"),
         ("image_id,e0,e1\na,1,2\nb,1\n", r"row 3: the embedding of b is not finite"),
         ("image_id,e0\na,1,2\nb,3,4\n", r"rows have more fields than the header"),
@@ -135,6 +154,8 @@ def test_what_is_wrong_with_a_table_is_named(tmp_path, text, message):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"ends in '.pkl'"):
         read_embeddings(tmp_path / "made.pkl")
+    with pytest.raises(UsageError, match="is a folder"):
+        read_embeddings(tmp_path)
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_embeddings(tmp_path / "made.npz")
     (tmp_path / "made.npz").write_bytes(b"nothing")

@@ -75,10 +75,10 @@ def unknown_lesions(path: Path, table: LesionTable) -> Iterator[Finding]:
     table = grouped(table)
     if table.unit == "image":
         what = f"which lesion is shown is not known of {int(table.loose.sum()):,} of {plural(len(table), 'image')}"
+        rest = "." if table.loose.all() else ", or leave out the images of which none is known: --known-lesions."
         hint = (
             "A bench of it needs --protocol image, and says LEAKY everywhere. Name the lesions, in a table with "
-            "--columns image=COLUMN,label=COLUMN,lesion=COLUMN, or leave out the images of which none is known: "
-            "--known-lesions."
+            f"--columns image=COLUMN,label=COLUMN,lesion=COLUMN{rest}"
         )
         yield Finding("unknown-lesions", path.name or str(path), what, hint, "remark")
 
