@@ -77,6 +77,7 @@ class ModelCard:
     run_id: str
     stamps: tuple[str, ...]
     probe: str = ""  #: as `RunSpec.probe`
+    head: str = ""  #: what was chosen on the validation part of one that was fitted on embeddings, in words
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +147,14 @@ class Classifier:
 
 
 def model_card(
-    spec: RunSpec, architecture: Architecture, initial: InitialWeights, progress: Progress, stamps: tuple[str, ...]
+    spec: RunSpec,
+    architecture: Architecture,
+    initial: InitialWeights,
+    progress: Progress,
+    stamps: tuple[str, ...],
+    head: str = "",
 ) -> ModelCard:
-    """What model.json says of the network of a cell."""
+    """What model.json says of the network of a cell; `head` as there."""
     from importlib.metadata import version
 
     return ModelCard(
@@ -170,6 +176,7 @@ def model_card(
         run_id=spec.run_id,
         stamps=stamps,
         probe=spec.probe,
+        head=head,
     )
 
 

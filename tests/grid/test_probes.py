@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 
 import numpy as np
@@ -110,7 +111,9 @@ def test_the_model_on_disk_says_what_was_predicted(bench):
     pixels = table.images.pixels(table.rows_of(predictions["image_id"].tolist()), bench_.recipe.image_size)
     found = classifier.predict_proba(list(pixels))
     np.testing.assert_allclose(found, predictions[list(DIAGNOSES)].to_numpy(), atol=2e-4)
-    assert json.loads(folder.cell(run_id).model.read_text())["best_epoch"] == 0
+    about = json.loads(folder.cell(run_id).model.read_text())
+    assert about["best_epoch"] == 0
+    assert about["head"] in {f"penalty C = {penalty:g}" for penalty in PENALTIES}
 
 
 def of_another_network(content):
@@ -186,6 +189,8 @@ def test_the_model_of_each_head_says_what_was_predicted(heads, model):
     bench_ = load_bench(folder)
     table = prepare(bench_.recipe, load_catalog()).table
     for run_id in cells.loc[cells["model"] == f"{CNN} {model}", "run_id"]:
+        chosen = json.loads(folder.cell(run_id).model.read_text())["head"]
+        assert re.fullmatch(r"\d+ neighbours" if model == "neighbours)" else r"temperature \d.*", chosen)
         predictions = pd.read_csv(folder.cell(run_id).predictions).query("part == 'test'")
         pixels = table.images.pixels(table.rows_of(predictions["image_id"].tolist()), bench_.recipe.image_size)
         found = load_classifier(folder.cell(run_id).path).predict_proba(list(pixels))

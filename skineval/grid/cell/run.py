@@ -60,12 +60,13 @@ def run_cell(
         if spec.is_probe:
             embedded = of_images(cell, trained.network, workspace.images, tell=lambda text: observe(Phase(text)))
             observe(Phase("fitting the head"))
-            fit_probe(cell, trained.network, embedded)
-        elif cell.strategy.resample is not None:
-            observe(Phase("refitting the head"))
-            refit_head(cell, trained.network)
+            chosen = fit_probe(cell, trained.network, embedded)
+        else:
+            if cell.strategy.resample is not None:
+                observe(Phase("refitting the head"))
+            chosen = refit_head(cell, trained.network)
         observe(Phase("predicting"))
-        write_model(folder, cell, trained, workspace)
+        write_model(folder, cell, trained, chosen, workspace)
         write_frame(folder.history, pd.DataFrame(history_rows(trained.progress), columns=HISTORY))
         write_frame(folder.predictions, predict(cell, trained.network, workspace.images).to_frame())
         record = CellRecord(
@@ -89,14 +90,17 @@ def run_cell(
     )
 
 
-def write_model(folder: CellFolder, cell: Cell, trained: Trained, workspace: Workspace) -> None:
-    """model.safetensors and model.json; the weights are linked to the shared network where they are the same."""
+def write_model(folder: CellFolder, cell: Cell, trained: Trained, chosen: str, workspace: Workspace) -> None:
+    """model.safetensors and model.json; the weights are linked to the shared network where they are the same.
+
+    `chosen` is what was of its head, as `ModelCard.head`.
+    """
     spec = cell.spec
     lacking = workspace.weights[str(spec.model)].lacking(cell.architecture)
     initial = InitialWeights(spec.weights, trained.loaded, lacking)
     if spec.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
-    write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps))
+    write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps, chosen))
 
 
 def _seconds(trained: Trained, started: float) -> float:

@@ -124,24 +124,27 @@ def make_objective(cell: Cell, network: nn.Module) -> Objective:
     )
 
 
-def refit_head(cell: Cell, network: nn.Module) -> None:
-    """Where the strategy resamples train embeddings, put a head into `network` that is fitted to what comes of them."""
+def refit_head(cell: Cell, network: nn.Module) -> str:
+    """Where the strategy resamples train embeddings, put a head into `network` that is fitted to what comes of them.
+
+    Returns what `fit_on` does; "" where nothing is fitted.
+    """
     if cell.strategy.resample is None:
-        return
+        return ""
     rows = np.concatenate([cell.parts.train, cell.parts.validation])
     head = find_head(network, cell.architecture, len(cell.spec.classes))
     train, validation = np.split(embed(network, head, cell.stage, rows), [len(cell.parts.train)])
-    fit_on(cell, network, head, train, validation, cross_entropy, None)
+    return fit_on(cell, network, head, train, validation, cross_entropy, None)
 
 
-def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -> None:
+def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -> str:
     """Put a head into `network` that is fitted on `embeddings` (N, d), those of all images.
 
     What a strategy does to the loss or to embeddings is done here, and in place of drawing an image more often, it
-    counts for as much.
+    counts for as much. Returns what `fit_on` does.
     """
     strategy, parameters, parts = cell.strategy, cell.spec.imbalance.parameters, cell.parts
-    fit_on(
+    return fit_on(
         cell,
         network,
         find_head(network, cell.architecture, len(cell.spec.classes)),
@@ -160,8 +163,11 @@ def fit_on(
     validation: NDArray[np.float32],
     loss: Loss,
     draw_weights: DrawWeights | None,
-) -> None:
-    """Fit what decides in `network` on embeddings of the train part, resampled where the strategy does that."""
+) -> str:
+    """Fit what decides in `network` on embeddings of the train part, resampled where the strategy does that.
+
+    Returns what was chosen of it on the validation part, in words.
+    """
     spec, labels, parameters = cell.spec, cell.train_labels, cell.spec.imbalance.parameters
     if cell.strategy.resample is not None:
         # By whatever name embeddings come, the same are resampled alike.
@@ -171,11 +177,16 @@ def fit_on(
     known = validation, cell.targets[cell.parts.validation]
     shares = draw_weights(labels, **parameters) if draw_weights else None
     if spec.probe == NEIGHBOURS:
-        put_in_place(network, head, fit_neighbours(train, labels, known, len(spec.classes), cell.score, shares))
-    elif spec.probe == MEAN:
-        install_head(head, fit_class_means(train, labels, known, len(spec.classes), cell.score, shares))
-    else:
-        install_head(head, fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares))
+        neighbours = fit_neighbours(train, labels, known, len(spec.classes), cell.score, shares)
+        put_in_place(network, head, neighbours)
+        return f"{int(neighbours.k)} neighbours"
+    if spec.probe == MEAN:
+        means = fit_class_means(train, labels, known, len(spec.classes), cell.score, shares)
+        install_head(head, means)
+        return f"temperature {means.setting:.6g}"
+    linear = fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares)
+    install_head(head, linear)
+    return f"penalty C = {linear.setting:g}"
 
 
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:
