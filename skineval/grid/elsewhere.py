@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from skineval.base.errors import DataError, UsageError, first_few, plural
 from skineval.data.same_picture import is_one_picture
 from skineval.data.splits.split import Split
 from skineval.grid.external import External
-from skineval.grid.learnt import learnt_from, refuse_learnt, tested
+from skineval.grid.learnt import Learnt, learnt_from, refuse_learnt, tested
 from skineval.grid.variants import Variant
 from skineval.train.weights import Weights
 from skineval.values.embeddings import Embeddings
@@ -50,7 +50,7 @@ def _on_weights(weights: Weights, table: LesionTable, split: Split, externals: S
 
 
 def _refuse(
-    learnt: Collection[str],
+    learnt: Learnt,
     who: str,
     made: str,
     table: LesionTable,
@@ -73,7 +73,7 @@ def _on_embeddings(
         embeddings.of(external.table.frame["image_id"].tolist(), external.name)
         _refuse_namesakes(embeddings, table, external)
     who = f"The network that made {embeddings.name}"
-    _refuse(embeddings.learnt or (), who, "embeddings", table, split, externals)
+    _refuse(Learnt(embeddings.learnt or ()), who, "embeddings", table, split, externals)
     if embeddings.learnt is None:
         yield (
             f"{embeddings.name} does not say on which images the network that made it was trained: if test images are "

@@ -17,7 +17,7 @@ from skineval.data.embedding_file import check_suffix, write_embeddings
 from skineval.data.pixels.store import open_store
 from skineval.grid.cell.embeddings import Frozen, embeddings
 from skineval.grid.folder import refuse_bench
-from skineval.grid.learnt import learnt_by, learnt_from
+from skineval.grid.learnt import Learnt, learnt_by, learnt_from
 from skineval.grid.plan import package_of
 from skineval.grid.prepare import check_image_size
 from skineval.grid.sources import as_labelled, load_data
@@ -42,7 +42,7 @@ class _Source:
 
     frozen: Frozen
     recipe: Recipe  #: with the image size and fit that it takes
-    learnt: frozenset[str] | None  #: as `Embeddings.learnt`
+    learnt: Learnt | None  #: None where nobody knows
     words: str  #: as `Embeddings.made_by`
 
 
@@ -85,7 +85,9 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     stage = replace(found.frozen.stage, progress=progress, on_note=notes.append)
     values = embeddings(replace(found.frozen, stage=stage), pixels.array)
     ids = table.frame["image_id"].to_numpy(dtype=str)
-    return Embeddings(recipe.models[0], ids, values, found.learnt, found.words), (*notes, *pixels.notes)
+    # Another photograph of a lesion that was learnt from is as little to be tested on.
+    learnt = None if found.learnt is None else frozenset(ids[found.learnt.among(table)].tolist())
+    return Embeddings(recipe.models[0], ids, values, learnt, found.words), (*notes, *pixels.notes)
 
 
 def is_trained(model: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +18,45 @@ from skineval.train.weights import IMAGENET, NONE, Weights
 from skineval.values.lesion_table import LesionTable
 
 
-def learnt_from(weights: Weights) -> frozenset[str] | None:
-    """The images on which what a network begins with was trained, or by which it was chosen; None where nobody knows.
+@dataclass(frozen=True)
+class Learnt:
+    """The images on which a network was trained, or by which it was chosen, by id; and their lesions, where known."""
+
+    images: Collection[str] = field(default=(), repr=False)
+    lesions: Collection[str] = field(default=(), repr=False)
+
+    def among(self, table: LesionTable) -> NDArray[np.bool_]:
+        """(N,) which images of a table, and others of their groups, these are."""
+        frame = table.frame
+        seen = frame["image_id"].isin(list(self.images)) | (frame["lesion_id"].isin(list(self.lesions)) & ~table.alone)
+        found: NDArray[np.bool_] = frame["group"].isin(set(frame["group"][seen])).to_numpy()
+        return found
+
+
+NOTHING = Learnt()  #: of these images
+
+
+def learnt_from(weights: Weights) -> Learnt | None:
+    """What those have learnt from who made initial weights; None where nobody knows.
 
     Of a file that is known if it lies in the folder of a cell, in its bench.
     """
-    return frozenset() if weights.path is None else learnt_by(weights.path.parent)
+    return NOTHING if weights.path is None else learnt_by(weights.path.parent)
 
 
-def learnt_by(cell: Path) -> frozenset[str] | None:
+def learnt_by(cell: Path) -> Learnt | None:
     """The same of the network of the cell in this folder."""
     record = read_cell(CellFolder(cell))
     if record is None:
         return None
     if record.spec.is_probe:  # what it begins with is all it has learnt
-        return frozenset() if record.spec.weights in (NONE, IMAGENET) else None
+        return NOTHING if record.spec.weights in (NONE, IMAGENET) else None
     file = BenchFolder(cell.resolve().parents[1]).split
     if not file.is_file():
         return None
     split = read_frame(file, ("image_id", "lesion_id", "group", "part"))
     seen = split[(split["fold"] == record.spec.fold) & (split["part"] != "test")]
-    return frozenset(seen["image_id"])
+    return Learnt(frozenset(seen["image_id"]), frozenset(seen["lesion_id"]))
 
 
 def tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:
@@ -48,14 +67,12 @@ def tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:
     return found
 
 
-def refuse_learnt(learnt: Collection[str], who: str, made: str, table: LesionTable, tested: NDArray[np.bool_]) -> None:
+def refuse_learnt(learnt: Learnt, who: str, made: str, table: LesionTable, tested: NDArray[np.bool_]) -> None:
     """Raise DataError where images that are `tested` (N,), or others of their lesions, are among those `learnt`.
 
     `who` was trained on these, and `made` is what to have another of.
     """
-    groups = table.frame["group"]
-    known = set(groups[table.frame["image_id"].isin(list(learnt))])
-    seen = tested & groups.isin(list(known)).to_numpy()
+    seen = tested & learnt.among(table)
     if seen.any():
         ids = table.frame["image_id"][seen].tolist()
         raise DataError(

@@ -40,6 +40,8 @@ _OF_PROBES = (
     "augmented. Strategies act on that head: on its loss, on the embeddings, or on how much each image counts in "
     "place of how often it is drawn. A random probe is a control: its network has random weights."
 )
+_BEGINS: Mapping[str, str] = MappingProxyType({"none": "random values", "imagenet": "ImageNet weights"})
+_OF_A_FILE = "sha256:"
 #: What each of the heads is.
 _HEADS: Mapping[str, str] = MappingProxyType(
     {
@@ -68,11 +70,26 @@ def methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     yield Facts(_CHOICES_OF_PROBES if recipe.freeze == PROBE or all(of_files) else _CHOICES)
     if PROBE in recipe.freeze or any(of_files):
         yield Paragraph(" ".join((_OF_PROBES, *(_HEADS[head] for head in recipe.probe))))
+    yield from _beginnings(bench)
     if board.ensembles:
         yield standings.ensembles(board)
     settings = [(key, _value(value)) for key, value in recipe.model_dump().items()]
     settings += [(key, value) for key, value in _flat(to_plain(bench.environment)) if "fingerprint" in key]
     yield Facts(tuple(settings))
+
+
+def _beginnings(bench: BenchResult) -> Iterator[Paragraph]:
+    """What each network begins with; embeddings of a file are of none that is known."""
+    begins: dict[str, list[str]] = {}
+    of_files = {model.partition(":")[0] for model in bench.recipe.models if names_file(model)}
+    for model, identity in bench.environment.initial_weights.items():
+        digest = identity.removeprefix(_OF_A_FILE)
+        words = _BEGINS.get(identity, f"the file of weights with the sha256 {digest[:12]}...")
+        if model.partition(" ")[0] not in of_files:
+            begins.setdefault(words, []).append(formatting.plain(model))
+    if begins:
+        told = "; ".join(f"{formatting.listed(models)} with {words}" for words, models in begins.items())
+        yield Paragraph(f"Networks begin so: {told}.")
 
 
 def _task(task: Task) -> Iterator[str]:
