@@ -7,6 +7,7 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -27,7 +28,7 @@ from skineval.catalog.specs import (
     Reporter,
     Specification,
 )
-from skineval.values.runspec import OF_FILE, Selection
+from skineval.values.runspec import OF_FILE, Selection, names_file
 
 S = TypeVar("S", bound=Specification)
 
@@ -84,8 +85,15 @@ class Shelf(Generic[S]):
         Raises UsageError for what is unknown, mistyped or out of range.
         """
         selected: dict[str, Selection] = {}
-        for text in texts:
-            for selection in self._matching(text.strip()):
+        for before, text in pairwise(("", *texts)):
+            try:
+                found = tuple(self._matching(text.strip()))
+            except UsageError as error:
+                if not names_file(before):
+                    raise
+                told = f"Where that is the rest of the path after {before!r}: a path with a comma cannot be named here."
+                raise UsageError(error.message, f"{told} {error.hint}") from error
+            for selection in found:
                 selected.setdefault(str(selection), selection)
         return tuple(selected.values())
 

@@ -198,6 +198,10 @@ def test_the_run_id_is_of_the_numbers_and_not_of_the_place(tmp_path, monkeypatch
 def test_other_ways_to_name_a_file_are_refused(model, message):
     with pytest.raises(UsageError, match=message):
         load_catalog().architectures.select([model])
+    with pytest.raises(
+        UsageError, match=r"no model 'b.npz'.\nWhere that is the rest of the path after 'embeddings:file=a': a path"
+    ):
+        load_catalog().architectures.select(["embeddings:file=a", "b.npz"])
 
 
 def test_a_path_may_hold_what_else_stands_between_parts(tmp_path, monkeypatch, ids):
