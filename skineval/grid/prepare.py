@@ -24,7 +24,7 @@ from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import OFFICIAL, Data, absolute, lesions_lacking, load_external, read_data
-from skineval.grid.variants import Variant, absolute_weights, by_name, variants
+from skineval.grid.variants import Variant, absolute_weights, by_name, seedless, variants
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
@@ -104,7 +104,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     _check_probes(recipe, compared, catalog)
     _check_frozen(recipe, compared)
     _check_fit(compared, len(task.classes))
-    of_files = check_elsewhere(compared, recipe, table, parts, externals)
+    remarks = check_elsewhere(compared, recipe, table, parts, externals) + seedless(recipe, compared, catalog)
     networks = [one.architecture for one in compared if not one.architecture.embeddings]
     precisions = {a.name: ("fp32", "embeddings of a probe are made in float32") for a in networks}
     trained = {str(one.selection): one.selection for one in compared if not one.probe}
@@ -148,7 +148,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         device,
         cpu_threads(recipe.jobs),
         by_name(compared),
-        (*filter(None, dict.fromkeys(one.weights.lacking(one.architecture) for one in compared)), *of_files),
+        (*filter(None, dict.fromkeys(one.weights.lacking(one.architecture) for one in compared)), *remarks),
         externals,
         cells,
         {name: f"{precision}: {reason}" for name, (precision, reason) in precisions.items()},

@@ -96,6 +96,17 @@ def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
     return tuple(found)
 
 
+def seedless(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> tuple[str, ...]:
+    """A sentence on what several seeds of a recipe are the same for: a head that is fitted, and not drawn for."""
+    fixed = [str(one.named) for one in compared if one.probe and (one.begins != NONE or one.architecture.embeddings)]
+    drawn = {str(one): catalog.imbalance[one.name].resample for one in catalog.imbalance.select(recipe.imbalance)}
+    alike = [name for name, resample in drawn.items() if resample is None]
+    if len(set(recipe.seeds)) == 1 or not fixed or not alike:
+        return ()
+    of_these = f"{', '.join(fixed)} under {', '.join(alike)}"
+    return (f"Seeds change nothing of {of_these}: those cells are the same, and nothing is learnt from their spread.",)
+
+
 def weights_asked(texts: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """What each model is to begin with, by its name, from texts such as "imagenet" and "resnet*=FILE".
 
