@@ -185,7 +185,10 @@ class ArchitectureShelf(Shelf[Architecture]):
     def _globbed(self, glob: str) -> Sequence[str]:
         if SLASH in glob:
             return self.families.members(glob)
-        return [name for name in super()._globbed(glob) if self.entries[name].specification.embeddings is None]
+        names = [name for name in super()._globbed(glob) if self.entries[name].specification.embeddings is None]
+        if not names:
+            raise UsageError(f"No network matches {glob!r}.", hint_for(glob, self.entries, _told(self.kind)))
+        return names
 
     def _located(self, selection: Selection) -> Selection:
         """The same, with the whole path of the file where it names one."""

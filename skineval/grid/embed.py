@@ -91,9 +91,12 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
 
 
 def is_trained(model: str) -> bool:
-    """Whether a model is named by the folder of a trained cell, or a file in it."""
+    """Whether a model is named by the folder of a trained cell, or a file in it; raises ModelFileError for a bench."""
     path = Path(model).expanduser()
-    return path.exists() and (path / ABOUT if path.is_dir() else path.with_name(ABOUT)).is_file()
+    if not path.exists():
+        return False
+    refuse_bench(path)
+    return (path / ABOUT if path.is_dir() else path.with_name(ABOUT)).is_file()
 
 
 def _backbone(recipe: Recipe, catalog: Catalog, task: Task) -> _Source:
@@ -130,9 +133,10 @@ def _only(found: Sequence[Variant]) -> Variant:
 def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
     """The network of a trained cell."""
     path = Path(recipe.models[0]).expanduser()
-    refuse_bench(path)
     classifier = load_classifier(path, device=recipe.device, catalog=catalog)
     about, architecture, network = classifier.about, classifier.architecture, classifier.network
+    if "weights" in recipe.model_fields_set:
+        raise UsageError(f"--weights is given, and {path} has its own.", "Leave it out, or name a network.")
     for key, own in (("image_size", about.image_size), ("fit", about.fit)):
         if key in recipe.model_fields_set and getattr(recipe, key) != own:
             raise UsageError(

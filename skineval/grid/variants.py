@@ -148,7 +148,8 @@ def _named(text: str, models: Sequence[str]) -> tuple[list[str], str]:
     if "=" in text and not Path(text).expanduser().exists():
         called = text.partition("=")[0].strip()
         raise UsageError(
-            f"--weights is {text!r}, and {called!r} is none of the models: {', '.join(models)}.",
+            f"--weights is {text!r}, and {called!r} is none of the models that are networks"
+            f"{f': {names}' if (names := ', '.join(models)) else ', of which there are none'}.",
             hint_for(called, models, "Write MODEL=imagenet, MODEL=none or MODEL=FILE."),
         )
     return [], text

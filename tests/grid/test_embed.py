@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import skineval
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.catalog.catalog import load_catalog
 from skineval.data.embedding_file import read_embeddings, write_embeddings
 from skineval.grid.folder import BenchFolder
@@ -64,6 +64,7 @@ def test_the_report_says_what_made_a_file(bench):
     report = (folder.path / "report.md").read_text(encoding="utf-8")
     for name in ("first.npz", "second.csv"):
         assert f"{name} was made by cnn:width=4 with random weights, at 32 pixels." in report.replace("\\", "")
+    assert report.count("was made by") > 2  # also among the limitations
 
 
 def test_a_file_has_no_maps_and_is_done_without_them(bench):
@@ -108,6 +109,10 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
         prepare(make_recipe({**recipe, "split_seed": 3}), load_catalog())
     with pytest.raises(UsageError, match=r"--image-size is 64, and .* was trained with 32"):
         skineval.embed(cell.path, DATA, image_size=64)
+    with pytest.raises(UsageError, match=r"--weights is given, and .* has its own"):
+        skineval.embed(cell.path, DATA, weights="none")
+    with pytest.raises(ModelFileError, match=r"out is no trained model\. The cells of the bench"):
+        skineval.embed(tmp_path / "out", DATA)
     # So it is where what it has learnt comes as a file of weights, to begin with or to embed with.
     for freeze in ("none", "all"):
         begun = {**keys, "weights": str(cell.weights), "freeze": freeze}
@@ -216,6 +221,8 @@ def test_a_path_may_hold_what_else_stands_between_parts(tmp_path, monkeypatch, i
 
 def test_no_glob_matches_what_needs_a_file():
     assert "embeddings" not in [one.name for one in load_catalog().architectures.select(["*"])]
+    with pytest.raises(UsageError, match=r"No network matches 'emb\*'"):
+        load_catalog().architectures.select(["emb*"])
 
 
 def test_a_search_has_nothing_to_search(tmp_path, monkeypatch):

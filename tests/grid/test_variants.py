@@ -36,7 +36,7 @@ def test_what_each_model_begins_with(texts, expected):
 
 
 def test_a_name_that_is_no_model_is_told():
-    with pytest.raises(UsageError, match="'resnet19' is none of the models: resnet18") as caught:
+    with pytest.raises(UsageError, match="'resnet19' is none of the models that are networks: resnet18") as caught:
         weights_asked(["resnet19=none"], MODELS)
     assert "did you mean resnet18" in caught.value.hint.lower()
 

@@ -250,6 +250,7 @@ def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
         "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
         + ("." if bench.externals else "; no external test is part of this report.")
     )
+    yield from map(formatting.plain, bench.environment.remarks)
     yield from _data_limitations(bench)
     yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."
 
