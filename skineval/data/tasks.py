@@ -141,7 +141,8 @@ def told_apart(table: LesionTable, task: Task, *, strict: bool) -> tuple[LesionT
     if outside:
         table = table.take(np.flatnonzero(targets != OUTSIDE))
         near = {f"{label}{guess(label, NEAR) if task.shipped else ''}": n for label, n in outside.items()}
-        notes.append(f"{LEFT_OUT} {task.name} has no class for their labels: {counted(near)}")
+        instead = f" (--task {LABELS} tells them apart)" if task.shipped else ""
+        notes.append(f"{LEFT_OUT} {task.name} has no class for their labels: {counted(near)}{instead}")
     if unused:
         asked = sorted(unused, key=lambda label: not unused[label])
         told = [f"{label} (is {unused[label]} meant?)" if unused[label] else label for label in asked]
