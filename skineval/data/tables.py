@@ -234,7 +234,7 @@ def _require_header(columns: Sequence[str], number: int, lengths: Collection[int
 
 def kind_of(start: bytes) -> str:
     """What else is taken for a table, by its first bytes; "" of what may be one."""
-    begin = start[:_MAGIC].lstrip() if _encoding(start) == "utf-8" else b""
+    begin = start[:_MAGIC].removeprefix(codecs.BOM_UTF8).lstrip()
     return next((what for magic, what in _OTHERS if begin.startswith(magic)), "")
 
 

@@ -15,6 +15,7 @@ from skineval.base.terms import LESION, OVERSAMPLE_FIRST, GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import DatasetSource
 from skineval.data import quarantine
+from skineval.data.findings import UNREAD_TABLE
 from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import by_folder_names, unrecognised
@@ -92,7 +93,7 @@ def lesions_lacking(table: LesionTable, recipe: Recipe) -> DataError | None:
     rest = "" if table.loose.all() else "; or leave out the images of which it is not known: --known-lesions"
     return DataError(
         f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made of "
-        "it.",
+        f"it.{''.join(f' {one[0].upper()}{one[1:]}.' for one in table.notes if one.startswith(UNREAD_TABLE.begins))}",
         f"Use --protocol image, {own}and all results say LEAKY{rest}.",
     )
 

@@ -114,6 +114,7 @@ def check(
         findings += surroundings.second_tables(path, files, rows.name)
     if table is not None:
         findings += surroundings.doubtful_ids(path, table)
+        findings += surroundings.doubtful_notes(path, table)
         findings += surroundings.unknown_lesions(path, table)
         findings += surroundings.small_classes(path, table)
         findings += surroundings.labels_of_their_own(path, table)

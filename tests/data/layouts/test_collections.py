@@ -477,7 +477,7 @@ def test_copies_of_a_table_that_is_joined_are_one(table: LesionTable, tmp_path: 
     other = second.replace(b"histopathology", b"consensus").replace(b"1.0,0.0", b"0.0,1.0")
     write_files(tmp_path, {f"copy/{file}": b"\n".join([first, other, *others])})
     with pytest.raises(
-        DataError, match=rf"rows that differ: \w+ \(\w+ is '\w+' in .*{file} and '\w+' in .*{file}\)"
+        DataError, match=rf"that differ: \w+ \(\w+ is '\w+' in .*{file}, row 2 and '\w+' in .*{file}, row 2\)"
     ) as caught:
         recognise.load(tmp_path)
     ids = caught.value.image_ids
