@@ -25,7 +25,7 @@ class Doubt:
 
 
 UNREAD_TABLE = Doubt(
-    "unread-table",
+    "unread-knowledge",
     "a table that is not read knows more: ",
     "If it is right, add its columns to the table that is read, by image id, or correct what is said of it.",
 )

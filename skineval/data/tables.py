@@ -166,11 +166,16 @@ def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> GivenTable:
 
 
 def open_text(path: Path, hint: str = SAVE) -> tuple[str, str]:
+    """`text_of` the file at `path`. Raises DataError also where there is no such file."""
+    return text_of(_content(path), str(path), hint)
+
+
+def text_of(content: bytes, name: str, hint: str = SAVE) -> tuple[str, str]:
     """The text of a table that is too large to be read as text cell by cell, and its separator.
 
     Raises DataError for what is no text.
     """
-    text = _decode(_content(path), str(path), hint)
+    text = _decode(content, name, hint)
     declared = _DECLARED.match(text)
     return text[declared.end() :] if declared else text, declared[1] if declared else _separator(text)
 
@@ -193,17 +198,21 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     separator = declared[1] if declared else _separator(text)
     # A blank between a quote and the separator is no part of the cell.
     text = re.sub(rf'" +(?={re.escape(separator)}|[\r\n])', '"', text)
+    cells: list[tuple[int, list[str]]] = []
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-        cells = [(number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1)]
+        cells.extend((number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1))
     except csv.Error as error:
-        raise DataError(f"{name} is not a CSV file: {error}.", hint) from error
+        # A quote without its other one takes in the rows below it: what is wrong is where it begins.
+        where = f"row {len(cells) + 1}, where a quote may lack its other one, or stand within a cell"
+        raise DataError(f"{name} is not a CSV file: {error}, from {where}.", f"Correct the row. {hint}") from error
     numbered = [(number, row) for number, row in cells[1 if declared else 0 :] if any(row)]
     if not numbered:
         raise DataError(f"{name} is empty.", hint)
     columns = _without_end(numbered[0][1], 0)
     rows = [(number, _without_end(row, len(columns))) for number, row in numbered[1:]]
-    _require_header(columns, numbered[0][0], [len(row) for _, row in rows], name)
+    lengths = [len(row) for _, row in rows] if len(columns) > 1 else _lengths_below(text)
+    _require_header(columns, numbered[0][0], lengths, name)
     if pad:
         rows = [(number, row + [""] * (len(columns) - len(row))) for number, row in rows]
     fields = f"the {len(columns)} fields of the header"
@@ -219,6 +228,12 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     index = pd.Index(list(whole), name=ROW, dtype="int64")
     frame = pd.DataFrame(list(whole.values()), index=index, columns=columns, dtype="str")
     return GivenTable(frame.iloc[:, _named(columns, whole, name)], name, hint), ragged
+
+
+def _lengths_below(text: str) -> list[int]:
+    """How many fields the lines have below the first one that is not empty, by the separator of the next."""
+    lines = [line for line in text.splitlines() if line.strip()][1:]
+    return [len(row) for row in csv.reader(lines, delimiter=_separator("\n".join(lines[:1])), skipinitialspace=True)]
 
 
 def _require_header(columns: Sequence[str], number: int, lengths: Collection[int], name: str) -> None:
@@ -242,7 +257,7 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     """The names of the columns in the first bytes of a table, in lower case, as far as they go; () of what is none."""
     if kind_of(start):
         return ()
-    text = start.decode(_encoding(start), "replace").strip()
+    text = start.decode(encoding_of(start), "replace").strip()
     declared = _DECLARED.match(text)
     text = text[declared.end() :] if declared else text
     separator = declared[1] if declared else _separator(text)
@@ -272,7 +287,8 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
 
 
-def _encoding(content: bytes) -> str:
+def encoding_of(content: bytes) -> str:
+    """The encoding of a text by its mark or its zeros: UTF-8 where neither says another one."""
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return encoding
@@ -285,7 +301,7 @@ def _encoding(content: bytes) -> str:
 
 
 def _decode(content: bytes, name: str, hint: str) -> str:
-    encoding = _encoding(content)
+    encoding = encoding_of(content)
     if what := kind_of(content):
         raise DataError(f"{name} is not a CSV file: it is {what}.", hint)
     try:

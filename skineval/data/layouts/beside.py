@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -80,13 +80,13 @@ def joined(
     return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
 
 
-def as_known(said: pd.Series[str], known: Collection[str]) -> pd.Series[str]:
+def as_known(said: pd.Series[str], known: Iterable[str]) -> pd.Series[str]:
     """Ids as they are among those `known`; one that differs in letter case alone from a single one of these is that."""
     spelt: dict[str, list[str]] = defaultdict(list)
-    for id_ in set(known):
+    exact = set(known)
+    for id_ in exact:
         spelt[id_.lower()].append(id_)
     alone = {lower: several[0] for lower, several in spelt.items() if len(several) == 1}
-    exact = set(known)
     return said.map(lambda id_: id_ if id_ in exact else alone.get(id_.lower(), id_))
 
 
@@ -103,7 +103,8 @@ def _renamed(rows: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 
 def _differing(rows: pd.DataFrame) -> str:
     """What several rows say of one thing in the first column in which they differ."""
-    column = next(name for name in rows if rows[name].nunique() > 1)
+    column = next(name for name in map(str, rows) if rows[name].nunique() > 1)
     said = rows[column].dropna().drop_duplicates()
-    told = (f"{cell!r} in {table}, row {row}" for cell, (table, row) in zip(said, said.index, strict=True))
+    files, numbers = (said.index.get_level_values(level) for level in (0, 1))
+    told = (f"{cell!r} in {table}, row {row}" for cell, table, row in zip(said, files, numbers, strict=True))
     return f"{column} is {' and '.join(told)}"

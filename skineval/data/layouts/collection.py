@@ -154,11 +154,11 @@ class Collection:
             notes.append(f"{plural(len(nameless), 'image is', 'images are')} left out: {self.unlabelled}")
         labels, merged = labelled(GivenTable(rows, source), self._label)
         rows = self._described(rows.assign(dx=labels))
-        rows, alone = with_lesions(rows)
+        rows, alone, lesions_known = with_lesions(rows)
         if self.one_each:
-            alone = ()
-        pairs, told = self._pairs(files, dict(zip(rows["image_id"], rows["dx"], strict=True)))
-        notes += told
+            alone, lesions_known = (), True
+        pairs, on_pairs = self._pairs(files, dict(zip(rows["image_id"], rows["dx"], strict=True)))
+        notes += on_pairs
         malignancy = self._malignancy(rows)
         table = lesion_table(
             rows.drop(columns=[column for column in _BESIDE if column in rows]),
@@ -184,7 +184,7 @@ class Collection:
             alike=False,
             labels=tuple(sorted(set(rows["dx"]))),
             licence=_said(rows, "licence") or self.licence,
-            lesions_known=not alone,
+            lesions_known=lesions_known,
             malignancy=malignancy,
         )
         return join_copies(table)

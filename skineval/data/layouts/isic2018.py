@@ -19,6 +19,7 @@ from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
 from skineval.data.layouts import pictures
+from skineval.data.layouts.beside import as_known
 from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, Metadata, check_ids, clean, read_table
@@ -183,6 +184,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
 def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collection[str]) -> _Truth:
     """The labels in a file, whichever columns it has, with the lesions that it or the groupings know."""
     raw = _read_codes(file) if "dx" in header(file) else _read_one_hot(file, quarantined)
+    groupings = groupings.set_axis(as_known(groupings.index.to_series(), raw["image_id"]))
     for column in ("lesion_id", "dx_type"):
         grouped = raw["image_id"].map(groupings[column])
         raw[column] = raw[column].mask(raw[column] == "", grouped).fillna("")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from skineval.base.errors import plural
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.groups import make_groups
-from skineval.data.ids import is_unnamed
+from skineval.data.ids import is_unnamed, within_patients
 from skineval.data.layouts import pictures
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean
-from skineval.data.spellings import label_name, read_as_one
+from skineval.data.spellings import image_id, label_name, read_as_one
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -40,14 +40,19 @@ def labelled(table: GivenTable, name: Callable[[str], str] = label_name) -> tupl
     return written.map(read), read_as_one(read)
 
 
-def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows with each image as its own lesion where `lesion_id` is "" or not there; with them a note if any is."""
+def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
+    """The rows with each image as its own lesion where `lesion_id` is "" or not there.
+
+    With them notes, and whether the lesion of each image is known: of none where all bear the id of their image.
+    """
     if "lesion_id" not in rows:
-        return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,)
+        return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,), False
+    rows, notes = within_patients(rows)
     unknown = rows["lesion_id"].map(is_unnamed).astype(bool)
+    unknown |= bool((rows["lesion_id"].map(image_id) == rows["image_id"]).all())
     count = f" ({plural(int(unknown.sum()), 'image')})" if not unknown.all() else ""
     known = rows.assign(lesion_id=rows["lesion_id"].mask(unknown, rows["image_id"]))
-    return known, (f"{LESIONS_UNKNOWN}{count}",) if unknown.any() else ()
+    return known, (*notes, f"{LESIONS_UNKNOWN}{count}") if unknown.any() else notes, not unknown.any()
 
 
 def lesion_table(

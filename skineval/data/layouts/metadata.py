@@ -14,7 +14,7 @@ from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
-from skineval.data.ids import doubts, is_nobody, is_unnamed, pairs_spelt_alike, tidy
+from skineval.data.ids import doubts, is_nobody, is_unnamed, pairs_spelt_alike, tidy, within_patients
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import nothing_left, require_known
@@ -50,6 +50,9 @@ class Metadata:
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     notes: tuple[str, ...] = ()  #: on what was changed
     rows: Mapping[str, int] = field(default_factory=dict)  #: the number of each in its file, by image id
+    lesions_known: bool = (
+        True  #: False where each image is its own lesion, which is what is written where none is known
+    )
 
 
 def is_metadata(file: StoredFile) -> bool:
@@ -109,10 +112,13 @@ def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) 
     raw = raw[~raw["image_id"].isin(quarantined)]
     if raw.empty:
         raise nothing_left(file.name)
+    raw, numbered = within_patients(raw)
     metadata = clean(raw, file.name)
+    alone = bool((raw["lesion_id"] == raw["image_id"]).all())
     silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
     notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
-    return replace(metadata, notes=(*metadata.notes, *notes))
+    notes = (*metadata.notes, *numbered, *notes, *((LESIONS_UNKNOWN,) if alone else ()))
+    return replace(metadata, notes=notes, lesions_known=not alone)
 
 
 def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
@@ -260,8 +266,8 @@ def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
 
 def _unusable_lesions(frame: pd.DataFrame) -> Fault:
     own = (
-        f"{_ID} 0, - and words such as unknown name no lesion. Where none is known, write the image_id: the image then "
-        "counts as a lesion of its own."
+        f"{_ID} 0, - and words such as unknown name no lesion. Where none is known, leave the cell empty, and name the "
+        "columns of a table that is like that of HAM10000 by --columns: results then say LEAKY."
     )
     return _bad_cells(frame[frame["lesion_id"] != frame["image_id"]], "lesion_id", "unusable", own, _is_usable_lesion)
 

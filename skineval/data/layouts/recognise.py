@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import LISTED, DataError, first_few, plural
+from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, convert, scan, walk
 from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2, pictures
 from skineval.data.layouts.collection import Collection
@@ -126,7 +127,13 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
 def _columns(files: Sequence[StoredFile]) -> list[str]:
     """Sentences on the columns of the first few tables."""
     found = [(file, header(file)) for file in files if is_table(file)]
-    return [f"{file.inner.name} has the columns {', '.join(names[:LISTED])}." for file, names in found[:KINDS] if names]
+    return [
+        f"{file.inner.name} is not in UTF-8. {tables.SAVE}"
+        if any("\ufffd" in name for name in names)
+        else f"{file.inner.name} has the columns {', '.join(names[:LISTED])}."
+        for file, names in found[:KINDS]
+        if names
+    ]
 
 
 def _look(path: Path) -> list[StoredFile]:

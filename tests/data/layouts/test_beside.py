@@ -97,7 +97,7 @@ def test_a_table_beside_that_cannot_be_used_is_named(isic2019: Path, content: by
     read = recognise.load(isic2019)
     (note,) = [note for note in read.notes if METADATA in note]
     assert what in note
-    assert told(read) == [f"unread-table: {note}"]
+    assert told(read) == [f"unread-knowledge: {note}"]
     lacking = lesions_lacking(read, as_labelled(str(isic2019), {}))
     assert lacking is not None
     assert METADATA in lacking.message
@@ -156,7 +156,7 @@ def test_listed_duplicates_are_matched_whatever_the_letter_case(isic2020: Path) 
 def test_a_list_of_duplicates_with_other_columns_is_named(isic2020: Path) -> None:
     edit(isic2020 / DUPLICATES, lambda text: text.replace("image_name_1,image_name_2", "first,second"))
     read = recognise.load(isic2020)
-    assert [f"unread-table: {note}" for note in read.notes if DUPLICATES in note] == told(read) != []
+    assert [f"unread-knowledge: {note}" for note in read.notes if DUPLICATES in note] == told(read) != []
 
 
 def test_listed_duplicates_of_two_labels_are_told(isic2020: Path) -> None:
@@ -183,7 +183,7 @@ def test_patients_in_a_table_that_another_layout_leaves_aside_are_told(table: Le
     write_files(ham, {"metadata.csv": (tmp_path / "metadata.csv").read_bytes()})
     read = recognise.load(ham)
     said = f"has the patient of {len(table)} images (patient_id)"
-    assert told(read) == [f"unread-table: a table that is not read knows more: metadata.csv {said}"]
+    assert told(read) == [f"unread-knowledge: a table that is not read knows more: metadata.csv {said}"]
 
 
 def test_a_lesion_of_two_labels_is_told(table: LesionTable, tmp_path: Path) -> None:

@@ -466,6 +466,20 @@ def test_what_is_said_of_one_image_alone_is_not_said_of_its_label(table: LesionT
     assert read.malignancy["mel"] == "malignant"
 
 
+def test_the_text_of_ph2_is_read_in_any_encoding_and_as_csv(table: LesionTable, tmp_path: Path) -> None:
+    whole = laid_out("ph2", table, tmp_path)
+    path = tmp_path / "PH2_dataset.txt"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-16")
+    assert recognise.load(tmp_path).frame.equals(whole.frame)
+    rows = [line.strip("| ").replace("||", "|").replace("|", ";") for line in text.split("\n\n")[0].splitlines()]
+    path.unlink()
+    (tmp_path / "PH2.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert recognise.load(tmp_path).frame.equals(whole.frame)
+    (tmp_path / "PH2.csv").write_text("\n".join([*rows[:4], rows[4].replace(" 0 ", " 3 ", 1)]), encoding="utf-8")
+    assert "PH2.csv, row 5: '3' is no clinical diagnosis" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["truth", "metadata"])
 def test_copies_of_a_table_that_is_joined_are_one(table: LesionTable, tmp_path: Path, name: str) -> None:
     whole = laid_out("milk10k", table, tmp_path)

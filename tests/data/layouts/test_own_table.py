@@ -187,6 +187,20 @@ def test_what_is_nearly_the_name_of_a_column_is_asked_about(tmp_path: Path) -> N
     assert "mine.csv has the columns file name, what it is, case, years, set, note" in caught.value.hint
 
 
+def test_what_is_wrong_with_a_table_is_said_before_columns_are_missed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mine\.csv: row 1 names 1 column, and each row below has 6 fields"):
+        read(own(tmp_path, [HEADER, *ROWS[:3]], "Export of 2024"))
+    with pytest.raises(DataError, match=r"mine\.csv lacks What It Is, and has file name, befund, case"):
+        read(own(tmp_path, header=HEADER.replace("What It Is", "Befund")))
+    latin = "\n".join([HEADER.replace("note", "Läsion Nr."), *ROWS]).encode("cp1252")
+    folder = write_files(tmp_path, {"mine.csv": latin})
+    with pytest.raises(DataError, match="row 1 holds the byte 0xE4, which is not UTF-8"):
+        read(folder, (*COLUMNS, "source=Läsion Nr."))
+    with pytest.raises(DataError) as caught:
+        recognise.load(folder)
+    assert 'mine.csv is not in UTF-8. Save it as CSV, in Excel as "CSV UTF-8".' in caught.value.hint
+
+
 SEVERAL = ("image=image|file", "label=dx|what", "lesion=case", "patient=who", "age=years")
 
 
