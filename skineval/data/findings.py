@@ -13,15 +13,15 @@ Severity = Literal["error", "remark"]
 
 @dataclass(frozen=True)
 class Doubt:
-    """What a note of a lesion table says that `skineval data check` reports, too: known by how the note begins."""
+    """What a note of a lesion table says that `skineval data check` reports, too: known by some of its words."""
 
     code: str  #: of the remark
-    begins: str
+    says: str  #: words that no other note has
     hint: str
 
     def note(self, rest: str) -> str:
-        """The note that says the rest, too."""
-        return f"{self.begins}{rest}"
+        """The note that begins with the words, and goes on with the rest."""
+        return f"{self.says}{rest}"
 
 
 UNREAD_TABLE = Doubt(
@@ -54,7 +54,17 @@ UNPARTED = Doubt(
     "some images alone have a part of the data set's own split, which is not used: ",
     "Complete the parts to use them with --split official.",
 )
-DOUBTS = (UNREAD_TABLE, TORN_LESIONS, DISPUTED, TORN_PAIRS, NUMBERED, UNPARTED)
+MISPLACED = Doubt(
+    "class-folder",
+    "images below folders of another class than their table says, which is believed: ",
+    "Move the image to the folder of its class, or correct the table.",
+)
+ORPHANS = Doubt(
+    "orphaned-images",
+    " without metadata ",
+    "If that is not meant, complete the table: a row for each image.",
+)
+DOUBTS = (ORPHANS, MISPLACED, UNREAD_TABLE, TORN_LESIONS, DISPUTED, TORN_PAIRS, NUMBERED, UNPARTED)
 
 #: What there is besides mending an image, for whoever has no better copy of it.
 LEAVE_OUT = (

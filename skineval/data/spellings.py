@@ -10,7 +10,8 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from skineval.base.errors import first_few
@@ -86,6 +87,15 @@ def image_id(text: str) -> str:
         return identifier(stem)
     leads_out = any(folder in ("", "..") or ":" in folder for folder in folders)
     return text.strip() if leads_out else name
+
+
+def as_known(known: Iterable[str]) -> Callable[[str], str]:
+    """What makes of an id the `known` one that it is, or the only one that differs from it in letter case alone."""
+    exact, spelt = set(known), defaultdict[str, list[str]](list)
+    for id_ in exact:
+        spelt[id_.lower()].append(id_)
+    alone = {lower: several[0] for lower, several in spelt.items() if len(several) == 1}
+    return lambda id_: id_ if id_ in exact else alone.get(id_.lower(), id_)
 
 
 def identifier(name: str) -> str:

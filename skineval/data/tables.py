@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,20 @@ ROW = "row"  #: name of the index of a table that was read: the number of each r
 SEPARATORS = (",", ";", "\t", "|")  #: of equally good ones, the first
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  #: cells that say nothing, in lower case
 _YES, _NO = ("yes", "y", "true", "1", "1.0"), ("no", "n", "false", "0", "0.0")
+_DENIALS = (
+    "no",
+    "n",
+    "false",
+    "not",
+    "nein",
+    "falsch",
+    "non",
+    "faux",
+    "nee",
+    "nej",
+    "n\u00e3o",
+)  #: whatever else is said
+_MARKS = ("x", "+", "*", "\u2713", "\u2714")  #: of what is meant, beside cells that are left empty
 SAVE = 'Save it as CSV, in Excel as "CSV UTF-8".'
 
 _BOMS = (
@@ -128,12 +142,21 @@ class GivenTable:
         )
 
     def refuse_denials(self, known: Collection[str] = ()) -> None:
-        """Raise DataError for the first row that says no in a column of yes and no besides ids and the `known` ones."""
-        for column in set(self.columns) - {"image_id", *known}:
+        """Raise DataError for the first row that says no in a column besides ids and the `known` ones.
+
+        It does by a word for no, by 0 where all rows say 0 or 1, and by nothing where others are only marked.
+        """
+        for column in [name for name in self.columns if name not in ("image_id", *known)]:
             cells = self.frame[column].astype("str").str.lower()
+            denied = cells.isin(_DENIALS)
             if cells.isin((*_YES, *_NO)).all():
-                what = f"{column} says no, and every row of the list counts"
-                self.refuse(cells.isin(_NO), what, "Remove the rows that are not meant, or the column.")
+                denied = cells.isin(_NO)
+            elif cells.isin(("", *_MARKS)).all() and cells.isin(_MARKS).any():
+                denied = cells == ""
+            what = (
+                f"{column} says {'nothing' if (cells[denied] == '').any() else 'no'}, and every row of the list counts"
+            )
+            self.refuse(denied, what, "Remove the rows that are not meant, or the column.")
 
     def first_rows(self, keys: Sequence[Hashable]) -> list[int]:
         """The number of the first row that has the key of each row; `keys` are (n,)."""
@@ -210,6 +233,7 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     if not numbered:
         raise DataError(f"{name} is empty.", hint)
     columns = _without_end(numbered[0][1], 0)
+    _refuse_swallowed(numbered, separator, len(columns), name)
     rows = [(number, _without_end(row, len(columns))) for number, row in numbered[1:]]
     lengths = [len(row) for _, row in rows] if len(columns) > 1 else _lengths_below(text)
     _require_header(columns, numbered[0][0], lengths, name)
@@ -228,6 +252,19 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     index = pd.Index(list(whole), name=ROW, dtype="int64")
     frame = pd.DataFrame(list(whole.values()), index=index, columns=columns, dtype="str")
     return GivenTable(frame.iloc[:, _named(columns, whole, name)], name, hint), ragged
+
+
+def _refuse_swallowed(rows: Iterable[tuple[int, list[str]]], separator: str, fields: int, name: str) -> None:
+    """Raise DataError for a cell in which lines with all `fields` of a row lie, as between two stray quotes."""
+    for number, row in rows:
+        for cell in row if fields > 1 else ():
+            inner = [line for line in cell.splitlines()[1:] if line.count(separator) == fields - 1]
+            if inner:
+                raise DataError(
+                    f"{name}: a cell of row {number} holds {plural(len(inner), 'line')} that look like rows of the "
+                    f"table, such as {inner[0][:40]!r}.",
+                    f"Remove the quote that has no other one in row {number}, and that in the last of these lines.",
+                )
 
 
 def _lengths_below(text: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from skineval.data.files.stored_files import StoredFile
 from skineval.data.findings import refuse_any
 from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.metadata import refuse_cells
-from skineval.data.spellings import IMAGE_COLUMNS, first_column, image_id
+from skineval.data.spellings import IMAGE_COLUMNS, as_known, first_column, image_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +61,7 @@ def joined(
     ids = ids.mask(images.isin(quarantined), "")
     known = set(ids) - {""}
     said = pd.concat([pd.DataFrame(columns=[key], dtype=str), *found.values()], keys=["", *found]).fillna("")
-    said = said.assign(**{key: as_known(said[key].map(image_id), known)})
+    said = said.assign(**{key: said[key].map(image_id).map(as_known(known))})
     said = said[said[key].isin(known)]
     for name, its in said.groupby(level=0) if key == image else ():
         meant = its.droplevel(0).rename(columns={column: one for column, one in _MEANT.items() if column in its})
@@ -80,16 +79,6 @@ def joined(
     return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
 
 
-def as_known(said: pd.Series[str], known: Iterable[str]) -> pd.Series[str]:
-    """Ids as they are among those `known`; one that differs in letter case alone from a single one of these is that."""
-    spelt: dict[str, list[str]] = defaultdict(list)
-    exact = set(known)
-    for id_ in exact:
-        spelt[id_.lower()].append(id_)
-    alone = {lower: several[0] for lower, several in spelt.items() if len(several) == 1}
-    return said.map(lambda id_: id_ if id_ in exact else alone.get(id_.lower(), id_))
-
-
 def _column(there: Iterable[str], name: str) -> str | None:
     """The column that holds what others have in `name`: that itself, or the first that is usually called otherwise."""
     return first_column(there, (name, *_NAMES.get(name, ())))
@@ -97,7 +86,7 @@ def _column(there: Iterable[str], name: str) -> str | None:
 
 def _renamed(rows: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """The rows with those columns called by these `names` that hold what is so called."""
-    found = {_column(rows, name): name for name in names if name not in rows}
+    found = {_column(map(str, rows), name): name for name in names if name not in rows}
     return rows.rename(columns={column: name for column, name in found.items() if column is not None})
 
 

@@ -18,15 +18,14 @@ from skineval.data.copies import join_copies
 from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import DISPUTED, TORN_LESIONS, TORN_PAIRS, UNREAD_TABLE
 from skineval.data.layouts import pictures
-from skineval.data.layouts.beside import as_known, beside
-from skineval.data.layouts.class_folders import misplaced
+from skineval.data.layouts.beside import beside
 from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.metadata import refuse_cells
 from skineval.data.layouts.overlaps import united
 from skineval.data.quarantine import nothing_left, require_known
-from skineval.data.spellings import image_id, label_name, part_name, plain
+from skineval.data.spellings import as_known, image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import BINARY, GENERAL, malignant_of, unknown_of
@@ -176,7 +175,6 @@ class Collection:
                 *_disputed(rows),
                 *_finer(rows),
                 *_kinds(rows),
-                *_misplaced(rows, files, folder),
                 *alone,
             ],
             left_out=[*nameless, *quarantined],
@@ -197,9 +195,10 @@ class Collection:
         there = {id_.lower() for id_ in images}  # files are found whatever their letter case
         absent = [file for file, rows in found.items() if there.isdisjoint(rows["image_id"].str.lower())]
         if len(absent) == len(found):
+            ids = [id_ for rows in found.values() for id_ in rows["image_id"]]
             raise DataError(
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
-                f"{_hdf5(files)}{convert(files)}{pictures.unpack(files)}"
+                f"{_hdf5(files)}{convert(files)}{pictures.unpack(files)}{pictures.spelt_otherwise(ids, images)}"
                 "Put the images there, in zip archives or extracted.",
             )
         notes = [f"{file.below(folder)} is left out: none of its images is there" for file in absent]
@@ -251,7 +250,7 @@ class Collection:
         ]
         pairs: dict[tuple[str, str], None] = {}
         for name, listed in found.items():
-            first, second = (as_known(listed[column].map(image_id), labels) for column in self.duplicates)
+            first, second = (listed[column].map(image_id).map(as_known(labels)) for column in self.duplicates)
             lacking = (first == "") | (second == "")
             GivenTable(listed, name).refuse(lacking, "fewer than two images are named", "Complete the row.")
             pairs |= dict.fromkeys(zip(first, second, strict=True))
@@ -279,14 +278,6 @@ def _hdf5(files: Iterable[StoredFile]) -> str:
     found = [file.name for file in files if file.inner.suffix.lower() in (".hdf5", ".h5")]
     named = first_few(found)
     return f"Images in HDF5 files are not read ({named}): {_TAKE_OUT} " if found else ""
-
-
-def _misplaced(rows: pd.DataFrame, files: Sequence[StoredFile], folder: Path) -> tuple[str, ...]:
-    """A note on images in folders of other classes than the table says."""
-    labels = dict(zip(rows["image_id"], rows["dx"], strict=True))
-    wrong = [f"{id_} is {labels[id_]}, below {dx}" for _, id_, dx in misplaced(labels, files, folder)]
-    said = f"images below folders of another class than their table says, which is believed: {len(wrong)}"
-    return (f"{said}, {first_few(wrong)}",) if wrong else ()
 
 
 def _torn(rows: pd.DataFrame) -> tuple[str, ...]:

@@ -157,6 +157,9 @@ def _find(path: Path, files: Sequence[StoredFile], columns: Columns, elsewhere: 
         names = ", ".join(columns[role][0] for role in lacking((), columns, elsewhere))
         seen = f"{len(fitting)} tables have" if fitting else "no table has"
         looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
+        if roles and not any(map(header, roles)):
+            file = next(iter(roles))
+            tables.read(file.read(), file.name)  # says what it is instead
         if any(map(header, roles)) and not fitting:
             nearest, missing = min(absent.items(), key=lambda one: len(one[1]))
             tables.read(nearest.read(), nearest.name)  # what is wrong with it as a table explains more

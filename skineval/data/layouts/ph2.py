@@ -116,7 +116,7 @@ def _of_bars(lines: Mapping[int, str], name: str) -> GivenTable:
 def _read_sheet(file: StoredFile) -> pd.DataFrame:
     """The rows of a sheet saved as CSV, of which each marks one diagnosis."""
     table = tables.read(file.read(), file.name, "Save it without the rows above its header.", pad=True).lowered()
-    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not tables.is_missing(cell))
+    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not (tables.is_missing(cell) or cell in ("0", "0.0")))
     what = f"marks none or several of {', '.join(PH2.needs[1:])}"
     table.refuse(marks.sum(axis=1) != 1, what, "Mark the one that it is by X.")
     return _described(table.frame, table.frame[PH2.needs[0]], marks.idxmax(axis=1).astype("str"))

@@ -74,7 +74,7 @@ def doubtful_notes(path: Path, table: LesionTable) -> Iterator[Finding]:
     """What was found when the table was read, is doubtful, and cannot be seen in it any more."""
     for doubt in DOUBTS:
         for note in table.notes:
-            if note.startswith(doubt.begins):
+            if doubt.says in note:
                 yield Finding(doubt.code, path.name or str(path), note, doubt.hint, "remark")
 
 

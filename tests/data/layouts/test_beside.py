@@ -197,3 +197,18 @@ def test_a_lesion_of_two_labels_is_told(table: LesionTable, tmp_path: Path) -> N
     edit(tmp_path / "metadata.csv", lambda text: text.replace(one, other))
     codes = [one.partition(":")[0] for one in told(recognise.load(tmp_path))]
     assert codes == ["labels-of-lesion", "disputed-label"]
+
+
+def test_ids_that_lost_their_zeros_are_shown_with_a_file(table: LesionTable, tmp_path: Path) -> None:
+    LAID_OUT["isic-archive"](table, tmp_path)
+    rewritten(tmp_path / "metadata.csv", {}, lambda id_: id_.replace("_0000", "_"))
+    with pytest.raises(DataError, match="holds none of the images") as caught:
+        recognise.load(tmp_path)
+    assert "drop zeros in front of a number" in caught.value.hint
+    assert ".JPG is there" in caught.value.hint
+
+
+def test_columns_of_isic_2024_are_called_as_in_its_file(table: LesionTable, tmp_path: Path) -> None:
+    LAID_OUT["isic2024"](table, tmp_path)
+    edit(tmp_path / "train-metadata.csv", lambda text: text.replace("Malignant,", "Benign,", 1))
+    assert "is 'Benign' by iddx_1 and '1' by target" in refused(tmp_path)

@@ -13,7 +13,9 @@ from skineval.base.errors import DataError
 from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.quality.inventory import inventory
+from skineval.data.quality.surroundings import doubtful_notes
 from skineval.data.splits.dealing import split
+from skineval.data.splits.given import official_split
 from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
 from tests.conftest import Skineval
@@ -248,6 +250,16 @@ def test_parts_of_derm7pt_are_those_of_its_lists_of_rows(table: LesionTable, tmp
     assert "row 3: indexes names no row of meta.csv, which has 84" in refused(folder)
     write_files(folder, {"meta/test_indexes.csv": b"indexes\n0\n"})
     assert "lists rows of another part: 0" in refused(folder)
+
+
+def test_parts_that_not_all_images_have_are_told(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("derm7pt", table, tmp_path)
+    (tmp_path / "meta" / "test_indexes.csv").unlink()
+    read = recognise.load(tmp_path)
+    count = parts(table).count("test")
+    with pytest.raises(DataError, match=f"has no parts of its own: some .*: {count} of {len(table)} images have none"):
+        official_split(read)
+    assert [one.code for one in doubtful_notes(tmp_path, read)] == ["part"]
 
 
 def test_masks_of_ph2_are_read_and_its_sheet_says_the_same(table: LesionTable, tmp_path: Path) -> None:
