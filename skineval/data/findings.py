@@ -10,6 +10,62 @@ from skineval.base.errors import DataError, first_few, plural
 
 Severity = Literal["error", "remark"]
 
+
+@dataclass(frozen=True)
+class Doubt:
+    """What a note of a lesion table says that `skineval data check` reports, too: known by some of its words."""
+
+    code: str  #: of the remark
+    says: str  #: words that no other note has
+    hint: str
+
+    def note(self, rest: str) -> str:
+        """The note that begins with the words, and goes on with the rest."""
+        return f"{self.says}{rest}"
+
+
+UNREAD_TABLE = Doubt(
+    "unread-knowledge",
+    "a table that is not read knows more: ",
+    "If it is right, add its columns to the table that is read, by image id, or correct what is said of it.",
+)
+TORN_LESIONS = Doubt(
+    "labels-of-lesion",
+    "lesions whose images have several labels: ",
+    "Correct the label or the lesion; nothing needs be done if it is meant.",
+)
+DISPUTED = Doubt(
+    "disputed-label",
+    "images said to be benign or malignant against what they show, which is believed: ",
+    "Correct the cell that is wrong.",
+)
+TORN_PAIRS = Doubt(
+    "labels-of-pair",
+    "images listed as duplicates that have two labels, and are kept together: ",
+    "Correct the label or the list: one of them is wrong.",
+)
+NUMBERED = Doubt(
+    "numbered-lesions",
+    "lesion ids are numbers within a patient: ",
+    "If they are ids of lesions that several patients share, correct the patients.",
+)
+UNPARTED = Doubt(
+    "part",
+    "some images alone have a part of the data set's own split, which is not used: ",
+    "Complete the parts to use them with --split official.",
+)
+MISPLACED = Doubt(
+    "class-folder",
+    "images below folders of another class than their table says, which is believed: ",
+    "Move the image to the folder of its class, or correct the table.",
+)
+ORPHANS = Doubt(
+    "orphaned-images",
+    " without metadata ",
+    "If that is not meant, complete the table: a row for each image.",
+)
+DOUBTS = (ORPHANS, MISPLACED, UNREAD_TABLE, TORN_LESIONS, DISPUTED, TORN_PAIRS, NUMBERED, UNPARTED)
+
 #: What there is besides mending an image, for whoever has no better copy of it.
 LEAVE_OUT = (
     "To go on without: `skineval data check DIR --quarantine FILE`, with --columns where they are given, lists what "

@@ -14,7 +14,7 @@ from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.terms import GroupBy
 from skineval.data import tables
 from skineval.data.ids import doubts, pairs_spelt_alike
-from skineval.data.spellings import image_id
+from skineval.data.spellings import as_known, image_id
 from skineval.values.lesion_table import PATIENT, LesionTable
 
 PAIR_COLUMNS = ("image_a", "image_b")
@@ -116,6 +116,8 @@ def regroup(table: LesionTable, pairs: Sequence[tuple[str, str]]) -> LesionTable
     """
     ids, diagnoses = table.frame["image_id"].tolist(), table.frame["dx"].tolist()
     dx = dict(zip(ids, diagnoses, strict=True))
+    known = as_known(ids)
+    pairs = [(known(one), known(other)) for one, other in pairs]
     for number, pair in enumerate(pairs, start=1):
         for id_ in pair:
             if id_ not in dx:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from skineval.base.errors import first_few, plural
+from skineval.base.errors import SHOWN, first_few, plural
 from skineval.data import tables
+from skineval.data.findings import NUMBERED
 from skineval.data.spellings import IDENTIFIER, identifier, plain, visible, whole
 from skineval.values.lesion_table import PATIENT
 
@@ -23,6 +24,7 @@ _WORDS = re.compile(r"\d+|[^\W\d_]+")
 _NO_BORDER = re.compile(r" (?!\d)|(?<!\d) ")  # a blank that does not stand between two numbers
 _NUMBER = re.compile(r"\d")
 _NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
+_COUNT = re.compile(r"([^\W\d_]{0,8}[ ._-]?)\d{1,3}|[A-Za-z]")  # an id that may be a number within a patient
 _SAYS = re.compile(r"[^\W_0]")  # a letter or a digit, of which zero says nothing by itself
 #: What is written for a lesion or patient that nobody knows, besides what says nothing in any cell; as `plain` has it.
 #: A number such as 99999 is none of them: where it is a real patient, the images would be parted.
@@ -98,7 +100,7 @@ def doubts(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
     patients = frame.loc[frame[PATIENT] != "unknown", PATIENT]
     yield from _together("patient", spelt_alike(patients.unique()))
     of_lesion = lesions[lesions[PATIENT] != "unknown"].groupby("lesion_id", sort=False)[PATIENT].unique()
-    several = [f"{lesion} ({' and '.join(who)})" for lesion, who in of_lesion.items() if len(who) > 1]
+    several = [f"{lesion} ({_and(who)})" for lesion, who in of_lesion.items() if len(who) > 1]
     if several:
         count = plural(len(several), "lesion has images", "lesions have images")
         yield "patients-of-lesion", f"{count} of several patients, who are kept together: {first_few(several)}"
@@ -109,6 +111,27 @@ def doubts(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield "large-patient", f"{owns}: if that is a word for one who is not known, leave these cells empty"
 
 
+def within_patients(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows with ids of lesions that name the patient, too, where they were numbers within each; with it a note.
+
+    So it is where most images are of lesions that several patients have, and these are called by short numbers or
+    letters: as lesions of the whole data set they would join all patients.
+    """
+    if "lesion_id" not in rows or PATIENT not in rows:
+        return rows, ()
+    lesions, patients = rows["lesion_id"].map(tidy), rows[PATIENT]
+    known = ~lesions.map(is_nobody).astype(bool) & ~patients.map(is_nobody).astype(bool) & (lesions != rows["image_id"])
+    owners = patients[known].groupby(lesions[known]).nunique()
+    shared = owners[owners > 1]
+    counted = all(_COUNT.fullmatch(str(id_)) for id_ in shared.index)
+    if not counted or shared.sum() <= 2 or lesions[known].isin(shared.index).sum() <= known.sum() / 2:
+        return rows, ()
+    own = [identifier(f"{named(who)}_{id_}") for who, id_ in zip(patients, lesions, strict=True)]
+    told = f"{first_few([str(id_) for id_ in shared.index])} each stand for lesions of several patients"
+    note = NUMBERED.note(f"{told}, so that a lesion is known by patient and number, as in {own[int(known.argmax())]}")
+    return rows.assign(lesion_id=lesions.mask(known, own)), (note,)
+
+
 def read_as_one(what: str, made: Mapping[str, str]) -> list[str]:
     """A note on names of a lesion or patient, `what`, of which one id was made; that is given by name."""
     count = Counter(made.values())
@@ -117,9 +140,14 @@ def read_as_one(what: str, made: Mapping[str, str]) -> list[str]:
     return [note for _, note in _together(what, alike)]
 
 
+def _and(ids: Sequence[str]) -> str:
+    """A few ids, in words."""
+    return " and ".join(ids) if len(ids) <= SHOWN else f"{first_few(ids)} {len(ids)} in all"
+
+
 def _together(what: str, alike: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     """The doubt about ids that are kept together; none where there are none."""
     if alike:
-        examples = first_few([" and ".join(several) for several in alike])
+        examples = first_few([_and(several) for several in alike])
         written = f"{plural(len(alike), what)} may be written in several ways"
         yield f"{what}-spelling", f"{written}, and images of all of these are kept together: {examples}"

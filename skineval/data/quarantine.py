@@ -58,7 +58,7 @@ def read(path: Path) -> dict[str, str]:
     Raises DataError naming the row (the header is row 1) for a file that is no such list.
     """
     table = tables.read_file(path, _AGAIN, pad=True).lowered().identified()
-    table.refuse_denials()
+    table.refuse_denials(known=("reason",))
     ids = table.frame["image_id"].tolist()
     table.refuse_repeats(ids, "Remove the row.")
     return dict(zip(ids, table.frame.get("reason", [""] * len(ids)), strict=True))

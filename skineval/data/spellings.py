@@ -10,7 +10,8 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from skineval.base.errors import first_few
@@ -52,6 +53,15 @@ _DOUBT = "?"
 _SILENT = frozenset(
     ("unknown", "unk", "unbekannt", "n-a", "na", "nan", "none", "inconnu", "desconocido", "sconosciuto")
 )
+#: Signs that make another label of a number or a name, as words.
+_SIGNS: Mapping[str, str] = MappingProxyType(
+    {
+        "<": "below", ">": "above", "<=": "at most", ">=": "at least", "\u2264": "at most", "\u2265": "at least",
+        "+": "positive", "-": "negative", "\u2212": "negative",
+    }
+)  # fmt: skip
+#: Comparisons of numbers, a minus in front of one, and plus or minus right behind a name.
+_SIGNED = re.compile(r"(?:[<>]=?|[\u2264\u2265])(?=\s*\d)|^\s*[-\u2212](?=\d)|(?<=\w)\s?[-+\u2212]+(?=\s*$)")
 MISSPELT = 0.8  #: how near a label must be to what a known class is called to be asked for
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")  #: what an id may be
@@ -77,6 +87,15 @@ def image_id(text: str) -> str:
         return identifier(stem)
     leads_out = any(folder in ("", "..") or ":" in folder for folder in folders)
     return text.strip() if leads_out else name
+
+
+def as_known(known: Iterable[str]) -> Callable[[str], str]:
+    """What makes of an id the `known` one that it is, or the only one that differs from it in letter case alone."""
+    exact, spelt = set(known), defaultdict[str, list[str]](list)
+    for id_ in exact:
+        spelt[id_.lower()].append(id_)
+    alone = {lower: several[0] for lower, several in spelt.items() if len(several) == 1}
+    return lambda id_: id_ if id_ in exact else alone.get(id_.lower(), id_)
 
 
 def identifier(name: str) -> str:
@@ -148,13 +167,21 @@ def class_name(text: str) -> str | None:
 def label_name(text: str) -> str:
     """A label as it is known here: as `class_name`, and any other in small letters, with hyphens for what is between.
 
-    Labels that differ in case, blanks or punctuation alone are one; "" where there is nothing else.
+    Labels that differ in case, blanks or punctuation alone are one; "" where there is nothing else. Signs that change
+    what is meant are words: -1, <1, >1, BRAF+ and BRAF- are no 1 and no BRAF.
     """
+    text = _SIGNED.sub(_in_words, unicodedata.normalize("NFKC", text)).strip()
     bare = _ENDS.sub("", whole(plain(text)))
     known = class_name(text) or class_name(bare) or _LABELS.get(bare)
     label = known or whole(re.sub(r"[^\w.+]+", "-", whole(plain(text))).strip("-.+_"))
     # Who doubts a diagnosis has made none.
     return f"{label}-doubtful" if known and _DOUBT in text else label
+
+
+def _in_words(sign: re.Match[str]) -> str:
+    """A sign, or several behind one another, in words."""
+    signs = sign[0].strip()
+    return f" {_SIGNS[signs] if signs in _SIGNS else ' '.join(_SIGNS[one] for one in signs)} "
 
 
 def of_their_own(labels: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,20 @@ ROW = "row"  #: name of the index of a table that was read: the number of each r
 SEPARATORS = (",", ";", "\t", "|")  #: of equally good ones, the first
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  #: cells that say nothing, in lower case
 _YES, _NO = ("yes", "y", "true", "1", "1.0"), ("no", "n", "false", "0", "0.0")
+_DENIALS = (
+    "no",
+    "n",
+    "false",
+    "not",
+    "nein",
+    "falsch",
+    "non",
+    "faux",
+    "nee",
+    "nej",
+    "n\u00e3o",
+)  #: whatever else is said
+_MARKS = ("x", "+", "*", "\u2713", "\u2714")  #: of what is meant, beside cells that are left empty
 SAVE = 'Save it as CSV, in Excel as "CSV UTF-8".'
 
 _BOMS = (
@@ -128,12 +142,21 @@ class GivenTable:
         )
 
     def refuse_denials(self, known: Collection[str] = ()) -> None:
-        """Raise DataError for the first row that says no in a column of yes and no besides ids and the `known` ones."""
-        for column in set(self.columns) - {"image_id", *known}:
+        """Raise DataError for the first row that says no in a column besides ids and the `known` ones.
+
+        It does by a word for no, by 0 where all rows say 0 or 1, and by nothing where others are only marked.
+        """
+        for column in [name for name in self.columns if name not in ("image_id", *known)]:
             cells = self.frame[column].astype("str").str.lower()
+            denied = cells.isin(_DENIALS)
             if cells.isin((*_YES, *_NO)).all():
-                what = f"{column} says no, and every row of the list counts"
-                self.refuse(cells.isin(_NO), what, "Remove the rows that are not meant, or the column.")
+                denied = cells.isin(_NO)
+            elif cells.isin(("", *_MARKS)).all() and cells.isin(_MARKS).any():
+                denied = cells == ""
+            what = (
+                f"{column} says {'nothing' if (cells[denied] == '').any() else 'no'}, and every row of the list counts"
+            )
+            self.refuse(denied, what, "Remove the rows that are not meant, or the column.")
 
     def first_rows(self, keys: Sequence[Hashable]) -> list[int]:
         """The number of the first row that has the key of each row; `keys` are (n,)."""
@@ -166,11 +189,16 @@ def read_file(path: Path, hint: str = SAVE, pad: bool = False) -> GivenTable:
 
 
 def open_text(path: Path, hint: str = SAVE) -> tuple[str, str]:
+    """`text_of` the file at `path`. Raises DataError also where there is no such file."""
+    return text_of(_content(path), str(path), hint)
+
+
+def text_of(content: bytes, name: str, hint: str = SAVE) -> tuple[str, str]:
     """The text of a table that is too large to be read as text cell by cell, and its separator.
 
     Raises DataError for what is no text.
     """
-    text = _decode(_content(path), str(path), hint)
+    text = _decode(content, name, hint)
     declared = _DECLARED.match(text)
     return text[declared.end() :] if declared else text, declared[1] if declared else _separator(text)
 
@@ -193,17 +221,22 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     separator = declared[1] if declared else _separator(text)
     # A blank between a quote and the separator is no part of the cell.
     text = re.sub(rf'" +(?={re.escape(separator)}|[\r\n])', '"', text)
+    cells: list[tuple[int, list[str]]] = []
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-        cells = [(number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1)]
+        cells.extend((number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1))
     except csv.Error as error:
-        raise DataError(f"{name} is not a CSV file: {error}.", hint) from error
+        # A quote without its other one takes in the rows below it: what is wrong is where it begins.
+        where = f"row {len(cells) + 1}, where a quote may lack its other one, or stand within a cell"
+        raise DataError(f"{name} is not a CSV file: {error}, from {where}.", f"Correct the row. {hint}") from error
     numbered = [(number, row) for number, row in cells[1 if declared else 0 :] if any(row)]
     if not numbered:
         raise DataError(f"{name} is empty.", hint)
     columns = _without_end(numbered[0][1], 0)
+    _refuse_swallowed(numbered, separator, len(columns), name)
     rows = [(number, _without_end(row, len(columns))) for number, row in numbered[1:]]
-    _require_header(columns, numbered[0][0], [len(row) for _, row in rows], name)
+    lengths = [len(row) for _, row in rows] if len(columns) > 1 else _lengths_below(text)
+    _require_header(columns, numbered[0][0], lengths, name)
     if pad:
         rows = [(number, row + [""] * (len(columns) - len(row))) for number, row in rows]
     fields = f"the {len(columns)} fields of the header"
@@ -221,6 +254,25 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     return GivenTable(frame.iloc[:, _named(columns, whole, name)], name, hint), ragged
 
 
+def _refuse_swallowed(rows: Iterable[tuple[int, list[str]]], separator: str, fields: int, name: str) -> None:
+    """Raise DataError for a cell in which lines with all `fields` of a row lie, as between two stray quotes."""
+    for number, row in rows:
+        for cell in row if fields > 1 else ():
+            inner = [line for line in cell.splitlines()[1:] if line.count(separator) == fields - 1]
+            if inner:
+                raise DataError(
+                    f"{name}: a cell of row {number} holds {plural(len(inner), 'line')} that look like rows of the "
+                    f"table, such as {inner[0][:40]!r}.",
+                    f"Remove the quote that has no other one in row {number}, and that in the last of these lines.",
+                )
+
+
+def _lengths_below(text: str) -> list[int]:
+    """How many fields the lines have below the first one that is not empty, by the separator of the next."""
+    lines = [line for line in text.splitlines() if line.strip()][1:]
+    return [len(row) for row in csv.reader(lines, delimiter=_separator("\n".join(lines[:1])), skipinitialspace=True)]
+
+
 def _require_header(columns: Sequence[str], number: int, lengths: Collection[int], name: str) -> None:
     """Raise DataError where every row has as many fields as the others, and all of them more than the header."""
     if len(lengths) > 1 and min(lengths) == max(lengths) > len(columns):
@@ -234,7 +286,7 @@ def _require_header(columns: Sequence[str], number: int, lengths: Collection[int
 
 def kind_of(start: bytes) -> str:
     """What else is taken for a table, by its first bytes; "" of what may be one."""
-    begin = start[:_MAGIC].lstrip() if _encoding(start) == "utf-8" else b""
+    begin = start[:_MAGIC].removeprefix(codecs.BOM_UTF8).lstrip()
     return next((what for magic, what in _OTHERS if begin.startswith(magic)), "")
 
 
@@ -242,7 +294,7 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     """The names of the columns in the first bytes of a table, in lower case, as far as they go; () of what is none."""
     if kind_of(start):
         return ()
-    text = start.decode(_encoding(start), "replace").strip()
+    text = start.decode(encoding_of(start), "replace").strip()
     declared = _DECLARED.match(text)
     text = text[declared.end() :] if declared else text
     separator = declared[1] if declared else _separator(text)
@@ -272,7 +324,8 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
 
 
-def _encoding(content: bytes) -> str:
+def encoding_of(content: bytes) -> str:
+    """The encoding of a text by its mark or its zeros: UTF-8 where neither says another one."""
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return encoding
@@ -285,7 +338,7 @@ def _encoding(content: bytes) -> str:
 
 
 def _decode(content: bytes, name: str, hint: str) -> str:
-    encoding = _encoding(content)
+    encoding = encoding_of(content)
     if what := kind_of(content):
         raise DataError(f"{name} is not a CSV file: it is {what}.", hint)
     try:

@@ -15,12 +15,14 @@ from skineval.base.terms import LESION, OVERSAMPLE_FIRST, GroupBy
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import DatasetSource
 from skineval.data import quarantine
+from skineval.data.findings import UNREAD_TABLE
 from skineval.data.groups import grouped, known_groups, read_pairs, regroup
 from skineval.data.layouts import own_table
 from skineval.data.layouts.recognise import by_folder_names, unrecognised
 from skineval.data.samples import sample
 from skineval.data.spellings import of_their_own, unaccented
 from skineval.data.splits.dealing import with_validation
+from skineval.data.splits.given import has_split
 from skineval.data.tasks import find_task, told_apart
 from skineval.data.union import union
 from skineval.grid.external import SUFFIX
@@ -73,6 +75,8 @@ def read_data(recipe: Recipe, catalog: Catalog, *, parted: bool = False) -> Data
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.split == OFFICIAL and recipe.protocol != OVERSAMPLE_FIRST:
         table = with_validation(table, protocol=recipe.protocol, seed=recipe.split_seed, task=task)
+    if recipe.split is None and not has_split(table):
+        table = replace(table, official=None)  # what cannot be used is not offered
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)
     return Data(table, task, whole.sources, whole.strange)
@@ -88,11 +92,11 @@ def lesions_lacking(table: LesionTable, recipe: Recipe) -> DataError | None:
     """The error of a table of which no parts of whole lesions can be made, where a recipe wants these."""
     if recipe.protocol != LESION or table.unit != "image":
         return None
-    own = "with --split official for the parts that the data set makes itself, " if table.official else ""
+    own = "with --split official for the parts that the data set makes itself, " if has_split(table) else ""
     rest = "" if table.loose.all() else "; or leave out the images of which it is not known: --known-lesions"
     return DataError(
         f"{table.name} does not say of every image which lesion it shows, so no parts of whole lesions can be made of "
-        "it.",
+        f"it.{''.join(f' {one[0].upper()}{one[1:]}.' for one in table.notes if UNREAD_TABLE.says in one)}",
         f"Use --protocol image, {own}and all results say LEAKY{rest}.",
     )
 

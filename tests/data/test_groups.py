@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
-from skineval.data.groups import grouped, known_groups, make_groups, regroup
+from skineval.data.groups import grouped, known_groups, make_groups, read_pairs, regroup
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.samples import sample
 from skineval.values.lesion_table import LesionTable
@@ -170,6 +171,24 @@ def test_pairs_of_two_diagnoses_are_joined_and_named() -> None:
     assert joined.frame["group"].nunique() == 1
     assert "confirmed pairs with two diagnoses, of which one must be wrong: 1" in joined.notes[-1]
     assert "I00000 (nv) and I00001 (mel)" in joined.notes[-1]
+
+
+def test_pairs_are_matched_whatever_the_letter_case() -> None:
+    table = made_table([("nv", 1), ("nv", 1)])
+    assert regroup(table, [("i00000", "I00001")]).frame["group"].tolist() == ["L00000", "L00000"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [(("no", "maybe"), "2: keep says no"), (("ja", "nein"), "3: keep says no"), (("x", ""), "3: keep says nothing")],
+)
+def test_pairs_that_a_person_denied_are_refused(tmp_path: Path, cells: tuple[str, str], said: str) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"image_a,image_b,keep\na,b,{cells[0]}\na,c,{cells[1]}\n")
+    with pytest.raises(DataError, match=f"row {said}"):
+        read_pairs(path)
+    path.write_text("image_a,image_b,distance\na,b,0\na,c,1.5\n")
+    assert len(read_pairs(path)) == 2
 
 
 def test_pairs_of_unknown_images_are_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.data.ids import doubts, is_nobody, named, spelling, tidy
+from skineval.data.ids import doubts, is_nobody, named, spelling, tidy, within_patients
 from skineval.data.spellings import IDENTIFIER
 
 #: What people change of an id without meaning another one.
@@ -68,3 +68,39 @@ def test_what_may_be_somebody_is(text: str) -> None:
 def test_images_that_stand_for_a_lesion_are_not_doubted() -> None:
     frame = pd.DataFrame({"image_id": ["IMG-1", "IMG_1"], "lesion_id": ["IMG-1", "IMG_1"]})
     assert list(doubts(frame)) == []
+
+
+def rows_of(lesions: list[str], patients: list[str]) -> pd.DataFrame:
+    images = [f"I{place}" for place in range(len(lesions))]
+    return pd.DataFrame({"image_id": images, "lesion_id": lesions, "patient_id": patients})
+
+
+@pytest.mark.parametrize(
+    "numbers", [("1", "2", "1.0", "2", "1"), ("a", "b", "a", "b", "a"), ("L1", "L2", "L1", "L2", "L1")]
+)
+def test_numbers_of_lesions_within_patients_name_the_patient_too(numbers: tuple[str, ...]) -> None:
+    rows, (note,) = within_patients(rows_of([*numbers, numbers[0]], ["p", "p", "q", "q", "r", "unknown"]))
+    one, two = numbers[:2]
+    assert rows["lesion_id"].tolist() == [f"p_{one}", f"p_{two}", f"q_{one}", f"q_{two}", f"r_{one}", one]
+    assert note.startswith(f"lesion ids are numbers within a patient: {one}, {two} each stand for lesions of several")
+    assert note.endswith(f"as in p_{one}")
+
+
+@pytest.mark.parametrize(
+    ("lesions", "patients"),
+    [
+        (["1", "2", "3", "4", "4"], ["p", "p", "q", "q", "r"]),  # one of them is wrong
+        (["1", "1"], ["p", "q"]),
+        (["HAM_0001234", "HAM_0001234", "HAM_0001234"], ["p", "q", "r"]),  # nobody counts like that
+        (["1", "2", "1"], ["p", "p", "unknown"]),
+    ],
+)
+def test_ids_that_patients_share_by_exception_stay(lesions: list[str], patients: list[str]) -> None:
+    rows = rows_of(lesions, patients)
+    assert within_patients(rows) == (rows, ())
+
+
+def test_a_doubt_names_a_few_patients_alone() -> None:
+    frame = rows_of(["HAM_0001234"] * 20, [f"p{place}" for place in range(20)])
+    (note,) = [note for code, note in doubts(frame) if code == "patients-of-lesion"]
+    assert "(p0, p1, p2, p3, p4, ... 20 in all)" in note

@@ -83,6 +83,26 @@ def test_punctuation_and_number_do_not_part_labels(text: str, label: str) -> Non
     assert label_name(text) == label
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("-1", "1"), ("\N{MINUS SIGN}1", "1"), ("<1 mm", ">1 mm", "1 mm"), ("melanoma <0,8", "melanoma > 0,8"),
+        ("\u22640.8", "\u22650.8", "<0.8", ">0.8"), ("BRAF+", "BRAF-", "BRAF", "BRAF++"), ("HER2 +", "HER2 -"),
+        ("mel+", "mel-", "mel"),
+    ],
+)  # fmt: skip
+def test_signs_part_labels(labels: tuple[str, ...]) -> None:
+    read = [label_name(text) for text in labels]
+    assert len({*read, ""}) == len(labels) + 1
+    assert [label_name(label) for label in read] == read
+
+
+def test_signs_within_a_name_are_punctuation() -> None:
+    assert label_name("- nevus") == "nv"
+    assert label_name("<= 1") == label_name("\u22641") == "at-most-1"
+    assert label_name("squamous-cell carcinoma") == "scc"
+
+
 @pytest.mark.parametrize("text", ["not melanoma", "Non-melanoma", "nonmelanoma", "no_nevus"])
 def test_what_denies_a_class_is_not_taken_for_it(text: str) -> None:
     assert guess(text) == ""

@@ -114,7 +114,13 @@ def test_a_header_is_known_by_its_first_bytes(encoding: str) -> None:
         (b"\x80\x04\x95", "it is a Python pickle"),
         ("a,b\n1,2\nL\u00e4sion,3\n".encode("cp1252"), "row 3 holds the byte 0xE4, which is not UTF-8"),
         (b"\xff\xfe\x00", "which is not UTF-16"),
-        (b'a,b\n"1,2\n', "is not a CSV file: unexpected end of data"),
+        (b'a,b\n3,4\n"1,2\n5,6\n', "is not a CSV file: unexpected end of data, from row 3, where a quote may lack"),
+        (
+            b'a,b\n1,"x\n3,4\n5,y"\n6,7\n',
+            "a cell of row 2 holds 2 lines that look like rows of",
+        ),
+        (b"\xef\xbb\xbf<html>", "it is a web page"),
+        (b"PK\x03\x04\x14" + bytes(200), "it is an Excel workbook"),
         (b"Results of x\nimage_id,mel\na,1\nb,0\n", "row 1 names 1 column, and each row below has 2 fields"),
         (b"a,b\n1,2,3\n4,5\n6\n", "2 rows do not have the 2 fields of the header: row 2 has 3, row 4 has 1"),
         (b"image_id,mel\na,0,9\n", "row 2 has 3"),
@@ -133,3 +139,8 @@ def test_what_is_no_table_is_named_as_what_it_is(content: bytes, words: str) -> 
 def test_a_list_may_leave_its_last_cells_out() -> None:
     found = tables.read(b"image_id,reason\na\nb,hair\n", "t.csv", pad=True).frame
     assert found.to_numpy().tolist() == [["a", ""], ["b", "hair"]]
+
+
+def test_a_cell_may_hold_lines_that_are_no_rows() -> None:
+    read = tables.read(b'a,b,c\n1,"x, of\ntwo, lines\n",3\n', "t.csv")
+    assert read.frame["b"].tolist() == ["x, of\ntwo, lines"]

@@ -58,8 +58,16 @@ def recognise(files: Sequence[StoredFile], path: Path) -> bool:
 
 
 def hidden(files: Sequence[StoredFile], path: Path) -> str:
-    """The sentence on tables for which folders are not taken for classes; "" where that is not so."""
+    """The sentence on what keeps folders from being taken for classes, which are tables or folders in them; else ""."""
     others = [file for file in files if is_table(file)]
+    images = [file for file in files if is_picture(file) and not is_mask(file)]
+    outer = {file.below(path).parts[0] for file in images if _folders(file, path)}
+    deep = [str(file.below(path)) for file in images if len(_folders(file, path)) > 1]
+    if not others and deep and len(outer) > 1:
+        return (
+            "Folders of any names are classes where images lie in these themselves, and not in folders within them "
+            f"({first_few(deep[:1])}): move them up, or say by a table and --columns what they show."
+        )
     if not others or not recognise([file for file in files if file not in others], path):
         return ""
     return (

@@ -16,15 +16,16 @@ from skineval.base.errors import DataError, first_few, plural
 from skineval.data import tables
 from skineval.data.copies import join_copies
 from skineval.data.files.stored_files import StoredFile, convert, scan
-from skineval.data.findings import refuse_any
+from skineval.data.findings import DISPUTED, TORN_LESIONS, TORN_PAIRS, UNREAD_TABLE
 from skineval.data.layouts import pictures
-from skineval.data.layouts.class_folders import misplaced
+from skineval.data.layouts.beside import beside
 from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.isic2018 import CONFIRMATIONS
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
+from skineval.data.layouts.metadata import refuse_cells
 from skineval.data.layouts.overlaps import united
 from skineval.data.quarantine import nothing_left, require_known
-from skineval.data.spellings import image_id, label_name, part_name, plain
+from skineval.data.spellings import as_known, image_id, label_name, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import BINARY, GENERAL, malignant_of, unknown_of
@@ -137,6 +138,8 @@ class Collection:
         require_known(quarantined, [id_ for rows in found.values() for id_ in rows["image_id"]], str(folder))
         present, notes = self._present(found, files, folder)
         present = {file: rows[~rows["image_id"].isin(quarantined)] for file, rows in present.items()}
+        for file, rows in present.items() if len(present) > 1 else ():  # of one, no row can be that of another
+            refuse_cells(rows[rows["dx"] != ""], file.name)
         one = united(present, self.columns, self._label)
         told = first_few([str(file.below(folder)) for file in one.kept])
         surplus = [file for file in present if file not in one.kept]
@@ -145,19 +148,16 @@ class Collection:
             notes.append(f"images with a row in several tables, which agree and are read as one: {one.shared}")
         source = " and ".join(file.name for file in one.kept)
         rows = one.rows.rename_axis(tables.ROW)
-        rows, nameless = self._labelled_rows(GivenTable(rows, source))
+        rows, nameless = self._labelled_rows(GivenTable(rows, source), files)
         if nameless:
             notes.append(f"{plural(len(nameless), 'image is', 'images are')} left out: {self.unlabelled}")
         labels, merged = labelled(GivenTable(rows, source), self._label)
         rows = self._described(rows.assign(dx=labels))
-        rows, alone = with_lesions(rows)
+        rows, alone, lesions_known = with_lesions(rows)
         if self.one_each:
-            alone = ()
-        pairs = self._pairs(files, frozenset(rows["image_id"]))
-        if pairs:
-            notes.append(
-                f"pairs of images that the data set lists as duplicates, which are kept together: {len(pairs)}"
-            )
+            alone, lesions_known = (), True
+        pairs, on_pairs = self._pairs(files, dict(zip(rows["image_id"], rows["dx"], strict=True)))
+        notes += on_pairs
         malignancy = self._malignancy(rows)
         table = lesion_table(
             rows.drop(columns=[column for column in _BESIDE if column in rows]),
@@ -175,7 +175,6 @@ class Collection:
                 *_disputed(rows),
                 *_finer(rows),
                 *_kinds(rows),
-                *_misplaced(rows, files, folder),
                 *alone,
             ],
             left_out=[*nameless, *quarantined],
@@ -183,7 +182,7 @@ class Collection:
             alike=False,
             labels=tuple(sorted(set(rows["dx"]))),
             licence=_said(rows, "licence") or self.licence,
-            lesions_known=not alone,
+            lesions_known=lesions_known,
             malignancy=malignancy,
         )
         return join_copies(table)
@@ -196,15 +195,16 @@ class Collection:
         there = {id_.lower() for id_ in images}  # files are found whatever their letter case
         absent = [file for file, rows in found.items() if there.isdisjoint(rows["image_id"].str.lower())]
         if len(absent) == len(found):
+            ids = [id_ for rows in found.values() for id_ in rows["image_id"]]
             raise DataError(
                 f"{folder} holds none of the images that {first_few([file.name for file in found])} names.",
-                f"{_hdf5(files)}{convert(files)}{pictures.unpack(files)}"
+                f"{_hdf5(files)}{convert(files)}{pictures.unpack(files)}{pictures.spelt_otherwise(ids, images)}"
                 "Put the images there, in zip archives or extracted.",
             )
         notes = [f"{file.below(folder)} is left out: none of its images is there" for file in absent]
         return {file: rows for file, rows in found.items() if file not in absent}, notes
 
-    def _labelled_rows(self, table: GivenTable) -> tuple[pd.DataFrame, list[str]]:
+    def _labelled_rows(self, table: GivenTable, files: Sequence[StoredFile]) -> tuple[pd.DataFrame, list[str]]:
         """The rows that have a label, and the images of the others."""
         rows = table.frame
         if rows.empty:
@@ -215,7 +215,12 @@ class Collection:
             ids = rows["image_id"]
             table.refuse(nameless, lambda row: f"{column} of {ids.iloc[row]} is empty", f"Give every row its {column}.")
         if nameless.all():
-            raise DataError(f"{table.name} says of no image what it shows.", "Give the table of the labelled images.")
+            others = first_few([file.inner.name for file in files if is_table(file) and not self.is_own(file)])
+            looked = f", nor does any other table say it of what it names (looked into {others})" if others else ""
+            raise DataError(
+                f"{table.name} says of no image what it shows{looked}.",
+                "Give the table of the labelled images, in which ids are written as in this one, with all their zeros.",
+            )
         return rows[~nameless], rows["image_id"][nameless].tolist()
 
     def _label(self, text: str) -> str:
@@ -232,15 +237,32 @@ class Collection:
             changes["part"] = rows["part"].map(part_name)
         return rows.assign(**changes)
 
-    def _pairs(self, files: Sequence[StoredFile], ids: frozenset[str]) -> list[tuple[str, str]]:
-        """The pairs of these images that are listed as duplicates."""
+    def _pairs(self, files: Sequence[StoredFile], labels: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+        """The pairs of images, of which these are the `labels`, that are listed as duplicates, and notes on them."""
+        found = beside(files, self.duplicates) if self.duplicates else {}
+        lists = [
+            file for file in files if self.duplicates and is_table(file) and "duplicate" in file.inner.stem.lower()
+        ]
+        notes = [
+            UNREAD_TABLE.note(f"{file.inner.name} has no columns {' and '.join(self.duplicates)}")
+            for file in lists
+            if file.name not in found
+        ]
         pairs: dict[tuple[str, str], None] = {}
-        for name, listed in (beside(files, self.duplicates) if self.duplicates else {}).items():
-            first, second = (listed[column].map(image_id) for column in self.duplicates)
+        for name, listed in found.items():
+            first, second = (listed[column].map(image_id).map(as_known(labels)) for column in self.duplicates)
             lacking = (first == "") | (second == "")
             GivenTable(listed, name).refuse(lacking, "fewer than two images are named", "Complete the row.")
             pairs |= dict.fromkeys(zip(first, second, strict=True))
-        return [pair for pair in pairs if ids.issuperset(pair)]
+        known = [pair for pair in pairs if labels.keys() >= set(pair)]
+        kept = "pairs of images that the data set lists as duplicates, which are kept together"
+        notes += [f"{kept}: {len(known)}"] if known else []
+        torn = [
+            " and ".join(f"{id_} ({labels[id_]})" for id_ in pair)
+            for pair in known
+            if len({*map(labels.get, pair)}) > 1
+        ]
+        return known, notes + ([TORN_PAIRS.note(f"{len(torn)}, {first_few(torn)}")] if torn else [])
 
     def _malignancy(self, rows: pd.DataFrame) -> dict[str, str]:
         """The one of `GENERAL` that each other label is, where the data set says so of all its images alike."""
@@ -251,49 +273,6 @@ class Collection:
         return {label: one for label, one in sorted(general.items()) if label not in GENERAL}
 
 
-def beside(files: Iterable[StoredFile], needs: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """All cells, by name of the file, of those tables among `files` that have the columns `needs`."""
-    found = [file for file in files if is_table(file) and set(needs) <= set(header(file))]
-    return {file.name: tables.read(file.read(), file.name).lowered().frame for file in found}
-
-
-def joined(
-    rows: pd.DataFrame, key: str, found: Mapping[str, pd.DataFrame], image: str, quarantined: frozenset[str]
-) -> pd.DataFrame:
-    """The rows with the columns that they lack from the tables `found`, by the images or lesions in the column `key`.
-
-    "" stands where nothing is said, as of those whose id in the column `image` is in `quarantined`. What several rows
-    say of one of them, as those of a copy do, is one where they do not differ: raises DataError naming the tables that
-    do.
-    """
-    import pandas as pd
-
-    ids, images = rows[key].map(image_id), rows[image].map(image_id)
-    ids = ids.mask(images.isin(quarantined), "")
-    said = pd.concat([pd.DataFrame(columns=[key], dtype=str), *found.values()], keys=["", *found]).fillna("")
-    said = said.assign(**{key: said[key].map(image_id)})
-    said = said[said[key].isin(set(ids) - {""})]
-    cells = said.mask(said == "")
-    several = (cells.groupby(key).nunique() > 1).any(axis=1)
-    differing = said[said[key].isin(several.index[several])]
-    refuse_any(
-        [f"{one} ({_differing(its)})" for one, its in cells.loc[differing.index].groupby(key)],
-        (f"value of {key} has rows that differ", f"values of {key} have rows that differ"),
-        "Remove the rows or the files that are wrong.",
-        image_ids=images[ids.isin(differing[key])],
-    )
-    about = {name: one.dropna().to_dict() for name, one in cells.groupby(key).first().items() if name not in rows}
-    return rows.assign(**{str(name): [one.get(id_, "") for id_ in ids] for name, one in about.items()})
-
-
-def _differing(rows: pd.DataFrame) -> str:
-    """What several tables say of one thing in the first column in which they differ."""
-    column = next(name for name in rows if rows[name].nunique() > 1)
-    said = rows[column].dropna().drop_duplicates()
-    told = (f"{cell!r} in {table}" for cell, table in zip(said, said.index.get_level_values(0), strict=True))
-    return f"{column} is {' and '.join(told)}"
-
-
 def _hdf5(files: Iterable[StoredFile]) -> str:
     """The sentences that tell a person to take the images out of HDF5 files; "" where none is there."""
     found = [file.name for file in files if file.inner.suffix.lower() in (".hdf5", ".h5")]
@@ -301,20 +280,12 @@ def _hdf5(files: Iterable[StoredFile]) -> str:
     return f"Images in HDF5 files are not read ({named}): {_TAKE_OUT} " if found else ""
 
 
-def _misplaced(rows: pd.DataFrame, files: Sequence[StoredFile], folder: Path) -> tuple[str, ...]:
-    """A note on images in folders of other classes than the table says."""
-    labels = dict(zip(rows["image_id"], rows["dx"], strict=True))
-    wrong = [f"{id_} is {labels[id_]}, below {dx}" for _, id_, dx in misplaced(labels, files, folder)]
-    said = f"images below folders of another class than their table says, which is believed: {len(wrong)}"
-    return (f"{said}, {first_few(wrong)}",) if wrong else ()
-
-
 def _torn(rows: pd.DataFrame) -> tuple[str, ...]:
     """A note on lesions of which images have several labels: which of them is wrong, nobody here can decide."""
     pairs = rows[["lesion_id", "dx"]].drop_duplicates()
     several = pairs[pairs["lesion_id"].duplicated(keep=False)].sort_values(["lesion_id", "dx"])
     torn = [f"{lesion} ({', '.join(labels)})" for lesion, labels in several.groupby("lesion_id")["dx"]]
-    return (f"lesions whose images have several labels: {len(torn)}, {first_few(torn)}",) if torn else ()
+    return (TORN_LESIONS.note(f"{len(torn)}, {first_few(torn)}"),) if torn else ()
 
 
 def _disputed(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -324,8 +295,7 @@ def _disputed(rows: pd.DataFrame) -> tuple[str, ...]:
     own = {label: BINARY[label in malignant] for label in labels.difference(unknown_of(labels), _EITHER)}
     said = zip(rows["image_id"], rows["dx"], rows["malignancy"], strict=True) if "malignancy" in rows else ()
     wrong = [f"{id_} is {dx}, and {one}" for id_, dx, one in said if one in BINARY and own.get(dx, one) != one]
-    told = f"images said to be benign or malignant against what they show, which is believed: {len(wrong)}"
-    return (f"{told}, {first_few(wrong)}",) if wrong else ()
+    return (DISPUTED.note(f"{len(wrong)}, {first_few(wrong)}"),) if wrong else ()
 
 
 def _finer(rows: pd.DataFrame) -> tuple[str, ...]:

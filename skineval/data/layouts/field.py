@@ -22,7 +22,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.layouts.collection import Collection, beside, joined
+from skineval.data.layouts.beside import beside, joined
+from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.isic2018 import marked, part_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ def _isic2019(
     """The class that each row marks by 1, the part, and what the file of metadata says; weights are ignored."""
     marks = rows[[column for column in (*_ISIC2019, "unk") if column in rows]]
     marks = rows[["image"]].assign(diagnosis=marked(marks, file.name), part=part_of(file))
-    return joined(marks, "image", beside(files, ("image", "age_approx")), "image", quarantined)
+    others = [one for one in files if not ISIC2019.is_own(one)]
+    # Either says that a table describes images; one that lacks a column may have the other.
+    about = tuple(_ABOUT.values())
+    known = beside(others, ("image", "age_approx"), about) or beside(others, ("image", "lesion_id"), about)
+    return joined(marks, "image", known, "image", quarantined)
 
 
 ISIC2019 = Collection(

@@ -66,6 +66,7 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
         f"{'' if original else 'laid out like '}{NAME}{_origin(files)}",
         metadata.notes,
         licence=LICENCE if original else "",
+        lesions_known=metadata.lesions_known,
         zero_ages=metadata.zero_ages,
     )
 

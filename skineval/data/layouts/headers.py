@@ -20,7 +20,7 @@ def is_table(file: StoredFile) -> bool:
 
 def header(file: StoredFile) -> tuple[str, ...]:
     """The column names in the first line of a table, in lower case, as far as they lie in its first `HEADER` bytes."""
-    return tables.columns_of(_start(file))
+    return tables.columns_of(beginning(file))
 
 
 def workbooks(files: Iterable[StoredFile]) -> str:
@@ -30,10 +30,10 @@ def workbooks(files: Iterable[StoredFile]) -> str:
 
 
 def _is_workbook(file: StoredFile) -> bool:
-    return file.inner.suffix.lower() in WORKBOOKS or (is_table(file) and "workbook" in tables.kind_of(_start(file)))
+    return file.inner.suffix.lower() in WORKBOOKS or (is_table(file) and "workbook" in tables.kind_of(beginning(file)))
 
 
-def _start(file: StoredFile) -> bytes:
+def beginning(file: StoredFile) -> bytes:
     """The first `HEADER` bytes; none of a file that cannot be read: whoever needs it says so."""
     if file.member:
         return _start_of_member(file)

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few
+from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.findings import refuse_any
-from skineval.data.layouts.headers import header, is_table
+from skineval.data.layouts.headers import beginning, header, is_table
 from skineval.data.layouts.images import ArrayImages
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, bare_frame
 from skineval.data.layouts.pictures import in_arrays, is_picture
@@ -155,12 +156,19 @@ def _number(cell: str) -> float:
 
 @contextmanager
 def _opened(file: StoredFile) -> Iterator[IO[str]]:
-    """The lines of a file. What is no text is no number either, and is found where numbers are read."""
-    if file.member:
+    """The lines of a file. What is no text is no number either, and is found where numbers are read.
+
+    A file of plain cells between commas in UTF-8 is read line by line; any other is first rewritten to be like that.
+    """
+    start = beginning(file)
+    if tables.encoding_of(start) not in ("utf-8", "utf-8-sig") or b"," not in start or b'"' in start:
+        text, separator = tables.text_of(file.read(), file.name)
+        yield io.StringIO(text.replace('"', "").replace(separator, ","))
+    elif file.member:
         yield io.TextIOWrapper(io.BytesIO(file.read()), encoding="utf-8-sig", errors="replace")
-        return
-    try:
-        with file.path.open(encoding="utf-8-sig", errors="replace") as lines:
-            yield lines
-    except OSError as error:
-        raise DataError(f"{file.name} cannot be read: {error}.", "Restore the file.") from error
+    else:
+        try:
+            with file.path.open(encoding="utf-8-sig", errors="replace") as lines:
+                yield lines
+        except OSError as error:
+            raise DataError(f"{file.name} cannot be read: {error}.", "Restore the file.") from error

@@ -23,7 +23,7 @@ from skineval.data.layouts.headers import header, is_table
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, Metadata, check_ids, clean, read_table
 from skineval.data.quarantine import require_known
-from skineval.data.spellings import PARTS_BY_NAME
+from skineval.data.spellings import PARTS_BY_NAME, as_known
 from skineval.data.tables import numbers
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -101,9 +101,10 @@ def load(path: Path, quarantined: Collection[str] = frozenset()) -> LesionTable:
     present = sorted((truth for truth in truths if truth not in absent), key=lambda truth: order.index(truth.part))
     if not present:
         named = first_few([truth.file.name for truth in absent])
+        ids = [id_ for truth in absent for id_ in truth.metadata.frame["image_id"]]
         raise DataError(
             f"{folder} holds none of the images that {named} names.",
-            f"{convert(files)}{pictures.unpack(files)}"
+            f"{convert(files)}{pictures.unpack(files)}{pictures.spelt_otherwise(ids, images)}"
             "Put the images there, as ISIC2018_Task3_*_Input.zip or extracted.",
         )
     _check_overlaps(present)
@@ -183,6 +184,7 @@ def _read_groupings(files: Sequence[StoredFile]) -> pd.DataFrame:
 def _read_truth(file: StoredFile, groupings: pd.DataFrame, quarantined: Collection[str]) -> _Truth:
     """The labels in a file, whichever columns it has, with the lesions that it or the groupings know."""
     raw = _read_codes(file) if "dx" in header(file) else _read_one_hot(file, quarantined)
+    groupings = groupings.set_axis(groupings.index.map(as_known(raw["image_id"])))
     for column in ("lesion_id", "dx_type"):
         grouped = raw["image_id"].map(groupings[column])
         raw[column] = raw[column].mask(raw[column] == "", grouped).fillna("")

@@ -21,7 +21,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.layouts.collection import Collection, beside, joined
+from skineval.data.layouts.beside import beside, joined
+from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.isic_archive import LABELS, diagnosed
 from skineval.data.tables import GivenTable, is_missing
 from skineval.values.task import BINARY
@@ -57,7 +58,7 @@ def _prepared(
     rows = diagnosed(rows.assign(diagnosis_1=malignant), file, files, quarantined)
     if _CROPS in rows:
         return rows
-    others = beside([one for one in files if one != file], ("isic_id", _CROPS))
+    others = beside([one for one in files if one != file], ("isic_id", _CROPS), _PEOPLE.values())
     known = {
         name: said[[one for one in ("isic_id", *_PEOPLE.values()) if one in said]] for name, said in others.items()
     }

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.collection import Collection
+from skineval.data.layouts.headers import header
 from skineval.data.spellings import IMAGE_COLUMNS, diagnosis, first_column, image_id, plain
 from skineval.data.tables import GivenTable, is_missing
 from skineval.values.task import BINARY, GENERAL
@@ -63,6 +64,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 _SAYS_NOTHING = ("unknown", "other")  #: diagnoses that are none
 _PATH = ("diagnosis_3", "diagnosis_2", "diagnosis_1")
+_OTHERWISE = {"diagnosis_1": "iddx_1"}  #: what the columns of ISIC 2024 are called in its files
 _SEEN = ("diagnosis", *_PATH, "benign_malignant")
 _FINER = ("diagnosis_4", "diagnosis_5")
 _MARKS = {"0": BINARY[0], "0.0": BINARY[0], "1": BINARY[1], "1.0": BINARY[1]}  #: of being malignant, by `plain`
@@ -118,8 +120,12 @@ def _refuse_disputed(rows: pd.DataFrame, file: StoredFile, quarantined: frozense
         return
     ids = wrong[image].map(image_id)
 
+    written = {name: name if name in header(file) else _OTHERWISE.get(name, name) for name in columns}
+
     def told(row: int) -> str:
-        return f"{ids.iloc[row]} is " + " and ".join(f"{wrong[name].iloc[row]!r} by {name}" for name in columns)
+        return f"{ids.iloc[row]} is " + " and ".join(
+            f"{wrong[name].iloc[row]!r} by {written[name]}" for name in columns
+        )
 
     table = GivenTable(wrong.assign(image_id=ids), file.name)
     table.refuse(~ids.isin(quarantined), told, "Correct the cell that is wrong.")

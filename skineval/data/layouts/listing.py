@@ -7,18 +7,20 @@ those that `clean` knows besides, and `part`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skineval.base.errors import plural
+from skineval.base.errors import first_few, plural
 from skineval.data.files.stored_files import StoredFile
+from skineval.data.findings import MISPLACED, UNPARTED
 from skineval.data.groups import make_groups
-from skineval.data.ids import is_unnamed
+from skineval.data.ids import is_unnamed, within_patients
 from skineval.data.layouts import pictures
+from skineval.data.layouts.class_folders import misplaced
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, clean
-from skineval.data.spellings import label_name, read_as_one
+from skineval.data.spellings import image_id, label_name, read_as_one
 from skineval.data.tables import GivenTable
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
@@ -40,14 +42,19 @@ def labelled(table: GivenTable, name: Callable[[str], str] = label_name) -> tupl
     return written.map(read), read_as_one(read)
 
 
-def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows with each image as its own lesion where `lesion_id` is "" or not there; with them a note if any is."""
+def with_lesions(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
+    """The rows with each image as its own lesion where `lesion_id` is "" or not there.
+
+    With them notes, and whether the lesion of each image is known: of none where all bear the id of their image.
+    """
     if "lesion_id" not in rows:
-        return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,)
+        return rows.assign(lesion_id=rows["image_id"]), (LESIONS_UNKNOWN,), False
+    rows, notes = within_patients(rows)
     unknown = rows["lesion_id"].map(is_unnamed).astype(bool)
+    unknown |= bool((rows["lesion_id"].map(image_id) == rows["image_id"]).all())
     count = f" ({plural(int(unknown.sum()), 'image')})" if not unknown.all() else ""
     known = rows.assign(lesion_id=rows["lesion_id"].mask(unknown, rows["image_id"]))
-    return known, (f"{LESIONS_UNKNOWN}{count}",) if unknown.any() else ()
+    return known, (*notes, f"{LESIONS_UNKNOWN}{count}") if unknown.any() else notes, not unknown.any()
 
 
 def lesion_table(
@@ -83,10 +90,13 @@ def lesion_table(
     listed = pictures.Listed(source, metadata.rows)
     collected = pictures.collect(frame, files, path, left_out=left_out, named=named, listed=listed)
     parts = dict(zip(rows["image_id"], rows["part"], strict=True)) if "part" in rows else {}
+    without = sum(not part for part in parts.values())
+    if 0 < without < len(parts):
+        notes = (*notes, UNPARTED.note(f"{without} of {plural(len(parts), 'image')} have none"))
     table = collected.table(
         name,
         layout,
-        [*metadata.notes, *notes],
+        [*metadata.notes, *notes, *_misplaced(rows, files, path)],
         labels,
         official=tuple(parts[id_] for id_ in frame["image_id"]) if parts and all(parts.values()) else None,
         zero_ages=metadata.zero_ages,
@@ -97,3 +107,11 @@ def lesion_table(
     # It may decide of which class an image is, and no column of the frame holds it.
     said = "\n".join([table.fingerprint, *map(str, sorted(table.malignancy.items()))])
     return replace(table, fingerprint=hashlib.sha256(said.encode()).hexdigest())
+
+
+def _misplaced(rows: pd.DataFrame, files: Sequence[StoredFile], path: Path) -> Iterator[str]:
+    """A note on images in folders of other classes than the table says."""
+    labels = dict(zip(rows["image_id"], rows["dx"], strict=True))
+    wrong = [f"{id_} is {labels[id_]}, below {dx}" for _, id_, dx in misplaced(labels, files, path)]
+    if wrong:
+        yield MISPLACED.note(f"{len(wrong)}, {first_few(wrong)}")

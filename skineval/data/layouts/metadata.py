@@ -14,7 +14,7 @@ from skineval.data import tables
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
-from skineval.data.ids import doubts, is_nobody, pairs_spelt_alike, tidy
+from skineval.data.ids import doubts, is_nobody, is_unnamed, pairs_spelt_alike, tidy, within_patients
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.quarantine import nothing_left, require_known
@@ -50,6 +50,9 @@ class Metadata:
     zero_ages: frozenset[str] = frozenset()  #: images whose age was written as 0, which is taken as unknown
     notes: tuple[str, ...] = ()  #: on what was changed
     rows: Mapping[str, int] = field(default_factory=dict)  #: the number of each in its file, by image id
+    lesions_known: bool = (
+        True  #: False where each image is its own lesion, which is what is written where none is known
+    )
 
 
 def is_metadata(file: StoredFile) -> bool:
@@ -109,10 +112,13 @@ def read_metadata(file: StoredFile, quarantined: Collection[str] = frozenset()) 
     raw = raw[~raw["image_id"].isin(quarantined)]
     if raw.empty:
         raise nothing_left(file.name)
+    raw, numbered = within_patients(raw)
     metadata = clean(raw, file.name)
+    alone = bool((raw["lesion_id"] == raw["image_id"]).all())
     silent = [column for column in DESCRIBED if column not in raw or (raw[column] == "").all()]
     notes = (f"unknown of all images: {', '.join(silent)}",) if silent else ()
-    return replace(metadata, notes=(*metadata.notes, *notes))
+    notes = (*metadata.notes, *numbered, *notes, *((LESIONS_UNKNOWN,) if alone else ()))
+    return replace(metadata, notes=notes, lesions_known=not alone)
 
 
 def examine_metadata(file: StoredFile) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
@@ -221,33 +227,58 @@ def check_ids(frame: pd.DataFrame, name: str) -> None:
     refuse(_faulty_ids(frame), name)
 
 
+def refuse_cells(rows: pd.DataFrame, name: str) -> None:
+    """Raise DataError for the cells of lesions, ages and patients, as far as there are such, that cannot be meant.
+
+    The rows are those of the table called `name`, and their `image_id` says which images would have to be left out.
+    """
+    rows = _completed(rows)
+    found = [_unusable_ages(rows)]
+    if "lesion_id" in rows:
+        unnamed = rows["lesion_id"].map(is_unnamed).astype(bool)
+        found.append(_unusable_lesions(rows[~unnamed]))
+    if PATIENT in rows:
+        nobody = rows[PATIENT].map(is_nobody).astype(bool)
+        found.append(_unusable_patients(rows[~nobody]))
+    refuse(found, name)
+
+
 def _faults(frame: pd.DataFrame, labels: Collection[str] = DIAGNOSES) -> tuple[Fault, ...]:
     """All that is wrong with the cells."""
 
     def guessed(dx: str) -> str:
         return _short(dx) + guess(dx)
 
-    diagnoses, ages = f"Diagnoses are: {', '.join(labels)}. {_OTHERS}", f"Ages are years from 0 to {MAX_AGE}, or empty."
+    diagnoses = f"Diagnoses are: {', '.join(labels)}. {_OTHERS}"
     return (
         *_faulty_ids(frame),
         _bad_cells(frame, "dx", "unknown", diagnoses, labels.__contains__, guessed),
         _contradictions(frame),
-        _bad_cells(frame, "age", "unusable", ages, lambda age: _age(age) is not None),
+        _unusable_ages(frame),
         *_faulty_patients(frame),
     )
 
 
 def _faulty_ids(frame: pd.DataFrame) -> tuple[Fault, ...]:
     # Ids become file names and cells of reports: nothing that leads out of a folder or only looks like a letter.
+    return _bad_cells(frame, "image_id", "unusable", _ID, _is_usable), _unusable_lesions(frame), _repeats(frame)
+
+
+def _unusable_lesions(frame: pd.DataFrame) -> Fault:
     own = (
-        f"{_ID} 0, - and words such as unknown name no lesion. Where none is known, write the image_id: the image then "
-        "counts as a lesion of its own."
+        f"{_ID} 0, - and words such as unknown name no lesion. Where none is known, leave the cell empty, and name the "
+        "columns of a table that is like that of HAM10000 by --columns: results then say LEAKY."
     )
-    return (
-        _bad_cells(frame, "image_id", "unusable", _ID, _is_usable),
-        _bad_cells(frame[frame["lesion_id"] != frame["image_id"]], "lesion_id", "unusable", own, _is_usable_lesion),
-        _repeats(frame),
-    )
+    return _bad_cells(frame[frame["lesion_id"] != frame["image_id"]], "lesion_id", "unusable", own, _is_usable_lesion)
+
+
+def _unusable_ages(frame: pd.DataFrame) -> Fault:
+    hint = f"Ages are years from 0 to {MAX_AGE}, or empty."
+    return _bad_cells(frame, "age", "unusable", hint, lambda age: _age(age) is not None)
+
+
+def _unusable_patients(frame: pd.DataFrame) -> Fault:
+    return _bad_cells(frame, PATIENT, "unusable", _ID, _is_usable)
 
 
 def _bad_cells(
@@ -330,7 +361,7 @@ def _faulty_patients(frame: pd.DataFrame) -> Iterator[Fault]:
     """Names of patients that are none, and patients of two sexes, who are two patients or of one that is wrong."""
     if PATIENT not in frame:
         return
-    yield _bad_cells(frame, PATIENT, "unusable", _ID, _is_usable)
+    yield _unusable_patients(frame)
     known = frame[(frame[PATIENT] != "unknown") & ~frame["sex"].isin(_UNKNOWN)]
     sexes = known.groupby(PATIENT)["sex"].nunique()
     contradictory = known[known[PATIENT].isin(sexes.index[sexes > 1])]

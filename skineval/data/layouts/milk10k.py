@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.layouts.collection import Collection, beside, joined
+from skineval.data.layouts.beside import beside, joined
+from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.isic2018 import marked
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def load(
     rows, merged = _meaning(_without(given, quarantined), called)
     images = pictures.of_ids(pictures.find(files, named)[0], rows["image_id"])
     pictures.refuse_missing(rows["image_id"], images, files, path, _listed(given.name, rows["image_id"], written))
-    rows, alone = with_lesions(rows)
+    rows, alone, lesions_known = with_lesions(rows)
     found = lesion_table(
         rows,
         given.name,
@@ -106,7 +106,7 @@ def load(
         notes=[*notes, *alike, *merged, *alone],
         left_out=quarantined,
         named=named,
-        lesions_known=not alone,
+        lesions_known=lesions_known,
     )
     return count_once(found)
 
@@ -157,11 +157,17 @@ def _find(path: Path, files: Sequence[StoredFile], columns: Columns, elsewhere: 
         names = ", ".join(columns[role][0] for role in lacking((), columns, elsewhere))
         seen = f"{len(fitting)} tables have" if fitting else "no table has"
         looked = f": {first_few([file.name for file in fitting])}" if fitting else ""
+        if roles and not any(map(header, roles)):
+            file = next(iter(roles))
+            tables.read(file.read(), file.name)  # says what it is instead
         if any(map(header, roles)) and not fitting:
             nearest, missing = min(absent.items(), key=lambda one: len(one[1]))
+            tables.read(nearest.read(), nearest.name)  # what is wrong with it as a table explains more
             near = " ".join(filter(None, (_meant(role, columns, header(nearest)) for role in missing)))
             told = ", ".join(columns[role][0] for role in missing)
-            looked = f": {nearest.name} lacks {told}{f' ({near})' if near else ''}"
+            looked = (
+                f": {nearest.name} lacks {told}{f' ({near})' if near else ''}, and has {first_few(header(nearest))}"
+            )
         packed = "" if fitting else workbooks(files)
         differ = f', where tables differ both as in "image=file{SEVERAL}img"' if elsewhere else ""
         raise DataError(

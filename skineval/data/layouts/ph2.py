@@ -81,30 +81,42 @@ def _is_in_own_folder(file: StoredFile) -> bool:
 
 
 def _read_text(file: StoredFile) -> pd.DataFrame:
-    """The rows of the text, which begin with a bar; what follows them explains their codes."""
-    import pandas as pd
-
-    lines = [line.strip() for line in file.read().decode("utf-8-sig", "replace").splitlines()]
-    barred = takewhile(lambda line: line[1].startswith("|") or not line[1], enumerate(lines, start=1))
-    rows = {number: re.split(r"\|\|?", line.strip("|")) for number, line in barred if line}
-    (_, names), *cells = rows.items()
-    places = [[name.strip().lower() for name in names].index(name) for name in _TEXT]
-    short = [number for number, row in cells if len(row) < len(names)]
-    if short:
-        raise DataError(f"{file.name}, row {short[0]} has fewer cells than the header.", "Download it again.")
-    index = pd.Index([number for number, _ in cells], name=tables.ROW, dtype="int64")
-    said = [[row[place].strip() for place in places] for _, row in cells]
-    table = GivenTable(pd.DataFrame(said, index=index, columns=list(_TEXT), dtype="str"), file.name)
+    """The rows of the text, which begin with a bar and are followed by what codes mean, or of a CSV file of it."""
+    content = file.read()
+    # What follows the rows may be in any encoding.
+    text = content.decode(tables.encoding_of(content), "replace").lstrip("\ufeff")
+    lines = [line.strip() for line in text.splitlines()]
+    barred = {
+        number: line
+        for number, line in takewhile(lambda one: one[1][:1] in ("|", ""), enumerate(lines, start=1))
+        if line
+    }
+    table = _of_bars(barred, file.name) if barred else tables.read(content, file.name, pad=True).lowered()
     codes = table.frame["clinical diagnosis"]
     what = "is no clinical diagnosis"
     table.refuse(~codes.isin(_CODES), lambda row: f"{codes.iloc[row]!r} {what}", f"Diagnoses are {', '.join(_CODES)}.")
     return _described(table.frame, table.frame["name"], codes.map(_CODES))
 
 
+def _of_bars(lines: Mapping[int, str], name: str) -> GivenTable:
+    """The columns `_TEXT` of lines in which bars stand between cells, by their numbers in the file called `name`."""
+    import pandas as pd
+
+    rows = {number: re.split(r"\|\|?", line.strip("|")) for number, line in lines.items()}
+    (_, names), *cells = rows.items()
+    places = [[column.strip().lower() for column in names].index(column) for column in _TEXT]
+    short = [number for number, row in cells if len(row) < len(names)]
+    if short:
+        raise DataError(f"{name}, row {short[0]} has fewer cells than the header.", "Download it again.")
+    index = pd.Index([number for number, _ in cells], name=tables.ROW, dtype="int64")
+    said = [[row[place].strip() for place in places] for _, row in cells]
+    return GivenTable(pd.DataFrame(said, index=index, columns=list(_TEXT), dtype="str"), name)
+
+
 def _read_sheet(file: StoredFile) -> pd.DataFrame:
     """The rows of a sheet saved as CSV, of which each marks one diagnosis."""
     table = tables.read(file.read(), file.name, "Save it without the rows above its header.", pad=True).lowered()
-    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not tables.is_missing(cell))
+    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not (tables.is_missing(cell) or cell in ("0", "0.0")))
     what = f"marks none or several of {', '.join(PH2.needs[1:])}"
     table.refuse(marks.sum(axis=1) != 1, what, "Mark the one that it is by X.")
     return _described(table.frame, table.frame[PH2.needs[0]], marks.idxmax(axis=1).astype("str"))

@@ -33,6 +33,7 @@ MASK = "_segmentation"  #: what follows the image id in the name of a mask
 PH2_MASK = "_lesion"  #: what follows it in that of PH2, whose mask lies in a folder that is called like it
 REGIONS = "_roi"  #: what the names of the folders end with in which PH2 has regions of one colour
 Named = Mapping[StoredFile, str]  #: the ids of images whose names are not enough, and of their masks
+_AS_FILES = "Write names as files have them: spreadsheets drop zeros in front of a number."
 BY_NAME: Named = MappingProxyType({})
 LIKE_MASKS = ("_mask", "-mask", "_seg", "-seg", "-segmentation")  #: what follows it where others name one
 
@@ -239,7 +240,7 @@ def refuse_missing(
     """
     found = list(ids)
     wanted = set(found)
-    missing = [id_ for id_ in found if id_ not in images]
+    missing = [id_ for id_ in dict.fromkeys(found) if id_ not in images]
     if not missing:
         return
     own = {id_.lower(): id_ for id_ in found if id_ in images}
@@ -264,11 +265,18 @@ def refuse_missing(
     ]
     put = f"Put them there, as {NAMES} images ({', '.join(SUFFIXES)}) or in zip archives."
     if meant:
-        put = "Write names as files have them: spreadsheets drop zeros in front of a number."
+        put = _AS_FILES
     where = f"named in {listed.name}"
     what = (f"image {where} is not in {path}", f"images {where} are not in {path}")
     hint = f"{convert(files)}{unpack(files)}{put} {LEAVE_OUT}"
     refuse_any([*told, *missing[SHOWN:]], what, hint, image_ids=missing)
+
+
+def spelt_otherwise(ids: Iterable[str], images: Mapping[str, Sequence[StoredFile]]) -> str:
+    """The sentence that shows an id which is written otherwise than the name of its file; "" where none is."""
+    spare = {spelling(id_): files_of[0].inner.name for id_, files_of in images.items()}
+    found = next(((id_, spare[spelling(id_)]) for id_ in ids if spelling(id_) in spare), None)
+    return f"{found[0]} is named, and {found[1]} is there. {_AS_FILES} " if found else ""
 
 
 def of_one_content(files: Sequence[StoredFile]) -> bool:

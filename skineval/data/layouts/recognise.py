@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from skineval.base.errors import LISTED, DataError, first_few, plural
+from skineval.data import tables
 from skineval.data.files.stored_files import StoredFile, convert, scan, walk
-from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2
+from skineval.data.layouts import class_folders, dermamnist, ham10000, hmnist, isic2018, ph2, pictures
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.derm7pt import DERM7PT
 from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
@@ -18,6 +19,7 @@ from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.isic2024 import ISIC2024
 from skineval.data.layouts.isic_archive import ARCHIVE, GIRDER, ISIC2020
 from skineval.data.layouts.milk10k import MILK10K
+from skineval.data.layouts.unread import unread_knowledge
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
@@ -79,12 +81,16 @@ def by_folder_names(path: Path) -> bool:
 def load(path: Path, quarantined: frozenset[str] = frozenset()) -> LesionTable:
     """Read whatever lies in the folder or file `path`, less the images `quarantined`.
 
-    Raises DataError where no layout is recognised, or for `quarantined` images that are unknown.
+    A note names each table that is not read and knows lesions or patients that are not known. Raises DataError where no
+    layout is recognised, or for `quarantined` images that are unknown.
     """
     layout = recognise(path)
     if layout is None:
         raise unrecognised(path)
-    return load_leaving_out(layout.load, path, quarantined)
+    table = load_leaving_out(layout.load, path, quarantined)
+    folder = pictures.folder_of(path)
+    files = scan(folder, without=pictures.stems(quarantined))
+    return replace(table, notes=(*table.notes, *unread_knowledge(files, folder, table)))
 
 
 def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) -> DataError:
@@ -121,7 +127,13 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
 def _columns(files: Sequence[StoredFile]) -> list[str]:
     """Sentences on the columns of the first few tables."""
     found = [(file, header(file)) for file in files if is_table(file)]
-    return [f"{file.inner.name} has the columns {', '.join(names[:LISTED])}." for file, names in found[:KINDS] if names]
+    return [
+        f"{file.inner.name} is not in UTF-8. {tables.SAVE}"
+        if any("\ufffd" in name for name in names)
+        else f"{file.inner.name} has the columns {', '.join(names[:LISTED])}."
+        for file, names in found[:KINDS]
+        if names
+    ]
 
 
 def _look(path: Path) -> list[StoredFile]:

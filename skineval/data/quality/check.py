@@ -16,7 +16,7 @@ from skineval.base.terms import Progress
 from skineval.data.files import formats
 from skineval.data.files.checksums import checksum, verify
 from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
-from skineval.data.findings import Finding, Flaw
+from skineval.data.findings import ORPHANS, Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.headers import is_table
 from skineval.data.layouts.images import StoredImages
@@ -114,6 +114,8 @@ def check(
         findings += surroundings.second_tables(path, files, rows.name)
     if table is not None:
         findings += surroundings.doubtful_ids(path, table)
+        told = surroundings.doubtful_notes(path, table)
+        findings += [one for one in told if rows is None or one.code != ORPHANS.code]  # there, each is a finding
         findings += surroundings.unknown_lesions(path, table)
         findings += surroundings.small_classes(path, table)
         findings += surroundings.labels_of_their_own(path, table)

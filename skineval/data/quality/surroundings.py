@@ -10,7 +10,7 @@ from skineval.base.errors import plural
 from skineval.data.files import formats
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.files.zip_archives import ignored
-from skineval.data.findings import Finding
+from skineval.data.findings import DOUBTS, Finding
 from skineval.data.groups import grouped
 from skineval.data.ids import doubts
 from skineval.data.layouts import ham10000
@@ -68,6 +68,14 @@ def doubtful_ids(path: Path, table: LesionTable) -> Iterator[Finding]:
     hint = "Correct the ids if that is wrong; nothing needs be done if it is meant."
     for code, note in doubts(table.frame):
         yield Finding(code, path.name or str(path), note, hint, "remark")
+
+
+def doubtful_notes(path: Path, table: LesionTable) -> Iterator[Finding]:
+    """What was found when the table was read, is doubtful, and cannot be seen in it any more."""
+    for doubt in DOUBTS:
+        for note in table.notes:
+            if doubt.says in note:
+                yield Finding(doubt.code, path.name or str(path), note, doubt.hint, "remark")
 
 
 def unknown_lesions(path: Path, table: LesionTable) -> Iterator[Finding]:

@@ -11,7 +11,8 @@ import numpy as np
 from skineval.base.errors import DataError
 from skineval.base.terms import LESION, OVERSAMPLE_FIRST, PARTS
 from skineval.data import tables
-from skineval.data.spellings import PART_COLUMNS, first_column, image_id, part_name
+from skineval.data.findings import UNPARTED
+from skineval.data.spellings import PART_COLUMNS, as_known, first_column, image_id, part_name
 from skineval.data.splits.split import COLUMNS, Split, with_sources
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import Task
@@ -34,14 +35,14 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     given = tables.read_file(path, _WANTED).lowered().identified()
     given = given.having(given.frame.rename(columns={first_column(given.columns, PART_COLUMNS): "part"}))
     given.require("part")
-    frame = given.frame
     ids = {image_id(id_): id_ for id_ in table.frame["image_id"]}  # those of a plugin's data may end like a file
+    frame = given.frame.assign(image_id=given.frame["image_id"].map(as_known(ids)))
     unknown = ~frame["image_id"].isin(ids)
     given.refuse(unknown, lambda row: f"{frame['image_id'].iloc[row]} is not in {table.name}", _OF_THIS)
     parts = frame["part"].map(part_name)
     given.refuse(~parts.isin(PARTS), lambda row: f"{parts.iloc[row]!r} is no part", f"Parts are: {', '.join(PARTS)}.")
     folds = given.numbers("fold") if "fold" in frame else np.zeros(1)
-    if folds.min(initial=0) > 0 or not len(frame):
+    if folds.min(initial=np.inf) > 0 or not len(frame):
         raise DataError(f"{path} has no row of fold 0.", "Folds are counted from 0: 0, 1, ...")
     frame = frame.assign(image_id=frame["image_id"].map(ids), part=parts)
     if protocol != OVERSAMPLE_FIRST:
@@ -60,14 +61,21 @@ def official_split(table: LesionTable, *, protocol: str = LESION) -> Split:
     of them.
     """
     if table.official is None:
-        raise DataError(f"{table.name} has no parts of its own.", "Leave --split out, or give a file.")
+        told = "".join(f": {note}" for note in table.notes if UNPARTED.says in note)
+        raise DataError(f"{table.name} has no parts of its own{told}.", "Leave --split out, or give a file.")
     absent = [part for part in PARTS if part not in table.official]
     if absent:
         raise DataError(
-            f"The {absent[0]} part of {table.name} is not there.", "Put it beside the others, or leave --split out."
+            f"The {absent[0]} part of {table.name} is not there.",
+            "Put it beside the others, if such a part is published, or leave --split out.",
         )
     frame = table.frame[["image_id"]].assign(part=list(table.official))
     return assemble(frame, table, protocol=protocol)
+
+
+def has_split(table: LesionTable) -> bool:
+    """Whether the data set's own parts can be a split: train and test are there, and a validation part can be had."""
+    return table.official is not None and {"train", "test"} <= set(table.official)
 
 
 def assemble(frame: pd.DataFrame, table: LesionTable, *, protocol: str = LESION, repeats: int | None = None) -> Split:

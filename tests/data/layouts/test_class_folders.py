@@ -275,3 +275,9 @@ def test_a_table_that_keeps_folders_from_being_classes_is_named(tmp_path: Path) 
     with pytest.raises(DataError) as caught:
         recognise.load(folder)
     assert caught.value.hint.startswith("Folders would be classes here but for README.csv: move it away")
+
+
+def test_folders_within_class_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        recognise.load(images(tmp_path, "wart/p1/a.jpg", "wart/p2/b.jpg", "mole/p3/c.jpg"))
+    assert "not in folders within them (mole/p3/c.jpg): move them up" in caught.value.hint

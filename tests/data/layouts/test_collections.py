@@ -13,7 +13,9 @@ from skineval.base.errors import DataError
 from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.quality.inventory import inventory
+from skineval.data.quality.surroundings import doubtful_notes
 from skineval.data.splits.dealing import split
+from skineval.data.splits.given import official_split
 from skineval.data.tasks import find_task, told_apart
 from skineval.values.lesion_table import LesionTable
 from tests.conftest import Skineval
@@ -250,6 +252,16 @@ def test_parts_of_derm7pt_are_those_of_its_lists_of_rows(table: LesionTable, tmp
     assert "lists rows of another part: 0" in refused(folder)
 
 
+def test_parts_that_not_all_images_have_are_told(table: LesionTable, tmp_path: Path) -> None:
+    laid_out("derm7pt", table, tmp_path)
+    (tmp_path / "meta" / "test_indexes.csv").unlink()
+    read = recognise.load(tmp_path)
+    count = parts(table).count("test")
+    with pytest.raises(DataError, match=f"has no parts of its own: some .*: {count} of {len(table)} images have none"):
+        official_split(read)
+    assert [one.code for one in doubtful_notes(tmp_path, read)] == ["part"]
+
+
 def test_masks_of_ph2_are_read_and_its_sheet_says_the_same(table: LesionTable, tmp_path: Path) -> None:
     read = laid_out("ph2", table, tmp_path)
     masks = read.images.masks([0, 1], 8)
@@ -466,6 +478,20 @@ def test_what_is_said_of_one_image_alone_is_not_said_of_its_label(table: LesionT
     assert read.malignancy["mel"] == "malignant"
 
 
+def test_the_text_of_ph2_is_read_in_any_encoding_and_as_csv(table: LesionTable, tmp_path: Path) -> None:
+    whole = laid_out("ph2", table, tmp_path)
+    path = tmp_path / "PH2_dataset.txt"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-16")
+    assert recognise.load(tmp_path).frame.equals(whole.frame)
+    rows = [line.strip("| ").replace("||", "|").replace("|", ";") for line in text.split("\n\n")[0].splitlines()]
+    path.unlink()
+    (tmp_path / "PH2.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert recognise.load(tmp_path).frame.equals(whole.frame)
+    (tmp_path / "PH2.csv").write_text("\n".join([*rows[:4], rows[4].replace(" 0 ", " 3 ", 1)]), encoding="utf-8")
+    assert "PH2.csv, row 5: '3' is no clinical diagnosis" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["truth", "metadata"])
 def test_copies_of_a_table_that_is_joined_are_one(table: LesionTable, tmp_path: Path, name: str) -> None:
     whole = laid_out("milk10k", table, tmp_path)
@@ -477,7 +503,7 @@ def test_copies_of_a_table_that_is_joined_are_one(table: LesionTable, tmp_path: 
     other = second.replace(b"histopathology", b"consensus").replace(b"1.0,0.0", b"0.0,1.0")
     write_files(tmp_path, {f"copy/{file}": b"\n".join([first, other, *others])})
     with pytest.raises(
-        DataError, match=rf"rows that differ: \w+ \(\w+ is '\w+' in .*{file} and '\w+' in .*{file}\)"
+        DataError, match=rf"that differ: \w+ \(\w+ is '\w+' in .*{file}, row 2 and '\w+' in .*{file}, row 2\)"
     ) as caught:
         recognise.load(tmp_path)
     ids = caught.value.image_ids

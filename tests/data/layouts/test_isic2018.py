@@ -45,6 +45,14 @@ def test_training_part_with_groupings_is_ham10000(tmp_path: Path, table: LesionT
     assert not any("lesion id" in note for note in read.notes)
 
 
+def test_groupings_are_matched_whatever_the_letter_case(tmp_path: Path, table: LesionTable) -> None:
+    folder = relayout.isic2018(table, tmp_path, ALL_TRAIN)
+    file = next(folder.glob("*LesionGroupings.csv"))
+    head, *rows = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([head, *(row.replace("ISIC_", "isic_") for row in rows)]), encoding="utf-8")
+    assert recognise.load(folder).frame["lesion_id"].equals(table.frame["lesion_id"])
+
+
 def test_three_parts_have_unknown_lesions(tmp_path: Path, table: LesionTable) -> None:
     read = recognise.load(relayout.isic2018(table, tmp_path, THREE))
     assert read.official == THREE

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from skineval.data.layouts import recognise
+from skineval.data.layouts.metadata import LESIONS_UNKNOWN
+from skineval.data.quality import surroundings
 from skineval.data.quality.check import check
-from tests.data.folders import HEADER, JPEGS, ROWS, ham_folder, metadata, refused, write_files
+from tests.data.folders import HEADER, JPEGS, ROWS, encoded, ham_folder, metadata, picture, refused, write_files
 
 SEVEN = HEADER.removesuffix(",dataset")
 
@@ -165,3 +167,22 @@ def test_metadata_is_the_same_table_however_it_is_written(tmp_path: Path) -> Non
     folder = ham_folder(tmp_path / "theirs")
     (folder / "HAM10000_metadata.csv").write_bytes(theirs.replace("\n", "\r\n").encode("utf-16"))
     assert recognise.load(folder).fingerprint == ours.fingerprint
+
+
+def test_lesions_that_all_bear_the_id_of_their_image_are_not_known(tmp_path: Path) -> None:
+    rows = [",".join([row.split(",")[1], *row.split(",")[1:]]) for row in ROWS]
+    read = recognise.load(ham_folder(tmp_path, metadata(rows)))
+    assert not read.lesions_known
+    assert read.alone.all()
+    assert LESIONS_UNKNOWN in read.notes
+
+
+def test_numbers_of_lesions_within_patients_are_known_by_both(tmp_path: Path) -> None:
+    rows = [f"{1 + place % 2},{row.partition(',')[2]},p{place // 2}" for place, row in enumerate((*ROWS, *ROWS))]
+    rows = [row.replace("ISIC_", f"ISIC_{place // 4}") for place, row in enumerate(rows)]
+    rows = [row.replace("female", "male").replace(",mel,", ",nv,").replace(",bkl,", ",nv,") for row in rows]
+    content = {row.split(",")[1]: encoded(picture(place)) for place, row in enumerate(rows)}
+    read = recognise.load(ham_folder(tmp_path, metadata(rows, f"{HEADER},patient_id"), content))
+    assert read.frame["lesion_id"].tolist() == [f"p{place // 2}_{1 + place % 2}" for place in range(8)]
+    (remark,) = surroundings.doubtful_notes(tmp_path, read)
+    assert remark.code == "numbered-lesions"

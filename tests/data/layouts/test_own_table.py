@@ -11,6 +11,7 @@ from skineval.base.errors import DataError, UsageError
 from skineval.data.groups import grouped
 from skineval.data.layouts import recognise
 from skineval.data.layouts.own_table import load, parse_columns
+from skineval.data.quality.surroundings import doubtful_notes
 from skineval.data.spellings import identifier
 from skineval.values.lesion_table import LesionTable
 from tests.data.folders import encoded, picture, write_files
@@ -185,6 +186,35 @@ def test_what_is_nearly_the_name_of_a_column_is_asked_about(tmp_path: Path) -> N
     with pytest.raises(DataError) as caught:
         recognise.load(tmp_path)
     assert "mine.csv has the columns file name, what it is, case, years, set, note" in caught.value.hint
+
+
+def test_what_is_wrong_with_a_table_is_said_before_columns_are_missed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mine\.csv: row 1 names 1 column, and each row below has 6 fields"):
+        read(own(tmp_path, [HEADER, *ROWS[:3]], "Export of 2024"))
+    with pytest.raises(DataError, match=r"mine\.csv lacks What It Is, and has file name, befund, case"):
+        read(own(tmp_path, header=HEADER.replace("What It Is", "Befund")))
+    latin = "\n".join([HEADER.replace("note", "Läsion Nr."), *ROWS]).encode("cp1252")
+    folder = write_files(tmp_path, {"mine.csv": latin})
+    with pytest.raises(DataError, match="row 1 holds the byte 0xE4, which is not UTF-8"):
+        read(folder, (*COLUMNS, "source=Läsion Nr."))
+    with pytest.raises(DataError) as caught:
+        recognise.load(folder)
+    assert 'mine.csv is not in UTF-8. Save it as CSV, in Excel as "CSV UTF-8".' in caught.value.hint
+
+
+def test_what_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"mine\.csv is not a CSV file: it is a web page"):
+        read(write_files(tmp_path, {"mine.csv": b"<html></html>"}))
+
+
+def test_folders_of_another_class_and_images_without_a_row_are_told(tmp_path: Path) -> None:
+    content = {f"{dx}/{id_}.jpg": encoded(picture(ord(id_))) for dx, id_ in (("mel", "a"), ("nv", "b"), ("nv", "c"))}
+    folder = write_files(tmp_path, {**content, "t.csv": b"file,what\na,nv\nb,nv\n"})
+    table = load(folder, parse_columns(["image=file", "label=what"]))
+    found = {one.code: one.what for one in doubtful_notes(folder, table)}
+    assert found.keys() == {"class-folder", "orphaned-images"}
+    assert found["class-folder"].endswith("which is believed: 1, a is nv, below mel")
+    assert found["orphaned-images"] == "1 image without metadata is ignored"
 
 
 SEVERAL = ("image=image|file", "label=dx|what", "lesion=case", "patient=who", "age=years")
