@@ -21,7 +21,7 @@ from skineval.catalog.catalog import select
 from skineval.catalog.hooks import __dict__ as hookspecs
 from skineval.cli import app
 from skineval.data.layouts import recognise
-from tests.conftest import run_program
+from tests.conftest import run_here, run_program
 from tests.data.fetch import fault_server
 from tests.data.folders import lesion_folder
 from tests.data.layouts.relayout import isic2018
@@ -58,9 +58,9 @@ def examples() -> list[str]:
 def workplace(tmp_path_factory):
     """A folder with a finished bench, a search, and data under the names that the documentation uses."""
     folder = tmp_path_factory.mktemp("workplace")
-    done = run_program("bench", "--models=cnn:width=4", *SHORT, "--out=runs/demo", cwd=folder)
+    done = run_here("bench", "--models=cnn:width=4", *SHORT, "--out=runs/demo", cwd=folder)
     assert done.returncode == 0, done.stderr
-    done = run_program("tune", "--models=cnn:width=4", *SMALL, "--trials=1", "--out=runs/tuned", cwd=folder)
+    done = run_here("tune", "--models=cnn:width=4", *SMALL, "--trials=1", "--out=runs/tuned", cwd=folder)
     assert done.returncode == 0, done.stderr
     for name in ("DIR", "HAM10000"):
         lesion_folder(folder / name)
@@ -106,7 +106,7 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path):
     if arguments[:2] == ["data", "fetch"]:
         arguments += ["--base-url", mirror, "--to", str(tmp_path)]
     (cell,) = (workplace / "runs/demo/cells").iterdir()
-    done = run_program(*(argument.replace("CELL", cell.name) for argument in arguments), cwd=workplace)
+    done = run_here(*(argument.replace("CELL", cell.name) for argument in arguments), cwd=workplace)
     assert done.returncode == 0, done.stderr
 
 
