@@ -26,8 +26,8 @@ class Doubt:
 
 UNREAD_TABLE = Doubt(
     "unread-knowledge",
-    "a table that is not read knows more: ",
-    "If it is right, add its columns to the table that is read, by image id, or correct what is said of it.",
+    "a table is not read: ",
+    "If it is meant, correct what is said of it, or add what it knows to the table that is read, by image id.",
 )
 TORN_LESIONS = Doubt(
     "labels-of-lesion",

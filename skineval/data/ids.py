@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: From which share of the images on, and how many times the usual number, a patient is too large to be one person.
 LARGE_SHARE, LARGE_TIMES = 0.05, 10
 _WORDS = re.compile(r"\d+|[^\W\d_]+")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,]\d{3})+")  # a number as spreadsheets may show it, in thousands
 _NO_BORDER = re.compile(r" (?!\d)|(?<!\d) ")  # a blank that does not stand between two numbers
 _NUMBER = re.compile(r"\d")
 _NO_NUMBER = re.compile(r"-\d+(\.0)?")  # of a patient
@@ -67,10 +68,12 @@ def named(name: str) -> str:
 def spelling(id_: str) -> str:
     """What an id has in common with all that may be the same one; "" where it has neither letter nor digit.
 
-    Letter case, what is neither letter nor digit, zeros in front of a number and a fraction of zeros tell none apart,
-    but "1-23" and "12-3" are two.
+    Letter case, what is neither letter nor digit, zeros in front of a number, a fraction of zeros and signs between
+    thousands tell none apart, but "1-23" and "12-3" are two.
     """
-    words = _WORDS.findall(whole(visible(unicodedata.normalize("NFKC", id_)).strip()).casefold())
+    text = whole(visible(unicodedata.normalize("NFKC", id_)).strip())
+    grouped = _GROUPED.fullmatch(text)
+    words = _WORDS.findall((re.sub("[.,]", "", text) if grouped else text).casefold())
     return _NO_BORDER.sub("", " ".join(word.lstrip("0") or "0" for word in words))
 
 

@@ -65,6 +65,11 @@ def test_what_may_be_somebody_is(text: str) -> None:
     assert not is_nobody(text)
 
 
+def test_signs_between_thousands_tell_no_ids_apart() -> None:
+    assert spelling("1.234") == spelling("1,234") == spelling("1234")
+    assert len({*map(spelling, ("1.23", "123", "1.2345", "12345", "12.34"))}) == 5
+
+
 def test_images_that_stand_for_a_lesion_are_not_doubted() -> None:
     frame = pd.DataFrame({"image_id": ["IMG-1", "IMG_1"], "lesion_id": ["IMG-1", "IMG_1"]})
     assert list(doubts(frame)) == []

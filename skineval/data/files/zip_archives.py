@@ -123,8 +123,12 @@ def _passed_over(info: zipfile.ZipInfo) -> bool:
 
 
 def _unsafe(name: str) -> Flaw | None:
-    if not name or "\\" in name or name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name):
+    slashed = name.replace("\\", "/")
+    if not name or slashed.startswith("/") or ".." in slashed.split("/") or _DRIVE.match(name):
         return Flaw("zip-unsafe-name", "would be extracted to a place outside of the folder, or to none", _AGAIN)
+    if slashed != name:
+        what = "has backslashes in its name, as programs of Windows write against the rules, and is not read"
+        return Flaw("zip-unsafe-name", what, "Extract the archive, or pack it again with another program.")
     if _CONTROL.search(name):
         return Flaw("zip-unsafe-name", "has control characters in its name", _AGAIN)
     return None

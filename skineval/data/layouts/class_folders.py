@@ -133,13 +133,18 @@ def misplaced(
 ) -> Iterator[tuple[StoredFile, str, str]]:
     """Image files below a folder of another class than their diagnosis, which is given by image id.
 
-    Each with its image id and that class.
+    Each with its image id and that class: a diagnosis of HAM10000, or what another image is.
     """
+    classes = {*DIAGNOSES, *diagnoses.values()}
+    called: dict[str, str] = {}
     for file in files:
         id_ = pictures.image_of(file.inner)
         if id_ in diagnoses and is_picture(file):
-            others = (dx for dx in _classes(file, path) if dx in DIAGNOSES and dx != diagnoses[id_])
-            yield from ((file, id_, dx) for dx in others)
+            for folder in _folders(file, path):
+                if folder not in called:
+                    called[folder] = class_name(folder) or label_name(folder)
+                if called[folder] in classes and called[folder] != diagnoses[id_]:
+                    yield file, id_, called[folder]
 
 
 def _folders(file: StoredFile, path: Path) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def resolved(
             f"{texts.iloc[row]!r} is the name of several files, "
             f"{first_few([str(file.below(path)) for file in meant[texts.iloc[row]]])}"
         ),
-        "Write in front of each name the folders that tell them apart, as in left/1.jpg, or keep one of the files.",
+        "Write in front of each name the folders that tell them apart, as in left/1.jpg; of several in one folder, "
+        "rename or remove one.",
     )
     files_of: Mapping[str, StoredFile] = {text: found[0] for text, found in meant.items() if len(found) == 1}
     named = by_folder(files_of.values(), files, path)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.reliability import archives
 from skineval.base.errors import DataError
 from skineval.data.files.stored_files import scan, survey
+from skineval.data.files.zip_archives import list_members
 from skineval.data.layouts import recognise
 from tests.data.folders import IDS, JPEGS, ham_folder, metadata, refused, write_files, write_zip
 
@@ -142,3 +143,17 @@ def test_names_in_lists_are_those_below_the_folder(tmp_path: Path) -> None:
     files = scan(tmp_path)
     assert [file.listed(tmp_path) for file in files][:2] == ["a/HAM10000_metadata.csv", f"a/images.zip/{IDS[0]}.jpg"]
     assert scan(archive)[0].listed(archive) == f"images.zip/{IDS[0]}.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("images\\a.jpg", "has backslashes in its name"),
+        ("..\\a.jpg", "outside of the folder"),
+        ("/a.jpg", "outside of"),
+    ],
+)
+def test_names_of_members_that_are_not_read_say_why(tmp_path: Path, name: str, what: str) -> None:
+    members, (finding,) = list_members(write_zip(tmp_path / "a.zip", {name: b"x"}), "a.zip")
+    assert not members
+    assert what in finding.what

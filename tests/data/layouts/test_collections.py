@@ -259,7 +259,7 @@ def test_parts_that_not_all_images_have_are_told(table: LesionTable, tmp_path: P
     count = parts(table).count("test")
     with pytest.raises(DataError, match=f"has no parts of its own: some .*: {count} of {len(table)} images have none"):
         official_split(read)
-    assert [one.code for one in doubtful_notes(tmp_path, read)] == ["part"]
+    assert "part" in [one.code for one in doubtful_notes(tmp_path, read)]
 
 
 def test_masks_of_ph2_are_read_and_its_sheet_says_the_same(table: LesionTable, tmp_path: Path) -> None:

@@ -208,12 +208,17 @@ def test_what_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 def test_folders_of_another_class_and_images_without_a_row_are_told(tmp_path: Path) -> None:
-    content = {f"{dx}/{id_}.jpg": encoded(picture(ord(id_))) for dx, id_ in (("mel", "a"), ("nv", "b"), ("nv", "c"))}
-    folder = write_files(tmp_path, {**content, "t.csv": b"file,what\na,nv\nb,nv\n"})
+    content = {
+        f"{dx}/{id_}.jpg": encoded(picture(ord(id_)))
+        for dx, id_ in (("mel", "a"), ("nv", "b"), ("nv", "c"), ("Wart", "d"))
+    }
+    folder = write_files(tmp_path, {**content, "t.csv": b"file,what\na,nv\nb,wart\nd,nv\n"})
     table = load(folder, parse_columns(["image=file", "label=what"]))
     found = {one.code: one.what for one in doubtful_notes(folder, table)}
     assert found.keys() == {"class-folder", "orphaned-images"}
-    assert found["class-folder"].endswith("which is believed: 1, a is nv, below mel")
+    assert found["class-folder"].endswith(
+        "which is believed: 3, d is nv, below wart, a is nv, below mel, b is wart, below nv"
+    )
     assert found["orphaned-images"] == "1 image without metadata is ignored"
 
 
