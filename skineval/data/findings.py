@@ -26,7 +26,7 @@ class Doubt:
 
 UNREAD_TABLE = Doubt(
     "unread-knowledge",
-    "a table is not read: ",
+    "a table or column is not read: ",
     "If it is meant, correct what is said of it, or add what it knows to the table that is read, by image id.",
 )
 TORN_LESIONS = Doubt(

@@ -17,6 +17,7 @@ from skineval.data.layouts import pictures
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.listing import labelled, lesion_table, with_lesions
 from skineval.data.layouts.naming import resolved
+from skineval.data.layouts.unread import unread_knowledge
 from skineval.data.quarantine import nothing_left, require_known
 from skineval.data.spellings import part_name, sex_name, visible
 from skineval.data.tables import GivenTable
@@ -108,7 +109,7 @@ def load(
         named=named,
         lesions_known=lesions_known,
     )
-    return count_once(found)
+    return count_once(replace(found, notes=(*found.notes, *unread_knowledge(files, path, found))))
 
 
 def known_roles(path: Path, columns: Columns, table: Path | None = None) -> frozenset[str]:

@@ -183,7 +183,7 @@ def test_patients_in_a_table_that_another_layout_leaves_aside_are_told(table: Le
     write_files(ham, {"metadata.csv": (tmp_path / "metadata.csv").read_bytes()})
     read = recognise.load(ham)
     said = f"has the patient of {len(table)} images (patient_id)"
-    assert told(read) == [f"unread-knowledge: a table is not read: metadata.csv {said}"]
+    assert told(read) == [f"unread-knowledge: a table or column is not read: metadata.csv {said}"]
 
 
 def test_a_lesion_of_two_labels_is_told(table: LesionTable, tmp_path: Path) -> None:

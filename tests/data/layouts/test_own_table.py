@@ -222,6 +222,15 @@ def test_folders_of_another_class_and_images_without_a_row_are_told(tmp_path: Pa
     assert found["orphaned-images"] == "1 image without metadata is ignored"
 
 
+def test_patients_and_lesions_that_no_column_is_named_for_are_told(tmp_path: Path) -> None:
+    folder = own(tmp_path, header=HEADER.replace("Case", "Lesion ID").replace("note", "Patient"))
+    named = ("image=File Name", "label=What It Is")
+    said = "mine.csv has the lesion of 4 images (lesion id) and the patient of 2 images (patient)"
+    (found,) = doubtful_notes(folder, read(folder, named))
+    assert found.what == f"a table or column is not read: {said}"
+    assert not list(doubtful_notes(folder, read(folder, (*named, "lesion=lesion id", "patient=patient"))))
+
+
 SEVERAL = ("image=image|file", "label=dx|what", "lesion=case", "patient=who", "age=years")
 
 

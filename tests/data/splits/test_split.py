@@ -267,6 +267,22 @@ def test_the_parts_of_the_data_set_itself() -> None:
     assert with_validation(table, protocol="lesion", seed=3, task=DX7) is table
 
 
+def test_ids_of_a_split_are_matched_whatever_their_letter_case(tmp_path: Path) -> None:
+    made = split(TABLE, seed=1)
+    path = tmp_path / "mine.csv"
+    lowered = made.frame["image_id"].str.lower()
+    made.frame[["part"]].assign(image_id=lowered).to_csv(path, index=False)
+    assert (lowered != made.frame["image_id"]).all()
+    assert read_split(path, TABLE).fingerprint == made.fingerprint
+
+
+def test_folds_that_are_counted_from_1_are_told(tmp_path: Path) -> None:
+    frame = split(TABLE, folds=3, seed=0).frame
+    frame.assign(fold=frame["fold"] + 1).to_csv(tmp_path / "split.csv", index=False)
+    with pytest.raises(DataError, match="has no row of fold 0"):
+        read_split(tmp_path / "split.csv", TABLE)
+
+
 def test_unreadable_split_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     with pytest.raises(DataError, match=r"split\.csv cannot be read"):
