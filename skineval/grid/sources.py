@@ -132,6 +132,11 @@ def loader(recipe: Recipe, catalog: Catalog) -> Callable[[Path, Collection[str]]
     return lambda path, left_out: _load(at[path], own, recipe, catalog, dict.fromkeys(left_out, ""))[0]
 
 
+def read_by_columns(recipe: Recipe, catalog: Catalog) -> frozenset[Path]:
+    """Where those data sets of a recipe lie that are read by its columns, whatever else their tables look like."""
+    return frozenset(map(_path, _own(recipe, catalog).tables))
+
+
 def load_external(recipe: Recipe, catalog: Catalog, strange: frozenset[str]) -> list[tuple[str, LesionTable, str]]:
     """The external data sets of a recipe: a name for each, its table, and the text that names it from anywhere.
 

@@ -49,7 +49,7 @@ def check(
     from skineval.data.files import checksums as manifests
     from skineval.data.quality import check as checks
     from skineval.data.tasks import find_task
-    from skineval.grid.sources import as_labelled, load_data, loader, places
+    from skineval.grid.sources import as_labelled, load_data, loader, places, read_by_columns
     from skineval.report.findings import all_findings, findings_table
 
     asked = as_labelled(data, keys)
@@ -63,7 +63,7 @@ def check(
     found = {}
     find_task(asked.task)  # which a single data set has no use for: a mistake in it is told all the same
     catalog = load_catalog()
-    load = loader(asked, catalog)
+    load, named = loader(asked, catalog), read_by_columns(asked, catalog)
     for name, path in places(asked).items():
         with counting("checking files", quiet) as progress:
             found[name] = checks.check(
@@ -72,6 +72,7 @@ def check(
                 promised=promised,
                 checksums=write_manifest is not None,
                 aside=[file for file in (manifest, write_manifest, quarantine) if file is not None],
+                by_columns=path in named,
                 progress=progress,
             )
     checked = checks.joined(found, lambda left_out: load_data(asked, catalog, dict.fromkeys(left_out, "")).table)

@@ -6,6 +6,7 @@ worth knowing is a remark.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,7 @@ def check(
     promised: Mapping[str, str] | None = None,
     checksums: bool = False,
     aside: Collection[Path] = (),
+    by_columns: bool = False,
     progress: Progress | None = None,
 ) -> Checked:
     """Decode every image and mask in the folder or file `path`, and compare them with each other and the metadata.
@@ -82,6 +84,7 @@ def check(
     `load` reads the data set as a bench would, without the images it is told: whatever it refuses is an error, too, and
     what it refuses of some images alone is left out, and it is asked again. `promised` is a manifest to be
     verified, and with `checksums` one can be written of the result; files in `aside` are neither verified nor listed.
+    `by_columns` says that its owner has named the columns, so that no table is taken for the metadata of HAM10000.
     `progress(done, total)` is called with numbers of files. Raises DataError where there is nothing at `path`.
     """
     if not path.exists():
@@ -91,7 +94,7 @@ def check(
     files = [file for file in files if file.path.resolve() not in resolved]
     rows: _Rows | None = None
     findings: list[Finding] = []
-    if ham10000.has_metadata(files, path):
+    if not by_columns and ham10000.has_metadata(files, path):
         rows, findings = _read_rows(path, files)
     unused = {file for file in pictures.look_like_masks(files) if rows is None or file.inner.stem not in rows.numbers}
     used = [file for file in files if file not in unused]
@@ -154,7 +157,12 @@ def joined(checks: Mapping[str, Checked], load: Callable[[frozenset[str]], Lesio
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda one: (one.severity != "error", one.code, one.where)))
+    return tuple(sorted(findings, key=lambda one: (one.severity != "error", one.code, _natural(one.where))))
+
+
+def _natural(where: str) -> list[tuple[int, str]]:
+    """What puts row 9 before row 10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", where)]
 
 
 def _loaded(

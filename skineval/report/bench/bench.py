@@ -223,11 +223,15 @@ def _flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:
             counts.setdefault((cell.fold, part), [targets.count(place) for place in range(len(bench.classes))])
     yield parts_table(split, counts, shown, "report.html has all.", bench.warnings, bench.unit)
     shared = lesions_parted(split)
-    if shared:
+    unknown = "Which images show one lesion is not known, nor whether they stand in one part."
+    if shared and bench.unit == "image":
+        known = formatting.plural(shared, "lesion is known to have", "lesions are known to have")
+        yield Paragraph(f"{LEAKY}: {known} images in more than one part. Beyond that: {unknown}", weighty=True)
+    elif shared:
         parted = formatting.plural(shared, formatting.units(bench.unit)[:-1])
         yield Paragraph(f"{LEAKY}: {parted} with images in more than one part.", weighty=True)
     elif bench.unit == "image":
-        yield Paragraph("Which images show one lesion is not known, nor whether they stand in one part.", weighty=True)
+        yield Paragraph(unknown, weighty=True)
     else:
         yield Paragraph(f"No {bench.unit} has images in more than one part: counted from split.csv.")
 

@@ -54,6 +54,27 @@ def test_nothing_is_wrong_with_a_sound_folder(tmp_path: Path) -> None:
     assert result.checksums == {}
 
 
+def test_a_table_whose_columns_are_named_is_judged_as_such(tmp_path: Path) -> None:
+    """Not as the metadata of HAM10000, whatever its columns are called."""
+    folder = ham_folder(tmp_path)
+    table = next(folder.glob("*.csv"))
+    table.write_text(table.read_text().replace("nv", "benign").replace("mel,", "malignant,"))
+    columns = own_table.parse_columns(["image=image_id", "label=dx", "lesion=lesion_id"])
+
+    def load(path: Path, left_out: frozenset[str]) -> LesionTable:
+        return own_table.load(path, columns, quarantined=left_out)
+
+    assert check(folder, load).errors
+    assert check(folder, load, by_columns=True).errors == ()
+
+
+def test_row_9_comes_before_row_10(tmp_path: Path) -> None:
+    rows = [ROWS[0].replace(IDS[0], f"I{row}").replace(",nv,", ",what,") for row in range(12)]
+    write_files(tmp_path, {"HAM10000_metadata.csv": metadata(rows).encode()})
+    places = [one.where for one in checked(tmp_path).findings if one.code == "unknown-dx"]
+    assert places == [f"HAM10000_metadata.csv, row {row}" for row in range(2, 14)]
+
+
 IMAGE, MASK = f"images/{IDS[0]}.jpg", f"masks/{IDS[0]}_segmentation.png"
 JPEG = JPEGS[IDS[0]]
 SIXTEEN = encoded(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "PNG")
