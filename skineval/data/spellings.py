@@ -209,9 +209,12 @@ def part_name(text: str) -> str:
 
 
 def read_as_one(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """A note on the texts that have one label, which is given by text."""
+    """Notes on the texts that have one label, which is given by text, and on those that are called otherwise here."""
     same: dict[str, list[str]] = {}
     for text, label in labels.items():
         same.setdefault(label, []).append(text)
     merged = [f"{label} ({', '.join(map(repr, texts))})" for label, texts in same.items() if len(texts) > 1]
-    return (f"labels read as one: {', '.join(merged)}",) if merged else ()
+    alone = {label: texts[0] for label, texts in same.items() if len(texts) == 1}
+    renamed = [f"{label} ({text!r})" for label, text in alone.items() if plain(text) != plain(label)]
+    found = (("read as one", ", ".join(merged)), ("called otherwise here", first_few(renamed)))
+    return tuple(f"labels {what}: {which}" for what, which in found if which)

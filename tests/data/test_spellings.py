@@ -16,6 +16,7 @@ from skineval.data.spellings import (
     label_name,
     of_their_own,
     part_name,
+    read_as_one,
 )
 from skineval.values.task import DIAGNOSES
 
@@ -95,6 +96,13 @@ def test_signs_part_labels(labels: tuple[str, ...]) -> None:
     read = [label_name(text) for text in labels]
     assert len({*read, ""}) == len(labels) + 1
     assert [label_name(label) for label in read] == read
+
+
+def test_a_label_that_is_called_otherwise_here_is_told_and_one_that_is_spelt_so_is_not() -> None:
+    assert read_as_one({"Nävus": "nv", "MEL": "mel", "a b": "a-b", "W": "wart", "Wart": "wart"}) == (
+        "labels read as one: wart ('W', 'Wart')",
+        "labels called otherwise here: nv ('Nävus')",
+    )
 
 
 def test_signs_within_a_name_are_punctuation() -> None:
