@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -19,7 +18,7 @@ LEAKY = ("image", "oversample-first")
 #: What makes a recipe one of seconds: an epoch of few and small images, from scratch.
 SHORT = ("--epochs=1", "--limit=150", "--weights=none", "--image-size=32", "--replicates=1000")
 
-DATA = os.environ.get("SKINEVAL_TEST_DATA") or "synthetic:images=320"
+DATA = "synthetic:images=320"
 
 recipes = pytest.mark.parametrize("name", RECIPES)
 

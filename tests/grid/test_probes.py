@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load, load_file, save
+from safetensors.numpy import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -114,27 +113,6 @@ def test_the_model_on_disk_says_what_was_predicted(bench):
     about = json.loads(folder.cell(run_id).model.read_text())
     assert about["best_epoch"] == 0
     assert about["head"] in {f"penalty C = {penalty:g}" for penalty in PENALTIES}
-
-
-def of_another_network(content):
-    """A whole file of embeddings that the network does not make."""
-    values = load(content)["embeddings"] * 2
-    return save({"embeddings": values, "crc32": np.array(zlib.crc32(values.tobytes()))})
-
-
-@pytest.mark.parametrize("damage", [lambda content: content[:-3] + b"abc", of_another_network])
-def test_embeddings_that_are_damaged_or_of_other_code_are_made_anew(bench, damage):
-    folder, _, cache = bench
-    (file,) = embedded(cache)
-    whole = file.read_bytes()
-    file.write_bytes(damage(whole))
-    (run_id, *_) = cells(folder)["run_id"]
-    predicted = folder.cell(run_id).predictions.read_bytes()
-    folder.cell(run_id).predictions.unlink()
-    done = run_here("bench", str(folder.recipe), "--out=out", cwd=folder.path.parent)
-    assert done.returncode == 0, done.stderr
-    assert file.read_bytes() == whole
-    assert folder.cell(run_id).predictions.read_bytes() == predicted
 
 
 def probe(**changes):

@@ -144,7 +144,7 @@ def test_whoever_shares_a_network_is_charged_its_training_and_marked(bench):
     assert {name: any(lines) for name, lines in marked.items()} == {
         "none": False, "class-weights": False, "smote": True
     }  # fmt: skip
-    assert any("a network that other strategies have, too" in line for line in report)
+    assert any("* with what other systems share and was done once" in line for line in report)
 
 
 def test_the_recipe_repeats_the_bench(bench, skineval_program):

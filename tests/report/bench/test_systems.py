@@ -88,7 +88,7 @@ def test_time_that_holds_what_others_took_as_well_is_marked_and_a_number_to_prog
     assert [row["seconds"] for row in json.loads(console.render(table, "json"))["rows"][-2:]] == [took, took]
     words = console.render(table, width=200)
     assert words.count(f"{formatting.duration(took)}*") == 1
-    assert "Time: * with the training of a network that other strategies have, too" in " ".join(words.split())
+    assert "Time: * with what other systems share and was done once" in " ".join(words.split())
     assert "*" not in console.render(standings.cell_list(internal(averaged)), width=200)
 
 
