@@ -49,7 +49,7 @@ def plugins(session: nox.Session) -> None:
     """The packages in plugins/, installed and exercised as a stranger's would be."""
     install(session, ".", *GROUPS["test"], *PACKAGES)
     for package in PACKAGES:
-        session.run("pytest", "--rootdir", package, "-c", f"{package}/pyproject.toml", package)
+        session.run("pytest", "-n", "auto", "--rootdir", package, "-c", f"{package}/pyproject.toml", package)
     session.run("skineval", "plugins", "list")
 
 
