@@ -27,6 +27,7 @@ from skineval.data.files import npz
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.embeddings import Embeddings
+from skineval.values.learnt import Learnt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ _ANSWER = re.compile(
     r"(is |true |gt |y )?(labels?|targets?|class(es)?|dx|diagnos(is|tic)|ground truth|truth|gt|malignan(t|cy)|melanoma)"
     r"( (id|name|idx|index|code|number|num|encoded|\d))?"
 )
-_PARTS = (*PARTS, "none", "")  #: what `part` may say
+_PARTS = (*PARTS, "none", "")  #: what `part` may say; nothing where nobody knows
 _LISTS = (list, tuple, np.ndarray)
 _UNNAMED = re.compile(r"unnamed: \d+$", re.IGNORECASE)  # as pandas calls the index of a frame that it wrote
 _WANTED = (
@@ -96,7 +97,7 @@ def _read(path: Path, _modified: int, _size: int) -> Embeddings:
     )
     ids = given.frame["image_id"].to_numpy(dtype=str)
     said = _said(parts, given)
-    learnt = frozenset(ids[np.isin(said, LEARNT)].tolist()) if any(said) else None
+    learnt = Learnt(frozenset(ids[np.isin(said, LEARNT)].tolist()), complete=bool(said) and all(said))
     found = Embeddings(path.name, ids, np.ascontiguousarray(values), learnt, maker)
     if len(found) > 1 and len(found.constant) == found.width:
         raise DataError(f"{path}: all images have the same embedding.", "A head cannot tell them apart: embed anew.")
@@ -132,8 +133,9 @@ def write_embeddings(path: Path, embeddings: Embeddings, *, replace: bool) -> No
     Raises UsageError as `check_suffix` and `write_new`.
     """
     check_suffix(path)
-    learnt = np.isin(embeddings.ids, list(embeddings.learnt or ()))
-    parts = {} if embeddings.learnt is None else {PART: np.where(learnt, LEARNT[0], "none")}
+    learnt = embeddings.learnt
+    said = np.where(np.isin(embeddings.ids, list(learnt.images)), LEARNT[0], "none" if learnt.complete else "")
+    parts = {PART: said} if any(said) else {}
     if embeddings.made_by:
         parts[MAKER] = np.full(len(embeddings), embeddings.made_by)
     content = io.BytesIO()

@@ -10,10 +10,11 @@ from skineval.base.errors import DataError, UsageError, first_few, plural
 from skineval.data.same_picture import is_one_picture
 from skineval.data.splits.split import Split
 from skineval.grid.external import External
-from skineval.grid.learnt import Learnt, learnt_from, refuse_learnt, tested
+from skineval.grid.learnt import learnt_from, refuse_learnt, tested
 from skineval.grid.variants import Variant
 from skineval.train.weights import Weights
 from skineval.values.embeddings import Embeddings
+from skineval.values.learnt import Learnt
 from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe
 
@@ -40,13 +41,12 @@ def check_elsewhere(
 
 def _on_weights(weights: Weights, table: LesionTable, split: Split, externals: Sequence[External]) -> Iterator[str]:
     learnt = learnt_from(weights)
-    if learnt is None:
-        yield (
-            f"On which images {weights.called} was trained is not known: if test images are among those, figures of "
-            "what begins with it are too good."
-        )
-        return
     _refuse(learnt, f"The network of {weights.path}", "weights", table, split, externals)
+    if not learnt.complete:
+        yield (
+            f"On which {'other ' if learnt.images else ''}images {weights.called} was trained is not known: if test "
+            "images are among those, figures of what begins with it are too good."
+        )
 
 
 def _refuse(
@@ -73,11 +73,11 @@ def _on_embeddings(
         embeddings.of(external.table.frame["image_id"].tolist(), external.name)
         _refuse_namesakes(embeddings, table, external)
     who = f"The network that made {embeddings.name}"
-    _refuse(Learnt(embeddings.learnt or ()), who, "embeddings", table, split, externals)
-    if embeddings.learnt is None:
+    _refuse(embeddings.learnt, who, "embeddings", table, split, externals)
+    if not embeddings.learnt.complete:
         yield (
-            f"{embeddings.name} does not say on which images the network that made it was trained: if test images are "
-            "among those, its figures are too good."
+            f"{embeddings.name} does not say on which {'other ' if embeddings.learnt.images else ''}images the network "
+            "that made it was trained: if test images are among those, its figures are too good."
         )
     if embeddings.made_by:
         yield f"{embeddings.name} was made by {embeddings.made_by}."

@@ -17,7 +17,7 @@ from skineval.data.embedding_file import check_suffix, write_embeddings
 from skineval.data.pixels.store import open_store
 from skineval.grid.cell.embeddings import Frozen, embeddings
 from skineval.grid.folder import refuse_bench
-from skineval.grid.learnt import Learnt, learnt_by, learnt_from
+from skineval.grid.learnt import learnt_by, learnt_from
 from skineval.grid.plan import package_of
 from skineval.grid.prepare import check_image_size
 from skineval.grid.sources import as_labelled, load_data
@@ -31,8 +31,9 @@ from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
 from skineval.values.embeddings import Embeddings
 from skineval.values.keys import PROBE
+from skineval.values.learnt import Learnt
 from skineval.values.recipe import Recipe
-from skineval.values.runspec import derive_seed
+from skineval.values.runspec import initial_seed
 from skineval.values.task import Task
 
 
@@ -42,7 +43,7 @@ class _Source:
 
     frozen: Frozen
     recipe: Recipe  #: with the image size and fit that it takes
-    learnt: Learnt | None  #: None where nobody knows
+    learnt: Learnt
     words: str  #: as `Embeddings.made_by`
 
 
@@ -86,7 +87,7 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     values = embeddings(replace(found.frozen, stage=stage), pixels.array)
     ids = table.frame["image_id"].to_numpy(dtype=str)
     # Another photograph of a lesion that was learnt from is as little to be tested on.
-    learnt = None if found.learnt is None else frozenset(ids[found.learnt.among(table)].tolist())
+    learnt = Learnt(frozenset(ids[found.learnt.among(table)].tolist()), complete=found.learnt.complete)
     return Embeddings(recipe.models[0], ids, values, learnt, found.words), (*notes, *pixels.notes)
 
 
@@ -109,7 +110,7 @@ def _backbone(recipe: Recipe, catalog: Catalog, task: Task) -> _Source:
     check_image_size(recipe, [architecture])
     device = choose_device(recipe.device).torch
     blueprint = Blueprint(architecture, selection.parameters, classes, recipe.image_size)
-    seed = derive_seed("initial weights", one.named, recipe.seeds[0])
+    seed = initial_seed(one.named, one.probe, recipe.seeds[0])
     network, _ = build_network(blueprint, Weights(one.begins, one.weights.path), seed)
     network = network.to(device).to(memory_format=torch.channels_last)
     stage = Stage(torch.empty(0), device, "fp32", normaliser(architecture.mean, architecture.std, device))
@@ -145,8 +146,11 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
             )
     cell = path if path.is_dir() else path.parent
     learnt = learnt_by(cell)
-    if learnt is None:
-        notes.append(f"the images on which {path} was trained are not known, since it does not lie in its bench")
+    if not learnt.complete:
+        notes.append(
+            f"it is not known on which {'other ' if learnt.images else ''}images {path} was trained, since it "
+            f"{'began with weights from a file' if learnt.images else 'does not lie in its bench'}"
+        )
     network = network.to(memory_format=torch.channels_last)
     device = next(network.parameters()).device
     stage = Stage(torch.empty(0), device, "fp32", normaliser(architecture.mean, architecture.std, device))

@@ -1,9 +1,8 @@
-"""What networks have learnt from before a bench: no image that one was trained on, nor its lesion, is tested."""
+"""What networks have learnt from before a bench, by where their weights lie: none of that is tested."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,48 +14,35 @@ from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder
 from skineval.grid.tables import read_frame
 from skineval.train.weights import IMAGENET, NONE, Weights
+from skineval.values.learnt import NOTHING, UNKNOWN, Learnt
 from skineval.values.lesion_table import LesionTable
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """The images on which a network was trained, or by which it was chosen, by id; and their lesions, where known."""
+def learnt_from(weights: Weights) -> Learnt:
+    """What those have learnt from who made initial weights.
 
-    images: Collection[str] = field(default=(), repr=False)
-    lesions: Collection[str] = field(default=(), repr=False)
-
-    def among(self, table: LesionTable) -> NDArray[np.bool_]:
-        """(N,) which images of a table, and others of their groups, these are."""
-        frame = table.frame
-        seen = frame["image_id"].isin(list(self.images)) | (frame["lesion_id"].isin(list(self.lesions)) & ~table.alone)
-        found: NDArray[np.bool_] = frame["group"].isin(set(frame["group"][seen])).to_numpy()
-        return found
-
-
-NOTHING = Learnt()  #: of these images
-
-
-def learnt_from(weights: Weights) -> Learnt | None:
-    """What those have learnt from who made initial weights; None where nobody knows.
-
-    Of a file that is known if it lies in the folder of a cell, in its bench.
+    Of a file that is known if it is the network of a cell, in its bench.
     """
-    return NOTHING if weights.path is None else learnt_by(weights.path.parent)
+    if weights.path is None:
+        return NOTHING
+    cell = CellFolder(weights.path.parent)
+    return learnt_by(cell.path) if weights.path == cell.weights else UNKNOWN
 
 
-def learnt_by(cell: Path) -> Learnt | None:
-    """The same of the network of the cell in this folder."""
+def learnt_by(cell: Path) -> Learnt:
+    """The same of the network of the cell in this folder; of a file that it began with nobody knows."""
     record = read_cell(CellFolder(cell))
     if record is None:
-        return None
+        return UNKNOWN
+    began = NOTHING if record.spec.weights in (NONE, IMAGENET) else UNKNOWN
     if record.spec.is_probe:  # what it begins with is all it has learnt
-        return NOTHING if record.spec.weights in (NONE, IMAGENET) else None
+        return began
     file = BenchFolder(cell.resolve().parents[1]).split
     if not file.is_file():
-        return None
+        return UNKNOWN
     split = read_frame(file, ("image_id", "lesion_id", "group", "part"))
     seen = split[(split["fold"] == record.spec.fold) & (split["part"] != "test")]
-    return Learnt(frozenset(seen["image_id"]), frozenset(seen["lesion_id"]))
+    return replace(began, images=frozenset(seen["image_id"]), lesions=frozenset(seen["lesion_id"]))
 
 
 def tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ classifier is fitted anew on a rebalanced one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.base.terms import PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, PENALTIES
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
 
-#: Of L-BFGS for each penalty, from where the stronger one ended; stopping early is one more regularisation, which the
+#: Of L-BFGS for each penalty, from where its neighbour ended; stopping early is one more regularisation, which the
 #: validation part judges.
 STEPS = 30
 NEVER = -1e4  #: the logit of a class that is never meant
@@ -66,16 +66,31 @@ def fit_head(
     present, codes = np.unique(labels, return_inverse=True)
     weighed = None if shares is None else torch.from_numpy(shares / shares.sum()).float()
     objective = _Objective(torch.from_numpy(labels), torch.from_numpy(codes), present, num_classes, loss, weighed)
-    fit = np.zeros((len(present), embeddings.shape[1] + 1))
-    heads = []
-    for penalty in PENALTIES:
-        fit = regress(standardised, objective, fit, penalty)
+    fits: dict[int, NDArray[np.float64]] = {}
+    heads: dict[int, Head] = {}
+    for place in _places(heads):
+        start = fits.get(place - 1, fits.get(place + 1, np.zeros((len(present), embeddings.shape[1] + 1))))
+        fit = fits[place] = regress(standardised, objective, start, PENALTIES[place])
         weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, NEVER)
         weight[present] = fit[:, :-1] / scale
         bias[present] = fit[:, -1] - weight[present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
-        heads.append(Head(weight, bias, penalty, score(validation[1], probabilities)))
-    return max(heads, key=lambda head: head.score)
+        heads[place] = Head(weight, bias, PENALTIES[place], score(validation[1], probabilities))
+    return heads[_best(heads)]
+
+
+def _places(heads: Mapping[int, Head]) -> Iterator[int]:
+    """Those of `PENALTIES` that are tried, where `heads` holds what has come of them so far."""
+    yield from map(PENALTIES.index, FIRST_PENALTIES)
+    while (best := _best(heads)) in (min(heads), max(heads)):
+        further = best - 1 if best == min(heads) else best + 1
+        if not 0 <= further < len(PENALTIES):
+            return
+        yield further
+
+
+def _best(heads: Mapping[int, Head]) -> int:
+    return max(heads, key=lambda place: heads[place].score)
 
 
 def units(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few
+from skineval.values.learnt import UNKNOWN, Learnt
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +18,13 @@ class Embeddings:
     """Embeddings of images, a row each.
 
     `ids` are (N,) text, each once, and `values` (N, d) float32 and finite. `learnt` are the images on which the network
-    that made them was trained, or by which it was chosen, None where nobody says: a head must not be tested on those.
+    that made them was trained, or by which it was chosen: a head must not be tested on those.
     """
 
     name: str  #: what errors call it, such as its file
     ids: NDArray[np.str_]
     values: NDArray[np.float32]
-    learnt: frozenset[str] | None = None
+    learnt: Learnt = UNKNOWN
     made_by: str = ""  #: what made them, in words, such as a network with random weights; "" where nobody says
 
     def __len__(self) -> int:

@@ -14,8 +14,8 @@ from skineval.base.codec import to_plain
 from skineval.base.terms import Fit, Tta, Value
 from skineval.values.keys import Keys
 
-#: Raised whenever the meaning of a cell changes (training loop, split, resize): old cells are not taken for new ones.
-PROTOCOL_VERSION = 3
+#: Raised whenever the meaning of a cell changes (loop, split, resize, fit of a head): no old cell is a new one.
+PROTOCOL_VERSION = 4
 
 
 #: How the name of a row calls what is fitted on embeddings, by `RunSpec.probe`.
@@ -104,11 +104,8 @@ class RunSpec:
 
     @property
     def initial_seed(self) -> int:
-        """Of the random values that the network begins with: all folds and heads of a probe have one network."""
-        if not self.probe:
-            return derive_seed("initial weights", self.model, self.seed, self.fold)
-        of_all = f"{str(self.model).removesuffix(f'{HEADS[self.probe]})')}{HEADS['linear']})"
-        return derive_seed("initial weights", of_all, self.seed)
+        """Of the random values that the network begins with."""
+        return initial_seed(self.model, self.probe, self.seed, self.fold)
 
     @property
     def run_id(self) -> str:
@@ -129,6 +126,14 @@ class RunSpec:
     @property
     def _slug(self) -> str:
         return f"{_slug(str(self.model))}-{_slug(str(self.imbalance))}-f{self.fold}-s{self.seed}"
+
+
+def initial_seed(model: Selection, probe: str, seed: int, fold: int = 0) -> int:
+    """Of the random values that a network begins with: all folds and heads of a probe have one network."""
+    if not probe:
+        return derive_seed("initial weights", model, seed, fold)
+    of_all = f"{str(model).removesuffix(f'{HEADS[probe]})')}{HEADS['linear']})"
+    return derive_seed("initial weights", of_all, seed)
 
 
 def derive_seed(*parts: object) -> int:

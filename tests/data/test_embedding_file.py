@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from skineval.base.errors import DataError, UsageError
 from skineval.data.embedding_file import read_embeddings, write_embeddings
 from skineval.values.embeddings import Embeddings
+from skineval.values.learnt import UNKNOWN, Learnt
 
 IDS = np.array(["ISIC_1", "ISIC_2", "ISIC_3"])
 VALUES = np.array([[0.1, -2.0], [1e-30, 3.5], [7.25, 0.0]], dtype=np.float32)
@@ -46,12 +47,19 @@ def same(found):
 def test_arrays_are_read_by_their_usual_names(file, arrays_):
     found = read_embeddings(file(**arrays_))
     assert same(found)
-    assert found.learnt is None
+    assert found.learnt == UNKNOWN
 
 
-def test_where_no_part_is_said_nobody_knows(file):
-    assert read_embeddings(file(ids=IDS, embeddings=VALUES, part=["", "", ""])).learnt is None
-    assert read_embeddings(file(ids=IDS, embeddings=VALUES, part=["", "val", "none"])).learnt == {"ISIC_2"}
+@pytest.mark.parametrize(
+    ("part", "learnt"),
+    [
+        (["", "", ""], UNKNOWN),
+        (["none", "val", ""], Learnt({"ISIC_2"}, complete=False)),
+        (["none", "val", "test"], Learnt({"ISIC_2"})),
+    ],
+)
+def test_where_no_part_is_said_nobody_knows(file, part, learnt):
+    assert read_embeddings(file(ids=IDS, embeddings=VALUES, part=part)).learnt == learnt
 
 
 def test_a_class_token_is_no_answer(tmp_path):
@@ -80,7 +88,7 @@ def test_tables_are_read_in_their_dialects(tmp_path, text):
     (tmp_path / "made.csv").write_text(text, encoding="utf-8")
     found = read_embeddings(tmp_path / "made.csv")
     assert same(found)
-    assert found.learnt == ({"ISIC_1", "ISIC_3"} if "part" in text else None)
+    assert found.learnt == (Learnt({"ISIC_1", "ISIC_3"}, complete=False) if "part" in text else UNKNOWN)
 
 
 @pytest.mark.parametrize("shape", ["columns", "lists"])
@@ -171,12 +179,13 @@ def test_other_files_are_refused(tmp_path):
         st.tuples(st.integers(2, 5), st.integers(1, 4)),
         elements=st.floats(allow_nan=False, allow_infinity=False, width=32),
     ),
-    learnt=st.none() | st.sets(st.integers(0, 1)),
+    learnt=st.sets(st.integers(0, 0)),
+    complete=st.booleans(),
 )
-def test_what_is_written_is_read_to_the_last_bit(tmp_path_factory, suffix, values, learnt):
+def test_what_is_written_is_read_to_the_last_bit(tmp_path_factory, suffix, values, learnt, complete):
     values[0, 0] = np.float32(1.5) if values[1, 0] != 1.5 else np.float32(2.5)  # not all are alike
     ids = np.array([f"ISIC_{place:07d}" for place in range(len(values))])
-    known = None if learnt is None else frozenset(ids[list(learnt)].tolist())
+    known = Learnt(frozenset(ids[list(learnt)].tolist()), complete=complete)
     path = tmp_path_factory.mktemp("made") / f"made{suffix}"
     made = Embeddings("made", ids, values, known, "a network" if learnt else "")
     write_embeddings(path, made, replace=False)

@@ -17,6 +17,7 @@ from skineval.grid.prepare import prepare
 from skineval.train.classifier import load_classifier
 from skineval.tuning.plan import make_plan
 from skineval.values.embeddings import Embeddings
+from skineval.values.learnt import NOTHING, UNKNOWN, Learnt
 from skineval.values.recipe import make_recipe
 from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
@@ -61,10 +62,10 @@ def test_figures_of_a_file_are_those_of_the_probe(bench):
 
 def test_the_report_says_what_made_a_file(bench):
     folder, _ = bench
-    report = (folder.path / "report.md").read_text(encoding="utf-8")
+    _, _, limitations = (folder.path / "report.md").read_text(encoding="utf-8").partition("## Limitations\n")
+    assert limitations
     for name in ("first.npz", "second.csv"):
-        assert f"{name} was made by cnn:width=4 with random weights, at 32 pixels." in report.replace("\\", "")
-    assert report.count("was made by") > 2  # also among the limitations
+        assert f"{name} was made by cnn:width=4 with random weights, at 32 pixels." in limitations.replace("\\", "")
 
 
 def test_a_file_has_no_maps_and_is_done_without_them(bench):
@@ -93,7 +94,7 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     cell = BenchFolder(tmp_path / "out").cell(result.finished[0].run_id)
     found = skineval.embed(cell.path, DATA, out="made.npz")
     split = pd.read_csv(tmp_path / "out" / "split.csv").set_index("image_id")["part"]
-    assert found.learnt == set(split.index[split != "test"])
+    assert found.learnt == Learnt(set(split.index[split != "test"]))
     # What its head says of them is what was predicted.
     classifier = load_classifier(cell.path)
     weight, bias = (tensor.detach().numpy() for tensor in classifier.network[-1].parameters())
@@ -122,9 +123,25 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(cell.weights)).learnt == found.learnt
     elsewhere = tmp_path / "copy.safetensors"
     elsewhere.write_bytes(cell.weights.read_bytes())
-    assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt is None
+    assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt == UNKNOWN
     (told,) = prepare(make_recipe({**keys, "weights": str(elsewhere)}), load_catalog()).remarks
     assert told.startswith("On which images copy was trained is not known")
+    # A second one that began with the first knows its own images, and not those of the first.
+    begun = {**keys, "split_seed": 3, "weights": str(elsewhere)}
+    second = skineval.bench(**begun, epochs=1, out=tmp_path / "second", replicates=1000)
+    cell = BenchFolder(tmp_path / "second").cell(second.finished[0].run_id)
+    found = skineval.embed(cell.path, DATA, out="second.npz")
+    split = pd.read_csv(tmp_path / "second" / "split.csv").set_index("image_id")["part"]
+    assert found.learnt == Learnt(set(split.index[split != "test"]), complete=False)
+    assert read_embeddings(Path("second.npz")).learnt == found.learnt
+    own = {"split": str(tmp_path / "second" / "split.csv")}
+    for asked in ({**keys, "weights": str(cell.weights)}, {**recipe, "models": "embeddings:file=second.npz"}):
+        assert any(
+            "on which other images" in told.lower()
+            for told in prepare(make_recipe(asked | own), load_catalog()).remarks
+        )
+        with pytest.raises(DataError, match=r"was trained on, or chosen by, .* that are tested"):
+            prepare(make_recipe({**asked, "split_seed": 5}), load_catalog())
 
 
 @pytest.fixture
@@ -140,7 +157,7 @@ def prepared(**keys):
     return prepare(make_recipe({"data": DATA, "models": "embeddings:file=made.npz"} | SMALL | keys), load_catalog())
 
 
-def write(ids, width=3, learnt=None, seed=0):
+def write(ids, width=3, learnt=UNKNOWN, seed=0):
     values = np.random.default_rng(seed).normal(size=(len(ids), width)).astype(np.float32)
     write_embeddings(Path("made.npz"), Embeddings("made", np.array(ids), values, learnt), replace=True)
 
@@ -154,11 +171,11 @@ def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
     (unknown, more) = prepared().remarks
     assert "does not say on which images" in unknown
     assert more == "made.npz holds 1 image that the bench does not: other."
-    write(ids, learnt=frozenset())
+    write(ids, learnt=NOTHING)
     assert prepared().remarks == ()
     (seeds,) = prepared(seeds="0,1", imbalance="none,oversample,smote").remarks
     assert seeds.startswith("Seeds change nothing of embeddings (made probe) under none, oversample: ")
-    write(ids, width=1, learnt=frozenset())  # a single dimension is enough
+    write(ids, width=1, learnt=NOTHING)  # a single dimension is enough
     assert {cell.model.text for cell in prepared().cells} == {"embeddings (made probe)"}
     with pytest.raises(UsageError, match="--tta is d4, and embeddings of a file are of images as they are"):
         prepared(tta="d4")
@@ -166,7 +183,7 @@ def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
 
 def test_an_id_of_two_pictures_has_no_embedding(tmp_path, monkeypatch, ids):
     monkeypatch.chdir(tmp_path)
-    write(ids, learnt=frozenset())
+    write(ids, learnt=NOTHING)
     with pytest.raises(
         DataError, match=r"made.npz knows pictures by their ids, and 80 ids of .* are of other pictures"
     ):

@@ -12,9 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skineval.base.terms import PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, PENALTIES
 from skineval.builtins.imbalance import balanced_draws, class_weights
 from skineval.catalog.networks import find_head
+from skineval.train import embeddings as module
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import cross_entropy
 from skineval.train.predict import embed, predict_logits, softmax
@@ -98,7 +99,30 @@ def test_the_penalty_is_the_best_on_the_validation_part():
 
     head = fit_head(*train, validation, 3, record)
     assert head.score == max(scores)
-    assert len(scores) == len(PENALTIES)
+    assert len(scores) >= len(FIRST_PENALTIES)
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [
+        (4, [3, 4, 5]),  # in the middle: of those that are tried first nothing lies beyond
+        (7, [3, 4, 5, 6, 7, 8]),
+        (9, [3, 4, 5, 6, 7, 8, 9]),
+        (2, [3, 4, 5, 2, 1]),
+        (0, [3, 4, 5, 2, 1, 0]),
+    ],
+)
+def test_no_penalty_at_an_end_of_those_tried_is_taken_for_the_best(monkeypatch, best, tried):
+    places = []
+    monkeypatch.setattr(module, "regress", lambda rows, objective, start, penalty: places.append(penalty) or start)
+    found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: -abs(PENALTIES.index(places[-1]) - best))
+    assert found.setting == PENALTIES[best]
+    assert places == [PENALTIES[place] for place in tried]
+
+
+def test_where_all_penalties_are_alike_the_strongest_of_the_first_is_taken():
+    found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: 0.5)
+    assert found.setting == FIRST_PENALTIES[0]
 
 
 def test_a_class_without_images_is_never_predicted():

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from skineval.base.codec import to_plain
-from skineval.base.terms import IMAGE, LESION, MEAN, NEIGHBOURS, OVERSAMPLE_FIRST, PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, IMAGE, LESION, MEAN, NEIGHBOURS, OVERSAMPLE_FIRST, PENALTIES
 from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard
@@ -46,7 +46,9 @@ _OF_A_FILE = "sha256:"
 _HEADS: Mapping[str, str] = MappingProxyType(
     {
         "linear": "A linear head is a multinomial logistic regression of standardised embeddings, with that penalty of "
-        f"C = {formatting.listed(map(str, PENALTIES))} of which the balanced accuracy on the validation part is best.",
+        f"C = {formatting.listed(map(str, FIRST_PENALTIES))} of which the balanced accuracy on the validation part is "
+        f"best; for as long as that is the strongest or the weakest, the next beyond is tried ({PENALTIES[0]:g} to "
+        f"{PENALTIES[-1]:g}).",
         NEIGHBOURS: "Neighbours are the train images that are nearest by cosine, each of which counts for its class "
         "exp(cosine / 0.07) (Wu et al. 2018); how many there are is chosen by the balanced accuracy on the validation "
         "part.",
