@@ -23,7 +23,8 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3)
 FIRST_PENALTIES = PENALTIES[3:6]
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"
-PARTS = ("train", "validation", "test")
+VALIDATION = "validation"  #: also what a parameter is said to be that is chosen there
+PARTS = ("train", VALIDATION, "test")
 #: What images are grouped by, so that none of a group is in two parts, and what is resampled. group: a patient, or a
 #: lesion where the patient is not known; image: nobody knows which images show one lesion.
 Unit: TypeAlias = Literal["patient", "group", "lesion", "image"]

@@ -49,6 +49,8 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
             "loss": Call(("counts",), takes_parameters=True, required=False),
             "draw_weights": Call(("labels",), takes_parameters=True, required=False),
             "resample": Call(("embeddings", "labels"), ("seed",), takes_parameters=True, required=False),
+            "head_weights": Call(("labels",), takes_parameters=True, required=False),
+            "adjust": Call(("counts",), takes_parameters=True, required=False),
         },
         Explainer: {
             "attribute": Call(("model", "images", "targets"), ("architecture",), takes_parameters=True),

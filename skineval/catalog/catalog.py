@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from skineval.base.errors import PluginError, SkinevalError, UsageError, hint_for, one_line
-from skineval.base.terms import Value
+from skineval.base.terms import VALIDATION, Value
 from skineval.catalog.faults import specification_fault
 from skineval.catalog.hybrids import PLUS, combine, resolved
 from skineval.catalog.loading import Plugins, Problem, Provider, load_plugins, set_aside, stdout_to_stderr
@@ -325,6 +325,8 @@ def select(specification: Specification, assignments: Sequence[str] = ()) -> Sel
 def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
     kind = type(parameter.default)
     where = f"{name}:{key}"
+    if parameter.tried and text == VALIDATION:
+        return text
     try:
         value: Value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):

@@ -8,7 +8,7 @@ from typing import TypeVar
 from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.loading import Provider
-from skineval.catalog.specs import NAME, Parameter, Specification
+from skineval.catalog.specs import NAME, ImbalanceStrategy, Parameter, Specification
 
 S = TypeVar("S", bound=Specification)
 
@@ -31,6 +31,9 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
     fault = _fault_in_parameters(parameters)
     if fault:
         return f"{name}.{fault}"
+    tried = [key for key, parameter in parameters.items() if parameter.tried]
+    if tried and not (isinstance(specification, ImbalanceStrategy) and specification.places == ("logits",)):
+        return f"{name}.parameters[{tried[0]!r}] is to be tried, and only what is adjust's alone can be"
     for attribute, call in CALLS[of].items():
         fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
         if fault:
@@ -61,6 +64,6 @@ def _fault_in_parameters(parameters: object) -> str:
         bounds = [bound for bound in (parameter.minimum, parameter.maximum) if bound is not None]
         if not all(type(bound) in (int, float) for bound in bounds):
             return f"{where} has bounds that are not numbers"
-        if any(type(choice) is not kind for choice in parameter.choices):
+        if any(type(choice) is not kind for choice in (*parameter.choices, *parameter.tried)):
             return f"{where} has choices that are not of the type of its default"
     return ""

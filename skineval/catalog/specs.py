@@ -38,6 +38,9 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[Value, ...] = ()
+    #: Values of which skineval chooses the best on the validation part where one writes `key=validation`. Only what
+    #: `ImbalanceStrategy.adjust` is given can be chosen so.
+    tried: tuple[Value, ...] = ()
 
 
 Parameters: TypeAlias = Mapping[str, Parameter]
@@ -58,7 +61,7 @@ ReadEmbeddings: TypeAlias = "Callable[[Path], Embeddings]"
 LossFactory: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], Callable[[Tensor, Tensor], Tensor]]"
 
 #: draw_weights(labels, **parameters): from the train labels (n,) int64, how often each train image is drawn, (n,)
-#: float64 >= 0, in any unit.
+#: float64 >= 0, in any unit. head_weights(labels, **parameters): how much each of them counts as the head is refitted.
 DrawWeights: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
 #: resample(embeddings, labels, *, seed, **parameters): from train embeddings (n, d) float32 and labels (n,) int64, the
@@ -66,6 +69,10 @@ DrawWeights: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[
 Resample: TypeAlias = (
     "Callable[Concatenate[NDArray[np.float32], NDArray[np.int64], ...], tuple[NDArray[np.float32], NDArray[np.int64]]]"
 )
+
+#: adjust(counts, **parameters): from the class counts (C,) of the train part, what is added to the logits (C,) float64
+#: of the trained network.
+Adjust: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
 #: attribute(model, images, targets, *, architecture, **parameters): from normalised images (N, 3, H, W) and target
 #: classes (N,), relevance maps (N, H, W) float >= 0.
@@ -178,10 +185,11 @@ class ArchitectureFamily:
 
 @dataclass(frozen=True)
 class ImbalanceStrategy:
-    """A remedy for class imbalance, acting on the loss, on how images are drawn, or on the train embeddings.
+    """A remedy for class imbalance, acting on the loss, on how images are drawn, on the head, or on the logits.
 
-    It is handed train labels or train embeddings and never sees another part. A strategy that only resamples
-    embeddings shares its trained network with every other such strategy and with `none`.
+    It is handed train labels, counts or embeddings and never sees another part. The head is refitted on what
+    `resample` makes of the train embeddings, or on these as `head_weights` weighs them. A strategy that acts on nothing
+    before the head shares its trained network with every other such strategy and with `none`.
     """
 
     name: str
@@ -190,6 +198,35 @@ class ImbalanceStrategy:
     draw_weights: DrawWeights | None = None
     resample: Resample | None = None
     parameters: Parameters = field(default_factory=dict)
+    head_weights: DrawWeights | None = None
+    adjust: Adjust | None = None
+    paper: str = ""  #: where it comes from: "Chawla et al. 2002"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it acts, in the order of training."""
+        acts = {
+            "loss": self.loss,
+            "sampler": self.draw_weights,
+            "head": self.resample or self.head_weights,
+            "logits": self.adjust,
+        }
+        return tuple(place for place, function in acts.items() if function is not None)
+
+    @property
+    def refits(self) -> bool:
+        """Whether the head of a trained network is fitted anew."""
+        return "head" in self.places
+
+    @property
+    def changes_trained(self) -> bool:
+        """Whether a network is not done when it is trained."""
+        return not {"head", "logits"}.isdisjoint(self.places)
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether the network is trained as for `none`."""
+        return self.changes_trained and {"loss", "sampler"}.isdisjoint(self.places)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skineval.base.errors import PluginError
+from skineval.base.terms import VALIDATION
 from skineval.cli.fast_start import QuickCommand, QuickGroup
 from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, warn
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
     from skineval.catalog.catalog import Entry
-    from skineval.catalog.specs import Architecture, Parameters, Specification
+    from skineval.catalog.specs import Architecture, Parameter, Parameters, Specification
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
@@ -96,8 +97,11 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
     return computed, "here" if path.is_file() else "not here", str(path)
 
 
-def _lists(kind: str, title: str, what: str) -> None:
-    """Add the command that lists a kind of which there is no more to say than of any other."""
+def _lists(kind: str, title: str, what: str, *more: tuple[str, str, int, Callable[[Entry[Any]], str]]) -> None:
+    """Add the command that lists a kind.
+
+    `more` are columns that no other kind has: key, title, priority, and what stands there.
+    """
 
     def command(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
         from skineval.report.document.tables import Column, tabulate
@@ -106,6 +110,7 @@ def _lists(kind: str, title: str, what: str) -> None:
         columns = (
             (Column("name", "Name"), lambda entry: entry.specification.name),
             (Column("summary", "What it is"), lambda entry: entry.specification.summary),
+            *((Column(key, name, priority=priority), shown) for key, name, priority, shown in more),
             (Column("parameters", "Parameters", priority=2), lambda entry: _parameters(entry.specification)),
             (Column("package", "Package", priority=1), lambda entry: entry.provider.package),
         )
@@ -114,7 +119,13 @@ def _lists(kind: str, title: str, what: str) -> None:
     app.command(kind, cls=QuickCommand, help=what, epilog=f"Example: skineval list {kind}")(command)
 
 
-_lists("imbalance", "Imbalance strategies", "Strategies for --imbalance.")
+_lists(
+    "imbalance",
+    "Imbalance strategies",
+    "Strategies for --imbalance. Those that act on the head or the logits alone share the network that `none` trains.",
+    ("places", "Acts on", 0, lambda entry: ", ".join(entry.specification.places)),
+    ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+)
 _lists("explainers", "Explainers", "Explainers for --explainers.")
 _lists("metrics", "Metrics", "Figures in every results.csv.")
 _lists("datasets", "Data sets", "Data sets and folder layouts for --data.")
@@ -133,7 +144,9 @@ def recipes(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> 
 def _parameters(specification: Specification) -> dict[str, Value | tuple[Value, ...]]:
     """Each parameter with its default; where it can be chosen from a list, with the others behind that."""
     known: Parameters = getattr(specification, "parameters", {})
-    return {
-        key: (one.default, *(value for value in one.choices if value != one.default)) if one.choices else one.default
-        for key, one in known.items()
-    }
+    return {key: (one.default, *others) if (others := _others(one)) else one.default for key, one in known.items()}
+
+
+def _others(parameter: Parameter) -> list[Value]:
+    """What else a parameter may be, where that is a list."""
+    return [*(one for one in parameter.choices if one != parameter.default), *[VALIDATION] * bool(parameter.tried)]

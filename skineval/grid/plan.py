@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.loading import BUILTINS_NAME, Provider
-from skineval.catalog.specs import Architecture, ImbalanceStrategy
+from skineval.catalog.specs import Architecture
 from skineval.grid.variants import Variant
 from skineval.train.weights import NONE
 from skineval.values.keys import KEYS, RUN, Keys
@@ -68,11 +68,6 @@ def peak_learning_rate(recipe: Recipe, weights: str) -> float:
     return recipe.learning_rate
 
 
-def acts_on_embeddings_only(strategy: ImbalanceStrategy) -> bool:
-    """Whether the network is trained as for `none`, and may be shared."""
-    return strategy.resample is not None and strategy.loss is None and strategy.draw_weights is None
-
-
 def run_folder_name(recipe: Recipe, cells: Sequence[RunSpec]) -> str:
     """A name for the folder of a bench that no other recipe has."""
     name = "+".join(dict.fromkeys(str(cell.model) for cell in cells))
@@ -125,7 +120,7 @@ def _cell(
         precision="fp32" if model.probe else facts.precision(model.architecture),
         model_package=package_of(catalog, model.selection.name),
         imbalance_package=packages(catalog.imbalance.providers(imbalance.name)),
-        on_embeddings=bool(model.probe) or acts_on_embeddings_only(catalog.imbalance[imbalance.name]),
+        on_embeddings=bool(model.probe) or catalog.imbalance[imbalance.name].shares_network,
         probe=model.probe,
     )
 

@@ -40,6 +40,7 @@ class NearestNeighbours(nn.Module):
     codes: Tensor  #: (n,) int64, their classes
     shares: Tensor  #: (n,) float32, how much each counts
     k: Tensor  #: () int64
+    bias: Tensor  #: (C,) float32, what is added to the logits
 
     def __init__(self, embeddings: Tensor, codes: Tensor, shares: Tensor, num_classes: int, k: int = 1) -> None:
         """The head of rows of any length."""
@@ -51,6 +52,7 @@ class NearestNeighbours(nn.Module):
         self.register_buffer("codes", codes.clone())
         self.register_buffer("shares", shares.float())
         self.register_buffer("k", torch.tensor(k))
+        self.register_buffer("bias", torch.zeros(num_classes, device=embeddings.device))
 
     @classmethod
     def of_shape(cls, n: int, d: int, num_classes: int) -> NearestNeighbours:
@@ -80,7 +82,7 @@ class NearestNeighbours(nn.Module):
         shares = F.normalize(counted, p=1, dim=1, eps=torch.finfo(counted.dtype).tiny)
         # One neighbour more, that is of all classes alike: no class is impossible because none of k is of it.
         smoothing = 1 / (rows.shape[1] * self.num_classes)
-        return (shares + smoothing).log().log_softmax(dim=1).float()
+        return (shares + smoothing).log().log_softmax(dim=1).float() + self.bias
 
 
 def fit_neighbours(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, Ground, Moment, as_event
-from skineval.grid.cell.training import make_objective, refit_head, train
+from skineval.grid.cell.finishing import finish
+from skineval.grid.cell.training import make_objective, train
 from skineval.grid.events import Report
 from skineval.grid.prepare import Prepared
 from skineval.train import checkpoint
@@ -149,7 +150,7 @@ def attempt(
     Checkpoints go to `folder`, and a trial that was interrupted goes on from them. Raises CellError where a network
     cannot be trained with this setting, whatever a plugin raises, and Interrupted when the search is told to stop.
     """
-    refits = grounds.prepared.catalog.imbalance[cells[0].imbalance.name].resample is not None
+    refits = grounds.prepared.catalog.imbalance[cells[0].imbalance.name].changes_trained
     log = _Log(len(cells), cells[0].training.epochs, refits, is_hopeless)
     try:
         for cell in cells:
@@ -173,7 +174,7 @@ def _train(spec: RunSpec, grounds: Grounds, folder: Path, log: _Log, report: Rep
 
     cell = grounds.cell(spec)
     trained = train(cell, folder, observe)
-    if cell.strategy.resample is None:
+    if not cell.strategy.changes_trained:
         return trained.progress.best_score
-    refit_head(cell, trained.network)
+    finish(cell, trained.network)
     return validate(trained.network, make_objective(cell, trained.network), cell.stage, trained.progress.best_epoch)[1]

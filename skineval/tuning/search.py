@@ -16,10 +16,10 @@ from skineval.tuning.space import Space
 from skineval.tuning.trials import SearchReport, Trial, winner
 from skineval.values.recipe import Recipe
 
-#: Said of a strategy on embeddings.
+#: Said of a strategy that acts on trained networks.
 _REFITS = (
-    "The strategy fits a new head to every trained network, and what the old one scores says little of it: trials were "
-    "judged with the new head, at the end of a network and never before."
+    "The strategy changes the head of every trained network, and what the old one scores says little of it: trials "
+    "were judged with the new head, at the end of a network and never before."
 )
 
 
@@ -82,7 +82,7 @@ def search(
         conclude(folder, plan, ended)
     prepared, frame = plan.prepared, plan.prepared.table.frame
     cell = prepared.cells[0]
-    refits = _REFITS if prepared.catalog.imbalance[cell.imbalance.name].resample is not None else ""
+    refits = _REFITS if prepared.catalog.imbalance[cell.imbalance.name].changes_trained else ""
     validation = np.unique(np.concatenate([parts.validation for parts in prepared.parts.values()]))
     return Search(
         folder=folder.path,

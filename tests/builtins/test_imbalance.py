@@ -7,10 +7,24 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from imblearn.combine import SMOTEENN, SMOTETomek
+from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
+from imblearn.under_sampling import NearMiss, RandomUnderSampler
 from sklearn.utils.class_weight import compute_class_weight
 
 from skineval.base.errors import CellError
-from skineval.builtins.imbalance import balanced_draws, class_weights, smote
+from skineval.builtins.imbalance import (
+    STRATEGIES,
+    balanced_draws,
+    balanced_softmax,
+    class_balanced_focal,
+    class_weights,
+    effective_number,
+    focal,
+    logit_adjusted,
+    logit_adjustment,
+    vector_scaling,
+)
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
 from skineval.measure.names import METRICS, OF_REJECTION
@@ -51,28 +65,138 @@ def test_balanced_draws_give_every_class_the_same_share(labels):
     np.testing.assert_allclose(balanced_draws(labels, power=0.0), 1.0)
 
 
+COUNTS = np.array([60, 30, 10])
+SHARES = COUNTS / 100
+LOGITS = torch.tensor([[1.0, 2.0, -1.0], [0.5, -0.5, 3.0], [-2.0, 0.0, 0.0]], dtype=torch.float64)
+TARGETS = torch.tensor([0, 1, 2])
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def of_targets(logits):
+    """-log p of the target of each row."""
+    return -log_softmax(logits)[np.arange(3), TARGETS]
+
+
+def scaled(weights):
+    """Weights (C,) as they are to be: of mean 1 over the train part."""
+    return weights / (SHARES @ weights)
+
+
+#: Formulas of the papers, written out.
+WORKED = {
+    # Cui et al. 2019, eq. 2: E = (1 - beta ** n) / (1 - beta), and the weight is 1 / E.
+    "effective-number": (
+        effective_number(COUNTS, beta=0.9),
+        lambda z: scaled((1 - 0.9) / (1 - 0.9**COUNTS)) * of_targets(z),
+    ),
+    "effective-number of beta 0": (effective_number(COUNTS, beta=0.0), of_targets),
+    # Lin et al. 2017, eq. 4.
+    "focal": (focal(COUNTS, gamma=2.0), lambda z: (1 - np.exp(-of_targets(z))) ** 2 * of_targets(z)),
+    "cb-focal": (
+        class_balanced_focal(COUNTS, beta=0.9, gamma=1.5),
+        lambda z: scaled(0.1 / (1 - 0.9**COUNTS)) * (1 - np.exp(-of_targets(z))) ** 1.5 * of_targets(z),
+    ),
+    # Ren et al. 2020, eq. 4: p = n exp(z) / sum of n exp(z).
+    "balanced-softmax": (
+        balanced_softmax(COUNTS),
+        lambda z: -np.log(np.diag(COUNTS * np.exp(z)) / (COUNTS * np.exp(z)).sum(axis=1)),
+    ),
+    # Menon et al. 2021, eq. 10.
+    "logit-adjusted-loss": (logit_adjusted(COUNTS, tau=0.5), lambda z: of_targets(z + 0.5 * np.log(SHARES))),
+    # Kini et al. 2021, eq. 2.
+    "vs": (
+        vector_scaling(COUNTS, gamma=0.3, tau=1.5),
+        lambda z: of_targets(z * (COUNTS / 60) ** 0.3 + 1.5 * np.log(SHARES)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORKED)
+def test_a_loss_is_the_formula_of_its_paper(name):
+    loss, formula = WORKED[name]
+    np.testing.assert_allclose(loss(LOGITS, TARGETS).numpy(), formula(LOGITS.numpy()), rtol=1e-6)
+    assert torch.autograd.gradcheck(loss, (LOGITS.clone().requires_grad_(), TARGETS))
+
+
+@pytest.mark.parametrize("strategy", [one for one in STRATEGIES if one.loss], ids=lambda one: one.name)
+def test_a_loss_is_finite_where_a_class_is_absent_or_an_image_is_certain(strategy):
+    loss = strategy.loss(np.array([40, 0, 1]), **{key: one.default for key, one in strategy.parameters.items()})
+    logits = torch.tensor([[80.0, -80.0, 0.0], [0.0, 0.0, 0.0], [-80.0, 80.0, 0.0]], requires_grad=True)
+    losses = loss(logits, torch.tensor([0, 0, 2]))
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    assert logits.grad.isfinite().all()
+    assert (losses >= 0).all()
+
+
+def test_adjusted_logits_are_as_if_classes_were_equally_frequent():
+    """Where p(y|x) has the prior pi, p(y|x) / pi, normalised, has the balanced one (Menon et al. 2021, eq. 9)."""
+    posterior = np.exp(log_softmax(LOGITS.numpy()))
+    found = np.exp(log_softmax(np.log(posterior) + logit_adjustment(COUNTS, tau=1.0)))
+    balanced = posterior / SHARES
+    np.testing.assert_allclose(found, balanced / balanced.sum(axis=1, keepdims=True))
+    assert not logit_adjustment(COUNTS, tau=0.0).any()
+    assert logit_adjustment(np.array([5, 0, 5]), tau=1.0)[1] == 0
+
+
+_SEED = 7
+#: What imbalanced-learn is asked for under each name.
+DIRECT = {
+    "smote": SMOTE(random_state=_SEED),
+    "borderline-smote": BorderlineSMOTE(random_state=_SEED),
+    "svm-smote": SVMSMOTE(random_state=_SEED),
+    "kmeans-smote": KMeansSMOTE(k_neighbors=2, random_state=_SEED),
+    "adasyn": ADASYN(random_state=_SEED),
+    "smote-enn": SMOTEENN(random_state=_SEED),
+    "smote-tomek": SMOTETomek(random_state=_SEED),
+    "random-over": RandomOverSampler(random_state=_SEED),
+    "random-under": RandomUnderSampler(random_state=_SEED),
+    "near-miss": NearMiss(),
+}
+
+
+def resampled(name, embeddings, labels, seed=_SEED, **changes):
+    (strategy,) = (one for one in STRATEGIES if one.name == name)
+    parameters = {key: one.default for key, one in strategy.parameters.items()}
+    return strategy.resample(embeddings, labels, seed=seed, **{**parameters, **changes})
+
+
+@pytest.mark.parametrize("name", [one.name for one in STRATEGIES if one.resample])
+def test_embeddings_are_resampled_as_imbalanced_learn_does_it(name):
+    labels = np.repeat([0, 1, 2], [60, 20, 12])
+    embeddings = np.random.default_rng(0).normal(size=(92, 4)).astype(np.float32) + labels[:, None] % 2
+    for ours, theirs in zip(
+        resampled(name, embeddings, labels), DIRECT[name].fit_resample(embeddings, labels), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 class TestSmote:
     labels = np.repeat([0, 1, 2], [40, 10, 3])
     embeddings = np.random.default_rng(0).normal(size=(53, 4)).astype(np.float32)
 
     def test_all_classes_are_equally_frequent_and_the_originals_are_kept(self):
-        resampled, labels = smote(self.embeddings, self.labels, seed=1, k=5)
+        with pytest.warns(UserWarning, match="k is 2 in place of 5: the smallest class has 3 train images"):
+            found, labels = resampled("smote", self.embeddings, self.labels)
         assert list(np.bincount(labels)) == [40, 40, 40]
-        np.testing.assert_array_equal(resampled[:53], self.embeddings)
+        np.testing.assert_array_equal(found[:53], self.embeddings)
 
     def test_new_points_lie_between_two_of_their_class(self):
-        resampled, labels = smote(self.embeddings, self.labels, seed=1, k=2)
+        found, labels = resampled("smote", self.embeddings, self.labels, k=2)
         members = self.embeddings[self.labels == 2]
-        for point in resampled[53:][labels[53:] == 2]:
+        for point in found[53:][labels[53:] == 2]:
             assert min(_distance_to_segment(point, a, b) for a in members for b in members) < 1e-4
-
-    def test_it_is_repeatable(self):
-        one, two = (smote(self.embeddings, self.labels, seed=7, k=5)[0] for _ in range(2))
-        np.testing.assert_array_equal(one, two)
 
     def test_a_class_of_one_image_is_an_error(self):
         with pytest.raises(CellError, match="single"):
-            smote(self.embeddings[:41], self.labels[:41], seed=1, k=5)
+            resampled("smote", self.embeddings[:51], self.labels[:51])
+
+    def test_what_imbalanced_learn_has_against_it_is_an_error(self):
+        with pytest.raises(CellError, match="KMeansSMOTE of imbalanced-learn cannot resample: No clusters found"):
+            resampled("kmeans-smote", self.embeddings, self.labels)
 
 
 def _distance_to_segment(point, a, b):

@@ -18,9 +18,10 @@ from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
 from skineval.grid.cell.embeddings import of_images
+from skineval.grid.cell.finishing import finish, fit_probe
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing
-from skineval.grid.cell.training import Trained, fit_probe, refit_head, train_shared
+from skineval.grid.cell.training import Trained, train_shared
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import write_frame
@@ -62,9 +63,9 @@ def run_cell(
             observe(Phase("fitting the head"))
             chosen = fit_probe(cell, trained.network, embedded)
         else:
-            if cell.strategy.resample is not None:
+            if cell.strategy.refits:
                 observe(Phase("refitting the head"))
-            chosen = refit_head(cell, trained.network)
+            chosen = finish(cell, trained.network)
         observe(Phase("predicting"))
         write_model(folder, cell, trained, chosen, workspace)
         write_frame(folder.history, pd.DataFrame(history_rows(trained.progress), columns=HISTORY))

@@ -11,18 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from filelock import FileLock
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_rename
-from skineval.base.terms import MEAN, NEIGHBOURS
-from skineval.catalog.networks import find_head, linear
-from skineval.catalog.specs import DrawWeights
+from skineval.catalog.networks import linear
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.events import TRAINING
 from skineval.grid.folder import NetworkFolder
@@ -30,17 +26,12 @@ from skineval.train import checkpoint, determinism, fit
 from skineval.train.augment import make_transform
 from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import Progress, TrainedNetwork
-from skineval.train.class_means import fit_class_means
-from skineval.train.embeddings import fit_head, install_head
 from skineval.train.faults import is_out_of_memory
 from skineval.train.fit import Objective
 from skineval.train.learner import make_learner
-from skineval.train.losses import Loss, cross_entropy
-from skineval.train.neighbours import fit_neighbours, put_in_place
+from skineval.train.losses import cross_entropy
 from skineval.train.network import Blueprint, build_network, classifier_paths
-from skineval.train.predict import embed
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
-from skineval.values.runspec import derive_seed
 
 
 @dataclass(frozen=True)
@@ -122,71 +113,6 @@ def make_objective(cell: Cell, network: nn.Module) -> Objective:
         score=cell.score,
         head=classifier_paths(network, architecture, classes) if apart else None,
     )
-
-
-def refit_head(cell: Cell, network: nn.Module) -> str:
-    """Where the strategy resamples train embeddings, put a head into `network` that is fitted to what comes of them.
-
-    Returns what `fit_on` does; "" where nothing is fitted.
-    """
-    if cell.strategy.resample is None:
-        return ""
-    rows = np.concatenate([cell.parts.train, cell.parts.validation])
-    head = find_head(network, cell.architecture, len(cell.spec.classes))
-    train, validation = np.split(embed(network, head, cell.stage, rows), [len(cell.parts.train)])
-    return fit_on(cell, network, head, train, validation, cross_entropy, None)
-
-
-def fit_probe(cell: Cell, network: nn.Module, embeddings: NDArray[np.float32]) -> str:
-    """Put a head into `network` that is fitted on `embeddings` (N, d), those of all images.
-
-    What a strategy does to the loss or to embeddings is done here, and in place of drawing an image more often, it
-    counts for as much. Returns what `fit_on` does.
-    """
-    strategy, parameters, parts = cell.strategy, cell.spec.imbalance.parameters, cell.parts
-    return fit_on(
-        cell,
-        network,
-        find_head(network, cell.architecture, len(cell.spec.classes)),
-        embeddings[parts.train],
-        embeddings[parts.validation],
-        strategy.loss(cell.train_counts, **parameters) if strategy.loss else cross_entropy,
-        strategy.draw_weights,
-    )
-
-
-def fit_on(
-    cell: Cell,
-    network: nn.Module,
-    head: nn.Linear,
-    train: NDArray[np.float32],
-    validation: NDArray[np.float32],
-    loss: Loss,
-    draw_weights: DrawWeights | None,
-) -> str:
-    """Fit what decides in `network` on embeddings of the train part, resampled where the strategy does that.
-
-    Returns what was chosen of it on the validation part, in words.
-    """
-    spec, labels, parameters = cell.spec, cell.train_labels, cell.spec.imbalance.parameters
-    if cell.strategy.resample is not None:
-        # By whatever name embeddings come, the same are resampled alike.
-        whose = "" if spec.is_probe else spec.model
-        seed = derive_seed("resample", whose, spec.imbalance, spec.seed, spec.fold)
-        train, labels = cell.strategy.resample(train, labels, seed=seed, **parameters)
-    known = validation, cell.targets[cell.parts.validation]
-    shares = draw_weights(labels, **parameters) if draw_weights else None
-    if spec.probe == NEIGHBOURS:
-        neighbours = fit_neighbours(train, labels, known, len(spec.classes), cell.score, shares)
-        put_in_place(network, head, neighbours)
-        return f"{int(neighbours.k)} neighbours"
-    if spec.probe == MEAN:
-        means = fit_class_means(train, labels, known, len(spec.classes), cell.score, shares)
-        install_head(head, means)
-        return f"temperature {means.setting:.6g}"
-    linear = fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares)
-    install_head(head, linear)
-    return f"penalty C = {linear.setting:g}"
 
 
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:

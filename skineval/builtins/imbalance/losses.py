@@ -1,0 +1,104 @@
+"""Remedies that act on the loss: each makes one of the class counts of the train part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+
+
+def class_weights(counts: NDArray[np.int64], *, power: float) -> Loss:
+    """Cross-entropy with weights proportional to 1 / count ** power, scaled to a mean of 1 over the train part.
+
+    With power 1 this is scikit-learn's class_weight="balanced" (King, Zeng, "Logistic Regression in Rare Events
+    Data", 2001). Classes without a train image get no weight, having no image to weigh.
+    """
+    return _weighted(_cross_entropy, counts, counts.clip(1) ** -float(power))
+
+
+def effective_number(counts: NDArray[np.int64], *, beta: float) -> Loss:
+    """Cross-entropy with weights proportional to (1 - beta) / (1 - beta ** count) (Cui et al. 2019, eq. 2 and 4)."""
+    return _weighted(_cross_entropy, counts, _rarity(counts, beta))
+
+
+def focal(counts: NDArray[np.int64], *, gamma: float) -> Loss:
+    """-(1 - p) ** gamma log p of the probability p of the target (Lin et al. 2017, eq. 4)."""
+    import torch
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        losses = _cross_entropy(logits, targets)
+        # By expm1, which has all digits of 1 - p where p is next to 1; below the bound a power has no finite gradient.
+        return losses * (-torch.expm1(-losses)).clamp(min=torch.finfo(torch.float32).tiny) ** gamma
+
+    return loss
+
+
+def class_balanced_focal(counts: NDArray[np.int64], *, beta: float, gamma: float) -> Loss:
+    """The focal loss with the weights of effective numbers (Cui et al. 2019, section 4.3)."""
+    return _weighted(focal(counts, gamma=gamma), counts, _rarity(counts, beta))
+
+
+def balanced_softmax(counts: NDArray[np.int64]) -> Loss:
+    """Cross-entropy of logits + log count (Ren et al. 2020, eq. 4)."""
+    return logit_adjusted(counts, tau=1.0)
+
+
+def logit_adjusted(counts: NDArray[np.int64], *, tau: float) -> Loss:
+    """Cross-entropy of logits + tau log share (Menon et al. 2021, eq. 10)."""
+    return vector_scaling(counts, gamma=0.0, tau=tau)
+
+
+def vector_scaling(counts: NDArray[np.int64], *, gamma: float, tau: float) -> Loss:
+    """Cross-entropy of (count / largest count) ** gamma x logits + tau log share (Kini et al. 2021, eq. 2).
+
+    A class without a train image is taken for one of a single image.
+    """
+    import numpy as np
+    import torch
+
+    present = counts.clip(1)
+    shift_on = cache(torch.tensor(tau * np.log(present / present.sum()), dtype=torch.float32).to)
+    scale_on = cache(torch.tensor((present / present.max()) ** gamma, dtype=torch.float32).to)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return _cross_entropy(logits * scale_on(logits.device) + shift_on(logits.device), targets)
+
+    return loss
+
+
+def _rarity(counts: NDArray[np.int64], beta: float) -> NDArray[np.float64]:
+    """1 over the effective number of each class (C,); with beta 0 that is 1, towards 1 the count."""
+    import numpy as np
+
+    weights: NDArray[np.float64] = (
+        (1 - beta) / -np.expm1(counts.clip(1) * np.log(beta)) if beta else np.ones(len(counts))
+    )
+    return weights
+
+
+def _weighted(plain: Loss, counts: NDArray[np.int64], weights: NDArray[np.float64]) -> Loss:
+    """`plain` with each class weighed, scaled to a mean of 1 over the train part."""
+    import numpy as np
+    import torch
+
+    raw = np.where(counts > 0, weights, 0.0)
+    # Copied to a GPU once: every copy waits for it.
+    weights_on = cache(torch.tensor(raw * counts.sum() / (raw * counts).sum(), dtype=torch.float32).to)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return plain(logits, targets) * weights_on(logits.device)[targets]
+
+    return loss
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits, targets, reduction="none")

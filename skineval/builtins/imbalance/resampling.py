@@ -1,0 +1,80 @@
+"""Remedies that act on train embeddings, by imbalanced-learn: the head is refitted on what comes of them."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from skineval.base.errors import CellError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skineval.base.terms import Value
+    from skineval.catalog.specs import Resample
+
+    Resampled = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+#: What of ours are neighbours of one's class, and therefore lowered where the smallest class has fewer.
+_NEIGHBOURS = "k"
+
+
+def by_imblearn(sampler: str, *, seeded: bool = True, **called: str) -> Resample:
+    """What a sampler of imbalanced-learn does, such as "over_sampling.SMOTE".
+
+    `called` are our parameters, and what they are called there; `seeded`, whether there is chance in it. `k` is lowered
+    where a class has fewer than k + 1 images, and a warning says so. What is returned raises CellError where a class
+    has a single image and neighbours are asked for, and where the sampler has its own reasons.
+    """
+
+    def resample(
+        embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Value
+    ) -> Resampled:
+        keywords: dict[str, Any] = {called[name]: value for name, value in reachable(parameters, labels).items()}
+        return _resampled(_made(sampler, **keywords, **_seed(seed) if seeded else {}), embeddings, labels)
+
+    return resample
+
+
+def with_smote(sampler: str) -> Resample:
+    """The same of a sampler that begins with SMOTE of k neighbours, and takes away some of what there is then."""
+
+    def resample(embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, k: int) -> Resampled:
+        over = _made("over_sampling.SMOTE", k_neighbors=reachable({_NEIGHBOURS: k}, labels)[_NEIGHBOURS], **_seed(seed))
+        return _resampled(_made(sampler, smote=over, **_seed(seed)), embeddings, labels)
+
+    return resample
+
+
+def reachable(parameters: dict[str, Value], labels: NDArray[np.int64]) -> dict[str, Value]:
+    """The parameters with no more neighbours of one's class than an image of the smallest class has."""
+    import numpy as np
+
+    if _NEIGHBOURS not in parameters:
+        return parameters
+    counts = np.bincount(labels)
+    others, k = int(counts[counts > 0].min()) - 1, int(parameters[_NEIGHBOURS])
+    if others < 1:
+        raise CellError("Neighbours of one's class need two train images of every class; one class has a single one.")
+    if others < k:
+        warnings.warn(f"k is {others} in place of {k}: the smallest class has {others + 1} train images", stacklevel=2)
+    return {**parameters, _NEIGHBOURS: min(k, others)}
+
+
+def _seed(seed: int) -> dict[str, int]:
+    return {"random_state": seed % 2**32}
+
+
+def _made(sampler: str, **keywords: Any) -> Any:
+    room, _, name = sampler.rpartition(".")
+    return getattr(importlib.import_module(f"imblearn.{room}"), name)(**keywords)
+
+
+def _resampled(sampler: Any, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Resampled:
+    try:
+        resampled: Resampled = sampler.fit_resample(embeddings, labels)
+    except (ValueError, RuntimeError) as error:
+        raise CellError(f"{type(sampler).__name__} of imbalanced-learn cannot resample: {error}") from error
+    return resampled
