@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.catalog.networks import find_head
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, Ground, Moment, as_event
 from skineval.grid.cell.finishing import finish
@@ -21,7 +22,7 @@ from skineval.grid.prepare import Prepared
 from skineval.train import checkpoint
 from skineval.train.checkpoint import EpochRecord
 from skineval.train.fit import validate
-from skineval.train.predict import put_on_device
+from skineval.train.predict import embed, put_on_device
 from skineval.tuning.plan import without_test
 from skineval.tuning.trials import DONE, PRUNED, State, Trial
 from skineval.values.runspec import RunSpec
@@ -176,5 +177,7 @@ def _train(spec: RunSpec, grounds: Grounds, folder: Path, log: _Log, report: Rep
     trained = train(cell, folder, observe)
     if not cell.strategy.changes_trained:
         return trained.progress.best_score
-    finish(cell, trained.network)
+    stage = dataclasses.replace(cell.stage, precision="fp32")
+    head = find_head(trained.network, cell.architecture, len(spec.classes))
+    finish(cell, trained.network, embed(trained.network, head, stage, np.arange(len(cell.targets))))
     return validate(trained.network, make_objective(cell, trained.network), cell.stage, trained.progress.best_epoch)[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from skineval.data.splits.split import Parts
 from skineval.explain.panels import Masks
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.events import PhaseBegan, StepDone
+from skineval.grid.folder import BenchFolder
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import EpochRecord
@@ -77,6 +79,12 @@ class Cell:
     deterministic: bool  #: also on a GPU
     stamps: tuple[str, ...]  #: what every file of it says that can say it
     masks: Masks
+    kept: Path | None  #: where the embeddings of its trained network are; None of a probe, whose are beside the pixels
+
+    @property
+    def on_embeddings(self) -> bool:
+        """Whether something is done to embeddings or their logits, so that these are at hand."""
+        return self.spec.is_probe or self.strategy.changes_trained
 
     @property
     def train_labels(self) -> NDArray[np.int64]:
@@ -106,6 +114,7 @@ class Ground:
     deterministic: bool = False
     stamps: tuple[str, ...] = ()
     masks: Masks = no_masks
+    folder: BenchFolder | None = None  #: of the bench
 
     @classmethod
     def of(cls, workspace: Workspace, catalog: Catalog, should_stop: Callable[[], bool], masks: Masks) -> Ground:
@@ -121,6 +130,7 @@ class Ground:
             workspace.deterministic,
             workspace.stamps,
             masks,
+            workspace.folder,
         )
 
     def cell(self, spec: RunSpec, parts: Parts, on_note: Callable[[str], None] = ignore_note) -> Cell:
@@ -143,6 +153,7 @@ class Ground:
             self.deterministic,
             self.stamps,
             self.masks,
+            self.folder.network(spec.network_id).path if self.folder and not spec.is_probe else None,
         )
 
 

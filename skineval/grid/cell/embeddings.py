@@ -1,7 +1,7 @@
-"""What a frozen network makes of the images of a data set: once, for all folds, strategies and benches.
+"""What a network that stays as it is makes of the images of a data set: once, for all folds, strategies and benches.
 
 Embeddings lie in the cache beside the pixels that they are of, in a file that is named by all that they depend on, and
-go when those go.
+go when those go; those of a trained network lie beside it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Frozen:
 
     @classmethod
     def of(cls, cell: Cell, network: nn.Module) -> Frozen:
-        """The network of the cell of a probe."""
+        """The network of a cell that is a probe, or is trained."""
         spec, architecture = cell.spec, cell.architecture
         head = deciding(network, architecture, len(spec.classes))
         return cls(network, head, architecture, spec.model.parameters, spec.model_package, cell.stage)
@@ -72,15 +72,16 @@ def embeddings(
     store: NDArray[np.uint8],
     symmetry: Symmetry = UNTURNED,
     tell: Callable[[str], None] = ignore_note,
+    folder: Path | None = None,
 ) -> NDArray[np.float32]:
-    """(N, d) of all images of a store, from its cache or made, in float32; `tell` is told which.
+    """(N, d) of all images of a store, from the cache or made, in float32; `tell` is told which.
 
-    Another process that makes the same is waited for. A damaged file is made anew, and so is one that does not hold
-    what the network makes of two of the images: code that embeds may have changed under one name. Where the cache
-    cannot be written, nothing is kept.
+    They are kept in `folder`, where that is not None, or beside the pixels. Another process that makes the same is
+    waited for. A damaged file is made anew, and so is one that does not hold what the network makes of two of the
+    images: code that embeds may have changed under one name. Where nothing can be written, nothing is kept.
     """
     stage = frozen.stage
-    path = _path(frozen, store, symmetry)
+    path = _path(frozen, store, symmetry, folder)
     with ExitStack() as held:
         if path is not None:
             with suppress(OSError):  # of a cache that is read-only, in which they may lie all the same
@@ -121,16 +122,16 @@ def of_images(
     symmetry: Symmetry = UNTURNED,
     tell: Callable[[str], None] = ignore_note,
 ) -> NDArray[np.float32]:
-    """(N, d) embeddings of all images, as a probe sees them: made by its network, or elsewhere."""
+    """(N, d) embeddings of all images, as the head of a cell sees them: made by its network, or elsewhere."""
     if cell.embedded is not None:
         return cell.embedded.of(images.image_ids, "the bench")
-    return embeddings(Frozen.of(cell, network), images.store, symmetry, tell)
+    return embeddings(Frozen.of(cell, network), images.store, symmetry, tell, cell.kept)
 
 
-def probe_probabilities(
+def head_probabilities(
     cell: Cell, network: nn.Module, images: LabelledImages, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Class probabilities (n, C) of the images `rows` by a probe, as `predict_probabilities`."""
+    """Class probabilities (n, C) of the images `rows` by a head on embeddings, as `predict_probabilities`."""
     head = deciding(network, cell.architecture, len(cell.spec.classes))
     turned = SYMMETRIES[cell.spec.tta]
     views = [softmax(decide(head, of_images(cell, network, images, view)[rows])) for view in turned]
@@ -151,7 +152,7 @@ def _read(path: Path, n: int) -> NDArray[np.float32] | None:
     return kept
 
 
-def _path(frozen: Frozen, store: NDArray[np.uint8], symmetry: Symmetry) -> Path | None:
+def _path(frozen: Frozen, store: NDArray[np.uint8], symmetry: Symmetry, folder: Path | None) -> Path | None:
     """Where they lie; None for images that do not lie in a cache."""
     file = getattr(store, "filename", None)
     if file is None:
@@ -164,7 +165,7 @@ def _path(frozen: Frozen, store: NDArray[np.uint8], symmetry: Symmetry) -> Path 
     for part in _state(frozen):
         digest.update(part)
     stored = Path(file)
-    return stored.with_name(f"{stored.stem}-{digest.hexdigest()}.safetensors")
+    return (folder or stored.parent) / f"{stored.stem}-{digest.hexdigest()}.safetensors"
 
 
 def _state(frozen: Frozen) -> Iterator[bytes]:

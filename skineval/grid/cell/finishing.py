@@ -20,40 +20,30 @@ from skineval.train.class_means import fit_class_means
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.neighbours import deciding, fit_neighbours, put_in_place
-from skineval.train.predict import decide, embed, predict_logits, softmax
+from skineval.train.predict import decide, softmax
 from skineval.values.runspec import derive_seed
 
 Embedded = NDArray[np.float32]  #: (n, d)
 
 
-def finish(cell: Cell, network: nn.Module) -> str:
-    """Do what the strategy does to a trained network: refit its head on train embeddings, and adjust its logits.
+def finish(cell: Cell, network: nn.Module, embeddings: Embedded) -> str:
+    """Do what is left to do to a network that is trained, or stays as it is; `embeddings` (N, d) are of all images.
 
-    Returns what was chosen of it on the validation part, in words.
-    """
-    strategy, parts = cell.strategy, cell.parts
-    head = find_head(network, cell.architecture, len(cell.spec.classes))
-    chosen = ""
-    if strategy.refits:
-        rows = np.concatenate([parts.train, parts.validation])
-        train, validation = np.split(embed(network, head, cell.stage, rows), [len(parts.train)])
-        chosen = fit_on(cell, network, head, train, validation, cross_entropy, strategy.head_weights)
-    return _listed(chosen, adjust(cell, head, lambda: predict_logits(network, cell.stage, parts.validation)))
-
-
-def fit_probe(cell: Cell, network: nn.Module, embeddings: Embedded) -> str:
-    """Put a head into `network` that is fitted on `embeddings` (N, d), those of all images, and adjust its logits.
-
-    What a strategy does to the loss or to embeddings is done here, and in place of drawing an image more often, it
-    counts for as much. Returns what `finish` does.
+    The head of a probe is fitted: what a strategy does to the loss is done to its, and in place of drawing an image
+    more often, it counts for as much. That of a trained network is fitted anew where the strategy says so. Logits are
+    adjusted. Returns what was chosen on the validation part, in words.
     """
     strategy, parts, classes = cell.strategy, cell.parts, len(cell.spec.classes)
     train, validation = embeddings[parts.train], embeddings[parts.validation]
-    loss = strategy.loss(cell.train_counts, **cell.spec.imbalance.parameters) if strategy.loss else cross_entropy
     linear = find_head(network, cell.architecture, classes)
-    chosen = fit_on(cell, network, linear, train, validation, loss, strategy.head_weights or strategy.draw_weights)
+    chosen = ""
+    if cell.spec.is_probe:
+        loss = strategy.loss(cell.train_counts, **cell.spec.imbalance.parameters) if strategy.loss else cross_entropy
+        chosen = fit_on(cell, network, linear, train, validation, loss, strategy.head_weights or strategy.draw_weights)
+    elif strategy.refits:
+        chosen = fit_on(cell, network, linear, train, validation, cross_entropy, strategy.head_weights)
     head = deciding(network, cell.architecture, classes)
-    return _listed(chosen, adjust(cell, head, lambda: decide(head, validation)))
+    return ", ".join(filter(None, (chosen, adjust(cell, head, lambda: decide(head, validation)))))
 
 
 def fit_on(
@@ -138,7 +128,3 @@ def adjust(cell: Cell, head: nn.Module, logits: Callable[[], NDArray[np.float32]
     with torch.no_grad():
         bias += torch.from_numpy(offsets[best]).to(bias)
     return ", ".join(f"{key} = {value:g}" for key, value in choices[best].items())
-
-
-def _listed(*chosen: str) -> str:
-    return ", ".join(filter(None, chosen))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skineval.grid.cell.cell import Cell
-from skineval.grid.cell.embeddings import probe_probabilities
+from skineval.grid.cell.embeddings import head_probabilities
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages
 from skineval.train.predict import predict_probabilities, put_on_device
 from skineval.values.predictions import Predictions
@@ -39,8 +39,8 @@ def _predicted(
     probabilities = np.empty((0, len(cell.spec.classes)))  # of no image: not every network takes a batch of none
     if len(rows):
         copied, distinct = pd.factorize(rows)  # an image is looked at once, however many copies were dealt out
-        if cell.spec.is_probe:
-            probabilities = probe_probabilities(cell, network, images, distinct)[copied]
+        if cell.on_embeddings:
+            probabilities = head_probabilities(cell, network, images, distinct)[copied]
         else:
             probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
     return Predictions(

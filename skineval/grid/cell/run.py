@@ -18,7 +18,7 @@ from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
 from skineval.grid.cell.embeddings import of_images
-from skineval.grid.cell.finishing import finish, fit_probe
+from skineval.grid.cell.finishing import finish
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing
 from skineval.grid.cell.training import Trained, train_shared
@@ -58,14 +58,11 @@ def run_cell(
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))
     else:
-        if spec.is_probe:
+        chosen = ""
+        if cell.on_embeddings:
             embedded = of_images(cell, trained.network, workspace.images, tell=lambda text: observe(Phase(text)))
             observe(Phase("fitting the head"))
-            chosen = fit_probe(cell, trained.network, embedded)
-        else:
-            if cell.strategy.refits:
-                observe(Phase("refitting the head"))
-            chosen = finish(cell, trained.network)
+            chosen = finish(cell, trained.network, embedded)
         observe(Phase("predicting"))
         write_model(folder, cell, trained, chosen, workspace)
         write_frame(folder.history, pd.DataFrame(history_rows(trained.progress), columns=HISTORY))
@@ -99,7 +96,7 @@ def write_model(folder: CellFolder, cell: Cell, trained: Trained, chosen: str, w
     spec = cell.spec
     lacking = workspace.weights[str(spec.model)].lacking(cell.architecture)
     initial = InitialWeights(spec.weights, trained.loaded, lacking)
-    if spec.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
+    if cell.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
     write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps, chosen))
 
