@@ -19,7 +19,7 @@ Probe: TypeAlias = Literal["linear", "neighbours", "mean"]
 NEIGHBOURS, MEAN = "neighbours", "mean"
 #: Inverse strengths C of the L2 penalty of a linear head on standardised embeddings, from strong to weak.
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3)
-#: Those that are tried first. While the best is at an end of those tried, the next beyond is tried, too.
+#: Those that are tried first. While none is better than that at an end, the next beyond is tried, too.
 FIRST_PENALTIES = PENALTIES[3:6]
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).
 UNSCORED = "ISIC_0035068"

@@ -96,8 +96,8 @@ def _read(path: Path, _modified: int, _size: int) -> Embeddings:
         "Leave the image out, or embed it again.",
     )
     ids = given.frame["image_id"].to_numpy(dtype=str)
-    said = _said(parts, given)
-    learnt = Learnt(frozenset(ids[np.isin(said, LEARNT)].tolist()), complete=bool(said) and all(said))
+    said = np.array(_said(parts, given))
+    learnt = Learnt(frozenset(ids[np.isin(said, LEARNT)].tolist()), known=frozenset(ids[said != ""].tolist()))
     found = Embeddings(path.name, ids, np.ascontiguousarray(values), learnt, maker)
     if len(found) > 1 and len(found.constant) == found.width:
         raise DataError(f"{path}: all images have the same embedding.", "A head cannot tell them apart: embed anew.")
@@ -105,9 +105,9 @@ def _read(path: Path, _modified: int, _size: int) -> Embeddings:
 
 
 def _said(parts: Sequence[str] | None, given: GivenTable) -> list[str]:
-    """What `part` says of each image, one of `_PARTS`; [] where there is none."""
+    """What `part` says of each image, one of `_PARTS`."""
     if parts is None:
-        return []
+        return [""] * len(given.frame)
     if len(parts) != len(given.frame):
         raise DataError(f"{given.name} has {len(given.frame)} ids, and {len(parts)} of {PART}.", "Give one to each id.")
     said = [part_name(part) for part in parts]
@@ -133,8 +133,9 @@ def write_embeddings(path: Path, embeddings: Embeddings, *, replace: bool) -> No
     Raises UsageError as `check_suffix` and `write_new`.
     """
     check_suffix(path)
-    learnt = embeddings.learnt
-    said = np.where(np.isin(embeddings.ids, list(learnt.images)), LEARNT[0], "none" if learnt.complete else "")
+    learnt, ids = embeddings.learnt, embeddings.ids
+    known = np.full(len(ids), True) if learnt.known is None else np.isin(ids, list(learnt.known))
+    said = np.where(np.isin(ids, list(learnt.images)), LEARNT[0], np.where(known, "none", ""))
     parts = {PART: said} if any(said) else {}
     if embeddings.made_by:
         parts[MAKER] = np.full(len(embeddings), embeddings.made_by)

@@ -42,11 +42,12 @@ def check_elsewhere(
 def _on_weights(weights: Weights, table: LesionTable, split: Split, externals: Sequence[External]) -> Iterator[str]:
     learnt = learnt_from(weights)
     _refuse(learnt, f"The network of {weights.path}", "weights", table, split, externals)
-    if not learnt.complete:
-        yield (
-            f"On which {'other ' if learnt.images else ''}images {weights.called} was trained is not known: if test "
-            "images are among those, figures of what begins with it are too good."
-        )
+    for one in (table, *(external.table for external in externals)):
+        if n := int(learnt.unknown(one).sum()):
+            yield (
+                f"Of {n:,} of the {len(one):,} images of {one.name} it is not known whether {weights.called} was "
+                "trained on them: where it was, figures of what begins with it are too good."
+            )
 
 
 def _refuse(
@@ -74,11 +75,12 @@ def _on_embeddings(
         _refuse_namesakes(embeddings, table, external)
     who = f"The network that made {embeddings.name}"
     _refuse(embeddings.learnt, who, "embeddings", table, split, externals)
-    if not embeddings.learnt.complete:
-        yield (
-            f"{embeddings.name} does not say on which {'other ' if embeddings.learnt.images else ''}images the network "
-            "that made it was trained: if test images are among those, its figures are too good."
-        )
+    for one in (table, *(external.table for external in externals)):
+        if n := int(embeddings.learnt.unknown(one).sum()):
+            yield (
+                f"{embeddings.name} does not say of {n:,} of the {len(one):,} images of {one.name} whether the network "
+                "that made it was trained on them: where it was, its figures are too good."
+            )
     if embeddings.made_by:
         yield f"{embeddings.name} was made by {embeddings.made_by}."
     if unused := embeddings.besides(known):

@@ -87,7 +87,14 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     values = embeddings(replace(found.frozen, stage=stage), pixels.array)
     ids = table.frame["image_id"].to_numpy(dtype=str)
     # Another photograph of a lesion that was learnt from is as little to be tested on.
-    learnt = Learnt(frozenset(ids[found.learnt.among(table)].tolist()), complete=found.learnt.complete)
+    unknown = found.learnt.unknown(table)
+    if unknown.any():
+        notes.append(
+            f"it is not known of {unknown.sum():,} of the {len(table):,} images whether {recipe.models[0]} was trained "
+            "on them"
+        )
+    seen = frozenset(ids[found.learnt.among(table)].tolist())
+    learnt = Learnt(seen, known=frozenset(ids[~unknown].tolist()))
     return Embeddings(recipe.models[0], ids, values, learnt, found.words), (*notes, *pixels.notes)
 
 
@@ -145,12 +152,6 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
                 "Leave it out.",
             )
     cell = path if path.is_dir() else path.parent
-    learnt = learnt_by(cell)
-    if not learnt.complete:
-        notes.append(
-            f"it is not known on which {'other ' if learnt.images else ''}images {path} was trained, since it "
-            f"{'began with weights from a file' if learnt.images else 'does not lie in its bench'}"
-        )
     network = network.to(memory_format=torch.channels_last)
     device = next(network.parameters()).device
     stage = Stage(torch.empty(0), device, "fp32", normaliser(architecture.mean, architecture.std, device))
@@ -159,4 +160,4 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
     settings = recipe.model_copy(update={"image_size": about.image_size, "fit": about.fit})
     words = " ".join((f"the cell {about.run_id}, at {about.image_size} pixels", *(f"[{one}]" for one in about.stamps)))
     frozen = Frozen(network, head, architecture, about.parameters, package, stage)
-    return _Source(frozen, settings, learnt, words)
+    return _Source(frozen, settings, learnt_by(cell), words)

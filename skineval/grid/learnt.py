@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +25,28 @@ def learnt_from(weights: Weights) -> Learnt:
     if weights.path is None:
         return NOTHING
     cell = CellFolder(weights.path.parent)
-    return learnt_by(cell.path) if weights.path == cell.weights else UNKNOWN
+    return learnt_by(cell.path, head=True) if weights.path == cell.weights else UNKNOWN
 
 
-def learnt_by(cell: Path) -> Learnt:
-    """The same of the network of the cell in this folder; of a file that it began with nobody knows."""
+def learnt_by(cell: Path, *, head: bool = False) -> Learnt:
+    """The same of the network of the cell in this folder, with or without its `head`.
+
+    It is known of the images of its bench, and where it began with a file, of none but those on which it was trained.
+    """
     record = read_cell(CellFolder(cell))
     if record is None:
         return UNKNOWN
     began = NOTHING if record.spec.weights in (NONE, IMAGENET) else UNKNOWN
-    if record.spec.is_probe:  # what it begins with is all it has learnt
+    if record.spec.is_probe and not head:
         return began
     file = BenchFolder(cell.resolve().parents[1]).split
     if not file.is_file():
         return UNKNOWN
     split = read_frame(file, ("image_id", "lesion_id", "group", "part"))
-    seen = split[(split["fold"] == record.spec.fold) & (split["part"] != "test")]
-    return replace(began, images=frozenset(seen["image_id"]), lesions=frozenset(seen["lesion_id"]))
+    dealt = split[split["fold"] == record.spec.fold]
+    seen = dealt[dealt["part"] != "test"]
+    known = frozenset(dealt["image_id"]) if began is NOTHING else began.known
+    return Learnt(frozenset(seen["image_id"]), frozenset(seen["lesion_id"]), known)
 
 
 def tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:

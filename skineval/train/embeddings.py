@@ -82,14 +82,20 @@ def fit_head(
 def _places(heads: Mapping[int, Head]) -> Iterator[int]:
     """Those of `PENALTIES` that are tried, where `heads` holds what has come of them so far."""
     yield from map(PENALTIES.index, FIRST_PENALTIES)
-    while (best := _best(heads)) in (min(heads), max(heads)):
-        further = best - 1 if best == min(heads) else best + 1
-        if not 0 <= further < len(PENALTIES):
-            return
-        yield further
+    while further := [place for place in _beyond(heads) if place in range(len(PENALTIES))]:
+        yield further[0]
+
+
+def _beyond(heads: Mapping[int, Head]) -> Iterator[int]:
+    """What lies beyond an end of those tried that is as good as the best."""
+    best = heads[_best(heads)].score
+    for end, step in ((min(heads), -1), (max(heads), 1)):
+        if heads[end].score == best:
+            yield end + step
 
 
 def _best(heads: Mapping[int, Head]) -> int:
+    """The first tried of those that score best."""
     return max(heads, key=lambda place: heads[place].score)
 
 

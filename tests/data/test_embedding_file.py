@@ -54,8 +54,8 @@ def test_arrays_are_read_by_their_usual_names(file, arrays_):
     ("part", "learnt"),
     [
         (["", "", ""], UNKNOWN),
-        (["none", "val", ""], Learnt({"ISIC_2"}, complete=False)),
-        (["none", "val", "test"], Learnt({"ISIC_2"})),
+        (["none", "val", ""], Learnt({"ISIC_2"}, known={"ISIC_1", "ISIC_2"})),
+        (["none", "val", "test"], Learnt({"ISIC_2"}, known=set(IDS))),
     ],
 )
 def test_where_no_part_is_said_nobody_knows(file, part, learnt):
@@ -88,7 +88,7 @@ def test_tables_are_read_in_their_dialects(tmp_path, text):
     (tmp_path / "made.csv").write_text(text, encoding="utf-8")
     found = read_embeddings(tmp_path / "made.csv")
     assert same(found)
-    assert found.learnt == (Learnt({"ISIC_1", "ISIC_3"}, complete=False) if "part" in text else UNKNOWN)
+    assert found.learnt == (Learnt({"ISIC_1", "ISIC_3"}, known={"ISIC_1", "ISIC_3"}) if "part" in text else UNKNOWN)
 
 
 @pytest.mark.parametrize("shape", ["columns", "lists"])
@@ -179,20 +179,20 @@ def test_other_files_are_refused(tmp_path):
         st.tuples(st.integers(2, 5), st.integers(1, 4)),
         elements=st.floats(allow_nan=False, allow_infinity=False, width=32),
     ),
-    learnt=st.sets(st.integers(0, 0)),
-    complete=st.booleans(),
+    learnt=st.sets(st.integers(0, 1)),
+    known=st.sets(st.integers(0, 1)),
 )
-def test_what_is_written_is_read_to_the_last_bit(tmp_path_factory, suffix, values, learnt, complete):
+def test_what_is_written_is_read_to_the_last_bit(tmp_path_factory, suffix, values, learnt, known):
     values[0, 0] = np.float32(1.5) if values[1, 0] != 1.5 else np.float32(2.5)  # not all are alike
     ids = np.array([f"ISIC_{place:07d}" for place in range(len(values))])
-    known = Learnt(frozenset(ids[list(learnt)].tolist()), complete=complete)
+    said = Learnt(frozenset(ids[list(learnt)].tolist()), known=frozenset(ids[list(learnt | known)].tolist()))
     path = tmp_path_factory.mktemp("made") / f"made{suffix}"
-    made = Embeddings("made", ids, values, known, "a network" if learnt else "")
+    made = Embeddings("made", ids, values, said, "a network" if learnt else "")
     write_embeddings(path, made, replace=False)
     found = read_embeddings(path)
     assert found.ids.tolist() == ids.tolist()
     assert found.values.tobytes() == values.tobytes()
-    assert (found.learnt, found.made_by, found.fingerprint) == (known, made.made_by, made.fingerprint)
+    assert (found.learnt, found.made_by, found.fingerprint) == (said, made.made_by, made.fingerprint)
 
 
 def test_a_fingerprint_knows_neither_order_nor_file():

@@ -94,7 +94,7 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     cell = BenchFolder(tmp_path / "out").cell(result.finished[0].run_id)
     found = skineval.embed(cell.path, DATA, out="made.npz")
     split = pd.read_csv(tmp_path / "out" / "split.csv").set_index("image_id")["part"]
-    assert found.learnt == Learnt(set(split.index[split != "test"]))
+    assert found.learnt == Learnt(set(split.index[split != "test"]), known=set(split.index))
     # What its head says of them is what was predicted.
     classifier = load_classifier(cell.path)
     weight, bias = (tensor.detach().numpy() for tensor in classifier.network[-1].parameters())
@@ -125,19 +125,20 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     elsewhere.write_bytes(cell.weights.read_bytes())
     assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt == UNKNOWN
     (told,) = prepare(make_recipe({**keys, "weights": str(elsewhere)}), load_catalog()).remarks
-    assert told.startswith("On which images copy was trained is not known")
+    assert told.startswith("Of 150 of the 150 images of synthetic")
     # A second one that began with the first knows its own images, and not those of the first.
     begun = {**keys, "split_seed": 3, "weights": str(elsewhere)}
     second = skineval.bench(**begun, epochs=1, out=tmp_path / "second", replicates=1000)
     cell = BenchFolder(tmp_path / "second").cell(second.finished[0].run_id)
     found = skineval.embed(cell.path, DATA, out="second.npz")
     split = pd.read_csv(tmp_path / "second" / "split.csv").set_index("image_id")["part"]
-    assert found.learnt == Learnt(set(split.index[split != "test"]), complete=False)
+    learnt = set(split.index[split != "test"])
+    assert found.learnt == Learnt(learnt, known=learnt)
     assert read_embeddings(Path("second.npz")).learnt == found.learnt
     own = {"split": str(tmp_path / "second" / "split.csv")}
     for asked in ({**keys, "weights": str(cell.weights)}, {**recipe, "models": "embeddings:file=second.npz"}):
         assert any(
-            "on which other images" in told.lower()
+            f"of {150 - len(learnt)} of the 150 images" in told.lower()
             for told in prepare(make_recipe(asked | own), load_catalog()).remarks
         )
         with pytest.raises(DataError, match=r"was trained on, or chosen by, .* that are tested"):
@@ -169,7 +170,7 @@ def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
         prepared()
     write([*ids, "other"])
     (unknown, more) = prepared().remarks
-    assert "does not say on which images" in unknown
+    assert "does not say of 150 of the 150 images" in unknown
     assert more == "made.npz holds 1 image that the bench does not: other."
     write(ids, learnt=NOTHING)
     assert prepared().remarks == ()

@@ -120,9 +120,16 @@ def test_no_penalty_at_an_end_of_those_tried_is_taken_for_the_best(monkeypatch, 
     assert places == [PENALTIES[place] for place in tried]
 
 
-def test_where_all_penalties_are_alike_the_strongest_of_the_first_is_taken():
-    found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: 0.5)
-    assert found.setting == FIRST_PENALTIES[0]
+@pytest.mark.parametrize("best", [None, 8])
+def test_where_none_is_better_than_an_end_all_beyond_are_tried(monkeypatch, best):
+    """As where the first heads all answer the largest class."""
+    places = []
+    monkeypatch.setattr(module, "regress", lambda rows, objective, start, penalty: places.append(penalty) or start)
+    found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: float(places[-1] == PENALTIES[best or 0]))
+    if best is None:
+        assert (found.setting, sorted(places)) == (PENALTIES[0], list(PENALTIES[:6]))
+    else:
+        assert (found.setting, sorted(places)) == (PENALTIES[best], list(PENALTIES))
 
 
 def test_a_class_without_images_is_never_predicted():

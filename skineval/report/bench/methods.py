@@ -47,8 +47,8 @@ _HEADS: Mapping[str, str] = MappingProxyType(
     {
         "linear": "A linear head is a multinomial logistic regression of standardised embeddings, with that penalty of "
         f"C = {formatting.listed(map(str, FIRST_PENALTIES))} of which the balanced accuracy on the validation part is "
-        f"best; for as long as that is the strongest or the weakest, the next beyond is tried ({PENALTIES[0]:g} to "
-        f"{PENALTIES[-1]:g}).",
+        "best; for as long as none is better than the strongest, or the weakest, the next beyond is tried "
+        f"({PENALTIES[0]:g} to {PENALTIES[-1]:g}).",
         NEIGHBOURS: "Neighbours are the train images that are nearest by cosine, each of which counts for its class "
         "exp(cosine / 0.07) (Wu et al. 2018); how many there are is chosen by the balanced accuracy on the validation "
         "part.",
