@@ -1,4 +1,4 @@
-"""The skineval tutorial plugin: one architecture, one imbalance strategy, one explainer."""
+"""The skineval tutorial plugin: an architecture, an imbalance strategy for each place, an explainer."""
 
 import skineval
 
@@ -25,17 +25,52 @@ def skineval_register_architectures():
     )
 
 
+def squared_error(counts):
+    """On the loss: the Brier score in place of cross-entropy."""
+
+    def loss(logits, targets):
+        import torch
+
+        hot = torch.nn.functional.one_hot(targets, logits.shape[1])
+        return (logits.softmax(dim=1) - hot).square().sum(dim=1)
+
+    return loss
+
+
 def square_root_draws(labels):
+    """On the sampler: how often each train image is drawn."""
     import numpy as np
 
     return np.bincount(labels)[labels] ** -0.5
 
 
+def halved(embeddings, labels, *, seed):
+    """On the head: of the largest class every other embedding stays, in random order."""
+    import numpy as np
+
+    largest = np.flatnonzero(labels == np.bincount(labels).argmax())
+    left = np.random.default_rng(seed).permutation(largest)[: len(largest) // 2]
+    kept = np.setdiff1d(np.arange(len(labels)), left)
+    return embeddings[kept], labels[kept]
+
+
+def rare_first(counts, *, bonus):
+    """On the logits: a bonus for the rarest class that has train images."""
+    import numpy as np
+
+    return np.where(counts == counts[counts > 0].min(), bonus, 0.0)
+
+
 @skineval.hookimpl
 def skineval_register_imbalance():
-    yield skineval.ImbalanceStrategy(
-        "sqrt-oversample", "Draw images by the inverse square root of their class.", draw_weights=square_root_draws
-    )
+    bonus = skineval.Parameter(1.0, "What is added.", minimum=0.0, tried=(0.0, 0.5, 1.0, 2.0))
+    for name, summary, acts in (
+        ("brier", "Train the Brier score.", {"loss": squared_error}),
+        ("sqrt-oversample", "Draw by the inverse square root of the class.", {"draw_weights": square_root_draws}),
+        ("halve", "Refit the head on half of the largest class.", {"resample": halved}),
+        ("rare-first", "Add a bonus for the rarest class.", {"adjust": rare_first, "parameters": {"bonus": bonus}}),
+    ):
+        yield skineval.ImbalanceStrategy(name, summary, **acts)
 
 
 def saliency(model, images, targets, *, architecture):

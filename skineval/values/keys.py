@@ -221,7 +221,7 @@ class Keys:
     )
     weights: Places = Key(IMAGES, "NAME|FILE", ("imagenet",), repeated=JOINED).says(
         "Initial weights: imagenet (where a network has any), none, or a file (.safetensors, .pt, .pth, .ckpt, .bin); "
-        "of one model alone MODEL=FILE. Several, comma-separated, are a row each: imagenet,none."
+        "of one model alone MODEL=FILE. A bench takes several, comma-separated, and has a row for each: imagenet,none."
     )
     precision: Literal["auto", "fp32", "bf16"] = Key(IMAGES, "NAME", "auto").says(
         "fp32, bf16, or auto, which goes by the architecture and the device and says why; it is part of what "

@@ -116,7 +116,9 @@ def _check_names(values: Mapping[str, object], source: str) -> None:
 
 
 def _complain(details: Sequence[Mapping[str, Any]], values: Mapping[str, object], source: str) -> None:
-    complaints = dict.fromkeys(_complaint(detail, values) for detail in details)
+    # Of a list of which one part is wrong pydantic also says that it is too short.
+    first = {detail["loc"][:1] or detail["msg"]: detail for detail in reversed(details)}
+    complaints = [_complaint(detail, values) for detail in reversed(first.values())]
     if complaints:
         raise UsageError(
             f"{_begun(source)}{'; '.join(complaints)}.", "`skineval bench --help` lists every key."

@@ -46,7 +46,7 @@ def test_it_is_benched_and_appears_in_the_report(tmp_path):
     done = skineval(
         "bench",
         "--models=tutorial-cnn:width=4",
-        "--imbalance=none,sqrt-oversample",
+        "--imbalance=none,brier,sqrt-oversample,halve,rare-first,rare-first:bonus=validation",
         "--explainers=saliency",
         "--data=synthetic:images=150",
         "--image-size=32",
@@ -56,9 +56,11 @@ def test_it_is_benched_and_appears_in_the_report(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     cells = pd.read_csv(tmp_path / "runs/tutorial/cells.csv")
-    assert list(cells["status"]) == ["done", "done"]
+    assert list(cells["status"]) == ["done"] * 6, cells["reason"].tolist()
+    assert len(list((tmp_path / "runs/tutorial/networks").iterdir())) == 3  # none, halve and rare-first share theirs
     report = (tmp_path / "runs/tutorial/report.md").read_text()
     assert "tutorial-cnn:width=4" in report
-    assert "sqrt-oversample" in report
+    for strategy in cells["imbalance"]:
+        assert strategy in report
     panels = list((tmp_path / "runs/tutorial/cells").glob("*/explanations/saliency/*.svg"))
     assert panels
