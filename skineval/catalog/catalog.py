@@ -331,7 +331,8 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
         value: Value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
         raise UsageError(
-            f"{where} is {text!r}, which is not {_article(kind)}.", f"{parameter.summary} Default: {parameter.default}."
+            f"{where} is {text!r}, which is not {_article(kind)}{f' or {VALIDATION}' if parameter.tried else ''}.",
+            f"{parameter.summary} Default: {parameter.default}.",
         ) from None
     if parameter.choices and value not in parameter.choices:
         raise UsageError(f"{where} is {text!r}.", hint_for(text, [str(choice) for choice in parameter.choices]))

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from skineval.base.codec import to_plain
-from skineval.base.terms import FIRST_PENALTIES, IMAGE, LESION, MEAN, NEIGHBOURS, OVERSAMPLE_FIRST, PENALTIES
+from skineval.base.terms import (
+    FIRST_PENALTIES,
+    IMAGE,
+    LESION,
+    MEAN,
+    NEIGHBOURS,
+    OVERSAMPLE_FIRST,
+    PENALTIES,
+    VALIDATION,
+)
 from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard
@@ -26,7 +35,10 @@ _DEALT_OUT = {
 _UNSEEN = ("test part", "nothing is chosen on it; every figure here is reported on it")
 _CHOICES = (
     ("train part", "weights; resampling, augmentation and class weights see nothing else"),
-    ("validation part", "the epoch that is kept (the best balanced accuracy) and when to stop"),
+    (
+        "validation part",
+        "the epoch that is kept (the best balanced accuracy), when to stop, and the penalty of a head fitted anew",
+    ),
     _UNSEEN,
 )
 #: Of a bench that trains no network.
