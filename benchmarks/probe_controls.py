@@ -33,6 +33,8 @@ def main() -> None:
     folder = parser.parse_args().bench
     bench = read_bench(BenchFolder(folder))
     rows = compare(systems(bench), bench.recipe.replicates, bench.recipe.split_seed)
+    if rows.empty:
+        parser.error(f"{folder} has no probe of random weights beside one of others.")
     atomic_write(folder / "controls.csv", rows.to_csv(index=False))
     print("| network | strategy | pretrained - random, balanced accuracy | p (Holm) |\n|---|---|---:|---:|")
     for row in rows.itertuples():

@@ -17,6 +17,8 @@ from skineval.values.keys import PROBE
 from skineval.values.recipe import Recipe
 from skineval.values.runspec import HEADS, Selection
 
+_RANDOM = "random"
+
 
 @dataclass(frozen=True, eq=False)
 class Variant:
@@ -47,7 +49,9 @@ class Variant:
         # A file that is named after its network has no need to say so again.
         own = self.selection.name.rpartition("/")[2]
         called = self.weights.called.removeprefix(own).strip("-_. ") or self.weights.called
-        of_what = "random" if random else called
+        if called.lower() == _RANDOM and self.weights.path:  # which is what random weights alone are called
+            called = self.weights.path.name
+        of_what = _RANDOM if random else called
         apart = self.apart or (random and self.probe != "")
         words = [*[of_what] * apart, *filter(None, [HEADS.get(self.probe)])]
         if self.architecture.embeddings:  # what they are is known by their numbers, wherever the file lies
@@ -110,7 +114,8 @@ def seedless(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> t
 def weights_asked(texts: Sequence[str], models: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """What each model is to begin with, by its name, from texts such as "imagenet" and "resnet*=FILE".
 
-    One without a name is for all models that no other names. Raises UsageError for a name that is none of `models`.
+    One without a name is for all models that no other names. Raises UsageError where there are none of these, and for a
+    name that is none of `models`.
     """
     named: dict[str, tuple[str, ...]] = {}
     every: list[str] = []
@@ -120,6 +125,11 @@ def weights_asked(texts: Sequence[str], models: Sequence[str]) -> dict[str, tupl
             every.append(value)
         for model in chosen:
             named[model] = (*named.get(model, ()), value)
+    if every and models and named.keys() >= {*models}:
+        raise UsageError(
+            f"--weights has {', '.join(every)} for all models that no other part of it names, and it names all.",
+            f"For one model, with others for it: {models[0]}={every[0]}.",
+        )
     return {model: named.get(model) or tuple(every) or (IMAGENET,) for model in models}
 
 

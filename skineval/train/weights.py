@@ -229,7 +229,7 @@ def load_into(model: nn.Module, path: Path, name: str = "") -> Loaded:
     tensors = read_tensors(path)
     state = model.state_dict()
     found = _match(tensors, state)
-    _check(found, tensors, state, path)
+    _check(found, tensors, state, path, name)
     model.load_state_dict({own: tensors[given] for own, given in found.fitting.items()}, strict=False)
     return _loaded(name, path, found, tensors, state)
 
@@ -250,17 +250,18 @@ def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
     return _loaded(name, path, Match(found.prefix, equal), tensors, state)
 
 
-def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, name: str) -> None:
     """Raises ModelFileError where nothing of a file fits, too little, or two things of it alike."""
-    if all(state[name].ndim == 0 for name in found.fitting):  # counters of batches say nothing
+    called = f"the network {name}" if name else "the network"
+    if all(state[one].ndim == 0 for one in found.fitting):  # counters of batches say nothing
         raise ModelFileError(
-            f"No tensor of {path} fits the network. Did not fit: {_listed(tensors.keys(), tensors)}.",
+            f"No tensor of {path} fits {called}. Did not fit: {_listed(tensors.keys(), tensors)}.",
             f"The network has, for example: {_listed(state.keys(), state)}.",
         )
     given, needed = (sum(state[name].numel() for name in names) for names in (found.fitting, state))
     if given < LEAST * needed:
         raise ModelFileError(
-            f"Only {given:,} of the network's {needed:,} numbers are in {path}, which is of another network. It lacks: "
+            f"Only {given:,} of {needed:,} numbers of {called} are in {path}, which is of another network. It lacks: "
             f"{_listed(state.keys() - found.fitting.keys(), state)}.",
             "Name the network that the file is of, with its parameters, such as cnn:width=16.",
         )

@@ -41,6 +41,13 @@ def test_a_name_that_is_no_model_is_told():
     assert "did you mean resnet18" in caught.value.hint.lower()
 
 
+def test_what_no_model_is_left_for_is_told():
+    with pytest.raises(UsageError, match="has none for all models that no other part of it names") as caught:
+        weights_asked(["resnet*=a.pt", "lite0=b.pt", "none"], MODELS)
+    assert "resnet18=none" in caught.value.hint
+    assert weights_asked(["imagenet"], ()) == {}
+
+
 def test_files_are_named_by_whole_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.pt").touch()
@@ -81,6 +88,14 @@ def test_names_say_what_tells_rows_apart(file):
         (f"{cnn} (mine probe)", "sha256", "linear"),
         (f"{cnn} (random)", "none", ""),
         (f"{cnn} (random probe)", "none", "linear"),
+    ]
+
+
+def test_a_file_is_not_taken_for_the_control(file, tmp_path):
+    called_random = file.rename(tmp_path / "random.safetensors")
+    assert named(weights=[str(called_random), "none"], freeze="all") == [
+        ("cnn:width=4 (random.safetensors probe)", "sha256", "linear"),
+        ("cnn:width=4 (random probe)", "none", "linear"),
     ]
 
 

@@ -338,7 +338,7 @@ def test_a_file_of_which_hardly_anything_fits_is_of_another_network(tmp_path):
         },
         path,
     )
-    with pytest.raises(ModelFileError, match=r"Only [\d,]+ of the network's [\d,]+ numbers are in .*wider"):
+    with pytest.raises(ModelFileError, match=r"Only [\d,]+ of [\d,]+ numbers of the network are in .*wider"):
         load_into(build(3, weights=None), path)
 
 

@@ -14,7 +14,6 @@ from skineval.base.terms import (
     NEIGHBOURS,
     OVERSAMPLE_FIRST,
     PENALTIES,
-    VALIDATION,
 )
 from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report.bench import standings
