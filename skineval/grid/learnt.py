@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few
-from skineval.data.splits.split import Split
+from skineval.base.terms import PROTOCOLS
+from skineval.data.splits.split import Split, fingerprint
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder
 from skineval.grid.tables import read_frame
@@ -43,6 +44,8 @@ def learnt_by(cell: Path, *, head: bool = False) -> Learnt:
     if not file.is_file():
         return UNKNOWN
     split = read_frame(file, ("image_id", "lesion_id", "group", "part"))
+    if record.spec.split not in (fingerprint(split, protocol) for protocol in PROTOCOLS):  # the folder of another bench
+        return UNKNOWN
     dealt = split[split["fold"] == record.spec.fold]
     seen = dealt[dealt["part"] != "test"]
     known = frozenset(dealt["image_id"]) if began is NOTHING else began.known

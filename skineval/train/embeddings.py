@@ -17,13 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.base.terms import FIRST_PENALTIES, PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, HEAD_STEPS, PENALTIES
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
 
-#: Of L-BFGS for each penalty, from where its neighbour ended; stopping early is one more regularisation, which the
-#: validation part judges.
-STEPS = 30
 NEVER = -1e4  #: the logit of a class that is never meant
 #: Standard deviation of a dimension that is as good as constant, as a part of its largest number's power of two.
 STILL = 1e-6
@@ -158,7 +155,7 @@ def regress(
         gradient = torch.cat([residual.T @ embeddings + ridge * weight, residual.sum(dim=0)[:, None]], dim=1)
         return value.item(), gradient.double().numpy().ravel()
 
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "gtol": 1e-4})
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": HEAD_STEPS, "gtol": 1e-4})
     return np.asarray(found.x).reshape(start.shape)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.catalog.catalog import load_catalog
 from skineval.data.embedding_file import read_embeddings, write_embeddings
 from skineval.grid.folder import BenchFolder
+from skineval.grid.learnt import learnt_by
 from skineval.grid.prepare import prepare
 from skineval.train.classifier import load_classifier
 from skineval.tuning.plan import make_plan
@@ -126,6 +128,10 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt == UNKNOWN
     (told,) = prepare(make_recipe({**keys, "weights": str(elsewhere)}), load_catalog()).remarks
     assert told.startswith("Of 150 of the 150 images of synthetic")
+    # In the folder of another bench nothing says what it was trained on.
+    skineval.bench(**{**keys, "split_seed": 3}, epochs=1, out=tmp_path / "third", weights="none", replicates=1000)
+    moved = shutil.copytree(cell.path, BenchFolder(tmp_path / "third").cell(cell.path.name).path)
+    assert learnt_by(moved) == UNKNOWN
     # A second one that began with the first knows its own images, and not those of the first.
     begun = {**keys, "split_seed": 3, "weights": str(elsewhere)}
     second = skineval.bench(**begun, epochs=1, out=tmp_path / "second", replicates=1000)

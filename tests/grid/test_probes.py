@@ -90,7 +90,9 @@ def test_predictions_are_those_of_a_regression_on_the_embeddings(bench):
                 assert set(oracle.classes_) == set(DIAGNOSES)
                 found.append(oracle.predict_proba(scaler.transform(embeddings[parts == "test"])))
             nearest = min(np.abs(one - predictions[list(DIAGNOSES)].to_numpy()).max() for one in found)
-            assert nearest < 0.02
+            about = json.loads(folder.cell(run_id).model.read_text())
+            # A weak penalty leaves most to where the regression is stopped.
+            assert nearest < (0.02 if float(about["head"].removeprefix("penalty C = ")) <= 0.1 else 0.1)
 
 
 def _targets(folder):

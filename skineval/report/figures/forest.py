@@ -147,8 +147,8 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
 
 
 def _height(names: Sequence[str], page: Page) -> float:
-    """Inches that so many systems take, some of which have two lines of a name."""
-    lines = 2 if any("\n" in style.name_lines(name, page.name) for name in names) else 1
+    """Inches that so many systems take, some of whose names have several lines."""
+    lines = 1 + max(style.name_lines(name, page.name).count("\n") for name in names)
     return len(names) * max(0.26, lines * page.letters * 1.35 / 72 + 0.06)
 
 

@@ -266,12 +266,16 @@ def drawable(value: object) -> str:
 
 
 def name_lines(system: str, width: int = WIDE.name) -> str:
-    """A system's name on one or two short lines: the model above its strategy, each shortened where it must be."""
+    """A system's name on short lines: the model above its strategy, broken where they must be.
+
+    What tells two apart may stand anywhere in their names: they are shortened only where they need over three lines.
+    """
     name = drawable(system)
     if len(name) <= width:
         return name
-    model, slash, imbalance = name.partition("/")
-    return "\n".join(shortened(part, width) for part in (model + slash, imbalance) if part)
+    model, slash, imbalance = name.rpartition("/")
+    parts = filter(None, (model + slash, imbalance))
+    return "\n".join(layout.wrapped(shortened(part, 3 * width - 8), width) for part in parts)
 
 
 def photograph(axes: Axes, picture: Any, color: str, width: float) -> None:

@@ -274,5 +274,10 @@ def test_nothing_finished_gives_no_figure(make_bench: Make, tmp_path: Path) -> N
 def test_names_are_shortened_in_the_middle_and_break_at_the_slash() -> None:
     assert style.name_lines("resnet34/none") == "resnet34/none"
     assert style.name_lines("efficientnet_b0/class-weights") == "efficientnet_b0/\nclass-weights"
+    probes = [f"timm/tf_efficientnet_lite{n} (imagenet probe)/class-weights" for n in (0, 2)]
+    assert [style.name_lines(probe) for probe in probes] == [
+        f"timm/tf_efficientnet_lite{n}\n(imagenet probe)/\nclass-weights" for n in (0, 2)
+    ]
+    assert len({style.name_lines(probe, style.NARROW.name) for probe in probes}) == 2
     assert style.shortened("a" * 30 + "z", 11) == "aaaaa…aaaaz"
     assert style.drawable("名_$") == "?_$"
