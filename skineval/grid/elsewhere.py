@@ -10,7 +10,7 @@ from skineval.base.errors import DataError, UsageError, first_few, plural
 from skineval.data.same_picture import is_one_picture
 from skineval.data.splits.split import Split
 from skineval.grid.external import External
-from skineval.grid.learnt import learnt_from, refuse_learnt, tested
+from skineval.grid.learnt import counted, learnt_from, refuse_learnt, tested
 from skineval.grid.variants import Variant
 from skineval.train.weights import Weights
 from skineval.values.embeddings import Embeddings
@@ -43,10 +43,11 @@ def _on_weights(weights: Weights, table: LesionTable, split: Split, externals: S
     learnt = learnt_from(weights)
     _refuse(learnt, f"The network of {weights.path}", "weights", table, split, externals)
     for one in (table, *(external.table for external in externals)):
-        if n := int(learnt.unknown(one).sum()):
+        unknown = learnt.unknown(one)
+        if unknown.any():
             yield (
-                f"Of {n:,} of the {len(one):,} images of {one.name} it is not known whether {weights.called} was "
-                "trained on them: where it was, figures of what begins with it are too good."
+                f"Of {counted(unknown)} of {one.name} it is not known whether {weights.called} was trained on them: "
+                "where it was, figures of what begins with it are too good."
             )
 
 
@@ -76,10 +77,11 @@ def _on_embeddings(
     who = f"The network that made {embeddings.name}"
     _refuse(embeddings.learnt, who, "embeddings", table, split, externals)
     for one in (table, *(external.table for external in externals)):
-        if n := int(embeddings.learnt.unknown(one).sum()):
+        unknown = embeddings.learnt.unknown(one)
+        if unknown.any():
             yield (
-                f"{embeddings.name} does not say of {n:,} of the {len(one):,} images of {one.name} whether the network "
-                "that made it was trained on them: where it was, its figures are too good."
+                f"{embeddings.name} does not say of {counted(unknown)} of {one.name} whether the network that made it "
+                "was trained on them: where it was, its figures are too good."
             )
     if embeddings.made_by:
         yield f"{embeddings.name} was made by {embeddings.made_by}."

@@ -17,7 +17,7 @@ from skineval.data.embedding_file import check_suffix, write_embeddings
 from skineval.data.pixels.store import open_store
 from skineval.grid.cell.embeddings import Frozen, embeddings
 from skineval.grid.folder import refuse_bench
-from skineval.grid.learnt import learnt_by, learnt_from
+from skineval.grid.learnt import counted, learnt_by, learnt_from
 from skineval.grid.plan import package_of
 from skineval.grid.prepare import check_image_size
 from skineval.grid.sources import as_labelled, load_data
@@ -89,10 +89,7 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     # Another photograph of a lesion that was learnt from is as little to be tested on.
     unknown = found.learnt.unknown(table)
     if unknown.any():
-        notes.append(
-            f"it is not known of {unknown.sum():,} of the {len(table):,} images whether {recipe.models[0]} was trained "
-            "on them"
-        )
+        notes.append(f"it is not known of {counted(unknown)} whether {recipe.models[0]} was trained on them")
     seen = frozenset(ids[found.learnt.among(table)].tolist())
     learnt = Learnt(seen, known=frozenset(ids[~unknown].tolist()))
     return Embeddings(recipe.models[0], ids, values, learnt, found.words), (*notes, *pixels.notes)

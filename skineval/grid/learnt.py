@@ -52,6 +52,12 @@ def learnt_by(cell: Path, *, head: bool = False) -> Learnt:
     return Learnt(frozenset(seen["image_id"]), frozenset(seen["lesion_id"]), known)
 
 
+def counted(images: NDArray[np.bool_]) -> str:
+    """How many images of a table (N,) are meant: "all 150 images"."""
+    n = int(images.sum())
+    return f"all {n:,} images" if n == len(images) else f"{n:,} of the {len(images):,} images"
+
+
 def tested(table: LesionTable, split: Split) -> NDArray[np.bool_]:
     """(N,) which images are in a test part of any fold."""
     found = np.zeros(len(table), dtype=np.bool_)

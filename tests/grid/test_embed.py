@@ -127,7 +127,7 @@ def test_of_a_trained_cell_the_file_says_on_what_it_was_trained(tmp_path, monkey
     elsewhere.write_bytes(cell.weights.read_bytes())
     assert skineval.embed("cnn:width=4", DATA, image_size=32, weights=str(elsewhere)).learnt == UNKNOWN
     (told,) = prepare(make_recipe({**keys, "weights": str(elsewhere)}), load_catalog()).remarks
-    assert told.startswith("Of 150 of the 150 images of synthetic")
+    assert told.startswith("Of all 150 images of synthetic")
     # In the folder of another bench nothing says what it was trained on.
     skineval.bench(**{**keys, "split_seed": 3}, epochs=1, out=tmp_path / "third", weights="none", replicates=1000)
     moved = shutil.copytree(cell.path, BenchFolder(tmp_path / "third").cell(cell.path.name).path)
@@ -176,7 +176,7 @@ def test_what_a_file_holds_is_held_against_the_data(tmp_path, monkeypatch, ids):
         prepared()
     write([*ids, "other"])
     (unknown, more) = prepared().remarks
-    assert "does not say of 150 of the 150 images" in unknown
+    assert "does not say of all 150 images" in unknown
     assert more == "made.npz holds 1 image that the bench does not: other."
     write(ids, learnt=NOTHING)
     assert prepared().remarks == ()
