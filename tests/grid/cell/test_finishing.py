@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 import skineval
 from skineval.base.errors import CellError
 from skineval.builtins.imbalance import logit_adjustment
 from skineval.catalog.catalog import load_catalog
-from skineval.catalog.specs import ImbalanceStrategy
-from skineval.grid.cell.finishing import adjust, resampled
+from skineval.catalog.specs import Architecture, ImbalanceStrategy
+from skineval.data.splits.split import Parts
+from skineval.grid.cell.cell import Cell, no_masks
+from skineval.grid.cell.finishing import adjust, finish, resampled
+from skineval.grid.cell.training import make_objective
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train.classifier import load_classifier
+from skineval.train.weights import Weights
 from skineval.values.recipe import make_recipe
-from skineval.values.runspec import Selection
+from skineval.values.runspec import Selection, Training
 from skineval.values.task import DIAGNOSES
 
 AFTER = "logit-adjustment,logit-adjustment:tau=validation,crt,random-over,adasyn"
@@ -146,3 +152,66 @@ def test_what_cannot_be_added_to_logits_is_refused(added):
         adjust(cell_of(adjust=lambda counts: added), nn.Linear(2, 3), lambda: None)
     with pytest.raises(CellError, match="the head of cnn has no bias to add to"):
         adjust(cell_of(adjust=lambda counts: [0, 1, 2]), nn.Linear(2, 3, bias=False), lambda: None)
+
+
+POISON = 1e9  #: what stands in every embedding of the validation and the test part
+TRAIN = np.repeat([0, 1, 2], [40, 15, 12])
+OTHERS = np.repeat([0, 1, 2, 3], [5, 5, 5, 5])  # class 3 is in no train part
+
+
+def spied(strategy, seen):
+    """The strategy, with all that its functions are handed kept in `seen`."""
+
+    def spy(function):
+        def call(*arguments, **parameters):
+            seen.extend(np.array(argument) for argument in arguments)
+            return function(*arguments, **parameters)
+
+        return call
+
+    acts = ("loss", "draw_weights", "resample", "head_weights", "adjust")
+    return replace(strategy, **{name: spy(function) for name in acts if (function := getattr(strategy, name))})
+
+
+STRATEGIES = [entry.specification for entry in load_catalog().imbalance.entries.values() if entry.specification.places]
+
+
+@pytest.mark.parametrize(
+    ("name", "probe"),
+    [
+        *((one.name, "") for one in STRATEGIES),
+        *((one.name, "linear") for one in STRATEGIES if {"loss", "sampler"} & {*one.places}),  # act on its head
+    ],
+)
+def test_no_strategy_sees_more_than_the_train_part(name, probe):
+    seen = []
+    (selection,) = load_catalog().imbalance.select([name])
+    order = np.random.default_rng(0).permutation(len(TRAIN) + 2 * len(OTHERS))
+    train, validation, test = np.split(order, [len(TRAIN), len(TRAIN) + len(OTHERS)])
+    targets = np.empty(len(order), dtype=np.int64)
+    targets[train], targets[validation], targets[test] = TRAIN, OTHERS, OTHERS
+    embeddings = np.full((len(order), 4), POISON, dtype=np.float32)
+    embeddings[train] = np.random.default_rng(1).normal(size=(len(TRAIN), 4)) + TRAIN[:, None] % 2
+    training = Training(epochs=1, batch_size=8, learning_rate=1e-3, augment="none")
+    spec = SimpleNamespace(
+        imbalance=selection, training=training, classes=("a", "b", "c", "d"), probe=probe, is_probe=bool(probe),
+        model="toy", seed=0, fold=0,
+    )  # fmt: skip
+    stage = SimpleNamespace(device=torch.device("cpu"), on_note=lambda note: None)
+    strategy = spied(load_catalog().imbalance[name], seen)
+    toy = Architecture("toy", lambda num_classes, *, weights: nn.Linear(4, num_classes), "A head.")
+    parts = Parts(train, validation, test)
+    cell = Cell(spec, toy, strategy, Weights("none"), None, parts, targets, stage, False, (), no_masks, None)
+    network = nn.Sequential(nn.Linear(4, 4))
+    if not probe:
+        make_objective(cell, network)
+    finish(cell, network, embeddings)
+    assert seen
+    for handed in seen:
+        if handed.ndim == 2:  # embeddings
+            assert (handed < POISON).all()
+            assert len(handed) == len(TRAIN)
+        elif len(handed) == len(spec.classes):  # counts
+            assert handed.tolist() == [40, 15, 12, 0]
+        else:  # labels; those that resampling made, too
+            assert set(handed.tolist()) == {0, 1, 2}
