@@ -17,6 +17,7 @@ import matplotlib.font_manager
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
@@ -50,7 +51,6 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
-    "figure.constrained_layout.use": True,
     "figure.facecolor": PAPER,
     "figure.titleweight": "bold",
     "font.family": _FONT,
@@ -249,6 +249,7 @@ def star(size: float) -> dict[str, Any]:
 
 def encoded(figure: Canvas) -> bytes:
     """The figure as SVG that follows its reader's preference for dark pages: the same figure gives the same bytes."""
+    lay_out(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "skineval"})
     svg = re.sub(rb"data:image/png;base64,\s*([\w+/=\s]+)", _as_jpeg, buffer.getvalue())
@@ -256,6 +257,11 @@ def encoded(figure: Canvas) -> bytes:
     clips: dict[bytes, bytes] = {}
     svg = re.sub(_CLIP, lambda found: clips.setdefault(found[0], b"clip%d" % len(clips)), svg)
     return svg.replace(b"</defs>", dark_rules().encode() + b"</defs>", 1)
+
+
+def lay_out(figure: Canvas) -> None:
+    """Make room for all words: a figure with an engine of its own would be laid out twice, and drawn once for it."""
+    ConstrainedLayoutEngine().execute(figure)
 
 
 def drawable(value: object) -> str:
