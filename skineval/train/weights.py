@@ -251,7 +251,7 @@ def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
 
 
 def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, name: str) -> None:
-    """Raises ModelFileError where nothing of a file fits, too little, or two things of it alike."""
+    """Raises ModelFileError where nothing of a file fits, too little, two things of it alike, or what is not finite."""
     called = f"the network {name}" if name else "the network"
     if all(state[one].ndim == 0 for one in found.fitting):  # counters of batches say nothing
         raise ModelFileError(
@@ -264,6 +264,10 @@ def _check(found: Match, tensors: Mapping[str, Tensor], state: Mapping[str, Tens
             f"Only {given:,} of {needed:,} numbers of {called} are in {path}, which is of another network. It lacks: "
             f"{_listed(state.keys() - found.fitting.keys(), state)}.",
             "Name the network that the file is of, with its parameters, such as cnn:width=16.",
+        )
+    if broken := [one for one in found.fitting.values() if not tensors[one].isfinite().all()]:
+        raise ModelFileError(
+            f"{path} holds numbers that are not finite: in {_listed(broken, tensors)}.", "Save the weights again."
         )
     if found.others:
         raise ModelFileError(

@@ -342,6 +342,14 @@ def test_a_file_of_which_hardly_anything_fits_is_of_another_network(tmp_path):
         load_into(build(3, weights=None), path)
 
 
+def test_numbers_that_are_not_finite_are_named(tmp_path):
+    state = {name: tensor.clone() for name, tensor in build(3, weights=None).state_dict().items()}
+    state["0.weight"].view(-1)[3] = torch.nan
+    save_file(state, tmp_path / "broken.safetensors")
+    with pytest.raises(ModelFileError, match=r"broken.safetensors holds numbers that are not finite: in 0.weight"):
+        load_into(build(3, weights=None), tmp_path / "broken.safetensors")
+
+
 class TestRecordOfWhatAnArchitectureLoadedItself:
     def test_only_what_is_equal_counts(self, tmp_path):
         model = build(3, weights=None)
