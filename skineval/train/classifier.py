@@ -109,7 +109,9 @@ class Classifier:
         return self.about.stamps
 
     def predict_proba(
-        self, images: NDArray[np.uint8] | Sequence[str | Path | Image.Image | NDArray[np.uint8]], batch_size: int = 64
+        self,
+        images: NDArray[np.uint8] | Sequence[str | Path | Image.Image | NDArray[np.uint8]],
+        batch_size: int | None = None,
     ) -> NDArray[np.float64]:
         """Class probabilities (N, C) float64, rows sum to 1.
 

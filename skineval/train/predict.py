@@ -73,6 +73,12 @@ def ignore_progress(done: int, total: int) -> None:
     """The default of `progress`."""
 
 
+MOST = 256  #: images in a batch that is predicted
+#: Pixels in a batch on a CPU. Of many more, what a layer makes is too large for memory that is kept for the next one,
+#: and the system has to hand out new pages each time: with 256 images of 224 pixels that takes more than half of it.
+PIXELS = 8 * 224**2
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
@@ -84,6 +90,12 @@ class Stage:
     should_stop: Callable[[], bool] = never
     on_note: Callable[[str], None] = ignore_note  #: told what went wrong in prediction and was mended
     progress: Progress = ignore_progress  #: told of how many images embeddings or logits are made, and of how many
+
+    @property
+    def batch_size(self) -> int:
+        """How many images at a time are predicted the fastest, or next to it."""
+        side = self.images.shape[1]
+        return max(1, min(MOST, PIXELS // side**2)) if self.device.type == "cpu" else MOST
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""
@@ -131,7 +143,11 @@ def put_on_device(
 @torch.no_grad()
 @full_float32()
 def predict_logits(
-    model: nn.Module, stage: Stage, rows: NDArray[np.int64], batch_size: int = 256, symmetry: Symmetry = UNTURNED
+    model: nn.Module,
+    stage: Stage,
+    rows: NDArray[np.int64],
+    batch_size: int | None = None,
+    symmetry: Symmetry = UNTURNED,
 ) -> NDArray[np.float32]:
     """Logits (n, C) of the images `rows`, in float32 whatever the network was trained in.
 
@@ -149,7 +165,7 @@ def predict_logits(
 
 
 def predict_probabilities(
-    model: nn.Module, stage: Stage, rows: NDArray[np.int64], tta: str = "none", batch_size: int = 256
+    model: nn.Module, stage: Stage, rows: NDArray[np.int64], tta: str = "none", batch_size: int | None = None
 ) -> NDArray[np.float64]:
     """Class probabilities (n, C) of the images `rows`, each row sums to 1.
 
@@ -168,7 +184,7 @@ def embed(
     head: nn.Module,
     stage: Stage,
     rows: NDArray[np.int64],
-    batch_size: int = 256,
+    batch_size: int | None = None,
     symmetry: Symmetry = UNTURNED,
 ) -> NDArray[np.float32]:
     """Embeddings (n, d) float32 of the images `rows`: what `head` is given, in the precision of training.
@@ -200,13 +216,13 @@ def decide(head: nn.Module, embeddings: NDArray[np.float32]) -> NDArray[np.float
 
 
 def in_batches(
-    function: Callable[[Tensor], Tensor], stage: Stage, rows: NDArray[np.int64], batch_size: int
+    function: Callable[[Tensor], Tensor], stage: Stage, rows: NDArray[np.int64], batch_size: int | None
 ) -> NDArray[np.float32]:
-    """`function` of all `rows` (n,), so many at a time, joined: (n, ...).
+    """`function` of all `rows` (n,), so many at a time, joined: (n, ...); None: as many as the stage says.
 
     Where memory runs out, everything is done again in batches of half the size, so that all have one size.
     """
-    size = max(1, min(batch_size, len(rows)))
+    size = max(1, min(batch_size or stage.batch_size, len(rows)))
     while (found := attempt(function, stage, rows, size)) is None:
         if size == 1:
             raise CellError("Memory ran out with a single image. Use a smaller --image-size or another model.")

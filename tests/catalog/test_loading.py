@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 from skineval.base.errors import PluginError
+from skineval.builtins.imbalance import STRATEGIES
 from skineval.catalog.calls import CALLS
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
@@ -53,7 +54,7 @@ def test_the_builtins_load_without_a_problem():
     catalog = load_catalog(load_plugins([]))
     assert catalog.problems == ()
     assert {"resnet18", "densenet121", "cnn"} <= set(catalog.architectures.entries)
-    assert {"none", "class-weights", "oversample", "smote"} <= set(catalog.imbalance.entries)
+    assert list(catalog.imbalance.entries) == [one.name for one in STRATEGIES]
 
 
 def test_a_good_plugin_is_found_with_its_package(plugin):

@@ -39,6 +39,20 @@ def test_it_is_the_regression_of_scikit_learn_on_standardised_embeddings(classes
     assert head.setting in PENALTIES
 
 
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_with_steps_enough_it_is_that_of_scikit_learn_whatever_the_penalty(monkeypatch, penalty):
+    monkeypatch.setattr(module, "PENALTIES", (penalty,))
+    monkeypatch.setattr(module, "FIRST_PENALTIES", (penalty,))
+    monkeypatch.setattr(module, "HEAD_STEPS", 5000)
+    embeddings, labels = blobs(n=240)
+    labels = np.where(np.arange(240) % 5 == 0, (labels + 1) % 3, labels)  # what no line can part has a finite fit
+    head = fit_head(embeddings, labels, (embeddings, labels), 3, score)
+    oracle = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=20_000, tol=1e-8))
+    oracle.fit(embeddings, labels)
+    ours = softmax(embeddings @ head.weight.T + head.bias)
+    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=2e-3)
+
+
 @pytest.mark.parametrize("means", ["loss", "shares"])
 def test_a_class_counts_as_much_as_scikit_learn_makes_it(means):
     embeddings, labels = blobs(n=240)

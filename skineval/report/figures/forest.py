@@ -148,7 +148,7 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
 
 def _height(names: Sequence[str], page: Page) -> float:
     """Inches that so many systems take, some of whose names have several lines."""
-    lines = 1 + max(style.name_lines(name, page.name).count("\n") for name in names)
+    lines = 1 + max((style.name_lines(name, page.name).count("\n") for name in names), default=0)
     return len(names) * max(0.26, lines * page.letters * 1.35 / 72 + 0.06)
 
 
