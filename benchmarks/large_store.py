@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from benchmarks.machine import Watch, description
 from skineval.base.files import atomic_write
 from skineval.base.terms import DONE, Fit
-from skineval.catalog.catalog import Catalog, Entry, Shelf, load_catalog
+from skineval.catalog.catalog import Catalog, Shelf, load_catalog
 from skineval.catalog.loading import Provider
+from skineval.catalog.shelf import Entry
 from skineval.catalog.specs import DatasetSource
 from skineval.data.pixels.store import open_store
 from skineval.grid import run

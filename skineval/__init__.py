@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skineval.api import bench, embed, evaluate, load_model, open, tune
     from skineval.base.errors import UsageError, WeightsError
     from skineval.catalog.hooks import hookimpl
+    from skineval.catalog.parameters import Parameter
     from skineval.catalog.specs import (
         Architecture,
         ArchitectureFamily,
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
         DatasetSource,
         EpochEnded,
         Explainer,
-        ImbalanceStrategy,
         Metric,
-        Parameter,
         Reporter,
     )
+    from skineval.catalog.strategy import ImbalanceStrategy
     from skineval.values.result import BenchResult
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
 
 #: Where what is not one of `skineval.catalog.specs` is from.
 _HOMES = dict.fromkeys(("bench", "embed", "evaluate", "load_model", "open", "tune"), "api")
+_HOMES |= {"ImbalanceStrategy": "catalog.strategy", "Parameter": "catalog.parameters"}
 _HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}
 _HOMES |= dict.fromkeys(("UsageError", "WeightsError"), "base.errors")
 

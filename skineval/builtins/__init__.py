@@ -10,7 +10,8 @@ from skineval.builtins.explainers import EXPLAINERS
 from skineval.builtins.imbalance import STRATEGIES
 from skineval.builtins.reporters import REPORTERS
 from skineval.catalog.hooks import hookimpl
-from skineval.catalog.specs import Architecture, DatasetSource, Explainer, ImbalanceStrategy, Metric, Reporter
+from skineval.catalog.specs import Architecture, DatasetSource, Explainer, Metric, Reporter
+from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.measure.names import METRICS, OF_REJECTION
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import UsageError
 from skineval.builtins.imagenet import Checkpoint
-from skineval.catalog.specs import Architecture, Parameter
+from skineval.catalog.parameters import Parameter
+from skineval.catalog.specs import Architecture
 
 if TYPE_CHECKING:
     from pathlib import Path

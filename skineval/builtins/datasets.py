@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from skineval.catalog.specs import DatasetSource, Parameter
+from skineval.catalog.parameters import Parameter
+from skineval.catalog.specs import DatasetSource
 
 if TYPE_CHECKING:
     from skineval.values.lesion_table import LesionTable

@@ -7,15 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from skineval.catalog.specs import (
-    Architecture,
-    ArchitectureFamily,
-    DatasetSource,
-    Explainer,
-    ImbalanceStrategy,
-    Metric,
-    Reporter,
-)
+from skineval.catalog.specs import Architecture, ArchitectureFamily, DatasetSource, Explainer, Metric, Reporter
+from skineval.catalog.strategy import ImbalanceStrategy
 
 
 @dataclass(frozen=True)
@@ -26,6 +19,7 @@ class Call:
     keywords: tuple[str, ...] = ()
     takes_parameters: bool = False  #: those of the specification, as further keywords
     required: bool = True  #: False where the function may be None
+    takes_epochs: bool = False  #: `epoch` and `epochs`, where the specification is `per_epoch`
 
     def written(self, name: str, parameters: Iterable[str] = ("**parameters",)) -> str:
         """The signature of a function called `name`: `build(num_classes, *, weights, **parameters)`."""
@@ -46,10 +40,20 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
         },
         ArchitectureFamily: {"find": Call(("rest",)), "names": Call()},
         ImbalanceStrategy: {
-            "loss": Call(("counts",), takes_parameters=True, required=False),
-            "draw_weights": Call(("labels",), takes_parameters=True, required=False),
+            **{
+                name: Call((given,), keywords, takes_parameters=True, required=False, takes_epochs=True)
+                for name, given, keywords in (
+                    ("loss", "counts", ()),
+                    ("draw_weights", "labels", ()),
+                    ("draw", "labels", ("seed",)),
+                    ("augment", "counts", ()),
+                    ("mix", "counts", ()),
+                    ("partner_weights", "labels", ()),
+                )
+            },
             "resample": Call(("embeddings", "labels"), ("seed",), takes_parameters=True, required=False),
             "head_weights": Call(("labels",), takes_parameters=True, required=False),
+            "refit": Call(("weight", "bias", "embeddings", "labels"), takes_parameters=True, required=False),
             "adjust": Call(("counts",), takes_parameters=True, required=False),
         },
         Explainer: {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.loading import Provider
-from skineval.catalog.specs import NAME, ImbalanceStrategy, Parameter, Specification
+from skineval.catalog.parameters import Parameter
+from skineval.catalog.specs import NAME, Specification
+from skineval.catalog.strategy import ImbalanceStrategy
 
 S = TypeVar("S", bound=Specification)
 
@@ -32,9 +35,11 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
     if fault:
         return f"{name}.{fault}"
     tried = [key for key, parameter in parameters.items() if parameter.tried]
-    if tried and not (isinstance(specification, ImbalanceStrategy) and specification.places == ("logits",)):
-        return f"{name}.parameters[{tried[0]!r}] is to be tried, and only what is adjust's alone can be"
+    if tried and not _can_try(specification):
+        return f"{name}.parameters[{tried[0]!r}] is to be tried, and only what refit and adjust alone are given can be"
     for attribute, call in CALLS[of].items():
+        if call.takes_epochs and getattr(specification, "per_epoch", False):
+            call = replace(call, keywords=(*call.keywords, "epoch", "epochs"))
         fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
         if fault:
             return fault
@@ -46,6 +51,13 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
         other = taken[name]
         return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
     return ""
+
+
+def _can_try(specification: object) -> bool:
+    """Whether the head of a network is all that the parameters of a specification change."""
+    if not isinstance(specification, ImbalanceStrategy):
+        return False
+    return not specification.changes_training and not specification.fits_head
 
 
 def _fault_in_parameters(parameters: object) -> str:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
         DatasetSource,
         EpochEnded,
         Explainer,
-        ImbalanceStrategy,
         Metric,
         Reporter,
     )
+    from skineval.catalog.strategy import ImbalanceStrategy
 
 hookspec = pluggy.HookspecMarker("skineval")
 hookimpl = pluggy.HookimplMarker("skineval")

@@ -6,12 +6,13 @@ Nothing here imports torch, numpy or pandas; the functions a specification carri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, TypeAlias
 
-from skineval.base.terms import Value
+from skineval.catalog.parameters import Parameters
+from skineval.catalog.strategy import ImbalanceStrategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,23 +30,6 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One typed setting of a specification, written `name:key=value`; its type is that of `default`."""
-
-    default: Value
-    summary: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[Value, ...] = ()
-    #: Values of which skineval chooses the best on the validation part where one writes `key=validation`. Only what
-    #: `ImbalanceStrategy.adjust` is given can be chosen so.
-    tried: tuple[Value, ...] = ()
-
-
-Parameters: TypeAlias = Mapping[str, Parameter]
-
-
 # Functions that plugins write. Keyword arguments after those named here are the parameters of the specification.
 
 #: build(num_classes, *, weights, **parameters): the network, from images (N, 3, H, W) float to logits
@@ -54,25 +38,6 @@ Build: TypeAlias = "Callable[Concatenate[int, ...], nn.Module]"
 
 #: embeddings(file): what the file holds that the parameter `file` names.
 ReadEmbeddings: TypeAlias = "Callable[[Path], Embeddings]"
-
-#: loss(counts, **parameters): from the class counts (C,) of the train part, a function from logits (N, C) float32 and
-#: targets (N,) int64 to losses (N,). The training loop averages them: scale them so that their mean over the train
-#: part is that of plain cross-entropy.
-LossFactory: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], Callable[[Tensor, Tensor], Tensor]]"
-
-#: draw_weights(labels, **parameters): from the train labels (n,) int64, how often each train image is drawn, (n,)
-#: float64 >= 0, in any unit. head_weights(labels, **parameters): how much each of them counts as the head is refitted.
-DrawWeights: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
-
-#: resample(embeddings, labels, *, seed, **parameters): from train embeddings (n, d) float32 and labels (n,) int64, the
-#: embeddings (m, d) and labels (m,) on which the head is refitted.
-Resample: TypeAlias = (
-    "Callable[Concatenate[NDArray[np.float32], NDArray[np.int64], ...], tuple[NDArray[np.float32], NDArray[np.int64]]]"
-)
-
-#: adjust(counts, **parameters): from the class counts (C,) of the train part, what is added to the logits (C,) float64
-#: of the trained network.
-Adjust: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
 #: attribute(model, images, targets, *, architecture, **parameters): from normalised images (N, 3, H, W) and target
 #: classes (N,), relevance maps (N, H, W) float >= 0.
@@ -181,52 +146,6 @@ class ArchitectureFamily:
     find: Callable[[str], Architecture | None]
     names: Callable[[], Iterable[str]]
     summary: str
-
-
-@dataclass(frozen=True)
-class ImbalanceStrategy:
-    """A remedy for class imbalance, acting on the loss, on how images are drawn, on the head, or on the logits.
-
-    It is handed train labels, counts or embeddings and never sees another part. The head is refitted on what
-    `resample` makes of the train embeddings, or on these as `head_weights` weighs them. A strategy that acts on nothing
-    before the head shares its trained network with every other such strategy and with `none`.
-    """
-
-    name: str
-    summary: str
-    loss: LossFactory | None = None
-    draw_weights: DrawWeights | None = None
-    resample: Resample | None = None
-    parameters: Parameters = field(default_factory=dict)
-    head_weights: DrawWeights | None = None
-    adjust: Adjust | None = None
-    paper: str = ""  #: where it comes from: "Chawla et al. 2002"
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """Where it acts, in the order of training."""
-        acts = {
-            "loss": self.loss,
-            "sampler": self.draw_weights,
-            "head": self.resample or self.head_weights,
-            "logits": self.adjust,
-        }
-        return tuple(place for place, function in acts.items() if function is not None)
-
-    @property
-    def refits(self) -> bool:
-        """Whether the head of a trained network is fitted anew."""
-        return "head" in self.places
-
-    @property
-    def changes_trained(self) -> bool:
-        """Whether a network is not done when it is trained."""
-        return not {"head", "logits"}.isdisjoint(self.places)
-
-    @property
-    def shares_network(self) -> bool:
-        """Whether the network is trained as for `none`."""
-        return self.changes_trained and {"loss", "sampler"}.isdisjoint(self.places)
 
 
 @dataclass(frozen=True)

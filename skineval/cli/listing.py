@@ -14,8 +14,9 @@ from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalo
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
-    from skineval.catalog.catalog import Entry
-    from skineval.catalog.specs import Architecture, Parameter, Parameters, Specification
+    from skineval.catalog.parameters import Parameter, Parameters
+    from skineval.catalog.shelf import Entry
+    from skineval.catalog.specs import Architecture, Specification
 
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
@@ -40,7 +41,7 @@ def models(
     Pixels are the side of the images that a model was made for, weights those to be trained with seven classes, and
     multiply-adds those of one image of that size.
     """
-    from skineval.catalog.catalog import TO_BE_INSTALLED, how_to_get
+    from skineval.catalog.architectures import TO_BE_INSTALLED, how_to_get
     from skineval.cli.board import counting
     from skineval.report.document.tables import Cell, Column, Row, Table
 
@@ -76,7 +77,7 @@ def models(
 
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
     """Multiply-adds, the state of the ImageNet weights, and their place."""
-    from skineval.catalog.catalog import select
+    from skineval.catalog.shelf import select
     from skineval.train.network import Blueprint, multiply_adds
 
     if architecture.embeddings:

@@ -14,6 +14,7 @@ from skineval.grid.variants import Variant
 from skineval.train.weights import NONE
 from skineval.values.keys import KEYS, RUN, Keys
 from skineval.values.recipe import Recipe
+from skineval.values.runspec import NONE as NO_STRATEGY
 from skineval.values.runspec import RunSpec, Selection, Training
 from skineval.values.task import Task
 
@@ -102,6 +103,7 @@ def _cell(
     recipe: Recipe, facts: Facts, catalog: Catalog, model: Variant, imbalance: Selection, fold: int, seed: int
 ) -> RunSpec:
     batch_size = 0 if model.probe else facts.batch_size(model.selection)
+    trained = NO_STRATEGY if model.probe else catalog.imbalance.trained(imbalance)
     of_images = {"image_size": 0, "fit": Keys.fit} if model.architecture.embeddings else {}
     return _made(
         RunSpec,
@@ -120,7 +122,8 @@ def _cell(
         precision="fp32" if model.probe else facts.precision(model.architecture),
         model_package=package_of(catalog, model.selection.name),
         imbalance_package=packages(catalog.imbalance.providers(imbalance.name)),
-        on_embeddings=bool(model.probe) or catalog.imbalance[imbalance.name].shares_network,
+        trained=trained,
+        trained_package=packages(catalog.imbalance.providers(trained.name)),
         probe=model.probe,
     )
 

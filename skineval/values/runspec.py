@@ -48,6 +48,9 @@ class Selection:
         return self.text
 
 
+NONE = Selection("none")  #: the strategy that changes nothing
+
+
 @dataclass(frozen=True)
 class Training:
     """How a network is trained: what the loop needs to know beside the network and the images.
@@ -93,7 +96,9 @@ class RunSpec:
     imbalance_package: str = ""
     fit: Fit = Keys.fit  #: how images become squares
     tta: Tta = Keys.tta  #: test-time augmentation
-    on_embeddings: bool = False  #: the strategy acts only after the network is trained, or that is not trained
+    #: what of the strategy the network is trained with, and the package of that; the rest is done to its embeddings
+    trained: Selection = NONE
+    trained_package: str = ""
     probe: str = ""  #: what is fitted on the embeddings of a network that stays as it begins; "" where it is trained
     protocol_version: int = PROTOCOL_VERSION
 
@@ -101,6 +106,11 @@ class RunSpec:
     def is_probe(self) -> bool:
         """Whether the network stays as it begins, and a head is fitted on its embeddings."""
         return bool(self.probe)
+
+    @property
+    def on_embeddings(self) -> bool:
+        """Whether the strategy acts on those of a network that others have, too, or that is not trained."""
+        return self.is_probe or self.trained != self.imbalance
 
     @property
     def initial_seed(self) -> int:
@@ -111,6 +121,8 @@ class RunSpec:
     def run_id(self) -> str:
         """A readable slug and a hash of every field."""
         fields = to_plain(self)
+        del fields["trained"], fields["trained_package"]  # which follow from the strategy
+        fields["on_embeddings"] = self.on_embeddings
         if not self.probe:
             del fields["probe"]  # which cells of trained networks did without before there were several kinds
         return f"{self._slug}-{_digest(fields)}"
@@ -118,10 +130,9 @@ class RunSpec:
     @property
     def network_id(self) -> str:
         """Like `run_id`, for the network: the same for cells that differ only in what is done to the embeddings."""
-        if not self.on_embeddings:
+        if self.trained == self.imbalance:
             return self.run_id
-        none = Selection("none")  # of skineval's own, whatever package this strategy is from
-        return dataclasses.replace(self, imbalance=none, imbalance_package="", on_embeddings=False).run_id
+        return dataclasses.replace(self, imbalance=self.trained, imbalance_package=self.trained_package).run_id
 
     @property
     def _slug(self) -> str:

@@ -17,9 +17,10 @@ from skineval.builtins.architectures import ARCHITECTURES, HEAD
 from skineval.builtins.heads import GRID, ToGrid, convolutional, perceptron
 from skineval.builtins.torchvision_networks import anatomy
 from skineval.builtins.vision_transformer import VisionTransformer
-from skineval.catalog.catalog import load_catalog, select
+from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
 from skineval.catalog.networks import find_head
+from skineval.catalog.shelf import select
 from skineval.catalog.specs import Architecture
 from skineval.train.network import classifier_paths
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from skineval.base.errors import UsageError
-from skineval.catalog.catalog import load_catalog, select
+from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
-from skineval.catalog.specs import Architecture, ImbalanceStrategy, Parameter
+from skineval.catalog.parameters import Parameter
+from skineval.catalog.shelf import select
+from skineval.catalog.specs import Architecture
+from skineval.catalog.strategy import ImbalanceStrategy
 
 
 class TestSelection:

@@ -17,8 +17,8 @@ import pytest
 
 import skineval
 from skineval.catalog.calls import CALLS
-from skineval.catalog.catalog import select
 from skineval.catalog.hooks import __dict__ as hookspecs
+from skineval.catalog.shelf import select
 from skineval.cli import app
 from skineval.data.layouts import recognise
 from tests.conftest import run_here, run_program

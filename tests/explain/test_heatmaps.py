@@ -10,8 +10,9 @@ from torch import nn
 
 from skineval.base.errors import CellError
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.catalog.catalog import load_catalog, select
+from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
+from skineval.catalog.shelf import select
 from skineval.explain.heatmaps import cam_layer, cam_layers, gradcam, resolution
 
 

@@ -9,7 +9,7 @@ from torchvision import models
 
 from skineval.base.errors import PluginError
 from skineval.builtins.architectures import ARCHITECTURES
-from skineval.catalog.catalog import select
+from skineval.catalog.shelf import select
 from skineval.catalog.specs import Architecture
 from skineval.train.network import Blueprint, multiply_adds
 

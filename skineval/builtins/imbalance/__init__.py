@@ -16,7 +16,8 @@ from skineval.builtins.imbalance.losses import (
     vector_scaling,
 )
 from skineval.builtins.imbalance.resampling import by_imblearn, with_smote
-from skineval.catalog.specs import ImbalanceStrategy, Parameter
+from skineval.catalog.parameters import Parameter
+from skineval.catalog.strategy import ImbalanceStrategy
 
 _POWER = Parameter(1.0, "0 is the natural distribution, 1 the balanced one.", minimum=0.0, maximum=1.0)
 _BETA = Parameter(0.999, "0 weighs all classes alike, towards 1 by inverse frequency.", minimum=0.0, maximum=0.999999)

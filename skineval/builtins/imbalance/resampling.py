@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skineval.base.terms import Value
-    from skineval.catalog.specs import Resample
+    from skineval.catalog.strategy import Resample
 
     Resampled = tuple[NDArray[np.float32], NDArray[np.int64]]
 

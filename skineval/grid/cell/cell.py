@@ -14,7 +14,8 @@ from torch import Tensor
 
 from skineval.base.errors import CellError
 from skineval.catalog.catalog import Catalog
-from skineval.catalog.specs import Architecture, EpochEnded, ImbalanceStrategy
+from skineval.catalog.specs import Architecture, EpochEnded
+from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.explain.panels import Masks
 from skineval.grid.cell.workspace import Workspace

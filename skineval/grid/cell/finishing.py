@@ -14,7 +14,7 @@ from torch import nn
 from skineval.base.errors import CellError
 from skineval.base.terms import MEAN, NEIGHBOURS, VALIDATION
 from skineval.catalog.networks import find_head
-from skineval.catalog.specs import DrawWeights
+from skineval.catalog.strategy import DrawWeights
 from skineval.grid.cell.cell import Cell
 from skineval.train.class_means import fit_class_means
 from skineval.train.embeddings import fit_head, install_head

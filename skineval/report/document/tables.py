@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Literal, TypeAlias, TypeVar
 
 from skineval.base.terms import Value
-from skineval.catalog.catalog import written
+from skineval.catalog.shelf import written
 from skineval.report.document import formatting
 from skineval.values.measures import Estimate
 

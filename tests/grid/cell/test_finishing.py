@@ -17,7 +17,8 @@ import skineval
 from skineval.base.errors import CellError
 from skineval.builtins.imbalance import logit_adjustment
 from skineval.catalog.catalog import load_catalog
-from skineval.catalog.specs import Architecture, ImbalanceStrategy
+from skineval.catalog.specs import Architecture
+from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, no_masks
 from skineval.grid.cell.finishing import adjust, finish, resampled

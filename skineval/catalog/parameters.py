@@ -1,0 +1,26 @@
+"""What a specification can be told where it is named: `name:key=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from skineval.base.terms import Value
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed setting of a specification, written `name:key=value`; its type is that of `default`."""
+
+    default: Value
+    summary: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Value, ...] = ()
+    #: Values of which skineval chooses the best on the validation part where one writes `key=validation`. Only what
+    #: `ImbalanceStrategy.refit` and `adjust` are given can be chosen so.
+    tried: tuple[Value, ...] = ()
+
+
+Parameters: TypeAlias = Mapping[str, Parameter]

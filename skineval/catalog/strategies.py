@@ -1,0 +1,67 @@
+"""All imbalance strategies that can be named, and combinations of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from skineval.base.errors import UsageError
+from skineval.catalog.combinations import combine, own
+from skineval.catalog.hybrids import PLUS
+from skineval.catalog.loading import Provider
+from skineval.catalog.shelf import Shelf, is_glob, named_parts, select_values
+from skineval.catalog.strategy import ImbalanceStrategy
+from skineval.values.runspec import NONE, Selection
+
+
+class StrategyShelf(Shelf[ImbalanceStrategy]):
+    """All strategies, and combinations, which are made when they are asked for: `a+b`.
+
+    The name of a combination holds the names of its parts, its parameters are theirs: `power` of `class-weights` is
+    `class-weights.power`.
+    """
+
+    def __getitem__(self, name: str) -> ImbalanceStrategy:
+        """The strategy or combination called `name`; raises UsageError with the nearest known names."""
+        parts = [super(StrategyShelf, self).__getitem__(part) for part in name.split(PLUS)]
+        return combine(parts) if len(parts) > 1 else parts[0]
+
+    def providers(self, name: str) -> tuple[Provider, ...]:
+        """Who provides the strategy, or the parts of the combination, called `name`."""
+        return tuple(dict.fromkeys(self.entries[part].provider for part in name.split(PLUS)))
+
+    def trained(self, selection: Selection) -> Selection:
+        """What of a strategy its network is trained with: `none`, or those parts that act before the head."""
+        strategy = self[selection.name]
+        if not strategy.parts:
+            return selection if strategy.changes_training or not strategy.places else NONE
+        parts = [part for part in strategy.parts if part.changes_training]
+        return _joined([select_values(part, own(part, selection.parameters)) for part in parts])
+
+    def _matching(self, text: str) -> Iterator[Selection]:
+        texts = named_parts(text)
+        if len(texts) == 1:
+            yield from super()._matching(text)
+            return
+        try:
+            yield self._combined(texts)
+        except UsageError as error:
+            raise UsageError(f"In the combination {text!r}: {error.message}", error.hint) from None
+
+    def _combined(self, texts: Sequence[str]) -> Selection:
+        if not all(texts):
+            raise UsageError("A part is empty.", "Write the names with + between them: class-weights+temperature.")
+        if globs := [text for text in texts if is_glob(text.partition(":")[0])]:
+            raise UsageError(f"{globs[0]!r} stands for several strategies.", "Name each part in full.")
+        chosen = {one.name: one for text in texts for one in super(StrategyShelf, self)._matching(text)}
+        if len(chosen) < len(texts):
+            raise UsageError("A strategy is in it twice.", "Name each part once.")
+        # In the order in which they act, in whatever order they were written: they are one.
+        return _joined([chosen[part.name] for part in combine([self[name] for name in chosen]).parts])
+
+
+def _joined(chosen: Sequence[Selection]) -> Selection:
+    """The combination of what is chosen; that itself if it is one, `none` if there is nothing."""
+    if len(chosen) < 2:
+        return next(iter(chosen), NONE)
+    parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
+    return Selection(PLUS.join(one.name for one in chosen), parameters, PLUS.join(map(str, chosen)))
