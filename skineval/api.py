@@ -336,9 +336,9 @@ def plan_table(
 
     others = busy()  # asked first: what is measured is work, too
     prepared = prepare(recipe, catalog)
-    said = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
-    notes = (*filter(None, [others]), *said)
-    return plan(estimate_cells(prepared), prepared.stamps, prepared.recipe.jobs, notes)
+    seen = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
+    notes = (*filter(None, [others]), *seen.notes)
+    return plan(estimate_cells(prepared, seen.done, seen.networks), prepared.stamps, prepared.recipe.jobs, notes)
 
 
 def rebuild(folder: str | Path, report: Report) -> BenchResult:

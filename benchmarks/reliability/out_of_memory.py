@@ -24,10 +24,11 @@ from skineval.measure.metrics import balanced_accuracy
 from skineval.train import checkpoint
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
-from skineval.train.fit import Objective, train
+from skineval.train.fit import train
 from skineval.train.learner import make_learner
-from skineval.train.losses import cross_entropy
+from skineval.train.objective import Objective
 from skineval.train.predict import Stage, predict_logits
+from skineval.train.remedy import Remedy
 from skineval.values.runspec import RunSpec, Selection, Training
 
 ROW = 13
@@ -219,8 +220,7 @@ def task(labels: NDArray[np.int64]) -> Objective:
         train=rows[: 2 * IMAGES // 3],
         validation=rows[2 * IMAGES // 3 :],
         targets=labels,
-        loss=cross_entropy,
-        draw_weights=None,
+        remedy=lambda epoch: Remedy(),
         transform=make_transform("basic", (0.5,) * 3, (0.25,) * 3, CPU),
         score=lambda targets, found: float(balanced_accuracy(targets, found, np.ones((1, len(targets))), CLASSES)[0]),
     )

@@ -13,10 +13,11 @@ from benchmarks.speed.side import Side, Turn, precision_words
 from skineval.data.pixels.store import open_store
 from skineval.train.augment import make_transform, normaliser
 from skineval.train.checkpoint import Progress
-from skineval.train.fit import Objective, run_epoch
+from skineval.train.fit import run_epoch
 from skineval.train.learner import make_learner
-from skineval.train.losses import cross_entropy
+from skineval.train.objective import Objective
 from skineval.train.predict import Stage, put_on_device
+from skineval.train.remedy import Remedy
 from skineval.values.runspec import RunSpec, Selection, Training, derive_seed
 from skineval.values.task import DX7
 
@@ -37,8 +38,7 @@ def make_own(setting: Setting, cache: Path) -> Side:
         train=np.arange(setting.images),
         validation=np.arange(setting.batch_size),  # of no interest here, and not timed
         targets=targets,
-        loss=cross_entropy,
-        draw_weights=None,
+        remedy=lambda epoch: Remedy(),
         transform=make_transform(setting.case.augment, mean, std, device),
         score=lambda targets, probabilities: 0.0,
     )

@@ -54,6 +54,7 @@ CALLS: Mapping[type, Mapping[str, Call]] = MappingProxyType(
             "resample": Call(("embeddings", "labels"), ("seed",), takes_parameters=True, required=False),
             "head_weights": Call(("labels",), takes_parameters=True, required=False),
             "refit": Call(("weight", "bias", "embeddings", "labels"), takes_parameters=True, required=False),
+            "tells": Call(("counts", "classes"), takes_parameters=True, required=False),
             "adjust": Call(("counts",), takes_parameters=True, required=False),
         },
         Explainer: {

@@ -22,6 +22,7 @@ _FUNCTIONS = (
     "head_weights",
     "refit",
     "adjust",
+    "tells",
 )
 _OF_EPOCHS = ("epoch", "epochs")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, TypeAlias
 
@@ -54,6 +54,9 @@ Refit: TypeAlias = "Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]
 #: adjust(counts, **parameters): what is added to the logits (C,) float64 of the trained network.
 Adjust: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
+#: tells(counts, classes, **parameters): in a few words, what comes of it with these counts of classes of such names.
+Tells: TypeAlias = "Callable[Concatenate[NDArray[np.int64], Sequence[str], ...], str]"
+
 DRAWS = 8  #: uniform numbers that `augment` and `mix` have for an image
 
 #: What a strategy can do once, by the places where it acts; and how messages call that.
@@ -104,6 +107,7 @@ class ImbalanceStrategy:
     per_epoch: bool = False
     #: Where not None, logits are the cosines between an embedding and the vectors of the classes, times this.
     cosine_scale: float | None = None
+    tells: Tells | None = None
     balances: bool = False  #: whether it makes up for class frequencies as a whole, so that two such do so twice
     parts: tuple[ImbalanceStrategy, ...] = ()  #: of a combination
 

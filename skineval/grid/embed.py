@@ -24,8 +24,8 @@ from skineval.grid.sources import as_labelled, load_data
 from skineval.grid.variants import Variant, variants
 from skineval.train.augment import normaliser
 from skineval.train.classifier import ABOUT, load_classifier
+from skineval.train.deciding import deciding
 from skineval.train.device import choose_device, cpu_threads
-from skineval.train.neighbours import deciding
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights

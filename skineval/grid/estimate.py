@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +25,17 @@ FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
 
 
+TRAINS, SHARES = "trains a network", "has one that is trained"
+EMBEDS, FITS = "embeds all images", "has embeddings"
+DONE_ALREADY = "is done already"
+
+
 @dataclass(frozen=True)
 class Cost:
     """An estimate for one cell."""
 
     cell: RunSpec
+    work: str  #: what it does beside the head and the predictions, in a few words
     seconds: float
     disk: float  #: bytes
     memory: float  #: bytes, of the worker process (or the GPU)
@@ -43,8 +50,11 @@ class _Step:
     weights: float  #: bytes of the network
 
 
-def estimate_cells(prepared: Prepared) -> list[Cost]:
-    """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same."""
+def estimate_cells(prepared: Prepared, done: Collection[str] = (), networks: Collection[str] = ()) -> list[Cost]:
+    """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same.
+
+    Those `done` are there already, by run id, and of others perhaps the `networks`, by theirs.
+    """
     torch.set_num_threads(prepared.threads)
     models = dict.fromkeys(str(cell.model) for cell in prepared.cells)
     first = {str(cell.model): cell for cell in reversed(prepared.cells)}
@@ -56,10 +66,14 @@ def estimate_cells(prepared: Prepared) -> list[Cost]:
         steps[model], spent = _measure(first[model], prepared, left / (len(models) - place))
         left = max(left - spent, 0.0)
     costs: list[Cost] = []
-    trained: set[str] = set()
+    trained: set[Hashable] = {*networks}
     for cell in prepared.cells:
-        costs.append(_cost(cell, steps[str(cell.model)], prepared, shared=cell.network_id in trained))
-        trained.add(cell.network_id)
+        whose = (cell.model.text, cell.weights) if cell.is_probe else cell.network_id
+        if cell.run_id in done:
+            costs.append(Cost(cell, DONE_ALREADY, 0.0, 0.0, 0.0))
+        else:
+            costs.append(_cost(cell, steps[str(cell.model)], prepared, shared=whose in trained))
+        trained.add(whose)
     return costs
 
 
@@ -79,9 +93,11 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, shared: bool) -> Cost:
     predicting = FORWARD_SHARE * step.an_image * (len(rows.validation) + len(rows.test))
     if cell.is_probe:  # whose embeddings are made once
         training, predicting = FORWARD_SHARE * step.an_image * len(prepared.table), 0.0
+    work = (EMBEDS, FITS) if cell.is_probe else (TRAINS, SHARES)
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
         cell,
+        work[shared],
         training * (HEAD_SHARE if shared else 1.0) + predicting,
         step.weights * 2,
         BASE_MEMORY + 4 * step.weights + step.activations,

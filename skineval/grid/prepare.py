@@ -24,6 +24,7 @@ from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
 from skineval.grid.sources import OFFICIAL, Data, absolute, lesions_lacking, load_external, read_data
+from skineval.grid.strategies import check_strategies, of_strategies
 from skineval.grid.variants import Variant, absolute_weights, by_name, seedless, variants
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
 from skineval.train.weights import NONE, Weights, load_into
@@ -101,10 +102,13 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         External(name, table, its_task.targets(table.frame["dx"]), recipe.reject) for name, table, its_task in told
     )
     compared = variants(recipe, catalog)
-    _check_probes(recipe, compared, catalog)
+    _check_probes(recipe, compared)
+    check_strategies(recipe, compared, catalog)
     _check_frozen(recipe, compared)
     _check_fit(compared, len(task.classes))
     remarks = check_elsewhere(compared, recipe, table, parts, externals) + seedless(recipe, compared, catalog)
+    targets = task.targets(table.frame["dx"])
+    remarks += tuple(of_strategies(recipe, catalog, targets[parts.parts(0).train], task.classes))
     networks = [one.architecture for one in compared if not one.architecture.embeddings]
     precisions = {a.name: ("fp32", "embeddings of a probe are made in float32") for a in networks}
     trained = {str(one.selection): one.selection for one in compared if not one.probe}
@@ -142,7 +146,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
         catalog,
         resolved,
         table,
-        task.targets(table.frame["dx"]),
+        targets,
         task,
         parts,
         device,
@@ -273,20 +277,13 @@ def _check_fit(compared: Sequence[Variant], classes: int) -> None:
             load_into(one.architecture.build(classes, weights=None, **one.selection.parameters), one.weights.path)
 
 
-def _check_probes(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> None:
+def _check_probes(recipe: Recipe, compared: Sequence[Variant]) -> None:
     heads = dict.fromkeys(one.probe for one in compared if one.probe)
     if not heads and recipe.probe != KEYS["probe"].default:
         raise UsageError(
             f"--probe is {','.join(recipe.probe)}, and nothing is frozen of which embeddings could be had.",
             "Add --freeze all, or none,all for probes beside trained networks.",
         )
-    without_loss = ", ".join(head for head in heads if head != "linear")
-    for selection in catalog.imbalance.select(recipe.imbalance) if without_loss else ():
-        if catalog.imbalance[selection.name].loss is not None:
-            raise UsageError(
-                f"{selection} acts on a loss, and the heads that --probe names have none: {without_loss}.",
-                "Bench these heads by themselves, with strategies that resample embeddings or draw images.",
-            )
 
 
 def _check_frozen(recipe: Recipe, compared: Sequence[Variant]) -> None:

@@ -51,11 +51,8 @@ def run(
     """
     folder = open_folder(prepared, out, fresh)
     remove_abandoned(folder.path)
-    keys = [key for external in prepared.externals for key in external.keys]
-    missing = [
-        cell for cell in prepared.cells if not is_complete(folder.cell(cell.run_id), prepared.recipe.explainers, keys)
-    ]
-    there = [cell for cell in prepared.cells if cell not in missing]
+    there = done_already(prepared, folder)
+    missing = [cell for cell in prepared.cells if cell not in there]
     if there:
         report(Noted(f"{len(there)} of {len(prepared.cells)} cells are there already"))
     for cell in there:
@@ -77,14 +74,36 @@ def run(
     return load_bench(folder, prepared.table)
 
 
-def preview(prepared: Prepared, report: Report, *, out: Path | None = None, fresh: bool = False) -> tuple[str, ...]:
-    """All that `run` would say of the data before it trains; writes nothing but the decoded images of the cache.
+def done_already(prepared: Prepared, folder: BenchFolder) -> list[RunSpec]:
+    """The cells that have nothing left to do."""
+    keys = [key for external in prepared.externals for key in external.keys]
+    explainers = prepared.recipe.explainers
+    return [cell for cell in prepared.cells if is_complete(folder.cell(cell.run_id), explainers, keys)]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What can be known of a bench before it runs."""
+
+    notes: tuple[str, ...]  #: all that it would say of the data
+    done: frozenset[str]  #: run ids of the cells that are there already
+    networks: frozenset[str]  #: ids of the networks that are trained already
+
+
+def preview(prepared: Prepared, report: Report, *, out: Path | None = None, fresh: bool = False) -> Preview:
+    """What `run` would say and find before it trains; writes nothing but the decoded images of the cache.
 
     Raises what `run` would raise before it trains.
     """
-    find_folder(prepared, out, fresh)
+    folder = find_folder(prepared, out, fresh)
     opened = open_images(prepared, report)
-    return *opened.notes, *made_of([test.about for test in opened.externals], prepared.recipe)
+    cells = () if fresh else prepared.cells
+    there = done_already(prepared, folder)
+    return Preview(
+        (*opened.notes, *made_of([test.about for test in opened.externals], prepared.recipe)),
+        frozenset(cell.run_id for cell in cells if cell in there),
+        frozenset(cell.network_id for cell in cells if folder.network(cell.network_id).weights.is_file()),
+    )
 
 
 @dataclass(frozen=True, eq=False)

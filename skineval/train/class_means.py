@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.train.calibration import choose_temperature
 from skineval.train.embeddings import NEVER, STILL, Head, Score, units
 from skineval.train.predict import softmax
 
@@ -20,19 +21,18 @@ _FAR = 1e4
 _ALIKE = 1e-6  #: spread of class means that do not differ
 
 
-def fit_class_means(
+def class_means(
     embeddings: NDArray[np.float32],
     labels: NDArray[np.int64],
-    validation: tuple[NDArray[np.float32], NDArray[np.int64]],
     num_classes: int,
-    score: Score,
     shares: NDArray[np.float64] | None = None,
 ) -> Head:
     """Logits -|x - m|^2 / (2 T) of standardised embeddings x (n, d) and their class means m, as a linear head.
 
-    What they lack, -|x|^2 / (2 T), is the same for all classes. The temperature T is chosen on the validation part.
-    `shares` (n,) are how much each embedding counts, in the means as in what standardises: 2 is a row given twice.
-    Classes without a train label, or whose shares are 0, get a bias that never wins.
+    What they lack, -|x|^2 / (2 T), is the same for all classes. The temperature T is the mean of |m|^2 over the
+    embeddings, until one is chosen; there is no score. `shares` (n,) are how much each embedding counts, in the means
+    as in what standardises: 2 is a row given twice. Classes without a train label, or whose shares are 0, get a bias
+    that never wins.
     """
     shares = np.ones(len(labels)) if shares is None else shares
     totals = np.bincount(labels, shares, num_classes)
@@ -43,36 +43,29 @@ def fit_class_means(
     scale[scale <= STILL * units(embeddings)] = np.inf
     members = (labels == present[:, None]) * shares / totals[present, None]
     means = members @ centred / scale
-    halves = np.square(means).sum(axis=1) / 2
+    squares = np.square(means).sum(axis=1)
+    spread = max(float(totals[present] @ squares) / shares.sum(), _ALIKE)
 
     weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, NEVER)
-    weight[present] = means / scale
-    bias[present] = -halves - weight[present] @ mean
+    weight[present] = means / scale / spread
+    bias[present] = -squares / 2 / spread - weight[present] @ mean
+    return Head(weight, bias, spread, np.nan)
+
+
+def fit_class_means(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]],
+    num_classes: int,
+    score: Score,
+    shares: NDArray[np.float64] | None = None,
+) -> Head:
+    """The head of `class_means`, its logits divided by a temperature that is chosen on the validation part."""
+    means = class_means(embeddings, labels, num_classes, shares)
+    present = np.flatnonzero(means.bias != NEVER)
     known = np.isin(validation[1], present)
-    logits = validation[0][known] @ weight[present].T + bias[present]
-    spread = 2 * float(totals[present] @ halves) / shares.sum()
-    temperature = choose_temperature(logits, np.searchsorted(present, validation[1][known]), max(spread, _ALIKE))
-    weight /= temperature
-    bias[present] /= temperature
-    return Head(weight, bias, temperature, score(validation[1], softmax(validation[0] @ weight.T + bias)))
-
-
-def choose_temperature(logits: NDArray[np.float64], codes: NDArray[np.int64], near: float) -> float:
-    """The temperature of `logits` (n, P), of which `codes` (n,) are right, by their negative log-likelihood.
-
-    Between `near` / _FAR and `near` * _FAR. The likelihood is convex in the inverse, so there is one minimum. It counts
-    one embedding more, that is of all classes alike: without that, temperatures of logits that are always right would
-    go to zero, and the first wrong one would cost without bound. (Platt, "Probabilistic Outputs for Support Vector
-    Machines", 1999, adds one to the counts for this.)
-    """
-    from scipy.optimize import minimize_scalar
-
-    n, classes = logits.shape
-    meant = (codes[:, None] == np.arange(classes)) + 1 / max(n * classes, 1)
-
-    def loss(exponent: float) -> float:
-        cooled = logits / np.exp(exponent)
-        return float((meant * (np.logaddexp.reduce(cooled, axis=1, keepdims=True) - cooled)).sum())
-
-    limits = np.log(near / _FAR), np.log(near * _FAR)
-    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-5}).x))
+    logits = validation[0][known] @ means.weight[present].T + means.bias[present]
+    factor = choose_temperature(logits, np.searchsorted(present, validation[1][known]), far=_FAR)
+    weight, bias = means.weight / factor, np.where(means.bias != NEVER, means.bias / factor, NEVER)
+    probabilities = softmax(validation[0] @ weight.T + bias)
+    return Head(weight, bias, means.setting * factor, score(validation[1], probabilities))

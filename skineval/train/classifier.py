@@ -14,7 +14,7 @@ from torch import nn
 
 from skineval.base.codec import read_json
 from skineval.base.errors import DataError, ModelFileError, UsageError
-from skineval.base.terms import NEIGHBOURS, Fit, Tta, Value
+from skineval.base.terms import Fit, Tta, Value
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.networks import find_head
 from skineval.catalog.specs import Architecture
@@ -22,8 +22,8 @@ from skineval.data.pixels.decoding import decode
 from skineval.data.pixels.resizing import accelerated, fit_array
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import Progress
+from skineval.train.deciding import make_room
 from skineval.train.device import choose_device
-from skineval.train.neighbours import make_room
 from skineval.train.predict import Stage, predict_probabilities
 from skineval.train.weights import Loaded, read_tensors
 from skineval.values.runspec import RunSpec, Selection
@@ -201,8 +201,7 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     network = architecture.build(len(about.classes), weights=None, **about.parameters)
     tensors = read_tensors(folder / WEIGHTS)
     try:
-        if about.probe == NEIGHBOURS:
-            make_room(network, find_head(network, architecture, len(about.classes)), tensors)
+        make_room(network, find_head(network, architecture, len(about.classes)), tensors)
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise ModelFileError(

@@ -159,8 +159,8 @@ def regress(
     return np.asarray(found.x).reshape(start.shape)
 
 
-def install_head(layer: nn.Linear, head: Head) -> None:
-    """Put `head` into the network, which is a whole model again."""
+def install_head(layer: nn.Linear, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+    """Put a head (C, d) with its bias (C,) into the network, which is a whole model again."""
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(head.weight))
-        layer.bias.copy_(torch.from_numpy(head.bias))
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))

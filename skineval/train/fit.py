@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.train import checkpoint, faults, losses
-from skineval.train.augment import Transform, epoch_draws
 from skineval.train.checkpoint import EpochRecord, Progress
+from skineval.train.course import Course
 from skineval.train.faults import NotFiniteError
 from skineval.train.learner import Learner, make_learner
-from skineval.train.losses import Loss
+from skineval.train.objective import Objective
 from skineval.train.predict import Stage, full_float32, predict_logits, softmax
 from skineval.train.schedules import learning_rate
 from skineval.train.weights import read_tensors
@@ -29,20 +28,6 @@ from skineval.values.runspec import RunSpec, Training, derive_seed
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "val_loss", "val_balanced_accuracy", "seconds")  #: of history.csv
 LOOK_EVERY = 64  #: steps between looks at the loss on a GPU, each of which waits for it
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is trained on, what it is validated on, and how."""
-
-    train: NDArray[np.int64]  #: rows of the store
-    validation: NDArray[np.int64]
-    targets: NDArray[np.int64]  #: of every row of the store
-    loss: Loss  #: logits (N, C) float32, targets (N,) -> losses (N,)
-    draw_weights: NDArray[np.float64] | None  #: of the train rows, or None for each once an epoch
-    transform: Transform
-    score: Callable[[NDArray[np.int64], NDArray[np.float64]], float]  #: targets, probabilities -> validation score
-    head: tuple[str, ...] | None = None  #: dotted paths of what is not backbone; needed where the two are told apart
 
 
 @dataclass(frozen=True)
@@ -117,12 +102,10 @@ def run_epoch(
     training, epoch = spec.training, len(progress.history) + 1
     seed = derive_seed("epoch", spec.seed, spec.fold, epoch)
     torch.manual_seed(seed)  # dropout
-    order = draw_order(task, seed)
-    draws = torch.from_numpy(epoch_draws(seed, epoch, len(order), task.transform.draws)).to(stage.device)
-    targets = torch.from_numpy(task.targets[order]).to(stage.device)
-    rows = torch.from_numpy(order).to(stage.images.device)
-    steps = batch_bounds(len(order), training.batch_size)
-    loss = losses.smoothed(task.loss, training.label_smoothing)
+    remedy = task.remedy(epoch)
+    course = Course.drawn(task, remedy, seed, epoch, stage)
+    steps = batch_bounds(len(course), training.batch_size)
+    loss = losses.smoothed(remedy.loss, training.label_smoothing)
     lost = torch.zeros(len(steps), device=stage.device)
     past_losses = [record.val_loss for record in progress.history]
     rate = 0.0
@@ -133,11 +116,10 @@ def run_epoch(
         loss_so_far = float(lost[:step].mean()) if lost.device.type == "cpu" and step else math.nan
         on_step(Step(done, loss_so_far, begin / (time.perf_counter() - started) if step else math.nan))
         for part_begin, part_end in parts_of(begin, end, progress.splits):
-            part = slice(part_begin, part_end)
-            batch = task.transform(stage.take(rows[part]), draws[part])
+            images, labels = course.batch(slice(part_begin, part_end))
             with stage.autocast():
-                logits = learner.network(batch.images)
-            value = losses.of_batch(loss, logits.float(), targets[part], batch).sum() / (end - begin)
+                logits = learner.network(images)
+            value = losses.of_labels(loss, logits.float(), labels).sum() / (end - begin)
             value.backward()  # type: ignore[no-untyped-call]
             lost[step] += value.detach()
         if training.gradient_clip:
@@ -148,7 +130,7 @@ def run_epoch(
         if learner.average:
             learner.average.update((epoch - 1) * len(steps) + step)
         look_at(lost, step, epoch)
-    train_loss = float((lost * _sizes(steps, stage.device)).sum()) / len(order)
+    train_loss = float((lost * _sizes(steps, stage.device)).sum()) / len(course)
     trained = time.perf_counter()
     validation_loss, score = validate(learner.kept, task, stage, epoch)
     return EpochRecord(
@@ -159,7 +141,7 @@ def run_epoch(
         val_balanced_accuracy=score,
         seconds=time.perf_counter() - started,
         train_seconds=trained - started,
-        images=len(order),
+        images=len(course),
     )
 
 
@@ -184,14 +166,6 @@ def look_at(lost: Tensor, step: int, epoch: int) -> None:
     wrong = next((place for place, value in enumerate(values) if not math.isfinite(value)), None)
     if wrong is not None:
         raise NotFiniteError(f"The training loss was {values[wrong]} in step {since + wrong + 1} of epoch {epoch}.")
-
-
-def draw_order(task: Objective, seed: int) -> NDArray[np.int64]:
-    """The train rows of an epoch in order: a permutation, or as many weighted draws with replacement."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    if task.draw_weights is None:
-        return generator.permutation(task.train)
-    return generator.choice(task.train, size=len(task.train), p=task.draw_weights / task.draw_weights.sum())
 
 
 def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:

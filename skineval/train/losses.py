@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from skineval.train.augment import Batch
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]  #: logits (N, C) float32, targets (N,) int64 -> losses (N,)
 
@@ -37,9 +36,18 @@ def smoothed(loss: Loss, share: float) -> Loss:
     return smooth
 
 
-def of_batch(loss: Loss, logits: Tensor, targets: Tensor, batch: Batch) -> Tensor:
-    """The losses (N,) of a batch; mixed images have two labels, each with its share (mixup, cutmix)."""
-    own = loss(logits, targets)
-    if batch.partner is None or batch.share is None:
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What is to be learnt of the images of a batch, (N,) each; of mixed ones two things."""
+
+    own: Tensor
+    other: Tensor | None = None
+    share: Tensor | None = None  #: of its own, in [0, 1]
+
+
+def of_labels(loss: Loss, logits: Tensor, labels: Labels) -> Tensor:
+    """The losses (N,) of a batch; mixed images have those of both labels, each with its share (mixup, cutmix)."""
+    own = loss(logits, labels.own)
+    if labels.other is None or labels.share is None:
         return own
-    return batch.share * own + (1 - batch.share) * loss(logits, targets[batch.partner])
+    return labels.share * own + (1 - labels.share) * loss(logits, labels.other)

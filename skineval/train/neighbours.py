@@ -7,7 +7,6 @@ embeddings judged by Caron et al., "Emerging Properties in Self-Supervised Visio
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -15,8 +14,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.catalog.networks import find_head
-from skineval.catalog.specs import Architecture
 from skineval.train.embeddings import Score
 from skineval.train.predict import softmax
 
@@ -40,7 +37,8 @@ class NearestNeighbours(nn.Module):
     codes: Tensor  #: (n,) int64, their classes
     shares: Tensor  #: (n,) float32, how much each counts
     k: Tensor  #: () int64
-    bias: Tensor  #: (C,) float32, what is added to the logits
+    scale: Tensor  #: () float32, what the logits are multiplied by
+    bias: Tensor  #: (C,) float32, what is added to them
 
     def __init__(self, embeddings: Tensor, codes: Tensor, shares: Tensor, num_classes: int, k: int = 1) -> None:
         """The head of rows of any length."""
@@ -52,6 +50,7 @@ class NearestNeighbours(nn.Module):
         self.register_buffer("codes", codes.clone())
         self.register_buffer("shares", shares.float())
         self.register_buffer("k", torch.tensor(k))
+        self.register_buffer("scale", torch.ones((), device=embeddings.device))
         self.register_buffer("bias", torch.zeros(num_classes, device=embeddings.device))
 
     @classmethod
@@ -82,7 +81,7 @@ class NearestNeighbours(nn.Module):
         shares = F.normalize(counted, p=1, dim=1, eps=torch.finfo(counted.dtype).tiny)
         # One neighbour more, that is of all classes alike: no class is impossible because none of k is of it.
         smoothing = 1 / (rows.shape[1] * self.num_classes)
-        return (shares + smoothing).log().log_softmax(dim=1).float() + self.bias
+        return (shares + smoothing).log().log_softmax(dim=1).float() * self.scale + self.bias
 
 
 def fit_neighbours(
@@ -115,23 +114,3 @@ def _on_sphere(embeddings: Tensor) -> Tensor:
     """Embeddings (n, d) at length 1, or 0, in float64 on the grid of `GRID`; gradients are as without the grid."""
     exact = F.normalize(embeddings.double(), dim=1, eps=torch.finfo(torch.float64).tiny)
     return exact + ((exact * GRID).round() / GRID - exact).detach()
-
-
-def put_in_place(network: nn.Module, head: nn.Linear, neighbours: NearestNeighbours) -> None:
-    """Let neighbours decide in `network`, in place of its `head`."""
-    names: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
-    network.set_submodule(names[head], neighbours.to(head.weight.device))
-
-
-def make_room(network: nn.Module, head: nn.Linear, tensors: Mapping[str, Tensor]) -> None:
-    """Put neighbours in place of the `head` of `network` that are of the shape of those in `tensors`, to be loaded."""
-    names: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
-    rows = tensors.get(f"{names[head]}.embeddings")
-    n, d = (0, head.in_features) if rows is None else rows.shape
-    put_in_place(network, head, NearestNeighbours.of_shape(n, d, head.out_features))
-
-
-def deciding(network: nn.Module, architecture: Architecture, num_classes: int) -> nn.Module:
-    """What turns embeddings into logits: the linear head of a network, or neighbours in place of it."""
-    neighbours = next((module for module in network.modules() if isinstance(module, NearestNeighbours)), None)
-    return neighbours or find_head(network, architecture, num_classes)

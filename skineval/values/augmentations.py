@@ -26,6 +26,7 @@ COMPONENTS: Mapping[str, str] = MappingProxyType(
         "cutmix": "paste a rectangle of another image of the batch, and its label, into half of the images",
     }
 )
+MIXING = frozenset({"mixup", "cutmix"})  #: those that give an image a second label
 _BASIC = ("flip", "rotate", "zoom", "shift", "colour")
 PRESETS: Mapping[str, tuple[str, ...]] = MappingProxyType({"none": (), "basic": _BASIC, "strong": tuple(COMPONENTS)})
 

@@ -171,6 +171,6 @@ def test_a_validation_part_of_other_classes_is_enough():
 def test_a_linear_layer_says_the_same():
     head = fit_class_means(*TRAIN, VALIDATION, 3, score)
     layer = nn.Linear(6, 3)
-    install_head(layer, head)
+    install_head(layer, head.weight, head.bias)
     found = softmax(decide(layer, VALIDATION[0]))
     np.testing.assert_allclose(found, probabilities(head, VALIDATION[0]), atol=1e-4)

@@ -161,7 +161,7 @@ def test_an_installed_head_makes_the_network_say_the_same():
     embeddings = embed(model, layer, stage(store), rows)
     assert embeddings.shape == (90, 8)
     head = fit_head(embeddings, labels, (embeddings, labels), 3, score)
-    install_head(layer, head)
+    install_head(layer, head.weight, head.bias)
     expected = embeddings @ head.weight.T + head.bias
     np.testing.assert_allclose(predict_logits(model, stage(store), rows), expected, rtol=1e-4, atol=1e-3)
 

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from skineval.base.errors import CellError, Interrupted
 from skineval.train import checkpoint
 from skineval.train.checkpoint import EpochRecord, Progress
-from skineval.train.fit import batch_bounds, draw_order, images_per_second, parts_of, run_epoch, train
+from skineval.train.fit import batch_bounds, images_per_second, parts_of, run_epoch, train
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import Blueprint, build_network
 from skineval.train.optimizers import Optimizer
 from skineval.train.predict import predict_logits
+from skineval.train.remedy import Remedy
 from skineval.train.weights import Weights
 from tests.train.toys import TOY, images, spec, stage, task
 
@@ -131,7 +132,7 @@ def test_a_loss_that_is_not_finite_fails_the_cell(tmp_path):
         return logits.sum(dim=1) * float("nan")
 
     with pytest.raises(CellError, match=r"loss was nan in step 1 of epoch 1\..*halving the learning rate had not"):
-        fitted(tmp_path, loss=broken)
+        fitted(tmp_path, remedy=Remedy(loss=broken))
 
 
 class Once:
@@ -148,7 +149,7 @@ class Once:
 
 @pytest.mark.parametrize("at", [1, 3, 4, 6, 12])
 def test_a_loss_that_is_not_finite_once_is_gone_back_from_at_half_the_rate(tmp_path, at):
-    _, progress = fitted(tmp_path, loss=Once(at))
+    _, progress = fitted(tmp_path, remedy=Remedy(loss=Once(at)))
     epoch, step = (at - 1) // 4 + 1, (at - 1) % 4 + 1
     assert len(progress.history) == 3
     (note,) = progress.notes
@@ -164,7 +165,7 @@ def test_a_loss_that_is_not_finite_once_is_gone_back_from_at_half_the_rate(tmp_p
 
 def test_a_loss_that_stays_infinite_fails_the_cell_and_names_the_step(tmp_path):
     with pytest.raises(CellError, match="loss was nan in step 1 of epoch 2"):
-        fitted(tmp_path, loss=Once(6, always=True))
+        fitted(tmp_path, remedy=Remedy(loss=Once(6, always=True)))
 
 
 def test_a_network_that_becomes_infinite_in_its_last_step_is_noticed_too(tmp_path, monkeypatch):
@@ -317,21 +318,6 @@ def test_every_epoch_is_reported(tmp_path):
     seen = []
     fitted(tmp_path, on_epoch=seen.append)
     assert [record.epoch for record in seen] == [1, 2, 3]
-
-
-def test_weighted_draws_balance_the_epoch():
-    labels = np.repeat([0, 1], [990, 10])
-    weights = np.where(labels == 0, 1 / 990, 1 / 10)
-    drawn = draw_order(task(labels, train=np.arange(1000), draw_weights=weights), seed=1)
-    assert len(drawn) == 1000
-    assert 0.4 < labels[drawn].mean() < 0.6
-
-
-def test_plain_draws_are_a_permutation_of_the_train_part():
-    train_rows = np.array([5, 3, 8, 1])
-    labels = np.zeros(10, dtype=np.int64)
-    order = draw_order(task(labels, train=train_rows), seed=3)
-    assert sorted(order) == sorted(train_rows)
 
 
 @given(n=st.integers(2, 5000), batch_size=st.integers(2, 300))

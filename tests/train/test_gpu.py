@@ -16,6 +16,7 @@ from skineval.train.learner import make_learner
 from skineval.train.neighbours import NearestNeighbours
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage, decide, never, predict_probabilities
+from skineval.train.remedy import Remedy
 from skineval.train.weights import NONE, Weights
 from skineval.values.runspec import RunSpec, Selection, Training
 from tests.conftest import run_program
@@ -51,7 +52,9 @@ class Trial:
         self.stage = Stage(on_gpu, GPU, precision, normaliser(mean, std, GPU), should_stop or never)
         strategy = CATALOG.imbalance["class-weights"]
         weighted = strategy.loss(np.bincount(labels), power=1.0)
-        self.task = task(labels, transform=make_transform(augment, mean, std, GPU), loss=weighted, score=score)
+        self.task = task(
+            labels, transform=make_transform(augment, mean, std, GPU), remedy=Remedy(loss=weighted), score=score
+        )
         self.network, _ = build_network(
             Blueprint(self.architecture, selection.parameters, 3, SIZE), Weights(NONE), seed=7
         )

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.train.augment import Batch
-from skineval.train.losses import cross_entropy, of_batch, smoothed
+from skineval.train.losses import Labels, cross_entropy, of_labels, smoothed
 
 LOGITS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([0, 1, 2, 3, 0, 1])
@@ -33,7 +32,7 @@ def test_without_smoothing_the_loss_is_itself():
 
 def test_a_mixed_image_has_the_losses_of_both_labels():
     partner, share = torch.tensor([1, 2, 3, 4, 5, 0]), torch.tensor([1.0, 0.0, 0.5, 0.25, 0.75, 1.0])
-    found = of_batch(weighted, LOGITS, TARGETS, Batch(torch.zeros(6, 3, 2, 2), partner, share))
+    found = of_labels(weighted, LOGITS, Labels(TARGETS, TARGETS[partner], share))
     for place in range(6):
         own = weighted(LOGITS[[place]], TARGETS[[place]])
         other = weighted(LOGITS[[place]], TARGETS[partner[place]].view(1))
@@ -43,5 +42,5 @@ def test_a_mixed_image_has_the_losses_of_both_labels():
 def test_mixing_plain_cross_entropy_is_that_of_soft_targets():
     partner, share = torch.arange(6).roll(1), torch.linspace(0, 1, 6)
     soft = share[:, None] * F.one_hot(TARGETS, 4) + (1 - share)[:, None] * F.one_hot(TARGETS[partner], 4)
-    found = of_batch(cross_entropy, LOGITS, TARGETS, Batch(torch.zeros(6, 3, 2, 2), partner, share))
+    found = of_labels(cross_entropy, LOGITS, Labels(TARGETS, TARGETS[partner], share))
     torch.testing.assert_close(found, F.cross_entropy(LOGITS, soft, reduction="none"))

@@ -11,9 +11,9 @@ from torch import nn
 from skineval.catalog.specs import Architecture
 from skineval.measure.metrics import balanced_accuracy
 from skineval.train.augment import make_transform, normaliser
-from skineval.train.fit import Objective
-from skineval.train.losses import cross_entropy
+from skineval.train.objective import Objective
 from skineval.train.predict import Stage
+from skineval.train.remedy import Remedy
 from skineval.values.runspec import RunSpec, Selection, Training
 
 CLASSES = ("red", "green", "blue")
@@ -87,14 +87,13 @@ def score(targets: np.ndarray, probabilities: np.ndarray) -> float:
     return float(balanced_accuracy(targets, probabilities, np.ones((1, len(targets))), CLASSES)[0])
 
 
-def task(labels: np.ndarray, **changes: object) -> Objective:
+def task(labels: np.ndarray, remedy: Remedy | None = None, **changes: object) -> Objective:
     rows = np.arange(len(labels))
     made = Objective(
         train=rows[: 2 * len(rows) // 3],
         validation=rows[2 * len(rows) // 3 :],
         targets=labels,
-        loss=cross_entropy,
-        draw_weights=None,
+        remedy=lambda epoch: remedy or Remedy(),
         transform=make_transform("basic", MEAN, STD, torch.device("cpu")),
         score=score,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from skineval.base.terms import Value
+
+LDAM_SCALE = 30.0  #: of the cosines, that of the authors' code
 
 Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
@@ -71,6 +75,83 @@ def vector_scaling(counts: NDArray[np.int64], *, gamma: float, tau: float) -> Lo
         return _cross_entropy(logits * scale_on(logits.device) + shift_on(logits.device), targets)
 
     return loss
+
+
+def deferred(counts: NDArray[np.int64], *, after: float, beta: float, epoch: int, epochs: int) -> Loss:
+    """Cross-entropy, from a share `after` of the epochs on with the weights of effective numbers.
+
+    Deferred re-weighting (Cao et al. 2019, algorithm 1); the weights are those of the authors' code.
+    """
+    return _deferred(_cross_entropy, counts, after, beta, epoch, epochs)
+
+
+def ldam(counts: NDArray[np.int64], *, margin: float, after: float, beta: float, epoch: int, epochs: int) -> Loss:
+    """Cross-entropy of scaled cosines, that of the target less its margin; then deferred re-weighting as above.
+
+    The margin is proportional to 1 / count ** (1/4), and `margin` for the rarest class (Cao et al. 2019, eq. 11 to 13,
+    and section 3.2 for the normalised head).
+    """
+    import numpy as np
+    import torch
+    from torch.nn.functional import one_hot
+
+    rarity = counts.clip(1) ** -0.25
+    margins = LDAM_SCALE * margin * np.where(counts > 0, rarity / rarity[counts > 0].max(), 0.0)
+    margins_on = cache(torch.tensor(margins, dtype=torch.float32).to)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        less = one_hot(targets, logits.shape[1]) * margins_on(logits.device)
+        return _cross_entropy(logits - less, targets)
+
+    return _deferred(loss, counts, after, beta, epoch, epochs)
+
+
+def label_aware_smoothing(counts: NDArray[np.int64], *, head: float, tail: float) -> Loss:
+    """Cross-entropy with labels that are the smoother, the more frequent their class (Zhong et al. 2021, eq. 3 and 4).
+
+    A share e of the target is spread over the other classes: `head` for the largest, `tail` for the smallest, and
+    between them tail + (head - tail) sin(pi/2 (count - smallest) / (largest - smallest)), their concave form.
+    """
+    import numpy as np
+    import torch
+
+    smallest, largest = counts[counts > 0].min(), counts.max()
+    place = (counts - smallest).clip(0) / max(largest - smallest, 1)
+    smooth_on = cache(torch.tensor(tail + (head - tail) * np.sin(np.pi / 2 * place), dtype=torch.float32).to)
+    others = len(counts) - 1
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        share = smooth_on(logits.device)[targets]
+        own = _cross_entropy(logits, targets)
+        every = -logits.log_softmax(dim=1).sum(dim=1)
+        return (1 - share) * own + share * (every - own) / others
+
+    return loss
+
+
+def ratio_of_class_weights(counts: NDArray[np.int64], classes: Sequence[str], *, power: float) -> str:
+    """How many times as much the rarest class weighs as the largest."""
+    return _ratio(counts, classes, counts.clip(1) ** -float(power))
+
+
+def ratio_of_effective_numbers(
+    counts: NDArray[np.int64], classes: Sequence[str], *, beta: float, **others: Value
+) -> str:
+    """How many times as much the rarest class weighs as the largest."""
+    return _ratio(counts, classes, _rarity(counts, beta))
+
+
+def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[np.float64]) -> str:
+    import numpy as np
+
+    rarest, largest = int(np.where(counts > 0, counts, counts.max() + 1).argmin()), int(counts.argmax())
+    times = weights[rarest] / weights[largest]
+    return f"an image of {classes[rarest]} weighs {times:.3g} times as much as one of {classes[largest]}"
+
+
+def _deferred(plain: Loss, counts: NDArray[np.int64], after: float, beta: float, epoch: int, epochs: int) -> Loss:
+    """`plain`, weighed from the first epoch on before which a share `after` of the epochs is over."""
+    return _weighted(plain, counts, _rarity(counts, beta)) if epoch - 1 >= after * epochs else plain
 
 
 def _rarity(counts: NDArray[np.int64], beta: float) -> NDArray[np.float64]:

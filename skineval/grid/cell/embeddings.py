@@ -28,7 +28,7 @@ from skineval.catalog.specs import Architecture
 from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.workspace import LabelledImages
 from skineval.grid.events import EMBEDDING
-from skineval.train.neighbours import deciding
+from skineval.train.deciding import deciding
 from skineval.train.predict import (
     SYMMETRIES,
     UNTURNED,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -12,89 +13,108 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skineval.base.errors import CellError
-from skineval.base.terms import MEAN, NEIGHBOURS, VALIDATION
+from skineval.base.terms import MEAN, NEIGHBOURS, VALIDATION, Value
 from skineval.catalog.networks import find_head
-from skineval.catalog.strategy import DrawWeights
 from skineval.grid.cell.cell import Cell
+from skineval.grid.cell.training import at_epoch, remedies
+from skineval.train.calibration import choose_offsets, choose_temperature
 from skineval.train.class_means import fit_class_means
+from skineval.train.cosine import CosineHead
+from skineval.train.deciding import cool, deciding, make_linear, put_in_place, shift
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import Loss, cross_entropy
-from skineval.train.neighbours import deciding, fit_neighbours, put_in_place
+from skineval.train.neighbours import fit_neighbours
 from skineval.train.predict import decide, softmax
 from skineval.values.runspec import derive_seed
 
 Embedded = NDArray[np.float32]  #: (n, d)
+Known = tuple[Embedded, NDArray[np.int64]]  #: embeddings (n, d) and their classes (n,)
 
 
 def finish(cell: Cell, network: nn.Module, embeddings: Embedded) -> str:
     """Do what is left to do to a network that is trained, or stays as it is; `embeddings` (N, d) are of all images.
 
     The head of a probe is fitted: what a strategy does to the loss is done to its, and in place of drawing an image
-    more often, it counts for as much. That of a trained network is fitted anew where the strategy says so. Logits are
-    adjusted. Returns what was chosen on the validation part, in words.
+    more often, it counts for as much. That of a trained network is fitted anew where the strategy says so. Then heads
+    are changed, logits adjusted, and what is to be chosen on the validation part is chosen. Returns that in words.
     """
     strategy, parts, classes = cell.strategy, cell.parts, len(cell.spec.classes)
-    train, validation = embeddings[parts.train], embeddings[parts.validation]
-    linear = find_head(network, cell.architecture, classes)
-    chosen = ""
-    if cell.spec.is_probe:
-        loss = strategy.loss(cell.train_counts, **cell.spec.imbalance.parameters) if strategy.loss else cross_entropy
-        chosen = fit_on(cell, network, linear, train, validation, loss, strategy.head_weights or strategy.draw_weights)
-    elif strategy.refits:
-        chosen = fit_on(cell, network, linear, train, validation, cross_entropy, strategy.head_weights)
+    train = embeddings[parts.train], cell.train_labels
+    validation = embeddings[parts.validation], cell.targets[parts.validation]
+    words = []
+    if cell.spec.is_probe or strategy.fits_head:
+        words.append(fit_on(cell, network, lesson(cell, train), validation))
     head = deciding(network, cell.architecture, classes)
-    return ", ".join(filter(None, (chosen, adjust(cell, head, lambda: decide(head, validation)))))
+    words += [settle(cell, head, train, validation), *choose(cell, head, validation)]
+    if strategy.estimates_prior:
+        words.append("shares of the classes estimated in each set that is predicted")
+    return ", ".join(filter(None, words))
 
 
-def fit_on(
-    cell: Cell,
-    network: nn.Module,
-    head: nn.Linear,
-    train: NDArray[np.float32],
-    validation: NDArray[np.float32],
-    loss: Loss,
-    weigh: DrawWeights | None,
-) -> str:
-    """Fit what decides in `network` on embeddings of the train part, resampled where the strategy does that.
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a head is fitted to."""
 
-    `weigh` is how much each then counts. Returns what was chosen of it on the validation part, in words.
+    known: Known
+    loss: Loss = cross_entropy
+    shares: NDArray[np.float64] | None = None  #: (n,) how much each counts; None: all alike
+
+
+def lesson(cell: Cell, train: Known) -> Lesson:
+    """What the head of a cell is fitted to, of the train part: as its strategy draws, resamples and weighs that.
+
+    A probe has no epochs, and is fitted to what the last one of a training would be.
     """
-    spec, labels, parameters = cell.spec, cell.train_labels, cell.spec.imbalance.parameters
-    if cell.strategy.resample is not None:
+    spec, strategy, parameters = cell.spec, cell.strategy, cell.spec.imbalance.parameters
+    loss: Loss = cross_entropy
+    weigh = strategy.head_weights
+    if spec.is_probe:
+        if strategy.draw is not None:
+            seed = derive_seed("draw", spec.imbalance, spec.seed, spec.fold)
+            drawn = remedies(cell, 1)(1).order(len(train[1]), np.random.default_rng(seed), seed)
+            train = train[0][drawn], train[1][drawn]
+        loss = remedies(cell, 1)(1).loss
+        if strategy.draw_weights is not None and weigh is None:
+            weigh, parameters = strategy.draw_weights, at_epoch(strategy, parameters, 1, 1)
+    if strategy.resample is not None:
         # By whatever name embeddings come, the same are resampled alike.
         whose = "" if spec.is_probe else spec.model
-        seed = derive_seed("resample", whose, spec.imbalance, spec.seed, spec.fold)
-        train, labels = resampled(cell, train, seed)
-    known = validation, cell.targets[cell.parts.validation]
-    shares = weigh(labels, **parameters) if weigh else None
-    if spec.probe == NEIGHBOURS:
-        neighbours = fit_neighbours(train, labels, known, len(spec.classes), cell.score, shares)
+        train = resampled(cell, train, derive_seed("resample", whose, spec.imbalance, spec.seed, spec.fold))
+    return Lesson(train, loss, weigh(train[1], **parameters) if weigh else None)
+
+
+def fit_on(cell: Cell, network: nn.Module, taught: Lesson, validation: Known) -> str:
+    """Fit what decides in `network`; returns what was chosen of it on the validation part, in words."""
+    (train, labels), shares, classes = taught.known, taught.shares, len(cell.spec.classes)
+    head = make_linear(network, find_head(network, cell.architecture, classes))
+    if cell.spec.probe == NEIGHBOURS:
+        neighbours = fit_neighbours(train, labels, validation, classes, cell.score, shares)
         put_in_place(network, head, neighbours)
         return f"{int(neighbours.k)} neighbours"
-    if spec.probe == MEAN:
-        means = fit_class_means(train, labels, known, len(spec.classes), cell.score, shares)
-        install_head(head, means)
+    if cell.spec.probe == MEAN:
+        means = fit_class_means(train, labels, validation, classes, cell.score, shares)
+        install_head(head, means.weight, means.bias)
         return f"temperature {means.setting:.6g}"
-    linear = fit_head(train, labels, known, len(spec.classes), cell.score, loss, shares)
-    install_head(head, linear)
+    linear = fit_head(train, labels, validation, classes, cell.score, taught.loss, shares)
+    install_head(head, linear.weight, linear.bias)
     return f"penalty C = {linear.setting:g}"
 
 
-def resampled(cell: Cell, train: Embedded, seed: int) -> tuple[Embedded, NDArray[np.int64]]:
-    """What the strategy makes of the embeddings (n, d) of the train part; what it warns of is a note on the cell.
+def resampled(cell: Cell, train: Known, seed: int) -> Known:
+    """What the strategy makes of embeddings of the train part; what it warns of is a note on the cell.
 
     Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part.
     """
     assert cell.strategy.resample is not None
-    name, labels = cell.spec.imbalance.name, cell.train_labels
+    name, (given, labels) = cell.spec.imbalance.name, train
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        embeddings, new = cell.strategy.resample(train, labels, seed=seed, **cell.spec.imbalance.parameters)
+        embeddings, new = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
     for text in dict.fromkeys(str(one.message) for one in told if issubclass(one.category, UserWarning)):
         cell.stage.on_note(f"{name}: {text.rstrip('.')}.")
     embeddings, new = np.asarray(embeddings, dtype=np.float32), np.asarray(new)
-    if embeddings.shape != (len(new), train.shape[1]) or not len(new):
-        raise CellError(f"{name} returned embeddings {embeddings.shape} and labels {new.shape} for {train.shape}.")
+    if embeddings.shape != (len(new), given.shape[1]) or not len(new):
+        raise CellError(f"{name} returned embeddings {embeddings.shape} and labels {new.shape} for {given.shape}.")
     if strange := set(np.unique(new).tolist()) - set(labels.tolist()):
         raise CellError(f"{name} returned labels of no class of the train part: {sorted(strange)[:5]}.")
     if not np.isfinite(embeddings).all():
@@ -102,29 +122,76 @@ def resampled(cell: Cell, train: Embedded, seed: int) -> tuple[Embedded, NDArray
     return embeddings, new.astype(np.int64)
 
 
-def adjust(cell: Cell, head: nn.Module, logits: Callable[[], NDArray[np.float32]]) -> str:
-    """Let `head` add to its logits what the strategy says.
+def settle(cell: Cell, head: nn.Module, train: Known, validation: Known) -> str:
+    """Let the strategy change a linear `head`, and add to the logits of any.
 
-    Parameters that are to be chosen take those values whose adjusted `logits`, (n, C) of the validation part, score
-    best. Returns what was chosen, in words. Raises CellError for what cannot be added.
+    Parameters that are to be chosen take those values with which the validation part scores best. Returns what was
+    chosen, in words. Raises CellError for what is no head, and for what cannot be added.
     """
-    strategy, selection = cell.strategy, cell.spec.imbalance
-    if strategy.adjust is None:
+    strategy, parameters = cell.strategy, cell.spec.imbalance.parameters
+    if strategy.refit is None and strategy.adjust is None:
         return ""
-    name, counts = selection.name, cell.train_counts
-    tried = {key: strategy.parameters[key].tried for key, value in selection.parameters.items() if value == VALIDATION}
+    tried = {key: strategy.parameters[key].tried for key, value in parameters.items() if value == VALIDATION}
     choices = [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
-    offsets = [np.asarray(strategy.adjust(counts, **{**selection.parameters, **choice})) for choice in choices]
-    for one in offsets:
-        if one.shape != counts.shape or not np.isfinite(one).all():
-            raise CellError(f"{name} is to add a finite number to the logits of each of {len(counts)} classes: {one}.")
+    changes = [_change(cell, head, train, {**parameters, **choice}) for choice in choices]
     best = 0
     if tried:
-        known, targets = logits(), cell.targets[cell.parts.validation]
-        best = int(np.argmax([cell.score(targets, softmax(known + one)) for one in offsets]))
-    bias = getattr(head, "bias", None)
-    if bias is None:
-        raise CellError(f"{name} adds to the logits, and the head of {cell.architecture.name} has no bias to add to.")
-    with torch.no_grad():
-        bias += torch.from_numpy(offsets[best]).to(bias)
+        scores = [cell.score(validation[1], softmax(change.logits(head, validation[0]))) for change in changes]
+        best = int(np.argmax(scores))
+    changes[best].make(head)
     return ", ".join(f"{key} = {value:g}" for key, value in choices[best].items())
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What becomes of a head."""
+
+    linear: tuple[NDArray[np.float64], NDArray[np.float64]] | None  #: weight (C, d) and bias (C,); None: as they are
+    offsets: NDArray[np.float64] | None  #: (C,), that are added to the logits
+
+    def logits(self, head: nn.Module, embeddings: Embedded) -> NDArray[np.floating]:
+        """(n, C) of embeddings by the head as it would be."""
+        logits = decide(head, embeddings) if self.linear is None else embeddings @ self.linear[0].T + self.linear[1]
+        return logits if self.offsets is None else logits + self.offsets
+
+    def make(self, head: nn.Module) -> None:
+        if self.linear is not None:
+            assert isinstance(head, nn.Linear)
+            install_head(head, *self.linear)
+        if self.offsets is not None:
+            shift(head, torch.from_numpy(self.offsets))
+
+
+def _change(cell: Cell, head: nn.Module, train: Known, parameters: Mapping[str, Value]) -> _Change:
+    name, strategy, counts, linear, offsets = cell.spec.imbalance.name, cell.strategy, cell.train_counts, None, None
+    if strategy.refit is not None:
+        if not isinstance(head, nn.Linear) or isinstance(head, CosineHead):
+            raise CellError(f"{name} changes a linear head, and this network has none.")
+        given = [tensor.detach().double().cpu().numpy() for tensor in (head.weight, head.bias)]
+        weight, bias = (np.asarray(part) for part in strategy.refit(*given, *train, **parameters))
+        if (weight.shape, bias.shape) != (given[0].shape, given[1].shape):
+            raise CellError(f"{name} returned a head of {weight.shape} and {bias.shape} for one of {given[0].shape}.")
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise CellError(f"{name} returned a head that is not finite.")
+        linear = weight, bias
+    if strategy.adjust is not None:
+        offsets = np.asarray(strategy.adjust(counts, **parameters))
+        if offsets.shape != counts.shape or not np.isfinite(offsets).all():
+            raise CellError(
+                f"{name} is to add a finite number to the logit of each of {len(counts)} classes: {offsets}."
+            )
+    return _Change(linear, offsets)
+
+
+def choose(cell: Cell, head: nn.Module, validation: Known) -> Iterator[str]:
+    """Choose on the validation part what the strategy leaves to that; says what, in words."""
+    embeddings, targets = validation
+    if cell.strategy.chooses_offsets:
+        offsets = choose_offsets(decide(head, embeddings), targets)
+        shift(head, torch.from_numpy(offsets))
+        of_class = zip(cell.spec.classes, offsets, strict=True)
+        yield "added " + " ".join(f"{name} {value:+.3g}" for name, value in of_class)
+    if cell.strategy.chooses_temperature:
+        temperature = choose_temperature(decide(head, embeddings).astype(np.float64), targets)
+        cool(head, temperature)
+        yield f"temperature {temperature:.4g}"

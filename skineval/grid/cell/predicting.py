@@ -13,6 +13,7 @@ from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.embeddings import head_probabilities
 from skineval.grid.cell.workspace import ExternalImages, LabelledImages
 from skineval.train.predict import predict_probabilities, put_on_device
+from skineval.train.prior import with_estimated_prior
 from skineval.values.predictions import Predictions
 from skineval.values.task import OUTSIDE
 
@@ -43,6 +44,12 @@ def _predicted(
             probabilities = head_probabilities(cell, network, images, distinct)[copied]
         else:
             probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
+    if cell.strategy.estimates_prior:
+        prior = cell.train_counts / cell.train_counts.sum()
+        for one in {*parts.tolist()} - {OF_NO_CLASS}:
+            # Images of no class are judged like those beside them, and say nothing of the shares.
+            beside = (parts == one) | (parts == OF_NO_CLASS)
+            probabilities[beside] = with_estimated_prior(probabilities[beside], prior, parts[beside] == one)
     return Predictions(
         classes=cell.spec.classes,
         image_ids=images.image_ids[rows],

@@ -12,7 +12,7 @@ import pandas as pd
 
 from skineval.base.codec import write_json
 from skineval.base.files import atomic_link
-from skineval.base.terms import DONE, NEIGHBOURS
+from skineval.base.terms import DONE
 from skineval.catalog.networks import find_head
 from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
@@ -26,8 +26,8 @@ from skineval.grid.cell.workspace import Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import write_frame
 from skineval.train.classifier import InitialWeights, model_card
+from skineval.train.deciding import make_room
 from skineval.train.fit import HISTORY, history_rows, images_per_second
-from skineval.train.neighbours import make_room
 from skineval.train.weights import read_tensors, write_tensors
 from skineval.values.runspec import RunSpec
 
@@ -52,8 +52,7 @@ def run_cell(
     record = standing(folder)
     if record is not None:
         tensors = read_tensors(folder.weights)
-        if spec.probe == NEIGHBOURS:
-            make_room(trained.network, find_head(trained.network, cell.architecture, len(spec.classes)), tensors)
+        make_room(trained.network, find_head(trained.network, cell.architecture, len(spec.classes)), tensors)
         trained.network.load_state_dict(tensors)
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from skineval.base.codec import read_json, write_json
 from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_rename
-from skineval.catalog.networks import linear
+from skineval.base.terms import Value
+from skineval.catalog.networks import find_head, linear
+from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.events import TRAINING
 from skineval.grid.folder import NetworkFolder
@@ -26,11 +29,13 @@ from skineval.train import checkpoint, determinism, fit
 from skineval.train.augment import make_transform
 from skineval.train.bare_step import bare_step
 from skineval.train.checkpoint import Progress, TrainedNetwork
+from skineval.train.deciding import make_cosine
 from skineval.train.faults import is_out_of_memory
-from skineval.train.fit import Objective
 from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy
 from skineval.train.network import Blueprint, build_network, classifier_paths
+from skineval.train.objective import Objective
+from skineval.train.remedy import Remedy
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
 
 
@@ -91,28 +96,59 @@ def read_network(folder: NetworkFolder) -> tuple[dict[str, Tensor], TrainedNetwo
 
 
 def begin(cell: Cell, weights: Weights) -> tuple[nn.Module, tuple[Loaded, ...]]:
-    """The network of a cell before it is trained, and what gave it its weights; a head alone where others embed."""
+    """The network of a cell before it is trained, and what gave it its weights; a head alone where others embed.
+
+    Its head is of cosines where the strategy wants them; a probe has none that learns by steps.
+    """
     spec = cell.spec
     if cell.embedded is not None:
         return nn.Sequential(OrderedDict(head=linear(cell.embedded.width, len(spec.classes)))), ()
-    return build_network(Blueprint.of(cell.architecture, spec), weights, spec.initial_seed)
+    network, loaded = build_network(Blueprint.of(cell.architecture, spec), weights, spec.initial_seed)
+    if cell.strategy.cosine_scale is not None and not spec.is_probe:
+        make_cosine(network, find_head(network, cell.architecture, len(spec.classes)), cell.strategy.cosine_scale)
+    return network, loaded
 
 
 def make_objective(cell: Cell, network: nn.Module) -> Objective:
     """What the training loop is given. The strategy sees labels of the train part, and nothing else."""
-    training, strategy, parameters = cell.spec.training, cell.strategy, cell.spec.imbalance.parameters
-    architecture, classes = cell.architecture, len(cell.spec.classes)
+    training, architecture, classes = cell.spec.training, cell.architecture, len(cell.spec.classes)
     apart = training.freeze_epochs > 0 or training.backbone_rate != 1
     return Objective(
         train=cell.parts.train,
         validation=cell.parts.validation,
         targets=cell.targets,
-        loss=strategy.loss(cell.train_counts, **parameters) if strategy.loss else cross_entropy,
-        draw_weights=strategy.draw_weights(cell.train_labels, **parameters) if strategy.draw_weights else None,
+        remedy=remedies(cell, training.epochs),
         transform=make_transform(training.augment, architecture.mean, architecture.std, cell.stage.device),
         score=cell.score,
         head=classifier_paths(network, architecture, classes) if apart else None,
     )
+
+
+def remedies(cell: Cell, epochs: int) -> Callable[[int], Remedy]:
+    """What a strategy does to each of so many epochs, from 1: made once, or anew where it depends on the epoch."""
+    strategy, labels, counts = cell.strategy, cell.train_labels, cell.train_counts
+    draw = strategy.draw
+
+    def made(epoch: int) -> Remedy:
+        given = at_epoch(strategy, cell.spec.imbalance.parameters, epoch, epochs)
+        return Remedy(
+            loss=strategy.loss(counts, **given) if strategy.loss else cross_entropy,
+            draw_weights=strategy.draw_weights(labels, **given) if strategy.draw_weights else None,
+            draw=(lambda seed: draw(labels, seed=seed, **given)) if draw else None,
+            augment=strategy.augment(counts, **given) if strategy.augment else None,
+            mix=strategy.mix(counts, **given) if strategy.mix else None,
+            partner_weights=strategy.partner_weights(labels, **given) if strategy.partner_weights else None,
+        )
+
+    if strategy.per_epoch:
+        return made
+    always = made(epochs)
+    return lambda epoch: always
+
+
+def at_epoch(strategy: ImbalanceStrategy, parameters: Mapping[str, Value], epoch: int, epochs: int) -> dict[str, Value]:
+    """The keywords of what a strategy does in an epoch."""
+    return {**parameters, **({"epoch": epoch, "epochs": epochs} if strategy.per_epoch else {})}
 
 
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:

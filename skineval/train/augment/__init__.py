@@ -20,13 +20,12 @@ from skineval.train.augment.erasing import erase_
 from skineval.train.augment.geometry import drawn_pose, warp
 from skineval.train.augment.hair import TINT, draw_hairs_
 from skineval.train.augment.mixing import Shares, drawn_mixture
-from skineval.values.augmentations import components
+from skineval.values.augmentations import MIXING, components
 
 __all__ = ["Batch", "Transform", "epoch_draws", "make_transform", "normaliser"]
 
 _MOVING = {"flip", "rotate", "zoom", "shift", "shear", "randaugment"}
 _COLOURING = {"colour", "randaugment"}
-_MIXING = {"mixup", "cutmix"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def make_transform(name: str, mean: Sequence[float], std: Sequence[float], devic
 
     def augment(images: Tensor, draws: Tensor) -> Batch:
         draws = torch.where(own, draws, neutral)
-        chunks, mixes = cut(images), bool(chosen & _MIXING)
+        chunks, mixes = cut(images), bool(chosen & MIXING)
         # What is mixed is mixed plane by plane, like everything.
         layout = torch.contiguous_format if mixes else torch.channels_last
         alone = joined((changed(images[chunk], draws[chunk]) for chunk in chunks), images, layout)

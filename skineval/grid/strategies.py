@@ -1,0 +1,63 @@
+"""What strategies can be benched on what, and what is to be said of them, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.errors import UsageError
+from skineval.base.terms import NEIGHBOURS
+from skineval.catalog.catalog import Catalog
+from skineval.catalog.strategy import ImbalanceStrategy
+from skineval.grid.variants import Variant
+from skineval.values.augmentations import MIXING, components
+from skineval.values.recipe import Recipe
+
+
+def check_strategies(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> None:
+    """Raise UsageError where a strategy cannot act on something that is compared."""
+    heads = tuple(dict.fromkeys(one.probe for one in compared if one.probe))
+    trains = any(not one.probe for one in compared)
+    mixing = sorted(MIXING & {*components(recipe.augment)})
+    for selection in catalog.imbalance.select(recipe.imbalance):
+        strategy = catalog.imbalance[selection.name]
+        for head in heads:
+            if reason := _refusal(strategy, head):
+                raise UsageError(
+                    f"{selection} {reason}.",
+                    "Bench it without --freeze all." if head == "linear" else "Bench these heads by themselves.",
+                )
+        if trains and mixing and "mixing" in strategy.slots:
+            raise UsageError(
+                f"{selection} mixes images, and so does {mixing[0]} of --augment: an image would have three labels.",
+                f"Leave {mixing[0]} or {selection.name} out.",
+            )
+
+
+def _refusal(strategy: ImbalanceStrategy, head: str) -> str:
+    """Why a strategy cannot act on a probe; empty if it can."""
+    if {"augmentation", "mixing"} & {*strategy.slots}:
+        return "changes images while a network is trained, and a probe is not"
+    if strategy.cosine_scale is not None:
+        return "trains a head of cosines with its network, and that of a probe is not trained"
+    if head != "linear" and strategy.loss is not None:
+        return f"acts on a loss, and the head that --probe {head} names has none"
+    if head == NEIGHBOURS and strategy.refit is not None:
+        return f"changes a linear head, and --probe {head} has none"
+    return ""
+
+
+def of_strategies(recipe: Recipe, catalog: Catalog, labels: NDArray[np.int64], classes: Sequence[str]) -> Iterator[str]:
+    """Sentences on the strategies of a recipe, where `labels` (n,) are those of a train part."""
+    counts = np.bincount(labels, minlength=len(classes))
+    for selection in catalog.imbalance.select(recipe.imbalance):
+        strategy = catalog.imbalance[selection.name]
+        if strategy.tells is not None:
+            yield f"{selection}: {strategy.tells(counts, classes, **selection.parameters)}."
+        if strategy.twice:
+            yield (
+                f"{selection}: {' and '.join(strategy.twice)} make up for class frequencies each by itself, so that "
+                "together they do it twice."
+            )

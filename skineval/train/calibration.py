@@ -1,0 +1,96 @@
+"""What is chosen of logits on the validation part: what is added to those of each class, and what divides all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDS = 20  #: over all classes, until no offset is better than the one before; 3 to 6 are enough as a rule
+
+
+def choose_temperature(
+    logits: NDArray[np.float64], codes: NDArray[np.int64], near: float = 1.0, far: float = 100.0
+) -> float:
+    """The temperature of `logits` (n, P), of which `codes` (n,) are right, by their negative log-likelihood.
+
+    Between `near` / `far` and `near` * `far`. The likelihood is convex in the inverse, so there is one minimum (Guo et
+    al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2). It counts one embedding more, that is of
+    all classes alike: without that, temperatures of logits that are always right would go to zero, and the first wrong
+    one would cost without bound. (Platt, "Probabilistic Outputs for Support Vector Machines", 1999, adds one to the
+    counts for this.)
+    """
+    from scipy.optimize import minimize_scalar
+
+    n, classes = logits.shape
+    meant = (codes[:, None] == np.arange(classes)) + 1 / max(n * classes, 1)
+
+    def loss(exponent: float) -> float:
+        cooled = logits / np.exp(exponent)
+        return float((meant * (np.logaddexp.reduce(cooled, axis=1, keepdims=True) - cooled)).sum())
+
+    limits = np.log(near / far), np.log(near * far)
+    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-5}).x))
+
+
+def choose_offsets(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What is to be added to the logits (n, C) of each class, for the best balanced accuracy over `targets` (n,).
+
+    One class after the other takes the best offset while the others stand still, until none can be bettered (Lachiche
+    and Flach, "Improving Accuracy and Cost of Two-class and Multi-class Probabilistic Classifiers Using ROC Curves",
+    ICML 2003, section 4): a maximum among neighbours, not among all. From 0, and from minus the logarithms of the
+    shares of the classes among the targets; the better of both. Their mean is 0. A class without a target keeps what it
+    began with.
+    """
+    counts = np.bincount(targets, minlength=logits.shape[1])
+    present = np.flatnonzero(counts)
+    shares = np.where(counts > 0, counts / counts.sum(), 1.0)
+    found = [_climb(logits.astype(np.float64), targets, start, present) for start in (0 * shares, -np.log(shares))]
+    best = max(found, key=lambda offsets: _balanced_accuracy(logits + offsets, targets, present))
+    centred: NDArray[np.float64] = best - best[present].mean()
+    return centred
+
+
+def _climb(
+    logits: NDArray[np.float64], targets: NDArray[np.int64], start: NDArray[np.float64], present: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    offsets, reached = start.copy(), _balanced_accuracy(logits + start, targets, present)
+    for _ in range(_ROUNDS):
+        before = reached
+        for code in present:
+            tried = offsets.copy()
+            tried[code] = _best_offset(logits, targets, offsets, int(code))
+            score = _balanced_accuracy(logits + tried, targets, present)
+            if score > reached:
+                offsets, reached = tried, score
+        if reached <= before:
+            break
+    return offsets
+
+
+def _best_offset(
+    logits: NDArray[np.float64], targets: NDArray[np.int64], offsets: NDArray[np.float64], code: int
+) -> float:
+    """The offset of one class with the best balanced accuracy: in the middle of the widest gap that has it.
+
+    An image is called so as soon as the offset is above what it lacks to its best other class; the images in order of
+    that, one after the other, are won where they are of the class and lost where that other class was right.
+    """
+    others = logits + offsets
+    others[:, code] = -np.inf
+    rival = others.argmax(axis=1)
+    lacking = others[np.arange(len(targets)), rival] - logits[:, code]
+    order = np.argsort(lacking, kind="stable")
+    worth = 1 / np.maximum(np.bincount(targets, minlength=logits.shape[1]), 1)
+    change = np.where(targets == code, worth[code], np.where(targets == rival, -worth[targets], 0.0))[order]
+    gained = np.concatenate([[0.0], np.cumsum(change)])
+    edges = lacking[order]
+    # Between two images in order; beyond the ends as far as one more logit.
+    lows, highs = np.concatenate([[edges[0] - 1], edges]), np.concatenate([edges, [edges[-1] + 1]])
+    widths = np.where(np.isclose(gained, gained[highs > lows].max(), rtol=0, atol=1e-12), highs - lows, -1.0)
+    place = int(widths.argmax())
+    return float(lows[place] + highs[place]) / 2
+
+
+def _balanced_accuracy(logits: NDArray[np.floating], targets: NDArray[np.int64], present: NDArray[np.int64]) -> float:
+    right = logits.argmax(axis=1) == targets
+    return float(np.mean([right[targets == code].mean() for code in present]))
