@@ -16,21 +16,27 @@ from torch import nn
 import skineval
 from skineval.base.errors import CellError
 from skineval.builtins.imbalance import logit_adjustment
+from skineval.catalog.calls import CALLS
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.specs import Architecture
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, no_masks
-from skineval.grid.cell.finishing import adjust, finish, resampled
+from skineval.grid.cell.finishing import finish, resampled, settle
 from skineval.grid.cell.training import make_objective
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.measure.metrics import balanced_accuracy
+from skineval.train.checkpoint import Progress
 from skineval.train.classifier import load_classifier
+from skineval.train.cosine import CosineHead
+from skineval.train.fit import run_epoch
+from skineval.train.learner import make_learner
 from skineval.train.weights import Weights
 from skineval.values.recipe import make_recipe
 from skineval.values.runspec import Selection, Training
 from skineval.values.task import DIAGNOSES
+from tests.train.toys import stage
 
 AFTER = "logit-adjustment,logit-adjustment:tau=validation,crt,random-over,adasyn"
 KEYS = {"data": "synthetic:images=200", "models": "cnn:width=4", "image_size": 32, "weights": "none", "explainers": ""}
@@ -135,7 +141,7 @@ def cell_of(notes=None, **acts):
 def test_what_resampling_must_not_return_is_refused(returned, message):
     cell = cell_of(resample=lambda embeddings, labels, *, seed: returned)
     with pytest.raises(CellError, match=message):
-        resampled(cell, EMBEDDINGS, 0)
+        resampled(cell, (EMBEDDINGS, LABELS), 0)
 
 
 def test_a_warning_of_a_strategy_is_a_note_on_the_cell():
@@ -143,76 +149,106 @@ def test_a_warning_of_a_strategy_is_a_note_on_the_cell():
         warnings.warn("k is 2 in place of 5", stacklevel=1)
         return embeddings, labels
 
-    resampled(cell_of(notes := [], resample=resample), EMBEDDINGS, 0)
+    resampled(cell_of(notes := [], resample=resample), (EMBEDDINGS, LABELS), 0)
     assert notes == ["theirs: k is 2 in place of 5."]
+
+
+def settled(head, **acts):
+    return settle(cell_of(**acts), head, (EMBEDDINGS, LABELS), (EMBEDDINGS, LABELS))
 
 
 @pytest.mark.parametrize("added", [[0.0, 1.0], [0.0, np.inf, 0.0], 0.0])
 def test_what_cannot_be_added_to_logits_is_refused(added):
-    with pytest.raises(CellError, match="theirs is to add a finite number to the logits of each of 3 classes"):
-        adjust(cell_of(adjust=lambda counts: added), nn.Linear(2, 3), lambda: None)
-    with pytest.raises(CellError, match="the head of cnn has no bias to add to"):
-        adjust(cell_of(adjust=lambda counts: [0, 1, 2]), nn.Linear(2, 3, bias=False), lambda: None)
+    with pytest.raises(CellError, match="theirs is to add a finite number to the logit of each of 3 classes"):
+        settled(nn.Linear(2, 3), adjust=lambda counts: added)
+    with pytest.raises(CellError, match="The head has no bias"):
+        settled(nn.Linear(2, 3, bias=False), adjust=lambda counts: [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ((np.zeros((2, 2)), np.zeros(3)), r"theirs returned a head of \(2, 2\) and \(3,\) for one of \(3, 2\)"),
+        ((np.full((3, 2), np.nan), np.zeros(3)), "theirs returned a head that is not finite"),
+    ],
+)
+def test_what_is_no_head_is_refused(returned, message):
+    with pytest.raises(CellError, match=message):
+        settled(nn.Linear(2, 3), refit=lambda weight, bias, embeddings, labels: returned)
+
+
+def test_a_head_of_cosines_is_not_refitted():
+    with pytest.raises(CellError, match="theirs changes a linear head, and this network has none"):
+        settled(CosineHead(2, 3, 30.0), refit=lambda weight, bias, embeddings, labels: (weight, bias))
 
 
 POISON = 1e9  #: what stands in every embedding of the validation and the test part
+BRIGHT = 255  #: the pixels of their images; normalised, they are above 2, and those of the train part below
 TRAIN = np.repeat([0, 1, 2], [40, 15, 12])
 OTHERS = np.repeat([0, 1, 2, 3], [5, 5, 5, 5])  # class 3 is in no train part
 
 
 def spied(strategy, seen):
-    """The strategy, with all that its functions are handed kept in `seen`."""
+    """The strategy, with all that its functions, and those that they return, are handed kept in `seen`."""
 
-    def spy(function):
+    def spy(function, given=slice(None)):
         def call(*arguments, **parameters):
-            seen.extend(np.array(argument) for argument in arguments)
-            return function(*arguments, **parameters)
+            seen.extend(torch.as_tensor(argument).detach().numpy() for argument in arguments[given])
+            returned = function(*arguments, **parameters)
+            return spy(returned, slice(2)) if callable(returned) else returned
 
         return call
 
-    acts = ("loss", "draw_weights", "resample", "head_weights", "adjust")
-    return replace(strategy, **{name: spy(function) for name in acts if (function := getattr(strategy, name))})
+    acts = [name for name in CALLS[ImbalanceStrategy] if getattr(strategy, name) and name != "tells"]
+    # Of what `refit` is given, the head comes from training.
+    return replace(strategy, **{name: spy(getattr(strategy, name), slice(-2, None)) for name in acts})
 
 
-STRATEGIES = [entry.specification for entry in load_catalog().imbalance.entries.values() if entry.specification.places]
+CATALOG = load_catalog()
+STRATEGIES = [one for one in CATALOG.imbalance if any(getattr(one, name) for name in CALLS[ImbalanceStrategy])]
 
 
 @pytest.mark.parametrize(
     ("name", "probe"),
     [
         *((one.name, "") for one in STRATEGIES),
-        *((one.name, "linear") for one in STRATEGIES if {"loss", "sampler"} & {*one.places}),  # act on its head
+        *((one.name, "linear") for one in STRATEGIES if {"loss", "draws"} & {*one.slots}),  # act on its head
     ],
 )
 def test_no_strategy_sees_more_than_the_train_part(name, probe):
     seen = []
-    (selection,) = load_catalog().imbalance.select([name])
-    order = np.random.default_rng(0).permutation(len(TRAIN) + 2 * len(OTHERS))
+    (selection,) = CATALOG.imbalance.select([name])
+    generator = np.random.default_rng(0)
+    order = generator.permutation(len(TRAIN) + 2 * len(OTHERS))
     train, validation, test = np.split(order, [len(TRAIN), len(TRAIN) + len(OTHERS)])
     targets = np.empty(len(order), dtype=np.int64)
     targets[train], targets[validation], targets[test] = TRAIN, OTHERS, OTHERS
     embeddings = np.full((len(order), 4), POISON, dtype=np.float32)
     embeddings[train] = np.random.default_rng(1).normal(size=(len(TRAIN), 4)) + TRAIN[:, None] % 2
-    training = Training(epochs=1, batch_size=8, learning_rate=1e-3, augment="none")
+    store = np.full((len(order), 4, 4, 3), BRIGHT, dtype=np.uint8)
+    store[train] = generator.integers(0, 200, (len(TRAIN), 4, 4, 3))
+    strategy = spied(CATALOG.imbalance[name], seen)
     spec = SimpleNamespace(
-        imbalance=selection, training=training, classes=("a", "b", "c", "d"), probe=probe, is_probe=bool(probe),
-        model="toy", seed=0, fold=0,
+        imbalance=selection, training=Training(epochs=3, batch_size=8, learning_rate=1e-3, augment="none"),
+        classes=("a", "b", "c", "d"), probe=probe, is_probe=bool(probe), model="toy", seed=0, fold=0,
     )  # fmt: skip
-    stage = SimpleNamespace(device=torch.device("cpu"), on_note=lambda note: None)
-    strategy = spied(load_catalog().imbalance[name], seen)
     toy = Architecture("toy", lambda num_classes, *, weights: nn.Linear(4, num_classes), "A head.")
     parts = Parts(train, validation, test)
-    cell = Cell(spec, toy, strategy, Weights("none"), None, parts, targets, stage, False, (), no_masks, None)
-    network = nn.Sequential(nn.Linear(4, 4))
+    cell = Cell(spec, toy, strategy, Weights("none"), None, parts, targets, stage(store), False, (), no_masks, None)
+    network = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(3, 4), nn.Linear(4, 4))
     if not probe:
-        make_objective(cell, network)
+        learner = make_learner(network, spec.training, cell.stage.device)
+        run_epoch(learner, spec, make_objective(cell, network), cell.stage, Progress())
     finish(cell, network, embeddings)
     assert seen
     for handed in seen:
-        if handed.ndim == 2:  # embeddings
+        if handed.ndim == 4:  # images
+            assert handed.max() < 2
+        elif handed.ndim == 2 and handed.shape[0] == len(TRAIN):  # embeddings
             assert (handed < POISON).all()
-            assert len(handed) == len(TRAIN)
-        elif len(handed) == len(spec.classes):  # counts
+        elif handed.ndim == 1 and handed.shape == (len(spec.classes),):  # counts
             assert handed.tolist() == [40, 15, 12, 0]
-        else:  # labels; those that resampling made, too
-            assert set(handed.tolist()) == {0, 1, 2}
+        elif handed.ndim == 1:  # labels; those that resampling made, too
+            assert {*handed.tolist()} <= {0, 1, 2}
+        else:  # logits of a batch
+            assert handed.shape[1] == len(spec.classes)
