@@ -88,7 +88,7 @@ STRATEGIES = (
     ),
     ImbalanceStrategy(
         "logit-adjusted-loss",
-        "Train the logits plus tau times the logarithms of the class shares.",
+        "Train the logits plus tau times the logarithms of the class shares; tau 1 is balanced-softmax.",
         loss=logit_adjusted,
         parameters={"tau": _TAU},
         paper="Menon et al. 2021",

@@ -32,13 +32,17 @@ from skineval.train.classifier import load_classifier
 from skineval.train.cosine import CosineHead
 from skineval.train.fit import run_epoch
 from skineval.train.learner import make_learner
+from skineval.train.prior import with_estimated_prior
 from skineval.train.weights import Weights
 from skineval.values.recipe import make_recipe
 from skineval.values.runspec import Selection, Training
 from skineval.values.task import DIAGNOSES
 from tests.train.toys import stage
 
-AFTER = "logit-adjustment,logit-adjustment:tau=validation,crt,random-over,adasyn"
+CHOSEN = ("thresholds", "tau-norm:tau=validation", "nearest-mean", "lws", "prior-em", "temperature")
+AFTER = ",".join(
+    ("logit-adjustment", "logit-adjustment:tau=validation", "crt", "random-over", "adasyn", "crt+temperature", *CHOSEN)
+)
 KEYS = {"data": "synthetic:images=200", "models": "cnn:width=4", "image_size": 32, "weights": "none", "explainers": ""}
 
 
@@ -102,6 +106,41 @@ def test_tau_is_the_best_on_the_validation_part(benches):
     best = tried[int(np.argmax(scores))]
     assert json.loads(cell.model.read_text())["head"] == f"tau = {best:g}"
     np.testing.assert_allclose(predictions(cell)[1], adjusted(plain, offsets(cell, best)), atol=1e-5)
+
+
+def parts(cell):
+    frame, probabilities = predictions(cell)
+    targets = pd.Categorical(frame["target"], list(DIAGNOSES)).codes.astype(np.int64)
+    return {
+        part: (targets[of], probabilities[of]) for part in ("validation", "test") if (of := frame["part"] == part).any()
+    }
+
+
+def recalls(targets, probabilities):
+    return balanced_accuracy(targets, probabilities, np.ones((1, len(targets))), DIAGNOSES)[0]
+
+
+def surprise(targets, probabilities):
+    return -np.log(probabilities[np.arange(len(targets)), targets]).mean()
+
+
+def test_what_is_chosen_on_the_validation_part_is_better_there(benches):
+    plain = parts(benches["cnn:width=4", "none"])
+    thresholds = parts(benches["cnn:width=4", "thresholds"])
+    assert recalls(*thresholds["validation"]) > recalls(*plain["validation"])
+    refitted, cooled = (parts(benches["cnn:width=4", name]) for name in ("crt", "crt+temperature"))
+    assert surprise(*cooled["validation"]) <= surprise(*refitted["validation"])
+    for part, (_, probabilities) in refitted.items():
+        np.testing.assert_array_equal(cooled[part][1].argmax(axis=1), probabilities.argmax(axis=1))
+
+
+def test_the_shares_of_each_part_are_estimated_by_themselves(benches):
+    plain, found = (parts(benches["cnn:width=4", name]) for name in ("none", "prior-em"))
+    counts = np.array(json.loads(benches["cnn:width=4", "none"].cell.read_text())["train_counts"])
+    for part, (_, probabilities) in plain.items():
+        expected = with_estimated_prior(probabilities, counts / counts.sum(), np.ones(len(probabilities), dtype=bool))
+        np.testing.assert_allclose(found[part][1], expected, atol=1e-4)
+    assert "estimated" in json.loads(benches["cnn:width=4", "prior-em"].model.read_text())["head"]
 
 
 def test_the_model_on_disk_has_what_was_added(benches):

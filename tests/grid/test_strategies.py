@@ -1,0 +1,128 @@
+"""Strategies that change training: all of them in one bench, and what is refused before it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skineval
+from skineval.base.errors import UsageError
+from skineval.catalog.catalog import load_catalog
+from skineval.grid.folder import BenchFolder
+from skineval.grid.prepare import prepare
+from skineval.train.classifier import load_classifier
+from skineval.values.recipe import make_recipe
+from skineval.values.task import DIAGNOSES
+
+KEYS = {
+    "data": "synthetic:images=140", "models": "cnn:width=4", "image_size": 32, "weights": "none", "explainers": "",
+    "epochs": 3, "precision": "fp32", "replicates": 1000,
+}  # fmt: skip
+CATALOG = load_catalog()
+TRAINING = [one.name for one in CATALOG.imbalance if one.changes_training]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("strategies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKINEVAL_CACHE", str(folder / "cache"))
+        skineval.bench(
+            **KEYS, imbalance=",".join((*TRAINING, "ldam+crt", "class-weights+temperature")), out=folder / "out"
+        )
+    return BenchFolder(folder / "out")
+
+
+def test_every_strategy_trains_a_network_of_its_own_and_combinations_those_of_their_parts(bench):
+    cells = pd.read_csv(bench.cells)
+    assert set(cells["status"]) == {"done"}, cells["reason"].tolist()
+    assert len(list((bench.path / "networks").iterdir())) == len(TRAINING) == len(cells) - 2
+    predictions = [pd.read_csv(bench.cell(cell).predictions)[list(DIAGNOSES)].to_numpy() for cell in cells["run_id"]]
+    alike = [
+        {cells["imbalance"][place], cells["imbalance"][before]}
+        for place, one in enumerate(predictions)
+        for before in range(place)
+        if np.array_equal(one, predictions[before])
+    ]
+    assert alike == [{"balanced-softmax", "logit-adjusted-loss"}]  # with tau 1, their formulas differ by a constant
+
+
+@pytest.mark.parametrize("strategy", ["ldam", "ldam+crt"])
+def test_a_model_with_cosines_is_loaded_as_it_predicted(bench, strategy):
+    cells = pd.read_csv(bench.cells).set_index("imbalance")["run_id"]
+    cell = bench.cell(cells[strategy])
+    frame = pd.read_csv(cell.predictions)
+    table = prepare(make_recipe({**KEYS, "imbalance": "none"}), CATALOG).table
+    pixels = table.images.pixels(table.rows_of(frame["image_id"].tolist()), KEYS["image_size"])
+    expected = frame[list(DIAGNOSES)].to_numpy()
+    np.testing.assert_allclose(load_classifier(cell.path).predict_proba(list(pixels)), expected, atol=2e-4)
+    weights = np.abs(expected).max()
+    assert weights < 1  # a head of cosines is never certain
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imbalance": "cmo", "augment": "flip,mixup"}, "cmo mixes images, and so does mixup of --augment"),
+        ({"imbalance": "remix", "freeze": "all"}, "remix changes images while a network is trained"),
+        ({"imbalance": "ldam", "freeze": "all"}, "ldam trains a head of cosines with its network"),
+        (
+            {"imbalance": "focal", "freeze": "all", "probe": "mean"},
+            "focal acts on a loss, and the head that --probe mean names has none",
+        ),
+        (
+            {"imbalance": "tau-norm", "freeze": "all", "probe": "linear,neighbours"},
+            "tau-norm changes a linear head, and --probe neighbours has none",
+        ),
+        ({"imbalance": "class-weights+focal"}, "class-weights and focal both act on the loss"),
+        ({"imbalance": "oversample+undersample"}, "oversample and undersample both act on how images are drawn"),
+        ({"imbalance": "smote+crt"}, "smote and crt both act on the head"),
+        ({"imbalance": "thresholds+logit-adjustment"}, "both act on the logits"),
+        ({"imbalance": "nearest-mean+temperature"}, "both act on the temperature of the logits"),
+        ({"imbalance": "ldam+tau-norm"}, "tau-norm changes a linear head, and that of ldam is of cosines"),
+        ({"imbalance": "none+crt"}, "none changes nothing"),
+        ({"imbalance": "crt+crt"}, "A strategy is in it twice"),
+        ({"imbalance": "crt+"}, "A part is empty"),
+        ({"imbalance": "cr*+temperature"}, "'cr\\*' stands for several strategies"),
+        ({"imbalance": "crt+temprature"}, "There is no imbalance strategy 'temprature'"),
+        ({"imbalance": "class-weights:power=2+temperature"}, "class-weights:power is 2"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        prepare(make_recipe({**KEYS, **changes}), CATALOG)
+
+
+def test_a_combination_is_one_in_whatever_order_it_is_written():
+    texts = ["temperature+class-weights:power=0.5", "class-weights:power=0.5+temperature"]
+    (selection,) = CATALOG.imbalance.select(texts)
+    assert str(selection) == "class-weights:power=0.5+temperature"
+    assert selection.parameters == {"class-weights.power": 0.5}
+    assert str(CATALOG.imbalance.trained(selection)) == "class-weights:power=0.5"
+    assert str(CATALOG.imbalance.trained(CATALOG.imbalance.select(["crt+temperature"])[0])) == "none"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "twice"),
+    [
+        ("class-weights+logit-adjustment", True),
+        ("oversample+class-weights", True),
+        ("crt+logit-adjustment", True),
+        ("class-weights+crt", False),  # whose head is fitted anew
+        ("ldam+logit-adjustment", False),
+        ("crt+temperature", False),
+    ],
+)
+def test_what_makes_up_for_frequencies_twice_is_told(strategy, twice):
+    remarks = " ".join(prepare(make_recipe({**KEYS, "imbalance": strategy}), CATALOG).remarks)
+    assert ("together they do it twice" in remarks) == twice
+
+
+def test_the_ratio_of_weights_is_told():
+    """Of HAM10000's 6,705 and 115 images: Cui et al. 2019, eq. 2."""
+    strategy = CATALOG.imbalance["effective-number"]
+    counts = np.array([115, 6705])
+    assert "times as much" in strategy.tells(counts, ("df", "nv"), beta=0.99)
+    told = {beta: float(strategy.tells(counts, ("df", "nv"), beta=beta).split()[5]) for beta in (0.9999, 0.999, 0.99)}
+    assert told == {beta: pytest.approx((1 - beta**6705) / (1 - beta**115), rel=0.01) for beta in (0.9999, 0.999, 0.99)}

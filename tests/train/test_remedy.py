@@ -1,0 +1,140 @@
+"""What a strategy does to an epoch, and what it must not return."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from skineval.base.errors import CellError
+from skineval.train.cosine import CosineHead
+from skineval.train.course import Course
+from skineval.train.deciding import cool, make_cosine, make_linear, shift
+from skineval.train.neighbours import NearestNeighbours
+from skineval.train.remedy import Remedy
+from tests.train.toys import stage, task
+
+LABELS = np.repeat([0, 1, 2], [60, 20, 10])
+STORE = np.broadcast_to(np.arange(90, dtype=np.uint8)[:, None, None, None], (90, 4, 4, 3)).copy()  # each knows its row
+
+
+def course(remedy, seed=1, epoch=1):
+    return Course.drawn(task(LABELS, train=np.arange(30, 90)), remedy, seed, epoch, stage(STORE))
+
+
+def test_weighted_draws_balance_the_epoch():
+    weights = np.where(LABELS[30:] == 0, 1 / 30, 1 / 15)
+    drawn = course(Remedy(draw_weights=weights)).images
+    assert len(drawn) == 60
+    assert 0.15 < float((drawn.targets == 0).float().mean()) < 0.5
+    assert set(drawn.rows.tolist()) <= set(range(30, 90))
+
+
+def test_plain_draws_are_a_permutation_of_the_train_part():
+    assert sorted(course(Remedy()).images.rows.tolist()) == list(range(30, 90))
+
+
+def test_an_epoch_goes_over_what_is_drawn_in_any_order():
+    drawn = course(Remedy(draw=lambda seed: np.array([0, 0, 5, 59]))).images
+    assert sorted(drawn.rows.tolist()) == [30, 30, 35, 89]
+    assert drawn.targets.tolist() == LABELS[drawn.rows].tolist()
+
+
+@pytest.mark.parametrize(
+    ("remedy", "message"),
+    [
+        (Remedy(draw=lambda seed: np.array([0, 60])), r"positions that none of 60 train images has: \[60\]"),
+        (Remedy(draw=lambda seed: np.array([0.5, 1.0])), "draw returned float64"),
+        (Remedy(draw=lambda seed: np.array([3])), "not the positions of two or more images"),
+        (Remedy(draw_weights=np.ones(90)), "draw_weights is to be a finite number >= 0 for each of 60"),
+        (Remedy(draw_weights=np.zeros(60)), "and some above 0"),
+        (Remedy(draw_weights=np.full(60, np.nan)), "finite"),
+        (Remedy(mix=lambda *given: given[:2], partner_weights=-np.ones(60)), "partner_weights is to be"),
+    ],
+)
+def test_what_cannot_be_gone_over_is_refused(remedy, message):
+    with pytest.raises(CellError, match=message):
+        course(remedy)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "message"),
+    [
+        (Remedy(augment=lambda images, targets, draws: images[:, :1]), "augment returned images"),
+        (Remedy(mix=lambda images, *others: (images[:1], others[0])), "mix returned images"),
+        (Remedy(mix=lambda images, *others: (images, torch.ones(1))), "mix returned images .* and shares"),
+    ],
+)
+def test_what_is_no_batch_is_refused(remedy, message):
+    with pytest.raises(CellError, match=message):
+        course(remedy).batch(slice(0, 8))
+
+
+def test_partners_come_with_their_own_targets_and_are_drawn_as_they_weigh():
+    seen = []
+
+    def mix(images, targets, others, other_targets, draws):
+        seen.append((targets, other_targets, draws))
+        return torch.lerp(images, others, 0.25), torch.full((len(images),), 0.75)
+
+    rare = np.where(LABELS[30:] == 2, 1.0, 0.0)
+    images, labels = course(Remedy(mix=mix, partner_weights=rare)).batch(slice(10, 20))
+    ((targets, other_targets, draws),) = seen
+    assert set(other_targets.tolist()) == {2}
+    assert draws.shape == (10, 8)
+    assert labels.own.tolist() == targets.tolist()
+    assert labels.other.tolist() == other_targets.tolist()
+    assert images.shape == (10, 3, 4, 4)
+
+
+def test_parts_of_a_batch_are_what_they_are_in_the_whole():
+    """Where memory runs out a batch is cut, and nothing else changes."""
+    remedy = Remedy(
+        augment=lambda images, targets, draws: images + draws[:, :1, None, None],
+        mix=lambda images, targets, others, theirs, draws: (images + others * draws[:, :1, None, None], draws[:, 1]),
+    )
+    whole, labels = course(remedy).batch(slice(0, 12))
+    parts = [course(remedy).batch(part) for part in (slice(0, 5), slice(5, 12))]
+    torch.testing.assert_close(torch.cat([images for images, _ in parts]), whole)
+    torch.testing.assert_close(torch.cat([part.share for _, part in parts]), labels.share)
+    again, _ = course(remedy, epoch=2).batch(slice(0, 12))
+    assert not torch.equal(again, whole)
+
+
+def test_logits_of_a_head_of_cosines_are_scaled_cosines():
+    head = CosineHead(5, 3, 30.0)
+    embeddings = torch.randn(7, 5)
+    expected = 30 * normalize(embeddings) @ normalize(head.weight).T
+    torch.testing.assert_close(head(embeddings), expected)
+    torch.testing.assert_close(head(embeddings * 4), expected)
+    assert [name for name, _ in head.named_parameters()] == ["weight"]
+
+
+HEADS = {
+    "linear": lambda: nn.Linear(5, 3),
+    "cosine": lambda: CosineHead(5, 3, 30.0),
+    "neighbours": lambda: NearestNeighbours(torch.randn(20, 5), torch.arange(20) % 3, torch.ones(20), 3, k=4),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_logits_are_shifted_and_cooled(kind):
+    head, embeddings = HEADS[kind](), torch.randn(7, 5)
+    before = head(embeddings).detach()
+    shift(head, torch.tensor([1.0, 0.0, -1.0]))
+    cool(head, 2.0)
+    torch.testing.assert_close(head(embeddings).detach(), (before + torch.tensor([1.0, 0.0, -1.0])) / 2)
+
+
+def test_one_head_takes_the_place_of_another():
+    network = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    vectors = network[1].weight.detach().clone()
+    make_cosine(network, network[1], 30.0)
+    assert isinstance(network[1], CosineHead)
+    torch.testing.assert_close(network[1].weight.detach(), vectors)
+    plain = make_linear(network, network[1])
+    assert network[1] is plain
+    assert type(plain) is nn.Linear
+    assert make_linear(network, plain) is plain
