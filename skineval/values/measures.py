@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -76,7 +76,8 @@ class Score(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Estimate):
-    """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv; NaN where undefined.
+    """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv or ladders.csv.
+
 
     `p_holm` is corrected over the comparisons of the same metric. It is NaN, and `a` and `b` are "", of a difference by
     itself.
@@ -89,6 +90,11 @@ class Difference(Estimate):
     p_holm: float = nan
     n_images: int
     n_lesions: int
+
+    @property
+    def turned(self) -> Difference:
+        """By how much `b` exceeds `a`."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low, a=self.b, b=self.a)
 
 
 def system_name(model: str, imbalance: str) -> str:
