@@ -122,7 +122,8 @@ def _below(ascending: Floats, values: Floats) -> Floats:
 
 
 def _hits(cell: Predictions) -> Floats:
-    return (predicted(cell.probabilities) == cell.targets).astype(np.float64)
+    hits: Floats = (predicted(cell.probabilities) == cell.targets).astype(np.float64)
+    return hits
 
 
 _NAMED: Mapping[str, Callable[[Predictions, Predictions], Floats]] = {

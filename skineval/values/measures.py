@@ -1,4 +1,4 @@
-"""What is measured: figures with their intervals, and differences of two; rows of results.csv and comparisons.csv."""
+"""What is measured: figures with their intervals, and differences of two; rows of the CSV files of a bench."""
 
 from __future__ import annotations
 
@@ -78,9 +78,8 @@ class Score(Estimate):
 class Difference(Estimate):
     """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv or ladders.csv.
 
-
-    `p_holm` is corrected over the comparisons of the same metric. It is NaN, and `a` and `b` are "", of a difference by
-    itself.
+    NaN where undefined. `p_holm` is corrected over the comparisons of the same metric, in ladders.csv those with the
+    same `b`. It is NaN, and `a` and `b` are "", of a difference by itself.
     """
 
     a: str = ""
