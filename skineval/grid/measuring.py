@@ -73,15 +73,12 @@ def _scores(bench: BenchResult, metrics: Sequence[Metric], of: Systems, kept: Ke
 
 
 def _of_sides(bench: BenchResult, scores: Sequence[Score]) -> Iterator[Score]:
-    """The mean recalls of head and tail, of models with several strategies and of the trivial baselines."""
-    of = {(model, name): found for model, several in remedies(bench).items() for name, found in several.items()}
-    if not of:
-        return
-    of |= trivial(bench)
+    """The mean recalls of head and tail on the internal test, of every system and the trivial baselines."""
+    of = {**systems(bench), **trivial(bench)}
     for name, chosen in sides(bench.classes, train_counts(bench)).items():
         if len(chosen) == 1:  # where it is the recall of that class
-            mine = [one for one in scores if (one.metric, one.class_) == ("recall", *chosen)]
-            yield from (replace(one, metric=name, class_="") for one in mine if (one.model, one.imbalance) in of)
+            recalls = (one for one in scores if (one.metric, one.class_) == ("recall", *chosen))
+            yield from (replace(one, metric=name, class_="") for one in recalls)
         else:
             there = {names: images for names, found in of.items() if (images := _images_of(chosen, found))}
             yield from _scores(bench, [replace(METRICS[0], name=name)], there, Kept())
@@ -175,7 +172,7 @@ def remedies(bench: BenchResult) -> dict[str, dict[str, list[Predictions]]]:
 def train_counts(bench: BenchResult) -> tuple[int, ...]:
     """Train images of each class, of all folds together."""
     of_folds = {cell.fold: cell.train_counts for cell in bench.finished}
-    return tuple(map(sum, zip(*of_folds.values(), strict=True)))
+    return tuple(sum(counts[place] for counts in of_folds.values()) for place in range(len(bench.classes)))
 
 
 def trivial(bench: BenchResult, external: ExternalTest | None = None) -> Systems:
