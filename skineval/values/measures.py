@@ -93,7 +93,8 @@ class Difference(Estimate):
     @property
     def turned(self) -> Difference:
         """By how much `b` exceeds `a`."""
-        return replace(self, value=-self.value, low=-self.high, high=-self.low, a=self.b, b=self.a)
+        # 0 - x has no negative zeros, which a CSV file would show.
+        return replace(self, value=0 - self.value, low=0 - self.high, high=0 - self.low, a=self.b, b=self.a)
 
 
 def system_name(model: str, imbalance: str) -> str:

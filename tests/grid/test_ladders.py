@@ -134,3 +134,10 @@ def test_of_two_classes_the_tail_recall_is_the_recall_of_the_rarer_one(bench):
             recall.high,
             recall.n_images,
         )
+
+
+def test_a_strategy_that_changed_nothing_differs_by_nothing_with_its_sign_as_any_zero(bench):
+    rows = [one for one in bench.ladders if (one.a, one.b) == ("resnet34/focal:gamma=0", "resnet34/none")]
+    assert len(rows) == 3
+    for one in rows:
+        assert str((one.value, one.low, one.high, one.p)) == "(0.0, 0.0, 0.0, 1.0)"
