@@ -239,7 +239,7 @@ def test_evaluate_gives_the_figures_of_the_bench(bench):
     scored = skineval.evaluate(bench.cell(run_id).predictions, replicates=1000).set_index(["metric", "class"])["value"]
     results = pd.read_csv(bench.results).query("imbalance == 'none'").fillna({"class": ""})
     # Head and tail go by train images, of which the file knows nothing.
-    expected = results.set_index(["metric", "class"])["value"].drop([HEAD_RECALL, TAIL_RECALL])
+    expected = results[~results["metric"].isin([HEAD_RECALL, TAIL_RECALL])].set_index(["metric", "class"])["value"]
     for key, value in expected.items():
         assert scored[key] == pytest.approx(value, nan_ok=True), key
 
