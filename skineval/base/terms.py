@@ -55,6 +55,7 @@ STAMPS: Mapping[str, str] = MappingProxyType(
     }
 )
 PRIMARY = "balanced_accuracy"  #: the metric that ranks systems
+UNCHANGED = "none"  #: the imbalance strategy that leaves everything as it is
 #: The metric of images whose largest probability is tied, and what is said of such an image in place of a class.
 UNDECIDED = "undecided"
 MAJORITY, PRIOR = BASELINES = ("majority", "prior")

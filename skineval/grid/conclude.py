@@ -19,17 +19,19 @@ from skineval.grid.reading import external_names, load_bench, pictures, read_ben
 from skineval.grid.sources import read_data
 from skineval.grid.tables import write_frame
 from skineval.values.lesion_table import LesionTable
+from skineval.values.measures import COMPARISON_COLUMNS, as_frame
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
-RULES = "5"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "6"  #: of measuring and reporting; with other ones finished benches are measured again
 
 
 def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:
-    """Measure every finished cell, write results.csv and comparisons.csv, and let every reporter write its report."""
+    """Measure every finished cell, write the CSV files of measures, and let every reporter write its report."""
     report(PhaseBegan("measuring"))
     result = measured(read_bench(folder, table), catalog.metrics)
     _write_measures(folder, result)
+    write_frame(folder.ladders, as_frame(result.ladders, COMPARISON_COLUMNS))
     for external in result.externals:
         _write_measures(folder.external(external.name), external)
     for reporter in catalog.reporters:
@@ -94,7 +96,7 @@ def _write_measures(files: BenchFolder | ExternalFolder, test: Measured) -> None
 
 def _products(folder: BenchFolder) -> list[Path]:
     """What `conclude` writes, beside its receipt."""
-    files = [folder.results, folder.comparisons, folder.markdown, folder.html]
+    files = [folder.results, folder.comparisons, folder.ladders, folder.markdown, folder.html]
     for external in map(folder.external, external_names(folder)):
         files += [external.results, external.comparisons]
     return [*files, *sorted(folder.figures.glob("*"))]

@@ -69,6 +69,7 @@ class BenchFolder(Folder):
     cells = File("cells.csv")  #: one row a cell
     results = File("results.csv")  #: one row a figure
     comparisons = File("comparisons.csv")  #: one row a paired difference
+    ladders = File("ladders.csv")  #: the same, of the strategies of each model
     markdown = File("report.md")  #: the report, which shows the figures beside it
     html = File("report.html")  #: the report with its figures inside
     figures = File(FIGURES)  #: what the report in Markdown shows

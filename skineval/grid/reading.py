@@ -36,7 +36,7 @@ def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
     result = read_bench(folder, table)
     externals = [_with_measures(one, folder.external(one.name)) for one in result.externals]
-    return _with_measures(replace(result, externals=externals), folder)
+    return _with_measures(replace(result, externals=externals, ladders=_differences(folder.ladders)), folder)
 
 
 def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
@@ -159,8 +159,11 @@ def _predictions(
 
 def _with_measures(test: M, files: BenchFolder | ExternalFolder) -> M:
     scores = _read(files.results, RESULT_COLUMNS, ("model", "imbalance", "task", "protocol", "metric", "class"))
-    differences = _read(files.comparisons, COMPARISON_COLUMNS, ("a", "b", "metric"))
-    return replace(test, scores=rows(Score, scores), differences=rows(Difference, differences))
+    return replace(test, scores=rows(Score, scores), differences=_differences(files.comparisons))
+
+
+def _differences(path: Path) -> tuple[Difference, ...]:
+    return rows(Difference, _read(path, COMPARISON_COLUMNS, ("a", "b", "metric")))
 
 
 def _read(path: Path, columns: Sequence[str], text: Sequence[str]) -> pd.DataFrame:

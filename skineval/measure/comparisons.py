@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from skineval.base.errors import DataError, UsageError, plural
 from skineval.catalog.specs import Metric
 from skineval.data.splits.oversampling import occurrences
+from skineval.measure.exchange import says_the_same, shuffled_gaps
 from skineval.measure.intervals import (
     MOST_UNDEFINED,
     REPLICATES,
-    bootstrap,
-    by_metric,
     check,
     count_distinct,
     distinct,
-    figures,
-    mean_where,
     percentile_interval,
     same_classes,
     share_intervals,
-    viewed,
     with_parts,
 )
-from skineval.measure.metrics import Floats, predicted
+from skineval.measure.metrics import Floats
 from skineval.measure.names import METRICS
-from skineval.measure.resampling import UnitCounts, resample
+from skineval.measure.replicates import Kept, by_metric, figures, mean_where
+from skineval.measure.resampling import UnitCounts
 from skineval.measure.shares import reach_of_difference
 from skineval.values.measures import Difference
-from skineval.values.predictions import EVERY_FOLD, Predictions, concatenated
+from skineval.values.predictions import EVERY_FOLD, Predictions
 
 #: Figures and differences closer than this are equal: the same images summed in another order differ by rounding.
 _ROUNDING = 1e-12
@@ -50,6 +46,7 @@ def differences(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
+    kept: Kept | None = None,
 ) -> list[Difference]:
     """The differences a - b of two systems, one for each metric, on the images that both predict in the same fold.
 
@@ -76,29 +73,30 @@ def differences(
             raise UsageError(f"{metric.name} is a metric per class", "Compare systems by an overall metric.")
     pairs = _paired(a, b)
     ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
-    drawn = resample(ours, replicates, seed)
+    kept = kept or Kept()
+    drawn = kept.drawn(ours, replicates, seed)
     swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed), drawn.strata)
 
     every, classes = with_parts(metrics), pairs[0][0].classes
     folds = [other.fold if one.fold == EVERY_FOLD else one.fold for one, other in pairs]
     plain = [np.vstack([figures(cell, every, np.ones((1, len(cell)))) for cell in cells]) for cells in (ours, theirs)]
     used = ~np.isnan(plain[0] + plain[1])
-
-    def means(of_cells: Iterable[Floats]) -> dict[str, Floats]:
-        return by_metric(every, classes, mean_where(used, of_cells, folds))
-
+    is_used = by_metric(every, classes, used)
     a_is, b_is = (
-        _System(cells, means(values), means(bootstrap(cell, every, drawn) for cell in cells))
+        _System(
+            cells,
+            by_metric(every, classes, mean_where(used, values, folds)),
+            kept.replicates(cells, every, is_used, folds, drawn),
+        )
         for cells, values in zip((ours, theirs), plain, strict=True)
     )
-    is_used = by_metric(every, classes, used)
 
     n_images, n_lesions = count_distinct(ours)
     found = []
     for metric in metrics:
         observed = float((a_is.values[metric.name] - b_is.values[metric.name])[0])
         shuffled = mean_where(
-            is_used[metric.name], (_shuffle(one, other, metric, swapped) for one, other in pairs), folds
+            is_used[metric.name], (shuffled_gaps(one, other, metric, swapped) for one, other in pairs), folds
         )
         interval = _interval(a_is, b_is, metric, is_used, folds, drawn)
         p = _p_value(observed, shuffled[:, 0])
@@ -113,12 +111,15 @@ def against_best(
     primary: Metric = METRICS[0],
     replicates: int = REPLICATES,
     seed: int = 0,
+    kept: Kept | None = None,
 ) -> list[Difference]:
     """Compares the best of several systems with each other one: by metric, then in the order of `systems`.
 
     The best is the one with the best figure of `primary` (see `estimate`), of equal ones the first by name
     (`best_first`); leave baselines out. One that lacks a fold (`missing_folds`) cannot be the best, for its figure is
     of other images: it is compared on the folds that it has. Where each lacks one, there is no best and no comparison.
+
+    What `kept` holds of other comparisons of the same metrics is not made again.
 
     The best was chosen on these very images, so its lead is flattered a little: read the p-values as what does not
     differ, and confirm a winner on further images.
@@ -130,7 +131,7 @@ def against_best(
     if not ranked:
         return []
     best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
-    return against(best, systems, metrics, replicates=replicates, seed=seed)
+    return against(best, systems, metrics, replicates=replicates, seed=seed, kept=kept)
 
 
 def against(
@@ -140,13 +141,18 @@ def against(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
+    kept: Kept | None = None,
 ) -> list[Difference]:
     """Compares the system `best` with each other one: by metric, then in the order of `systems`.
 
     Holm's correction is over the comparisons of one metric. Raises what `differences` raises.
     """
     others = [name for name in systems if name != best]
-    found = [differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed) for name in others]
+    kept = kept or Kept()
+    found = [
+        differences(systems[best], systems[name], metrics, replicates=replicates, seed=seed, kept=kept)
+        for name in others
+    ]
     comparisons = []
     for k in range(len(metrics)):
         of_metric = [rows[k] for rows in found]
@@ -294,7 +300,7 @@ def _interval(
     """
     gaps = (a.replicates[metric.name] - b.replicates[metric.name])[:, 0]
     unmoved = (np.abs(gaps[~np.isnan(gaps)]) <= _ROUNDING).all() and not np.isnan(gaps).all()
-    if unmoved and all(_says_the_same(*pair, metric) for pair in zip(a.cells, b.cells, strict=True)):
+    if unmoved and all(says_the_same(*pair, metric) for pair in zip(a.cells, b.cells, strict=True)):
         return 0.0, 0.0
     part = metric.mean_of or metric
     if part.share_of is None or not same_classes(is_used[part.name]):
@@ -306,36 +312,6 @@ def _interval(
     below, above = reach_of_difference(distinct(part, ours), distinct(part, theirs))
     difference = float((a.values[metric.name] - b.values[metric.name])[0])
     return difference - below, difference + above
-
-
-def _shuffle(one: Predictions, other: Predictions, metric: Metric, swapped: UnitCounts) -> Floats:
-    """(B, 1): the difference of a metric when what it says may be exchanged changes places for the swapped lesions.
-
-    A shuffled system is a weighting, 0 or 1, of the answers of both stacked, so that any metric can be shuffled.
-    """
-    both = concatenated([_exchanged(one, metric), _exchanged(other, metric)])
-    gaps = []
-    for swap in swapped.weights(one.groups):
-        kept = 1 - swap
-        # Stacked image by image, as `weights` lays them out in memory.
-        ours, theirs = np.vstack([kept.T, swap.T]).T, np.vstack([swap.T, kept.T]).T
-        gaps.append(figures(both, [metric], ours) - figures(both, [metric], theirs))
-    return np.vstack(gaps)
-
-
-def _exchanged(system: Predictions, metric: Metric) -> Predictions:
-    """The answers of a system as they change places with another's: see `Metric.exchange`."""
-    if metric.exchange == "answers":
-        return system
-    seen = viewed(metric, system)
-    return replace(seen, probabilities=rankdata(seen.probabilities, axis=0))
-
-
-def _says_the_same(one: Predictions, other: Predictions, metric: Metric) -> bool:
-    """Whether all answers are the same as far as a metric looks at them: the classes, or the order of the images."""
-    seen = predicted if metric.exchange == "answers" else (lambda probabilities: probabilities)
-    ours, theirs = (seen(_exchanged(system, metric).probabilities) for system in (one, other))
-    return np.array_equal(ours, theirs)
 
 
 def _coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:

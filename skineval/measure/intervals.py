@@ -13,17 +13,17 @@ simulation: see benchmarks/statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import DataError, PluginError
+from skineval.base.errors import DataError
 from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats
-from skineval.measure.resampling import UnitCounts, resample
+from skineval.measure.replicates import Kept, by_metric, cell_weights, figures, mean_where, viewed
+from skineval.measure.resampling import UnitCounts
 from skineval.measure.shares import (
     CONFIDENCE,
     Behind,
@@ -36,8 +36,6 @@ from skineval.measure.shares import (
 )
 from skineval.values.measures import Score
 from skineval.values.predictions import Predictions
-
-T = TypeVar("T", bound=np.generic)
 
 REPLICATES = 2000
 #: Where a larger share of the replicates is undefined, too many look like nothing at all to give an interval.
@@ -58,6 +56,7 @@ def estimate(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
+    kept: Kept | None = None,
 ) -> list[Score]:
     """The figures of one system with their intervals: one row a metric, or one a class of it, in order.
 
@@ -71,6 +70,8 @@ def estimate(
     have no width, as those of any figure of a rule that does not depend on how frequent classes are. Elsewhere
     replicates that all agree know nothing, and there is no interval.
 
+    What `kept` holds of the same cells and metrics is not made again.
+
     Raises DataError for no image at all, several parts in a cell or classes that differ between cells, PluginError
     for a metric that returns the wrong shape.
     """
@@ -80,10 +81,11 @@ def estimate(
     folds = [cell.fold for cell in cells]
     values = np.vstack([figures(cell, every, np.ones((1, len(cell)))) for cell in cells])
     used = ~np.isnan(values)
-    drawn = resample(cells, replicates, seed)
+    kept = kept or Kept()
+    drawn = kept.drawn(cells, replicates, seed)
     means = by_metric(every, classes, mean_where(used, values, folds))
-    replicated = by_metric(every, classes, mean_where(used, (bootstrap(cell, every, drawn) for cell in cells), folds))
     is_used = by_metric(every, classes, used)
+    replicated = kept.replicates(cells, every, is_used, folds, drawn)
     exact = by_metric(every, classes, exact_of_rule(cells, every))
 
     def shares(metric: Metric) -> Shares:
@@ -136,28 +138,6 @@ def with_parts(metrics: Sequence[Metric]) -> list[Metric]:
     """`metrics`, and those that they are means of."""
     parts = [metric.mean_of for metric in metrics if metric.mean_of]
     return list({metric.name: metric for metric in (*metrics, *parts)}.values())
-
-
-def by_metric(metrics: Sequence[Metric], classes: Sequence[str], columns: NDArray[T]) -> dict[str, NDArray[T]]:
-    """The columns (..., K) of `figures`, those (..., 1) or (..., C) of each metric by its name."""
-    widths = [len(classes) if metric.per_class else 1 for metric in metrics]
-    parts = np.split(columns, np.cumsum(widths)[:-1], axis=-1)
-    return {metric.name: part for metric, part in zip(metrics, parts, strict=True)}
-
-
-def bootstrap(cell: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> Floats:
-    """(B, K): the figures of a cell on the units of each replicate; NaN where one lacks a class that the cell has.
-
-    A mean over the classes that are left would be another figure. Only in the further folds of repeated ones can a
-    replicate lack one.
-    """
-    is_of = (cell.targets[:, None] == np.unique(cell.targets)).astype(np.float64)
-    replicates = []
-    for weights in drawn.weights(cell.groups):
-        figure = figures(cell, metrics, weights)
-        figure[(weights @ is_of == 0).any(axis=1)] = np.nan
-        replicates.append(figure)
-    return np.vstack(replicates)
 
 
 def exact_of_rule(cells: Sequence[Predictions], metrics: Sequence[Metric]) -> NDArray[np.bool_]:
@@ -251,59 +231,12 @@ def _summed(values: Floats, places: NDArray[np.int64], n: int) -> Floats:
     return sums
 
 
-def mean_where(used: NDArray[np.bool_], values: Iterable[Floats], folds: Sequence[int]) -> Floats:
-    """(..., K): the mean of `values`, one array (..., K) a cell, weighed by `cell_weights`.
-
-    NaN where no cell is used, and where one that is used is NaN.
-    """
-    weights = cell_weights(used, folds)
-    total = sum(np.where(of_cell > 0, value, 0) * of_cell for of_cell, value in zip(weights, values, strict=True))
-    mean: Floats = np.where(used.any(axis=0), total, np.nan)
-    return mean
-
-
-def cell_weights(used: NDArray[np.bool_], folds: Sequence[int]) -> Floats:
-    """(cells, K): of a mean over the cells of each fold and then over the folds; `folds` says which one each is of.
-
-    Only cells where `used` (cells, K) says so count, and a fold weighs the same however many of its seeds count.
-    """
-    same_fold = np.equal.outer(folds, folds)
-    beside = np.maximum(1, same_fold @ used.astype(np.int64))  # the used cells of the fold of each cell
-    n_folds = sum(used[np.equal(folds, fold)].any(axis=0).astype(np.int64) for fold in set(folds))
-    weights: Floats = used / (beside * np.maximum(1, n_folds))
-    return weights
-
-
-def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Floats:
-    """(B, K) float64: every metric of a cell under `weights` (B, N), one column a figure, C of them where per class.
-
-    Raises PluginError for a metric that returns another shape.
-    """
-    return np.hstack([_columns(metric, viewed(metric, cell), weights) for metric in metrics])
-
-
-def viewed(metric: Metric, cell: Predictions) -> Predictions:
-    """What a metric looks at: see `Metric.view`."""
-    return cell.malignancy() if metric.view == "malignancy" else cell
-
-
 def share_of(metric: Metric, cell: Predictions) -> NDArray[np.bool_]:
     """(N, K): which images the figures of a metric are shares of."""
     assert metric.share_of is not None
     seen = viewed(metric, cell)
     mask = metric.share_of(seen.targets, seen.probabilities, seen.classes)
     return mask if mask.ndim > 1 else mask[:, None]
-
-
-def _columns(metric: Metric, cell: Predictions, weights: Floats) -> Floats:
-    values = np.asarray(metric.compute(cell.targets, cell.probabilities, weights, cell.classes), dtype=np.float64)
-    expected = (len(weights), len(cell.classes)) if metric.per_class else (len(weights),)
-    if values.shape != expected:
-        raise PluginError(
-            f"metric {metric.name} returned an array of shape {values.shape}, not {expected}",
-            "compute returns one value for each row of weights, or one for each row and class where per_class is set.",
-        )
-    return values.reshape(len(weights), -1)
 
 
 def percentile_interval(replicates: Floats) -> tuple[float, float]:

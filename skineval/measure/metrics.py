@@ -144,10 +144,16 @@ def kappa(targets: Integers, probabilities: Floats, weights: Floats, classes: Se
 
 def nll(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): mean of -ln of the true class's probability, in nats; probabilities below 2.2e-16 count as that."""
+    return _weighted_mean(log_loss(targets, probabilities), weights)
+
+
+def log_loss(targets: Integers, probabilities: Floats) -> Floats:
+    """(N,): -ln of the true class's probability, in nats; NaN where probabilities do not sum to 1."""
     if not sum_to_one(probabilities):
-        return np.full(len(weights), np.nan)
+        return np.full(len(targets), np.nan)
     of_target = probabilities[np.arange(len(targets)), targets]
-    return _weighted_mean(-np.log(np.clip(of_target, SMALLEST_PROBABILITY, 1)), weights)
+    losses: Floats = -np.log(np.clip(of_target, SMALLEST_PROBABILITY, 1))
+    return losses
 
 
 def brier(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from skineval.measure.rarity import TAIL_RECALL
 from skineval.report.bench.bench import build
+from skineval.report.bench.ladders import ladders
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure, LeftOut, Report
-from skineval.report.figures import confusion, forest, reliability, roc, training
+from skineval.report.figures import confusion, forest, reliability, roc, trade, training
 from skineval.report.figures.galleries import photographs
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import Drawn
@@ -54,6 +56,9 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
     scene = scene_of(bench)
     if scene.board.systems:
         yield forest.overview(scene)
+        found = ladders(bench, scene.board)
+        if any(one.metric == TAIL_RECALL for one in bench.scores) and found:
+            yield trade.draw(scene, found)
         yield forest.recall(scene)
     if scene.systems:
         yield roc.draw(scene)

@@ -1,9 +1,9 @@
-"""What is measured: figures with their intervals, and differences of two; rows of results.csv and comparisons.csv."""
+"""What is measured: figures with their intervals, and differences of two; rows of the CSV files of a bench."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -76,10 +76,10 @@ class Score(Estimate):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Estimate):
-    """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv; NaN where undefined.
+    """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv or ladders.csv.
 
-    `p_holm` is corrected over the comparisons of the same metric. It is NaN, and `a` and `b` are "", of a difference by
-    itself.
+    NaN where undefined. `p_holm` is corrected over the comparisons of the same metric, in ladders.csv those with the
+    same `b`. It is NaN, and `a` and `b` are "", of a difference by itself.
     """
 
     a: str = ""
@@ -89,6 +89,12 @@ class Difference(Estimate):
     p_holm: float = nan
     n_images: int
     n_lesions: int
+
+    @property
+    def turned(self) -> Difference:
+        """By how much `b` exceeds `a`."""
+        # 0 - x has no negative zeros, which a CSV file would show.
+        return replace(self, value=0 - self.value, low=0 - self.high, high=0 - self.low, a=self.b, b=self.a)
 
 
 def system_name(model: str, imbalance: str) -> str:

@@ -154,6 +154,8 @@ class BenchResult(Measured):
     cells: pd.DataFrame = field(repr=False)  #: cells.csv
     finished: Sequence[CellResult] = field(repr=False)
     externals: Sequence[ExternalTest] = field(default=(), repr=False)
+    #: of each model with several strategies, each one minus `none`, then minus the best of the model
+    ladders: Sequence[Difference] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
 

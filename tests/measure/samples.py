@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skineval.measure.comparisons import differences
-from skineval.measure.intervals import viewed
+from skineval.measure.replicates import viewed
 from skineval.values.predictions import Predictions
 from skineval.values.task import DIAGNOSES, malignant_of
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from skineval.base.errors import DataError, UsageError
 from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds
-from skineval.measure.intervals import estimate, viewed
+from skineval.measure.intervals import estimate
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
+from skineval.measure.replicates import viewed
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.values.predictions import EVERY_FOLD, Predictions
 from tests.measure.samples import classifier, compute, difference

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from skineval.base.errors import DataError, PluginError
 from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
-from skineval.measure.intervals import bootstrap, estimate, percentile_interval, pivoted
+from skineval.measure.intervals import estimate, percentile_interval, pivoted
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
+from skineval.measure.replicates import bootstrap
 from skineval.measure.resampling import resample
 from skineval.measure.shares import wilson
 from skineval.values.predictions import Predictions

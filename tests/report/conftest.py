@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from skineval.measure.ensembles import mean_of
-from skineval.measure.intervals import figures
 from skineval.measure.names import METRICS
+from skineval.measure.replicates import figures
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions

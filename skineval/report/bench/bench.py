@@ -9,6 +9,7 @@ from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
 from skineval.report.bench import standings
+from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
 from skineval.report.bench.sources import by_source
@@ -42,6 +43,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     sections = (
         Section("Verdict", (Paragraph(_subject(bench)), *verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
+        Section("Imbalance", tuple(imbalance(bench, board, album.of("trade")))),
         Section("Data sets", _filled(by_source(bench, board))),
         Section("External tests", tuple(_externals(bench, board))),
         Section("Classes", tuple(_classes(board, album))),

@@ -101,12 +101,16 @@ def of_rejection(board: Leaderboard) -> list[str]:
     ]
 
 
-def of_test(unit: Unit) -> str:
+#: Over which comparisons Holm's correction is.
+OF_METRIC = "all comparisons of its metric together"
+IN_LADDERS = "all comparisons of a model with the same strategy in its metric together"
+
+
+def of_test(unit: Unit, together: str = OF_METRIC) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
     return (
-        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for all "
-        "comparisons of its metric together. An interval is for one comparison by itself and of another method, so "
-        "that near 0 they may disagree."
+        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for {together}. An "
+        "interval is for one comparison by itself and of another method, so that near 0 they may disagree."
     )
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
+from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt
-from skineval.report.document.tables import Cell, Column, Row, Shared, Shows, Table, tabulate
+from skineval.report.document.tables import Cell, Column, Row, Shows, Starred, Table, tabulate
 from skineval.values.measures import Difference, Score
 from skineval.values.result import EnsembleResult
 from skineval.values.task import BINARY, CLASS_NAMES
@@ -77,6 +78,7 @@ _REJECTION = (
     ),
 )
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS, *_REJECTION))}
+_PLACED |= {HEAD_RECALL, TAIL_RECALL}  # which stand beside the strategies of each model
 
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
@@ -99,6 +101,12 @@ def compared(board: Leaderboard) -> tuple[_Metric, ...]:
     those = f"{name} images" if name in BINARY else f"images of {name}"
     recall = _Metric("recall", title, f"share of the {those} that are called so", 4, board.sought)
     return (*always[:3], recall, *always[3:])
+
+
+def shown(board: Leaderboard) -> dict[str, tuple[Column, Mapping[str, Cell]]]:
+    """The figures of the main table and of calibration, each with its column, by the key of that."""
+    metrics = (*_CALIBRATION, *compared(board))
+    return {metric.column.key: (metric.column, board.everyone(metric.name, metric.class_)) for metric in metrics}
 
 
 def names(board: Leaderboard) -> dict[str, str]:
@@ -216,8 +224,8 @@ def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
     return excerpt(table, board.shown, "--format csv shows all.")
 
 
-def differences(board: Leaderboard) -> Table:
-    """Every paired comparison: A minus B with its interval and test."""
+def differences(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
+    """Every paired comparison: A minus B with its interval and test, corrected for what is `together`."""
     columns: tuple[Shows[Difference], ...] = (
         Column("a", "A"),
         Column("b", "B"),
@@ -228,7 +236,7 @@ def differences(board: Leaderboard) -> Table:
         Column("n_images", "Images", "count", priority=4),
         _of_lesions(board, 5),
     )
-    below = (notes.of_interval(board.unit), notes.of_test(board.unit))
+    below = (notes.of_interval(board.unit), notes.of_test(board.unit, together))
     return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
 
 
@@ -325,11 +333,11 @@ def _throughput(board: Leaderboard) -> tuple[dict[str, Cell], dict[str, Cell]]:
 def _seconds(cells: Sequence[GridCell], board: Leaderboard) -> Cell:
     """What cells took in sum, marked where it holds what others took as well."""
     total = sum(cell.seconds for cell in cells)
-    return Shared(total) if any(cell.run_id in board.sharing for cell in cells) else total
+    return Starred(total) if any(cell.run_id in board.sharing for cell in cells) else total
 
 
 def _marked(column: Column, cells: Iterable[Cell]) -> Column:
-    """The column with a note on the mark of `Shared`, where there are such cells."""
-    if not any(isinstance(cell, Shared) for cell in cells):
+    """The column with a note on the mark of `Starred`, where there are such cells."""
+    if not any(isinstance(cell, Starred) for cell in cells):
         return column
     return replace(column, note=", ".join(filter(None, (column.note, _SHARED))))

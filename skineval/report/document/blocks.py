@@ -9,6 +9,7 @@ from skineval.report.document.tables import Table
 
 Topic: TypeAlias = Literal[
     "overview",
+    "trade",
     "recall",
     "roc",
     "confusion",

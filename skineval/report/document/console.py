@@ -19,7 +19,7 @@ from skineval.base.errors import UsageError
 from skineval.report.document import formatting
 from skineval.report.document.layout import GAP, fitted
 from skineval.report.document.markdown import table_lines
-from skineval.report.document.tables import Cell, Column, Row, Shared, Table, format_cell, glossary
+from skineval.report.document.tables import Cell, Column, Row, Starred, Table, format_cell, glossary
 from skineval.values.measures import Estimate
 
 Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
@@ -151,7 +151,7 @@ def _fields(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
 def _json(cell: Cell) -> object:
     if isinstance(cell, Estimate):
         return {"value": _number(cell.value), "low": _number(cell.low), "high": _number(cell.high)}
-    if isinstance(cell, Shared):
+    if isinstance(cell, Starred):
         return _number(cell.value)
     if isinstance(cell, tuple):
         return [_json(one) for one in cell]

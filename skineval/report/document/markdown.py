@@ -8,7 +8,7 @@ from urllib.parse import quote
 from skineval.report.document import blocks as parts
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Report
-from skineval.report.document.tables import Cell, Shared, Table, format_row, glossary
+from skineval.report.document.tables import Cell, Starred, Table, format_row, glossary
 
 _RULES = {"left": ":--", "right": "--:"}
 
@@ -78,7 +78,7 @@ def _block(block: Block) -> Iterator[str]:
 
 def _cell(cell: Cell, word: str, kind: str) -> str:
     # Figures are ours: escaping their brackets would only make the file hard to read.
-    word = formatting.markdown(word) if isinstance(cell, str | Shared | tuple | Mapping) else word
+    word = formatting.markdown(word) if isinstance(cell, str | Starred | tuple | Mapping) else word
     if kind == "best":
         return f"**{word}**"
     return f"*{word}*" if kind == "baseline" else word

@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 #: What is listed in one cell: values, or settings, each with a value or with several of which the first holds.
 Listing: TypeAlias = "tuple[Value, ...] | Mapping[str, Value | tuple[Value, ...]]"
-Cell: TypeAlias = "str | int | float | Estimate | Shared | Listing | None"
+Cell: TypeAlias = "str | int | float | Estimate | Starred | Listing | None"
 Kind: TypeAlias = Literal["text", "score", "p", "count", "percent", "seconds", "rate"]
 
 
 @dataclass(frozen=True)
-class Shared:
-    """A figure of which others have a part in common: people see an asterisk, which the table has to explain."""
+class Starred:
+    """A figure with an asterisk, which the table has to explain; programs see the figure alone."""
 
     value: float
 
@@ -107,7 +107,7 @@ def format_cell(cell: Cell, kind: Kind) -> str:
         return formatting.MISSING
     if isinstance(cell, Estimate):
         return formatting.format_estimate(cell)
-    if isinstance(cell, Shared):
+    if isinstance(cell, Starred):
         return f"{format_cell(cell.value, kind)}*"
     if isinstance(cell, str):
         return formatting.plain(cell)

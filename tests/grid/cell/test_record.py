@@ -13,7 +13,16 @@ from skineval.grid.folder import BenchFolder
 from tests.conftest import TINY, run_here
 
 ARGUMENTS = (*TINY, "--imbalance=none,smote", "--epochs=1", "--out=out", "--external=synthetic:images=80:seed=5")
-BENCH = ("environment.json", "split.csv", "cells.csv", "results.csv", "comparisons.csv", "report.md", "report.html")
+BENCH = (
+    "environment.json",
+    "split.csv",
+    "cells.csv",
+    "results.csv",
+    "comparisons.csv",
+    "ladders.csv",
+    "report.md",
+    "report.html",
+)
 CELL = ("cell.json", "history.csv", "predictions.csv", "model.safetensors", "model.json")
 EXTERNAL = ("about.json", "images.csv", "results.csv", "comparisons.csv")
 #: What tells how long it took, or by which command.

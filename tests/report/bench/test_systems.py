@@ -84,7 +84,7 @@ def test_time_that_holds_what_others_took_as_well_is_marked_and_a_number_to_prog
     table = standings.cell_list(internal(shared))
     took = listed.loc[model.run_id, "seconds"]
     time = {str(row.cells[0]): row.cells[6] for row in table.rows}
-    assert (time["shared"], time["alone"]) == (tables.Shared(took), took)
+    assert (time["shared"], time["alone"]) == (tables.Starred(took), took)
     assert [row["seconds"] for row in json.loads(console.render(table, "json"))["rows"][-2:]] == [took, took]
     words = console.render(table, width=200)
     assert words.count(f"{formatting.duration(took)}*") == 1

@@ -1,0 +1,203 @@
+"""What the imbalance strategies of each model gain over `none`, what that costs, and which cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skineval.base.terms import PRIMARY, UNCHANGED
+from skineval.grid.measuring import remedies, train_counts
+from skineval.measure.comparisons import best_first
+from skineval.measure.rarity import HEAD_RECALL, OF_SIDES, TAIL_RECALL, sides
+from skineval.report.bench import notes, standings
+from skineval.report.bench.leaderboard import Leaderboard
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Block, Fold, Paragraph
+from skineval.report.document.excerpt import listed
+from skineval.report.document.tables import Cell, Column, Shows, Starred, Table, tabulate
+from skineval.values.measures import Difference, system_name
+from skineval.values.predictions import Predictions
+from skineval.values.result import BenchResult, CellResult
+
+_SIGNIFICANT = 0.05
+_NAMED = 6  # strategies that can be told apart and are named
+_OPENING = (
+    f"For each model, {UNCHANGED} leaves the classes as frequent as they are; other strategies are to make up for it. "
+    "Balanced accuracy counts all classes alike, NLL and ECE count them as often as they occur: where a strategy only "
+    "shifts logits, a gain in the one is a loss in the others, so read them together."
+)
+_STRATEGY = Column("imbalance", "Strategy")
+_MINUS_NONE = Column("minus_none", f"Minus {UNCHANGED}", "score", "of the balanced accuracy, on the same images", 1)
+_P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for those of the model", 2, _MINUS_NONE.key)
+_HEAD = Column(HEAD_RECALL, "Head recall", "score", "mean recall of the frequent classes", 5)
+_TAIL = Column(TAIL_RECALL, "Tail recall", "score", "mean recall of the rare classes", 3)
+_TIME = Column("seconds", "Time", "seconds", "sum over cells", 6)
+_OWN = (
+    f"; * with the training of a network of its own; without *: what is added to that of {UNCHANGED}, whose network it "
+    "shares"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """The strategies of one model."""
+
+    model: str
+    predicted: Mapping[str, Sequence[Predictions]]  #: by strategy
+    differences: Sequence[Difference]  #: of its systems
+    order: Sequence[str]  #: strategies as they are shown: `none`, then by balanced accuracy
+
+    def system(self, strategy: str) -> str:
+        """The name of the model with a strategy."""
+        return system_name(self.model, strategy)
+
+    def minus(self, strategy: str) -> dict[str, Difference]:
+        """By how much the other strategies exceed this one in balanced accuracy."""
+        names = {self.system(name): name for name in self.order}
+        against = [one for one in self.differences if (one.b, one.metric) == (self.system(strategy), PRIMARY)]
+        return {names[one.a]: one for one in against}
+
+    @property
+    def best(self) -> str:
+        """The strategy that the others were compared with as the best in balanced accuracy; "" where there is none."""
+        remedy = next((name for name in self.order if name != UNCHANGED and self.minus(name)), "")
+        gains = [one.value for one in self.minus(UNCHANGED).values()]
+        return remedy or (UNCHANGED if gains and max(gains) <= 0 else "")
+
+    @property
+    def idle(self) -> list[str]:
+        """The strategies whose predictions are those of `none`, to the last bit, in every cell."""
+        none = _answers(self.predicted[UNCHANGED])
+        return [name for name in self.order if name != UNCHANGED and _alike(_answers(self.predicted[name]), none)]
+
+
+def ladders(bench: BenchResult, board: Leaderboard) -> list[Ladder]:
+    """The models that were trained with `none` and with other strategies, in the order of the best system of each."""
+    found = []
+    for model, predicted in remedies(bench).items():
+        names = {system_name(model, name): name for name in predicted}
+        figures = {name: one.value for name, one in board.figures(PRIMARY).items() if name in names}
+        ranked = [names[name] for name in best_first(figures) if names[name] != UNCHANGED]
+        mine = [one for one in bench.ladders if one.a in names]
+        found.append(Ladder(model, predicted, mine, (UNCHANGED, *ranked)))
+    place = {name: at for at, name in enumerate(board.systems)}
+    return sorted(found, key=lambda one: min(place.get(one.system(name), len(place)) for name in one.order))
+
+
+def imbalance(bench: BenchResult, board: Leaderboard, figures: Sequence[Block]) -> Iterator[Block]:
+    """What strategies did, in a figure, and in words and a table for each model; nothing where none can be compared."""
+    found = ladders(bench, board)
+    if not found:
+        return
+    yield Paragraph(_OPENING)
+    yield from figures
+    for place, ladder in enumerate(found):
+        blocks: list[Block] = [*map(Paragraph, _words(ladder)), table(bench, board, ladder)]
+        if ladder.differences:
+            compared = standings.differences(replace(board, differences=ladder.differences), notes.IN_LADDERS)
+            blocks.append(Fold(f"Paired differences of {formatting.plain(ladder.model)}", (compared,)))
+        yield Fold(formatting.plain(ladder.model), tuple(blocks), opened=place == 0)
+
+
+def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
+    """One row a strategy, `none` first, then by balanced accuracy; the trivial baselines last."""
+    known, time = standings.shown(board), _times(bench, ladder)
+    minus = {ladder.system(name): one for name, one in ladder.minus(UNCHANGED).items()}
+    own = _OWN if any(isinstance(cell, Starred) for cell in time.values()) else ""
+    columns: list[tuple[Column, Mapping[str, Cell]]] = [
+        known[PRIMARY],
+        (_MINUS_NONE, minus),
+        (_P_HOLM, {system: one.p_holm for system, one in minus.items()}),
+        *(known[key] for key in ("nll", "ece", "macro_auc", f"recall_{board.sought}") if key in known),
+        (_HEAD, board.everyone(HEAD_RECALL)),
+        (_TAIL, board.everyone(TAIL_RECALL)),
+        (replace(_TIME, note=_TIME.note + own), {ladder.system(name): cell for name, cell in time.items()}),
+    ]
+    names = {ladder.system(name): name for name in ladder.order}
+    title: Shows[str] = (_STRATEGY, lambda system: names.get(system, f"{system} (baseline)"))
+    footnotes = (
+        f"{UNCHANGED.capitalize()} first, then by balanced accuracy.",
+        *_sides(bench),
+        notes.of_interval(board.unit, board.replicates),
+        *([notes.of_test(board.unit, notes.IN_LADDERS)] if minus else []),
+        *notes.without_interval(board.scores, board.unit),
+    )
+
+    def mark(system: str) -> tuple[str, str]:
+        if system in board.unranked:
+            return "unranked", notes.why_unranked(board.unranked[system])
+        kind = "baseline" if system not in names else "best" if names[system] == ladder.best else "plain"
+        return kind, ""
+
+    return tabulate(
+        f"Imbalance strategies of {formatting.plain(ladder.model)}",
+        (*names, *board.baselines),
+        [title, *((column, values.get) for column, values in columns if values)],
+        footnotes,
+        stamps=board.stamps,
+        mark=mark,
+    )
+
+
+def _sides(bench: BenchResult) -> Iterator[str]:
+    """Which classes head and tail are."""
+    found = sides(bench.classes, train_counts(bench))
+    if found:
+        head, tail = (
+            listed([formatting.plain(name) for name in found[key]], "classes") for key in (HEAD_RECALL, TAIL_RECALL)
+        )
+        yield f"{OF_SIDES}. Tail: {tail}. Head: {head}."
+
+
+def _words(ladder: Ladder) -> Iterator[str]:
+    """Which strategies changed nothing, and which cannot be told apart from the best one."""
+    idle = [formatting.plain(name) for name in ladder.idle]
+    if idle:
+        yield f"{formatting.listed(idle)} changed no prediction here: all are those of {UNCHANGED}, to the last bit."
+    best, others = ladder.best, ladder.minus(ladder.best)
+    if not others:
+        return
+    alike = [formatting.plain(name) for name, one in others.items() if not one.p_holm < _SIGNIFICANT]
+    apart = [formatting.plain(name) for name, one in others.items() if one.p_holm < _SIGNIFICANT]
+    subject = f"On these images {formatting.plain(best)}, the best strategy in balanced accuracy,"
+    whom = formatting.listed(apart) if len(apart) <= _NAMED else f"the other {len(apart)}"
+    if not alike:
+        yield f"{subject} can be told apart from each of the others: {formatting.listed(apart)}."
+    else:
+        rest = f"; from {whom} it can" if apart else ""
+        yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest} (Holm p of {_SIGNIFICANT})."
+
+
+def _times(bench: BenchResult, ladder: Ladder) -> dict[str, Cell]:
+    """What each strategy costs, summed over cells, marked where that holds the training of a network of its own."""
+    seconds: dict[str, float] = dict(zip(bench.cells["run_id"], bench.cells["seconds"], strict=True))
+    found: dict[str, Cell] = {}
+    for name in ladder.order:
+        cells = [cell for cell in bench.finished if cell.system == ladder.system(name) and cell.run_id in seconds]
+        total = sum(_own_seconds(cell, seconds[cell.run_id]) for cell in cells)
+        found[name] = total if any(cell.network for cell in cells) else Starred(total)
+    return found
+
+
+def _own_seconds(cell: CellResult, seconds: float) -> float:
+    """What a cell took, without the epochs of a network that `none` trains as well."""
+    return max(0.0, seconds - float(cell.history["seconds"].sum())) if cell.network else seconds
+
+
+def _answers(cells: Sequence[Predictions]) -> dict[tuple[int, int], Predictions]:
+    return {(cell.fold, cell.seed): cell.take(np.argsort(cell.image_ids, kind="stable")) for cell in cells}
+
+
+def _alike(ours: Mapping[tuple[int, int], Predictions], theirs: Mapping[tuple[int, int], Predictions]) -> bool:
+    """Whether both have the same cells with the same answers."""
+
+    def same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+        return np.array_equal(one, other)
+
+    return ours.keys() == theirs.keys() and all(
+        same(one.image_ids, theirs[key].image_ids) and same(one.probabilities, theirs[key].probabilities)
+        for key, one in ours.items()
+    )

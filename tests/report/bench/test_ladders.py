@@ -1,0 +1,162 @@
+"""The section on imbalance: a table for each model, and in words what changed nothing and what is as good as best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from skineval.report.bench import bench as sections
+from skineval.report.bench.ladders import Ladder, imbalance, ladders, table
+from skineval.report.bench.leaderboard import internal
+from skineval.report.document import formatting
+from skineval.report.document.blocks import Block, Fold, Paragraph
+from skineval.report.document.tables import Cell, Row, Starred, Table
+from skineval.values.measures import Difference, Score
+from skineval.values.result import BenchResult
+from tests.report.laddered import laddered
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> BenchResult:
+    return laddered(tmp_path_factory.mktemp("laddered"))
+
+
+@pytest.fixture(scope="module")
+def ladder(bench: BenchResult) -> Ladder:
+    return next(one for one in ladders(bench, internal(bench)) if one.model == "resnet34")
+
+
+@pytest.fixture(scope="module")
+def shown(bench: BenchResult, ladder: Ladder) -> Table:
+    return table(bench, internal(bench), ladder)
+
+
+def cells(shown: Table, key: str) -> dict[str, Cell]:
+    place = [column.key for column in shown.columns].index(key)
+    return {str(row.cells[0]): row.cells[place] for row in shown.rows}
+
+
+def words(blocks: Sequence[Block]) -> str:
+    inside = (words(block.blocks) if isinstance(block, Fold) else getattr(block, "words", "") for block in blocks)
+    return " ".join(inside)
+
+
+def section(bench: BenchResult) -> list[Block]:
+    return list(imbalance(bench, internal(bench), ()))
+
+
+def test_none_stands_first_then_the_best_and_baselines_last(bench: BenchResult, shown: Table) -> None:
+    rows: tuple[Row, ...] = shown.rows
+    assert [row.kind for row in rows] == ["plain", "best", "plain", "plain", "baseline", "baseline"]
+    assert rows[0].cells[0] == "none"
+    values = [one.value for one in list(cells(shown, "balanced_accuracy").values())[1:4] if isinstance(one, Score)]
+    assert len(values) == 3
+    assert values == sorted(values, reverse=True)
+
+
+def test_every_figure_is_a_score_of_the_model(bench: BenchResult, shown: Table) -> None:
+    keys = ("balanced_accuracy", "nll", "ece", "macro_auc", "recall_mel", "head_recall", "tail_recall")
+    for key in keys:
+        metric, class_ = ("recall", "mel") if key == "recall_mel" else (key, "")
+        for name, one in cells(shown, key).items():
+            system = name.removesuffix(" (baseline)") if "baseline" in name else f"resnet34/{name}"
+            assert isinstance(one, Score)
+            assert one in bench.scores
+            assert (one.system, one.metric, one.class_) == (system, metric, class_)
+    order = [column.key for column in shown.columns]
+    assert order[:5] == ["imbalance", "balanced_accuracy", "minus_none", "p_holm", "nll"]
+
+
+def test_differences_are_those_to_none(bench: BenchResult, shown: Table) -> None:
+    minus, p = cells(shown, "minus_none"), cells(shown, "p_holm")
+    for name in ("smote", "focal:gamma=1.5", "focal:gamma=0"):
+        one = minus[name]
+        assert isinstance(one, Difference)
+        assert (one.a, one.b, one.metric) == (f"resnet34/{name}", "resnet34/none", "balanced_accuracy")
+        assert p[name] == one.p_holm
+    assert minus["none"] is None
+
+
+def test_a_shared_network_is_not_charged_and_one_of_its_own_is_marked(bench: BenchResult, shown: Table) -> None:
+    took = bench.cells.groupby(["model", "imbalance"])["seconds"].sum()
+    time = cells(shown, "seconds")
+    assert time["none"] == Starred(took["resnet34", "none"])
+    assert time["focal:gamma=1.5"] == Starred(took["resnet34", "focal:gamma=1.5"])
+    assert time["smote"] == pytest.approx(took["resnet34", "smote"] - 2 * 12 * 20.0)  # of its two cells of 12 epochs
+    (note,) = (column.note for column in shown.columns if column.key == "seconds")
+    assert "* with the training of a network of its own" in note
+
+
+def test_the_classes_of_head_and_tail_are_named(shown: Table) -> None:
+    notes = " ".join(shown.footnotes)
+    assert "Tail: akiec, bcc, df and vasc. Head: bkl, mel and nv." in notes
+    assert "fewer train images than the geometric mean" in notes
+
+
+def test_what_changed_no_prediction_is_named(bench: BenchResult) -> None:
+    said = words(section(bench))
+    assert "focal:gamma=0 changed no prediction here" in said
+    assert said.count("changed no prediction") == 1
+
+
+def changed(ladder: Ladder, p: dict[str, float]) -> Ladder:
+    rows = [replace(one, p_holm=p.get(one.a.partition("/")[2], 0.9)) for one in ladder.differences]
+    return replace(ladder, differences=rows)
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        (
+            {"none": 0.01, "focal:gamma=0": 0.01},
+            "cannot be told apart from focal:gamma=1.5; from none and focal:gamma=0 it can (Holm p of 0.05).",
+        ),
+        ({}, "cannot be told apart from none, focal:gamma=1.5 and focal:gamma=0 (Holm p of 0.05)."),
+        (
+            dict.fromkeys(("none", "focal:gamma=0", "focal:gamma=1.5"), 0.01),
+            "can be told apart from each of the others: none, focal:gamma=1.5 and focal:gamma=0.",
+        ),
+        (dict.fromkeys(("none", "focal:gamma=0", "focal:gamma=1.5"), float("nan")), "cannot be told apart from none,"),
+    ],
+)
+def test_what_cannot_be_told_apart_from_the_best_is_named(
+    bench: BenchResult, ladder: Ladder, p: dict[str, float], expected: str
+) -> None:
+    rows = changed(ladder, p).differences
+    said = words(section(replace(bench, ladders=rows)))
+    assert "On these images smote, the best strategy in balanced accuracy," in said
+    assert expected in said
+
+
+def test_where_none_is_the_best_the_sentence_says_so(bench: BenchResult) -> None:
+    found = {one.model: one for one in ladders(bench, internal(bench))}
+    assert {model: one.best for model, one in found.items()} == {"resnet34": "smote", "cnn": "none"}
+    assert "On these images none, the best strategy in balanced accuracy, can be told apart" in words(section(bench))
+
+
+def test_the_section_stands_after_the_comparison_where_strategies_were_compared(bench: BenchResult) -> None:
+    titles = [one.title for one in sections.build(bench, [], {}).sections]
+    assert titles[1:3] == ["Comparison", "Imbalance"]
+    alone = replace(bench, finished=[cell for cell in bench.finished if cell.model == "alone"], ladders=())
+    assert section(alone) == []
+
+
+def test_what_gains_and_loses_at_once_is_said_above_the_tables(bench: BenchResult) -> None:
+    first, *folds = section(bench)
+    assert isinstance(first, Paragraph)
+    assert "a gain in the one is a loss in the others" in first.words
+    assert [fold.title for fold in folds if isinstance(fold, Fold)] == ["resnet34", "cnn"]
+
+
+def test_stamps_stand_in_the_titles_and_all_differences_in_a_fold(bench: BenchResult) -> None:
+    _, fold, _ = section(replace(bench, warnings=("LEAKY",)))
+    assert isinstance(fold, Fold)
+    main, inner = fold.blocks[-2:]
+    assert isinstance(main, Table)
+    assert isinstance(inner, Fold)
+    (differences,) = inner.blocks
+    assert isinstance(differences, Table)
+    assert all(formatting.stamp_meaning("LEAKY") in one.title for one in (main, differences))
+    assert len(differences.rows) == 3 * 3 + 3
