@@ -122,6 +122,7 @@ def _cell(
         precision="fp32" if model.probe else facts.precision(model.architecture),
         model_package=package_of(catalog, model.selection.name),
         imbalance_package=packages(catalog.imbalance.providers(imbalance.name)),
+        on_embeddings=bool(model.probe) or trained != imbalance,
         trained=trained,
         trained_package=packages(catalog.imbalance.providers(trained.name)),
         probe=model.probe,

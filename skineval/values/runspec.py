@@ -96,7 +96,8 @@ class RunSpec:
     imbalance_package: str = ""
     fit: Fit = Keys.fit  #: how images become squares
     tta: Tta = Keys.tta  #: test-time augmentation
-    #: what of the strategy the network is trained with, and the package of that; the rest is done to its embeddings
+    on_embeddings: bool = False  #: the network is trained as others have it, too, or is not trained
+    #: what of the strategy it is trained with then, and the package of that; the rest is done to its embeddings
     trained: Selection = NONE
     trained_package: str = ""
     probe: str = ""  #: what is fitted on the embeddings of a network that stays as it begins; "" where it is trained
@@ -108,11 +109,6 @@ class RunSpec:
         return bool(self.probe)
 
     @property
-    def on_embeddings(self) -> bool:
-        """Whether the strategy acts on those of a network that others have, too, or that is not trained."""
-        return self.is_probe or self.trained != self.imbalance
-
-    @property
     def initial_seed(self) -> int:
         """Of the random values that the network begins with."""
         return initial_seed(self.model, self.probe, self.seed, self.fold)
@@ -122,7 +118,6 @@ class RunSpec:
         """A readable slug and a hash of every field."""
         fields = to_plain(self)
         del fields["trained"], fields["trained_package"]  # which follow from the strategy
-        fields["on_embeddings"] = self.on_embeddings
         if not self.probe:
             del fields["probe"]  # which cells of trained networks did without before there were several kinds
         return f"{self._slug}-{_digest(fields)}"
@@ -130,9 +125,10 @@ class RunSpec:
     @property
     def network_id(self) -> str:
         """Like `run_id`, for the network: the same for cells that differ only in what is done to the embeddings."""
-        if self.trained == self.imbalance:
+        if not self.on_embeddings:
             return self.run_id
-        return dataclasses.replace(self, imbalance=self.trained, imbalance_package=self.trained_package).run_id
+        network = dataclasses.replace(self, imbalance=self.trained, imbalance_package=self.trained_package)
+        return dataclasses.replace(network, on_embeddings=False).run_id
 
     @property
     def _slug(self) -> str:

@@ -173,7 +173,7 @@ def test_a_training_that_goes_back_is_timed_anew(clock):
 
 def grid(*names: str, sharing: bool = False) -> list[RunSpec]:
     cells = [replace(CELL, model=Selection(name), imbalance=Selection("none")) for name in names]
-    shared = [replace(cell, imbalance=Selection("smote")) for cell in cells] if sharing else []
+    shared = [replace(cell, imbalance=Selection("smote"), on_embeddings=True) for cell in cells] if sharing else []
     return [*cells, *shared]
 
 

@@ -165,7 +165,7 @@ def test_run_ids_are_those_of_cells_that_lie_on_disks():
     cells = [
         dataclasses.replace(SPEC, training=Training(epochs=2, batch_size=8, learning_rate=1e-5)),
         dataclasses.replace(SPEC, model=odd, weights="sha256:ab", fit="pad"),
-        dataclasses.replace(SPEC, imbalance=smote, imbalance_package="theirs 1.2"),
+        dataclasses.replace(SPEC, imbalance=smote, on_embeddings=True, imbalance_package="theirs 1.2"),
     ]
     assert [cell.run_id for cell in cells] == RECORDED
     assert [from_json(RunSpec, to_json(cell), "here") for cell in cells] == cells
@@ -232,15 +232,16 @@ def test_the_run_id_is_readable_and_safe_as_a_folder():
 
 
 def test_strategies_on_embeddings_share_the_network_of_none():
-    smote = dataclasses.replace(SPEC, imbalance=Selection("smote", {"k": 5}, "smote"))
+    smote = dataclasses.replace(SPEC, imbalance=Selection("smote", {"k": 5}, "smote"), on_embeddings=True)
     assert smote.run_id != SPEC.run_id
     assert smote.network_id == SPEC.network_id == SPEC.run_id
     foreign = dataclasses.replace(smote, imbalance=Selection("theirs"), imbalance_package="theirs 1.2")
     assert foreign.network_id == SPEC.network_id
     weights = Selection("class-weights", {}, "class-weights")
-    weighted = dataclasses.replace(SPEC, imbalance=weights, trained=weights)
+    weighted = dataclasses.replace(SPEC, imbalance=weights)
     assert weighted.network_id == weighted.run_id != SPEC.network_id
-    cooled = dataclasses.replace(weighted, imbalance=Selection("class-weights+temperature"))
+    both = Selection("class-weights+temperature")
+    cooled = dataclasses.replace(SPEC, imbalance=both, on_embeddings=True, trained=weights)
     assert cooled.network_id == weighted.run_id != cooled.run_id
 
 
