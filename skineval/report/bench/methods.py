@@ -37,20 +37,30 @@ _CHOICES = (
     ("train part", "weights; resampling, augmentation and class weights see nothing else"),
     (
         "validation part",
-        "the epoch that is kept (the best balanced accuracy), when to stop, and the penalty of a head fitted anew",
+        (
+            "the epoch that is kept (the best balanced accuracy), when to stop, the penalty of a head fitted anew, and "
+            "what a strategy leaves to it: thresholds, a temperature, a parameter that is said to be chosen there"
+        ),
     ),
     _UNSEEN,
 )
 #: Of a bench that trains no network.
 _CHOICES_OF_PROBES = (
     ("train part", "what each head is fitted to; resampling and class weights see nothing else"),
-    ("validation part", "the penalty, the number of neighbours or the temperature of each head"),
+    (
+        "validation part",
+        "the penalty, the number of neighbours or the temperature of each head, and what a strategy leaves to it",
+    ),
     _UNSEEN,
 )
 _OF_PROBES = (
     "Of a probe nothing of the network is trained: a head is fitted on embeddings of the train part. Images are not "
     "augmented. Strategies act on that head: on its loss, on the embeddings, or on how much each image counts in "
     "place of how often it is drawn. A random probe is a control: its network has random weights."
+)
+_AFTER_TRAINING = (
+    "These strategies share a network, which is trained without them, and its embeddings, which are made once in "
+    "float32: {}. They act on its head or on its logits; where a head is fitted anew, it is as follows."
 )
 _BEGINS: Mapping[str, str] = MappingProxyType({"none": "random values", "imagenet": "ImageNet weights"})
 _OF_A_FILE = "sha256:"
@@ -85,6 +95,10 @@ def methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     yield Facts(_CHOICES_OF_PROBES if recipe.freeze == PROBE or all(of_files) else _CHOICES)
     if PROBE in recipe.freeze or any(of_files):
         yield Paragraph(" ".join((_OF_PROBES, *(_HEADS[head] for head in recipe.probe))))
+    after = dict.fromkeys(cell.imbalance for cell in bench.finished if cell.network and len(cell.history))
+    if after:  # of trained networks: probes have no history
+        named = formatting.listed(map(formatting.plain, after))
+        yield Paragraph(f"{_AFTER_TRAINING.format(named)} {_HEADS['linear']}")
     yield from _beginnings(bench)
     if board.ensembles:
         yield standings.ensembles(board)
