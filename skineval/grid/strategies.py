@@ -56,6 +56,11 @@ def of_strategies(recipe: Recipe, catalog: Catalog, labels: NDArray[np.int64], c
         strategy = catalog.imbalance[selection.name]
         if strategy.tells is not None:
             yield f"{selection}: {strategy.tells(counts, classes, **selection.parameters)}."
+        if strategy.estimates_prior:
+            yield (
+                f"{selection}: what is said of an image depends on the others of its set, from all of which, without "
+                "their labels, the shares of the classes are estimated; of a single image it is what `none` says."
+            )
         if strategy.twice:
             yield (
                 f"{selection}: {' and '.join(strategy.twice)} make up for class frequencies each by itself, so that "
