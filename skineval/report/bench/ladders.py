@@ -20,7 +20,7 @@ from skineval.report.document.excerpt import listed
 from skineval.report.document.tables import Cell, Column, Shows, Starred, Table, tabulate
 from skineval.values.measures import Difference, system_name
 from skineval.values.predictions import Predictions
-from skineval.values.result import BenchResult, CellResult
+from skineval.values.result import BenchResult
 
 _SIGNIFICANT = 0.05
 _NAMED = 6  # strategies that can be told apart and are named
@@ -36,8 +36,8 @@ _HEAD = Column(HEAD_RECALL, "Head recall", "score", "mean recall of the frequent
 _TAIL = Column(TAIL_RECALL, "Tail recall", "score", "mean recall of the rare classes", 3)
 _TIME = Column("seconds", "Time", "seconds", "sum over cells", 6)
 _OWN = (
-    f"; * with the training of a network of its own; without *: what is added to that of {UNCHANGED}, whose network it "
-    "shares"
+    "; * with the training of a network; without *: what is added to a network that another strategy trains, or that is "
+    "not trained"
 )
 
 
@@ -172,19 +172,20 @@ def _words(ladder: Ladder) -> Iterator[str]:
 
 
 def _times(bench: BenchResult, ladder: Ladder) -> dict[str, Cell]:
-    """What each strategy costs, summed over cells, marked where that holds the training of a network of its own."""
+    """What each strategy costs, summed over cells, marked where that holds the training of a network.
+
+    It does not where a network is a probe's, or another cell's of the bench.
+    """
     seconds: dict[str, float] = dict(zip(bench.cells["run_id"], bench.cells["seconds"], strict=True))
+    trained = {cell.run_id for cell in bench.finished if not cell.network}
     found: dict[str, Cell] = {}
     for name in ladder.order:
         cells = [cell for cell in bench.finished if cell.system == ladder.system(name) and cell.run_id in seconds]
-        total = sum(_own_seconds(cell, seconds[cell.run_id]) for cell in cells)
-        found[name] = total if any(cell.network for cell in cells) else Starred(total)
+        added = [cell for cell in cells if cell.network in trained or not len(cell.history)]
+        epochs = sum(float(cell.history["seconds"].sum()) for cell in added)
+        total = max(0.0, sum(seconds[cell.run_id] for cell in cells) - epochs)
+        found[name] = total if added else Starred(total)
     return found
-
-
-def _own_seconds(cell: CellResult, seconds: float) -> float:
-    """What a cell took, without the epochs of a network that `none` trains as well."""
-    return max(0.0, seconds - float(cell.history["seconds"].sum())) if cell.network else seconds
 
 
 def _answers(cells: Sequence[Predictions]) -> dict[tuple[int, int], Predictions]:

@@ -86,7 +86,7 @@ def test_a_shared_network_is_not_charged_and_one_of_its_own_is_marked(bench: Ben
     assert time["focal:gamma=1.5"] == Starred(took["resnet34", "focal:gamma=1.5"])
     assert time["smote"] == pytest.approx(took["resnet34", "smote"] - 2 * 12 * 20.0)  # of its two cells of 12 epochs
     (note,) = (column.note for column in shown.columns if column.key == "seconds")
-    assert "* with the training of a network of its own" in note
+    assert "* with the training of a network; without *" in note
 
 
 def test_the_classes_of_head_and_tail_are_named(shown: Table) -> None:
