@@ -36,8 +36,8 @@ _HEAD = Column(HEAD_RECALL, "Head recall", "score", "mean recall of the frequent
 _TAIL = Column(TAIL_RECALL, "Tail recall", "score", "mean recall of the rare classes", 3)
 _TIME = Column("seconds", "Time", "seconds", "sum over cells", 6)
 _OWN = (
-    "; * with the training of a network; without *: what is added to a network that another strategy trains, or that is "
-    "not trained"
+    "; * with the training of a network; without *: what is added to one that another strategy trains, or that is not "
+    "trained"
 )
 
 
