@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 20  #: over all classes, until no offset is better than the one before; 3 to 6 are enough as a rule
+_TAUS = (0.0, 0.5, 1.0, 1.5, 2.0)  #: of the adjusted logits that a search for offsets begins with
 
 
 def choose_temperature(
@@ -37,14 +38,14 @@ def choose_offsets(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> 
 
     One class after the other takes the best offset while the others stand still, until none can be bettered (Lachiche
     and Flach, "Improving Accuracy and Cost of Two-class and Multi-class Probabilistic Classifiers Using ROC Curves",
-    ICML 2003, section 4): a maximum among neighbours, not among all. From 0, and from minus the logarithms of the
-    shares of the classes among the targets; the better of both. Their mean is 0. A class without a target keeps what it
-    began with.
+    ICML 2003, section 4): a maximum among neighbours, not among all. It begins with minus the logarithms of the shares
+    of the classes among the targets, times each of `_TAUS`, and the best end counts. Their mean is 0. A class without a
+    target keeps what it began with.
     """
     counts = np.bincount(targets, minlength=logits.shape[1])
     present = np.flatnonzero(counts)
     shares = np.where(counts > 0, counts / counts.sum(), 1.0)
-    found = [_climb(logits.astype(np.float64), targets, start, present) for start in (0 * shares, -np.log(shares))]
+    found = [_climb(logits.astype(np.float64), targets, -tau * np.log(shares), present) for tau in _TAUS]
     best = max(found, key=lambda offsets: _balanced_accuracy(logits + offsets, targets, present))
     centred: NDArray[np.float64] = best - best[present].mean()
     return centred

@@ -67,7 +67,7 @@ def test_lists_are_read_by_programs_too(kind, skineval_program):
     [
         (["bench", "--models", "resnet81"], 2, "There is no model 'resnet81'."),
         (["bench", "--models", "cnn", "--imbalance", "smoth"], 2, "Did you mean smote?"),
-        (["bench", "--imbalance", "others"], 2, "There are: none, class-weights, effective-number, focal"),
+        (["bench", "--imbalance", "others"], 2, "no imbalance strategy 'others'. `skineval list"),
         (["bench", "--imbalance", "logit-adjustment:tau=x"], 2, "tau is 'x', which is not a number or validation."),
         (["bench", "--imbalance", "none:gamma=3"], 2, "It takes no parameters. `skineval list imbalance` shows"),
         (

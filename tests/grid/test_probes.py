@@ -198,7 +198,10 @@ def test_a_head_that_is_there_is_added_to(heads):
     ("keys", "message"),
     [
         ({"freeze": "none", "probe": "mean"}, "--probe is mean, and nothing is frozen"),
-        ({"probe": "linear,mean", "imbalance": "none,class-weights"}, "class-weights acts on a loss, and the heads"),
+        (
+            {"probe": "linear,mean", "imbalance": "none,class-weights"},
+            "class-weights acts on a loss, and the head that --probe mean names has none",
+        ),
     ],
 )
 def test_what_no_head_can_do_is_refused(keys, message):

@@ -21,6 +21,8 @@ KEYS = {
 }  # fmt: skip
 CATALOG = load_catalog()
 TRAINING = [one.name for one in CATALOG.imbalance if one.changes_training]
+#: In so few images no class is so rare that the default of this one changes anything.
+BENCHED = ",".join((*TRAINING, "ldam+crt", "class-weights+temperature")).replace("-augment", "-augment:below=0.9")
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strategies")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKINEVAL_CACHE", str(folder / "cache"))
-        skineval.bench(
-            **KEYS, imbalance=",".join((*TRAINING, "ldam+crt", "class-weights+temperature")), out=folder / "out"
-        )
+        skineval.bench(**KEYS, imbalance=BENCHED, out=folder / "out")
     return BenchFolder(folder / "out")
 
 
@@ -38,14 +38,14 @@ def test_every_strategy_trains_a_network_of_its_own_and_combinations_those_of_th
     cells = pd.read_csv(bench.cells)
     assert set(cells["status"]) == {"done"}, cells["reason"].tolist()
     assert len(list((bench.path / "networks").iterdir())) == len(TRAINING) == len(cells) - 2
-    predictions = [pd.read_csv(bench.cell(cell).predictions)[list(DIAGNOSES)].to_numpy() for cell in cells["run_id"]]
-    alike = [
-        {cells["imbalance"][place], cells["imbalance"][before]}
-        for place, one in enumerate(predictions)
-        for before in range(place)
-        if np.array_equal(one, predictions[before])
+    losses: dict[tuple[float, ...], list[str]] = {}
+    for cell, strategy in zip(cells["run_id"], cells["imbalance"], strict=True):
+        losses.setdefault(tuple(pd.read_csv(bench.cell(cell).history)["train_loss"]), []).append(strategy)
+    assert sorted(names for names in losses.values() if len(names) > 1) == [
+        ["balanced-softmax", "logit-adjusted-loss"],  # with tau 1, their formulas differ by a constant
+        ["class-weights", "class-weights+temperature"],
+        ["ldam", "ldam+crt"],
     ]
-    assert alike == [{"balanced-softmax", "logit-adjusted-loss"}]  # with tau 1, their formulas differ by a constant
 
 
 @pytest.mark.parametrize("strategy", ["ldam", "ldam+crt"])
