@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from skineval.grid.plan import HEAD_SHARE
+from skineval.base.terms import FIRST_PENALTIES, HEAD_STEPS
+from skineval.catalog.networks import find_head
 from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
 from skineval.train.determinism import timed
@@ -22,6 +24,8 @@ BUDGET = 5.0  #: seconds for the steps of all models together
 FEW, MORE = 2, 4  #: images that every model is measured with, whatever that takes
 BUSY = 0.5  #: of the cores, from which on the machine is called busy
 FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
+ROWS = 4096  #: embeddings that a step of the fit of a head is measured with
+FITS_OF_A_HEAD = len(FIRST_PENALTIES) + 1  #: for each penalty one; one beyond, as a rule
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
 
 
@@ -46,6 +50,7 @@ class _Step:
     """One training step as measured."""
 
     an_image: float  #: seconds, of a batch
+    a_row: float  #: seconds, of an embedding in one step of the fit of a head
     activations: float  #: bytes kept for the backward pass of a batch
     weights: float  #: bytes of the network
 
@@ -61,19 +66,21 @@ def estimate_cells(prepared: Prepared, done: Collection[str] = (), networks: Col
     left, steps = BUDGET, {}
     for place, model in enumerate(models):
         if prepared.catalog.architecture(first[model].model).embeddings:
-            steps[model] = _Step(0.0, 0.0, 0.0)
+            steps[model] = _Step(0.0, 0.0, 0.0, 0.0)
             continue
         steps[model], spent = _measure(first[model], prepared, left / (len(models) - place))
         left = max(left - spent, 0.0)
     costs: list[Cost] = []
-    trained: set[Hashable] = {*networks}
+    trained, embedded = {*networks}, set()
     for cell in prepared.cells:
-        whose = (cell.model.text, cell.weights) if cell.is_probe else cell.network_id
+        whose = f"{cell.model} {cell.weights}" if cell.is_probe else cell.network_id
         if cell.run_id in done:
             costs.append(Cost(cell, DONE_ALREADY, 0.0, 0.0, 0.0))
         else:
-            costs.append(_cost(cell, steps[str(cell.model)], prepared, shared=whose in trained))
+            costs.append(_cost(cell, steps[str(cell.model)], prepared, whose in trained, whose in embedded))
         trained.add(whose)
+        if prepared.catalog.imbalance[cell.imbalance.name].changes_trained or cell.is_probe:
+            embedded.add(whose)
     return costs
 
 
@@ -87,18 +94,26 @@ def busy() -> str:
     return f"The machine is busy (load average {load:.1f}, {cores} cores): these times are too long."
 
 
-def _cost(cell: RunSpec, step: _Step, prepared: Prepared, shared: bool) -> Cost:
-    rows = prepared.parts[cell.fold]
-    training = cell.training.epochs * step.an_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
-    predicting = FORWARD_SHARE * step.an_image * (len(rows.validation) + len(rows.test))
-    if cell.is_probe:  # whose embeddings are made once
-        training, predicting = FORWARD_SHARE * step.an_image * len(prepared.table), 0.0
-    work = (EMBEDS, FITS) if cell.is_probe else (TRAINS, SHARES)
+def _cost(cell: RunSpec, step: _Step, prepared: Prepared, trained: bool, embedded: bool) -> Cost:
+    """The cost of a cell whose network, or embeddings, others have made by then."""
+    rows, strategy = prepared.parts[cell.fold], prepared.catalog.imbalance[cell.imbalance.name]
+    epoch = step.an_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
+    forward = FORWARD_SHARE * step.an_image
+    training = 0.0 if trained or cell.is_probe else cell.training.epochs * epoch
+    predicting = forward * (len(rows.validation) + len(rows.test))
+    if cell.is_probe or strategy.changes_trained:  # which predicts from embeddings that are made once
+        predicting = 0.0 if embedded else forward * len(prepared.table)
+    if _fits_head(cell, prepared):
+        counts = np.bincount(prepared.targets[rows.train])
+        # Most that resample make all classes as large as the largest.
+        fitted = counts.max() * np.count_nonzero(counts) if strategy.resample else len(rows.train)
+        predicting += FITS_OF_A_HEAD * HEAD_STEPS * step.a_row * float(fitted)
+    work = (EMBEDS, FITS)[embedded] if cell.is_probe else (TRAINS, SHARES)[trained]
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
         cell,
-        work[shared],
-        training * (HEAD_SHARE if shared else 1.0) + predicting,
+        work,
+        training + predicting,
         step.weights * 2,
         BASE_MEMORY + 4 * step.weights + step.activations,
     )
@@ -127,8 +142,23 @@ def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, 
         step = bare_step(learner, stage, n, len(cell.classes), training.learning_rate)
         an_image = timed(step, device)[1] / n
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    a_row = 0.0
+    if any(_fits_head(one, prepared) for one in prepared.cells if one.model == cell.model):
+        head = find_head(network, blueprint.architecture, len(cell.classes))
+        a_row = _row_of_a_head(head.in_features, head.out_features)
     activations = more + (more - few) / (MORE - FEW) * (batch - MORE)
-    return _Step(an_image, activations, float(weights)), time.perf_counter() - started
+    return _Step(an_image, a_row, activations, float(weights)), time.perf_counter() - started
+
+
+def _fits_head(cell: RunSpec, prepared: Prepared) -> bool:
+    return cell.is_probe or prepared.catalog.imbalance[cell.imbalance.name].fits_head
+
+
+def _row_of_a_head(width: int, classes: int) -> float:
+    """Seconds that one embedding takes in one step of the fit of a head: two products of matrices, on the CPU."""
+    embeddings, weight = torch.zeros(ROWS, width), torch.zeros(width, classes)
+    _, seconds = timed(lambda: embeddings.T @ (embeddings @ weight), torch.device("cpu"))
+    return seconds / ROWS
 
 
 def _sizes(batch: int) -> list[int]:

@@ -9,7 +9,6 @@ import pytest
 
 from skineval.catalog.catalog import load_catalog
 from skineval.grid import estimate
-from skineval.grid.plan import HEAD_SHARE
 from skineval.grid.prepare import prepare
 from skineval.values.recipe import make_recipe
 
@@ -46,7 +45,17 @@ def test_a_network_that_cells_share_is_charged_once(prepared):
     costs = estimate.estimate_cells(prepared)
     first, other = (cost for cost in costs if cost.cell.model.parameters["width"] == 4)
     assert first.cell.network_id == other.cell.network_id
-    assert HEAD_SHARE * first.seconds < other.seconds < first.seconds / 2
+    assert (first.work, other.work) == (estimate.TRAINS, estimate.SHARES)
+    assert 0 < other.seconds < first.seconds / 2
+
+
+def test_what_is_done_costs_nothing_and_the_rest_goes_on_from_there(prepared):
+    first, *others = prepared.cells
+    costs = estimate.estimate_cells(prepared, done={first.run_id}, networks={first.network_id})
+    found = {cost.cell.run_id: cost for cost in costs}
+    assert (found[first.run_id].work, found[first.run_id].seconds) == (estimate.DONE_ALREADY, 0.0)
+    (beside,) = (cell for cell in others if cell.network_id == first.network_id)
+    assert found[beside.run_id].work == estimate.SHARES
 
 
 @pytest.mark.parametrize(("load", "said"), [(0.2, ""), (1.9, ""), (2.1, "The machine is busy (load average 2.1, 4 co")])
