@@ -235,8 +235,20 @@ STRATEGIES = (
     ImbalanceStrategy(
         "kmeans-smote",
         "Interpolate minority embeddings within clusters of them, and refit the head.",
-        resample=by_imblearn("over_sampling.KMeansSMOTE", k="k_neighbors"),
-        parameters={"k": replace(_K, default=2)},
+        resample=by_imblearn(
+            "over_sampling.KMeansSMOTE",
+            k="k_neighbors",
+            clusters="kmeans_estimator",
+            share="cluster_balance_threshold",
+        ),
+        # By default imbalanced-learn makes 8, each to hold 8 % of a class of seven: of HAM10000's rarest none does.
+        parameters={
+            "k": replace(_K, default=2),
+            "clusters": Parameter(50, "Clusters of all train embeddings.", minimum=1, maximum=1000),
+            "share": Parameter(
+                0.02, "Of a class in a cluster, from which on it is interpolated there.", minimum=0.0, maximum=1.0
+            ),
+        },
         paper="Last et al. 2017",
         balances=True,
     ),
