@@ -61,6 +61,11 @@ def of_strategies(recipe: Recipe, catalog: Catalog, labels: NDArray[np.int64], c
                 f"{selection}: what is said of an image depends on the others of its set, from all of which, without "
                 "their labels, the shares of the classes are estimated; of a single image it is what `none` says."
             )
+            if strategy.balances:
+                yield (
+                    f"{selection}: the shares of the train part are taken for those that the network goes by, and "
+                    "what it is combined with makes up for them."
+                )
         if strategy.twice:
             yield (
                 f"{selection}: {' and '.join(strategy.twice)} make up for class frequencies each by itself, so that "

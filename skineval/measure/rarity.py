@@ -20,6 +20,8 @@ def sides(classes: Sequence[str], counts: Sequence[int]) -> dict[str, tuple[str,
     """
     there = [n for n in counts if n]
     squared_mean = max(there, default=0) * min(there, default=0)
+    if max(there, default=0) == min(there, default=0):
+        return {}
     tail = tuple(name for name, n in zip(classes, counts, strict=True) if n**2 < squared_mean)
     head = tuple(name for name in classes if name not in tail)
-    return {HEAD_RECALL: head, TAIL_RECALL: tail} if tail else {}
+    return {HEAD_RECALL: head, TAIL_RECALL: tail}

@@ -123,6 +123,10 @@ WORKED = {
     ),
     # Cao et al. 2019, algorithm 1: plain until it is late, then weighed.
     "drw before": (deferred(COUNTS, after=0.5, beta=0.9, epoch=2, epochs=4), of_targets),
+    "drw of a probe": (
+        deferred(COUNTS, after=0.8, beta=0.9, epoch=1, epochs=1),
+        lambda z: scaled(0.1 / (1 - 0.9**COUNTS)) * of_targets(z),
+    ),
     "drw after": (
         deferred(COUNTS, after=0.5, beta=0.9, epoch=3, epochs=4),
         lambda z: scaled(0.1 / (1 - 0.9**COUNTS)) * of_targets(z),
@@ -161,6 +165,13 @@ def test_a_loss_is_finite_where_a_class_is_absent_or_an_image_is_certain(strateg
     assert losses.isfinite().all()
     assert logits.grad.isfinite().all()
     assert (losses >= 0).all()
+
+
+def test_labels_are_spread_over_classes_with_train_images():
+    """What is never meant has a logit of -10,000 in a head that is fitted."""
+    never = torch.column_stack([LOGITS, torch.full((3,), -1e4, dtype=torch.float64)])
+    found = label_aware_smoothing(np.append(COUNTS, 0), head=0.4, tail=0.1)(never, TARGETS)
+    torch.testing.assert_close(found, label_aware_smoothing(COUNTS, head=0.4, tail=0.1)(LOGITS, TARGETS))
 
 
 def test_adjusted_logits_are_as_if_classes_were_equally_frequent():

@@ -21,6 +21,7 @@ def test_of_two_classes_the_rarer_one_is_the_tail():
 
 def test_equally_large_classes_have_no_sides():
     assert sides(("a", "b", "c"), (40, 40, 40)) == {}
+    assert sides(("a", "b", "c"), (40, 40, 0)) == {}
     assert sides((), ()) == {}
 
 

@@ -61,7 +61,7 @@ def cmo(counts: NDArray[np.int64], *, power: float, off: float, epoch: int, epoc
     """
     import torch
 
-    idle = math.ceil(off * epochs)
+    idle = math.floor(off * epochs + 0.5)
     active = idle < epoch <= epochs - idle
 
     def mix(

@@ -109,8 +109,9 @@ def ldam(counts: NDArray[np.int64], *, margin: float, after: float, beta: float,
 def label_aware_smoothing(counts: NDArray[np.int64], *, head: float, tail: float) -> Loss:
     """Cross-entropy with labels that are the smoother, the more frequent their class (Zhong et al. 2021, eq. 3 and 4).
 
-    A share e of the target is spread over the other classes: `head` for the largest, `tail` for the smallest, and
-    between them tail + (head - tail) sin(pi/2 (count - smallest) / (largest - smallest)), their concave form.
+    A share e of the target is spread over the other classes with train images: `head` for the largest, `tail` for the
+    smallest, and between them tail + (head - tail) sin(pi/2 (count - smallest) / (largest - smallest)), their concave
+    form.
     """
     import numpy as np
     import torch
@@ -118,12 +119,13 @@ def label_aware_smoothing(counts: NDArray[np.int64], *, head: float, tail: float
     smallest, largest = counts[counts > 0].min(), counts.max()
     place = (counts - smallest).clip(0) / max(largest - smallest, 1)
     smooth_on = cache(torch.tensor(tail + (head - tail) * np.sin(np.pi / 2 * place), dtype=torch.float32).to)
-    others = len(counts) - 1
+    there_on = cache(torch.from_numpy(np.flatnonzero(counts)).to)
+    others = max(int(np.count_nonzero(counts)) - 1, 1)
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         share = smooth_on(logits.device)[targets]
         own = _cross_entropy(logits, targets)
-        every = -logits.log_softmax(dim=1).sum(dim=1)
+        every = -logits.log_softmax(dim=1)[:, there_on(logits.device)].sum(dim=1)
         return (1 - share) * own + share * (every - own) / others
 
     return loss
@@ -150,8 +152,8 @@ def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[n
 
 
 def _deferred(plain: Loss, counts: NDArray[np.int64], after: float, beta: float, epoch: int, epochs: int) -> Loss:
-    """`plain`, weighed from the first epoch on before which a share `after` of the epochs is over."""
-    return _weighted(plain, counts, _rarity(counts, beta)) if epoch - 1 >= after * epochs else plain
+    """`plain`, weighed in the epochs that end after a share `after` of all of them."""
+    return _weighted(plain, counts, _rarity(counts, beta)) if epoch > after * epochs else plain
 
 
 def _rarity(counts: NDArray[np.int64], beta: float) -> NDArray[np.float64]:

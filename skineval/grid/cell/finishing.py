@@ -192,6 +192,10 @@ def choose(cell: Cell, head: nn.Module, validation: Known) -> Iterator[str]:
         of_class = zip(cell.spec.classes, offsets, strict=True)
         yield "added " + " ".join(f"{name} {value:+.3g}" for name, value in of_class)
     if cell.strategy.chooses_temperature:
-        temperature = choose_temperature(decide(head, embeddings).astype(np.float64), targets)
+        # A class without a train image is never meant, whatever the temperature.
+        there = np.flatnonzero(cell.train_counts)
+        known = np.isin(targets, there)
+        logits = decide(head, embeddings[known])[:, there].astype(np.float64)
+        temperature = choose_temperature(logits, np.searchsorted(there, targets[known]))
         cool(head, temperature)
         yield f"temperature {temperature:.4g}"

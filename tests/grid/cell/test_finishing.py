@@ -22,16 +22,18 @@ from skineval.catalog.specs import Architecture
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, no_masks
-from skineval.grid.cell.finishing import finish, resampled, settle
+from skineval.grid.cell.finishing import choose, finish, resampled, settle
 from skineval.grid.cell.training import make_objective
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.measure.metrics import balanced_accuracy
+from skineval.train.calibration import choose_temperature
 from skineval.train.checkpoint import Progress
 from skineval.train.classifier import load_classifier
 from skineval.train.cosine import CosineHead
 from skineval.train.fit import run_epoch
 from skineval.train.learner import make_learner
+from skineval.train.predict import decide
 from skineval.train.prior import with_estimated_prior
 from skineval.train.weights import Weights
 from skineval.values.recipe import make_recipe
@@ -219,6 +221,17 @@ def test_what_is_no_head_is_refused(returned, message):
 def test_a_head_of_cosines_is_not_refitted():
     with pytest.raises(CellError, match="theirs changes a linear head, and this network has none"):
         settled(CosineHead(2, 3, 30.0), refit=lambda weight, bias, embeddings, labels: (weight, bias))
+
+
+def test_a_class_without_train_images_has_no_say_in_the_temperature():
+    head = nn.Linear(2, 3)
+    with torch.no_grad():
+        head.bias[2] = -1e4  # as in a head that was fitted
+    without = nn.Linear(2, 2)
+    without.load_state_dict({name: tensor[:2] for name, tensor in head.state_dict().items()})
+    expected = choose_temperature(decide(without, EMBEDDINGS).astype(np.float64), LABELS)
+    cell = cell_of(chooses_temperature=True)
+    assert list(choose(cell, head, (EMBEDDINGS, LABELS))) == [f"temperature {expected:.4g}"]
 
 
 POISON = 1e9  #: what stands in every embedding of the validation and the test part
