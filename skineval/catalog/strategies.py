@@ -59,6 +59,14 @@ class StrategyShelf(Shelf[ImbalanceStrategy]):
         return _joined([chosen[part.name] for part in combine([self[name] for name in chosen]).parts])
 
 
+def whose(strategy: ImbalanceStrategy, selection: Selection, function: str) -> Selection:
+    """The part of a strategy that has a function, as it would be chosen by itself; the strategy if it has no parts."""
+    for part in strategy.parts:
+        if getattr(part, function) is not None:
+            return select_values(part, own(part, selection.parameters))
+    return selection
+
+
 def _joined(chosen: Sequence[Selection]) -> Selection:
     """The combination of what is chosen; that itself if it is one, `none` if there is nothing."""
     if len(chosen) < 2:

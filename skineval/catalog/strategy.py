@@ -135,10 +135,10 @@ class ImbalanceStrategy:
         """Whether a linear head is fitted anew on train embeddings."""
         return (self.resample or self.head_weights) is not None
 
-    @property
-    def twice(self) -> tuple[str, ...]:
+    def twice(self, *, on_probe: bool) -> tuple[str, ...]:
         """Which of its parts, two or more, make up for class frequencies one after the other."""
-        last_fit = [part for part in self.parts if part.fits_head]  # what was before is forgotten
+        # What a head that is fitted anew was before is forgotten; that of a probe is fitted once, by all of them.
+        last_fit = [part for part in self.parts if part.fits_head and not on_probe]
         kept = [part for part in self.parts if not last_fit or part in last_fit or not part.changes_training]
         names = tuple(part.name for part in kept if part.balances)
         return names if len(names) > 1 else ()

@@ -108,7 +108,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
     _check_fit(compared, len(task.classes))
     remarks = check_elsewhere(compared, recipe, table, parts, externals) + seedless(recipe, compared, catalog)
     targets = task.targets(table.frame["dx"])
-    remarks += tuple(of_strategies(recipe, catalog, targets[parts.parts(0).train], task.classes))
+    remarks += tuple(of_strategies(recipe, compared, catalog, targets[parts.parts(0).train], task.classes))
     networks = [one.architecture for one in compared if not one.architecture.embeddings]
     precisions = {a.name: ("fp32", "embeddings of a probe are made in float32") for a in networks}
     trained = {str(one.selection): one.selection for one in compared if not one.probe}

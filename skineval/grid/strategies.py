@@ -49,7 +49,9 @@ def _refusal(strategy: ImbalanceStrategy, head: str) -> str:
     return ""
 
 
-def of_strategies(recipe: Recipe, catalog: Catalog, labels: NDArray[np.int64], classes: Sequence[str]) -> Iterator[str]:
+def of_strategies(
+    recipe: Recipe, compared: Sequence[Variant], catalog: Catalog, labels: NDArray[np.int64], classes: Sequence[str]
+) -> Iterator[str]:
     """Sentences on the strategies of a recipe, where `labels` (n,) are those of a train part."""
     counts = np.bincount(labels, minlength=len(classes))
     for selection in catalog.imbalance.select(recipe.imbalance):
@@ -59,15 +61,16 @@ def of_strategies(recipe: Recipe, catalog: Catalog, labels: NDArray[np.int64], c
         if strategy.estimates_prior:
             yield (
                 f"{selection}: what is said of an image depends on the others of its set, from all of which, without "
-                "their labels, the shares of the classes are estimated; of a single image it is what `none` says."
+                "their labels, the shares of the classes are estimated; a model loaded by itself does not."
             )
             if strategy.balances:
                 yield (
                     f"{selection}: the shares of the train part are taken for those that the network goes by, and "
                     "what it is combined with makes up for them."
                 )
-        if strategy.twice:
+        twice = strategy.twice(on_probe=any(one.probe for one in compared))
+        if twice:
             yield (
-                f"{selection}: {' and '.join(strategy.twice)} make up for class frequencies each by itself, so that "
+                f"{selection}: {' and '.join(twice)} make up for class frequencies each by itself, so that "
                 "together they do it twice."
             )

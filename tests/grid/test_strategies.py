@@ -112,10 +112,13 @@ def test_a_combination_is_one_in_whatever_order_it_is_written():
         ("class-weights+crt", False),  # whose head is fitted anew
         ("ldam+logit-adjustment", False),
         ("crt+temperature", False),
+        ("class-weights+crt --freeze all", True),  # of which there is one head, fitted once
     ],
 )
 def test_what_makes_up_for_frequencies_twice_is_told(strategy, twice):
-    remarks = " ".join(prepare(make_recipe({**KEYS, "imbalance": strategy}), CATALOG).remarks)
+    strategy, _, freeze = strategy.partition(" --freeze ")
+    keys = {**KEYS, "imbalance": strategy, "freeze": freeze or "none"}
+    remarks = " ".join(prepare(make_recipe(keys), CATALOG).remarks)
     assert ("together they do it twice" in remarks) == twice
 
 

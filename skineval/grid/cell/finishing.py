@@ -15,6 +15,7 @@ from torch import nn
 from skineval.base.errors import CellError
 from skineval.base.terms import MEAN, NEIGHBOURS, VALIDATION, Value
 from skineval.catalog.networks import find_head
+from skineval.catalog.strategies import whose
 from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.training import at_epoch, remedies
 from skineval.train.calibration import choose_offsets, choose_temperature
@@ -70,16 +71,16 @@ def lesson(cell: Cell, train: Known) -> Lesson:
     weigh = strategy.head_weights
     if spec.is_probe:
         if strategy.draw is not None:
-            seed = derive_seed("draw", spec.imbalance, spec.seed, spec.fold)
+            seed = derive_seed("draw", whose(strategy, spec.imbalance, "draw"), spec.seed, spec.fold)
             drawn = remedies(cell, 1)(1).order(len(train[1]), np.random.default_rng(seed), seed)
             train = train[0][drawn], train[1][drawn]
         loss = remedies(cell, 1)(1).loss
         if strategy.draw_weights is not None and weigh is None:
             weigh, parameters = strategy.draw_weights, at_epoch(strategy, parameters, 1, 1)
     if strategy.resample is not None:
-        # By whatever name embeddings come, the same are resampled alike.
-        whose = "" if spec.is_probe else spec.model
-        train = resampled(cell, train, derive_seed("resample", whose, spec.imbalance, spec.seed, spec.fold))
+        # By whatever name embeddings come, and whatever is done afterwards, the same are resampled alike.
+        model, part = "" if spec.is_probe else spec.model, whose(strategy, spec.imbalance, "resample")
+        train = resampled(cell, train, derive_seed("resample", model, part, spec.seed, spec.fold))
     return Lesson(train, loss, weigh(train[1], **parameters) if weigh else None)
 
 

@@ -42,9 +42,8 @@ from skineval.values.task import DIAGNOSES
 from tests.train.toys import stage
 
 CHOSEN = ("thresholds", "tau-norm:tau=validation", "nearest-mean", "lws", "prior-em", "temperature")
-AFTER = ",".join(
-    ("logit-adjustment", "logit-adjustment:tau=validation", "crt", "random-over", "adasyn", "crt+temperature", *CHOSEN)
-)
+REFITTED = ("crt", "random-over", "adasyn", "smote", "crt+temperature", "smote+temperature")
+AFTER = ",".join(("logit-adjustment", "logit-adjustment:tau=validation", *REFITTED, *CHOSEN))
 KEYS = {"data": "synthetic:images=200", "models": "cnn:width=4", "image_size": 32, "weights": "none", "explainers": ""}
 
 
@@ -130,10 +129,11 @@ def test_what_is_chosen_on_the_validation_part_is_better_there(benches):
     plain = parts(benches["cnn:width=4", "none"])
     thresholds = parts(benches["cnn:width=4", "thresholds"])
     assert recalls(*thresholds["validation"]) > recalls(*plain["validation"])
-    refitted, cooled = (parts(benches["cnn:width=4", name]) for name in ("crt", "crt+temperature"))
-    assert surprise(*cooled["validation"]) <= surprise(*refitted["validation"])
-    for part, (_, probabilities) in refitted.items():
-        np.testing.assert_array_equal(cooled[part][1].argmax(axis=1), probabilities.argmax(axis=1))
+    for name in ("crt", "smote"):
+        refitted, cooled = (parts(benches["cnn:width=4", strategy]) for strategy in (name, f"{name}+temperature"))
+        assert surprise(*cooled["validation"]) <= surprise(*refitted["validation"])
+        for part, (_, probabilities) in refitted.items():
+            np.testing.assert_array_equal(cooled[part][1].argmax(axis=1), probabilities.argmax(axis=1))
 
 
 def test_the_shares_of_each_part_are_estimated_by_themselves(benches):
