@@ -13,7 +13,7 @@ from skineval.base.errors import PluginError, SkinevalError, UsageError, hint_fo
 from skineval.catalog.faults import specification_fault
 from skineval.catalog.hybrids import PLUS, combine
 from skineval.catalog.loading import Provider, stdout_to_stderr
-from skineval.catalog.shelf import Shelf, is_glob, named_parts, told_by
+from skineval.catalog.shelf import Shelf, joined, named_parts, told_by
 from skineval.catalog.specs import Architecture, ArchitectureFamily
 from skineval.values.runspec import OF_FILE, Selection
 
@@ -117,25 +117,12 @@ class ArchitectureShelf(Shelf[Architecture]):
             yield from map(self._located, super()._matching(text))
             return
         try:
-            yield self._hybrid(parts)
+            chosen = self._composed(parts, "cnn+densenet121")
+            if blind := [one.name for one in chosen if self[one.name].embeddings]:
+                raise UsageError(f"{blind[0]} looks at no images.", "A hybrid is made of networks that do.")
+            yield joined(chosen)
         except UsageError as error:
             raise UsageError(f"In the hybrid {text!r}: {error.message}", error.hint) from None
-
-    def _hybrid(self, parts: Sequence[str]) -> Selection:
-        if not all(parts):
-            raise UsageError("A part is empty.", "Write the names of its parts with + between them: cnn+densenet121.")
-        for part in parts:
-            if is_glob(part.partition(":")[0]):
-                raise UsageError(f"{part!r} stands for several models.", "Name each part of a hybrid in full.")
-        chosen = [selection for part in parts for selection in super(ArchitectureShelf, self)._matching(part)]
-        names = [selection.name for selection in chosen]
-        if blind := [name for name in names if self[name].embeddings]:
-            raise UsageError(f"{blind[0]} looks at no images.", "A hybrid is made of networks that do.")
-        for name in names:
-            if names.count(name) > 1:
-                raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
-        parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
-        return Selection(PLUS.join(names), parameters, PLUS.join(map(str, chosen)))
 
 
 @contextlib.contextmanager

@@ -8,22 +8,10 @@ from typing import Any
 
 from skineval.base.errors import UsageError
 from skineval.base.terms import Value
+from skineval.catalog.calls import CALLS
 from skineval.catalog.hybrids import PLUS
 from skineval.catalog.strategy import SLOTS, ImbalanceStrategy
 
-_FUNCTIONS = (
-    "loss",
-    "draw_weights",
-    "draw",
-    "augment",
-    "mix",
-    "partner_weights",
-    "resample",
-    "head_weights",
-    "refit",
-    "adjust",
-    "tells",
-)
 _OF_EPOCHS = ("epoch", "epochs")
 
 
@@ -52,7 +40,7 @@ def combine(parts: Sequence[ImbalanceStrategy]) -> ImbalanceStrategy:
     return ImbalanceStrategy(
         PLUS.join(part.name for part in parts),
         "Several strategies, each where it acts alone.",
-        **{name: _only(_own(part, getattr(part, name)) for part in parts) for name in _FUNCTIONS},
+        **{name: _only(_own(part, getattr(part, name)) for part in parts) for name in CALLS[ImbalanceStrategy]},
         parameters={f"{part.name}.{key}": value for part in parts for key, value in part.parameters.items()},
         paper="; ".join(part.paper for part in parts if part.paper),
         chooses_offsets=any(part.chooses_offsets for part in parts),

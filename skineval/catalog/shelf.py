@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import VALIDATION, Value
+from skineval.catalog.hybrids import PLUS
 from skineval.catalog.loading import Provider
 from skineval.catalog.parameters import Parameter
 from skineval.catalog.specs import (
@@ -96,6 +97,23 @@ class Shelf(Generic[S]):
         for found in names:
             yield select(self[found], assignments)
 
+    def _composed(self, texts: Sequence[str], like: str) -> list[Selection]:
+        """The parts of `a+b`, each chosen; raises UsageError for one that is empty, no single one, or there twice.
+
+        `like` is an example of what is right.
+        """
+        if not all(texts):
+            raise UsageError("A part is empty.", f"Write the names of its parts with + between them: {like}.")
+        for text in texts:
+            if is_glob(text.partition(":")[0]):
+                raise UsageError(f"{text!r} stands for more than one {self.noun}.", "Name each part in full.")
+        chosen = [selection for text in texts for selection in Shelf._matching(self, text)]
+        names = [selection.name for selection in chosen]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"{name} is in it {names.count(name)} times.", "Name each part once.")
+        return chosen
+
     def _globbed(self, glob: str) -> Sequence[str]:
         names = fnmatch.filter(self.entries, glob)
         if not names:
@@ -128,6 +146,12 @@ def select_values(specification: Specification, given: Mapping[str, Value]) -> S
     text = ":".join([specification.name, *(f"{key}={written(changed[key])}" for key in known if key in changed)])
     resolved = {key: given.get(key, parameter.default) for key, parameter in known.items()}
     return Selection(specification.name, resolved, text)
+
+
+def joined(chosen: Sequence[Selection]) -> Selection:
+    """What is chosen as one: `a+b`, whose parameters are those of its parts, `power` of `a` being `a.power`."""
+    parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
+    return Selection(PLUS.join(one.name for one in chosen), parameters, PLUS.join(map(str, chosen)))
 
 
 def named_parts(text: str) -> list[str]:

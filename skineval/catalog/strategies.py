@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from skineval.base.errors import UsageError
 from skineval.catalog.combinations import combine, own
 from skineval.catalog.hybrids import PLUS
 from skineval.catalog.loading import Provider
-from skineval.catalog.shelf import Shelf, is_glob, named_parts, select_values
+from skineval.catalog.shelf import Shelf, joined, named_parts, select_values
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.values.runspec import NONE, Selection
 
@@ -35,7 +35,8 @@ class StrategyShelf(Shelf[ImbalanceStrategy]):
         if not strategy.parts:
             return selection if strategy.changes_training or not strategy.places else NONE
         parts = [part for part in strategy.parts if part.changes_training]
-        return _joined([select_values(part, own(part, selection.parameters)) for part in parts])
+        chosen = [select_values(part, own(part, selection.parameters)) for part in parts]
+        return joined(chosen) if len(chosen) > 1 else next(iter(chosen), NONE)
 
     def _matching(self, text: str) -> Iterator[Selection]:
         texts = named_parts(text)
@@ -43,20 +44,11 @@ class StrategyShelf(Shelf[ImbalanceStrategy]):
             yield from super()._matching(text)
             return
         try:
-            yield self._combined(texts)
+            chosen = {one.name: one for one in self._composed(texts, "class-weights+temperature")}
+            # In the order in which they act, in whatever order they were written: they are one.
+            yield joined([chosen[part.name] for part in combine([self[name] for name in chosen]).parts])
         except UsageError as error:
             raise UsageError(f"In the combination {text!r}: {error.message}", error.hint) from None
-
-    def _combined(self, texts: Sequence[str]) -> Selection:
-        if not all(texts):
-            raise UsageError("A part is empty.", "Write the names with + between them: class-weights+temperature.")
-        if globs := [text for text in texts if is_glob(text.partition(":")[0])]:
-            raise UsageError(f"{globs[0]!r} stands for several strategies.", "Name each part in full.")
-        chosen = {one.name: one for text in texts for one in super(StrategyShelf, self)._matching(text)}
-        if len(chosen) < len(texts):
-            raise UsageError("A strategy is in it twice.", "Name each part once.")
-        # In the order in which they act, in whatever order they were written: they are one.
-        return _joined([chosen[part.name] for part in combine([self[name] for name in chosen]).parts])
 
 
 def whose(strategy: ImbalanceStrategy, selection: Selection, function: str) -> Selection:
@@ -65,11 +57,3 @@ def whose(strategy: ImbalanceStrategy, selection: Selection, function: str) -> S
         if getattr(part, function) is not None:
             return select_values(part, own(part, selection.parameters))
     return selection
-
-
-def _joined(chosen: Sequence[Selection]) -> Selection:
-    """The combination of what is chosen; that itself if it is one, `none` if there is nothing."""
-    if len(chosen) < 2:
-        return next(iter(chosen), NONE)
-    parameters = {f"{one.name}.{key}": value for one in chosen for key, value in one.parameters.items()}
-    return Selection(PLUS.join(one.name for one in chosen), parameters, PLUS.join(map(str, chosen)))

@@ -54,7 +54,8 @@ Refit: TypeAlias = "Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]
 #: adjust(counts, **parameters): what is added to the logits (C,) float64 of the trained network.
 Adjust: TypeAlias = "Callable[Concatenate[NDArray[np.int64], ...], NDArray[np.float64]]"
 
-#: tells(counts, classes, **parameters): in a few words, what comes of it with these counts of classes of such names.
+#: tells(counts, classes, **parameters): in a few words, what comes of it with these counts of classes of such names;
+#: "" where there is nothing to tell.
 Tells: TypeAlias = "Callable[Concatenate[NDArray[np.int64], Sequence[str], ...], str]"
 
 DRAWS = 8  #: uniform numbers that `augment` and `mix` have for an image

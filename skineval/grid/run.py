@@ -97,11 +97,11 @@ def preview(prepared: Prepared, report: Report, *, out: Path | None = None, fres
     """
     folder = find_folder(prepared, out, fresh)
     opened = open_images(prepared, report)
+    there = [] if fresh else done_already(prepared, folder)
     cells = () if fresh else prepared.cells
-    there = done_already(prepared, folder)
     return Preview(
         (*opened.notes, *made_of([test.about for test in opened.externals], prepared.recipe)),
-        frozenset(cell.run_id for cell in cells if cell in there),
+        frozenset(cell.run_id for cell in there),
         frozenset(cell.network_id for cell in cells if folder.network(cell.network_id).weights.is_file()),
     )
 

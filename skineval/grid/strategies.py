@@ -29,6 +29,11 @@ def check_strategies(recipe: Recipe, compared: Sequence[Variant], catalog: Catal
                     f"{selection} {reason}.",
                     "Bench it without --freeze all." if head == "linear" else "Bench these heads by themselves.",
                 )
+        if recipe.reject and strategy.estimates_prior:
+            raise UsageError(
+                f"{selection} takes all images of a set for images of the classes, and --reject adds images of none.",
+                f"Leave --reject or {selection.name} out.",
+            )
         if trains and mixing and "mixing" in strategy.slots:
             raise UsageError(
                 f"{selection} mixes images, and so does {mixing[0]} of --augment: an image would have three labels.",
@@ -57,7 +62,8 @@ def of_strategies(
     for selection in catalog.imbalance.select(recipe.imbalance):
         strategy = catalog.imbalance[selection.name]
         if strategy.tells is not None:
-            yield f"{selection}: {strategy.tells(counts, classes, **selection.parameters)}."
+            told = strategy.tells(counts, classes, **selection.parameters)
+            yield from [f"{selection}: {told}."] if told else []
         if strategy.estimates_prior:
             yield (
                 f"{selection}: what is said of an image depends on the others of its set, from all of which, without "

@@ -103,8 +103,8 @@ def variants(recipe: Recipe, catalog: Catalog) -> tuple[Variant, ...]:
 def seedless(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> tuple[str, ...]:
     """A sentence on what several seeds of a recipe are the same for: a head that is fitted, and not drawn for."""
     fixed = [str(one.named) for one in compared if one.probe and (one.begins != NONE or one.architecture.embeddings)]
-    drawn = {str(one): catalog.imbalance[one.name].resample for one in catalog.imbalance.select(recipe.imbalance)}
-    alike = [name for name, resample in drawn.items() if resample is None]
+    strategies = {str(one): catalog.imbalance[one.name] for one in catalog.imbalance.select(recipe.imbalance)}
+    alike = [name for name, one in strategies.items() if one.resample is None and one.draw is None]
     if len(set(recipe.seeds)) == 1 or not fixed or not alike:
         return ()
     of_these = f"{', '.join(fixed)} under {', '.join(alike)}"

@@ -8,20 +8,17 @@ from numpy.typing import NDArray
 _ROUNDS, _ENOUGH = 1000, 1e-7
 
 
-def with_estimated_prior(
-    probabilities: NDArray[np.float64], prior: NDArray[np.float64], of: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def with_estimated_prior(probabilities: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities (n, C) for a set of images with shares of its own in place of the `prior` (C,) of training.
 
     By expectation and maximisation: the shares are the mean of the probabilities, which follow from the shares, until
     neither changes (Saerens et al., "Adjusting the Outputs of a Classifier to New a Priori Probabilities", Neural
-    Computation 14, 2002, eq. 9). `of` (n,) says which images the shares are estimated from. What is returned is as good
-    as the probabilities were: those of a network that takes all classes for equally frequent are not what this begins
-    with.
+    Computation 14, 2002, eq. 9). What is returned is as good as the probabilities were: those of a network that takes
+    all classes for equally frequent are not what this begins with.
     """
-    shares, seen = prior, probabilities[of]
-    for _ in range(_ROUNDS if len(seen) else 0):
-        found = _adjusted(seen, shares, prior).mean(axis=0)
+    shares = prior
+    for _ in range(_ROUNDS if len(probabilities) else 0):
+        found = _adjusted(probabilities, shares, prior).mean(axis=0)
         done = np.abs(found - shares).max() < _ENOUGH
         shares = found
         if done:

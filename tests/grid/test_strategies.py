@@ -75,6 +75,10 @@ def test_a_model_with_cosines_is_loaded_as_it_predicted(bench, strategy):
             {"imbalance": "tau-norm", "freeze": "all", "probe": "linear,neighbours"},
             "tau-norm changes a linear head, and --probe neighbours has none",
         ),
+        (
+            {"imbalance": "prior-em", "external": "synthetic", "reject": True},
+            "prior-em takes all images of a set for images of the classes, and --reject adds images of none",
+        ),
         ({"imbalance": "class-weights+focal"}, "class-weights and focal both act on the loss"),
         ({"imbalance": "oversample+undersample"}, "oversample and undersample both act on how images are drawn"),
         ({"imbalance": "smote+crt"}, "smote and crt both act on the head"),
@@ -82,9 +86,9 @@ def test_a_model_with_cosines_is_loaded_as_it_predicted(bench, strategy):
         ({"imbalance": "nearest-mean+temperature"}, "both act on the temperature of the logits"),
         ({"imbalance": "ldam+tau-norm"}, "tau-norm changes a linear head, and that of ldam is of cosines"),
         ({"imbalance": "none+crt"}, "none changes nothing"),
-        ({"imbalance": "crt+crt"}, "A strategy is in it twice"),
+        ({"imbalance": "crt+crt"}, "crt is in it 2 times"),
         ({"imbalance": "crt+"}, "A part is empty"),
-        ({"imbalance": "cr*+temperature"}, "'cr\\*' stands for several strategies"),
+        ({"imbalance": "cr*+temperature"}, "'cr\\*' stands for more than one imbalance strategy"),
         ({"imbalance": "crt+temprature"}, "There is no imbalance strategy 'temprature'"),
         ({"imbalance": "class-weights:power=2+temperature"}, "class-weights:power is 2"),
     ],
@@ -120,6 +124,14 @@ def test_what_makes_up_for_frequencies_twice_is_told(strategy, twice):
     keys = {**KEYS, "imbalance": strategy, "freeze": freeze or "none"}
     remarks = " ".join(prepare(make_recipe(keys), CATALOG).remarks)
     assert ("together they do it twice" in remarks) == twice
+
+
+def test_nothing_is_told_of_weights_that_never_come():
+    strategy, counts = CATALOG.imbalance["drw"], np.array([10, 100])
+    assert strategy.tells(counts, ("df", "nv"), after=0.8, beta=0.9999).startswith(
+        "from 80% of the epochs on, an image"
+    )
+    assert strategy.tells(counts, ("df", "nv"), after=1.0, beta=0.9999) == ""
 
 
 def test_the_ratio_of_weights_is_told():

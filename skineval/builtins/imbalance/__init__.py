@@ -20,6 +20,7 @@ from skineval.builtins.imbalance.losses import (
     ldam,
     logit_adjusted,
     ratio_of_class_weights,
+    ratio_of_deferred,
     ratio_of_effective_numbers,
     vector_scaling,
 )
@@ -119,7 +120,7 @@ STRATEGIES = (
         "drw",
         "Weigh the loss by rarity in the last epochs only (deferred re-weighting).",
         loss=deferred,
-        tells=ratio_of_effective_numbers,
+        tells=ratio_of_deferred,
         parameters={"after": _AFTER, "beta": _RARITY},
         paper="Cao et al. 2019",
         per_epoch=True,
@@ -196,7 +197,7 @@ STRATEGIES = (
         mix=remix,
         parameters={
             "kappa": Parameter(3.0, "How many times as frequent the other class is.", minimum=1.0, maximum=100.0),
-            "tau": Parameter(0.5, "Share of an image that has no label.", minimum=0.0, maximum=1.0),
+            "tau": Parameter(0.5, "Share of an image below which its label does not count.", minimum=0.0, maximum=1.0),
         },
         paper="Chou et al. 2020",
     ),
@@ -345,7 +346,7 @@ STRATEGIES = (
     ),
     ImbalanceStrategy(
         "temperature",
-        "Divide all logits by what is best for the likelihood of the validation part; no answer changes.",
+        "Divide all logits by what is best for the likelihood of the validation part.",
         paper="Guo et al. 2017",
         chooses_temperature=True,
     ),

@@ -143,6 +143,12 @@ def ratio_of_effective_numbers(
     return _ratio(counts, classes, _rarity(counts, beta))
 
 
+def ratio_of_deferred(counts: NDArray[np.int64], classes: Sequence[str], *, after: float, beta: float) -> str:
+    """The same of the last epochs; nothing where there are none."""
+    told = ratio_of_effective_numbers(counts, classes, beta=beta)
+    return f"from {after:.0%} of the epochs on, {told}" if after < 1 else ""
+
+
 def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[np.float64]) -> str:
     import numpy as np
 

@@ -68,20 +68,21 @@ def lesson(cell: Cell, train: Known) -> Lesson:
     """
     spec, strategy, parameters = cell.spec, cell.strategy, cell.spec.imbalance.parameters
     loss: Loss = cross_entropy
-    weigh = strategy.head_weights
+    weighers = [(strategy.head_weights, parameters)]
     if spec.is_probe:
-        if strategy.draw is not None:
+        remedy = remedies(cell, epochs=1)(1)
+        loss = remedy.loss
+        if remedy.draw is not None:
             seed = derive_seed("draw", whose(strategy, spec.imbalance, "draw"), spec.seed, spec.fold)
-            drawn = remedies(cell, 1)(1).order(len(train[1]), np.random.default_rng(seed), seed)
+            drawn = remedy.order(len(train[1]), np.random.default_rng(seed), seed)
             train = train[0][drawn], train[1][drawn]
-        loss = remedies(cell, 1)(1).loss
-        if strategy.draw_weights is not None and weigh is None:
-            weigh, parameters = strategy.draw_weights, at_epoch(strategy, parameters, 1, 1)
+        weighers.append((strategy.draw_weights, at_epoch(strategy, parameters, epoch=1, epochs=1)))
     if strategy.resample is not None:
         # By whatever name embeddings come, and whatever is done afterwards, the same are resampled alike.
         model, part = "" if spec.is_probe else spec.model, whose(strategy, spec.imbalance, "resample")
         train = resampled(cell, train, derive_seed("resample", model, part, spec.seed, spec.fold))
-    return Lesson(train, loss, weigh(train[1], **parameters) if weigh else None)
+    shares = [weigh(train[1], **given) for weigh, given in weighers if weigh is not None]
+    return Lesson(train, loss, np.prod(shares, axis=0) if shares else None)
 
 
 def fit_on(cell: Cell, network: nn.Module, taught: Lesson, validation: Known) -> str:

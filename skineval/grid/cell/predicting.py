@@ -46,10 +46,8 @@ def _predicted(
             probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
     if cell.strategy.estimates_prior:
         prior = cell.train_counts / cell.train_counts.sum()
-        for one in {*parts.tolist()} - {OF_NO_CLASS}:
-            # Images of no class are judged like those beside them, and say nothing of the shares.
-            beside = (parts == one) | (parts == OF_NO_CLASS)
-            probabilities[beside] = with_estimated_prior(probabilities[beside], prior, parts[beside] == one)
+        for part in {*parts.tolist()}:
+            probabilities[parts == part] = with_estimated_prior(probabilities[parts == part], prior)
     return Predictions(
         classes=cell.spec.classes,
         image_ids=images.image_ids[rows],

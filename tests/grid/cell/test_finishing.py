@@ -22,7 +22,7 @@ from skineval.catalog.specs import Architecture
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, no_masks
-from skineval.grid.cell.finishing import choose, finish, resampled, settle
+from skineval.grid.cell.finishing import choose, finish, lesson, resampled, settle
 from skineval.grid.cell.training import make_objective
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
@@ -140,7 +140,7 @@ def test_the_shares_of_each_part_are_estimated_by_themselves(benches):
     plain, found = (parts(benches["cnn:width=4", name]) for name in ("none", "prior-em"))
     counts = np.array(json.loads(benches["cnn:width=4", "none"].cell.read_text())["train_counts"])
     for part, (_, probabilities) in plain.items():
-        expected = with_estimated_prior(probabilities, counts / counts.sum(), np.ones(len(probabilities), dtype=bool))
+        expected = with_estimated_prior(probabilities, counts / counts.sum())
         np.testing.assert_allclose(found[part][1], expected, atol=1e-4)
     assert "estimated" in json.loads(benches["cnn:width=4", "prior-em"].model.read_text())["head"]
 
@@ -221,6 +221,18 @@ def test_what_is_no_head_is_refused(returned, message):
 def test_a_head_of_cosines_is_not_refitted():
     with pytest.raises(CellError, match="theirs changes a linear head, and this network has none"):
         settled(CosineHead(2, 3, 30.0), refit=lambda weight, bias, embeddings, labels: (weight, bias))
+
+
+def test_a_probe_counts_embeddings_by_all_that_weighs_them():
+    """Those of `oversample+crt` twice, as it is told."""
+    cell = cell_of(
+        draw_weights=lambda labels: 1 / np.bincount(labels)[labels], head_weights=lambda labels: labels + 1.0
+    )
+    cell.spec.is_probe = True
+    expected = np.repeat([1 / 6, 2 / 3], [6, 3])
+    np.testing.assert_allclose(lesson(cell, (EMBEDDINGS, LABELS)).shares, expected)
+    cell.spec.is_probe = False
+    np.testing.assert_allclose(lesson(cell, (EMBEDDINGS, LABELS)).shares, LABELS + 1.0)
 
 
 def test_a_class_without_train_images_has_no_say_in_the_temperature():
