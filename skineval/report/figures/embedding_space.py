@@ -28,7 +28,7 @@ _POINTS = 2400  #: of a figure, which is then no larger than a third of a megaby
 _EACH = 30  #: of each class and kind
 _OUTER = 0.02  # share of the points that may lie far from the others at each end of an axis
 _BEYOND = 0.35  # share of the extent of these that is left for them
-_FEW = 4  #: panels that have more room
+_FEW = 4  #: panels of which two, not three, stand side by side
 #: How the points of each kind are drawn, those further behind first.
 _MARKS: Mapping[str, dict[str, Any]] = {
     _TEST: {"marker": "o", "markersize": 7.5, "markeredgewidth": 0, "alpha": 0.34},
@@ -61,6 +61,9 @@ def _draw(scene: Scene, model: str, cells: Sequence[CellResult]) -> Drawn:
     drawn, total = sum(map(len, space.points.values())), len(scene.board.classes)
     held = [sum(_shares(points)) for points in space.points.values()]
     percents = dict.fromkeys(formatting.percent(share, 0) for share in (min(held), max(held)))
+    others = " A strategy that trains a network of its own has axes of its own." * (
+        len({one.network for one in cells}) > 1
+    )
     rarest = f" Of {total} classes, shown are the largest and the {len(space.classes) - 1} rarest."
     return style.drawn(
         "embedding-space",
@@ -71,7 +74,7 @@ def _draw(scene: Scene, model: str, cells: Sequence[CellResult]) -> Drawn:
         f"{' to '.join(percents)} of its variance: what lies together here may be far apart. Each has its own scale; "
         f"what lies far from all others is moved to its ends. Drawn at random are {drawn:,} of {everything:,} points, "
         f"at most {_each(len(cells), len(space.classes))} of each class and kind."
-        f"{rarest * (len(space.classes) < total)}",
+        f"{others}{rarest * (len(space.classes) < total)}",
         f"Train, synthetic and test embeddings of {formatting.plain(model)} in a plane: "
         f"{formatting.plural(drawn, 'point')} of {formatting.listed(map(formatting.plain, space.classes))}, in a panel "
         f"for {formatting.listed(map(formatting.plain, space.points))}.",

@@ -123,6 +123,13 @@ def test_the_axes_and_the_caption_say_how_little_they_hold(spaced: Spaced) -> No
     assert "840 points of nv, bcc, akiec, vasc and df" in one.figure.alt
 
 
+def test_it_is_said_where_panels_are_of_several_networks(spaced: Spaced) -> None:
+    bench = spaced(NAMES[1:3])
+    (same,) = drawn(replace(bench, finished=[replace(cell, network="one") for cell in bench.finished]))
+    (other,) = drawn(replace(bench, finished=[replace(cell, network=cell.run_id) for cell in bench.finished]))
+    assert [" has axes of its own." in one.figure.caption for one in (same, other)] == [False, True]
+
+
 def test_of_few_classes_all_are_shown_and_of_many_as_many_as_there_are_colours() -> None:
     assert embedding_space._shown({"a": 5, "b": 90, "c": 40}) == ["b", "c", "a"]
     many = {f"class {n}": 2**n for n in range(1, 21)}
