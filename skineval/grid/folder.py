@@ -25,6 +25,7 @@ class CellFolder(Folder):
     history = File("history.csv")  #: one row an epoch
     weights = File("model.safetensors")  #: the trained network
     model = File("model.json")  #: what the weights are of, and how images are prepared for them
+    embedding_space = File("embedding_space.csv")  #: of a strategy that made embeddings: where some lie, for a picture
 
     @property
     def essential(self) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from skineval.report.bench.bench import build
 from skineval.report.bench.ladders import ladders
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure, LeftOut, Report
-from skineval.report.figures import confusion, forest, reliability, roc, trade, training
+from skineval.report.figures import confusion, embedding_space, forest, reliability, roc, trade, training
 from skineval.report.figures.galleries import photographs
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import Drawn
@@ -59,6 +59,7 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
         found = ladders(bench, scene.board)
         if any(one.metric == TAIL_RECALL for one in bench.scores) and found:
             yield trade.draw(scene, found)
+        yield from embedding_space.draw(scene)
         yield forest.recall(scene)
     if scene.systems:
         yield roc.draw(scene)

@@ -54,12 +54,7 @@ def fit_head(
     the validation part. Classes without a train label get a bias that never wins. `shares` (n,) are how much each
     embedding counts, which is how often it would be drawn; all alike where there are none.
     """
-    unit = units(embeddings)
-    in_units = embeddings / unit
-    mean, scale = in_units.mean(axis=0), in_units.std(axis=0)
-    scale[scale <= STILL] = np.inf
-    standardised = torch.from_numpy((in_units - mean) / scale)
-    mean, scale = mean.astype(np.float64) * unit, scale.astype(np.float64) * unit
+    given, mean, scale = standardised(embeddings)
     present, codes = np.unique(labels, return_inverse=True)
     weighed = None if shares is None else torch.from_numpy(shares / shares.sum()).float()
     objective = _Objective(torch.from_numpy(labels), torch.from_numpy(codes), present, num_classes, loss, weighed)
@@ -67,7 +62,7 @@ def fit_head(
     heads: dict[int, Head] = {}
     for place in _places(heads):
         start = fits.get(place - 1, fits.get(place + 1, np.zeros((len(present), embeddings.shape[1] + 1))))
-        fit = fits[place] = regress(standardised, objective, start, PENALTIES[place])
+        fit = fits[place] = regress(torch.from_numpy(given), objective, start, PENALTIES[place])
         weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, NEVER)
         weight[present] = fit[:, :-1] / scale
         bias[present] = fit[:, -1] - weight[present] @ mean
@@ -94,6 +89,21 @@ def _beyond(heads: Mapping[int, Head]) -> Iterator[int]:
 def _best(heads: Mapping[int, Head]) -> int:
     """The first tried of those that score best."""
     return max(heads, key=lambda place: heads[place].score)
+
+
+def standardised(
+    embeddings: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """(n, d) with mean 0 and standard deviation 1 in each dimension, and what these were, (d,) each.
+
+    Of a dimension that is as good as constant the latter is infinite, and its numbers become 0.
+    """
+    unit = units(embeddings)
+    in_units = embeddings / unit
+    mean, scale = in_units.mean(axis=0), in_units.std(axis=0)
+    scale[scale <= STILL] = np.inf
+    given: NDArray[np.float32] = (in_units - mean) / scale
+    return given, mean.astype(np.float64) * unit, scale.astype(np.float64) * unit
 
 
 def units(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, first_few
 from skineval.values.learnt import UNKNOWN, Learnt
 
+#: What a picture of embeddings shows: the train part, what a strategy made of it, and the test part.
+KINDS = ("train", "synthetic", "test")
+#: Its columns: where a point lies, whose it is, how many of its class and kind there are, and what part of the variance
+#: of the train part each axis holds.
+SPACE = ("x", "y", "class", "kind", "of", "x_share", "y_share")
+
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:

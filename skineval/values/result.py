@@ -41,6 +41,7 @@ class CellResult:
     lacking: str = ""  #: explanations and external tests that could not be added, and why
     mapless: Mapping[str, str] = field(default_factory=dict, repr=False)  #: explainer -> why it has no map of it
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
+    embedding_space: Path | None = field(default=None, repr=False)  #: of a strategy that made embeddings
 
     @property
     def system(self) -> str:

@@ -32,24 +32,34 @@ Embedded = NDArray[np.float32]  #: (n, d)
 Known = tuple[Embedded, NDArray[np.int64]]  #: embeddings (n, d) and their classes (n,)
 
 
-def finish(cell: Cell, network: nn.Module, embeddings: Embedded) -> str:
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """What was done to a network."""
+
+    words: str  #: what was chosen of its head
+    taught: Known | None = None  #: what that was fitted to, where the strategy resampled
+
+
+def finish(cell: Cell, network: nn.Module, embeddings: Embedded) -> Finished:
     """Do what is left to do to a network that is trained, or stays as it is; `embeddings` (N, d) are of all images.
 
     The head of a probe is fitted: what a strategy does to the loss is done to its, and in place of drawing an image
     more often, it counts for as much. That of a trained network is fitted anew where the strategy says so. Then heads
-    are changed, logits adjusted, and what is to be chosen on the validation part is chosen. Returns that in words.
+    are changed, logits adjusted, and what is to be chosen on the validation part is chosen.
     """
     strategy, parts, classes = cell.strategy, cell.parts, len(cell.spec.classes)
     train = embeddings[parts.train], cell.train_labels
     validation = embeddings[parts.validation], cell.targets[parts.validation]
-    words = []
+    words, taught = [], None
     if cell.spec.is_probe or strategy.fits_head:
-        words.append(fit_on(cell, network, lesson(cell, train), validation))
+        taught = lesson(cell, train)
+        words.append(fit_on(cell, network, taught, validation))
     head = deciding(network, cell.architecture, classes)
     words += [settle(cell, head, train, validation), *choose(cell, head, validation)]
     if strategy.estimates_prior:
         words.append("shares of the classes estimated in each set that is predicted")
-    return ", ".join(filter(None, words))
+    chosen = ", ".join(filter(None, words))
+    return Finished(chosen, taught.known if taught and strategy.resample else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from skineval.base.codec import write_json
 from skineval.base.files import atomic_link
@@ -17,6 +18,7 @@ from skineval.catalog.networks import find_head
 from skineval.explain.panels import Explaining
 from skineval.grid.cell.additions import complete
 from skineval.grid.cell.cell import Cell, Ground, Observe, Phase
+from skineval.grid.cell.embedding_space import embedding_space
 from skineval.grid.cell.embeddings import of_images
 from skineval.grid.cell.finishing import finish
 from skineval.grid.cell.predicting import predict
@@ -57,11 +59,7 @@ def run_cell(
         keys = {external.key for external in workspace.externals}
         record = replace(record, externals=tuple(key for key in record.externals if key in keys))
     else:
-        chosen = ""
-        if cell.on_embeddings:
-            embedded = of_images(cell, trained.network, workspace.images, tell=lambda text: observe(Phase(text)))
-            observe(Phase("fitting the head"))
-            chosen = finish(cell, trained.network, embedded)
+        chosen, space = _finished(cell, trained.network, workspace, observe) if cell.on_embeddings else ("", None)
         observe(Phase("predicting"))
         write_model(folder, cell, trained, chosen, workspace)
         write_frame(folder.history, pd.DataFrame(history_rows(trained.progress), columns=HISTORY))
@@ -78,6 +76,9 @@ def run_cell(
             threads=workspace.threads,
         )
         record = sealed(record, folder, *folder.essential)
+        if space is not None:
+            write_frame(folder.embedding_space, space)
+            record = sealed(record, folder, folder.embedding_space)
         started = time.perf_counter()
     record = complete(record, cell, trained.network, workspace, explainers, observe)
     return replace(
@@ -85,6 +86,17 @@ def run_cell(
         reason=" ".join(filter(None, (record.reason, *(note for note in notes if note not in record.reason)))),
         seconds=round(record.seconds + time.perf_counter() - started, 3),
     )
+
+
+def _finished(
+    cell: Cell, network: nn.Module, workspace: Workspace, observe: Observe
+) -> tuple[str, pd.DataFrame | None]:
+    """What was chosen of the head, in words, and the picture of the embedding space where there is one."""
+    embedded = of_images(cell, network, workspace.images, tell=lambda text: observe(Phase(text)))
+    observe(Phase("fitting the head"))
+    finished = finish(cell, network, embedded)
+    space = embedding_space(cell, embedded, finished.taught) if finished.taught else None
+    return finished.words, space
 
 
 def write_model(folder: CellFolder, cell: Cell, trained: Trained, chosen: str, workspace: Workspace) -> None:

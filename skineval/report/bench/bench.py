@@ -40,10 +40,11 @@ _EXPLAINED = 3  # systems whose explanations are shown; those of one take a mega
 def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mapping[str, Sequence[Figure]]) -> Report:
     """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
     board, album = internal(bench), _Album(figures)
+    spaces = _folded(album.of("embedding-space"), "Embedding space of ")
     sections = (
         Section("Verdict", (Paragraph(_subject(bench)), *verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
-        Section("Imbalance", tuple(imbalance(bench, board, album.of("trade")))),
+        Section("Imbalance", tuple(imbalance(bench, board, [*album.of("trade"), *spaces]))),
         Section("Data sets", _filled(by_source(bench, board))),
         Section("External tests", tuple(_externals(bench, board))),
         Section("Classes", tuple(_classes(board, album))),
@@ -165,10 +166,10 @@ def _filled(table: Table | None, *beside: Block) -> tuple[Block, ...]:
     return (table, *beside) if table and table.rows else ()
 
 
-def _folded(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Each picture in a fold of its own, the first one open."""
+def _folded(blocks: Iterable[Block], what: str = "") -> Iterator[Block]:
+    """Each picture in a fold of its own, called `what` and its system, the first one open."""
     for place, block in enumerate(blocks):
-        yield Fold(block.system, (block,), opened=place == 0) if isinstance(block, Figure) else block
+        yield Fold(f"{what}{block.system}", (block,), opened=place == 0) if isinstance(block, Figure) else block
 
 
 def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:

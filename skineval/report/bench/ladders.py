@@ -88,11 +88,10 @@ def ladders(bench: BenchResult, board: Leaderboard) -> list[Ladder]:
 
 
 def imbalance(bench: BenchResult, board: Leaderboard, figures: Sequence[Block]) -> Iterator[Block]:
-    """What strategies did, in a figure, and in words and a table for each model; nothing where none can be compared."""
+    """What strategies did, in figures, and in words and a table for each model that was trained with several."""
     found = ladders(bench, board)
-    if not found:
-        return
-    yield Paragraph(_OPENING)
+    if found:
+        yield Paragraph(_OPENING)
     yield from figures
     for place, ladder in enumerate(found):
         blocks: list[Block] = [*map(Paragraph, _words(ladder)), table(bench, board, ladder)]

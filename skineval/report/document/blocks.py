@@ -10,6 +10,7 @@ from skineval.report.document.tables import Table
 Topic: TypeAlias = Literal[
     "overview",
     "trade",
+    "embedding-space",
     "recall",
     "roc",
     "confusion",
