@@ -137,6 +137,7 @@ def _cell_result(
         lacking=record.lacking,
         mapless=record.mapless,
         network=record.spec.network_id if record.spec.on_embeddings else "",
+        threads=record.threads,
         embedding_space=cell.embedding_space if stands(record, cell, cell.embedding_space) else None,
     )
 

@@ -42,6 +42,7 @@ class CellResult:
     mapless: Mapping[str, str] = field(default_factory=dict, repr=False)  #: explainer -> why it has no map of it
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
     embedding_space: Path | None = field(default=None, repr=False)  #: of a strategy that made embeddings
+    threads: int | None = None  #: that it was trained and predicted with
 
     @property
     def system(self) -> str:

@@ -94,7 +94,19 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
     table = standings.comparison(board)
-    return replace(table, footnotes=(*table.footnotes, *map(formatting.plain, bench.environment.remarks)))
+    return replace(table, footnotes=(*table.footnotes, *_remarks(bench)))
+
+
+def _remarks(bench: BenchResult) -> Iterator[str]:
+    """What one should know of the bench as a whole."""
+    threads = sorted({cell.threads for cell in bench.finished if cell.threads})
+    if len(threads) > 1:
+        yield (
+            f"Cells were made with {formatting.listed(map(str, threads))} threads. On CPUs results depend on how many "
+            "there are, those of heads on embeddings visibly: rows made with different ones differ by more than their "
+            "strategies. A folder of its own with one number of threads is without that."
+        )
+    yield from map(formatting.plain, bench.environment.remarks)
 
 
 def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
@@ -257,7 +269,7 @@ def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
         "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
         + ("." if bench.externals else "; no external test is part of this report.")
     )
-    yield from map(formatting.plain, bench.environment.remarks)
+    yield from _remarks(bench)
     yield from _data_limitations(bench)
     yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."
 

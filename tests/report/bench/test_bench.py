@@ -361,3 +361,16 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
             f"{where} has no {what}: {why}."
         ]
     assert blocks.Bullets(about.notes) in list(sections._externals(bench, internal(bench)))
+
+
+@pytest.mark.parametrize(("threads", "told"), [((1, 1, 2), True), ((2, 2, 2), False), ((None, 2, 2), False)])
+def test_cells_that_were_made_with_other_numbers_of_threads_are_told(
+    bench: BenchResult, threads: tuple[int | None, ...], told: bool
+) -> None:
+    given = [*threads, *[2] * len(bench.finished)]
+    cells = [replace(cell, threads=one) for cell, one in zip(bench.finished, given, strict=False)]
+    mixed = replace(bench, finished=cells)
+    (table,) = sections.comparisons(replace(mixed, externals=()))
+    assert ("made with 1 and 2 threads" in " ".join(table.footnotes)) == told
+    report = sections.build(mixed, (), {})
+    assert ("made with 1 and 2 threads" in str(report.sections)) == told
