@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skineval.base.terms import FIRST_PENALTIES, HEAD_STEPS
+from skineval.base.terms import FIRST_PENALTIES
 from skineval.catalog.networks import find_head
 from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
@@ -26,6 +26,7 @@ BUSY = 0.5  #: of the cores, from which on the machine is called busy
 FORWARD_SHARE = 1 / 3  #: of the cost of a training step: one pass of three
 ROWS = 4096  #: embeddings that a step of the fit of a head is measured with
 FITS_OF_A_HEAD = len(FIRST_PENALTIES) + 1  #: for each penalty one; one beyond, as a rule
+STEPS_OF_A_FIT = 50  #: that one takes, as a rule
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
 
 
@@ -107,7 +108,7 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, trained: bool, embedde
         counts = np.bincount(prepared.targets[rows.train])
         # Most that resample make all classes as large as the largest.
         fitted = counts.max() * np.count_nonzero(counts) if strategy.resample else len(rows.train)
-        predicting += FITS_OF_A_HEAD * HEAD_STEPS * step.a_row * float(fitted)
+        predicting += FITS_OF_A_HEAD * STEPS_OF_A_FIT * step.a_row * float(fitted)
     work = (EMBEDS, FITS)[embedded] if cell.is_probe else (TRAINS, SHARES)[trained]
     # The network, its gradients and AdamW's two moments; a checkpoint holds the network twice and the moments.
     return Cost(
@@ -156,7 +157,7 @@ def _fits_head(cell: RunSpec, prepared: Prepared) -> bool:
 
 def _row_of_a_head(width: int, classes: int) -> float:
     """Seconds that one embedding takes in one step of the fit of a head: two products of matrices, on the CPU."""
-    embeddings, weight = torch.zeros(ROWS, width), torch.zeros(width, classes)
+    embeddings, weight = torch.zeros(ROWS, width, dtype=torch.float64), torch.zeros(width, classes, dtype=torch.float64)
     _, seconds = timed(lambda: embeddings.T @ (embeddings @ weight), torch.device("cpu"))
     return seconds / ROWS
 

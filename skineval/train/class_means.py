@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.train.calibration import choose_temperature
-from skineval.train.embeddings import NEVER, STILL, Head, Score, units
+from skineval.train.embeddings import STILL, Head, Score, units
 from skineval.train.predict import softmax
+from skineval.train.regression import NEVER
 
 #: How far the temperature may be from the spread of the class means, as a factor. The mean of an embedding's logits,
 #: each weighed as its class, is minus half the spread over the temperature, so one logit is always far above `NEVER`.

@@ -13,15 +13,14 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from skineval.base.terms import FIRST_PENALTIES, HEAD_STEPS, PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, PENALTIES
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
+from skineval.train.regression import NEVER, Aim, Regression
 
-NEVER = -1e4  #: the logit of a class that is never meant
 #: Standard deviation of a dimension that is as good as constant, as a part of its largest number's power of two.
 STILL = 1e-6
 
@@ -55,17 +54,14 @@ def fit_head(
     embedding counts, which is how often it would be drawn; all alike where there are none.
     """
     given, mean, scale = standardised(embeddings)
-    present, codes = np.unique(labels, return_inverse=True)
-    weighed = None if shares is None else torch.from_numpy(shares / shares.sum()).float()
-    objective = _Objective(torch.from_numpy(labels), torch.from_numpy(codes), present, num_classes, loss, weighed)
-    fits: dict[int, NDArray[np.float64]] = {}
+    aim = Aim.of(labels, num_classes, loss, shares)
+    regression = Regression(given.astype(np.float64), aim)
     heads: dict[int, Head] = {}
     for place in _places(heads):
-        start = fits.get(place - 1, fits.get(place + 1, np.zeros((len(present), embeddings.shape[1] + 1))))
-        fit = fits[place] = regress(torch.from_numpy(given), objective, start, PENALTIES[place])
+        fitted, constant = regression.fit(PENALTIES[place])
         weight, bias = np.zeros((num_classes, len(mean))), np.full(num_classes, NEVER)
-        weight[present] = fit[:, :-1] / scale
-        bias[present] = fit[:, -1] - weight[present] @ mean
+        weight[aim.present] = fitted / scale
+        bias[aim.present] = constant - weight[aim.present] @ mean
         probabilities = softmax(validation[0] @ weight.T + bias)
         heads[place] = Head(weight, bias, PENALTIES[place], score(validation[1], probabilities))
     return heads[_best(heads)]
@@ -114,59 +110,6 @@ def units(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     _, exponents = np.frexp(np.abs(embeddings).max(axis=0))
     unit: NDArray[np.float32] = np.ldexp(np.float32(1), np.clip(exponents - 1, -126, 127))
     return unit
-
-
-@dataclass(frozen=True, eq=False)
-class _Objective:
-    """What a head is fitted to, as a function of the logits (n, P) of those classes that are there."""
-
-    labels: Tensor  #: (n,) int64, as the loss knows them
-    codes: Tensor  #: (n,) int64, positions in `present`
-    present: NDArray[np.int64]  #: (P,) classes with a label
-    num_classes: int
-    loss: Loss
-    shares: Tensor | None  #: (n,) float32 of sum 1, how much each row counts; None: all alike
-
-    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and its gradient (n, P)."""
-        if self.loss is cross_entropy and self.shares is None:  # most of all, and in half the time
-            residual = torch.softmax(logits, dim=1)
-            residual[torch.arange(len(self.codes)), self.codes] -= 1
-            return F.cross_entropy(logits, self.codes), residual.div_(len(self.codes))
-        logits = logits.detach().requires_grad_()
-        every = torch.full((len(logits), self.num_classes), NEVER).index_copy(1, torch.from_numpy(self.present), logits)
-        losses = self.loss(every, self.labels)
-        value = losses.mean() if self.shares is None else (losses * self.shares).sum()
-        return value.detach(), torch.autograd.grad(value, logits)[0]
-
-
-def regress(
-    embeddings: Tensor,
-    objective: Callable[[Tensor], tuple[Tensor, Tensor]],
-    start: NDArray[np.float64],
-    penalty: float,
-) -> NDArray[np.float64]:
-    """Linear classification by L-BFGS from `start` (C, d + 1): weights, and the bias in the last column.
-
-    Minimises the `objective` of the logits (n, C), of which that returns the gradient too, plus the squared weights,
-    without the bias, over twice `penalty` and the number of rows: with the mean cross-entropy, scikit-learn's objective
-    with C = `penalty`. `embeddings` is float32 (n, d).
-    """
-    # Not torch's L-BFGS: the first optimizer of a process imports torch._dynamo, which takes longer than the fit.
-    from scipy.optimize import minimize
-
-    ridge = 1 / (penalty * len(embeddings))
-
-    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        fit = torch.from_numpy(flat.reshape(start.shape)).float()
-        weight, bias = fit[:, :-1], fit[:, -1]
-        lost, residual = objective(torch.addmm(bias, embeddings, weight.T))
-        value = lost + ridge / 2 * weight.square().sum()
-        gradient = torch.cat([residual.T @ embeddings + ridge * weight, residual.sum(dim=0)[:, None]], dim=1)
-        return value.item(), gradient.double().numpy().ravel()
-
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": HEAD_STEPS, "gtol": 1e-4})
-    return np.asarray(found.x).reshape(start.shape)
 
 
 def install_head(layer: nn.Linear, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:

@@ -15,7 +15,7 @@ from skineval.base.terms import Fit, Tta, Value
 from skineval.values.keys import Keys
 
 #: Raised whenever the meaning of a cell changes (loop, split, resize, fit of a head): no old cell is a new one.
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 
 #: How the name of a row calls what is fitted on embeddings, by `RunSpec.probe`.

@@ -35,22 +35,21 @@ def test_it_is_the_regression_of_scikit_learn_on_standardised_embeddings(classes
     oracle = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000, tol=1e-8))
     oracle.fit(*train)
     ours = softmax(validation[0] @ head.weight.T + head.bias)
-    np.testing.assert_allclose(ours, oracle.predict_proba(validation[0]), atol=0.01)
+    np.testing.assert_allclose(ours, oracle.predict_proba(validation[0]), atol=1e-3)
     assert head.setting in PENALTIES
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_with_steps_enough_it_is_that_of_scikit_learn_whatever_the_penalty(monkeypatch, penalty):
+def test_it_is_that_of_scikit_learn_whatever_the_penalty(monkeypatch, penalty):
     monkeypatch.setattr(module, "PENALTIES", (penalty,))
     monkeypatch.setattr(module, "FIRST_PENALTIES", (penalty,))
-    monkeypatch.setattr(module, "HEAD_STEPS", 5000)
     embeddings, labels = blobs(n=240)
     labels = np.where(np.arange(240) % 5 == 0, (labels + 1) % 3, labels)  # what no line can part has a finite fit
     head = fit_head(embeddings, labels, (embeddings, labels), 3, score)
     oracle = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=20_000, tol=1e-8))
     oracle.fit(embeddings, labels)
     ours = softmax(embeddings @ head.weight.T + head.bias)
-    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=2e-3)
+    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=1e-3)
 
 
 @pytest.mark.parametrize("means", ["loss", "shares"])
@@ -68,7 +67,7 @@ def test_a_class_counts_as_much_as_scikit_learn_makes_it(means):
     )
     oracle.fit(embeddings, labels)
     ours = softmax(embeddings @ head.weight.T + head.bias)
-    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=0.01)
+    np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=1e-3)
 
 
 @pytest.mark.parametrize("exponents", [(-60, 10), (40, 60), (0, 66), (-100, 100)])
@@ -116,19 +115,30 @@ def test_the_penalty_is_the_best_on_the_validation_part():
     assert len(scores) >= len(FIRST_PENALTIES)
 
 
+def fit_only(monkeypatch, places):
+    """Heads are not fitted; which would have been is told to `places`."""
+
+    def fit(regression, penalty):
+        places.append(penalty)
+        return np.zeros((3, 6)), np.zeros(3)
+
+    monkeypatch.setattr(module.Regression, "fit", fit)
+
+
 @pytest.mark.parametrize(
     ("best", "tried"),
     [
-        (4, [2, 3, 4, 5, 6, 7]),  # in the middle: of those that are tried first nothing lies beyond
+        (4, [2, 3, 4, 5]),  # in the middle: of those that are tried first nothing lies beyond
+        (5, [2, 3, 4, 5, 6]),
         (8, [2, 3, 4, 5, 6, 7, 8, 9]),
         (9, [2, 3, 4, 5, 6, 7, 8, 9]),
-        (1, [2, 3, 4, 5, 6, 7, 1, 0]),
-        (0, [2, 3, 4, 5, 6, 7, 1, 0]),
+        (1, [2, 3, 4, 5, 1, 0]),
+        (0, [2, 3, 4, 5, 1, 0]),
     ],
 )
 def test_no_penalty_at_an_end_of_those_tried_is_taken_for_the_best(monkeypatch, best, tried):
     places = []
-    monkeypatch.setattr(module, "regress", lambda rows, objective, start, penalty: places.append(penalty) or start)
+    fit_only(monkeypatch, places)
     found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: -abs(PENALTIES.index(places[-1]) - best))
     assert found.setting == PENALTIES[best]
     assert places == [PENALTIES[place] for place in tried]
@@ -138,10 +148,10 @@ def test_no_penalty_at_an_end_of_those_tried_is_taken_for_the_best(monkeypatch, 
 def test_where_none_is_better_than_an_end_all_beyond_are_tried(monkeypatch, best):
     """As where the first heads all answer the largest class."""
     places = []
-    monkeypatch.setattr(module, "regress", lambda rows, objective, start, penalty: places.append(penalty) or start)
+    fit_only(monkeypatch, places)
     found = fit_head(*blobs(), blobs(), 3, lambda targets, probabilities: float(places[-1] == PENALTIES[best or 0]))
     if best is None:
-        assert (found.setting, sorted(places)) == (PENALTIES[0], list(PENALTIES[:8]))
+        assert (found.setting, sorted(places)) == (PENALTIES[0], list(PENALTIES[:6]))
     else:
         assert (found.setting, sorted(places)) == (PENALTIES[best], list(PENALTIES))
 

@@ -102,9 +102,9 @@ def _remarks(bench: BenchResult) -> Iterator[str]:
     threads = sorted({cell.threads for cell in bench.finished if cell.threads})
     if len(threads) > 1:
         yield (
-            f"Cells were made with {formatting.listed(map(str, threads))} threads. On CPUs results depend on how many "
-            "there are, those of heads on embeddings visibly: rows made with different ones differ by more than their "
-            "strategies. A folder of its own with one number of threads is without that."
+            f"Cells were made with {formatting.listed(map(str, threads))} threads, on which the last digits of every sum "
+            "depend, so after some epochs a network as a whole: what strategies that train it differ by is partly "
+            "chance. A folder of its own with one number of threads is without that."
         )
     yield from map(formatting.plain, bench.environment.remarks)
 

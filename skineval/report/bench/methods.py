@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skineval.base.codec import to_plain
 from skineval.base.terms import (
     FIRST_PENALTIES,
+    HEAD_GRADIENT,
     HEAD_STEPS,
     IMAGE,
     LESION,
@@ -70,8 +71,8 @@ _HEADS: Mapping[str, str] = MappingProxyType(
         "linear": "A linear head is a multinomial logistic regression of standardised embeddings, with that penalty of "
         f"C = {formatting.listed(f'{penalty:g}' for penalty in FIRST_PENALTIES)} of which the balanced accuracy on the "
         "validation part is best; for as long as none is better than the strongest, or the weakest, the next beyond is "
-        f"tried ({PENALTIES[0]:g} to {PENALTIES[-1]:g}). Each has {HEAD_STEPS} steps of L-BFGS, from where its "
-        "neighbour ended: fewer than it would take, which regularises, too.",
+        f"tried ({PENALTIES[0]:g} to {PENALTIES[-1]:g}). Each is fitted by L-BFGS to where no derivative "
+        f"exceeds {HEAD_GRADIENT:g} in units of the curvature, {HEAD_STEPS:,} steps at the most.",
         NEIGHBOURS: "Neighbours are the train images that are nearest by cosine, each of which counts for its class "
         "exp(cosine / 0.07) (Wu et al. 2018); how many there are is chosen by the balanced accuracy on the validation "
         "part.",
