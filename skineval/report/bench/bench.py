@@ -102,8 +102,8 @@ def _remarks(bench: BenchResult) -> Iterator[str]:
     threads = sorted({cell.threads for cell in bench.finished if cell.threads})
     if len(threads) > 1:
         yield (
-            f"Cells were made with {formatting.listed(map(str, threads))} threads, on which the last digits of every sum "
-            "depend, so after some epochs a network as a whole: what strategies that train it differ by is partly "
+            f"Cells were made with {formatting.listed(map(str, threads))} threads, on which the last digits of every "
+            "sum depend, so after some epochs a network as a whole: what strategies that train it differ by is partly "
             "chance. A folder of its own with one number of threads is without that."
         )
     yield from map(formatting.plain, bench.environment.remarks)
