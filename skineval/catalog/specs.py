@@ -71,7 +71,7 @@ class Architecture:
     torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
     embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
     hold, in one place or several, which is trained while the backbone is frozen (default: `head`); `cam_layer` the
-    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`; "" where no module has maps).
+    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`; "": it is looked for).
 
     Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
     make it.

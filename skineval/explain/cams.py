@@ -115,7 +115,7 @@ def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
     left, values, _ = torch.linalg.svd(positions, full_matrices=False)
     first = left[:, :, 0] * values[:, :1]
     towards = torch.where(first.sum(dim=1, keepdim=True) < 0, -first, first)
-    return towards.unflatten(1, activations.shape[-2:])
+    return towards.view(-1, *activations.shape[-2:])
 
 
 def scorecam(model: nn.Module, sites: Sequence[Site], images: Tensor, targets: Tensor, batch: int = 64) -> Tensor:
@@ -135,7 +135,7 @@ def scorecam(model: nn.Module, sites: Sequence[Site], images: Tensor, targets: T
         rows = []
         for image, target, *channels in zip(images, targets, *activations, strict=True):
             logits = torch.cat([*_masked_logits(model, image, target, channels, size, batch)])
-            weights = torch.softmax(logits, dim=0).nan_to_num(0).split([len(one) for one in channels])
+            weights = torch.split(torch.softmax(logits, dim=0).nan_to_num(0), [len(one) for one in channels])
             rows.append([(w[:, None, None] * one).sum(dim=0) for w, one in zip(weights, channels, strict=True)])
     return joined([torch.stack(site) for site in zip(*rows, strict=True)], size)
 
@@ -145,7 +145,7 @@ def _masked_logits(
 ) -> Iterator[Tensor]:
     """The target's logit for an image (3, H, W) under each channel (C, h, w); minus infinity for a constant one."""
     for site in channels:
-        for part in site.split(batch):
+        for part in torch.split(site, batch):
             large = enlarged(part, size)
             low = large.amin(dim=(1, 2), keepdim=True)
             spread = large.amax(dim=(1, 2), keepdim=True) - low

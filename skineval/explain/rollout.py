@@ -32,7 +32,7 @@ def rollout(model: nn.Module, images: Tensor) -> Tensor:
     side = math.isqrt(tokens)
     before = tokens - side**2
     row = reached[:, 0] if before else reached.mean(dim=1)
-    return enlarged(row[:, before:].unflatten(1, (side, side)), images.shape[-2:])
+    return enlarged(row[:, before:].reshape(-1, side, side), images.shape[-2:])
 
 
 def patches(model: nn.Module, images: Tensor) -> int:
@@ -66,8 +66,8 @@ def _telling(model: nn.Module, found: list[Tensor]) -> Iterator[None]:
             if isinstance(module, nn.MultiheadAttention):
                 stack.callback(module.register_forward_pre_hook(ask, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(keep).remove)
-            elif isinstance(getattr(module, "attn_drop", None), nn.Module) and hasattr(module, "fused_attn"):
+            elif isinstance(drop := getattr(module, "attn_drop", None), nn.Module) and hasattr(module, "fused_attn"):
                 stack.callback(setattr, module, "fused_attn", module.fused_attn)
-                module.fused_attn = False
-                stack.callback(module.attn_drop.register_forward_pre_hook(look).remove)
+                setattr(module, "fused_attn", False)  # noqa: B010 - which nn.Module would take for a tensor
+                stack.callback(drop.register_forward_pre_hook(look).remove)
         yield

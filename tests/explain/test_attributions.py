@@ -75,8 +75,8 @@ def test_guided_gradcam_is_that_of_captum(name):
     architecture, model = chosen(name)
     images, targets = torch.rand(2, 3, 64, 64), torch.tensor([1, 3])
     (site,) = find_sites(model, architecture, images)
+    wanted = images.clone().requires_grad_()
     with pytest.warns(UserWarning, match="hooks"):
-        wanted = images.clone().requires_grad_()
         theirs = GuidedGradCam(model, site.module).attribute(wanted, targets, interpolate_mode="bilinear")
     theirs = torch.relu(theirs.sum(dim=1)).detach()
     scale = theirs.max()
