@@ -10,7 +10,7 @@ from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.loading import Provider
 from skineval.catalog.parameters import Parameter
-from skineval.catalog.specs import NAME, Specification
+from skineval.catalog.specs import EXPLAINER_NAME, NAME, Explainer, Specification
 from skineval.catalog.strategy import ImbalanceStrategy
 
 S = TypeVar("S", bound=Specification)
@@ -26,7 +26,8 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
     name: object = specification.name
     if expected and name != expected:
         return f"returned {name!r} where {expected!r} was asked for"
-    if not isinstance(name, str) or not (expected or NAME.fullmatch(name)):
+    spelling = EXPLAINER_NAME if of is Explainer else NAME
+    if not isinstance(name, str) or not (expected or spelling.fullmatch(name)):
         return f"the name {name!r} is not of small letters, digits, '_', '-' and '.'"
     if not isinstance(specification.summary, str) or not specification.summary.strip():
         return f"{name} has no summary"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+EXPLAINER_NAME = re.compile(rf"{NAME.pattern}\+*")  #: of which nothing is made up by `+`
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -43,8 +44,9 @@ ReadEmbeddings: TypeAlias = "Callable[[Path], Embeddings]"
 #: classes (N,), relevance maps (N, H, W) float >= 0.
 Attribute: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, Tensor, ...], Tensor]"
 
-#: resolution(model, images, *, architecture, **parameters): rows and columns of the maps before they are enlarged.
-Resolution: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, ...], tuple[int, int]]"
+#: resolution(model, images, *, architecture, **parameters): the positions of maps before they are enlarged, a `Grid` or
+#: rows and columns alone.
+Resolution: TypeAlias = "Callable[Concatenate[nn.Module, Tensor, ...], tuple[int, int] | Grid]"
 
 #: compute(targets, probabilities, weights, classes): see `Metric`.
 Compute: TypeAlias = (
@@ -69,7 +71,7 @@ class Architecture:
     torch inside it. Dotted paths name modules of that network: `head` the last `nn.Linear`, whose input is the
     embedding (default: the last `nn.Linear` with num_classes outputs); `classifier` what pretrained weights do not
     hold, in one place or several, which is trained while the backbone is frozen (default: `head`); `cam_layer` the
-    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`; "" where no module has maps).
+    module whose output, maps (N, C, h, w), Grad-CAM reads (default: the last `nn.Conv2d`; "": it is looked for).
 
     Where parameters change more than `build`, `resolve(architecture, **parameters)` returns the architecture as they
     make it.
@@ -149,12 +151,21 @@ class ArchitectureFamily:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The positions of a map before it is enlarged."""
+
+    rows: int
+    columns: int
+    where: str = ""  #: what galleries say of where they are read, if not at the usual place
+
+
+@dataclass(frozen=True)
 class Explainer:
     """A method that says where a model looked.
 
     `attribute(model, images, targets, *, architecture)` returns maps (N, H, W) >= 0, each at the size of the images.
     Where they are enlarged, `resolution(model, images, *, architecture)` returns the rows and columns that they had:
-    galleries say so. None where each pixel has a value of its own.
+    galleries say so. None where each pixel has a value of its own. `class_blind`: its maps do not depend on targets.
     """
 
     name: str
@@ -162,6 +173,8 @@ class Explainer:
     summary: str
     parameters: Parameters = field(default_factory=dict)
     resolution: Resolution | None = None
+    paper: str = ""  #: author and year
+    class_blind: bool = False
 
 
 @dataclass(frozen=True)

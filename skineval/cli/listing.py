@@ -127,7 +127,12 @@ _lists(
     ("places", "Acts on", 0, lambda entry: ", ".join(entry.specification.places)),
     ("paper", "Paper", 3, lambda entry: entry.specification.paper),
 )
-_lists("explainers", "Explainers", "Explainers for --explainers.")
+_lists(
+    "explainers",
+    "Explainers",
+    "Explainers for --explainers.",
+    ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+)
 _lists("metrics", "Metrics", "Figures in every results.csv.")
 _lists("datasets", "Data sets", "Data sets and folder layouts for --data.")
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from skineval.base.scheme import FAINT, INK, MUTED, WARNING
 from skineval.base.svg import LETTERS, LINE, document, photograph, shortened, words
+from skineval.catalog.specs import Grid
 
 #: CSS pixels.
 PANEL, GAP, MARGIN, TOP = 160, 10, 10, 22
@@ -61,16 +62,21 @@ class Example:
 
 
 def gallery(
-    title: str, examples: Sequence[Example], resolution: tuple[int, int] | None = None, stamps: Sequence[str] = ()
+    title: str,
+    examples: Sequence[Example],
+    grid: Grid | None = None,
+    stamps: Sequence[str] = (),
+    *,
+    blind: bool = False,
 ) -> bytes:
     """An SVG of one block an image: the same examples give the same bytes.
 
-    `resolution` are rows and columns of the maps before they were enlarged, None where they were not. `stamps` stand
-    above, in red: a gallery says them wherever it is copied to.
+    `grid` are the positions of the maps before they were enlarged, None where they were not. `stamps` stand above, in
+    red: a gallery says them wherever it is copied to. `blind`: maps are the same for whatever class.
     """
     parts: list[str] = []
     y = TOP
-    for line, color, weight in _heading(title, examples, resolution, stamps):
+    for line, color, weight in _heading(title, examples, grid, stamps):
         parts.append(words(MARGIN, y, line, color, weight=weight))
         y += LINE
     for column, name in enumerate(("original", "heatmap", "overlay")):
@@ -80,27 +86,29 @@ def gallery(
         parts += _block(example, y)
         y += PANEL + (1 + len(_lines(example.words))) * LINE + 18
     y += 6
-    parts += _legend(y, any(not one.silence for one in examples), any(one.mask is not None for one in examples))
+    heat = any(not one.silence for one in examples)
+    relevance = "relevance, whatever the class:" if blind else "relevance for the predicted class:"
+    parts += _legend(y, relevance if heat else "", any(one.mask is not None for one in examples))
     return document(title, WIDTH, y + 2 * LINE + 4, parts)
 
 
 def _heading(
-    title: str, examples: Sequence[Example], resolution: tuple[int, int] | None, stamps: Sequence[str]
+    title: str, examples: Sequence[Example], grid: Grid | None, stamps: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
     """Lines above the images: text, colour, weight."""
     if stamps:
         yield " ".join(f"[{stamp}]" for stamp in stamps), WARNING, "bold"
     for line in _lines(title):
         yield line, INK, "bold"
-    if resolution is None or not examples:
+    if grid is None or not examples:
         return
     height, width = examples[0].values.shape
-    if resolution == (1, 1):
+    if grid.rows == grid.columns == 1:
         text = "The network's last map has a single position: it cannot say where it looked."
     else:
-        rows, columns = resolution
-        coarse = ", too coarse to follow a lesion's outline" if min(resolution) <= _COARSE else ""
-        text = f"Maps of {rows} × {columns} positions, enlarged to {height} × {width} pixels{coarse}."
+        coarse = ", too coarse to follow a lesion's outline" if min(grid.rows, grid.columns) <= _COARSE else ""
+        where = f", {grid.where}" if grid.where else ""
+        text = f"Maps of {grid.rows} × {grid.columns} positions{where}, enlarged to {height} × {width} pixels{coarse}."
     for line in textwrap.wrap(text, 74):
         yield line, MUTED, "normal"
 
@@ -137,16 +145,16 @@ def _lines(text: str) -> list[str]:
     return [line for part in parts for line in textwrap.wrap(part, _LETTERS, break_on_hyphens=False)]
 
 
-def _legend(y: int, heat: bool, outline: bool) -> Iterator[str]:
+def _legend(y: int, relevance: str, outline: bool) -> Iterator[str]:
     """The colour bar, and what the line is."""
-    if heat:
+    if relevance:
         stops = "".join(
             f'<stop offset="{share}" stop-color="#{red:02x}{green:02x}{blue:02x}"/>'
             for share in np.linspace(0, 1, 9).round(3)
             for red, green, blue in [viridis()[int(255 * share)]]
         )
         yield f'<linearGradient id="heat">{stops}</linearGradient>'
-        yield words(MARGIN, y, "relevance for the predicted class:", MUTED)
+        yield words(MARGIN, y, relevance, MUTED)
         yield words(_left(1) + 108, y, "none", MUTED, anchor="end")
         yield f'<rect x="{_left(1) + 114}" y="{y - 10}" width="86" height="11" fill="url(#heat)"/>'
         yield words(_left(2) + PANEL, y, "most in the image", MUTED, anchor="end")

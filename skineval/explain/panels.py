@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from skineval.base.errors import CellError
 from skineval.base.files import atomic_write
-from skineval.catalog.specs import Architecture, Explainer
+from skineval.catalog.specs import Architecture, Explainer, Grid
 from skineval.explain.gallery import Example, gallery
 from skineval.train.predict import Stage
 from skineval.values.predictions import Predictions
@@ -48,13 +48,14 @@ class Explaining:
             raise CellError("The explainer returned maps that are negative or not finite.")
         return values
 
-    def resolution(self, seen: Seen, images: Tensor) -> tuple[int, int] | None:
-        """Rows and columns of the maps before they were enlarged; None where each pixel has a value of its own."""
+    def grid(self, seen: Seen, images: Tensor) -> Grid | None:
+        """The positions of the maps before they were enlarged; None where each pixel has a value of its own."""
         if self.explainer.resolution is None:
             return None
-        return self.explainer.resolution(
+        found = self.explainer.resolution(
             seen.model, images, architecture=seen.architecture, **self.selection.parameters
         )
+        return found if isinstance(found, Grid) else Grid(*found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,10 @@ def explain(folder: Path, title: str, explaining: Explaining, seen: Seen, stamps
                 places.tolist(), predicted, shown.permute(0, 2, 3, 1).cpu().numpy(), maps, strict=True
             )
         ]
-        size = explaining.resolution(seen, images)
-        atomic_write(folder / f"{name}.svg", gallery(f"{name}: {title}", found, size, stamps))
+        drawn = gallery(
+            f"{name}: {title}", found, explaining.grid(seen, images), stamps, blind=explaining.explainer.class_blind
+        )
+        atomic_write(folder / f"{name}.svg", drawn)
 
 
 def examples(test: Predictions, label: int, most: int = 4) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from skineval.base.scheme import WARNING, dark_rules
 from skineval.base.svg import LINE
+from skineval.catalog.specs import Grid
 from skineval.explain.gallery import LETTERS, PANEL, WIDTH, Example, gallery
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -87,11 +88,11 @@ def test_a_flat_map_is_told_and_not_shown(values, said):
 
 
 def test_it_says_from_how_few_positions_a_map_was_enlarged():
-    assert "Maps of 2 × 2 positions, enlarged to 32 × 32 pixels, too coarse" in words(drawn(EXAMPLE, resolution=(2, 2)))
-    fine = words(drawn(EXAMPLE, resolution=(7, 8)))
+    assert "Maps of 2 × 2 positions, enlarged to 32 × 32 pixels, too coarse" in words(drawn(EXAMPLE, grid=Grid(2, 2)))
+    fine = words(drawn(EXAMPLE, grid=Grid(7, 8)))
     assert "7 × 8 positions" in fine
     assert "coarse" not in fine
-    assert "a single position: it cannot say where" in words(drawn(EXAMPLE, resolution=(1, 1)))
+    assert "a single position: it cannot say where" in words(drawn(EXAMPLE, grid=Grid(1, 1)))
     assert "positions" not in words(drawn(EXAMPLE))
 
 

@@ -12,6 +12,8 @@ import timm
 import torch
 
 import skineval
+from skineval.explain.rollout import rollout
+from skineval.explain.sites import find_sites
 
 FAMILIES = ("resnet10t", "vit_tiny_patch16_224", "convnext_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
 
@@ -78,8 +80,30 @@ def test_five_families_train_without_a_failed_cell(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * 2 * len(FAMILIES)
-    # Maps that are not finite are refused, so that those which are drawn are; transformers have none, and say so.
-    explained = [any(cell.rglob("explanations/gradcam/*.svg")) for cell in (tmp_path / "bench/cells").iterdir()]
-    assert sum(explained) == 2 * (len(FAMILIES) - 1)
-    report = (tmp_path / "bench/report.md").read_text(encoding="utf-8")
-    assert "there is no map by gradcam: no module of the network returns maps" in report
+    # Maps that are not finite are refused, so that those which are drawn are.
+    assert all(any(cell.rglob("explanations/gradcam/*.svg")) for cell in (tmp_path / "bench/cells").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "path", "rows"),
+    [
+        ("vit_tiny_patch16_224", 128, "blocks.10", 8),  # in the last block patches no longer reach the class token
+        ("swin_tiny_patch4_window7_224", 224, "norm", 7),  # whose channels come last
+        ("tf_efficientnet_lite0", 128, "blocks.5.0.bn1", 8),
+    ],
+)
+def test_maps_are_found(name, side, path, rows):
+    architecture = skineval_timm.find(name)
+    torch.manual_seed(0)
+    network = architecture.build(7, weights=None).eval()
+    (site,) = find_sites(network, architecture, torch.rand(1, 3, side, side))
+    assert (site.path, site.rows, site.columns) == (path, rows, rows)
+
+
+def test_attention_is_rolled_out():
+    network = skineval_timm.find("vit_tiny_patch16_224").build(7, weights=None).eval()
+    found = rollout(network, torch.rand(2, 3, 64, 64))
+    assert found.shape == (2, 64, 64)
+    assert found.amin() > 0
+    assert (found.amax(dim=(1, 2)) > found.amin(dim=(1, 2))).all()
+    assert network.blocks[0].attn.fused_attn
