@@ -41,6 +41,8 @@ KINDS: Mapping[type, str] = {
 #: Between the parts of a hybrid or a combination, but not in a number: `a+b`, `a:rate=1e+3`.
 _BETWEEN_PARTS = re.compile(r"\+(?!\d+(?:[:+]|$))")
 
+_MORE_PARAMETERS = "Commas part names: parameters stand behind their name with colons, as in borderline-smote:k=3:m=4."
+
 
 @dataclass(frozen=True)
 class Entry(Generic[S]):
@@ -64,7 +66,8 @@ class Shelf(Generic[S]):
     def __getitem__(self, name: str) -> S:
         """The specification called `name`; raises UsageError with the nearest known names."""
         if name not in self.entries:
-            raise UsageError(f"There is no {self.noun} {name!r}.", hint_for(name, self.entries, told_by(self.kind)))
+            told = _MORE_PARAMETERS if "=" in name else hint_for(name, self.entries, told_by(self.kind))
+            raise UsageError(f"There is no {self.noun} {name!r}.", told)
         return self.entries[name].specification
 
     def providers(self, name: str) -> tuple[Provider, ...]:

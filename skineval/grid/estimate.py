@@ -86,13 +86,13 @@ def estimate_cells(prepared: Prepared, done: Collection[str] = (), networks: Col
 
 
 def busy() -> str:
-    """A sentence on other work of this machine, which makes times too long; empty where there is little, or unknown."""
+    """A sentence on other work of this machine, which slows what is measured; empty where there is little."""
     if not hasattr(os, "getloadavg"):
         return ""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load < BUSY * cores:
         return ""
-    return f"The machine is busy (load average {load:.1f}, {cores} cores): these times are too long."
+    return f"The machine is busy (load average {load:.1f}, {cores} cores): the steps measured here are too slow."
 
 
 def _cost(cell: RunSpec, step: _Step, prepared: Prepared, trained: bool, embedded: bool) -> Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.codec import to_json, write_json
-from skineval.base.errors import DataError, UsageError
+from skineval.base.errors import DataError, UsageError, first_few, plural
 from skineval.base.files import atomic_write, is_temporary, remove_abandoned
 from skineval.base.places import RUNS
 from skineval.base.terms import NOT_RUN
+from skineval.grid.borrowing import borrow, trained_beside
 from skineval.grid.cell.record import (
     CELL_COLUMNS,
     CellRecord,
@@ -28,13 +29,14 @@ from skineval.grid.cell.workspace import ExternalImages, LabelledImages, Workspa
 from skineval.grid.conclude import conclude, conclusion_stands
 from skineval.grid.events import CellFinished, CellsPlanned, Event, Noted, Report
 from skineval.grid.external import COLUMNS, External, outside_of
-from skineval.grid.folder import OF_A_SEARCH, BenchFolder, read_environment, read_external
+from skineval.grid.folder import OF_A_SEARCH, BenchFolder, NetworkFolder, read_environment, read_external
 from skineval.grid.opening import Tested, made_of, open_images
 from skineval.grid.plan import run_folder_name
 from skineval.grid.prepare import Prepared, environment
 from skineval.grid.reading import load_bench
 from skineval.grid.tables import csv_text, read_frame, write_frame
 from skineval.grid.workers.engine import LocalEngine
+from skineval.values.keys import KEYS, MORE
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import OTHER_CLASS, BenchResult
 from skineval.values.runspec import RunSpec
@@ -67,6 +69,8 @@ def run(
     if missing or not bench.manifest_stands():
         bench.write_manifest()
     if missing:
+        if out is None and not fresh:
+            tell_borrowed(borrow(folder, _networks(missing)), report)
         report(CellsPlanned(tuple(missing), len(there)))
         bench.run_cells(missing, workspace, fail_fast)
     if missing or not conclusion_stands(folder, prepared.recipe, prepared.catalog):
@@ -79,6 +83,18 @@ def done_already(prepared: Prepared, folder: BenchFolder) -> list[RunSpec]:
     keys = [key for external in prepared.externals for key in external.keys]
     explainers = prepared.recipe.explainers
     return [cell for cell in prepared.cells if is_complete(folder.cell(cell.run_id), explainers, keys)]
+
+
+def _networks(cells: Iterable[RunSpec]) -> dict[str, None]:
+    """The networks that cells train, or share, by id."""
+    return dict.fromkeys(cell.network_id for cell in cells if not cell.is_probe)
+
+
+def tell_borrowed(networks: Mapping[str, NetworkFolder], report: Report) -> None:
+    """Where networks were trained that this bench has not."""
+    if networks:
+        benches = sorted({str(there.path.parent.parent) for there in networks.values()})
+        report(Noted(f"{plural(len(networks), 'network')} taken from {first_few(benches)}, trained there as here"))
 
 
 @dataclass(frozen=True)
@@ -98,11 +114,13 @@ def preview(prepared: Prepared, report: Report, *, out: Path | None = None, fres
     folder = find_folder(prepared, out, fresh)
     opened = open_images(prepared, report)
     there = [] if fresh else done_already(prepared, folder)
-    cells = () if fresh else prepared.cells
+    networks = {} if fresh else _networks(prepared.cells)
+    trained = {network for network in networks if folder.network(network).weights.is_file()}
+    beside = trained_beside(folder, networks) if out is None else {}
     return Preview(
         (*opened.notes, *made_of([test.about for test in opened.externals], prepared.recipe)),
         frozenset(cell.run_id for cell in there),
-        frozenset(cell.network_id for cell in cells if folder.network(cell.network_id).weights.is_file()),
+        frozenset({*trained, *beside}),
     )
 
 
@@ -248,12 +266,27 @@ def _refuse_another(folder: BenchFolder, recipe: Recipe) -> None:
     conflicts = recipe.conflicts(present)
     if conflicts:
         listed = "; ".join(
-            f"{key} is {getattr(present, key)!r} there, {getattr(recipe, key)!r} here" for key in conflicts
+            f"{key} is {_as_given(getattr(present, key))} there, {_as_given(getattr(recipe, key))} here"
+            for key in conflicts
         )
         raise UsageError(
             f"{folder.path} holds the bench of another recipe: {listed}.",
-            "Use another --out, or --fresh to discard what is there.",
+            f"{_to_add(recipe, present, conflicts)}Use another --out, or --fresh to discard what is there.",
         )
+
+
+def _to_add(recipe: Recipe, present: Recipe, conflicts: Sequence[str]) -> str:
+    """How what is asked for would be added to the bench that is there; empty where it cannot be."""
+    both = {key: (getattr(present, key), getattr(recipe, key)) for key in conflicts}
+    if any(KEYS[key].keeps != MORE or not isinstance(values[0], tuple) for key, values in both.items()):
+        return ""
+    flags = (f"--{key} {_as_given(tuple(dict.fromkeys((*there, *here))))}" for key, (there, here) in both.items())
+    return f"What is there stays where it is named, too: {' '.join(flags)}. "
+
+
+def _as_given(value: object) -> str:
+    """A value as one gives it on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else repr(value)
 
 
 def _shown(test: Tested) -> Iterator[ExternalImages]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from skineval.base.errors import UsageError
-from skineval.base.terms import NEIGHBOURS
+from skineval.base.errors import UsageError, one_line
+from skineval.base.terms import MEAN, NEIGHBOURS
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.grid.variants import Variant
 from skineval.values.augmentations import MIXING, components
 from skineval.values.recipe import Recipe
+from skineval.values.runspec import Selection
 
 
 def check_strategies(recipe: Recipe, compared: Sequence[Variant], catalog: Catalog) -> None:
@@ -59,11 +60,10 @@ def of_strategies(
 ) -> Iterator[str]:
     """Sentences on the strategies of a recipe, where `labels` (n,) are those of a train part."""
     counts = np.bincount(labels, minlength=len(classes))
+    heads = {one.probe for one in compared}
     for selection in catalog.imbalance.select(recipe.imbalance):
         strategy = catalog.imbalance[selection.name]
-        if strategy.tells is not None:
-            told = strategy.tells(counts, classes, **selection.parameters)
-            yield from [f"{selection}: {told}."] if told else []
+        yield from _told(selection, strategy, counts, classes)
         if strategy.estimates_prior:
             yield (
                 f"{selection}: what is said of an image depends on the others of its set, from all of which, without "
@@ -74,9 +74,29 @@ def of_strategies(
                     f"{selection}: the shares of the train part are taken for those that the network goes by, and "
                     "what it is combined with makes up for them."
                 )
+        if MEAN in heads and ((strategy.adjust and strategy.balances) or strategy.estimates_prior):
+            yield (
+                f"{selection}: it makes up for class frequencies, and the nearest mean takes all classes for equally "
+                "frequent as it is, so that together they do it twice."
+            )
         twice = strategy.twice(on_probe=any(one.probe for one in compared))
         if twice:
             yield (
                 f"{selection}: {' and '.join(twice)} make up for class frequencies each by itself, so that "
                 "together they do it twice."
             )
+
+
+def _told(
+    selection: Selection, strategy: ImbalanceStrategy, counts: NDArray[np.int64], classes: Sequence[str]
+) -> Iterator[str]:
+    """The remark of a strategy, which may be a plugin's, on copies of what others are told of, too."""
+    if strategy.tells is None:
+        return
+    try:
+        told = strategy.tells(counts.copy(), tuple(classes), **selection.parameters)
+    except Exception as error:
+        yield f"{selection}: what it has to tell could not be had: {one_line(error)}."
+        return
+    if told:
+        yield f"{selection}: {told}."

@@ -10,12 +10,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from skineval.base.errors import CellError
+
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]  #: logits (N, C) float32, targets (N,) int64 -> losses (N,)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """The loss of strategies that do not change it: (N, C), (N,) -> (N,)."""
     return F.cross_entropy(logits, targets, reduction="none")
+
+
+def per_image(loss: object) -> Loss:
+    """What a plugin gives for a loss; raises CellError where that is not called, or not one number an image."""
+    if not callable(loss):
+        raise CellError(f"loss returned {type(loss).__name__}, not a function of logits and targets.")
+
+    def losses(logits: Tensor, targets: Tensor) -> Tensor:
+        found: object = loss(logits, targets)
+        if not isinstance(found, Tensor) or found.shape != targets.shape:
+            what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise CellError(f"The loss of {len(targets)} images is of {what}, not one number each.")
+        return found
+
+    return losses
 
 
 def smoothed(loss: Loss, share: float) -> Loss:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skineval.base.errors import CellError
 from skineval.base.terms import HEAD_GRADIENT, HEAD_STEPS
 from skineval.train.losses import Loss, cross_entropy
 
@@ -94,6 +95,8 @@ class Regression:
             weight, bias = fit[:, :-1], fit[:, -1]
             value, residual = self._aim(torch.addmm(bias, self._rows, weight.T))
             value = value + ridge / 2 * weight.square().sum()
+            if not torch.isfinite(value):
+                raise CellError("The loss of the head is nan or infinite on these embeddings.")
             gradient = torch.cat([residual.T @ self._rows + ridge * weight, residual.sum(dim=0)[:, None]], dim=1)
             return value.item(), (gradient * units).numpy().ravel()
 

@@ -68,12 +68,14 @@ class Remedy:
         return _kept(made)
 
 
-def shares(weights: NDArray[np.float64], n: int, whose: str) -> NDArray[np.float64]:
-    """Weights (n,) as shares of 1; raises CellError where they are none."""
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.shape != (n,) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.sum():
+def shares(weights: object, n: int, whose: str) -> NDArray[np.float64]:
+    """Weights (n,) of any sum as shares of 1; raises CellError, naming `whose` they are, where they are none."""
+    given = np.asarray(weights)
+    real = given.shape == (n,) and given.dtype.kind in "iuf"
+    if not real or not np.isfinite(given).all() or given.min() < 0 or not given.max():
         raise CellError(f"{whose} is to be a finite number >= 0 for each of {n} train images, and some above 0.")
-    found: NDArray[np.float64] = weights / weights.sum()
+    scaled = given.astype(np.float64) / given.max()  # so that their sum is finite
+    found: NDArray[np.float64] = scaled / scaled.sum()
     return found
 
 

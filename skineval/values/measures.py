@@ -33,6 +33,8 @@ COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_h
 
 _ATTRIBUTES = {"class": "class_", "difference": "value"}  # of rows, where their columns are called otherwise
 
+SIGNIFICANT = 0.05  #: below which a p, corrected by Holm, is one
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -89,6 +91,11 @@ class Difference(Estimate):
     p_holm: float = nan
     n_images: int
     n_lesions: int
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether chance would rarely make it, and the interval leaves no doubt on which is ahead."""
+        return self.p_holm < SIGNIFICANT and not self.low <= 0 <= self.high
 
     @property
     def turned(self) -> Difference:

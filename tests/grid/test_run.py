@@ -190,6 +190,33 @@ def test_another_recipe_is_refused(bench, skineval_program):
     assert "--fresh" in refused.stderr
 
 
+def test_what_is_left_out_is_told_to_be_named_too(bench, skineval_program):
+    refused = skineval_program("bench", *GRID, "--imbalance=adasyn", "--out=out", cwd=bench.path.parent)
+    assert refused.returncode == 2
+    assert "imbalance is none,class-weights,smote there, adasyn here" in refused.stderr
+    assert "--imbalance none,class-weights,smote,adasyn" in refused.stderr
+
+
+def test_a_network_that_another_bench_has_trained_is_not_trained_again(tmp_path):
+    """Where folders have no names of their own, so that nobody has asked for all to be done anew."""
+    few = (*TINY, "--epochs=1", "--explainers=", "--replicates=1000")
+    first = run_here("bench", *few, "--imbalance=none", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    plan = run_here("bench", *few, "--imbalance=none,smote", "--dry-run", "--format=csv", cwd=tmp_path)
+    assert plan.stdout.count("has one that is trained") == 2
+    second = run_here("bench", *few, "--imbalance=none,smote", cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert "1 network taken from runs/" in second.stderr
+    assert ": epoch " in first.stderr
+    assert ": epoch " not in second.stderr
+    networks = [file.read_bytes() for file in tmp_path.glob("runs/*/networks/*/network.safetensors")]
+    assert len(networks) == 2
+    assert networks[0] == networks[1]
+    predicted = [file.read_bytes() for file in tmp_path.glob("runs/*/cells/*-none-*/predictions.csv")]
+    assert len(predicted) == 2
+    assert predicted[0] == predicted[1]
+
+
 def test_a_loaded_model_predicts_what_the_bench_predicted(bench):
     run_id = cells(bench).set_index("imbalance").loc["smote", "run_id"]
     model = skineval.load_model(bench.cell(run_id).path, device="cpu")

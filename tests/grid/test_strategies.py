@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,11 +119,13 @@ def test_a_combination_is_one_in_whatever_order_it_is_written():
         ("ldam+logit-adjustment", False),
         ("crt+temperature", False),
         ("class-weights+crt --freeze all", True),  # of which there is one head, fitted once
+        ("logit-adjustment --freeze all --probe mean", True),  # of which no class is more frequent to begin with
+        ("logit-adjustment --freeze all", False),
     ],
 )
 def test_what_makes_up_for_frequencies_twice_is_told(strategy, twice):
-    strategy, _, freeze = strategy.partition(" --freeze ")
-    keys = {**KEYS, "imbalance": strategy, "freeze": freeze or "none"}
+    strategy, *flags = strategy.split(" --")
+    keys = {**KEYS, "imbalance": strategy, **dict(flag.split() for flag in flags)}
     remarks = " ".join(prepare(make_recipe(keys), CATALOG).remarks)
     assert ("together they do it twice" in remarks) == twice
 
@@ -132,6 +136,20 @@ def test_nothing_is_told_of_weights_that_never_come():
         "from 80% of the epochs on, an image"
     )
     assert strategy.tells(counts, ("df", "nv"), after=1.0, beta=0.9999) == ""
+
+
+def test_what_a_plugin_has_to_tell_fails_by_itself_and_changes_nothing_of_what_others_tell():
+    def told(counts, classes):
+        counts[:] = 1
+        raise ZeroDivisionError("division by zero")
+
+    shelf = CATALOG.imbalance
+    theirs = replace(shelf.entries["none"], specification=replace(shelf["none"], name="theirs", tells=told))
+    entries = {"theirs": theirs, **shelf.entries}
+    catalog = replace(CATALOG, imbalance=replace(shelf, entries=entries))
+    remarks = prepare(make_recipe({**KEYS, "imbalance": "theirs,class-weights"}), catalog).remarks
+    assert any("theirs: what it has to tell could not be had: ZeroDivisionError" in remark for remark in remarks)
+    assert remarks[-1] == prepare(make_recipe({**KEYS, "imbalance": "class-weights"}), CATALOG).remarks[-1]
 
 
 def test_the_ratio_of_weights_is_told():

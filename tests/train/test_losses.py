@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skineval.train.losses import Labels, cross_entropy, of_labels, smoothed
+from skineval.base.errors import CellError
+from skineval.train.losses import Labels, cross_entropy, of_labels, per_image, smoothed
 
 LOGITS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([0, 1, 2, 3, 0, 1])
@@ -19,6 +20,7 @@ def weighted(logits, targets):
     return F.cross_entropy(logits, targets, weight=WEIGHTS, reduction="none")
 
 
+@settings(deadline=None)
 @given(share=st.floats(0, 0.99))
 def test_smoothing_is_that_of_torch(share):
     for loss, weight in ((cross_entropy, None), (weighted, WEIGHTS)):
@@ -44,3 +46,21 @@ def test_mixing_plain_cross_entropy_is_that_of_soft_targets():
     soft = share[:, None] * F.one_hot(TARGETS, 4) + (1 - share)[:, None] * F.one_hot(TARGETS[partner], 4)
     found = of_labels(cross_entropy, LOGITS, Labels(TARGETS, TARGETS[partner], share))
     torch.testing.assert_close(found, F.cross_entropy(LOGITS, soft, reduction="none"))
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (torch.tensor(1.0), r"The loss of 4 images is of shape \(\)"),
+        (torch.ones(1), r"shape \(1,\)"),
+        (torch.ones(4, 3), r"shape \(4, 3\)"),
+        (torch.ones(4, 1), r"shape \(4, 1\)"),
+        (None, "NoneType, not one number each"),
+    ],
+)
+def test_a_loss_that_is_not_one_number_an_image_is_refused(returned, said):
+    """torch would spread, or sum up, whatever it is."""
+    with pytest.raises(CellError, match=said):
+        per_image(lambda logits, targets: returned)(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(CellError, match="not a function"):
+        per_image(None)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from skineval.base.errors import CellError
 from skineval.base.terms import PENALTIES
 from skineval.train.losses import cross_entropy
 from skineval.train.regression import Aim, Regression
@@ -87,3 +88,10 @@ def test_more_dimensions_than_embeddings_are_fitted_too():
     oracle = LogisticRegression(C=1e-3, max_iter=5000, tol=1e-10).fit(embeddings, labels)
     ours = torch.softmax(torch.from_numpy(embeddings @ weight.T + bias), dim=1).numpy()[:, : len(oracle.classes_)]
     np.testing.assert_allclose(ours, oracle.predict_proba(embeddings), atol=1e-3)
+
+
+def test_a_loss_that_is_not_finite_is_no_fit():
+    embeddings, labels = long_tailed(60, 5)
+    aim = Aim.of(labels, 3, lambda logits, targets: cross_entropy(logits, targets) / 0, None)
+    with pytest.raises(CellError, match="nan or infinite"):
+        Regression(embeddings, aim).fit(1e-2)

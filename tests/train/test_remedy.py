@@ -13,7 +13,7 @@ from skineval.train.cosine import CosineHead
 from skineval.train.course import Course
 from skineval.train.deciding import cool, make_cosine, make_linear, shift
 from skineval.train.neighbours import NearestNeighbours
-from skineval.train.remedy import Remedy
+from skineval.train.remedy import Remedy, shares
 from tests.train.toys import stage, task
 
 LABELS = np.repeat([0, 1, 2], [60, 20, 10])
@@ -50,6 +50,7 @@ def test_an_epoch_goes_over_what_is_drawn_in_any_order():
         (Remedy(draw=lambda seed: np.array([3])), "not the positions of two or more images"),
         (Remedy(draw_weights=np.ones(90)), "draw_weights is to be a finite number >= 0 for each of 60"),
         (Remedy(draw_weights=np.zeros(60)), "and some above 0"),
+        (Remedy(draw_weights=np.ones(60, dtype=complex)), "finite number >= 0"),
         (Remedy(draw_weights=np.full(60, np.nan)), "finite"),
         (Remedy(mix=lambda *given: given[:2], partner_weights=-np.ones(60)), "partner_weights is to be"),
     ],
@@ -138,3 +139,10 @@ def test_one_head_takes_the_place_of_another():
     assert network[1] is plain
     assert type(plain) is nn.Linear
     assert make_linear(network, plain) is plain
+
+
+def test_shares_are_of_numbers_however_large_and_of_nothing_else():
+    np.testing.assert_allclose(shares([1e308, 1e308, 0], 3, "head_weights"), [0.5, 0.5, 0])
+    for wrong in (None, "many", [[1, 2, 3]], [1, 2], [1, -1, 1], [True, True, False]):
+        with pytest.raises(CellError, match="head_weights is to be a finite number >= 0 for each of 3"):
+            shares(wrong, 3, "head_weights")

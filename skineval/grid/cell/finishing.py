@@ -26,6 +26,7 @@ from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.neighbours import fit_neighbours
 from skineval.train.predict import decide, softmax
+from skineval.train.remedy import shares
 from skineval.values.runspec import derive_seed
 
 Embedded = NDArray[np.float32]  #: (n, d)
@@ -78,7 +79,7 @@ def lesson(cell: Cell, train: Known) -> Lesson:
     """
     spec, strategy, parameters = cell.spec, cell.strategy, cell.spec.imbalance.parameters
     loss: Loss = cross_entropy
-    weighers = [(strategy.head_weights, parameters)]
+    weighers = [("head_weights", strategy.head_weights, parameters)]
     if spec.is_probe:
         remedy = remedies(cell, epochs=1)(1)
         loss = remedy.loss
@@ -86,28 +87,28 @@ def lesson(cell: Cell, train: Known) -> Lesson:
             seed = derive_seed("draw", whose(strategy, spec.imbalance, "draw"), spec.seed, spec.fold)
             drawn = remedy.order(len(train[1]), np.random.default_rng(seed), seed)
             train = train[0][drawn], train[1][drawn]
-        weighers.append((strategy.draw_weights, at_epoch(strategy, parameters, epoch=1, epochs=1)))
+        weighers.append(("draw_weights", strategy.draw_weights, at_epoch(strategy, parameters, epoch=1, epochs=1)))
     if strategy.resample is not None:
         # By whatever name embeddings come, and whatever is done afterwards, the same are resampled alike.
         model, part = "" if spec.is_probe else spec.model, whose(strategy, spec.imbalance, "resample")
         train = resampled(cell, train, derive_seed("resample", model, part, spec.seed, spec.fold))
-    shares = [weigh(train[1], **given) for weigh, given in weighers if weigh is not None]
-    return Lesson(train, loss, np.prod(shares, axis=0) if shares else None)
+    counting = [shares(weigh(train[1], **given), len(train[1]), name) for name, weigh, given in weighers if weigh]
+    return Lesson(train, loss, np.prod(counting, axis=0) if counting else None)
 
 
 def fit_on(cell: Cell, network: nn.Module, taught: Lesson, validation: Known) -> str:
     """Fit what decides in `network`; returns what was chosen of it on the validation part, in words."""
-    (train, labels), shares, classes = taught.known, taught.shares, len(cell.spec.classes)
+    (train, labels), counting, classes = taught.known, taught.shares, len(cell.spec.classes)
     head = make_linear(network, find_head(network, cell.architecture, classes))
     if cell.spec.probe == NEIGHBOURS:
-        neighbours = fit_neighbours(train, labels, validation, classes, cell.score, shares)
+        neighbours = fit_neighbours(train, labels, validation, classes, cell.score, counting)
         put_in_place(network, head, neighbours)
         return f"{int(neighbours.k)} neighbours"
     if cell.spec.probe == MEAN:
-        means = fit_class_means(train, labels, validation, classes, cell.score, shares)
+        means = fit_class_means(train, labels, validation, classes, cell.score, counting)
         install_head(head, means.weight, means.bias)
         return f"temperature {means.setting:.6g}"
-    linear = fit_head(train, labels, validation, classes, cell.score, taught.loss, shares)
+    linear = fit_head(train, labels, validation, classes, cell.score, taught.loss, counting)
     install_head(head, linear.weight, linear.bias)
     return f"penalty C = {linear.setting:g}"
 

@@ -140,7 +140,10 @@ def standing(folder: CellFolder) -> CellRecord | None:
     None where the cell is not done, or what it was trained and predicted for is missing or not as it was written.
     """
     record = read_cell(folder)
-    if record is None or record.status != DONE or not all(stands(record, folder, file) for file in folder.essential):
+    if record is None or record.status != DONE:
+        return None
+    space = [folder.embedding_space] * (_within(folder, folder.embedding_space) in record.files)
+    if not all(stands(record, folder, file) for file in (*folder.essential, *space)):
         return None
     return replace(
         record,

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.base.codec import read_json, write_json
@@ -21,7 +23,7 @@ from skineval.base.errors import DataError, ModelFileError
 from skineval.base.files import atomic_rename
 from skineval.base.terms import Value
 from skineval.catalog.networks import find_head, linear
-from skineval.catalog.strategy import ImbalanceStrategy
+from skineval.catalog.strategy import DrawWeights, ImbalanceStrategy
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.events import TRAINING
 from skineval.grid.folder import NetworkFolder
@@ -32,10 +34,10 @@ from skineval.train.checkpoint import Progress, TrainedNetwork
 from skineval.train.deciding import make_cosine
 from skineval.train.faults import is_out_of_memory
 from skineval.train.learner import make_learner
-from skineval.train.losses import cross_entropy
+from skineval.train.losses import cross_entropy, per_image
 from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.objective import Objective
-from skineval.train.remedy import Remedy
+from skineval.train.remedy import Remedy, shares
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
 
 
@@ -129,15 +131,18 @@ def remedies(cell: Cell, epochs: int) -> Callable[[int], Remedy]:
     strategy, labels, counts = cell.strategy, cell.train_labels, cell.train_counts
     draw = strategy.draw
 
+    def weights(weigh: DrawWeights | None, name: str, given: dict[str, Value]) -> NDArray[np.float64] | None:
+        return shares(weigh(labels, **given), len(labels), name) if weigh else None
+
     def made(epoch: int) -> Remedy:
         given = at_epoch(strategy, cell.spec.imbalance.parameters, epoch, epochs)
         return Remedy(
-            loss=strategy.loss(counts, **given) if strategy.loss else cross_entropy,
-            draw_weights=strategy.draw_weights(labels, **given) if strategy.draw_weights else None,
+            loss=per_image(strategy.loss(counts, **given)) if strategy.loss else cross_entropy,
+            draw_weights=weights(strategy.draw_weights, "draw_weights", given),
             draw=(lambda seed: draw(labels, seed=seed, **given)) if draw else None,
             augment=strategy.augment(counts, **given) if strategy.augment else None,
             mix=strategy.mix(counts, **given) if strategy.mix else None,
-            partner_weights=strategy.partner_weights(labels, **given) if strategy.partner_weights else None,
+            partner_weights=weights(strategy.partner_weights, "partner_weights", given),
         )
 
     if strategy.per_epoch:

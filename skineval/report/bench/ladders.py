@@ -18,11 +18,10 @@ from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Fold, Paragraph
 from skineval.report.document.excerpt import listed
 from skineval.report.document.tables import Cell, Column, Shows, Starred, Table, tabulate
-from skineval.values.measures import Difference, system_name
+from skineval.values.measures import SIGNIFICANT, Difference, system_name
 from skineval.values.predictions import Predictions
 from skineval.values.result import BenchResult
 
-_SIGNIFICANT = 0.05
 _NAMED = 6  # strategies that can be told apart and are named
 _OPENING = (
     f"For each model, {UNCHANGED} leaves the classes as frequent as they are; other strategies are to make up for it. "
@@ -159,15 +158,16 @@ def _words(ladder: Ladder) -> Iterator[str]:
     best, others = ladder.best, ladder.minus(ladder.best)
     if not others:
         return
-    alike = [formatting.plain(name) for name, one in others.items() if not one.p_holm < _SIGNIFICANT]
-    apart = [formatting.plain(name) for name, one in others.items() if one.p_holm < _SIGNIFICANT]
+    alike = [formatting.plain(name) for name, one in others.items() if not one.is_certain]
+    apart = [formatting.plain(name) for name, one in others.items() if one.is_certain]
     subject = f"On these images {formatting.plain(best)}, the best strategy in balanced accuracy,"
     whom = formatting.listed(apart) if len(apart) <= _NAMED else f"the other {len(apart)}"
     if not alike:
         yield f"{subject} can be told apart from each of the others: {formatting.listed(apart)}."
     else:
         rest = f"; from {whom} it can" if apart else ""
-        yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest} (Holm p of {_SIGNIFICANT})."
+        by = f"Holm p below {SIGNIFICANT}, interval on one side of 0"
+        yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest} ({by})."
 
 
 def _times(bench: BenchResult, ladder: Ladder) -> dict[str, Cell]:

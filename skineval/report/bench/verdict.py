@@ -15,7 +15,6 @@ from skineval.values.measures import Difference, Estimate
 
 #: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
 _INCREDIBLE = 0.85
-_SIGNIFICANT = 0.05
 _ROUNDING = 1e-12
 _NAMED = 6  # systems that are named in one sentence
 _LOWER_IS_BETTER = {figure.name for figure in FIGURES if not figure.higher_is_better}
@@ -93,9 +92,9 @@ def _lead(differences: Sequence[Difference]) -> Iterator[Paragraph]:
         if following.value > _ROUNDING
         else f"It is not ahead of the next, {following.b}, on the same images: their difference is {lead}"
     )
-    sure = "a difference that chance would rarely make" if _certain(following) else "which may be chance"
+    sure = "a difference that chance would rarely make" if following.is_certain else "which may be chance"
     yield Paragraph(f"{ahead}, {sure} ({_p(following)} after Holm's correction).")
-    alike = [one.b for one in differences if not _certain(one)]
+    alike = [one.b for one in differences if not one.is_certain]
     others = len(differences) - len(alike)
     if alike:
         more = [f"{len(alike) - _NAMED} more"] if len(alike) > _NAMED else []
@@ -120,7 +119,7 @@ def _elsewhere(differences: Sequence[Difference], names: Mapping[str, str]) -> I
         yield Bullets(
             tuple(
                 f"{name}: {one.b} by "
-                f"{formatting.format_estimate(_advantage(one))}{'' if _certain(one) else ', which may be chance'} "
+                f"{formatting.format_estimate(_advantage(one))}{'' if one.is_certain else ', which may be chance'} "
                 f"({_p(one)})."
                 for name, one in behind.items()
             )
@@ -133,17 +132,13 @@ def _elsewhere(differences: Sequence[Difference], names: Mapping[str, str]) -> I
 def _leader(differences: Sequence[Difference]) -> Difference | None:
     """Who is furthest ahead of the best on one metric: of those of whom that is no chance, if there are any."""
     ahead = [one for one in differences if _advantage(one).value > _ROUNDING]
-    return max(list(filter(_certain, ahead)) or ahead, key=lambda one: _advantage(one).value, default=None)
+    sure = [one for one in ahead if one.is_certain]
+    return max(sure or ahead, key=lambda one: _advantage(one).value, default=None)
 
 
 def _advantage(one: Difference) -> Estimate:
     """By how much B is better than A."""
     return one if one.metric in _LOWER_IS_BETTER else Estimate(-one.value, -one.high, -one.low)
-
-
-def _certain(one: Difference) -> bool:
-    """Whether chance would rarely make such a difference."""
-    return one.p_holm < _SIGNIFICANT
 
 
 def _p(one: Difference) -> str:

@@ -78,7 +78,7 @@ def show(table: Table, console: Console) -> None:
             block(f"{format_cell(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
     if table.rows and layout.hidden:
         names = formatting.listed(column.name for column in layout.hidden)
-        block(f"No room here for {names}: other formats have all columns.", "dim")
+        block(f"No room here for {names}: other formats (--format) have all columns.", "dim")
     shown = [column for column in table.columns if table.rows and column not in layout.hidden]
     for note in (*table.footnotes, *glossary(shown)):
         block(note, "dim")

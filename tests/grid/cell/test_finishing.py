@@ -230,9 +230,20 @@ def test_a_probe_counts_embeddings_by_all_that_weighs_them():
     )
     cell.spec.is_probe = True
     expected = np.repeat([1 / 6, 2 / 3], [6, 3])
-    np.testing.assert_allclose(lesson(cell, (EMBEDDINGS, LABELS)).shares, expected)
+    np.testing.assert_allclose(_as_shares(lesson(cell, (EMBEDDINGS, LABELS)).shares), _as_shares(expected))
     cell.spec.is_probe = False
-    np.testing.assert_allclose(lesson(cell, (EMBEDDINGS, LABELS)).shares, LABELS + 1.0)
+    np.testing.assert_allclose(_as_shares(lesson(cell, (EMBEDDINGS, LABELS)).shares), _as_shares(LABELS + 1.0))
+
+
+def _as_shares(weights):
+    return weights / weights.sum()
+
+
+def test_weights_of_the_head_that_are_none_are_refused():
+    cell = cell_of(head_weights=lambda labels: None)
+    cell.spec.is_probe = False
+    with pytest.raises(CellError, match="head_weights is to be a finite number >= 0 for each of 9 train images"):
+        lesson(cell, (EMBEDDINGS, LABELS))
 
 
 def test_a_class_without_train_images_has_no_say_in_the_temperature():

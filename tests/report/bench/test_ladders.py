@@ -102,8 +102,21 @@ def test_what_changed_no_prediction_is_named(bench: BenchResult) -> None:
 
 
 def changed(ladder: Ladder, p: dict[str, float]) -> Ladder:
-    rows = [replace(one, p_holm=p.get(one.a.partition("/")[2], 0.9)) for one in ladder.differences]
+    """With these p, and intervals that agree with them."""
+    names = [one.a.partition("/")[2] for one in ladder.differences]
+    rows = [
+        replace(one, p_holm=p.get(name, 0.9), low=-0.1 if name in p else one.low, high=-0.01 if name in p else one.high)
+        for one, name in zip(ladder.differences, names, strict=True)
+    ]
     return replace(ladder, differences=rows)
+
+
+def test_a_small_p_beside_an_interval_on_both_sides_of_0_tells_nothing_apart(ladder: Ladder) -> None:
+    one = replace(ladder.differences[0], p_holm=0.001, low=-0.01, high=0.3)
+    assert not one.is_certain
+    assert replace(one, low=0.01).is_certain
+    assert not replace(one, low=0.01, p_holm=0.06).is_certain
+    assert not replace(one, low=float("nan"), p_holm=float("nan")).is_certain
 
 
 @pytest.mark.parametrize(
@@ -111,9 +124,9 @@ def changed(ladder: Ladder, p: dict[str, float]) -> Ladder:
     [
         (
             {"none": 0.01, "focal:gamma=0": 0.01},
-            "cannot be told apart from focal:gamma=1.5; from none and focal:gamma=0 it can (Holm p of 0.05).",
+            "cannot be told apart from focal:gamma=1.5; from none and focal:gamma=0 it can (Holm p below 0.05",
         ),
-        ({}, "cannot be told apart from none, focal:gamma=1.5 and focal:gamma=0 (Holm p of 0.05)."),
+        ({}, "cannot be told apart from none, focal:gamma=1.5 and focal:gamma=0 (Holm p below 0.05"),
         (
             dict.fromkeys(("none", "focal:gamma=0", "focal:gamma=1.5"), 0.01),
             "can be told apart from each of the others: none, focal:gamma=1.5 and focal:gamma=0.",
