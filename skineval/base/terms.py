@@ -22,6 +22,8 @@ PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3)
 #: Those that are tried first. While none is better than that at an end, the next beyond is tried, too: weaker ones take
 #: far longer to fit, and where embeddings are many numbers they are seldom the best.
 FIRST_PENALTIES = PENALTIES[2:5]
+#: Standard deviation of a dimension that is as good as constant, as a part of its largest number's power of two.
+STILL = 1e-6
 #: L-BFGS ends where no derivative of the loss of a head is larger, in units of how steep it is, or after so many steps.
 HEAD_GRADIENT, HEAD_STEPS = 1e-4, 1000
 #: The test image that the official scoring of ISIC 2018 leaves out: n is 1,511 (isic-challenge-scoring).

@@ -89,7 +89,10 @@ def _on_embeddings(
         yield f"{embeddings.name} holds {plural(len(unused), 'image')} that the bench does not: {first_few(unused)}."
     if constant := embeddings.constant:
         where = first_few([str(place) for place in constant])
-        yield f"Constant dimensions of {embeddings.name}: {len(constant)} of {embeddings.width} ({where})."
+        yield (
+            f"Dimensions of {embeddings.name} that are constant, or as good as, do not count: {len(constant)} of "
+            f"{embeddings.width} ({where})."
+        )
 
 
 def _refuse_namesakes(embeddings: Embeddings, table: LesionTable, external: External) -> None:

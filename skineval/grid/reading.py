@@ -138,6 +138,7 @@ def _cell_result(
         mapless=record.mapless,
         network=record.spec.network_id if record.spec.on_embeddings else "",
         threads=record.threads,
+        reason=record.reason,
         embedding_space=cell.embedding_space if stands(record, cell, cell.embedding_space) else None,
     )
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.terms import STILL
 from skineval.train.calibration import choose_temperature
-from skineval.train.embeddings import STILL, Head, Score, units
+from skineval.train.embeddings import Head, Score, units
 from skineval.train.predict import softmax
 from skineval.train.regression import NEVER
 

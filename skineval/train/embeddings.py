@@ -16,13 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.terms import FIRST_PENALTIES, PENALTIES
+from skineval.base.terms import FIRST_PENALTIES, PENALTIES, STILL
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.predict import softmax
 from skineval.train.regression import NEVER, Aim, Regression
-
-#: Standard deviation of a dimension that is as good as constant, as a part of its largest number's power of two.
-STILL = 1e-6
 
 #: Of targets (n,) and probabilities (n, C), the higher, the better.
 Score: TypeAlias = Callable[[NDArray[np.int64], NDArray[np.float64]], float]

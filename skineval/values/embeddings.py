@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few
+from skineval.base.terms import STILL
 from skineval.values.learnt import UNKNOWN, Learnt
 
 #: What a picture of embeddings shows: the train part, what a strategy made of it, and the test part.
@@ -54,8 +55,9 @@ class Embeddings:
 
     @property
     def constant(self) -> list[int]:
-        """The dimensions, from 0, in which all images are alike."""
-        return [int(place) for place in np.flatnonzero((self.values == self.values[:1]).all(axis=0))]
+        """The dimensions, from 0, in which all images are alike, but for a millionth of what numbers are there."""
+        spread = self.values.std(axis=0, dtype=np.float64)
+        return [int(place) for place in np.flatnonzero(spread <= STILL * np.abs(self.values).max(axis=0))]
 
     def of(self, image_ids: Sequence[str] | NDArray[np.str_], whose: str) -> NDArray[np.float32]:
         """(n, d) the embeddings of some images, in their order; raises DataError naming those that are missing.

@@ -43,6 +43,7 @@ class CellResult:
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings
     embedding_space: Path | None = field(default=None, repr=False)  #: of a strategy that made embeddings
     threads: int | None = None  #: that it was trained and predicted with
+    reason: str = ""  #: what its record says beside that it is done
 
     @property
     def system(self) -> str:

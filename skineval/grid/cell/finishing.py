@@ -119,7 +119,7 @@ def resampled(cell: Cell, train: Known, seed: int) -> Known:
     Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part.
     """
     assert cell.strategy.resample is not None
-    name, (given, labels) = cell.spec.imbalance.name, train
+    name, (given, labels) = str(cell.spec.imbalance), train
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         embeddings, new = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)

@@ -91,6 +91,7 @@ def serve(request: Mapping[str, Any], workspace: Workspace, ground: Ground, chan
 
     False if this process is of no use for another one.
     """
+    _set_up_torch(workspace)
     spec = from_json(RunSpec, request["spec"], "a message of the bench")
     known = ground.catalog.explainers
     explainers = [Explaining(selection, known[selection.name]) for selection in known.select(request["explainers"])]
@@ -178,8 +179,10 @@ def _take_stdout() -> TextIO:
 
 
 def _set_up_torch(workspace: Workspace) -> None:
+    """For each cell anew: a plugin may have changed it in the one before."""
     import torch
 
+    torch.set_default_dtype(torch.float32)
     torch.set_num_threads(workspace.threads)
     if workspace.deterministic and workspace.device.startswith("cuda"):
         from skineval.train.determinism import make_deterministic

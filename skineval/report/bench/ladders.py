@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -119,6 +120,7 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
     footnotes = (
         f"{UNCHANGED.capitalize()} first, then by balanced accuracy.",
         *_sides(bench),
+        *_told(bench, ladder),
         notes.of_interval(board.unit, board.replicates),
         *([notes.of_test(board.unit, notes.IN_LADDERS)] if minus else []),
         *notes.without_interval(board.scores, board.unit),
@@ -138,6 +140,16 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
         stamps=board.stamps,
         mark=mark,
     )
+
+
+def _told(bench: BenchResult, ladder: Ladder) -> Iterator[str]:
+    """What cells say of a strategy, such as that it has not done what its parameters say; of each the first."""
+    for name in ladder.order:
+        mine = [cell.reason for cell in bench.finished if (cell.model, cell.imbalance) == (ladder.model, name)]
+        found = [said[0] for reason in mine if (said := re.findall(rf"(?:^|(?<= )){re.escape(name)}: [^.]+\.", reason))]
+        if found:
+            where = f" (and {len(found) - 1} more cells of {len(mine)} something of the kind)" if len(found) > 1 else ""
+            yield formatting.plain(f"{found[0]}{where}")
 
 
 def _sides(bench: BenchResult) -> Iterator[str]:

@@ -173,3 +173,15 @@ def test_stamps_stand_in_the_titles_and_all_differences_in_a_fold(bench: BenchRe
     assert isinstance(differences, Table)
     assert all(formatting.stamp_meaning("LEAKY") in one.title for one in (main, differences))
     assert len(differences.rows) == 3 * 3 + 3
+
+
+def test_what_a_strategy_did_otherwise_than_asked_stands_below_the_table(bench: BenchResult, ladder: Ladder) -> None:
+    note = "focal:gamma=1.5: k is 4 in place of 100: the smallest class has 5 train images."
+    finished = [
+        replace(cell, reason=f"Trained. {note} More.") if cell.imbalance == "focal:gamma=1.5" else cell
+        for cell in bench.finished
+    ]
+    mine = sum(cell.imbalance == "focal:gamma=1.5" and cell.model == "resnet34" for cell in bench.finished)
+    footnotes = table(replace(bench, finished=finished), internal(bench), ladder).footnotes
+    (said,) = (text for text in footnotes if "in place of" in text)
+    assert said == f"{note} (and {mine - 1} more cells of {mine} something of the kind)" if mine > 1 else note

@@ -63,7 +63,7 @@ def test_columns_without_room_are_named(table: Table) -> None:
     wide, narrow = (render(table, width=width) for width in (400, 60))
     assert "No room" not in wide
     assert "0.662 [0.609, 0.715]" in wide
-    assert "Images/s and Time: other formats have all columns" in " ".join(narrow.split())
+    assert "Images/s and Time: other formats (--format) have all columns" in " ".join(narrow.split())
     assert "Images/s: while training" in wide
     assert "while training" not in narrow
     for shown in (wide, narrow):
