@@ -71,6 +71,8 @@ class Row:
         name = formatting.plain(self.name)
         if self.counted and self.total is not None:
             name += f" {formatting.count(self.done)}/{formatting.count(self.total)}"
+        elif self.counted and self.done:
+            name += f" {formatting.count(self.done)}"
         for mark in (self.mark, self.short):
             whole = f"{name} {mark}".rstrip()
             if cell_len(whole) <= width:
@@ -166,6 +168,15 @@ class Board:
         """A warning that stays."""
         if not self._quiet:
             warn(text)
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Within, no row is on the terminal, and what is written to standard output goes there."""
+        if self.shown:
+            self._live.stop()
+        yield
+        if self.shown:
+            self._live.start()
 
     def _drawn(self) -> Table:
         rows, width = self._rows, self._console.width

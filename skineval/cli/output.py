@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,8 +86,24 @@ def print_tables(tables: Sequence[Table], format: Format) -> None:
 
     Raises DiskError where it cannot be written; a reader that is gone is none of our business.
     """
-    try:
+    with _writing():
         _write(tables, format)
+
+
+def put(text: str) -> None:
+    """Write text to standard output, where a reader sees it at once; what it cannot show are question marks.
+
+    Raises DiskError as `print_tables`.
+    """
+    with _writing():
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -110,14 +126,15 @@ def _write(tables: Sequence[Table], format: Format) -> None:
                 sys.stdout.write("\n")
             show(table, Console())
         return
-    written = [render(table, format.value, width=_width()) for table in tables]
+    written = [render(table, format.value, width=width()) for table in tables]
     if format is Format.JSON and len(written) > 1:
         sys.stdout.write("[\n" + ",\n".join(text.rstrip() for text in written) + "\n]\n")
     else:
         sys.stdout.write("\n".join(written))
 
 
-def _width() -> int:
+def width() -> int:
+    """The columns of text that a reader of standard output has, where that is no terminal."""
     # A pipe has no width; COLUMNS says what the reader has.
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if columns.isdigit() and int(columns) >= 40 else 120
