@@ -177,7 +177,7 @@ def _loaded(model: str, keys: dict[str, Any], quiet: bool) -> Classifier:
     from skineval.train.device import cpu_threads
     from skineval.values.recipe import make_recipe
 
-    device = make_recipe({**keys, "models": "*"}).device  # a recipe is one of models
+    device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
     torch.set_num_threads(cpu_threads(1))
     return load_classifier(trained_cell(Path(model)), device=device, catalog=loaded_catalog(quiet))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -224,7 +224,7 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     folder = folder.parent if folder.is_file() else folder
     # Of a model of another version, what is told beside the keys that are used here is left alone.
     about = read_json(ModelCard, folder / ABOUT, _WHICH, extra="ignore", error=ModelFileError)
-    architecture = _architecture(about, folder, catalog or load_catalog())
+    about, architecture = _resolved(about, folder, catalog or load_catalog())
     weights = folder / WEIGHTS
     tensors = read_tensors(weights)
     if about.sha256 not in ("", sha256_of(weights)):
@@ -243,13 +243,17 @@ def load_classifier(path: str | Path, *, device: str = "auto", catalog: Catalog 
     return Classifier(network, architecture, about)
 
 
-def _architecture(about: ModelCard, folder: Path, catalog: Catalog) -> Architecture:
-    """The architecture of a model; raises ModelFileError where nobody provides it, or it cannot be of that."""
+def _resolved(about: ModelCard, folder: Path, catalog: Catalog) -> tuple[ModelCard, Architecture]:
+    """The model with all parameters, and its architecture.
+
+    Raises ModelFileError where nobody provides that, or the model cannot be of it.
+    """
     by = f" It came with {about.package}, which is to be installed." if about.package else ""
     try:
         given = catalog.architectures[about.architecture]
         if given.embeddings is None:
-            select(given, [f"{key}={written(value)}" for key, value in about.parameters.items()])
+            chosen = select(given, [f"{key}={written(value)}" for key, value in about.parameters.items()])
+            about = replace(about, parameters=chosen.parameters)
         architecture = catalog.architecture(Selection(about.architecture, about.parameters))
     except UsageError as error:
         raise ModelFileError(f"{folder} cannot be loaded: {error.message}{by}", error.hint) from error
@@ -268,4 +272,4 @@ def _architecture(about: ModelCard, folder: Path, catalog: Catalog) -> Architect
     }
     for key in (key for key, is_sound in sound.items() if not is_sound):
         raise ModelFileError(f"{folder / ABOUT}: {key} is {getattr(about, key)!r}, which cannot be.", _RESTORE)
-    return architecture
+    return about, architecture
