@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skineval.cli.forecast import Pace
-from skineval.cli.output import is_terminal, warn
+from skineval.cli.output import complain, is_terminal, warn
 from skineval.grid.events import ImagesDecoded, Noted, PhaseBegan, Warned
 from skineval.report.document import formatting
 
@@ -167,7 +167,11 @@ class Board:
     def warn(self, text: str) -> None:
         """A warning that stays."""
         if not self._quiet:
-            warn(text)
+            warn(text, self._console)
+
+    def complain(self, text: str) -> None:
+        """An error that stays, however quiet it is to be, while the work goes on."""
+        complain(text, console=self._console)
 
     @contextmanager
     def lifted(self) -> Iterator[None]:

@@ -15,6 +15,8 @@ import typer
 from skineval.base.files import DiskError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from skineval.catalog.catalog import Catalog
     from skineval.report.document.tables import Table
 
@@ -35,16 +37,19 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 
 
-def complain(message: str, hint: str = "") -> None:
-    """An error: what is wrong, then what to do. Untrusted text prints literally."""
-    _tell("Error: ", "bold red", message)
+def complain(message: str, hint: str = "", console: Console | None = None) -> None:
+    """An error: what is wrong, then what to do. Untrusted text prints literally.
+
+    `console` is that of a board which is shown, and would be written over otherwise.
+    """
+    _tell("Error: ", "bold red", message, console)
     if hint:
-        _tell("", "", hint)
+        _tell("", "", hint, console)
 
 
-def warn(text: str) -> None:
-    """One warning line on standard error."""
-    _tell("Warning: ", "bold yellow", text)
+def warn(text: str, console: Console | None = None) -> None:
+    """One warning line on standard error; `console` as for `complain`."""
+    _tell("Warning: ", "bold yellow", text, console)
 
 
 def say(text: str, quiet: bool) -> None:
@@ -68,12 +73,12 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _tell(mark: str, style: str, text: str) -> None:
+def _tell(mark: str, style: str, text: str, console: Console | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
     words = Text.assemble((mark, style), _CONTROL.sub("�", text))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(words)
+    (console or Console(stderr=True, highlight=False)).print(words, soft_wrap=True)
 
 
 def print_table(table: Table, format: Format) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,11 @@ import typer
 
 from skineval.base.errors import ExitCode, UsageError, first_few
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import QuietOption, complain, loaded_catalog, put, say, warn, width
+from skineval.cli.output import QuietOption, complain, loaded_catalog, put, width
 
 if TYPE_CHECKING:
     from skineval.base.errors import DataError
+    from skineval.cli.board import Board
     from skineval.data.given_images import Given, GivenImage
     from skineval.report.predicted import Writer
     from skineval.train.classifier import Classifier
@@ -45,7 +47,7 @@ def predict(
         typer.Argument(
             help="Images, folders and zip archives; - is a list of paths on standard input, one a line or each ended "
             "by NUL.",
-            metavar="PATH...",
+            metavar="PATH",
         ),
     ],
     *,
@@ -61,6 +63,7 @@ def predict(
     archives are read where they are. An image that cannot be read is named on standard error and passed over, and the
     exit code is 1 in the end. Rows are written while the work goes on, in the order in which images are given.
     """
+    from skineval.cli.board import Board
     from skineval.data.given_images import GivenImage, given_images
 
     given: Iterable[Given] = given_images(_named(paths))
@@ -68,13 +71,13 @@ def predict(
     if STDIN not in paths:  # what is on standard input comes as it comes
         given = list(given)
         total = sum(isinstance(one, GivenImage) for one in given)
-    problems = _Problems(quiet)
-    if total == 0:
-        for _ in problems.passing(given):
-            pass
-    else:
-        _predict(model, problems.passing(given), total, format, keys, problems)
-    if not problems.images:
+    with Board(quiet) as board:
+        problems = _Problems(board)
+        images = problems.passing(given)
+        first = next(images, None)
+        if first is not None:
+            _predict(lambda: _loaded(model, keys, quiet), chain([first], images), total, format, problems)
+    if first is None:
         raise UsageError(
             f"There is no image in {first_few(paths)}.", "Name image files, zip archives, or folders that hold some."
         )
@@ -86,10 +89,9 @@ def predict(
 
 @dataclass
 class _Problems:
-    """What keeps images from being predicted, told as it is met, and how many images there are to be tried."""
+    """What keeps images from being predicted, told as it is met."""
 
-    quiet: bool
-    images: int = 0
+    board: Board
     count: int = 0
 
     def passing(self, given: Iterable[Given]) -> Iterator[GivenImage]:
@@ -98,12 +100,11 @@ class _Problems:
 
         for one in given:
             if not isinstance(one, Finding):
-                self.images += 1
                 yield one
             elif one.severity == "error":
                 self._tell(f"{one.where} {one.what}. {one.hint}")
-            elif not self.quiet:
-                warn(_line(f"{one.where} {one.what}. {one.hint}"))
+            else:
+                self.board.warn(_line(f"{one.where} {one.what}. {one.hint}"))
 
     def refused(self, error: DataError) -> None:
         """An image that cannot be decoded."""
@@ -111,51 +112,47 @@ class _Problems:
 
     def _tell(self, text: str) -> None:
         self.count += 1
-        complain(_line(text))
+        self.board.complain(_line(text))
 
 
 def _predict(
-    model: str,
-    images: Iterator[GivenImage],
-    total: int | None,
-    format: Format,
-    keys: dict[str, Any],
-    problems: _Problems,
+    load: Callable[[], Classifier], images: Iterable[GivenImage], total: int | None, format: Format, problems: _Problems
 ) -> None:
-    """Write what `model` says of `images`, of which there are `total`, while it says it."""
+    """Write what a model says of `images`, of which there are `total`, while it says it."""
     from skineval.base.interrupts import stoppable
-    from skineval.cli.board import Board, Row
+    from skineval.cli.board import Row
     from skineval.train.stream import predict_stream
 
-    quiet, notes = problems.quiet, set[str]()
+    board = problems.board
+    notes = dict[str, None]()
 
     def note(text: str) -> None:
-        if text not in notes and not quiet:
-            warn(text)
-        notes.add(text)
+        if text not in notes:
+            board.warn(text)
+        notes[text] = None
 
-    with Board(quiet) as board:
-        loading = board.add(Row("loading the model"))
-        classifier = _loaded(model, keys, quiet)
-        board.remove(loading)
-        if format is not Format.TABLE:  # a table has a title and footnotes
-            _introduce(classifier, quiet)
-        row = board.add(Row("predicting", counted=True, total=total))
-        writer = _writer(classifier, format)
-        with closing(predict_stream(classifier, images, problems.refused, note)) as stream:
-            done = 0
-            for answers in stream:
-                done += len(answers.images)
-                text = writer.add(answers)
-                with board.lifted(), stoppable() as is_asked:  # whoever reads has whole rows
-                    put(text)
-                if is_asked():
-                    raise KeyboardInterrupt
-                row.done = done + problems.count
-                if total is not None:
-                    row.count(done + problems.count, total)
-    if problems.images:
-        put((writer.add() if not done else "") + writer.end())
+    def write(text: str) -> None:
+        with board.lifted(), stoppable() as is_asked:  # whoever reads has whole rows
+            put(text)
+        if is_asked():
+            raise KeyboardInterrupt
+
+    loading = board.add(Row("loading the model"))
+    classifier = load()
+    board.remove(loading)
+    if format is not Format.TABLE:  # which has a title and footnotes
+        _introduce(classifier, board)
+    row = board.add(Row("predicting", counted=True, total=total))
+    writer, done = _writer(classifier, format), 0
+    with closing(predict_stream(classifier, images, problems.refused, note)) as stream:
+        for answers in stream:
+            write(writer.add(answers))
+            done += len(answers.images)
+            tried = done + problems.count
+            row.done = tried
+            if total is not None:
+                row.count(min(tried, total), total)  # what is no image has its problems, too
+    write(("" if done else writer.add()) + writer.end())
 
 
 def _named(paths: Iterable[str]) -> Iterator[str]:
@@ -182,15 +179,15 @@ def _loaded(model: str, keys: dict[str, Any], quiet: bool) -> Classifier:
     return load_classifier(trained_cell(Path(model)), device=device, catalog=loaded_catalog(quiet))
 
 
-def _introduce(classifier: Classifier, quiet: bool) -> None:
+def _introduce(classifier: Classifier, board: Board) -> None:
     """Say on standard error what a table says in its title and below its rows."""
     from skineval.report.document import formatting
     from skineval.report.predicted import told
 
-    for stamp in () if quiet else classifier.stamps:
-        warn(formatting.stamp_meaning(stamp))
+    for stamp in classifier.stamps:
+        board.warn(formatting.stamp_meaning(stamp))
     for text in told(classifier):
-        say(_line(text), quiet)
+        board.say(text)
 
 
 def _writer(classifier: Classifier, format: Format) -> Writer:
