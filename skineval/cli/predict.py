@@ -19,6 +19,7 @@ from skineval.cli.output import QuietOption, complain, loaded_catalog, put, widt
 
 if TYPE_CHECKING:
     from skineval.base.errors import DataError
+    from skineval.catalog.catalog import Catalog
     from skineval.cli.board import Board
     from skineval.data.given_images import Given, GivenImage
     from skineval.report.predicted import Writer
@@ -71,12 +72,13 @@ def predict(
     if STDIN not in paths:  # what is on standard input comes as it comes
         given = list(given)
         total = sum(isinstance(one, GivenImage) for one in given)
+    catalog = loaded_catalog(quiet)
     with Board(quiet) as board:
         problems = _Problems(board)
         images = problems.passing(given)
         first = next(images, None)
         if first is not None:
-            _predict(lambda: _loaded(model, keys, quiet), chain([first], images), total, format, problems)
+            _predict(lambda: _loaded(model, keys, catalog), chain([first], images), total, format, problems)
     if first is None:
         raise UsageError(
             f"There is no image in {first_few(paths)}.", "Name image files, zip archives, or folders that hold some."
@@ -166,7 +168,7 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
             yield from read_list(sys.stdin.buffer)
 
 
-def _loaded(model: str, keys: dict[str, Any], quiet: bool) -> Classifier:
+def _loaded(model: str, keys: dict[str, Any], catalog: Catalog) -> Classifier:
     import torch
 
     from skineval.grid.folder import trained_cell
@@ -176,7 +178,7 @@ def _loaded(model: str, keys: dict[str, Any], quiet: bool) -> Classifier:
 
     device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
     torch.set_num_threads(cpu_threads(1))
-    return load_classifier(trained_cell(Path(model)), device=device, catalog=loaded_catalog(quiet))
+    return load_classifier(trained_cell(Path(model)), device=device, catalog=catalog)
 
 
 def _introduce(classifier: Classifier, board: Board) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from skineval.base.terms import NO_DIAGNOSIS, UNDECIDED
 from skineval.measure.metrics import predicted
 from skineval.report.document import formatting
 from skineval.report.document.console import Growing, as_csv
 from skineval.report.document.tables import Column, Row, Table
-from skineval.train.classifier import Classifier
-from skineval.train.stream import Answers
 from skineval.values.measures import system_name
 from skineval.values.task import malignant_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from skineval.train.classifier import Classifier
+    from skineval.train.stream import Answers
 
 
 def told(classifier: Classifier) -> tuple[str, ...]:
