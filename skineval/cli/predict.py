@@ -81,7 +81,8 @@ def predict(
             _predict(lambda: _loaded(model, keys, catalog), chain([first], images), total, format, problems)
     if first is None:
         raise UsageError(
-            f"There is no image in {first_few(paths)}.", "Name image files, zip archives, or folders that hold some."
+            f"There is no image in {first_few([_called(path) for path in paths])}.",
+            "Name image files, zip archives, or folders that hold some.",
         )
     if problems.count:
         told = "is named above with its reason" if problems.count == 1 else "are named above with their reasons"
@@ -126,12 +127,12 @@ def _predict(
     from skineval.train.stream import predict_stream
 
     board = problems.board
-    notes = dict[str, None]()
+    notes = set[str]()
 
     def note(text: str) -> None:
         if text not in notes:
             board.warn(text)
-        notes[text] = None
+        notes.add(text)
 
     def write(text: str) -> None:
         with board.lifted(), stoppable() as is_asked:  # whoever reads has whole rows
@@ -208,3 +209,7 @@ def _line(text: str) -> str:
     from skineval.report.document import formatting
 
     return formatting.plain(text)
+
+
+def _called(path: str) -> str:
+    return "the list on standard input" if path == STDIN else path

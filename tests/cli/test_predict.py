@@ -157,7 +157,7 @@ def test_without_any_image_it_is_used_wrongly(predict, listed, tmp_path, path):
     listed(b"\nempty\n")
     done = predict(path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"There is no image in {path}." in done.stderr
+    assert f"There is no image in {'the list on standard input' if path == '-' else path}." in done.stderr
     assert ("photo.heic" in done.stderr) is (path != "nowhere")
 
 
