@@ -229,14 +229,14 @@ def embed(
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     """A trained model: `load_model("runs/.../cells/RUN_ID").predict_proba(images)`.
 
-    `path` is the folder of a cell or its model.safetensors. Raises ModelFileError where the files are missing, damaged
-    or of another architecture, and where `path` is that of a bench, naming its cells; nothing is ever unpickled.
+    `path` is the folder of a cell, its model.safetensors, or the folder of a bench with a single trained cell. Raises
+    ModelFileError where the files are missing, damaged or of another architecture, or no plugin provides that, and
+    where `path` is a bench with other cells, naming them; nothing is ever unpickled.
     """
-    from skineval.grid.folder import refuse_bench
+    from skineval.grid.folder import trained_cell
     from skineval.train.classifier import load_classifier
 
-    refuse_bench(Path(path))
-    return load_classifier(path, device=device)
+    return load_classifier(trained_cell(Path(path)), device=device)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ def test_nobody_imports_the_builtins():
         ["--help"],
         ["bench", "--help"],
         ["tune", "--help"],
+        ["predict", "--help"],
         ["data", "--help"],
         ["data", "audit", "--help"],
         ["data", "cache", "--help"],

@@ -56,6 +56,8 @@ STAMPS: Mapping[str, str] = MappingProxyType(
         NOT_COMPARABLE: "a sample of the data, not to be set beside figures on all of it",
     }
 )
+#: What is said beside every answer about somebody's image.
+NO_DIAGNOSIS = "No diagnosis: skineval is a research tool, and nothing it prints is medical advice."
 PRIMARY = "balanced_accuracy"  #: the metric that ranks systems
 UNCHANGED = "none"  #: the imbalance strategy that leaves everything as it is
 #: The metric of images whose largest probability is tied, and what is said of such an image in place of a class.

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skineval.cli.forecast import Pace
-from skineval.cli.output import is_terminal, warn
+from skineval.cli.output import complain, is_terminal, warn
 from skineval.grid.events import ImagesDecoded, Noted, PhaseBegan, Warned
 from skineval.report.document import formatting
 
@@ -71,6 +71,8 @@ class Row:
         name = formatting.plain(self.name)
         if self.counted and self.total is not None:
             name += f" {formatting.count(self.done)}/{formatting.count(self.total)}"
+        elif self.counted and self.done:
+            name += f" {formatting.count(self.done)}"
         for mark in (self.mark, self.short):
             whole = f"{name} {mark}".rstrip()
             if cell_len(whole) <= width:
@@ -165,7 +167,20 @@ class Board:
     def warn(self, text: str) -> None:
         """A warning that stays."""
         if not self._quiet:
-            warn(text)
+            warn(text, self._console)
+
+    def complain(self, text: str) -> None:
+        """An error that stays, however quiet it is to be, while the work goes on."""
+        complain(text, console=self._console)
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Within, no row is on the terminal, and what is written to standard output goes there."""
+        if self.shown:
+            self._live.stop()
+        yield
+        if self.shown:
+            self._live.start()
 
     def _drawn(self) -> Table:
         rows, width = self._rows, self._console.width

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,8 @@ import typer
 from skineval.base.files import DiskError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from skineval.catalog.catalog import Catalog
     from skineval.report.document.tables import Table
 
@@ -35,16 +37,19 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that 
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 
 
-def complain(message: str, hint: str = "") -> None:
-    """An error: what is wrong, then what to do. Untrusted text prints literally."""
-    _tell("Error: ", "bold red", message)
+def complain(message: str, hint: str = "", console: Console | None = None) -> None:
+    """An error: what is wrong, then what to do. Untrusted text prints literally.
+
+    `console` is that of a board which is shown, and would be written over otherwise.
+    """
+    _tell("Error: ", "bold red", message, console)
     if hint:
-        _tell("", "", hint)
+        _tell("", "", hint, console)
 
 
-def warn(text: str) -> None:
-    """One warning line on standard error."""
-    _tell("Warning: ", "bold yellow", text)
+def warn(text: str, console: Console | None = None) -> None:
+    """One warning line on standard error; `console` as for `complain`."""
+    _tell("Warning: ", "bold yellow", text, console)
 
 
 def say(text: str, quiet: bool) -> None:
@@ -68,12 +73,12 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _tell(mark: str, style: str, text: str) -> None:
+def _tell(mark: str, style: str, text: str, console: Console | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
     words = Text.assemble((mark, style), _CONTROL.sub("�", text))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(words)
+    (console or Console(stderr=True, highlight=False)).print(words, soft_wrap=True)
 
 
 def print_table(table: Table, format: Format) -> None:
@@ -86,8 +91,24 @@ def print_tables(tables: Sequence[Table], format: Format) -> None:
 
     Raises DiskError where it cannot be written; a reader that is gone is none of our business.
     """
-    try:
+    with _writing():
         _write(tables, format)
+
+
+def put(text: str) -> None:
+    """Write text to standard output, where a reader sees it at once; what it cannot show are question marks.
+
+    Raises DiskError as `print_tables`.
+    """
+    with _writing():
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -110,14 +131,15 @@ def _write(tables: Sequence[Table], format: Format) -> None:
                 sys.stdout.write("\n")
             show(table, Console())
         return
-    written = [render(table, format.value, width=_width()) for table in tables]
+    written = [render(table, format.value, width=width()) for table in tables]
     if format is Format.JSON and len(written) > 1:
         sys.stdout.write("[\n" + ",\n".join(text.rstrip() for text in written) + "\n]\n")
     else:
         sys.stdout.write("\n".join(written))
 
 
-def _width() -> int:
+def width() -> int:
+    """The columns of text that a reader of standard output has, where that is no terminal."""
     # A pipe has no width; COLUMNS says what the reader has.
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if columns.isdigit() and int(columns) >= 40 else 120

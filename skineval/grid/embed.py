@@ -149,8 +149,7 @@ def _trained(recipe: Recipe, catalog: Catalog, notes: list[str]) -> _Source:
                 "Leave it out.",
             )
     cell = path if path.is_dir() else path.parent
-    network = network.to(memory_format=torch.channels_last)
-    device = next(network.parameters()).device
+    device = classifier.device
     stage = Stage(torch.empty(0), device, "fp32", normaliser(architecture.mean, architecture.std, device))
     head = deciding(network, architecture, len(about.classes))
     package = package_of(catalog, about.architecture)

@@ -79,6 +79,11 @@ MOST = 256  #: images in a batch that is predicted
 PIXELS = 8 * 224**2
 
 
+def fastest_batch(side: int, device: torch.device) -> int:
+    """How many images of `side` pixels a side are predicted at a time the fastest, or next to it."""
+    return max(1, min(MOST, PIXELS // side**2)) if device.type == "cpu" else MOST
+
+
 @dataclass(frozen=True)
 class Stage:
     """Where networks and images meet: the device, the precision, and the images on that device."""
@@ -94,8 +99,7 @@ class Stage:
     @property
     def batch_size(self) -> int:
         """How many images at a time are predicted the fastest, or next to it."""
-        side = self.images.shape[1]
-        return max(1, min(MOST, PIXELS // side**2)) if self.device.type == "cpu" else MOST
+        return fastest_batch(self.images.shape[1], self.device)
 
     def take(self, rows: Tensor) -> Tensor:
         """The images `rows`, uint8 (n, 3, H, W) in channels_last memory."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+#: What is said of the head of a network where that is done, and of predictions of one where it is not.
+ESTIMATED = "shares of the classes estimated in each set that is predicted"
+NOT_ESTIMATED = (
+    "The shares of the classes are not estimated here, as they were in the bench for each of its parts as a whole: "
+    "each image is predicted by itself."
+)
 _ROUNDS, _ENOUGH = 1000, 1e-7
 
 

@@ -97,7 +97,7 @@ def resolve_weights(text: str, architectures: list[Architecture]) -> Weights:
         hint = f"{did_you_mean(text, (NONE, IMAGENET))} Use imagenet, none, or a file.".lstrip()
         raise WeightsError(f"--weights is {text!r}: there is no such file ({path}).", hint)
     read_tensors(path)
-    return Weights(f"sha256:{_sha256(path)}", path)
+    return Weights(f"sha256:{sha256_of(path)}", path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -239,7 +239,7 @@ def recorded(model: nn.Module, path: Path, name: str) -> Loaded:
     try:
         tensors = read_tensors(path)
     except ModelFileError:  # a format that its architecture alone reads: what of it was used cannot be told
-        return Loaded(name, path.name, _sha256(path) if path.is_file() else "", (), (), ())
+        return Loaded(name, path.name, sha256_of(path) if path.is_file() else "", (), (), ())
     state = model.state_dict()
     found = _match(tensors, state)
     equal = {
@@ -299,7 +299,7 @@ def _loaded(name: str, path: Path, found: Match, tensors: Mapping[str, Tensor], 
     return Loaded(
         architecture=name,
         file=path.name,
-        sha256=_sha256(path),
+        sha256=sha256_of(path),
         loaded=tuple(sorted(found.fitting)),
         missing=tuple(sorted(missing)),
         unused=tuple(sorted(unused)),
@@ -307,7 +307,8 @@ def _loaded(name: str, path: Path, found: Match, tensors: Mapping[str, Tensor], 
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

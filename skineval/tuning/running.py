@@ -6,14 +6,13 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from skineval.base.errors import CellError, Interrupted, SkinevalError, one_line
+from skineval.base.interrupts import stoppable
 from skineval.grid.events import Noted
 from skineval.grid.opening import open_pixels
 from skineval.train.determinism import make_deterministic
@@ -34,7 +33,7 @@ def run_trials(trials: list[Trial], plan: Plan, wanted: int, folder: SearchFolde
         if note:
             report(Noted(note))
     report(TrialsPlanned(wanted, len(trials)))
-    with _stoppable() as should_stop, _as_in_a_bench(plan):
+    with stoppable() as should_stop, _as_in_a_bench(plan):
         grounds = Grounds(plan.prepared, pixels.array, should_stop)
         while len(trials) < wanted:
             trial = next_trial(trials, plan, folder)
@@ -92,27 +91,6 @@ def run_trial(
     write_trial(folder, trial)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trial
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks for a stop at the next step; a second one stops at once."""
-    asked = threading.Event()
-    in_main = threading.current_thread() is threading.main_thread()  # which alone may say what a signal does
-    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as it is behind a script's &
-        yield asked.is_set
-        return
-
-    def ask(*_: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    previous = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 @contextlib.contextmanager

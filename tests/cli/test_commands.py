@@ -19,6 +19,7 @@ COMMANDS = [
     ["bench"],
     ["tune"],
     ["evaluate"],
+    ["predict"],
     ["report"],
     ["list"],
     ["list", "models"],

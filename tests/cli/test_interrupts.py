@@ -22,6 +22,7 @@ def interrupted(*_, **__):
         (("doctor",), "skineval.grid.diagnosis.diagnosis", BEGIN_AGAIN),
         (("list", "models"), "skineval.catalog.catalog.load_catalog", BEGIN_AGAIN),
         (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate", BEGIN_AGAIN),
+        (("predict", "model", "image.jpg"), "skineval.data.given_images.given_images", BEGIN_AGAIN),
         (("data", "info", "synthetic"), "skineval.api.inventory", BEGIN_AGAIN),
         (("data", "audit", "synthetic"), "skineval.api.audit", BEGIN_AGAIN),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -92,8 +93,10 @@ def mirror():
 
 
 @pytest.mark.parametrize("line", sorted({*commands(), *examples()}))
-def test_documented_commands_run(line, workplace, mirror, tmp_path):
+def test_documented_commands_run(line, workplace, mirror, tmp_path, monkeypatch):
     arguments = shlex.split(line)[1:]
+    listed = "\n".join(map(str, (workplace / "DIR").rglob("*.jpg")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed.encode())))
     if "two-layers,cnn" in arguments:
         pytest.skip("run with its plugin by test_the_plugin_of_the_readme_is_one")
     if arguments[0] == "bench":

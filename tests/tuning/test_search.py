@@ -22,6 +22,7 @@ from torch import nn
 
 from skineval.base.errors import CellError, DataError, Interrupted, SkinevalError, UsageError
 from skineval.base.files import DiskError
+from skineval.base.interrupts import stoppable
 from skineval.base.places import cache_folder
 from skineval.catalog.catalog import load_catalog
 from skineval.data.pixels.store import PixelStore, open_store
@@ -397,7 +398,7 @@ def interruptible():
 
 
 def test_a_stop_that_is_asked_for_twice_is_at_once(interruptible):
-    with running._stoppable() as should_stop:
+    with stoppable() as should_stop:
         assert not should_stop()
         signal.raise_signal(signal.SIGINT)
         assert should_stop()
@@ -408,7 +409,7 @@ def test_a_stop_that_is_asked_for_twice_is_at_once(interruptible):
 
 def test_where_ctrl_c_is_ignored_it_stays_so(interruptible):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with running._stoppable() as should_stop:
+    with stoppable() as should_stop:
         signal.raise_signal(signal.SIGINT)
         assert not should_stop()
 

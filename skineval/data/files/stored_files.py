@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -132,6 +133,13 @@ def survey(path: Path) -> tuple[list[StoredFile], list[Finding]]:
         else:
             files.append(file)
     return sorted(files, key=lambda file: (len(file.path.parts), file.path, file.member)), findings
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """By what names are put in order as people count: row 9 before row 10."""
+    parts = re.split(r"([0-9]+)", name)  # words and numbers in turns
+    parts[1::2] = [digits.lstrip("0") for digits in parts[1::2]]
+    return [(len(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
 
 def convert(files: Iterable[StoredFile]) -> str:

@@ -108,7 +108,7 @@ def _decode(
         more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         hints = {error.hint for error in bad}
         # What mends one image is wrong for another; to leave them out is right for all.
-        hint = hints.pop() if len(hints) == 1 else LEAVE_OUT
+        hint = f"{hints.pop()} {LEAVE_OUT}".lstrip() if len(hints) == 1 else LEAVE_OUT
         raise DataError(f"{len(bad)} of {n} images cannot be decoded: {named}{more}.", hint)
 
 

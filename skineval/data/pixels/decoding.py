@@ -15,10 +15,9 @@ from skineval.base.errors import DataError
 from skineval.base.terms import Fit
 from skineval.data.files.formats import NAMES, format_of, problem_of
 from skineval.data.files.stored_files import StoredFile
-from skineval.data.findings import LEAVE_OUT
 from skineval.data.pixels.resizing import fit_array
 
-_RESTORE = f"Restore the file. {LEAVE_OUT}"
+_RESTORE = "Restore the file."
 
 
 def decode(path: Path, size: int, fit: Fit = "squash") -> NDArray[np.uint8]:
@@ -41,7 +40,7 @@ def decode_bytes(
         with open_image(content, name) as image:
             problem = problem_of(image)
             if problem is not None:
-                raise DataError(f"{name} {problem.what}.", f"{problem.hint} {LEAVE_OUT}")
+                raise DataError(f"{name} {problem.what}.", problem.hint)
             array = decode_jpeg(image, content) if mode == "RGB" else None
             if array is None:
                 ImageOps.exif_transpose(image, in_place=True)
@@ -79,5 +78,6 @@ def open_image(content: bytes, name: str) -> Image.Image:
     """
     found = format_of(content)
     if found is None:
-        raise DataError(f"{name} is not a {NAMES} image (it begins with {content[:8]!r}).", _RESTORE)
+        what = f"{name} is not a {NAMES} image (it begins with {content[:8]!r})."
+        raise DataError(what, "Restore the file, or save it as one of these.")
     return found.open(content)

@@ -47,19 +47,22 @@ def cores() -> int:
         raise UsageError(f"LOKY_MAX_CPU_COUNT is {bound!r}, which is no number of cores.", "Unset it.") from None
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int = 0) -> Generator[Result]:
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int = 0, ahead: int = 0
+) -> Generator[Result]:
     """`function` of each item, in order, in the caller's context, computed by threads that run only a little ahead.
 
-    There is one thread a core where `threads` is 0. A plain `pool.map` would hold every result in memory where the
-    disk is slower than the cores.
+    There is one thread a core where `threads` is 0, and twice as many items as threads are begun where `ahead` is 0. A
+    plain `pool.map` would hold every result in memory where the disk is slower than the cores.
     """
     threads = threads or cores()
+    ahead = ahead or 2 * threads
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(copy_context().run, function, item))
-                if len(waiting) > 2 * threads:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -6,7 +6,6 @@ worth knowing is a remark.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from skineval.base.errors import DataError
 from skineval.base.terms import Progress
 from skineval.data.files import formats
 from skineval.data.files.checksums import checksum, verify
-from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, survey, walk
+from skineval.data.files.stored_files import StoredFile, is_archive, is_unread_archive, natural, survey, walk
 from skineval.data.findings import ORPHANS, Finding, Flaw
 from skineval.data.layouts import class_folders, ham10000, pictures
 from skineval.data.layouts.headers import is_table
@@ -157,12 +156,7 @@ def joined(checks: Mapping[str, Checked], load: Callable[[frozenset[str]], Lesio
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda one: (one.severity != "error", one.code, _natural(one.where))))
-
-
-def _natural(where: str) -> list[tuple[int, str]]:
-    """What puts row 9 before row 10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", where)]
+    return tuple(sorted(findings, key=lambda one: (one.severity != "error", one.code, natural(one.where))))
 
 
 def _loaded(

@@ -26,6 +26,7 @@ from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.neighbours import fit_neighbours
 from skineval.train.predict import decide, softmax
+from skineval.train.prior import ESTIMATED
 from skineval.train.remedy import shares
 from skineval.values.runspec import derive_seed
 
@@ -58,7 +59,7 @@ def finish(cell: Cell, network: nn.Module, embeddings: Embedded) -> Finished:
     head = deciding(network, cell.architecture, classes)
     words += [settle(cell, head, train, validation), *choose(cell, head, validation)]
     if strategy.estimates_prior:
-        words.append("shares of the classes estimated in each set that is predicted")
+        words.append(ESTIMATED)
     chosen = ", ".join(filter(None, words))
     return Finished(chosen, taught.known if taught and strategy.resample else None)
 

@@ -30,7 +30,7 @@ from skineval.grid.tables import write_frame
 from skineval.train.classifier import InitialWeights, model_card
 from skineval.train.deciding import make_room
 from skineval.train.fit import HISTORY, history_rows, images_per_second
-from skineval.train.weights import read_tensors, write_tensors
+from skineval.train.weights import read_tensors, sha256_of, write_tensors
 from skineval.values.runspec import RunSpec
 
 
@@ -109,7 +109,8 @@ def write_model(folder: CellFolder, cell: Cell, trained: Trained, chosen: str, w
     initial = InitialWeights(spec.weights, trained.loaded, lacking)
     if cell.on_embeddings or not atomic_link(workspace.folder.network(spec.network_id).weights, folder.weights):
         write_tensors(folder.weights, trained.network.state_dict())
-    write_json(folder.model, model_card(spec, cell.architecture, initial, trained.progress, cell.stamps, chosen))
+    card = model_card(spec, cell.architecture, initial, trained.progress, cell.stamps, chosen)
+    write_json(folder.model, replace(card, sha256=sha256_of(folder.weights)))
 
 
 def _seconds(trained: Trained, started: float) -> float:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from skineval.base.errors import UsageError
 from skineval.report.document import formatting
-from skineval.report.document.layout import GAP, fitted
+from skineval.report.document.layout import GAP, Layout, fitted, refitted
 from skineval.report.document.markdown import table_lines
 from skineval.report.document.tables import Cell, Column, Row, Starred, Table, format_cell, glossary
 from skineval.values.measures import Estimate
@@ -52,36 +52,68 @@ def show(table: Table, console: Console) -> None:
 
     Of one without rows there are its title and its footnotes.
     """
-    layout = fitted(table, console.width - 2 * _MARGIN)
-    grid = Grid(box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
-    for strip in layout.strips:
-        head = _lines(strip.head, console)
-        grid.add_column(head, justify=strip.column.align, width=strip.width, no_wrap=True, overflow="crop")
-    for place, row in enumerate(table.rows):
-        # An interval steps back from the value that it stands under.
-        cells = (
-            _lines(strip.cells[place], console, "dim" if strip.column.kind == "score" else "")
-            for strip in layout.strips
+    growing = Growing(console)
+    growing.add(table)
+    growing.end(table)
+
+
+class Growing:
+    """A table whose rows are printed as they come, in columns as wide as the first of them want.
+
+    Whatever is added has the same title, columns and footnotes.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._layout: Layout | None = None
+
+    def add(self, table: Table) -> None:
+        """Print more rows, the first ones below the title."""
+        first = self._layout is None
+        if self._layout is None:
+            self._layout = fitted(table, self._console.width - 2 * _MARGIN)
+            self._block(table.title, "bold")
+        else:
+            self._layout = refitted(self._layout, table)
+        if not table.rows:
+            return
+        if first:
+            self._console.print()
+        self._console.print(Padding(self._grid(self._layout, table.rows, heads=first), (0, _MARGIN), expand=False))
+
+    def end(self, table: Table) -> None:
+        """Print what stands below the rows; of those with notes, the last ones."""
+        assert self._layout is not None
+        if table.rows:
+            self._console.print()
+        for row in table.rows:
+            if row.note:
+                self._block(f"{format_cell(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
+        if table.rows and self._layout.hidden:
+            names = formatting.listed(column.name for column in self._layout.hidden)
+            self._block(f"No room here for {names}: other formats (--format) have all columns.", "dim")
+        shown = [column for column in table.columns if table.rows and column not in self._layout.hidden]
+        for note in (*table.footnotes, *glossary(shown)):
+            self._block(note, "dim")
+
+    def _grid(self, layout: Layout, rows: Sequence[Row], *, heads: bool) -> Grid:
+        grid = Grid(
+            box=rich.box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False, show_header=heads
         )
-        grid.add_row(*cells, style=_STYLES.get(row.kind, _UNFINISHED))
+        for strip in layout.strips:
+            head = _lines(strip.head, self._console)
+            grid.add_column(head, justify=strip.column.align, width=strip.width, no_wrap=True, overflow="crop")
+        for place, row in enumerate(rows):
+            # An interval steps back from the value that it stands under.
+            cells = (
+                _lines(strip.cells[place], self._console, "dim" if strip.column.kind == "score" else "")
+                for strip in layout.strips
+            )
+            grid.add_row(*cells, style=_STYLES.get(row.kind, _UNFINISHED))
+        return grid
 
-    def block(line: str, style: str) -> None:
-        console.print(Padding(_text(line, console, style), (0, _MARGIN), expand=False))
-
-    block(table.title, "bold")
-    if table.rows:
-        console.print()
-        console.print(Padding(grid, (0, _MARGIN), expand=False))
-        console.print()
-    for row in table.rows:
-        if row.note:
-            block(f"{format_cell(row.cells[0], table.columns[0].kind)}: {row.note}", _UNFINISHED)
-    if table.rows and layout.hidden:
-        names = formatting.listed(column.name for column in layout.hidden)
-        block(f"No room here for {names}: other formats (--format) have all columns.", "dim")
-    shown = [column for column in table.columns if table.rows and column not in layout.hidden]
-    for note in (*table.footnotes, *glossary(shown)):
-        block(note, "dim")
+    def _block(self, line: str, style: str) -> None:
+        self._console.print(Padding(_text(line, self._console, style), (0, _MARGIN), expand=False))
 
 
 def _lines(cell: str, console: Console, under: str = "") -> Text:

@@ -78,6 +78,19 @@ def fitted(table: Table, width: int) -> Layout:
     return Layout(tuple(strips), tuple(hidden))
 
 
+def refitted(layout: Layout, table: Table) -> Layout:
+    """Other rows of the table that has this layout, in columns as wide; none of them stands beside another one."""
+    shown = {column.key: place for place, column in enumerate(table.columns)}
+    lines = [format_row(row, table.columns) for row in table.rows]
+
+    def cells(strip: Strip) -> tuple[str, ...]:
+        mine = tuple(line[shown[strip.column.key]] for line in lines)
+        draft = _Draft(strip.column, shown[strip.column.key] == 0, mine, strip.width, strip.width, strip.width)
+        return draft.strip(strip.width).cells
+
+    return replace(layout, strips=tuple(replace(strip, cells=cells(strip)) for strip in layout.strips))
+
+
 def wrapped(words: str, width: int, indent: str = "") -> str:
     """`words` on lines of at most `width`, all but the first after `indent`; a word is broken where it is too long."""
     lines = [""]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from skineval.base.errors import UsageError
@@ -15,7 +18,7 @@ from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import internal
 from skineval.report.document import html
 from skineval.report.document.blocks import Report, Section
-from skineval.report.document.console import render, show
+from skineval.report.document.console import Growing, render, show
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.measures import Estimate
 from skineval.values.result import BenchResult
@@ -140,3 +143,31 @@ def test_markdown_rows_keep_their_columns() -> None:
 def test_an_unknown_format_is_a_usage_error(table: Table) -> None:
     with pytest.raises(UsageError, match="xml"):
         render(table, "xml")  # type: ignore[arg-type]
+
+
+NAMES = ("a", "resnet18,cnn,densenet121,vit", "one two three four five six seven eight nine ten eleven", "")
+
+
+@given(st.lists(st.sampled_from(NAMES), max_size=6), st.integers(0, 6), st.integers(30, 90))
+def test_a_table_that_grows_is_the_table_that_is_known_from_the_start(names: list[str], first: int, width: int) -> None:
+    """As long as the first rows hold the widest cell."""
+    columns = (Column("name", "Name"), Column("value", "Value", "score"), Column("n", "Images", "count", priority=1))
+    rows = tuple(Row((name, 0.5, place)) for place, name in enumerate([*NAMES, *names]))
+    whole = Table("title", columns, rows, ("note",))
+    stream = io.StringIO()
+    growing = Growing(Console(file=stream, width=width))
+    for some in (rows[: len(NAMES) + first], rows[len(NAMES) + first :]):
+        growing.add(replace(whole, rows=some))
+    growing.end(whole)
+    assert stream.getvalue() == render(whole, width=width)
+
+
+def test_names_that_come_later_are_folded_into_the_width_of_the_first() -> None:
+    stream = io.StringIO()
+    growing = Growing(Console(file=stream, width=80))
+    for name in ("short.jpg", "a much longer name.jpg"):
+        table = Table("title", (Column("name", "Name"), Column("value", "Value", "score")), (Row((name, 0.5)),))
+        growing.add(table)
+    lines = [line for line in stream.getvalue().splitlines() if "0.500" in line]
+    assert len({line.index("0.500") for line in lines}) == 1
+    assert "".join("".join(line.split()) for line in stream.getvalue().splitlines()[5:]).startswith("amuch0.500longer")
