@@ -34,6 +34,7 @@ from skineval.catalog.specs import DatasetSource
 from skineval.data.pixels.store import open_store
 from skineval.grid import run
 from skineval.grid.cell.record import read_cell
+from skineval.grid.destination import open_folder
 from skineval.grid.events import Event, PhaseBegan
 from skineval.grid.prepare import prepare
 from skineval.values.lesion_table import LesionTable
@@ -128,7 +129,7 @@ def main() -> None:
         pixels = open_store(prepared.table, size, cache=Path(folder))
         stored = time.perf_counter()
         os.environ["SKINEVAL_CACHE"] = folder
-        bench = run.Run(prepared, run.open_folder(prepared, Path(folder) / "bench"), report)
+        bench = run.Run(prepared, open_folder(prepared, Path(folder) / "bench"), report)
         bench.run_cells(prepared.cells, bench.open_workspace())
         ended = time.perf_counter()
         record = read_cell(bench.folder.cell(prepared.cells[0].run_id))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from skineval.base.files import atomic_write
-from skineval.grid.cell.training import read_network
 from skineval.grid.folder import BenchFolder, NetworkFolder
 
 
@@ -29,6 +28,10 @@ def borrow(folder: BenchFolder, networks: Iterable[str]) -> dict[str, NetworkFol
     What cannot be read is left alone, and trained again.
     """
     beside = trained_beside(folder, networks)
+    if not beside:
+        return {}
+    from skineval.grid.cell.training import read_network  # with torch, which a bench itself does without
+
     taken = {network: there for network, there in beside.items() if read_network(there) is not None}
     for network, there in taken.items():
         own = folder.network(network)

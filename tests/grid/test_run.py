@@ -15,9 +15,9 @@ import skineval
 from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.catalog.catalog import load_catalog
 from skineval.data.synthetic import synthetic
+from skineval.grid.destination import open_folder
 from skineval.grid.folder import BenchFolder, read_environment
 from skineval.grid.prepare import prepare
-from skineval.grid.run import open_folder
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
 from skineval.train.weights import read_tensors
 from skineval.values.measures import COMPARISON_COLUMNS, as_frame

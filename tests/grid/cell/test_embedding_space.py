@@ -116,7 +116,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_a_bench_writes_it_and_reads_it_and_does_without_it(tmp_path, monkeypatch):
+def test_a_bench_writes_it_and_writes_it_again_where_it_is_damaged(tmp_path, monkeypatch):
     monkeypatch.setenv("SKINEVAL_CACHE", str(tmp_path / "cache"))
     result = skineval.bench(**KEYS, imbalance="none,smote,random-under", out=tmp_path / "out")
     cells = {cell.imbalance: cell for cell in result.finished}
@@ -126,8 +126,10 @@ def test_a_bench_writes_it_and_reads_it_and_does_without_it(tmp_path, monkeypatc
     assert cells["smote"].embedding_space == folder.embedding_space
     assert tuple(pd.read_csv(folder.embedding_space).columns) == SPACE
     assert read_cell(folder).files["embedding_space.csv"].startswith("sha256:")
-    folder.embedding_space.write_text("x\n1\n")  # not as it was written
+    written = folder.embedding_space.read_bytes()
+    folder.embedding_space.write_text("x\n1\n")
     assert not any(cell.embedding_space for cell in read_bench(bench).finished)
+    skineval.bench(**KEYS, imbalance="none,smote,random-under", out=tmp_path / "out")
+    assert folder.embedding_space.read_bytes() == written
     folder.embedding_space.unlink()
-    assert is_complete(folder, ())
-    assert not any(cell.embedding_space for cell in read_bench(bench).finished)
+    assert not is_complete(folder, ())
