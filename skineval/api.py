@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
+    from skineval.grid.explained import Explained
     from skineval.grid.sources import Data
     from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
@@ -224,6 +225,29 @@ def embed(
     from skineval.grid.embed import embed_to
 
     return embed_to(None if out is None else Path(out), model, data, keys, load_catalog(), progress)[0]
+
+
+def explanations(
+    model: str | Path,
+    *,
+    target: str = "predicted",
+    limit: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **keys: object,
+) -> Explained:
+    """Where a trained cell looks: its maps of the test part of its bench, scored against the outlines of lesions.
+
+    `target` is "predicted", "reference", a class, or two of them, as in "nv-mel"; `limit` takes so many images; `keys`
+    are the recipe keys `explainers`, `device` and `replicates`. `result.frame()` has the scores of each image.
+    `progress(done, total)` is called with numbers of images. Raises ModelFileError for what is no trained cell of a
+    bench, DataError where its data have changed or have no masks, UsageError for explainers and targets that are not
+    there.
+    """
+    from skineval.grid.explained import explain_cell
+    from skineval.values.recipe import make_recipe
+
+    asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
+    return explain_cell(Path(model), asked, load_catalog(), target=target, limit=limit, progress=progress)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:

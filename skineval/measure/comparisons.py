@@ -75,7 +75,7 @@ def differences(
     ours, theirs = [one for one, _ in pairs], [other for _, other in pairs]
     kept = kept or Kept()
     drawn = kept.drawn(ours, replicates, seed)
-    swapped = UnitCounts(drawn.units, _coins(replicates, len(drawn.units), seed), drawn.strata)
+    swapped = UnitCounts(drawn.units, coins(replicates, len(drawn.units), seed), drawn.strata)
 
     every, classes = with_parts(metrics), pairs[0][0].classes
     folds = [other.fold if one.fold == EVERY_FOLD else one.fold for one, other in pairs]
@@ -99,7 +99,7 @@ def differences(
             is_used[metric.name], (shuffled_gaps(one, other, metric, swapped) for one, other in pairs), folds
         )
         interval = _interval(a_is, b_is, metric, is_used, folds, drawn)
-        p = _p_value(observed, shuffled[:, 0])
+        p = p_value(observed, shuffled[:, 0])
         found.append(Difference(observed, *interval, metric=metric.name, p=p, n_images=n_images, n_lesions=n_lesions))
     return found
 
@@ -314,12 +314,13 @@ def _interval(
     return difference - below, difference + above
 
 
-def _coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:
+def coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:
     """(B, G): 0 or 1, apart from what `resample` draws with the same seed."""
     return np.random.default_rng([seed, 1]).integers(2, size=(replicates, units), dtype=np.int32)
 
 
-def _p_value(observed: float, shuffled: Floats) -> float:
+def p_value(observed: float, shuffled: Floats) -> float:
+    """Two-sided, of a randomisation test: see `differences`; NaN where too many of `shuffled` (B,) are."""
     defined = shuffled[~np.isnan(shuffled)]
     if np.isnan(observed) or len(defined) < (1 - MOST_UNDEFINED) * len(shuffled):
         return np.nan

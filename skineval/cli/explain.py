@@ -1,0 +1,58 @@
+"""`skineval explain`: where a trained model looks, and how well that agrees with the outlines of lesions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skineval.cli.flags import takes_keys
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, say
+
+EXAMPLE = "Example: skineval explain runs/demo/cells/CELL --explainers gradcam,layercam"
+
+
+@takes_keys(("explainers", "device", "replicates"))
+def explain(
+    model: Annotated[
+        Path, typer.Argument(help="The folder of a trained cell, or of a bench that has only one.", metavar="MODEL")
+    ],
+    *,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            help="What maps are of: predicted, reference, a class, or two, as in nv-mel: what speaks for one against "
+            "the other.",
+            metavar="WHAT",
+        ),
+    ] = "predicted",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="So many test images, of each class its share.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="A CSV file for the scores of each image.", show_default=False),
+    ] = None,
+    format: FormatOption = Format.TABLE,
+    quiet: QuietOption = False,
+    **keys: Any,
+) -> None:
+    """Score the maps of explainers on the test part of a bench against the outlines of lesions, beside controls.
+
+    The controls are a map of the middle of the image, a uniform one, noise, and the same explainers asked of an
+    untrained network. Pictures of maps are those of `skineval bench --explainers`.
+    """
+    from skineval import api
+    from skineval.cli.board import counting
+    from skineval.grid.tables import write_frame
+    from skineval.report.explained import table
+
+    loaded_catalog(quiet)  # which warns of what was set aside
+    with counting("explaining", quiet) as progress:
+        explained = api.explanations(model, target=target, limit=limit, progress=progress, **keys)
+    if out is not None:
+        write_frame(out, explained.frame())
+        say(f"Scores of each image: {out}", quiet)
+    print_table(table(explained), format)

@@ -1,0 +1,57 @@
+"""Means of a value that each image has, such as how well a map agrees with a mask: measured by lesions, as figures are.
+
+Every image counts alike, so that the mean is that of a data set with these shares of the classes. Images whose value is
+NaN are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skineval.measure.comparisons import coins, p_value
+from skineval.measure.intervals import percentile_interval
+from skineval.measure.metrics import Floats, ratio
+from skineval.measure.resampling import UnitCounts
+from skineval.values.measures import Difference, Score
+from skineval.values.predictions import Predictions
+
+
+def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCounts) -> Score:
+    """The mean of `values` (N,) of these images, with the percentile interval of the replicates that were `drawn`."""
+    sums, sizes = _by_unit(values, images, drawn)
+    low, high = percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes))
+    n_images, n_lesions = int(sizes.sum()), np.count_nonzero(sizes)
+    mean = float(ratio(sums.sum(), sizes.sum()))
+    return Score(mean, low, high, metric=metric, n_images=n_images, n_lesions=n_lesions, n_cells=1)
+
+
+def mean_difference(
+    metric: str, ours: Floats, theirs: Floats, images: Predictions, drawn: UnitCounts, seed: int = 0
+) -> Difference:
+    """How much larger the mean of `ours` (N,) is than that of `theirs`, on the images that both are defined on.
+
+    The interval is a paired bootstrap over lesions. The p-value is two-sided, of a randomisation test: were both alike,
+    nothing would change if their values of a lesion changed places, so a coin decides for each (see
+    `skineval.measure.comparisons.differences`).
+    """
+    sums, sizes = _by_unit(ours - theirs, images, drawn)
+    low, high = percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes))
+    signs = 1 - 2 * coins(len(drawn), len(drawn.units), seed)
+    observed = float(ratio(sums.sum(), sizes.sum()))
+    return Difference(
+        observed,
+        low,
+        high,
+        metric=metric,
+        p=p_value(observed, ratio(signs @ sums, sizes.sum())),
+        n_images=int(sizes.sum()),
+        n_lesions=np.count_nonzero(sizes),
+    )
+
+
+def _by_unit(values: Floats, images: Predictions, drawn: UnitCounts) -> tuple[Floats, Floats]:
+    """The sum of the values of each unit (G,), and of how many images."""
+    defined = ~np.isnan(values)
+    unit = np.searchsorted(drawn.units, images.groups)
+    sums = np.bincount(unit, np.where(defined, values, 0), minlength=len(drawn.units))
+    return sums, np.bincount(unit, defined, minlength=len(drawn.units))

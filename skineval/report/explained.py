@@ -1,0 +1,72 @@
+"""The table of what maps of a trained cell say, beside maps that know nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from skineval.explain.rating import CENTRE, RANDOM, Rated
+from skineval.explain.scores import CENTRE_SPREAD
+from skineval.grid.explained import Explained
+from skineval.report.bench import notes
+from skineval.report.document import formatting
+from skineval.report.document.tables import Cell, Column, Table, tabulate
+from skineval.values.measures import Difference
+
+_NOTES = {
+    "excess": "share of the relevance inside the lesion, less the share of the image that is",
+    "rank_accuracy": "of as many of the most relevant pixels as the lesion has, the share that is inside",
+    "pointing": "how often the most relevant pixel is inside",
+    "auc": "how often a pixel inside is more relevant than one outside",
+}
+_NAMES = {"excess": "Inside − area", "rank_accuracy": "Rank accuracy", "pointing": "Pointing", "auc": "AUC"}
+
+
+def _footnotes(explained: Explained) -> Iterator[str]:
+    images = explained.images
+    lesions = len(set(images.groups.tolist()))
+    yield (
+        f"Maps are of {explained.target.words}. {len(images):,} test images of {lesions:,} {explained.unit}s, all of "
+        "which count alike."
+    )
+    yield (
+        f"{CENTRE}: a Gaussian in the middle, with {CENTRE_SPREAD:g} of the side as its standard deviation, for most "
+        "pictures have the lesion there; uniform and noise have seen nothing; "
+        f"{RANDOM}: the same explainer, asked of an untrained network about the same classes."
+    )
+    yield (
+        "What agrees with outlines is not shown to be what the network goes by, and what does not is not shown to be "
+        "wrong: outlines say where a lesion is, not where its diagnosis is."
+    )
+    yield notes.of_interval(explained.unit, explained.replicates)
+    yield notes.of_test(explained.unit, "all comparisons of this table together")
+    yield from explained.notes
+
+
+def table(explained: Explained) -> Table:
+    """One row a way to make maps: each explainer, the same of an untrained network, and maps of no network."""
+    differences = {(one.a, one.b): one for one in explained.differences}
+
+    def minus(whom: Callable[[Rated], str]) -> Callable[[Rated], Difference | None]:
+        return lambda one: differences.get((one.name, whom(one)))
+
+    def score(place: int) -> Callable[[Rated], Cell]:
+        return lambda one: explained.scores[one.name][place]
+
+    columns: list[tuple[Column, Callable[[Rated], Cell]]] = [
+        (Column("explainer", "Explainer"), lambda one: one.name),
+        *(
+            (Column(key, _NAMES[key], "score", _NOTES[key], priority=(2, 1, 3, 0)[place]), score(place))
+            for place, key in enumerate(_NAMES)
+        ),
+        (Column("minus_centre", f"AUC − {CENTRE}", "score"), minus(lambda one: CENTRE)),
+        (Column("minus_random", f"AUC − {RANDOM}", "score"), minus(lambda one: f"{one.name}, {RANDOM}")),
+        (Column("seconds", "Time", "seconds", "to make the maps", priority=4), lambda one: one.seconds),
+    ]
+    return tabulate(
+        f"Explanations of {formatting.plain(explained.system)}",
+        explained.rated,
+        columns,
+        tuple(_footnotes(explained)),
+        stamps=explained.stamps,
+        mark=lambda one: ("baseline" if one.is_control else "plain", ""),
+    )
