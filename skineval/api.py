@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import Progress
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.grid.events import Report, Warned, ignore_event
 
@@ -212,15 +213,15 @@ def embed(
     data: Places,
     *,
     out: str | Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
     **keys: object,
 ) -> Embeddings:
     """What `model` makes of the images of `data` in front of its head: embeddings, a row an image.
 
     `model` is an architecture with its initial weights, as in a recipe, or the folder of a trained cell; `keys` are the
     recipe keys `weights`, `image_size`, `fit`, `device`, and those that say how data is read. With `out`, they are
-    written there, npz or CSV, as `bench(models="embeddings:file=...")` reads them. `progress(done, total)` is called
-    with numbers of images. Raises UsageError, DataError and ModelFileError before anything is written.
+    written there, npz or CSV, as `bench(models="embeddings:file=...")` reads them. Raises UsageError, DataError and
+    ModelFileError before anything is written.
     """
     from skineval.grid.embed import embed_to
 
@@ -232,22 +233,17 @@ def explanations(
     *,
     target: str = "predicted",
     limit: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
     **keys: object,
 ) -> Explained:
     """Where a trained cell looks: its maps of the test part of its bench, scored against the outlines of lesions.
 
-    `target` is "predicted", "reference", a class, or two of them, as in "nv-mel"; `limit` takes so many images; `keys`
-    are the recipe keys `explainers`, `device` and `replicates`. `result.frame()` has the scores of each image.
-    `progress(done, total)` is called with numbers of images. Raises ModelFileError for what is no trained cell of a
-    bench, DataError where its data have changed or have no masks, UsageError for explainers and targets that are not
-    there.
+    `target` is "predicted", "reference", a class, or two, as in "nv-mel"; `limit` takes so many images; `keys` are the
+    recipe keys `explainers`, `device` and `replicates`. Raises what `skineval.grid.explained.explain_cell` does.
     """
     from skineval.grid.explained import explain_cell
-    from skineval.values.recipe import make_recipe
 
-    asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
-    return explain_cell(Path(model), asked, load_catalog(), target=target, limit=limit, progress=progress)
+    return explain_cell(Path(model), keys, load_catalog(), target=target, limit=limit, progress=progress)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:

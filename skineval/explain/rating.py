@@ -20,7 +20,7 @@ from skineval.explain.scores import SCORES
 from skineval.explain.target import Target
 
 UNIFORM, CENTRE, NOISE = "uniform", "centre", "noise"
-RANDOM = "random weights"  #: how the row of an explainer is called that is asked of an untrained network
+UNTRAINED = "untrained"  #: what is added to the name of an explainer that is asked of an untrained network
 _SEED = 0  #: of noise
 
 MapsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]  #: places among the test images (n,) -> maps (n, S, S)
@@ -54,7 +54,7 @@ def rate(
         name = str(one.selection)
         yield rated(name, partial(_maps, one, seen, targets, target))
         other = replace(seen, model=untrained)
-        control = rated(f"{name}, {RANDOM}", partial(_maps, one, other, targets, target))
+        control = rated(f"{name} ({UNTRAINED})", partial(_maps, one, other, targets, target))
         yield replace(control, of=name, is_control=True)
     nothing = {
         CENTRE: lambda places: scores.centre(len(places), side),

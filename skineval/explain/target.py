@@ -47,7 +47,8 @@ class Target:
     def of_images(self, test: Predictions) -> NDArray[np.int64]:
         """The class (N,) of each image."""
         if self.text == PREDICTED:
-            return test.probabilities.argmax(axis=1)
+            answers: NDArray[np.int64] = test.probabilities.argmax(axis=1)
+            return answers
         if self.text == REFERENCE:
             return test.targets
         return np.full(len(test), test.classes.index(self.text))

@@ -37,7 +37,7 @@ from skineval.train.weights import NONE, Weights
 from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions
-from skineval.values.recipe import Recipe
+from skineval.values.recipe import make_recipe
 from skineval.values.runspec import RunSpec, derive_seed
 
 PRIMARY = "auc"  #: by which explainers are compared, declared beforehand
@@ -66,14 +66,15 @@ class Explained:
 
 
 def explain_cell(
-    model: Path, asked: Recipe, catalog: Catalog, *, target: str, limit: int | None, progress: Progress
+    model: Path, keys: Mapping[str, object], catalog: Catalog, *, target: str, limit: int | None, progress: Progress
 ) -> Explained:
     """Score the maps of a trained cell on the test part of its bench, or on `limit` images of it.
 
-    Of what is `asked` explainers, device and replicates count. Raises ModelFileError for what is no trained cell of a
-    bench, DataError where its data have changed or have no masks, UsageError for explainers and targets that are not
-    there.
+    `keys` are the recipe keys `explainers`, `device` and `replicates`. Raises ModelFileError for what is no trained
+    cell of a bench, DataError where its data have changed or have no masks, UsageError for explainers and targets that
+    are not there.
     """
+    asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
     cell = CellFolder(trained_cell(model).resolve())
     record = read_cell(cell)
     folder = BenchFolder(cell.path.parents[1])

@@ -20,7 +20,7 @@ def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCoun
     """The mean of `values` (N,) of these images, with the percentile interval of the replicates that were `drawn`."""
     sums, sizes = _by_unit(values, images, drawn)
     low, high = percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes))
-    n_images, n_lesions = int(sizes.sum()), np.count_nonzero(sizes)
+    n_images, n_lesions = int(sizes.sum()), int(np.count_nonzero(sizes))
     mean = float(ratio(sums.sum(), sizes.sum()))
     return Score(mean, low, high, metric=metric, n_images=n_images, n_lesions=n_lesions, n_cells=1)
 
@@ -45,7 +45,7 @@ def mean_difference(
         metric=metric,
         p=p_value(observed, ratio(signs @ sums, sizes.sum())),
         n_images=int(sizes.sum()),
-        n_lesions=np.count_nonzero(sizes),
+        n_lesions=int(np.count_nonzero(sizes)),
     )
 
 
@@ -53,5 +53,6 @@ def _by_unit(values: Floats, images: Predictions, drawn: UnitCounts) -> tuple[Fl
     """The sum of the values of each unit (G,), and of how many images."""
     defined = ~np.isnan(values)
     unit = np.searchsorted(drawn.units, images.groups)
-    sums = np.bincount(unit, np.where(defined, values, 0), minlength=len(drawn.units))
-    return sums, np.bincount(unit, defined, minlength=len(drawn.units))
+    of = (np.where(defined, values, 0), defined.astype(np.float64))
+    sums, sizes = (np.bincount(unit, column, minlength=len(drawn.units)).astype(np.float64) for column in of)
+    return sums, sizes

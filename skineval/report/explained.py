@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from skineval.explain.rating import CENTRE, RANDOM, Rated
+from skineval.explain.rating import CENTRE, UNTRAINED, Rated
 from skineval.explain.scores import CENTRE_SPREAD
 from skineval.grid.explained import Explained
 from skineval.report.bench import notes
@@ -31,7 +31,7 @@ def _footnotes(explained: Explained) -> Iterator[str]:
     yield (
         f"{CENTRE}: a Gaussian in the middle, with {CENTRE_SPREAD:g} of the side as its standard deviation, for most "
         "pictures have the lesion there; uniform and noise have seen nothing; "
-        f"{RANDOM}: the same explainer, asked of an untrained network about the same classes."
+        f"{UNTRAINED}: the same explainer, asked of a network with random weights about the same classes."
     )
     yield (
         "What agrees with outlines is not shown to be what the network goes by, and what does not is not shown to be "
@@ -59,7 +59,7 @@ def table(explained: Explained) -> Table:
             for place, key in enumerate(_NAMES)
         ),
         (Column("minus_centre", f"AUC − {CENTRE}", "score"), minus(lambda one: CENTRE)),
-        (Column("minus_random", f"AUC − {RANDOM}", "score"), minus(lambda one: f"{one.name}, {RANDOM}")),
+        (Column("minus_untrained", f"AUC − {UNTRAINED}", "score"), minus(lambda one: f"{one.name} ({UNTRAINED})")),
         (Column("seconds", "Time", "seconds", "to make the maps", priority=4), lambda one: one.seconds),
     ]
     return tabulate(

@@ -33,9 +33,9 @@ def explained(bench):
 def test_each_explainer_stands_beside_its_untrained_twin_and_maps_of_no_network(explained):
     assert [one.name for one in explained.rated] == [
         "gradcam",
-        "gradcam, random weights",
+        "gradcam (untrained)",
         "layercam",
-        "layercam, random weights",
+        "layercam (untrained)",
         "centre",
         "uniform",
         "noise",
@@ -43,15 +43,15 @@ def test_each_explainer_stands_beside_its_untrained_twin_and_maps_of_no_network(
     assert [(one.a, one.b) for one in explained.differences] == [
         ("gradcam", "centre"),
         ("layercam", "centre"),
-        ("gradcam", "gradcam, random weights"),
-        ("layercam", "layercam, random weights"),
+        ("gradcam", "gradcam (untrained)"),
+        ("layercam", "layercam (untrained)"),
     ]
     first = {one.name: [score.value for score in explained.scores[one.name]] for one in explained.rated}
     assert first["uniform"][0] == pytest.approx(0, abs=1e-6)
     assert first["uniform"][3] == 0.5
     assert first["centre"][3] > 0.8, "lesions of synthetic pictures lie in the middle"
     assert first["noise"][3] == pytest.approx(0.5, abs=0.02)
-    assert first["gradcam"] != first["gradcam, random weights"]
+    assert first["gradcam"] != first["gradcam (untrained)"]
 
 
 def test_scores_of_each_image_are_those_whose_mean_is_shown(bench, explained):
@@ -70,10 +70,10 @@ def test_the_table_has_a_row_each_and_says_what_the_controls_are(explained):
     shown = table(explained)
     rows = [format_row(row, shown.columns) for row in shown.rows]
     assert [row[0] for row in rows] == [one.name for one in explained.rated]
-    assert "SYNTHETIC" in shown.stamps
+    assert "SYNTHETIC" in shown.title
     said = " ".join(shown.footnotes)
     assert "Maps are of the predicted class." in said
-    assert "asked of an untrained network" in said
+    assert "a network with random weights" in said
 
 
 def test_few_images_are_of_all_classes_and_the_same_each_time(bench):
@@ -94,13 +94,13 @@ def test_of_another_class_maps_are_others(bench, explained):
 
 
 def test_the_command_writes_scores_and_a_table(bench):
-    done = run_here("explain", bench, "--limit=8", "--replicates=1000", "--out=scores.csv", cwd=bench.parent)
+    done = run_here("explain", str(bench), "--limit=8", "--replicates=1000", "--out=scores.csv", cwd=bench.parent)
     assert done.returncode == 0, done.stderr
-    assert "gradcam, random weights" in done.stdout
+    assert "gradcam (untrained)" in done.stdout
     scores = pd.read_csv(bench.parent / "scores.csv")
     assert list(scores.columns) == ["explainer", "image_id", "lesion_id", *SCORES]
     assert len(scores) == 8 * 5
-    wrong = run_here("explain", bench, "--target=melanoma", cwd=bench.parent)
+    wrong = run_here("explain", str(bench), "--target=melanoma", cwd=bench.parent)
     assert wrong.returncode == 2
     assert "akiec, bcc, bkl, df, mel, nv, vasc" in wrong.stderr
 
