@@ -21,6 +21,15 @@ _NOTES = {
 _NAMES = {"excess": "Inside − area", "rank_accuracy": "Rank accuracy", "pointing": "Pointing", "auc": "AUC"}
 
 
+def _centre(_: Rated) -> str:
+    return CENTRE
+
+
+def _twin(one: Rated) -> str:
+    """The same explainer, asked of an untrained network."""
+    return f"{one.name} ({UNTRAINED})"
+
+
 def _footnotes(explained: Explained) -> Iterator[str]:
     images = explained.images
     lesions = len(set(images.groups.tolist()))
@@ -37,7 +46,10 @@ def _footnotes(explained: Explained) -> Iterator[str]:
         "What agrees with outlines is not shown to be what the network goes by, and what does not is not shown to be "
         "wrong: outlines say where a lesion is, not where its diagnosis is."
     )
-    yield notes.of_interval(explained.unit, explained.replicates)
+    yield (
+        f"Brackets: 95 % percentile interval; {explained.unit}s, with all of their images, are resampled within their "
+        f"class ({explained.replicates:,} replicates)."
+    )
     yield notes.of_test(explained.unit, "all comparisons of this table together")
     yield from explained.notes
 
@@ -49,6 +61,10 @@ def table(explained: Explained) -> Table:
     def minus(whom: Callable[[Rated], str]) -> Callable[[Rated], Difference | None]:
         return lambda one: differences.get((one.name, whom(one)))
 
+    def p_of(whom: Callable[[Rated], str]) -> Callable[[Rated], float | None]:
+        found = minus(whom)
+        return lambda one: difference.p_holm if (difference := found(one)) else None
+
     def score(place: int) -> Callable[[Rated], Cell]:
         return lambda one: explained.scores[one.name][place]
 
@@ -58,8 +74,10 @@ def table(explained: Explained) -> Table:
             (Column(key, _NAMES[key], "score", _NOTES[key], priority=(2, 1, 3, 0)[place]), score(place))
             for place, key in enumerate(_NAMES)
         ),
-        (Column("minus_centre", f"AUC − {CENTRE}", "score"), minus(lambda one: CENTRE)),
-        (Column("minus_untrained", f"AUC − {UNTRAINED}", "score"), minus(lambda one: f"{one.name} ({UNTRAINED})")),
+        (Column("minus_centre", f"AUC − {CENTRE}", "score"), minus(_centre)),
+        (Column("p_centre", f"p of − {CENTRE}", "p", "corrected by Holm's method", priority=6), p_of(_centre)),
+        (Column("minus_untrained", f"AUC − {UNTRAINED}", "score"), minus(_twin)),
+        (Column("p_untrained", f"p of − {UNTRAINED}", "p", "corrected by Holm's method", priority=5), p_of(_twin)),
         (Column("seconds", "Time", "seconds", "to make the maps", priority=4), lambda one: one.seconds),
     ]
     return tabulate(
