@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from skineval.base.terms import Value
 from skineval.catalog.parameters import Parameter
 from skineval.catalog.specs import Architecture, Explainer, Grid
 
@@ -56,40 +57,14 @@ def guided_gradcam(model: nn.Module, images: Tensor, targets: Tensor, *, archite
     return guided * cam("gradcam", model, images, targets, architecture=architecture)
 
 
-def saliency(
-    model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, samples: int, noise: float
+def attribution(
+    name: str, model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, **parameters: Value
 ) -> Tensor:
-    """See `skineval.explain.attributions.saliency`."""
-    from skineval.explain.attributions import saliency
+    """What `name` of `skineval.explain.attributions` says of each pixel."""
+    from skineval.explain import attributions
 
-    return saliency(model, images, targets, samples, noise)
-
-
-def integrated_gradients(
-    model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, steps: int
-) -> Tensor:
-    """See `skineval.explain.attributions.integrated_gradients`."""
-    from skineval.explain.attributions import integrated_gradients
-
-    return integrated_gradients(model, images, targets, steps)
-
-
-def occlusion(
-    model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, positions: int
-) -> Tensor:
-    """See `skineval.explain.attributions.occlusion`."""
-    from skineval.explain.attributions import occlusion
-
-    return occlusion(model, images, targets, positions)
-
-
-def rise(
-    model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture, masks: int, positions: int
-) -> Tensor:
-    """See `skineval.explain.attributions.rise`."""
-    from skineval.explain.attributions import rise
-
-    return rise(model, images, targets, masks, positions)
+    maps: Tensor = getattr(attributions, name)(model, images, targets, **parameters)
+    return maps
 
 
 def positions_grid(
@@ -171,7 +146,7 @@ EXPLAINERS = (
     ),
     Explainer(
         "integrated-gradients",
-        integrated_gradients,
+        partial(attribution, "integrated_gradients"),
         "Gradients of the logit summed up on the way from grey to the image.",
         {"steps": Parameter(50, "Points on the way.", minimum=2, maximum=1000)},
         paper="Sundararajan et al. 2017",
@@ -180,12 +155,11 @@ EXPLAINERS = (
         "guided-gradcam",
         guided_gradcam,
         "Gradients that pass ReLUs where they are positive, times gradcam. Largely blind to weights and classes.",
-        resolution=None,
         paper="Selvaraju et al. 2017",
     ),
     Explainer(
         "saliency",
-        saliency,
+        partial(attribution, "saliency"),
         "Absolute gradient of the logit, averaged over noisy copies of the image (SmoothGrad).",
         {
             "samples": Parameter(20, "Noisy copies.", minimum=1, maximum=1000),
@@ -195,7 +169,7 @@ EXPLAINERS = (
     ),
     Explainer(
         "occlusion",
-        occlusion,
+        partial(attribution, "occlusion"),
         "How far the logit falls where a square of the image is grey.",
         {"positions": Parameter(14, "Squares a side, each half over the next.", minimum=2, maximum=64)},
         positions_grid,
@@ -203,7 +177,7 @@ EXPLAINERS = (
     ),
     Explainer(
         "rise",
-        rise,
+        partial(attribution, "rise"),
         "How probable the class is where random parts of the image are seen.",
         {
             "masks": Parameter(500, "Random masks: a pass of the network each.", minimum=10, maximum=100_000),

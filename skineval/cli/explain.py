@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, say
+from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, loaded_catalog, print_table, say
 
 EXAMPLE = "Example: skineval explain runs/demo/cells/CELL --explainers gradcam,layercam"
 
@@ -35,6 +35,7 @@ def explain(
         Path | None,
         typer.Option("--out", help="A CSV file for the scores of each image.", show_default=False),
     ] = None,
+    force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     **keys: Any,
@@ -45,14 +46,15 @@ def explain(
     untrained network. Pictures of maps are those of `skineval bench --explainers`.
     """
     from skineval import api
+    from skineval.base.files import write_new
     from skineval.cli.board import counting
-    from skineval.grid.tables import write_frame
+    from skineval.grid.tables import csv_text
     from skineval.report.explained import table
 
     loaded_catalog(quiet)  # which warns of what was set aside
     with counting("explaining", quiet) as progress:
         explained = api.explanations(model, target=target, limit=limit, progress=progress, **keys)
+    print_table(table(explained), format)  # first: a file that is there may be refused
     if out is not None:
-        write_frame(out, explained.frame())
+        write_new(out, csv_text(explained.frame()), replace=force)
         say(f"Scores of each image: {out}", quiet)
-    print_table(table(explained), format)

@@ -44,7 +44,7 @@ def rate(
 
     The untrained one is asked about the same classes. Raises DataError where no image has a mask.
     """
-    n, side = len(seen.rows), int(seen.stage.images.shape[1])
+    side = int(seen.stage.images.shape[1])
     masks = seen.masks(seen.test.image_ids.tolist(), side)
     if masks is None or not masks.any():
         raise DataError("There is no mask of any test image.", "Maps can only be scored where somebody drew lesions.")
@@ -59,7 +59,7 @@ def rate(
     nothing = {
         CENTRE: lambda places: scores.centre(len(places), side),
         UNIFORM: lambda places: scores.uniform(len(places), side),
-        NOISE: lambda places: scores.noise(n, side, _SEED)[places],
+        NOISE: lambda places: scores.noise(places, side, _SEED),
     }
     for name, made in nothing.items():
         yield replace(rated(name, made), is_control=True)

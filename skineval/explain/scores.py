@@ -88,9 +88,9 @@ def centre(n: int, side: int) -> Maps:
     return np.broadcast_to(np.outer(along, along).astype(np.float32), (n, side, side))
 
 
-def noise(n: int, side: int, seed: int) -> Maps:
-    """Random maps, the same for the same seed."""
-    return np.random.default_rng(seed).random((n, side, side), dtype=np.float32)
+def noise(places: NDArray[np.int64], side: int, seed: int) -> Maps:
+    """Random maps (n, side, side) of the images at `places`, each the same for the same seed."""
+    return np.stack([np.random.default_rng([seed, place]).random((side, side), np.float32) for place in places])
 
 
 def _flat(maps: Maps, masks: Masks) -> tuple[NDArray[np.float64], Masks]:

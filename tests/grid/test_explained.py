@@ -100,6 +100,9 @@ def test_the_command_writes_scores_and_a_table(bench):
     scores = pd.read_csv(bench.parent / "scores.csv")
     assert list(scores.columns) == ["explainer", "image_id", "lesion_id", *SCORES]
     assert len(scores) == 8 * 5
+    refused = run_here("explain", str(bench), "--limit=7", "--replicates=1000", "--out=scores.csv", cwd=bench.parent)
+    assert refused.returncode == 2
+    assert len(pd.read_csv(bench.parent / "scores.csv")) == 8 * 5
     wrong = run_here("explain", str(bench), "--target=melanoma", cwd=bench.parent)
     assert wrong.returncode == 2
     assert "akiec, bcc, bkl, df, mel, nv, vasc" in wrong.stderr
