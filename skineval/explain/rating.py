@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, NoMapError
 from skineval.base.terms import Progress
 from skineval.explain import scores
 from skineval.explain.panels import Explaining, Seen
@@ -35,6 +35,7 @@ class Rated:
     seconds: float
     of: str = ""  #: the explainer that it is a control of
     is_control: bool = False
+    silence: str = ""  #: why it has no map of any image; its scores are NaN then
 
 
 def rate(
@@ -42,7 +43,8 @@ def rate(
 ) -> Iterator[Rated]:
     """Scores of each explainer, of the same asked of an `untrained` network, and of maps that have seen no network.
 
-    The untrained one is asked about the same classes. Raises DataError where no image has a mask.
+    The untrained one is asked about the same classes. An explainer that has no map of such a network says why. Raises
+    DataError where no image has a mask.
     """
     side = int(seen.stage.images.shape[1])
     masks = seen.masks(seen.test.image_ids.tolist(), side)
@@ -52,7 +54,11 @@ def rate(
     rated = partial(_rated, masks=masks, size=seen.stage.batch_size, progress=progress)
     for one in explainers:
         name = str(one.selection)
-        yield rated(name, partial(_maps, one, seen, targets, target))
+        try:
+            yield rated(name, partial(_maps, one, seen, targets, target))
+        except NoMapError as error:
+            yield Rated(name, {score: np.full(len(masks), np.nan) for score in SCORES}, 0.0, silence=error.message)
+            continue
         other = replace(seen, model=untrained)
         control = rated(f"{name} ({UNTRAINED})", partial(_maps, one, other, targets, target))
         yield replace(control, of=name, is_control=True)

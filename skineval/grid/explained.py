@@ -132,7 +132,7 @@ def _untrained(spec: RunSpec, seen: Seen) -> nn.Module:
 
 def _differences(rated: Sequence[Rated], test: Predictions, drawn: UnitCounts) -> list[Difference]:
     values = {one.name: one.scores[PRIMARY] for one in rated}
-    pairs = [(one.name, CENTRE) for one in rated if not one.is_control] + [
+    pairs = [(one.name, CENTRE) for one in rated if not one.is_control and not one.silence] + [
         (one.of, one.name) for one in rated if one.of
     ]
     found = [replace(mean_difference(PRIMARY, values[a], values[b], test, drawn), a=a, b=b) for a, b in pairs]

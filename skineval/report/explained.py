@@ -18,7 +18,22 @@ _NOTES = {
     "pointing": "how often the most relevant pixel is inside",
     "auc": "how often a pixel inside is more relevant than one outside",
 }
+_SCORED = "that are scored: those with a mask, and a map that is not zero everywhere"
 _NAMES = {"excess": "Inside − area", "rank_accuracy": "Rank accuracy", "pointing": "Pointing", "auc": "AUC"}
+
+
+def _mark(one: Rated) -> tuple[str, str]:
+    """The kind of its row, and why that holds no figures."""
+    return ("unranked", one.silence) if one.silence else ("baseline" if one.is_control else "plain", "")
+
+
+def _lacking(explained: Explained) -> Iterator[str]:
+    """Of how many images a map says nothing: a mean over the others flatters whoever is silent where it is hard."""
+    n = max(scores[0].n_images for scores in explained.scores.values())
+    few = {one.name: explained.scores[one.name][0].n_images for one in explained.rated if not one.silence}
+    for name, scored in few.items():
+        if scored < n:
+            yield f"{name}: {n - scored:,} of {n:,} images are left out, whose map is zero everywhere."
 
 
 def _centre(_: Rated) -> str:
@@ -51,6 +66,7 @@ def _footnotes(explained: Explained) -> Iterator[str]:
         f"class ({explained.replicates:,} replicates)."
     )
     yield notes.of_test(explained.unit, "all comparisons of this table together")
+    yield from _lacking(explained)
     yield from explained.notes
 
 
@@ -78,6 +94,10 @@ def table(explained: Explained) -> Table:
         (Column("p_centre", f"p of − {CENTRE}", "p", "corrected by Holm's method", priority=6), p_of(_centre)),
         (Column("minus_untrained", f"AUC − {UNTRAINED}", "score"), minus(_twin)),
         (Column("p_untrained", f"p of − {UNTRAINED}", "p", "corrected by Holm's method", priority=5), p_of(_twin)),
+        (
+            Column("n_images", "Images", "count", _SCORED, priority=7),
+            lambda one: explained.scores[one.name][0].n_images,
+        ),
         (Column("seconds", "Time", "seconds", "to make the maps", priority=4), lambda one: one.seconds),
     ]
     return tabulate(
@@ -86,5 +106,5 @@ def table(explained: Explained) -> Table:
         columns,
         tuple(_footnotes(explained)),
         stamps=explained.stamps,
-        mark=lambda one: ("baseline" if one.is_control else "plain", ""),
+        mark=_mark,
     )

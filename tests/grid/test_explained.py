@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,21 @@ def test_the_table_has_a_row_each_and_says_what_the_controls_are(explained):
     said = " ".join(shown.footnotes)
     assert "Maps are of the predicted class." in said
     assert "a network with random weights" in said
+
+
+def test_an_explainer_that_has_no_map_says_why_and_the_others_are_scored(bench):
+    found = skineval.explanations(bench, explainers="rollout,gradcam", limit=6, replicates=1000)
+    rows = {row.cells[0]: row for row in table(found).rows}
+    assert "attend to all patches" in rows["rollout"].note
+    assert "rollout (untrained)" not in rows
+    assert {one.a for one in found.differences} == {"gradcam"}
+
+
+def test_images_whose_map_says_nothing_are_counted(explained):
+    scored = [replace(one, n_images=4) for one in explained.scores["gradcam"]]
+    said = table(replace(explained, scores={**explained.scores, "gradcam": scored})).footnotes
+    most = explained.scores["centre"][0].n_images
+    assert f"gradcam: {most - 4} of {most} images are left out, whose map is zero everywhere." in said
 
 
 def test_few_images_are_of_all_classes_and_the_same_each_time(bench):
