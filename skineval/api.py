@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from skineval.base.errors import DataError, UsageError
+from skineval.asking import request, run_recipe, run_search
 from skineval.base.terms import Progress
-from skineval.catalog.catalog import Catalog, load_catalog
-from skineval.grid.events import Report, Warned, ignore_event
+from skineval.catalog.catalog import load_catalog
+from skineval.grid.events import ignore_event
 
 #: A folder or file of a data set, its name, or several of them.
 Places: TypeAlias = "str | Path | Sequence[str | Path]"
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from skineval.grid.audit import Audited
     from skineval.grid.explained import Explained
     from skineval.grid.sources import Data
-    from skineval.report.document.tables import Table
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
-    from skineval.tuning.trials import SearchReport
     from skineval.values.embeddings import Embeddings
     from skineval.values.lesion_table import LesionTable
-    from skineval.values.recipe import Recipe
     from skineval.values.result import BenchResult
 
 
@@ -257,144 +254,3 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     from skineval.train.classifier import load_classifier
 
     return load_classifier(trained_cell(Path(path)), device=device)
-
-
-@dataclass(frozen=True)
-class Request:
-    """The keys of a bench: those of its recipe, and those given beside it, which override them."""
-
-    recipe: str  #: its name or file
-    implied: bool  #: nobody named it
-    own: Mapping[str, object]
-    given: Mapping[str, object]
-
-    @property
-    def values(self) -> dict[str, object]:
-        """All keys."""
-        return {**self.own, **self.given}
-
-
-def request(recipe: str | Path | None, keys: Mapping[str, object]) -> Request:
-    """The keys of a recipe, by default that for the data, and `keys`; raises UsageError for a recipe that is wrong."""
-    from skineval.values.recipe import check_keys, read_recipe
-
-    name = str(recipe or ("ham10000" if "data" in keys else "demo"))
-    if recipe is None and name == "ham10000" and str(keys["data"]).partition(":")[0] == "synthetic":
-        name = "demo"
-    own = read_recipe(name)
-    check_keys(own, name)
-    return Request(name, recipe is None, own, keys)
-
-
-def run_recipe(
-    asked: Request,
-    catalog: Catalog,
-    report: Report,
-    *,
-    out: str | Path | None = None,
-    fresh: bool = False,
-    fail_fast: bool = False,
-) -> BenchResult:
-    """Run a bench from its keys, telling `report` how it goes."""
-    recipe = _checked(asked, catalog)
-    from skineval.grid.prepare import prepare
-    from skineval.grid.run import run
-
-    folder = None if out is None else Path(out)
-    return run(prepare(recipe, catalog), report, out=folder, fresh=fresh, fail_fast=fail_fast)
-
-
-def run_search(
-    asked: Request,
-    catalog: Catalog,
-    report: SearchReport,
-    *,
-    trials: int,
-    search: Sequence[str],
-    out: str | Path | None = None,
-    fresh: bool = False,
-) -> Search:
-    """Run a search from its keys, telling `report` how it goes, and draw it.
-
-    Without a recipe and a strategy it is for the strategy `none`, whatever those are that a bench would compare.
-    """
-    from skineval.tuning.advice import require_optuna
-
-    require_optuna()
-    if asked.implied:
-        asked = replace(asked, given={"imbalance": ("none",), **asked.given})
-    recipe = _checked(asked, catalog)
-    from skineval.base.files import atomic_write
-    from skineval.report.tuning import draw
-    from skineval.tuning.folder import SearchFolder
-    from skineval.tuning.plan import make_plan
-    from skineval.tuning.search import search as run
-
-    if trials < 1:
-        raise UsageError(
-            f"--trials is {trials}, which should be 1 or more.", "The first trial is the recipe's own setting."
-        )
-    unasked = {key: asked.recipe for key in asked.own if key not in asked.given}
-    folder = None if out is None else Path(out)
-    found = run(make_plan(recipe, search, catalog, unasked), report, trials=trials, out=folder, fresh=fresh)
-    atomic_write(SearchFolder(found.folder).plot, draw(found))
-    return found
-
-
-def plan_table(
-    asked: Request, catalog: Catalog, report: Report, *, out: str | Path | None = None, fresh: bool = False
-) -> Table:
-    """The cells of a bench with estimated time, disk and memory, and what it would say of its data; trains nothing.
-
-    Raises what `run_recipe` would raise before anything is trained.
-    """
-    recipe = _checked(asked, catalog)
-    from skineval.grid.estimate import busy, estimate_cells
-    from skineval.grid.prepare import prepare
-    from skineval.grid.run import preview
-    from skineval.report.plan import plan
-
-    others = busy()  # asked first: what is measured is work, too
-    prepared = prepare(recipe, catalog)
-    seen = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
-    notes = (*filter(None, [others]), *seen.notes)
-    return plan(estimate_cells(prepared, seen.done, seen.networks), prepared.stamps, prepared.recipe.jobs, notes)
-
-
-def rebuild(folder: str | Path, report: Report) -> BenchResult:
-    """Measure the bench in `folder` again and rewrite its reports, telling `report` how it goes."""
-    from skineval.grid.conclude import conclude
-    from skineval.grid.folder import BenchFolder
-    from skineval.grid.reading import read_own_recipe
-    from skineval.grid.sources import read_data
-
-    catalog = load_catalog()
-    bench_folder = BenchFolder(Path(folder))
-    recipe = read_own_recipe(bench_folder)
-    try:
-        table = read_data(recipe, catalog).table
-    except (DataError, UsageError) as error:
-        report(Warned(f"The data is not where it was, so that pictures are left out: {error.message}"))
-        table = None
-    return conclude(bench_folder, catalog, report, table)
-
-
-def _checked(asked: Request, catalog: Catalog) -> Recipe:
-    """The recipe, once every name in it is known: a typing error is told before torch is imported."""
-    from skineval.values.recipe import make_recipe
-
-    recipe = make_recipe(asked.values)
-    architectures = [catalog.architecture(model) for model in catalog.architectures.select(recipe.models)]
-    catalog.imbalance.select(recipe.imbalance)
-    catalog.explainers.select(recipe.explainers)
-    if (
-        recipe.weights == ("imagenet",)
-        and "weights" in asked.given
-        and not any(one.has_weights for one in architectures)
-    ):
-        names = ", ".join(architecture.name for architecture in architectures)
-        raise UsageError(
-            f"--weights is imagenet, and there are no ImageNet weights of {names}.",
-            "Leave --weights out, or use --weights none: training begins with random values then.",
-        )
-    return recipe

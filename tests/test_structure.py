@@ -17,8 +17,8 @@ ROOT = Path(skineval.__file__).parent
 MODULES = modules(ROOT)
 IMPORTS = imports(ROOT)
 
-#: A module imports from its own room and from floors below its own; `api` is the roof that the command line and
-#: `skineval` itself stand on. Imports inside functions count like any other, and so do those for type checkers.
+#: A module imports from its own room and from floors below its own; `asking` and `api` are the roof that the command
+#: line and `skineval` itself stand on. Imports inside functions count like any other, and so do those for type checkers.
 FLOORS = {
     "base": 0,
     "values": 1,
@@ -31,10 +31,11 @@ FLOORS = {
     "tuning": 8,
     "report": 9,
     "builtins": 10,
-    "api": 10,
-    "cli": 11,
-    "__init__": 11,
-    "__main__": 12,
+    "asking": 10,
+    "api": 11,
+    "cli": 12,
+    "__init__": 12,
+    "__main__": 13,
 }
 LONGEST = 400  #: lines of a file: a longer one has a second noun
 HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna", "urllib3")

@@ -43,19 +43,19 @@ def bench(
     In brackets stand defaults, and what a shipped recipe says instead. Without --data the data is synthetic. Running
     the same command again goes on from what is there.
     """
-    from skineval import api
+    from skineval import asking
     from skineval.cli.bench_progress import BenchDisplay
     from skineval.cli.board import Board, Display
 
     catalog = loaded_catalog(quiet)
-    asked = api.request(recipe, keys)
+    asked = asking.request(recipe, keys)
     if dry_run:
         with Board(quiet) as board:
-            planned = api.plan_table(asked, catalog, Display(board), out=out, fresh=fresh)
+            planned = asking.plan_table(asked, catalog, Display(board), out=out, fresh=fresh)
         print_table(planned, format)
         return
     with Board(quiet) as board:
-        result = api.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
+        result = asking.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
     _conclude(result, format, "" if quiet else f"Report: {result.folder / 'report.md'} and report.html")
 
 
@@ -65,11 +65,11 @@ def report(
     quiet: QuietOption = False,
 ) -> None:
     """Measure a bench again and rebuild its reports from what is on disk. Trains nothing."""
-    from skineval import api
+    from skineval import asking
     from skineval.cli.board import Board, Display
 
     with Board(quiet) as board:
-        result = api.rebuild(bench, Display(board))
+        result = asking.rebuild(bench, Display(board))
     _conclude(result, format)
 
 

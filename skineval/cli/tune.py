@@ -56,17 +56,17 @@ def tune(
     repeats the choice sees test images too, and only an external test is fair. Running the same command again goes on
     from what is there; more --trials extend it.
     """
-    from skineval import api
+    from skineval import asking
     from skineval.cli.board import Board
     from skineval.cli.tune_progress import SearchDisplay
 
     catalog = loaded_catalog(quiet)
-    asked = api.request(recipe, keys)
+    asked = asking.request(recipe, keys)
     wanted = _whole(trials)
     try:
         with Board(quiet) as board:
             display = SearchDisplay(board)
-            found = api.run_search(asked, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
+            found = asking.run_search(asked, catalog, display, trials=wanted, search=search or [], out=out, fresh=fresh)
     except KeyboardInterrupt:  # outside of training there is nothing to stop gently
         raise Interrupted from None
     from skineval.report.tuning import table

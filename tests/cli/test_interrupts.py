@@ -15,10 +15,10 @@ def interrupted(*_, **__):
 @pytest.mark.parametrize(
     ("arguments", "name", "told"),
     [
-        (("bench", "demo"), "skineval.api.request", GO_ON),
-        (("tune", "--models=cnn"), "skineval.api.request", GO_ON),
+        (("bench", "demo"), "skineval.asking.request", GO_ON),
+        (("tune", "--models=cnn"), "skineval.asking.request", GO_ON),
         (("data", "fetch", "ham10000"), "skineval.data.fetch.repositories.resolve", GO_ON),
-        (("bench", "demo", "--dry-run"), "skineval.api.request", BEGIN_AGAIN),
+        (("bench", "demo", "--dry-run"), "skineval.asking.request", BEGIN_AGAIN),
         (("doctor",), "skineval.grid.diagnosis.diagnosis", BEGIN_AGAIN),
         (("list", "models"), "skineval.catalog.catalog.load_catalog", BEGIN_AGAIN),
         (("evaluate", "no-file.csv"), "skineval.grid.evaluation.evaluate", BEGIN_AGAIN),
@@ -40,6 +40,6 @@ def test_every_command_says_that_it_was_interrupted_and_whether_it_goes_on(
 
 @pytest.mark.parametrize("command", ["bench", "tune"])
 def test_after_a_fresh_start_what_was_saved_is_not_to_be_discarded(command, monkeypatch, skineval_program):
-    monkeypatch.setattr("skineval.api.request", interrupted)
+    monkeypatch.setattr("skineval.asking.request", interrupted)
     done = skineval_program(command, "demo", "--fresh")
     assert "run the same command without --fresh to go on" in done.stderr

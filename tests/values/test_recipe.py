@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skineval.api import request
+from skineval.asking import request
 from skineval.base.codec import from_json, to_json
 from skineval.base.errors import UsageError
 from skineval.values.keys import shipped_recipes
