@@ -18,7 +18,7 @@ MODULES = modules(ROOT)
 IMPORTS = imports(ROOT)
 
 #: A module imports from its own room and from floors below its own; `asking` and `api` are the roof that the command
-#: line and `skineval` itself stand on. Imports inside functions count like any other, and so do those for type checkers.
+#: line and `skineval` itself stand on. Imports inside functions count like any other, and those for type checkers.
 FLOORS = {
     "base": 0,
     "values": 1,
