@@ -33,14 +33,14 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict static types."""
-    install(session, "-e", ".[tune]", *GROUPS["types"], "nox")
+    install(session, "-e", ".[demo,onnx,tune]", *GROUPS["types"], "nox")
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite; real data where SKINEVAL_TEST_DATA names its folder."""
-    install(session, "-e", ".[tune]", *GROUPS["test"])
+    install(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
     session.run("pytest", "--ignore=tests/docs", *session.posargs)
 
 
@@ -58,14 +58,14 @@ def plugins(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The commands and the code of the READMEs, run as written."""
-    install(session, "-e", ".[tune]", *GROUPS["test"])
+    install(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
     session.run("pytest", "tests/docs", *session.posargs)
 
 
 @nox.session
 def minimums(session: nox.Session) -> None:
     """The oldest versions that pyproject.toml admits."""
-    session.install("-e", ".[tune]", *GROUPS["test"], "--resolution", "lowest-direct")
+    session.install("-e", ".[demo,onnx,tune]", *GROUPS["test"], "--resolution", "lowest-direct")
     # What old versions do that newer ones of others deprecate is no fault of ours.
     session.run("pytest", "-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning", *session.posargs)
 
