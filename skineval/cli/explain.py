@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import ForceOption, Format, FormatOption, QuietOption, loaded_catalog, print_table, say
+from skineval.cli.output import (
+    ForceOption,
+    Format,
+    FormatOption,
+    QuietOption,
+    TargetOption,
+    loaded_catalog,
+    print_table,
+    say,
+)
 
 EXAMPLE = "Example: skineval explain runs/demo/cells/CELL --explainers gradcam,layercam"
 
@@ -19,15 +28,7 @@ def explain(
         Path, typer.Argument(help="The folder of a trained cell, or of a bench that has only one.", metavar="MODEL")
     ],
     *,
-    target: Annotated[
-        str,
-        typer.Option(
-            "--target",
-            help="What maps are of: predicted, reference, a class, or two, as in nv-mel: what speaks for one against "
-            "the other.",
-            metavar="WHAT",
-        ),
-    ] = "predicted",
+    target: TargetOption = "predicted",
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="So many test images, of each class its share.")
     ] = None,

@@ -34,6 +34,15 @@ class Format(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How results are written to standard output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there with another content.")]
+TargetOption = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        help="What maps are of: predicted, reference, a class, or two, as in nv-mel: what speaks for one against the "
+        "other.",
+        metavar="WHAT",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +16,14 @@ import typer
 
 from skineval.base.errors import ExitCode, UsageError, first_few
 from skineval.cli.flags import takes_keys
-from skineval.cli.output import QuietOption, complain, loaded_catalog, put, width
+from skineval.cli.output import ForceOption, QuietOption, TargetOption, complain, loaded_catalog, put, width
 
 if TYPE_CHECKING:
     from skineval.base.errors import DataError
     from skineval.catalog.catalog import Catalog
     from skineval.cli.board import Board
     from skineval.data.given_images import Given, GivenImage
+    from skineval.explain.drawing import Drawing
     from skineval.report.predicted import Writer
     from skineval.train.classifier import Classifier
 
@@ -37,7 +39,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-@takes_keys(("device",))
+@takes_keys(("explainers", "device"))
 def predict(
     model: Annotated[
         str,
@@ -55,6 +57,17 @@ def predict(
     format: Annotated[
         Format, typer.Option("--format", help="How predictions are written to standard output.")
     ] = Format.TABLE,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            help="A folder for a picture of each image with its heatmap, called by the number of its row and its name.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ] = None,
+    target: TargetOption = "predicted",
+    force: ForceOption = False,
     quiet: QuietOption = False,
     **keys: Any,
 ) -> None:
@@ -72,13 +85,18 @@ def predict(
     if STDIN not in paths:  # what is on standard input comes as it comes
         given = list(given)
         total = sum(isinstance(one, GivenImage) for one in given)
+    if explain is None and ("explainers" in keys or target != "predicted"):
+        raise UsageError(
+            "--explainers and --target say how images are explained.", "Say where to, too: --explain FOLDER."
+        )
     catalog = loaded_catalog(quiet)
     with Board(quiet) as board:
         problems = _Problems(board)
         images = problems.passing(given)
         first = next(images, None)
         if first is not None:
-            _predict(lambda: _loaded(model, keys, catalog), chain([first], images), total, format, problems)
+            draw = None if explain is None else partial(_drawing, explain, target, keys, catalog, force)
+            _predict(lambda: _loaded(model, keys, catalog), chain([first], images), total, format, problems, draw)
     if first is None:
         raise UsageError(
             f"There is no image in {first_few([_called(path) for path in paths])}.",
@@ -119,7 +137,12 @@ class _Problems:
 
 
 def _predict(
-    load: Callable[[], Classifier], images: Iterable[GivenImage], total: int | None, format: Format, problems: _Problems
+    load: Callable[[], Classifier],
+    images: Iterable[GivenImage],
+    total: int | None,
+    format: Format,
+    problems: _Problems,
+    drawing: Callable[[Classifier], Drawing] | None,
 ) -> None:
     """Write what a model says of `images`, of which there are `total`, while it says it."""
     from skineval.base.interrupts import stoppable
@@ -142,6 +165,7 @@ def _predict(
 
     loading = board.add(Row("loading the model"))
     classifier = load()
+    draw = drawing(classifier) if drawing else None
     board.remove(loading)
     if format is not Format.TABLE:  # which has a title and footnotes
         _introduce(classifier, board)
@@ -149,6 +173,8 @@ def _predict(
     writer, done = _writer(classifier, format), 0
     with closing(predict_stream(classifier, images, problems.refused, note)) as stream:
         for answers in stream:
+            if draw is not None:
+                draw(answers)
             write(writer.add(answers))
             done += len(answers.images)
             tried = done + problems.count
@@ -180,6 +206,20 @@ def _loaded(model: str, keys: dict[str, Any], catalog: Catalog) -> Classifier:
     device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
     torch.set_num_threads(cpu_threads(1))
     return load_classifier(trained_cell(Path(model)), device=device, catalog=catalog)
+
+
+def _drawing(
+    folder: Path, target: str, keys: dict[str, Any], catalog: Catalog, force: bool, classifier: Classifier
+) -> Drawing:
+    """What makes pictures of answers in `folder`; it refuses what it cannot explain before anything is predicted."""
+    from skineval.explain.drawing import Drawing
+    from skineval.explain.panels import Explaining
+    from skineval.explain.target import Target
+    from skineval.values.recipe import make_recipe
+
+    chosen = catalog.explainers.select(make_recipe({**keys, "models": "*", "data": "synthetic"}).explainers)
+    explaining = [Explaining(one, catalog.explainers[one.name]) for one in chosen]
+    return Drawing(folder, classifier, explaining, Target.of(target, classifier.classes), replace=force)
 
 
 def _introduce(classifier: Classifier, board: Board) -> None:

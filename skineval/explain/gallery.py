@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,33 +30,34 @@ class Example:
     """An image with what a network says of it, and why."""
 
     image_id: str
-    reference: str
-    reference_probability: float
     predicted: str
     probability: float
     image: NDArray[np.uint8]  #: (H, W, 3) RGB, as the network sees it
-    values: NDArray[np.float32]  #: (H, W), >= 0: the relevance of each pixel for the predicted class
+    values: NDArray[np.float32]  #: (H, W), >= 0: the relevance of each pixel
+    speaks_for: str  #: what its map is of, as in "nv" or "nv against mel"
+    reference: str = ""  #: the class that it is of; "" where nobody knows
+    reference_probability: float = math.nan
     mask: NDArray[np.bool_] | None = None  #: (M, M), True on the lesion; None where nobody has drawn it
 
     @property
-    def right(self) -> bool:
-        """Whether the prediction is that of the reference standard."""
-        return self.predicted == self.reference
+    def wrong(self) -> bool:
+        """Whether the prediction is another than the reference standard, as far as that is known."""
+        return self.reference not in ("", self.predicted)
 
     @property
     def words(self) -> str:
         """What was predicted, and what it should have been."""
         said = f"predicted {self.predicted} {self.probability:.2f}"
-        if self.right:
-            return f"✓ right: {said}"
-        return f"✗ wrong: {said}, reference {self.reference} {self.reference_probability:.2f}"
+        if self.wrong:
+            return f"✗ wrong: {said}, reference {self.reference} {self.reference_probability:.2f}"
+        return f"✓ right: {said}" if self.reference else said
 
     @property
     def silence(self) -> str:
         """Why the map has nothing to show; empty where it has."""
         peak = float(self.values.max())
         if peak == 0:
-            return f"The map is zero everywhere: nothing in it speaks for {self.predicted}."
+            return f"The map is zero everywhere: nothing in it speaks for {self.speaks_for}."
         if peak - float(self.values.min()) <= _FLAT * peak:
             return "The map is the same everywhere: it does not say where the network looked."
         return ""
@@ -63,17 +65,18 @@ class Example:
 
 def gallery(
     title: str,
-    examples: Sequence[Example],
+    groups: Mapping[str, Sequence[Example]],
     grid: Grid | None = None,
     stamps: Sequence[str] = (),
     *,
-    blind: bool = False,
+    of: str,
 ) -> bytes:
-    """An SVG of one block an image: the same examples give the same bytes.
+    """An SVG of one block an image, those of each group below what it is called: the same give the same bytes.
 
     `grid` are the positions of the maps before they were enlarged, None where they were not. `stamps` stand above, in
-    red: a gallery says them wherever it is copied to. `blind`: maps are the same for whatever class.
+    red: a gallery says them wherever it is copied to. `of` says of what maps are, as in "for the predicted class".
     """
+    examples = [one for group in groups.values() for one in group]
     parts: list[str] = []
     y = TOP
     for line, color, weight in _heading(title, examples, grid, stamps):
@@ -82,13 +85,16 @@ def gallery(
     for column, name in enumerate(("original", "heatmap", "overlay")):
         parts.append(words(_left(column) + PANEL / 2, y + 4, name, MUTED, anchor="middle"))
     y += 12
-    for example in examples:
-        parts += _block(example, y)
-        y += PANEL + (1 + len(_lines(example.words))) * LINE + 18
+    for name, group in groups.items():
+        if name:
+            parts.append(words(MARGIN, y + LINE, name, MUTED))
+            y += LINE + 10
+        for example in group:
+            parts += _block(example, y)
+            y += PANEL + (1 + len(_lines(example.words))) * LINE + 18
     y += 6
     heat = any(not one.silence for one in examples)
-    relevance = "relevance, whatever the class:" if blind else "relevance for the predicted class:"
-    parts += _legend(y, relevance if heat else "", any(one.mask is not None for one in examples))
+    parts += _legend(y, f"relevance {of}:" if heat else "", any(one.mask is not None for one in examples))
     return document(title, WIDTH, y + 2 * LINE + 4, parts)
 
 
@@ -132,7 +138,7 @@ def _block(example: Example, y: int) -> Iterator[str]:
         outline = _outline(example.mask)
         for column in (2,) if example.silence else (1, 2):
             yield _line_of(f'transform="translate({_left(column)} {y})" d="{outline}"')
-    color = INK if example.right else WARNING
+    color = WARNING if example.wrong else INK
     said = _lines(example.words)
     for place, line in enumerate(said):
         yield words(MARGIN, y + PANEL + (1 + place) * LINE, line, color, weight="bold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.base.errors import CellError
+from skineval.base.errors import CellError, plural
 from skineval.base.files import atomic_write
 from skineval.catalog.specs import Architecture, Explainer, Grid
 from skineval.explain.gallery import Example, gallery
+from skineval.explain.target import PREDICTED, Target
 from skineval.train.predict import Stage
 from skineval.values.predictions import Predictions
 from skineval.values.runspec import Selection
@@ -33,11 +35,11 @@ class Explaining:
     selection: Selection
     explainer: Explainer
 
-    def maps(self, seen: Seen, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
+    def maps(self, network: Network, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
         """Its maps (N, H, W) float32 for normalised images; raises CellError where they break its contract."""
-        seen.model.eval()
+        network.model.eval()
         maps: object = self.explainer.attribute(
-            seen.model, images, targets, architecture=seen.architecture, **self.selection.parameters
+            network.model, images, targets, architecture=network.architecture, **self.selection.parameters
         )
         expected = (len(images), *images.shape[-2:])
         if not isinstance(maps, Tensor) or maps.shape != expected:
@@ -48,75 +50,119 @@ class Explaining:
             raise CellError("The explainer returned maps that are negative or not finite.")
         return values
 
-    def grid(self, seen: Seen, images: Tensor) -> Grid | None:
+    def grid(self, network: Network, images: Tensor) -> Grid | None:
         """The positions of the maps before they were enlarged; None where each pixel has a value of its own."""
         if self.explainer.resolution is None:
             return None
         found = self.explainer.resolution(
-            seen.model, images, architecture=seen.architecture, **self.selection.parameters
+            network.model, images, architecture=network.architecture, **self.selection.parameters
         )
         return found if isinstance(found, Grid) else Grid(*found)
 
+    def speaks(self, target: Target) -> str:
+        """Of what its maps are, as in "for the predicted class"."""
+        return "whatever the class" if self.explainer.class_blind else f"for {target.words}"
+
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """A network and the test images that it has predicted."""
+class Network:
+    """What is explained."""
 
     architecture: Architecture
     model: nn.Module
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Network):
+    """A network and the test images that it has predicted."""
+
     stage: Stage
     test: Predictions
     rows: NDArray[np.int64]  #: of the images of the stage, those of `test`
     masks: Masks
 
 
-def explain(folder: Path, title: str, explaining: Explaining, seen: Seen, stamps: Sequence[str]) -> None:
-    """Write one gallery a class, `<class>.svg`, of test images with the map of the class that was predicted.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Test images of one class that are shown, of those of it that were predicted rightly or wrongly."""
 
-    Masks are asked for of the images that are shown. `title` and `stamps` stand above each gallery. Raises CellError
-    where the explainer returns maps of the wrong shape, negative or not finite.
+    right: bool
+    places: NDArray[np.int64]  #: from the surest of the class to the least sure
+    of: int  #: so many there are
+
+    @property
+    def words(self) -> str:
+        """What stands above them."""
+        said = "rightly" if self.right else "wrongly"
+        return f"Predicted {said}: {len(self.places)} of {plural(self.of, 'image')}, evenly spaced by rank"
+
+
+def explain(
+    folder: Path,
+    title: str,
+    explaining: Explaining,
+    seen: Seen,
+    stamps: Sequence[str],
+    *,
+    target: Target = Target(PREDICTED),  # noqa: B008 - frozen
+    most: int = 2,
+) -> None:
+    """Write one gallery a class, `<class>.svg`, of test images with their maps, right and wrong ones apart.
+
+    Of either, `most` are shown, and masks are asked for of those that are. `title` and `stamps` stand above each
+    gallery. Raises CellError where the explainer returns maps of the wrong shape, negative or not finite.
     """
     test, rows, stage = seen.test, seen.rows, seen.stage
-    chosen = {name: examples(test, index) for index, name in enumerate(test.classes)}
-    chosen = {name: places for name, places in chosen.items() if len(places)}
-    everything = np.concatenate(list(chosen.values()))
+    chosen = {name: choices(test, index, most) for index, name in enumerate(test.classes)}
+    everything = np.concatenate([one.places for some in chosen.values() for one in some])
     outlines = seen.masks(test.image_ids[everything].tolist(), MASK_SIDE)
     outline_of = {} if outlines is None else dict(zip(everything.tolist(), outlines, strict=True))
-    for name, places in chosen.items():
+    targets = target.of_images(test)
+
+    def example(place: int, picture: NDArray[np.uint8], values: NDArray[np.float32]) -> Example:
+        label, mask = int(test.probabilities[place].argmax()), outline_of.get(place)
+        return Example(
+            str(test.image_ids[place]),
+            test.classes[label],
+            float(test.probabilities[place, label]),
+            picture,
+            values,
+            target.named(test.classes[targets[place]]),
+            test.classes[test.targets[place]],
+            float(test.probabilities[place, test.targets[place]]),
+            mask if mask is not None and mask.any() else None,
+        )
+
+    for name, some in chosen.items():
+        if not some:
+            continue
+        places = np.concatenate([one.places for one in some])
         shown = stage.take(torch.from_numpy(rows[places]).to(stage.images.device))
         images = stage.normalise(shown)
-        predicted = test.probabilities[places].argmax(axis=1)
-        maps = explaining.maps(seen, images, torch.from_numpy(predicted).to(stage.device))
-        found = [
-            Example(
-                str(test.image_ids[place]),
-                name,
-                float(test.probabilities[place, test.targets[place]]),
-                test.classes[label],
-                float(test.probabilities[place, label]),
-                picture,
-                values,
-                mask if (mask := outline_of.get(place)) is not None and mask.any() else None,
-            )
-            for place, label, picture, values in zip(
-                places.tolist(), predicted, shown.permute(0, 2, 3, 1).cpu().numpy(), maps, strict=True
-            )
-        ]
-        drawn = gallery(
-            f"{name}: {title}", found, explaining.grid(seen, images), stamps, blind=explaining.explainer.class_blind
-        )
+        with target.asked_of(seen.model, test.classes):
+            maps = explaining.maps(seen, images, torch.from_numpy(targets[places]).to(stage.device))
+        found = map(example, places.tolist(), shown.permute(0, 2, 3, 1).cpu().numpy(), maps)
+        groups = {one.words: list(islice(found, len(one.places))) for one in some}
+        grid = explaining.grid(seen, images)
+        drawn = gallery(f"{name}: {title}", groups, grid, stamps, of=explaining.speaks(target))
         atomic_write(folder / f"{name}.svg", drawn)
 
 
-def examples(test: Predictions, label: int, most: int = 4) -> NDArray[np.int64]:
-    """Which images of class `label` are shown, from the surest to the worst: evenly spaced ranks of its probability.
+def choices(test: Predictions, label: int, most: int = 2) -> list[Choice]:
+    """Which images of class `label` are shown: of right ones and of wrong ones `most`, at evenly spaced ranks.
 
-    Chosen by rank, not by eye: the first is the surest, the last the most mistaken. No image is shown twice.
+    Ranks are those of the probability of the class: chosen by rank, not by eye, the first right one is the surest and
+    the last wrong one the most mistaken. No image is shown twice; what is not there has no choice.
     """
     _, once = np.unique(test.image_ids, return_index=True)
     members = np.sort(once[test.targets[once] == label])
     order = members[np.argsort(-test.probabilities[members, label], kind="stable")]
-    chosen: NDArray[np.int64] = order[
-        np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
-    ]
-    return chosen
+    is_right = test.probabilities[order].argmax(axis=1) == label
+    found = [(right, order[is_right == right]) for right in (True, False)]
+    return [Choice(right, places[_spread(len(places), most)], len(places)) for right, places in found if len(places)]
+
+
+def _spread(n: int, most: int) -> NDArray[np.int64]:
+    """At most so many of `n` places, evenly spaced, the first and the last among them."""
+    places: NDArray[np.int64] = np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(np.int64))
+    return places

@@ -44,14 +44,25 @@ class Target:
             return f"{self.text} against {self.against}"
         return f"the {self.text} class" if self.text in (PREDICTED, REFERENCE) else self.text
 
+    def named(self, code: str) -> str:
+        """The class of one image, as in "nv against mel"."""
+        return f"{code} against {self.against}" if self.against else code
+
     def of_images(self, test: Predictions) -> NDArray[np.int64]:
         """The class (N,) of each image."""
-        if self.text == PREDICTED:
-            answers: NDArray[np.int64] = test.probabilities.argmax(axis=1)
-            return answers
         if self.text == REFERENCE:
             return test.targets
-        return np.full(len(test), test.classes.index(self.text))
+        return self.of_answers(test.probabilities, test.classes)
+
+    def of_answers(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.int64]:
+        """The class (N,) of each image of which only the answer (N, C) is known."""
+        if self.text == REFERENCE:
+            raise UsageError(
+                f"--target is {REFERENCE}, and nobody knows what the images show.",
+                f"Use {PREDICTED}, or one of the classes: {', '.join(classes)}.",
+            )
+        answers: NDArray[np.int64] = probabilities.argmax(axis=1)
+        return answers if self.text == PREDICTED else np.full(len(answers), classes.index(self.text))
 
     @contextmanager
     def asked_of(self, network: nn.Module, classes: Sequence[str]) -> Iterator[None]:

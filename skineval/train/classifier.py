@@ -121,6 +121,11 @@ class Classifier:
         return fastest_batch(self.image_size, self.device)
 
     @property
+    def normalise(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What makes images (N, 3, H, W) uint8 into what the network is given."""
+        return normaliser(self.about.normalisation.mean, self.about.normalisation.std, self.device)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What whoever reads its predictions has to know of them."""
         return (NOT_ESTIMATED,) if ESTIMATED in self.about.head else ()
@@ -161,9 +166,8 @@ class Classifier:
         `on_note` is told what went wrong and was mended. Raises CellError where the network returns what is not finite,
         or memory does not hold a single image.
         """
-        normalise = normaliser(self.about.normalisation.mean, self.about.normalisation.std, self.device)
         images = torch.from_numpy(squares).to(self.device)
-        stage = Stage(images, self.device, "fp32", normalise, on_note=on_note)
+        stage = Stage(images, self.device, "fp32", self.normalise, on_note=on_note)
         return predict_probabilities(self.network, stage, np.arange(len(squares)), self.about.tta, batch_size)
 
     def _prepare(self, image: str | Path | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ class Answers:
     """What a classifier says of some images."""
 
     images: tuple[str, ...]  #: (n,) what they are called
+    squares: NDArray[np.uint8]  #: (n, image_size, image_size, 3) RGB, as the network sees them
     probabilities: NDArray[np.float64]  #: (n, C), rows sum to 1
 
 
@@ -68,4 +69,5 @@ def _answers(
     classifier: Classifier, batch: list[tuple[str, NDArray[np.uint8]]], on_note: Callable[[str], None]
 ) -> Answers:
     names, squares = zip(*batch, strict=True)
-    return Answers(names, classifier.predict_squares(np.stack(squares), on_note=on_note))
+    stacked = np.stack(squares)
+    return Answers(names, stacked, classifier.predict_squares(stacked, on_note=on_note))

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from tests.data.folders import encoded, lesion_folder, photograph, write_files, 
 from tests.grid.cell.test_cell import altered
 
 CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+WAYS = ("gradcam", "saliency")
 GOOD = {f"{number}.jpg": encoded(photograph(number, 60, 45)) for number in (1, 2, 10)}
 
 
@@ -334,6 +336,45 @@ def test_the_weights_are_those_that_were_trained(predict, cell, tmp_path):
     done = predict("1.jpg", model=tmp_path / "model")
     assert done.returncode == 4
     assert "is not what was trained" in done.stderr
+
+
+def test_each_row_has_a_picture_of_its_image_with_the_map_of_it(place, predict, tmp_path):
+    write_files(tmp_path / "in", {**GOOD, "bad.jpg": b"none", "a b&<c>.jpg": GOOD["1.jpg"]})
+    explained = ("--explain", "maps", "--explainers", "gradcam,saliency", "--target", "mel-nv")
+    done = predict("in", "--format", "csv", *explained)
+    assert [row["image"] for row in rows(done.stdout)] == ["in/1.jpg", "in/2.jpg", "in/10.jpg", "in/a b&<c>.jpg"]
+    names = [f"0000{row}-{name}.{way}" for row, name in enumerate((1, 2, 10, "a_b_c_"), 1) for way in WAYS]
+    files = {file.name: file for file in (tmp_path / "maps").iterdir()}
+    assert sorted(files) == sorted(f"{name}.svg" for name in names)
+    text = " ".join(ElementTree.fromstring(files["00004-a_b_c_.gradcam.svg"].read_text()).itertext())
+    first = rows(done.stdout)[3]
+    assert f"predicted {first['predicted']} {float(first['confidence']):.2f}" in text
+    assert "in/a b&<c>.jpg" in text
+    assert "relevance for mel against nv:" in text
+    assert "reference" not in text
+    again = predict("in", *explained)
+    assert again.returncode == done.returncode == 1, "the same pictures are no other ones"
+    other = predict("in", *explained[:-1], "bcc")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "there already" in other.stderr
+    assert predict("in", *explained[:-1], "bcc", "--force").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--explain", "maps", "--target", "reference"), "nobody knows"),
+        (("--explain", "maps", "--target", "wart"), "which is no class"),
+        (("--explain", "maps", "--explainers", "rollout"), "rollout has no map of cnn"),
+        (("--explainers", "gradcam"), "--explain FOLDER"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_before_any_row(predict, tmp_path, options, words):
+    write_files(tmp_path, GOOD)
+    done = predict("1.jpg", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in " ".join(done.stderr.split())
+    assert not (tmp_path / "maps").exists()
 
 
 def test_a_device_that_is_none_is_named(predict, tmp_path):

@@ -22,11 +22,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 SIDE = 32
 RAMP = np.tile(np.linspace(0, 3, SIDE, dtype=np.float32), (SIDE, 1))
 DISC = np.hypot(*np.mgrid[-1:1:64j, -1:1:64j]) < 0.5
-EXAMPLE = Example("ISIC_1", "mel", 0.25, "nv", 0.75, np.full((SIDE, SIDE, 3), 90, np.uint8), RAMP, DISC)
+EXAMPLE = Example("ISIC_1", "nv", 0.75, np.full((SIDE, SIDE, 3), 90, np.uint8), RAMP, "nv", "mel", 0.25, DISC)
+OF = "for the predicted class"
 
 
 def drawn(*examples, **options):
-    return ElementTree.fromstring(gallery("mel: gradcam of cnn/none", examples, **options))
+    return ElementTree.fromstring(gallery("mel: gradcam of cnn/none", {"": examples}, **{"of": OF, **options}))
 
 
 def words(svg):
@@ -54,6 +55,19 @@ def test_it_shows_the_original_the_heatmap_and_both_with_class_and_probability()
     assert "none" in said
     assert "most in the image" in said
     assert "✓ right: predicted mel 0.75" in words(drawn(replace(EXAMPLE, predicted="mel")))
+    unknown = words(drawn(replace(EXAMPLE, reference=""), of="for nv against mel"))
+    assert "predicted nv 0.75" in unknown
+    assert "right" not in unknown
+    assert "wrong" not in unknown
+    assert "relevance for nv against mel:" in unknown
+
+
+def test_groups_stand_apart_below_what_they_are_called():
+    one, two = replace(EXAMPLE, image_id="one"), replace(EXAMPLE, image_id="two")
+    svg = ElementTree.fromstring(gallery("mel", {"right ones": [one], "wrong ones": [two]}, of=OF))
+    height = {"".join(text.itertext()): float(text.get("y")) for text in svg.iter(f"{SVG}text")}
+    assert height["right ones"] < height["one"] < height["wrong ones"] < height["two"]
+    assert height["two"] < float(svg.get("height"))
 
 
 def test_the_outline_is_that_of_the_mask():
@@ -104,11 +118,11 @@ def test_stamps_stand_above_it_in_red():
 
 
 def test_it_can_be_read_on_a_page_of_400_pixels_in_dark_too_and_loads_nothing():
-    data = gallery("mel: gradcam", [EXAMPLE])
+    data = gallery("mel: gradcam", {"": [EXAMPLE]}, of=OF)
     assert LETTERS * 360 / WIDTH >= 9
     assert dark_rules().encode() in data
     assert all(uri.startswith((b"data:image/", b"#at")) for uri in re.findall(rb'href="([^"]*)', data))
-    assert data == gallery("mel: gradcam", [EXAMPLE])
+    assert data == gallery("mel: gradcam", {"": [EXAMPLE]}, of=OF)
 
 
 def test_names_of_others_are_shown_and_not_run():

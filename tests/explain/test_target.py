@@ -41,8 +41,10 @@ def test_of_images_it_is_an_index_each():
     assert np.array_equal(Target("predicted").of_images(test), test.probabilities.argmax(axis=1))
     assert np.array_equal(Target("reference").of_images(test), test.targets)
     assert set(Target("mel").of_images(test)) == {test.classes.index("mel")}
+    with pytest.raises(UsageError, match="nobody knows"):
+        Target("reference").of_answers(test.probabilities, test.classes)
     assert Target("predicted").words == "the predicted class"
-    assert Target("nv", "mel").words == "nv against mel"
+    assert Target("nv", "mel").words == Target("nv", "mel").named("nv") == "nv against mel"
 
 
 def test_against_another_class_logits_are_what_they_are_above_its():
