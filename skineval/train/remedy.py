@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skineval.base.errors import CellError
+from skineval.base.terms import UNCHANGED
 from skineval.train.losses import Loss, cross_entropy
 
 
@@ -18,6 +19,7 @@ from skineval.train.losses import Loss, cross_entropy
 class Remedy:
     """What differs from training on the classes as frequent as they are; by default nothing."""
 
+    strategy: str = UNCHANGED  #: as messages call it
     loss: Loss = cross_entropy  #: logits (N, C) float32, targets (N,) -> losses (N,)
     draw_weights: NDArray[np.float64] | None = None  #: (n,) of the train images, or None for each once an epoch
     draw: Callable[[int], NDArray[np.int64]] | None = None  #: seed -> positions (m,) among the train images

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import normalize
 
 from skineval.base.errors import CellError
 from skineval.train.cosine import CosineHead
-from skineval.train.course import Course
+from skineval.train.course import ROUNDING, Course
 from skineval.train.deciding import cool, make_cosine, make_linear, shift
 from skineval.train.neighbours import NearestNeighbours
 from skineval.train.remedy import Remedy, shares
@@ -88,6 +90,24 @@ def test_partners_come_with_their_own_targets_and_are_drawn_as_they_weigh():
     assert labels.own.tolist() == targets.tolist()
     assert labels.other.tolist() == other_targets.tolist()
     assert images.shape == (10, 3, 4, 4)
+
+
+@given(st.lists(st.one_of(st.floats(-0.5, 1.5, width=32), st.just(float("nan"))), min_size=2, max_size=12))
+def test_shares_of_mixed_images_are_from_0_to_1(shares):
+    """Others would train on labels that nobody gave, and only NaN would be seen in the loss."""
+    left = list(shares)
+    mix = lambda images, *others: (images, torch.tensor([left.pop(0) for _ in images]))  # noqa: E731
+    drawn = course(Remedy("theirs", mix=mix))
+    drawn.check()  # nothing has been mixed
+    drawn.batch(slice(0, len(shares) // 2))
+    drawn.batch(slice(0, len(left)))
+    if all(-ROUNDING <= share <= 1 + ROUNDING for share in shares):
+        drawn.check()
+    else:
+        with pytest.raises(
+            CellError, match=r"^theirs: mix returned shares from \S+ to \S+; .* from 0 to 1, is expected"
+        ):
+            drawn.check()
 
 
 def test_parts_of_a_batch_are_what_they_are_in_the_whole():

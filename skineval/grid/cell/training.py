@@ -137,6 +137,7 @@ def remedies(cell: Cell, epochs: int) -> Callable[[int], Remedy]:
     def made(epoch: int) -> Remedy:
         given = at_epoch(strategy, cell.spec.imbalance.parameters, epoch, epochs)
         return Remedy(
+            str(cell.spec.imbalance),
             loss=per_image(strategy.loss(counts, **given)) if strategy.loss else cross_entropy,
             draw_weights=weights(strategy.draw_weights, "draw_weights", given),
             draw=(lambda seed: draw(labels, seed=seed, **given)) if draw else None,
