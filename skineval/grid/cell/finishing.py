@@ -123,13 +123,17 @@ def fit_on(cell: Cell, network: nn.Module, taught: Lesson, validation: Known) ->
 def resampled(cell: Cell, train: Known, seed: int) -> Known:
     """What the strategy makes of embeddings of the train part; what it warns of is a note on the cell.
 
-    Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part.
+    Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part,
+    and where it says that it cannot, which is for too few images as a rule: the smallest class is named then.
     """
     assert cell.strategy.resample is not None
     name, (given, labels) = str(cell.spec.imbalance), train
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        returned = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
+        try:
+            returned = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
+        except CellError as error:
+            raise CellError(f"{name}: {error.message} {_smallest(cell)}", error.hint) from error
     for text in dict.fromkeys(str(one.message) for one in told if issubclass(one.category, UserWarning)):
         cell.stage.on_note(f"{name}: {text.rstrip('.')}.")
     embeddings, new = map(numbers, pair(returned))
@@ -149,6 +153,15 @@ def resampled(cell: Cell, train: Known, seed: int) -> Known:
         )
         raise refusal(f"{name}: resample", returned, expected)
     return embeddings.astype(np.float32), new.astype(np.int64)
+
+
+def _smallest(cell: Cell) -> str:
+    """The classes with the fewest train images, in a sentence; those without any do not count."""
+    counts = dict(zip(cell.spec.classes, cell.train_counts.tolist(), strict=True))
+    fewest = min(filter(None, counts.values()))
+    names = [name for name, count in counts.items() if count == fewest]
+    each = " each" if len(names) > 1 else ""
+    return f"The fewest train images are of {', '.join(names)}: {fewest}{each}."
 
 
 def settle(cell: Cell, head: nn.Module, train: Known, validation: Known) -> str:

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 import skineval
-from skineval.base.errors import CellError
-from skineval.builtins.imbalance import logit_adjustment
+from skineval.base.errors import CellError, one_line
+from skineval.builtins.imbalance import STRATEGIES, logit_adjustment
 from skineval.catalog.calls import CALLS
 from skineval.catalog.catalog import load_catalog
+from skineval.catalog.shelf import select
 from skineval.catalog.specs import Architecture
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
@@ -161,7 +162,7 @@ def cell_of(notes=None, **acts):
     """As much of a cell as its strategy sees."""
     return SimpleNamespace(
         strategy=ImbalanceStrategy("theirs", "One of a plugin.", **acts),
-        spec=SimpleNamespace(imbalance=Selection("theirs")),
+        spec=SimpleNamespace(imbalance=Selection("theirs"), classes=("red", "green", "blue")),
         architecture=SimpleNamespace(name="cnn"),
         train_labels=LABELS,
         train_counts=np.bincount(LABELS, minlength=3),
@@ -201,6 +202,24 @@ def test_a_warning_of_a_strategy_is_a_note_on_the_cell():
 
     resampled(cell_of(notes := [], resample=resample), (EMBEDDINGS, LABELS), 0)
     assert notes == ["theirs: k is 2 in place of 5."]
+
+
+NEIGHBOURLY = [one for one in STRATEGIES if one.resample and "k" in one.parameters]
+
+
+@pytest.mark.parametrize("strategy", NEIGHBOURLY, ids=lambda one: one.name)
+def test_a_class_with_a_single_image_is_named_where_neighbours_are_sought(strategy):
+    labels = np.array([0] * 7 + [1, 2])
+    cell = cell_of(resample=strategy.resample)
+    cell.train_counts = np.bincount(labels)
+    cell.spec.imbalance = select(strategy)
+    with pytest.raises(CellError) as refused:
+        resampled(cell, (EMBEDDINGS, labels), 0)
+    reason = one_line(refused.value)
+    assert reason.startswith(
+        f"{strategy.name}: It looks for neighbours of an image in its own class, so that every class"
+    )
+    assert "needs two train images or more. The fewest train images are of green, blue: 1 each. Bench without" in reason
 
 
 def settled(head, **acts):
