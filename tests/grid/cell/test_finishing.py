@@ -141,7 +141,7 @@ def test_the_shares_of_each_part_are_estimated_by_themselves(benches):
     plain, found = (parts(benches["cnn:width=4", name]) for name in ("none", "prior-em"))
     counts = np.array(json.loads(benches["cnn:width=4", "none"].cell.read_text())["train_counts"])
     for part, (_, probabilities) in plain.items():
-        expected = with_estimated_prior(probabilities, counts / counts.sum())
+        expected = with_estimated_prior(probabilities, counts / counts.sum()).probabilities
         np.testing.assert_allclose(found[part][1], expected, atol=1e-4)
     assert "estimated" in json.loads(benches["cnn:width=4", "prior-em"].model.read_text())["head"]
 
