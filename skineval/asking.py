@@ -118,7 +118,7 @@ def plan_table(
     prepared = prepare(recipe, catalog)
     seen = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
     notes = (*filter(None, [others]), *seen.notes)
-    return plan(estimate_cells(prepared, seen.done, seen.networks), prepared.stamps, prepared.recipe.jobs, notes)
+    return plan(estimate_cells(prepared, seen.done, seen.networks), prepared.stamps, prepared.recipe, notes)
 
 
 def rebuild(folder: str | Path, report: Report) -> BenchResult:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from skineval.base.errors import UsageError, hint_for
 
@@ -88,14 +88,15 @@ def _explained(error: Exception, command: Any, ctx: Any, args: list[str]) -> Exc
 
 
 def _hastened(parameter: Any) -> Any:
-    """An option, spared coercion where its value is one of the right type; anything else as it is."""
-    if not isinstance(parameter, TyperOption) or "process_value" in vars(parameter):
+    """An option or argument, spared coercion where its value is one of the right type; anything else as it is."""
+    if not isinstance(parameter, TyperOption | TyperArgument) or "process_value" in vars(parameter):
         return parameter
     option, coerced = parameter, parameter.process_value
 
     # typer makes the options itself, those of help and of shell completion too, and takes no class for them.
     def process_value(ctx: Any, value: Any) -> Any:
-        finished = isinstance(value, bool | Enum) or (value is None and not option.required and not option.multiple)
+        several = option.nargs != 1 or getattr(option, "multiple", False)
+        finished = isinstance(value, bool | Enum) or (value is None and not option.required and not several)
         if not finished:
             return coerced(ctx, value)
         return value if option.callback is None else option.callback(ctx, option, value)

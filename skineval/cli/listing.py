@@ -10,7 +10,7 @@ import typer
 from skineval.base.errors import PluginError
 from skineval.base.terms import VALIDATION
 from skineval.cli.fast_start import QuickCommand, QuickGroup
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, warn
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, print_tables, warn
 
 if TYPE_CHECKING:
     from skineval.base.terms import Value
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skineval.catalog.shelf import Entry
     from skineval.catalog.specs import Architecture, Specification
 
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="One of them, with all its parameters.")]
 CLASSES = 7  #: of the networks whose multiply-adds are counted
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 @app.command("models", cls=QuickCommand, epilog="Example: skineval list models --format json")
 def models(
+    name: NameArgument = None,
     details: Annotated[
         bool, typer.Option("--details", help="Also multiply-adds, and whether ImageNet weights are on this machine.")
     ] = False,
@@ -46,6 +48,14 @@ def models(
     from skineval.report.document.tables import Cell, Column, Row, Table
 
     catalog = loaded_catalog(quiet)
+    if name is not None:
+        from skineval.cli.details import describe
+
+        one = catalog.architectures[name]
+        counted = zip(_DETAILS, _details(one, quiet), strict=True) if details else ()
+        more = (("Pixels", one.image_size), ("Weights", one.n_parameters), *counted)
+        print_tables(describe(catalog.architectures, name, more), format)
+        return
     columns = [
         Column("name", "Name"),
         Column("summary", "What it is", priority=3 if details else 0),
@@ -66,13 +76,21 @@ def models(
         rows.append((f"{family.name}/NAME", family.summary, {}, None, None, package, *((None,) * 3 if details else ())))
     if details:
         columns += [
-            Column("multiply_adds", "Multiply-adds", "count"),
-            Column("imagenet", "ImageNet weights"),
-            Column("weights_path", "File", priority=6, whole=True),
+            Column("multiply_adds", _DETAILS[0], "count"),
+            Column("imagenet", _DETAILS[1]),
+            Column("weights_path", _DETAILS[2], priority=6, whole=True),
         ]
     lacking = TO_BE_INSTALLED.keys() - catalog.architectures.families.entries
-    notes = tuple(how_to_get(name) for name in sorted(lacking))
+    notes = (_in_full("models"), *map(how_to_get, sorted(lacking)))
     print_table(Table("Models", tuple(columns), tuple(map(Row, rows)), notes), format)
+
+
+_DETAILS = ("Multiply-adds", "ImageNet weights", "File")  #: as readers call them
+
+
+def _in_full(kind: str) -> str:
+    """Where parameters are explained, for which a list has no room."""
+    return f"`skineval list {kind} NAME` shows one of them, and what its parameters mean."
 
 
 def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str | None, str | None]:
@@ -98,16 +116,24 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
     return computed, "here" if path.is_file() else "not here", str(path)
 
 
-def _lists(kind: str, title: str, what: str, *more: tuple[str, str, int, Callable[[Entry[Any]], str]]) -> None:
-    """Add the command that lists a kind.
+def _lists(
+    kind: str, title: str, what: str, *more: tuple[str, str, int, Callable[[Entry[Any]], str]], example: str = ""
+) -> None:
+    """Add the command that lists a kind; `example` is one of it.
 
     `more` are columns that no other kind has: key, title, priority, and what stands there.
     """
 
-    def command(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
+    def command(name: NameArgument = None, format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
         from skineval.report.document.tables import Column, tabulate
 
-        entries: Iterable[Entry[Specification]] = loaded_catalog(quiet).shelves[kind].entries.values()
+        shelf = loaded_catalog(quiet).shelves[kind]
+        if name is not None:
+            from skineval.cli.details import describe
+
+            print_tables(describe(shelf, name), format)
+            return
+        entries: Iterable[Entry[Specification]] = shelf.entries.values()
         columns = (
             (Column("name", "Name"), lambda entry: entry.specification.name),
             (Column("summary", "What it is"), lambda entry: entry.specification.summary),
@@ -115,9 +141,10 @@ def _lists(kind: str, title: str, what: str, *more: tuple[str, str, int, Callabl
             (Column("parameters", "Parameters", priority=2), lambda entry: _parameters(entry.specification)),
             (Column("package", "Package", priority=1), lambda entry: entry.provider.package),
         )
-        print_table(tabulate(title, entries, columns), format)
+        notes = [_in_full(kind)] if any(getattr(one, "parameters", {}) for one in shelf) else []
+        print_table(tabulate(title, entries, columns, notes), format)
 
-    app.command(kind, cls=QuickCommand, help=what, epilog=f"Example: skineval list {kind}")(command)
+    app.command(kind, cls=QuickCommand, help=what, epilog=f"Example: skineval list {kind} {example}".rstrip())(command)
 
 
 _lists(
@@ -126,12 +153,14 @@ _lists(
     "Strategies for --imbalance. Those that act on the head or the logits alone share the network that `none` trains.",
     ("places", "Acts on", 0, lambda entry: ", ".join(entry.specification.places)),
     ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+    example="smote",
 )
 _lists(
     "explainers",
     "Explainers",
     "Explainers for --explainers.",
     ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+    example="occlusion",
 )
 _lists("metrics", "Metrics", "Figures in every results.csv.")
 _lists("datasets", "Data sets", "Data sets and folder layouts for --data.")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from skineval.grid.estimate import Cost
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Table, tabulate
+from skineval.values.recipe import Recipe
 
 
-def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequence[str] = ()) -> Table:
-    """One row a cell, and the sum in the footnotes, above `notes`."""
-    seconds = sum(cost.seconds for cost in costs) / jobs
+def plan(costs: Sequence[Cost], stamps: Sequence[str], recipe: Recipe, notes: Sequence[str] = ()) -> Table:
+    """One row a cell, and the sum in the footnotes, above `notes`; what was not measured for it is named."""
+    seconds = sum(cost.seconds for cost in costs) / recipe.jobs
     footnotes = (
         (
-            f"{formatting.plural(len(costs), 'cell')}, about {formatting.duration(seconds)} in all with {jobs} at a "
-            f"time, {round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
+            f"{formatting.plural(len(costs), 'cell')}, about {formatting.duration(seconds)} in all with {recipe.jobs} "
+            f"at a time, {round(sum(cost.disk for cost in costs) / 1e6):,} MB on disk."
         ),
-        "Estimated from a few seconds of training steps just now, as if every cell ran to its last epoch.",
+        (
+            "Estimated from a few seconds of training steps just now, as if every cell ran to its last epoch. "
+            f"Left out: {formatting.listed(_left_out(recipe))}."
+        ),
         *notes,
     )
     return tabulate(
@@ -38,3 +42,14 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], jobs: int, notes: Sequenc
         footnotes,
         stamps=stamps,
     )
+
+
+def _left_out(recipe: Recipe) -> Iterator[str]:
+    """What takes time and is not measured beforehand."""
+    yield f"the start of {formatting.plural(recipe.jobs, 'process', 'processes')} that load torch"
+    yield "decoding what is not in the cache"
+    if recipe.external:
+        yield "predictions of external tests"
+    if recipe.explainers:
+        yield "explanations with their galleries"
+    yield "intervals, tests and reports at the end"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skineval.base.errors import CellError
 from skineval.catalog.strategy import DRAWS
 from skineval.train.augment import Batch, Transform, epoch_draws
 from skineval.train.losses import Labels
@@ -16,6 +18,8 @@ from skineval.train.objective import Objective
 from skineval.train.predict import Stage
 from skineval.train.remedy import Remedy
 from skineval.values.runspec import derive_seed
+
+ROUNDING = 1e-6  #: by which a share that is computed in float32 may miss 0 or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,7 @@ class Course:
     remedy: Remedy
     transform: Transform
     stage: Stage
+    reach: Tensor  #: (2,) from what to what the shares of mixed images have been so far; NaN where one was
 
     @classmethod
     def drawn(cls, task: Objective, remedy: Remedy, seed: int, epoch: int, stage: Stage) -> Course:
@@ -64,15 +69,16 @@ class Course:
         generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
         order = task.train[remedy.order(len(task.train), generator, derive_seed("draw", seed))]
         images = Images.at(order, task, seed, epoch, stage)
+        reach = torch.tensor([math.inf, -math.inf], device=stage.device)
         if remedy.augment is None and remedy.mix is None:
-            return cls(images, None, None, remedy, task.transform, stage)
+            return cls(images, None, None, remedy, task.transform, stage, reach)
         own = derive_seed("remedy", seed)
         numbers = epoch_draws(own, epoch, len(order), 2 * DRAWS).reshape(len(order), 2, DRAWS)
         partners = None
         if remedy.mix is not None:
             chosen = remedy.partners(len(task.train), len(order), np.random.Generator(np.random.Philox(key=[own, 0])))
             partners = Images.at(task.train[chosen], task, own, 2**32 + epoch, stage)
-        return cls(images, partners, torch.from_numpy(numbers).to(stage.device), remedy, task.transform, stage)
+        return cls(images, partners, torch.from_numpy(numbers).to(stage.device), remedy, task.transform, stage, reach)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -90,4 +96,15 @@ class Course:
             return images, labels
         others, theirs = self.partners.taken(part, self.stage, self.transform).images, self.partners.targets[part]
         images, share = self.remedy.mixed(images, targets, others, theirs, numbers[:, 1])
+        self.reach[0] = torch.minimum(self.reach[0], share.min())
+        self.reach[1] = torch.maximum(self.reach[1], share.max())
         return images, Labels(targets, theirs, share)
+
+    def check(self) -> None:
+        """Raise CellError where a share of a mixed image was none so far; a GPU is waited for, so not in every step."""
+        lowest, highest = self.reach.tolist() if self.partners is not None else (0.0, 0.0)
+        if not (lowest >= -ROUNDING and highest <= 1 + ROUNDING):  # NaN is neither
+            raise CellError(
+                f"{self.remedy.strategy}: mix returned shares from {lowest:g} to {highest:g}; how much of the label of "
+                "a mixed image is its own, from 0 to 1, is expected."
+            )

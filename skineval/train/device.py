@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import UsageError, plural
 from skineval.catalog.specs import Architecture
-from skineval.data.pixels.threads import cores
+from skineval.data.pixels.threads import at_most, cores
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +71,8 @@ def choose_device(asked: str) -> Device:
 
 
 def cpu_threads(jobs: int) -> int:
-    """Threads a cell may use when `jobs` of them train at the same time."""
-    return max(1, cores() // jobs)
+    """Threads of a cell where `jobs` of them train at the same time: their share of the cores, or as `at_most`."""
+    return at_most(max(1, cores() // jobs))
 
 
 def total_memory(device: Device) -> int:

@@ -129,7 +129,9 @@ def run_epoch(
         learner.optimizer.zero_grad()
         if learner.average:
             learner.average.update((epoch - 1) * len(steps) + step)
-        look_at(lost, step, epoch)
+        if is_looked_at(lost, step):
+            course.check()
+            look_at(lost, step, epoch)
     train_loss = float((lost * _sizes(steps, stage.device)).sum()) / len(course)
     trained = time.perf_counter()
     validation_loss, score = validate(learner.kept, task, stage, epoch)
@@ -156,16 +158,22 @@ def validate(model: nn.Module, task: Objective, stage: Stage, epoch: int) -> tup
     return float(-np.log(likelihood).mean()), task.score(targets, probabilities)
 
 
+def is_looked_at(lost: Tensor, step: int) -> bool:
+    """Whether it is asked after `step` if all is well: on a GPU only now and then, and at the end."""
+    return (step + 1) % _every(lost) == 0 or step + 1 == len(lost)
+
+
 def look_at(lost: Tensor, step: int, epoch: int) -> None:
-    """Raise NotFiniteError if a loss up to `step` is not finite; a GPU is only asked now and then, and at the end."""
-    every = 1 if lost.device.type == "cpu" else LOOK_EVERY
-    if (step + 1) % every and step + 1 < len(lost):
-        return
-    since = step - step % every
+    """Raise NotFiniteError if a loss is not finite, of `step` or of those before it that have not been looked at."""
+    since = step - step % _every(lost)
     values = lost[since : step + 1].tolist()
     wrong = next((place for place, value in enumerate(values) if not math.isfinite(value)), None)
     if wrong is not None:
         raise NotFiniteError(f"The training loss was {values[wrong]} in step {since + wrong + 1} of epoch {epoch}.")
+
+
+def _every(lost: Tensor) -> int:
+    return 1 if lost.device.type == "cpu" else LOOK_EVERY
 
 
 def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skineval.base.errors import CellError
+from skineval.train.returned import form, refusal
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]  #: logits (N, C) float32, targets (N,) int64 -> losses (N,)
 
@@ -20,16 +20,18 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits, targets, reduction="none")
 
 
-def per_image(loss: object) -> Loss:
-    """What a plugin gives for a loss; raises CellError where that is not called, or not one number an image."""
-    if not callable(loss):
-        raise CellError(f"loss returned {type(loss).__name__}, not a function of logits and targets.")
+def per_image(loss: Loss, whose: str) -> Loss:
+    """A loss that raises CellError, naming `whose` it is, where it is not one number an image that can be learnt from.
+
+    torch would spread, or sum up, whatever else it is.
+    """
 
     def losses(logits: Tensor, targets: Tensor) -> Tensor:
         found: object = loss(logits, targets)
-        if not isinstance(found, Tensor) or found.shape != targets.shape:
-            what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-            raise CellError(f"The loss of {len(targets)} images is of {what}, not one number each.")
+        if not isinstance(found, Tensor) or found.shape != targets.shape or not found.is_floating_point():
+            raise refusal(whose, found, f"a loss for each image, {form(targets.float())},")
+        if logits.requires_grad and not found.requires_grad:
+            raise refusal(whose, found, "something that depends on the logits, so that it has a gradient,")
         return found
 
     return losses

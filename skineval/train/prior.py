@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +15,30 @@ NOT_ESTIMATED = (
     "each image is predicted by itself."
 )
 _ROUNDS, _ENOUGH = 1000, 1e-7
+_ALL = 0.99  # the share of a class from which on the others are as good as gone
 
 
-def with_estimated_prior(probabilities: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What a network says of a set of images, adapted to the shares of the classes that were estimated there."""
+
+    probabilities: NDArray[np.float64]  #: (n, C)
+    shares: NDArray[np.float64]  #: (C,)
+    change: float  #: of a share in the last round, at most
+
+    def doubt(self, classes: Sequence[str]) -> str:
+        """What speaks against the estimate, as the end of a sentence, with the shares; empty where nothing does.
+
+        With networks that are too sure, or that tell classes badly apart, it may end with one class for all images.
+        """
+        largest = int(self.shares.argmax())
+        reasons = [f"went nearly all to {classes[largest]}"] * bool(self.shares[largest] > _ALL)
+        reasons += [f"had not settled after {_ROUNDS:,} rounds"] * bool(self.change >= _ENOUGH)
+        found = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(classes, self.shares, strict=True))
+        return f"{' and '.join(reasons)}: {found}" if reasons else ""
+
+
+def with_estimated_prior(probabilities: NDArray[np.float64], prior: NDArray[np.float64]) -> Adapted:
     """Probabilities (n, C) for a set of images with shares of its own in place of the `prior` (C,) of training.
 
     By expectation and maximisation: the shares are the mean of the probabilities, which follow from the shares, until
@@ -22,14 +46,13 @@ def with_estimated_prior(probabilities: NDArray[np.float64], prior: NDArray[np.f
     Computation 14, 2002, eq. 9). What is returned is as good as the probabilities were: those of a network that takes
     all classes for equally frequent are not what this begins with.
     """
-    shares = prior
+    shares, change = prior, 0.0
     for _ in range(_ROUNDS if len(probabilities) else 0):
         found = _adjusted(probabilities, shares, prior).mean(axis=0)
-        done = np.abs(found - shares).max() < _ENOUGH
-        shares = found
-        if done:
+        shares, change = found, float(np.abs(found - shares).max())
+        if change < _ENOUGH:
             break
-    return _adjusted(probabilities, shares, prior)
+    return Adapted(_adjusted(probabilities, shares, prior), shares, change)
 
 
 def _adjusted(

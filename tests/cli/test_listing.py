@@ -6,9 +6,13 @@ import csv
 import io
 import json
 
+import pytest
+
 from skineval.builtins.imagenet import Checkpoint
+from skineval.catalog.catalog import load_catalog
+from skineval.catalog.parameters import Parameter
 from skineval.catalog.specs import Architecture
-from skineval.cli import listing
+from skineval.cli import details, listing
 from tests.conftest import install_plugin, run_here
 
 PLUGIN = """
@@ -68,3 +72,66 @@ def test_quiet_is_without_warnings(capsys):
     for quiet in (False, True):
         assert listing._details(broken, quiet) == (None, "none", None)
         assert ("out of order" in capsys.readouterr().err) is not quiet
+
+
+def in_full(program, kind, name):
+    """The facts of what `name` is, and its parameters, as programs read them."""
+    done = program("list", kind, name, "--format=json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    facts, *parameters = found if isinstance(found, list) else [found]
+    return {row["what"]: row["value"] for row in facts["rows"]}, parameters[0]["rows"] if parameters else []
+
+
+def test_one_strategy_is_shown_with_what_its_parameters_mean(skineval_program):
+    facts, (tau,) = in_full(skineval_program, "imbalance", "logit-adjustment")
+    assert (facts["Acts on"], facts["Paper"]) == ("logits", "Menon et al. 2021")
+    assert facts["Written"] == "--imbalance logit-adjustment:tau=1.0"
+    assert tau["summary"] == "0 changes nothing, 1 takes all classes for equally frequent."
+    assert tau["range"] == "0 to 3, or validation (the best there)"
+    assert (tau["parameter"], tau["type"], tau["default"]) == ("tau", "number", 1.0)
+
+
+@pytest.mark.parametrize("kind", ["models", "imbalance", "explainers", "datasets"])
+def test_what_stands_there_as_written_can_be_asked_for(kind):
+    """Of everything there is: each parameter is what it is by default."""
+    catalog = load_catalog()
+    shelf = catalog.shelves[kind]
+    for name in shelf.entries:
+        if not getattr(shelf[name], "embeddings", None):  # which want a file that is there
+            facts = dict(row.cells for row in details.describe(shelf, name)[0].rows)
+            (selected,) = shelf.select([facts["Written"].partition(" ")[2]])
+            assert selected.text == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "written"),
+    [
+        ("models", "cnn+resnet18", "--models cnn:width=32:dropout=0.3+resnet18:head=linear"),
+        ("imbalance", "smote+temperature", "--imbalance smote:k=5+temperature"),
+    ],
+)
+def test_parameters_of_what_is_combined_stand_behind_their_part(kind, name, written):
+    shelf = load_catalog().shelves[kind]
+    assert ("Written", written) in [row.cells for row in details.describe(shelf, name)[0].rows]
+    assert [str(one) for one in shelf.select([written.partition(" ")[2]])] == [name]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        (Parameter(1, "."), ""),
+        (Parameter(1, ".", minimum=1), "1 or more"),
+        (Parameter(0.5, ".", maximum=1.5), "1.5 or less"),
+        (Parameter(1, ".", choices=(1, 2)), "1, 2"),
+    ],
+)
+def test_what_a_parameter_may_be(parameter, said):
+    assert details.spread(parameter) == said
+
+
+def test_a_list_says_where_parameters_are_explained_and_a_name_that_is_none_which_may_be_meant(skineval_program):
+    assert "`skineval list imbalance NAME` shows" in " ".join(skineval_program("list", "imbalance").stdout.split())
+    done = skineval_program("list", "imbalance", "smot")
+    assert done.returncode == 2
+    assert "There is no imbalance strategy 'smot'.\nDid you mean smote" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from skineval.catalog.catalog import load_catalog
 from skineval.grid import estimate
 from skineval.grid.prepare import prepare
+from skineval.report.plan import plan
 from skineval.values.recipe import make_recipe
 
 KEYS = {
@@ -64,3 +65,16 @@ def test_a_busy_machine_is_said_to_be_busy(monkeypatch, load, said):
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 9.0, 9.0), raising=False)
     assert estimate.busy().startswith(said)
     assert bool(estimate.busy()) == bool(said)
+
+
+def test_what_is_left_out_of_the_estimate_is_said():
+    known = "the start of 2 processes that load torch, decoding what is not in the cache"
+    for asked, said in (
+        ({"explainers": ""}, f"{known} and intervals, "),
+        (
+            {"explainers": "gradcam", "external": "synthetic:seed=5"},
+            f"{known}, predictions of external tests, explanations with their galleries and intervals, ",
+        ),
+    ):
+        table = plan([], (), make_recipe({**KEYS, **asked, "jobs": 2}))
+        assert f"to its last epoch. Left out: {said}tests and reports at the end." in table.footnotes[1]

@@ -90,7 +90,10 @@ def test_the_shares_of_a_set_are_found_without_its_labels(shares):
     targets, densities = mixture(shares, seed=3)
     posterior = densities * PRIOR
     posterior /= posterior.sum(axis=1, keepdims=True)
-    found = with_estimated_prior(posterior, PRIOR)
+    adapted = with_estimated_prior(posterior, PRIOR)
+    assert adapted.doubt("abc") == ""
+    np.testing.assert_allclose(adapted.shares, adapted.probabilities.mean(axis=0), atol=1e-6)
+    found = adapted.probabilities
     np.testing.assert_allclose(found.sum(axis=1), 1)
     np.testing.assert_allclose(found.mean(axis=0), shares, atol=0.03)
 
@@ -107,10 +110,28 @@ def test_the_shares_of_a_set_are_found_without_its_labels(shares):
 
 
 def test_a_set_without_images_has_no_shares():
-    assert with_estimated_prior(np.empty((0, 3)), PRIOR).shape == (0, 3)
+    found = with_estimated_prior(np.empty((0, 3)), PRIOR)
+    assert found.probabilities.shape == (0, 3)
+    assert found.doubt("abc") == ""
 
 
 def test_a_class_that_the_network_never_met_is_never_meant():
-    found = with_estimated_prior(np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), np.array([0.6, 0.4, 0.0]))
+    found = with_estimated_prior(np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), np.array([0.6, 0.4, 0.0])).probabilities
     np.testing.assert_array_equal(found[:, 2], 0)
     np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("sure", "doubt"),
+    [
+        # With the same answer for all images, the odds of the shares are multiplied by those of the answer each round.
+        (0.6, "went nearly all to a: a 100 %, b 0 %"),
+        (0.5001, "had not settled after 1,000 rounds: a 60 %, b 40 %"),
+        (0.5012, "went nearly all to a and had not settled after 1,000 rounds: a 99 %, b 1 %"),
+    ],
+)
+def test_an_estimate_that_ends_in_one_class_or_does_not_end_is_doubted(sure, doubt):
+    found = with_estimated_prior(np.tile([sure, 1 - sure], (20, 1)), np.array([0.5, 0.5]))
+    odds = (sure / (1 - sure)) ** 1000
+    assert found.shares[0] == pytest.approx(odds / (1 + odds), abs=1e-5)
+    assert found.doubt(("a", "b")) == doubt

@@ -135,6 +135,13 @@ def test_a_loss_that_is_not_finite_fails_the_cell(tmp_path):
         fitted(tmp_path, remedy=Remedy(loss=broken))
 
 
+@pytest.mark.parametrize("share", [1.5, -0.5, math.nan])
+def test_a_share_that_is_none_fails_the_cell_before_a_loss_is_blamed(tmp_path, share):
+    remedy = Remedy("theirs", mix=lambda images, targets, *others: (images, torch.full((len(images),), share)))
+    with pytest.raises(CellError, match=f"^theirs: mix returned shares from {share} to {share}; "):
+        fitted(tmp_path, remedy=remedy)
+
+
 class Once:
     """A loss that is NaN at one call, or from one call on."""
 

@@ -51,16 +51,23 @@ def test_mixing_plain_cross_entropy_is_that_of_soft_targets():
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
-        (torch.tensor(1.0), r"The loss of 4 images is of shape \(\)"),
-        (torch.ones(1), r"shape \(1,\)"),
-        (torch.ones(4, 3), r"shape \(4, 3\)"),
-        (torch.ones(4, 1), r"shape \(4, 1\)"),
-        (None, "NoneType, not one number each"),
+        (None, "None"),
+        (torch.tensor(1.0), r"float32 \(\) from 1 to 1"),
+        (torch.ones(1), r"float32 \(1,\) from 1 to 1"),
+        (torch.ones(4, 3), r"float32 \(4, 3\) .*"),
+        (torch.ones(4, 1), r"float32 \(4, 1\) .*"),
+        (torch.arange(4), r"int64 \(4,\) from 0 to 3"),
     ],
 )
 def test_a_loss_that_is_not_one_number_an_image_is_refused(returned, said):
     """torch would spread, or sum up, whatever it is."""
-    with pytest.raises(CellError, match=said):
-        per_image(lambda logits, targets: returned)(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
-    with pytest.raises(CellError, match="not a function"):
-        per_image(None)
+    loss = per_image(lambda logits, targets: returned, "theirs: loss")
+    expected = r"a loss for each image, float32 \(4,\), is expected"
+    with pytest.raises(CellError, match=f"^theirs: loss returned {said}; {expected}"):
+        loss(torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64))
+
+
+def test_a_loss_that_does_not_depend_on_the_logits_is_refused():
+    loss = per_image(lambda logits, targets: logits.detach().sum(dim=1), "theirs: loss")
+    with pytest.raises(CellError, match=r"theirs: loss returned .* so that it has a gradient"):
+        loss(torch.zeros(4, 3, requires_grad=True), torch.zeros(4, dtype=torch.int64))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import normalize
 
 from skineval.base.errors import CellError
 from skineval.train.cosine import CosineHead
-from skineval.train.course import Course
+from skineval.train.course import ROUNDING, Course
 from skineval.train.deciding import cool, make_cosine, make_linear, shift
 from skineval.train.neighbours import NearestNeighbours
 from skineval.train.remedy import Remedy, shares
@@ -45,32 +47,54 @@ def test_an_epoch_goes_over_what_is_drawn_in_any_order():
 @pytest.mark.parametrize(
     ("remedy", "message"),
     [
-        (Remedy(draw=lambda seed: np.array([0, 60])), r"positions that none of 60 train images has: \[60\]"),
+        (Remedy(draw=lambda seed: None), r"draw returned None; an array \(m,\) of two or more positions from 0 to 59"),
+        (Remedy(draw=lambda seed: np.array([0, 60])), r"draw returned int64 \(2,\) from 0 to 60; an array"),
         (Remedy(draw=lambda seed: np.array([0.5, 1.0])), "draw returned float64"),
-        (Remedy(draw=lambda seed: np.array([3])), "not the positions of two or more images"),
-        (Remedy(draw_weights=np.ones(90)), "draw_weights is to be a finite number >= 0 for each of 60"),
-        (Remedy(draw_weights=np.zeros(60)), "and some above 0"),
-        (Remedy(draw_weights=np.ones(60, dtype=complex)), "finite number >= 0"),
-        (Remedy(draw_weights=np.full(60, np.nan)), "finite"),
-        (Remedy(mix=lambda *given: given[:2], partner_weights=-np.ones(60)), "partner_weights is to be"),
+        (Remedy(draw=lambda seed: np.array([3])), r"draw returned int64 \(1,\) from 3 to 3; an array"),
+        (Remedy(draw_weights=np.ones(90)), r"draw_weights returned float64 \(90,\) .*; an array \(60,\), for each"),
+        (Remedy(draw_weights=np.zeros(60)), "for some one above 0"),
+        (Remedy(draw_weights=np.ones(60, dtype=complex)), r"returned complex128 \(60,\) from .* finite number >= 0"),
+        (Remedy(draw_weights=np.full(60, np.nan)), "from nan to nan; .* finite"),
+        (Remedy(mix=lambda *given: given[:2], partner_weights=-np.ones(60)), "partner_weights returned"),
     ],
 )
 def test_what_cannot_be_gone_over_is_refused(remedy, message):
-    with pytest.raises(CellError, match=message):
+    with pytest.raises(CellError, match=f"^none: .*{message}"):
         course(remedy)
 
 
+BATCH = r"float32 \(8, 3, 4, 4\)"
+
+
 @pytest.mark.parametrize(
-    ("remedy", "message"),
+    ("returned", "message"),
     [
-        (Remedy(augment=lambda images, targets, draws: images[:, :1]), "augment returned images"),
-        (Remedy(mix=lambda images, *others: (images[:1], others[0])), "mix returned images"),
-        (Remedy(mix=lambda images, *others: (images, torch.ones(1))), "mix returned images .* and shares"),
+        (None, "None"),
+        (torch.zeros(8, 7), r"float32 \(8, 7\) from 0 to 0"),
+        (torch.zeros(8, 3, 4, 4, dtype=torch.int64), r"int64 \(8, 3, 4, 4\) from 0 to 0"),
+        (np.zeros((8, 3, 4, 4), np.float32), BATCH + " from 0 to 0"),  # of numpy, which no network takes
+        (torch.zeros(8, 3, 4, 4, device="meta"), BATCH + " on meta"),
+        ((torch.zeros(8, 3, 4, 4), None), rf"\({BATCH} from 0 to 0, None\)"),
     ],
 )
-def test_what_is_no_batch_is_refused(remedy, message):
-    with pytest.raises(CellError, match=message):
-        course(remedy).batch(slice(0, 8))
+def test_what_is_no_batch_of_images_is_refused(returned, message):
+    with pytest.raises(CellError, match=f"^theirs: augment returned {message}; {BATCH} is expected"):
+        course(Remedy("theirs", augment=lambda images, targets, draws: returned)).batch(slice(0, 8))
+    with pytest.raises(
+        CellError, match=rf"^theirs: mix returned {message}; a pair of {BATCH} and, from 0 to 1, float32 "
+    ):
+        course(Remedy("theirs", mix=lambda *given: returned)).batch(slice(0, 8))
+
+
+@pytest.mark.parametrize("share", [torch.ones(1), np.ones(8), 0.5, torch.ones(8, 7), torch.ones(8, dtype=torch.int64)])
+def test_what_is_no_share_for_each_image_is_refused(share):
+    with pytest.raises(CellError, match=r"mix returned .*; a pair of .* float32 \(8,\) is expected"):
+        course(Remedy(mix=lambda images, *others: (images, share))).batch(slice(0, 8))
+
+
+def test_images_come_back_in_the_dtype_that_the_network_has():
+    images, _ = course(Remedy(augment=lambda images, *others: images.double())).batch(slice(0, 8))
+    assert images.dtype == torch.float32
 
 
 def test_partners_come_with_their_own_targets_and_are_drawn_as_they_weigh():
@@ -88,6 +112,24 @@ def test_partners_come_with_their_own_targets_and_are_drawn_as_they_weigh():
     assert labels.own.tolist() == targets.tolist()
     assert labels.other.tolist() == other_targets.tolist()
     assert images.shape == (10, 3, 4, 4)
+
+
+@given(st.lists(st.one_of(st.floats(-0.5, 1.5, width=32), st.just(float("nan"))), min_size=2, max_size=12))
+def test_shares_of_mixed_images_are_from_0_to_1(shares):
+    """Others would train on labels that nobody gave, and only NaN would be seen in the loss."""
+    left = list(shares)
+    mix = lambda images, *others: (images, torch.tensor([left.pop(0) for _ in images]))  # noqa: E731
+    drawn = course(Remedy("theirs", mix=mix))
+    drawn.check()  # nothing has been mixed
+    drawn.batch(slice(0, len(shares) // 2))
+    drawn.batch(slice(0, len(left)))
+    if all(-ROUNDING <= share <= 1 + ROUNDING for share in shares):
+        drawn.check()
+    else:
+        with pytest.raises(
+            CellError, match=r"^theirs: mix returned shares from \S+ to \S+; .* from 0 to 1, is expected"
+        ):
+            drawn.check()
 
 
 def test_parts_of_a_batch_are_what_they_are_in_the_whole():
@@ -144,5 +186,7 @@ def test_one_head_takes_the_place_of_another():
 def test_shares_are_of_numbers_however_large_and_of_nothing_else():
     np.testing.assert_allclose(shares([1e308, 1e308, 0], 3, "head_weights"), [0.5, 0.5, 0])
     for wrong in (None, "many", [[1, 2, 3]], [1, 2], [1, -1, 1], [True, True, False]):
-        with pytest.raises(CellError, match="head_weights is to be a finite number >= 0 for each of 3"):
+        with pytest.raises(
+            CellError, match=r"head_weights returned .*; an array \(3,\), for each train image a finite number >= 0"
+        ):
             shares(wrong, 3, "head_weights")

@@ -656,6 +656,7 @@ def test_a_damaged_trial_is_named_and_one_that_was_removed_is_run_again(whole, t
 def test_trials_are_trained_as_one_of_so_many_jobs(jobs, monkeypatch):
     """A bench with the winner would otherwise have other threads, and so other results."""
     monkeypatch.setattr(device, "cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     made = plan(jobs=jobs)
     assert made.recipe.jobs == jobs
     assert made.prepared.threads == cpu_threads(made.recipe.jobs) == 8 // jobs

@@ -57,7 +57,10 @@ def reachable(parameters: dict[str, Value], labels: NDArray[np.int64]) -> dict[s
     counts = np.bincount(labels)
     others, k = int(counts[counts > 0].min()) - 1, int(parameters[_NEIGHBOURS])
     if others < 1:
-        raise CellError("Neighbours of one's class need two train images of every class; one class has a single one.")
+        raise CellError(
+            "It looks for neighbours of an image in its own class, so that every class needs two train images or more.",
+            "Bench without it, or with a --task that leaves such a class out or joins it to another.",
+        )
     if others < k:
         warnings.warn(f"k is {others} in place of {k}: the smallest class has {others + 1} train images", stacklevel=2)
     return {**parameters, _NEIGHBOURS: min(k, others)}

@@ -47,15 +47,28 @@ def cores() -> int:
         raise UsageError(f"LOKY_MAX_CPU_COUNT is {bound!r}, which is no number of cores.", "Unset it.") from None
 
 
+def at_most(threads: int) -> int:
+    """So many threads, or fewer where OMP_NUM_THREADS allows a process no more, as it does torch.
+
+    Of a list, which is for nested loops, the first counts. Raises UsageError for what is no number, which OpenMP would
+    ignore.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").strip()
+    first = asked.partition(",")[0].strip()
+    if asked and not (first.isdecimal() and int(first)):
+        raise UsageError(f"OMP_NUM_THREADS is {asked!r}, which is no number of threads.", "Unset it.")
+    return min(threads, int(first)) if asked else threads
+
+
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int = 0, ahead: int = 0
 ) -> Generator[Result]:
     """`function` of each item, in order, in the caller's context, computed by threads that run only a little ahead.
 
-    There is one thread a core where `threads` is 0, and twice as many items as threads are begun where `ahead` is 0. A
-    plain `pool.map` would hold every result in memory where the disk is slower than the cores.
+    There is one thread a core, or as `at_most`, where `threads` is 0, and twice as many items as threads are begun
+    where `ahead` is 0. A plain `pool.map` would hold every result in memory where the disk is slower than the cores.
     """
-    threads = threads or cores()
+    threads = threads or at_most(cores())
     ahead = ahead or 2 * threads
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -22,7 +22,7 @@ from skineval.data.layouts.headers import is_table
 from skineval.data.layouts.images import StoredImages
 from skineval.data.layouts.metadata import examine_metadata, find_metadata
 from skineval.data.layouts.pictures import MASK, Named, id_of, image_of, is_mask, is_picture
-from skineval.data.pixels.threads import cores, in_order
+from skineval.data.pixels.threads import at_most, cores, in_order
 from skineval.data.quality import surroundings
 from skineval.data.quality.image_files import UNREADABLE, Content, examine, flaws
 from skineval.data.quarantine import NOTHING_LEFT
@@ -195,7 +195,7 @@ def _read(
     # A manifest may list an archive as the file that it is.
     others += [file for file in walk(path)[0] if is_archive(file) and file.listed(path) in promised]
     total = len(images) + len(others)
-    threads = min(MAX_THREADS, cores())
+    threads = at_most(min(MAX_THREADS, cores()))
     contents: list[Content] = []
     sums: dict[str, str] = {}
     for content in in_order(examine, images, threads):

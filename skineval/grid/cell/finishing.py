@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from skineval.train.neighbours import fit_neighbours
 from skineval.train.predict import decide, softmax
 from skineval.train.prior import ESTIMATED
 from skineval.train.remedy import shares
+from skineval.train.returned import numbers, pair, refusal
 from skineval.values.runspec import derive_seed
 
 Embedded = NDArray[np.float32]  #: (n, d)
@@ -93,7 +95,11 @@ def lesson(cell: Cell, train: Known) -> Lesson:
         # By whatever name embeddings come, and whatever is done afterwards, the same are resampled alike.
         model, part = "" if spec.is_probe else spec.model, whose(strategy, spec.imbalance, "resample")
         train = resampled(cell, train, derive_seed("resample", model, part, spec.seed, spec.fold))
-    counting = [shares(weigh(train[1], **given), len(train[1]), name) for name, weigh, given in weighers if weigh]
+    counting = [
+        shares(weigh(train[1], **given), len(train[1]), f"{spec.imbalance}: {function}")
+        for function, weigh, given in weighers
+        if weigh
+    ]
     return Lesson(train, loss, np.prod(counting, axis=0) if counting else None)
 
 
@@ -117,23 +123,45 @@ def fit_on(cell: Cell, network: nn.Module, taught: Lesson, validation: Known) ->
 def resampled(cell: Cell, train: Known, seed: int) -> Known:
     """What the strategy makes of embeddings of the train part; what it warns of is a note on the cell.
 
-    Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part.
+    Raises CellError where it returns anything but finite embeddings with a label each, of classes of the train part,
+    and where it says that it cannot, which is for too few images as a rule: the smallest class is named then.
     """
     assert cell.strategy.resample is not None
     name, (given, labels) = str(cell.spec.imbalance), train
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        embeddings, new = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
+        try:
+            returned = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
+        except CellError as error:
+            raise CellError(f"{name}: {error.message} {_smallest(cell)}", error.hint) from error
     for text in dict.fromkeys(str(one.message) for one in told if issubclass(one.category, UserWarning)):
         cell.stage.on_note(f"{name}: {text.rstrip('.')}.")
-    embeddings, new = np.asarray(embeddings, dtype=np.float32), np.asarray(new)
-    if embeddings.shape != (len(new), given.shape[1]) or not len(new):
-        raise CellError(f"{name} returned embeddings {embeddings.shape} and labels {new.shape} for {given.shape}.")
-    if strange := set(np.unique(new).tolist()) - set(labels.tolist()):
-        raise CellError(f"{name} returned labels of no class of the train part: {sorted(strange)[:5]}.")
-    if not np.isfinite(embeddings).all():
-        raise CellError(f"{name} returned embeddings that are not finite.")
-    return embeddings, new.astype(np.int64)
+    embeddings, new = map(numbers, pair(returned))
+    there, width = np.unique(labels), given.shape[1]
+    if (
+        embeddings is None
+        or new is None
+        or new.ndim != 1
+        or embeddings.shape != (len(new), width)
+        or not len(new)
+        or not np.isin(new, there).all()
+        or not np.isfinite(embeddings).all()
+    ):
+        expected = (
+            f"a pair of finite embeddings (m, {width}) and of as many labels (m,), the numbers of classes of the train "
+            f"part, which are {', '.join(map(str, there))},"
+        )
+        raise refusal(f"{name}: resample", returned, expected)
+    return embeddings.astype(np.float32), new.astype(np.int64)
+
+
+def _smallest(cell: Cell) -> str:
+    """The classes with the fewest train images, in a sentence; those without any do not count."""
+    counts = dict(zip(cell.spec.classes, cell.train_counts.tolist(), strict=True))
+    fewest = min(filter(None, counts.values()))
+    names = [name for name, count in counts.items() if count == fewest]
+    each = " each" if len(names) > 1 else ""
+    return f"The fewest train images are of {', '.join(names)}: {fewest}{each}."
 
 
 def settle(cell: Cell, head: nn.Module, train: Known, validation: Known) -> str:
@@ -177,24 +205,29 @@ class _Change:
 
 
 def _change(cell: Cell, head: nn.Module, train: Known, parameters: Mapping[str, Value]) -> _Change:
-    name, strategy, counts, linear, offsets = cell.spec.imbalance.name, cell.strategy, cell.train_counts, None, None
+    name, strategy, counts, linear, offsets = str(cell.spec.imbalance), cell.strategy, cell.train_counts, None, None
     if strategy.refit is not None:
         if not isinstance(head, nn.Linear) or isinstance(head, CosineHead):
             raise CellError(f"{name} changes a linear head, and this network has none.")
         given = [tensor.detach().double().cpu().numpy() for tensor in (head.weight, head.bias)]
-        weight, bias = (np.asarray(part) for part in strategy.refit(*given, *train, **parameters))
-        if (weight.shape, bias.shape) != (given[0].shape, given[1].shape):
-            raise CellError(f"{name} returned a head of {weight.shape} and {bias.shape} for one of {given[0].shape}.")
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise CellError(f"{name} returned a head that is not finite.")
+        returned: object = strategy.refit(*given, *train, **parameters)
+        weight, bias = map(numbers, pair(returned))
+        if not (_replaces(weight, given[0]) and _replaces(bias, given[1])):
+            expected = f"a pair of finite weights {given[0].shape} and biases {given[1].shape}"
+            raise refusal(f"{name}: refit", returned, expected)
         linear = weight, bias
     if strategy.adjust is not None:
-        offsets = np.asarray(strategy.adjust(counts, **parameters))
-        if offsets.shape != counts.shape or not np.isfinite(offsets).all():
-            raise CellError(
-                f"{name} is to add a finite number to the logit of each of {len(counts)} classes: {offsets}."
-            )
+        returned = strategy.adjust(counts, **parameters)
+        offsets = numbers(returned)
+        if not _replaces(offsets, counts):
+            expected = f"a finite number for each of {len(counts)} classes, ({len(counts)},),"
+            raise refusal(f"{name}: adjust", returned, expected)
     return _Change(linear, offsets)
+
+
+def _replaces(made: NDArray[np.float64] | None, old: NDArray[np.generic]) -> TypeGuard[NDArray[np.float64]]:
+    """Whether these are as many finite numbers as what they replace."""
+    return made is not None and made.shape == old.shape and bool(np.isfinite(made).all())
 
 
 def choose(cell: Cell, head: nn.Module, validation: Known) -> Iterator[str]:

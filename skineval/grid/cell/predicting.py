@@ -46,8 +46,11 @@ def _predicted(
             probabilities = predict_probabilities(network, cell.stage, distinct, cell.spec.tta)[copied]
     if cell.strategy.estimates_prior:
         prior = cell.train_counts / cell.train_counts.sum()
-        for part in {*parts.tolist()}:
-            probabilities[parts == part] = with_estimated_prior(probabilities[parts == part], prior)
+        for part in dict.fromkeys(parts.tolist()):
+            found = with_estimated_prior(probabilities[parts == part], prior)
+            probabilities[parts == part] = found.probabilities
+            if doubt := found.doubt(cell.spec.classes):
+                cell.stage.on_note(f"{cell.spec.imbalance}: the shares estimated in {part} images {doubt}.")
     return Predictions(
         classes=cell.spec.classes,
         image_ids=images.image_ids[rows],

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ from skineval.train.learner import make_learner
 from skineval.train.losses import cross_entropy, per_image
 from skineval.train.network import Blueprint, build_network, classifier_paths
 from skineval.train.objective import Objective
-from skineval.train.remedy import Remedy, shares
+from skineval.train.remedy import Remedy, made_function, shares
 from skineval.train.weights import NONE, Loaded, Weights, read_tensors
 
 
@@ -128,20 +129,25 @@ def make_objective(cell: Cell, network: nn.Module) -> Objective:
 
 def remedies(cell: Cell, epochs: int) -> Callable[[int], Remedy]:
     """What a strategy does to each of so many epochs, from 1: made once, or anew where it depends on the epoch."""
-    strategy, labels, counts = cell.strategy, cell.train_labels, cell.train_counts
+    strategy, labels, counts, name = cell.strategy, cell.train_labels, cell.train_counts, str(cell.spec.imbalance)
     draw = strategy.draw
 
-    def weights(weigh: DrawWeights | None, name: str, given: dict[str, Value]) -> NDArray[np.float64] | None:
-        return shares(weigh(labels, **given), len(labels), name) if weigh else None
+    def weights(weigh: DrawWeights | None, function: str, given: dict[str, Value]) -> NDArray[np.float64] | None:
+        return shares(weigh(labels, **given), len(labels), f"{name}: {function}") if weigh else None
+
+    def function(make: Callable[..., object] | None, called: str, of: str, given: dict[str, Value]) -> Any:
+        return made_function(make(counts, **given), f"{name}: {called}", of) if make else None
 
     def made(epoch: int) -> Remedy:
         given = at_epoch(strategy, cell.spec.imbalance.parameters, epoch, epochs)
+        loss = function(strategy.loss, "loss", "logits and targets", given)
         return Remedy(
-            loss=per_image(strategy.loss(counts, **given)) if strategy.loss else cross_entropy,
+            name,
+            loss=per_image(loss, f"{name}: loss") if loss else cross_entropy,
             draw_weights=weights(strategy.draw_weights, "draw_weights", given),
             draw=(lambda seed: draw(labels, seed=seed, **given)) if draw else None,
-            augment=strategy.augment(counts, **given) if strategy.augment else None,
-            mix=strategy.mix(counts, **given) if strategy.mix else None,
+            augment=function(strategy.augment, "augment", "images, targets and draws", given),
+            mix=function(strategy.mix, "mix", "images, targets, others, their targets and draws", given),
             partner_weights=weights(strategy.partner_weights, "partner_weights", given),
         )
 

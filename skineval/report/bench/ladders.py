@@ -18,7 +18,7 @@ from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Fold, Paragraph
 from skineval.report.document.excerpt import listed
-from skineval.report.document.tables import Cell, Column, Shows, Starred, Table, tabulate
+from skineval.report.document.tables import Cell, Column, Shows, Table, tabulate
 from skineval.values.measures import SIGNIFICANT, Difference, system_name
 from skineval.values.predictions import Predictions
 from skineval.values.result import BenchResult
@@ -34,11 +34,8 @@ _MINUS_NONE = Column("minus_none", f"Minus {UNCHANGED}", "score", "of the balanc
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for those of the model", 2, _MINUS_NONE.key)
 _HEAD = Column(HEAD_RECALL, "Head recall", "score", "mean recall of the frequent classes", 5)
 _TAIL = Column(TAIL_RECALL, "Tail recall", "score", "mean recall of the rare classes", 3)
-_TIME = Column("seconds", "Time", "seconds", "sum over cells", 6)
-_OWN = (
-    "; * with the training of a network; without *: what is added to one that another strategy trains, or that is not "
-    "trained"
-)
+_OWN = "sum over cells, without the training of a network that another strategy has in its own time"
+_TIME = Column("seconds", "Own time", "seconds", _OWN, 6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +102,6 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
     """One row a strategy, `none` first, then by balanced accuracy; the trivial baselines last."""
     known, time = standings.shown(board), _times(bench, ladder)
     minus = {ladder.system(name): one for name, one in ladder.minus(UNCHANGED).items()}
-    own = _OWN if any(isinstance(cell, Starred) for cell in time.values()) else ""
     columns: list[tuple[Column, Mapping[str, Cell]]] = [
         known[PRIMARY],
         (_MINUS_NONE, minus),
@@ -113,7 +109,7 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
         *(known[key] for key in ("nll", "ece", "macro_auc", f"recall_{board.sought}") if key in known),
         (_HEAD, board.everyone(HEAD_RECALL)),
         (_TAIL, board.everyone(TAIL_RECALL)),
-        (replace(_TIME, note=_TIME.note + own), {ladder.system(name): cell for name, cell in time.items()}),
+        (_TIME, {ladder.system(name): seconds for name, seconds in time.items()}),
     ]
     names = {ladder.system(name): name for name in ladder.order}
     title: Shows[str] = (_STRATEGY, lambda system: names.get(system, f"{system} (baseline)"))
@@ -182,20 +178,15 @@ def _words(ladder: Ladder) -> Iterator[str]:
         yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest} ({by})."
 
 
-def _times(bench: BenchResult, ladder: Ladder) -> dict[str, Cell]:
-    """What each strategy costs, summed over cells, marked where that holds the training of a network.
-
-    It does not where a network is a probe's, or another cell's of the bench.
-    """
+def _times(bench: BenchResult, ladder: Ladder) -> dict[str, float]:
+    """What each strategy costs, summed over cells, without a network that another cell of the bench trained."""
     seconds: dict[str, float] = dict(zip(bench.cells["run_id"], bench.cells["seconds"], strict=True))
     trained = {cell.run_id for cell in bench.finished if not cell.network}
-    found: dict[str, Cell] = {}
+    found: dict[str, float] = {}
     for name in ladder.order:
         cells = [cell for cell in bench.finished if cell.system == ladder.system(name) and cell.run_id in seconds]
-        added = [cell for cell in cells if cell.network in trained or not len(cell.history)]
-        epochs = sum(float(cell.history["seconds"].sum()) for cell in added)
-        total = max(0.0, sum(seconds[cell.run_id] for cell in cells) - epochs)
-        found[name] = total if added else Starred(total)
+        epochs = sum(float(cell.history["seconds"].sum()) for cell in cells if cell.network in trained)
+        found[name] = max(0.0, sum(seconds[cell.run_id] for cell in cells) - epochs)
     return found
 
 

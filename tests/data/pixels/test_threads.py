@@ -3,12 +3,14 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import threading
+import time
 from contextvars import ContextVar
 
 import pytest
 
 from skineval.base.errors import UsageError
-from skineval.data.pixels.threads import cores, in_order
+from skineval.data.pixels.threads import at_most, cores, in_order
 from skineval.train.device import cpu_threads
 
 SETTING: ContextVar[int] = ContextVar("setting", default=0)
@@ -24,7 +26,7 @@ def test_work_runs_only_a_little_ahead(threads: int) -> None:
     started: list[int] = []
     results = in_order(lambda item: started.append(item) or item, range(1000), threads)
     assert [next(results) for _ in range(10)] == list(range(10))
-    assert len(started) <= 10 + 2 * (threads or cores()) + 1
+    assert len(started) <= 10 + 2 * (threads or at_most(cores())) + 1
     results.close()  # type: ignore[attr-defined]
 
 
@@ -45,6 +47,7 @@ def test_work_is_done_in_the_context_of_the_caller() -> None:
 def large_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 cores, and a process that may run on all of them."""
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
 
@@ -82,3 +85,32 @@ def test_a_number_of_cores_that_is_none_is_named(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "all")
     with pytest.raises(UsageError, match="LOKY_MAX_CPU_COUNT is 'all'"):
         cores()
+
+
+@pytest.mark.parametrize(
+    ("asked", "alone", "of_two"), [("1", 1, 1), ("3", 3, 3), (" 6,2", 6, 4), ("16", 8, 4), ("", 8, 4)]
+)
+def test_no_process_has_more_threads_than_openmp_is_asked_for(monkeypatch, large_machine, asked, alone, of_two):
+    say(monkeypatch, "800000 100000")
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert (cpu_threads(1), cpu_threads(2)) == (alone, of_two)
+
+
+def test_one_thread_is_one_thread_at_a_time(monkeypatch, large_machine):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    together = threading.Semaphore(1)
+
+    def alone(item: int) -> bool:
+        with_others = not together.acquire(blocking=False)
+        time.sleep(0.001)
+        together.release()
+        return not with_others
+
+    assert all(in_order(alone, range(20)))
+
+
+@pytest.mark.parametrize("asked", ["all", "0", "-1", "1.5", ",2"])
+def test_a_number_of_threads_that_is_none_is_named(monkeypatch, asked):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    with pytest.raises(UsageError, match=f"OMP_NUM_THREADS is '{asked}', which is no number of threads"):
+        cpu_threads(1)

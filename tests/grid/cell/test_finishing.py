@@ -14,16 +14,17 @@ import torch
 from torch import nn
 
 import skineval
-from skineval.base.errors import CellError
-from skineval.builtins.imbalance import logit_adjustment
+from skineval.base.errors import CellError, one_line
+from skineval.builtins.imbalance import STRATEGIES, logit_adjustment
 from skineval.catalog.calls import CALLS
 from skineval.catalog.catalog import load_catalog
+from skineval.catalog.shelf import select
 from skineval.catalog.specs import Architecture
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.data.splits.split import Parts
 from skineval.grid.cell.cell import Cell, no_masks
 from skineval.grid.cell.finishing import choose, finish, lesson, resampled, settle
-from skineval.grid.cell.training import make_objective
+from skineval.grid.cell.training import make_objective, remedies
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.measure.metrics import balanced_accuracy
@@ -140,7 +141,7 @@ def test_the_shares_of_each_part_are_estimated_by_themselves(benches):
     plain, found = (parts(benches["cnn:width=4", name]) for name in ("none", "prior-em"))
     counts = np.array(json.loads(benches["cnn:width=4", "none"].cell.read_text())["train_counts"])
     for part, (_, probabilities) in plain.items():
-        expected = with_estimated_prior(probabilities, counts / counts.sum())
+        expected = with_estimated_prior(probabilities, counts / counts.sum()).probabilities
         np.testing.assert_allclose(found[part][1], expected, atol=1e-4)
     assert "estimated" in json.loads(benches["cnn:width=4", "prior-em"].model.read_text())["head"]
 
@@ -161,7 +162,7 @@ def cell_of(notes=None, **acts):
     """As much of a cell as its strategy sees."""
     return SimpleNamespace(
         strategy=ImbalanceStrategy("theirs", "One of a plugin.", **acts),
-        spec=SimpleNamespace(imbalance=Selection("theirs")),
+        spec=SimpleNamespace(imbalance=Selection("theirs"), classes=("red", "green", "blue")),
         architecture=SimpleNamespace(name="cnn"),
         train_labels=LABELS,
         train_counts=np.bincount(LABELS, minlength=3),
@@ -172,16 +173,25 @@ def cell_of(notes=None, **acts):
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ((EMBEDDINGS[:5], LABELS), r"theirs returned embeddings \(5, 2\) and labels \(9,\) for \(9, 2\)"),
-        ((EMBEDDINGS[:, :1], LABELS), r"theirs returned embeddings \(9, 1\)"),
-        ((EMBEDDINGS[:0], LABELS[:0]), r"theirs returned embeddings \(0, 2\)"),
-        ((EMBEDDINGS, LABELS + 1), r"labels of no class of the train part: \[2\]"),
-        ((EMBEDDINGS * np.nan, LABELS), "embeddings that are not finite"),
+        (None, "None"),
+        (EMBEDDINGS, r"float32 \(9, 2\) from .*"),
+        ((EMBEDDINGS, None), r"\(float32 \(9, 2\) from \S+ to \S+, None\)"),
+        ((EMBEDDINGS, np.eye(3)[LABELS]), r"\(float32 .*, float64 \(9, 3\) from 0 to 1\)"),
+        ((EMBEDDINGS, [[0], [0, 1]]), r"\(float32 .*, \(\(int\), \(int, int\)\)\)"),
+        ((EMBEDDINGS.astype(str), LABELS), r"\(<U32 \(9, 2\), int64 .*"),
+        ((EMBEDDINGS[:5], LABELS), r"\(float32 \(5, 2\) .*"),
+        ((EMBEDDINGS[:, :1], LABELS), r"\(float32 \(9, 1\) .*"),
+        ((EMBEDDINGS[:0], LABELS[:0]), r"\(float32 \(0, 2\), int64 \(0,\)\)"),
+        ((EMBEDDINGS, LABELS + 1), r"\(float32 .*, int64 \(9,\) from 1 to 2\)"),
+        ((EMBEDDINGS * np.nan, LABELS), r"\(float32 \(9, 2\) from nan to nan, .*"),
     ],
 )
 def test_what_resampling_must_not_return_is_refused(returned, message):
     cell = cell_of(resample=lambda embeddings, labels, *, seed: returned)
-    with pytest.raises(CellError, match=message):
+    expected = (
+        r"finite embeddings \(m, 2\) and of as many labels \(m,\), the numbers of classes .* are 0, 1, is expected"
+    )
+    with pytest.raises(CellError, match=f"^theirs: resample returned {message}; a pair of {expected}"):
         resampled(cell, (EMBEDDINGS, LABELS), 0)
 
 
@@ -194,13 +204,31 @@ def test_a_warning_of_a_strategy_is_a_note_on_the_cell():
     assert notes == ["theirs: k is 2 in place of 5."]
 
 
+NEIGHBOURLY = [one for one in STRATEGIES if one.resample and "k" in one.parameters]
+
+
+@pytest.mark.parametrize("strategy", NEIGHBOURLY, ids=lambda one: one.name)
+def test_a_class_with_a_single_image_is_named_where_neighbours_are_sought(strategy):
+    labels = np.array([0] * 7 + [1, 2])
+    cell = cell_of(resample=strategy.resample)
+    cell.train_counts = np.bincount(labels)
+    cell.spec.imbalance = select(strategy)
+    with pytest.raises(CellError) as refused:
+        resampled(cell, (EMBEDDINGS, labels), 0)
+    reason = one_line(refused.value)
+    assert reason.startswith(
+        f"{strategy.name}: It looks for neighbours of an image in its own class, so that every class"
+    )
+    assert "needs two train images or more. The fewest train images are of green, blue: 1 each. Bench without" in reason
+
+
 def settled(head, **acts):
     return settle(cell_of(**acts), head, (EMBEDDINGS, LABELS), (EMBEDDINGS, LABELS))
 
 
-@pytest.mark.parametrize("added", [[0.0, 1.0], [0.0, np.inf, 0.0], 0.0])
+@pytest.mark.parametrize("added", [[0.0, 1.0], [0.0, np.inf, 0.0], 0.0, None, "one"])
 def test_what_cannot_be_added_to_logits_is_refused(added):
-    with pytest.raises(CellError, match="theirs is to add a finite number to the logit of each of 3 classes"):
+    with pytest.raises(CellError, match=r"^theirs: adjust returned .*; a finite number for each of 3 classes"):
         settled(nn.Linear(2, 3), adjust=lambda counts: added)
     with pytest.raises(CellError, match="The head has no bias"):
         settled(nn.Linear(2, 3, bias=False), adjust=lambda counts: [0, 1, 2])
@@ -209,13 +237,25 @@ def test_what_cannot_be_added_to_logits_is_refused(added):
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ((np.zeros((2, 2)), np.zeros(3)), r"theirs returned a head of \(2, 2\) and \(3,\) for one of \(3, 2\)"),
-        ((np.full((3, 2), np.nan), np.zeros(3)), "theirs returned a head that is not finite"),
+        (None, "None"),
+        (np.zeros((3, 2)), r"float64 \(3, 2\) .*"),
+        ((np.zeros((3, 2)), None), r"\(float64 \(3, 2\) .*, None\)"),
+        ((np.zeros((2, 2)), np.zeros(3)), r"\(float64 \(2, 2\) from 0 to 0, float64 \(3,\) .*"),
+        ((np.full((3, 2), np.nan), np.zeros(3)), r"\(float64 \(3, 2\) from nan to nan, .*"),
     ],
 )
 def test_what_is_no_head_is_refused(returned, message):
-    with pytest.raises(CellError, match=message):
+    with pytest.raises(
+        CellError, match=rf"^theirs: refit returned {message}; a pair of finite weights \(3, 2\) and biases \(3,\)"
+    ):
         settled(nn.Linear(2, 3), refit=lambda weight, bias, embeddings, labels: returned)
+
+
+@pytest.mark.parametrize("function", ["loss", "augment", "mix"])
+def test_what_is_to_make_a_function_and_makes_none_is_refused(function):
+    """Nothing would be augmented or mixed, and nobody would know."""
+    with pytest.raises(CellError, match=f"^theirs: {function} returned None; a function of .* is expected"):
+        remedies(cell_of(**{function: lambda counts: None}), epochs=1)
 
 
 def test_a_head_of_cosines_is_not_refitted():
@@ -242,7 +282,9 @@ def _as_shares(weights):
 def test_weights_of_the_head_that_are_none_are_refused():
     cell = cell_of(head_weights=lambda labels: None)
     cell.spec.is_probe = False
-    with pytest.raises(CellError, match="head_weights is to be a finite number >= 0 for each of 9 train images"):
+    with pytest.raises(
+        CellError, match=r"^theirs: head_weights returned None; an array \(9,\), for each train image a finite"
+    ):
         lesson(cell, (EMBEDDINGS, LABELS))
 
 
