@@ -20,8 +20,6 @@ from skineval.publish.parity import Parity, compare
 from skineval.train.classifier import ABOUT, WEIGHTS, Classifier, load_classifier
 from skineval.train.device import cpu_threads
 
-IMAGES = 200  #: that are compared
-
 
 @dataclass(frozen=True, eq=False)
 class Exported:
@@ -44,7 +42,7 @@ def publish(model: Path, out: Path, catalog: Catalog, *, limit: int, replace: bo
     require_onnx()
     refuse_full(out, replace=replace)
     if limit < 1:
-        raise UsageError(f"--limit is {limit}, which should be 1 or more.", "Leave it out for 200 images.")
+        raise UsageError(f"--limit is {limit}, which should be 1 or more.", "Leave it out for the usual number.")
     cell = trained_cell(model)
     cell = cell.parent if cell.is_file() else cell
     torch.set_num_threads(cpu_threads(1))
