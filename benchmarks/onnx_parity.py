@@ -2,7 +2,7 @@
 
     python -m benchmarks.onnx_parity [--models resnet18,vit_b_16]
 
-Weights are random, images noise of the smallest size that a network takes.
+Weights are random, images made up and of the smallest size that a network takes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.publish.graph import to_onnx
 from skineval.publish.origin import Sample
 from skineval.publish.parity import TOLERANCE, Parity, compare
+from skineval.train.augment import normaliser
 from skineval.train.classifier import Classifier, InitialWeights, ModelCard, Normalisation
 from skineval.train.predict import ignore_progress
 from skineval.values.task import DIAGNOSES
@@ -38,7 +39,7 @@ def main() -> None:
     models = parser.parse_args().models.split(",")
     torch.set_num_threads(1)
     catalog = load_catalog()
-    asked = f"{IMAGES} images of noise, random weights; logits may differ by {TOLERANCE:g}"
+    asked = f"{IMAGES} made-up images, random weights; logits may differ by {TOLERANCE:g}"
     lines = [
         f"{description()}; float32, {asked}; their spread is the standard deviation of their log-softmax\n",
         "| network | pixels | spread of logits | largest difference of logits | equal classes | export, s |",
@@ -67,11 +68,11 @@ def row(name: str, catalog: Catalog) -> str:
 
 
 def parity(classifier: Classifier) -> Parity:
-    """How far a classifier and its graph agree about noise; raises ExportError where they do not."""
+    """How far a classifier and its graph agree about made-up images; raises ExportError where they do not."""
     side = classifier.image_size
     photographs = np.random.default_rng(1).integers(0, 256, (2, 2 * side, 3 * side, 3)).astype(np.uint8)
     return compare(
-        classifier, to_onnx(classifier), Sample("images of noise", squares(side), photographs), ignore_progress
+        classifier, to_onnx(classifier), Sample("made-up images", squares(side), photographs), ignore_progress
     )
 
 
@@ -104,7 +105,8 @@ def untrained(name: str, catalog: Catalog, *, size: int | None = None, **about: 
         run_id=name,
         stamps=(),
     )
-    settle(network, torch.randn(8, 3, side, side))
+    normalise = normaliser(architecture.mean, architecture.std, torch.device("cpu"))
+    settle(network, normalise(torch.from_numpy(squares(side)).permute(0, 3, 1, 2)))
     return Classifier(network, architecture, replace(card, **about))  # type: ignore[arg-type]
 
 
@@ -122,8 +124,14 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
 
 
 def squares(side: int) -> np.ndarray:
-    """Noise, (IMAGES, side, side, 3) uint8."""
-    return np.random.default_rng(0).integers(0, 256, (IMAGES, side, side, 3)).astype(np.uint8)
+    """Sixteen patches of random colours with noise, another sixteen in each of (IMAGES, side, side, 3) uint8.
+
+    Of noise alone, images are so alike in the depths of a network that their differences are those of rounding.
+    """
+    generator = np.random.default_rng(0)
+    patches, place = generator.integers(0, 256, (IMAGES, 4, 4, 3)), np.arange(side) * 4 // side
+    noise = generator.normal(0, 12, (IMAGES, side, side, 3))
+    return (patches[:, place[:, None], place] + noise).clip(0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

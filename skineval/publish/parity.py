@@ -57,7 +57,7 @@ def compare(classifier: Classifier, graph: onnx.ModelProto, sample: Sample, prog
         n_images=len(squares),
         logits=_largest(logits, said),
         probabilities=_largest(probabilities, expected),
-        equal=float((predicted(probabilities) == predicted(expected)).mean()),
+        equal=float((predicted(probabilities.astype(np.float64)) == predicted(expected)).mean()),
         grey_levels=int(_largest(*_prepared(classifier, sample.photographs, graph.ir_version))),
         resized=_largest(resized, classifier.predict_proba(sample.photographs)),
     )
