@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skineval.grid.audit import Audited
     from skineval.grid.explained import Explained
     from skineval.grid.sources import Data
+    from skineval.publish.publish import Exported
     from skineval.train.classifier import Classifier
     from skineval.tuning.search import Search
     from skineval.values.embeddings import Embeddings
@@ -241,6 +242,27 @@ def explanations(
     from skineval.grid.explained import explain_cell
 
     return explain_cell(Path(model), keys, load_catalog(), target=target, limit=limit, progress=progress)
+
+
+def export(
+    model: str | Path,
+    *,
+    out: str | Path,
+    limit: int = 200,
+    replace: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Exported:
+    """A trained model as the folder `out`, ready to be published: model.onnx, the weights, README.md as its card.
+
+    The graph takes RGB images (N, H, W, 3) uint8 of any size to the probabilities that `load_model(...).predict_proba`
+    returns. Both are compared on `limit` test images of the bench around the model, or on synthetic ones. Raises
+    UsageError where the extra `onnx` is missing, or where `out` holds anything, unless `replace`; ModelFileError as
+    `load_model`; ExportError where the network cannot be exported, or its graph says something else. Nothing is written
+    then.
+    """
+    from skineval.publish.publish import publish
+
+    return publish(Path(model), Path(out), load_catalog(), limit=limit, replace=replace, progress=progress)
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Classifier:

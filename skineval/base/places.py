@@ -41,11 +41,11 @@ class File:
     """A file of a place, there or not: what stands behind it is where it lies."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     @overload
     def __get__(self, place: None, kind: type) -> File: ...
     @overload
     def __get__(self, place: Place, kind: type) -> Path: ...
     def __get__(self, place: Place | None, kind: type) -> File | Path:
-        return self if place is None else place.named(self._name)
+        return self if place is None else place.named(self.name)

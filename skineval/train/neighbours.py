@@ -68,10 +68,13 @@ class NearestNeighbours(nn.Module):
 
     def find(self, embeddings: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """The k nearest rows of each embedding, the nearest first: similarities (N, k) float64, and which (N, k)."""
-        given = _on_sphere(embeddings)
-        similarities = torch.cat([given @ rows.double().T for rows in torch.split(self.embeddings, ROWS)], dim=1)
-        ordered, rows = similarities.sort(dim=1, descending=True, stable=True)
+        ordered, rows = self.similarities(embeddings).sort(dim=1, descending=True, stable=True)
         return ordered[:, :k].clone(), rows[:, :k].clone()  # or all the others would be kept, too
+
+    def similarities(self, embeddings: Tensor) -> Tensor:
+        """Cosines (N, n) float64 of embeddings (N, d) and rows."""
+        given = _on_sphere(embeddings)
+        return torch.cat([given @ rows.double().T for rows in torch.split(self.embeddings, ROWS)], dim=1)
 
     def judge(self, similarities: Tensor, rows: Tensor) -> Tensor:
         """Logits (N, C) float32 of embeddings with such neighbours, as `find` has them."""

@@ -42,11 +42,11 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     board, album = internal(bench), _Album(figures)
     spaces = _folded(album.of("embedding-space"), "Embedding space of ")
     sections = (
-        Section("Verdict", (Paragraph(_subject(bench)), *verdict(board))),
+        Section("Verdict", (Paragraph(subject(bench)), *verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
         Section("Imbalance", tuple(imbalance(bench, board, [*album.of("trade"), *spaces]))),
         Section("Data sets", _filled(by_source(bench, board))),
-        Section("External tests", tuple(_externals(bench, board))),
+        Section("External tests", tuple(externals(bench, board))),
         Section("Classes", tuple(_classes(board, album))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
         Section("Differences", tuple(_differences(board))),
@@ -55,17 +55,17 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
         Section("Explanations", tuple(_explanations(bench, board, panels))),
-        Section(f"Images and {formatting.units(bench.unit)}", tuple(_flow(bench, board.shown))),
+        Section(f"Images and {formatting.units(bench.unit)}", tuple(flow(bench, board.shown))),
         Section("Methods", tuple(methods(bench, board))),
         Section("Cells", _filled(standings.cell_list(board))),
-        Section("Limitations", (Bullets(tuple(_limitations(bench, board))),)),
+        Section("Limitations", (Bullets(tuple(limitations(bench, board))),)),
         Section("Environment", tuple(environment(bench))),
     )
     filled = tuple(section for section in sections if section.blocks)
     return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
 
 
-def _subject(bench: BenchResult) -> str:
+def subject(bench: BenchResult) -> str:
     """What is told apart, what is left out for it, and on what."""
     data, task = bench.environment.data, bench.task
     classes = listed([formatting.plain(name) for name in task.classes], "classes")
@@ -109,7 +109,7 @@ def _remarks(bench: BenchResult) -> Iterator[str]:
     yield from map(formatting.plain, bench.environment.remarks)
 
 
-def _externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
+def externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     """What became of the systems on data that took no part in training, apart from the internal test."""
     for test in bench.externals:
         for cell in bench.finished:
@@ -225,7 +225,7 @@ def _lacking(cell: CellResult, what: str) -> Paragraph:
     return Paragraph(f"{where} has no {what}: {formatting.plain(cell.lacking) or 'not made yet'}.", weighty=True)
 
 
-def _flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:
+def flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:
     """Images and lesions of each part, with the proof that no lesion is in two of them."""
     split = bench.split
     if split.empty:
@@ -251,7 +251,8 @@ def _flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:
         yield Paragraph(f"No {bench.unit} has images in more than one part: counted from split.csv.")
 
 
-def _limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
+def limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
+    """What these figures do not say."""
     for stamp in bench.warnings:
         yield f"{formatting.stamp_meaning(stamp)}."
     if len(bench.recipe.seeds) == 1:

@@ -92,7 +92,15 @@ class Fold:
     opened: bool = False
 
 
-Block: TypeAlias = "Paragraph | Bullets | Facts | Figure | Links | Table | Fold"
+@dataclass(frozen=True)
+class Code:
+    """What a reader copies as it stands: ours, with nothing untrusted in it."""
+
+    text: str
+    language: str
+
+
+Block: TypeAlias = "Paragraph | Bullets | Facts | Figure | Links | Table | Fold | Code"
 
 
 @dataclass(frozen=True)

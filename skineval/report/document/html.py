@@ -29,7 +29,8 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    kinds = (parts.Paragraph, parts.Bullets, parts.Facts, parts.Figure, parts.Links, parts.Fold, Table, Estimate)
+    figures = (parts.Figure, parts.Links, parts.Fold, Table, Estimate)
+    kinds = (parts.Paragraph, parts.Bullets, parts.Facts, parts.Code, *figures)
     environment.tests |= {kind.__name__.lower(): _is(kind) for kind in kinds}
     environment.filters |= {
         "plain": formatting.plain,

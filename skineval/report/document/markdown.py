@@ -67,6 +67,8 @@ def _block(block: Block) -> Iterator[str]:
         case parts.Links(words, files):
             links = (f"[{formatting.markdown(file.rpartition('/')[2])}]({quote(file)})" for file in files)
             yield f"{formatting.markdown(words)} {', '.join(links)}"
+        case parts.Code(text, language):
+            yield f"```{language}\n{text.strip()}\n```"
         case Table():
             yield "\n".join(table_lines(block))
         case parts.Fold(title, blocks, opened):

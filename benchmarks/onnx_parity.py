@@ -1,0 +1,138 @@
+"""Whether every network that comes with skineval says the same as an ONNX graph: logits of torch and of ONNX Runtime.
+
+    python -m benchmarks.onnx_parity [--models resnet18,vit_b_16]
+
+Weights are random, images made up and of the smallest size that a network takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.machine import description
+from skineval.base.files import atomic_write
+from skineval.catalog.catalog import Catalog, load_catalog
+from skineval.publish.graph import to_onnx
+from skineval.publish.origin import Sample
+from skineval.publish.parity import TOLERANCE, Parity, compare
+from skineval.train.augment import normaliser
+from skineval.train.classifier import Classifier, InitialWeights, ModelCard, Normalisation
+from skineval.train.predict import ignore_progress
+from skineval.values.task import DIAGNOSES
+
+RESULTS = Path(__file__).parent / "results"
+IMAGES = 16
+
+
+def main() -> None:
+    """Measure, print, and write the table to benchmarks/results/."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="*", help="separated by commas; globs work")
+    models = parser.parse_args().models.split(",")
+    torch.set_num_threads(1)
+    catalog = load_catalog()
+    asked = f"{IMAGES} made-up images, random weights; logits may differ by {TOLERANCE:g}"
+    lines = [
+        f"{description()}; float32, {asked}; their spread is the standard deviation of their log-softmax\n",
+        "| network | pixels | spread of logits | largest difference of logits | equal classes | export, s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name in names(models, catalog):
+        lines.append(row(name, catalog))
+        print(lines[-1], flush=True)
+    atomic_write(RESULTS / "onnx-parity.md", "\n".join(lines) + "\n")
+
+
+def names(models: Sequence[str], catalog: Catalog) -> list[str]:
+    """The networks among them, without what was embedded elsewhere."""
+    return [str(one) for one in catalog.architectures.select(models) if not catalog.architecture(one).embeddings]
+
+
+def row(name: str, catalog: Catalog) -> str:
+    """A row of the table."""
+    classifier = untrained(name, catalog)
+    began = time.perf_counter()
+    found = parity(classifier)
+    seconds = time.perf_counter() - began
+    spread = np.log(classifier.predict_squares(squares(classifier.image_size))).std()
+    told = f"{spread:.2g} | {found.logits:.1e} | {100 * found.equal:.0f} % | {seconds:.0f}"
+    return f"| {name} | {classifier.image_size} | {told} |"
+
+
+def parity(classifier: Classifier) -> Parity:
+    """How far a classifier and its graph agree about made-up images; raises ExportError where they do not."""
+    side = classifier.image_size
+    photographs = np.random.default_rng(1).integers(0, 256, (2, 2 * side, 3 * side, 3)).astype(np.uint8)
+    return compare(
+        classifier, to_onnx(classifier), Sample("made-up images", squares(side), photographs), ignore_progress
+    )
+
+
+def untrained(name: str, catalog: Catalog, *, size: int | None = None, **about: object) -> Classifier:
+    """A classifier of random weights that are always the same, for images of the smallest size that it takes.
+
+    `about` are fields of its model.json.
+    """
+    (selection,) = catalog.architectures.select([name])
+    architecture = catalog.architecture(selection)
+    side = size or architecture.min_image_size
+    torch.manual_seed(0)
+    network = architecture.build(len(DIAGNOSES), weights=None, **selection.parameters)
+    card = ModelCard(
+        architecture=architecture.name,
+        parameters=selection.parameters,
+        classes=DIAGNOSES,
+        task="dx7",
+        image_size=side,
+        fit="squash",
+        normalisation=Normalisation(architecture.mean, architecture.std),
+        preprocessing="RGB",
+        skineval="",
+        imbalance="none",
+        initial_weights=InitialWeights("none", (), ""),
+        best_epoch=0,
+        notes=(),
+        precision="fp32",
+        tta="none",
+        run_id=name,
+        stamps=(),
+    )
+    normalise = normaliser(architecture.mean, architecture.std, torch.device("cpu"))
+    settle(network, normalise(torch.from_numpy(squares(side)).permute(0, 3, 1, 2)))
+    return Classifier(network, architecture, replace(card, **about))  # type: ignore[arg-type]
+
+
+def settle(network: nn.Module, images: torch.Tensor) -> None:
+    """Give batch normalisations the statistics of `images`.
+
+    Before any training they know none, and the logits of deep networks are 1e-15, about which everybody agrees.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # which makes the statistics those of one batch
+    with torch.no_grad():
+        network.train()(images)
+    network.eval()
+
+
+def squares(side: int) -> np.ndarray:
+    """Sixteen patches of random colours with noise, another sixteen in each of (IMAGES, side, side, 3) uint8.
+
+    Of noise alone, images are so alike in the depths of a network that their differences are those of rounding.
+    """
+    generator = np.random.default_rng(0)
+    patches, place = generator.integers(0, 256, (IMAGES, 4, 4, 3)), np.arange(side) * 4 // side
+    noise = generator.normal(0, 12, (IMAGES, side, side, 3))
+    return (patches[:, place[:, None], place] + noise).clip(0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()
