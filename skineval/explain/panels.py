@@ -33,7 +33,7 @@ class Explaining:
     selection: Selection
     explainer: Explainer
 
-    def maps(self, seen: Seen, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
+    def maps(self, seen: Network, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
         """Its maps (N, H, W) float32 for normalised images; raises CellError where they break its contract."""
         seen.model.eval()
         maps: object = self.explainer.attribute(
@@ -48,7 +48,7 @@ class Explaining:
             raise CellError("The explainer returned maps that are negative or not finite.")
         return values
 
-    def grid(self, seen: Seen, images: Tensor) -> Grid | None:
+    def grid(self, seen: Network, images: Tensor) -> Grid | None:
         """The positions of the maps before they were enlarged; None where each pixel has a value of its own."""
         if self.explainer.resolution is None:
             return None
@@ -59,11 +59,17 @@ class Explaining:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """A network and the test images that it has predicted."""
+class Network:
+    """A network that maps are asked of."""
 
     architecture: Architecture
     model: nn.Module
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Network):
+    """A network and the test images that it has predicted."""
+
     stage: Stage
     test: Predictions
     rows: NDArray[np.int64]  #: of the images of the stage, those of `test`
