@@ -52,19 +52,19 @@ class _InMemory(MultiPartParser):
     spool_max_size = 2 * MOST_BYTES
 
 
-async def read_form(request: Request, seconds: float = SECONDS) -> FormData:
+async def read_form(request: Request) -> FormData:
     """The form of a request, in memory. Raises Refused for what is no form, too large or too slow."""
     kind = request.headers.get("content-type", "")
     if not kind.startswith("multipart/form-data"):
-        await throw_away(request, seconds)
+        await throw_away(request)
         raise Refused(415, "The request is no multipart/form-data.", "Send a form with the file as `image`.")
     parser = _InMemory(request.headers, _limited(request), max_files=1, max_fields=4, max_part_size=1024)
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             return await parser.parse()
     except TimeoutError:
         raise Refused(
-            408, f"The request took longer than {seconds:.0f} seconds to arrive.", "Send it faster."
+            408, f"The request took longer than {SECONDS:.0f} seconds to arrive.", "Send it faster."
         ) from None
     except MultiPartException as error:
         raise Refused(
@@ -74,11 +74,11 @@ async def read_form(request: Request, seconds: float = SECONDS) -> FormData:
         raise Refused(400, "The request ended early.") from error
 
 
-async def throw_away(request: Request, seconds: float = SECONDS) -> None:
+async def throw_away(request: Request) -> None:
     """Receive what is left of a request and keep nothing: who is still sending would not read an answer."""
     thrown = 0
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             async for chunk in request.stream():
                 thrown += len(chunk)
                 if thrown > _MOST_THROWN_AWAY:

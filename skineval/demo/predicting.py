@@ -55,7 +55,8 @@ class Demonstration:
         self._check(explainer, target)
         classifier = self.classifier
         with accelerated():
-            square = decode_bytes(content, classifier.image_size, IMAGE, fit=classifier.about.fit)
+            # A copy: torch wants pixels that it might change.
+            square = np.array(decode_bytes(content, classifier.image_size, IMAGE, fit=classifier.about.fit))
         probabilities = classifier.predict_squares(square[None])
         code = int(predicted(probabilities)[0])
         (row,) = probabilities.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
@@ -18,12 +19,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from skineval.base.errors import DataError, SkinevalError, UsageError
-from skineval.demo import limits
+from skineval.base.errors import DataError, SkinevalError, UsageError, one_line
 from skineval.demo.limits import LOOPBACK, Places, Refused, check_names, image_of, read_form, throw_away
 from skineval.demo.predicting import Demonstration
 from skineval.demo.samples import Samples
 from skineval.demo.statement import statement
+from skineval.report.document import formatting
 
 #: The files of the page, by where they are asked for.
 _FILES = {
@@ -59,7 +60,7 @@ def make_app(
     async def predict(request: Request) -> Response:
         try:
             with places.taken():
-                form = await read_form(request, limits.SECONDS)
+                form = await read_form(request)
                 content = await image_of(form)
                 explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
                 await form.close()
@@ -179,6 +180,7 @@ async def _misnamed(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, SkinevalError)
+    sys.stderr.write(f"{formatting.plain(one_line(error))}\n")  # for whoever runs it: the answer names no place
     return _error(500, "The model has no answer to this image.", "Try another image, or another explainer.")
 
 
@@ -188,4 +190,5 @@ async def _no_such_page(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _error(500, "Something went wrong within skineval.", "Whoever started it can run it with --debug.")
+    sys.stderr.write(f"{formatting.plain(one_line(error))}\n")
+    return _error(500, "Something went wrong within skineval.", "Whoever runs it is told what.")

@@ -66,8 +66,8 @@ def _of(standing: Standing | None) -> Iterator[str]:
         found, left = map(formatting.format_estimate, (standing.point.sensitivity, standing.point.specificity))
         yield (
             f"It counts as suspicious what has a probability of malignancy of {threshold} or more: with that threshold "
-            f"it found at least {SENSITIVITY:.0%} of the malignant validation images. Of the test images that found "
-            f"{found} of the malignant ones, and left {left} of the benign ones alone."
+            f"it found at least {formatting.percent(SENSITIVITY, 0)} of the malignant validation images. Of the test "
+            f"images that found {found} of the malignant ones, and left {left} of the benign ones alone."
         )
 
 

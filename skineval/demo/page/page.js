@@ -2,6 +2,8 @@
 const at = id => document.getElementById(id);
 const percent = share => `${(100 * share).toFixed(1)} %`;
 
+const HIGHEST = 24;  // rem, of the picture
+
 let model = null;   // what api/model says
 let given = null;   // the file that is looked at
 let answer = null;  // what api/predict said of it
@@ -65,7 +67,7 @@ async function busy(words, question, show) {
 async function look(file, reference = "") {
   if (!file) return;
   given = file;
-  at("result").hidden = true;
+  at("result").hidden = at("explanation").hidden = true;
   at("overlay").hidden = true;
   at("target").value = "";
   for (const button of document.querySelectorAll("#sample-list button")) {
@@ -75,6 +77,7 @@ async function look(file, reference = "") {
   at("picture").src = URL.createObjectURL(file);
   at("stage").hidden = false;
   at("invitation").hidden = true;
+  at("drop").scrollIntoView({ block: "nearest" });
   if (file.size > model.most_bytes) {
     asked += 1;
     at("status").textContent = "";
@@ -102,7 +105,7 @@ function showAnswer(reference) {
   at("bars").replaceChildren(...ranked.map(([label, share]) => bar(label, share)));
   showMalignancy(answer.malignancy);
   at("target").options[0].textContent = `${nameOf(ranked[0][0])} (its answer)`;
-  at("result").hidden = false;
+  at("result").hidden = at("explanation").hidden = false;
 }
 
 function bar(label, share) {
@@ -143,7 +146,7 @@ function showMap(found) {
     found.silence ? `${found.explainer} shows nothing: ${found.silence}` : "",
     model.explainers.find(one => one.name === found.explainer).summary,
     found.positions,
-    found.silence ? "" : "It shows what the answer depends on, not where the disease is.",
+    found.silence ? "" : "It hints at what the answer depends on, and does not show where disease is.",
   ].filter(Boolean).join(" ");
   if (!found.heatmap) return;
   at("overlay").src = found.heatmap;
@@ -226,7 +229,10 @@ function listen() {
   document.addEventListener("paste", event => look(event.clipboardData.files[0]));
   for (const id of ["explainer", "target"]) at(id).addEventListener("change", explain);
   at("opacity").addEventListener("input", place);
-  at("picture").addEventListener("load", place);
+  at("picture").addEventListener("load", ({ target: { naturalWidth, naturalHeight } }) => {
+    at("stage").style.width = `min(100%, ${HIGHEST * naturalWidth / naturalHeight}rem)`;
+    place();
+  });
   // A format that this browser does not show, such as TIFF: then what the network sees of it.
   at("picture").addEventListener("error", () => { if (answer?.seen) at("picture").src = answer.seen; });
   addEventListener("resize", place);
