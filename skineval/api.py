@@ -276,15 +276,8 @@ def demo_app(
 
     require_server()
     from skineval.demo.limits import LOOPBACK
-    from skineval.demo.predicting import demonstration
+    from skineval.demo.opening import open_model
     from skineval.demo.routes import make_app
-    from skineval.demo.samples import samples_of
-    from skineval.demo.standing import standing_of
-    from skineval.grid.folder import trained_cell
-    from skineval.train.classifier import load_classifier
 
-    catalog, cell = load_catalog(), trained_cell(Path(model))
-    classifier = load_classifier(cell, device=device, catalog=catalog)
-    standing = standing_of(cell.parent if cell.is_file() else cell)
-    shown = demonstration(classifier, standing, catalog, progress)
-    return make_app(shown, samples_of(standing, catalog), hosts=LOOPBACK.union(hosts), any_address=any_address)
+    shown, samples = open_model(Path(model), load_catalog(), device=device, progress=progress)
+    return make_app(shown, samples, hosts=LOOPBACK.union(hosts), any_address=any_address)

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: skineval demo runs/demo/cells/CELL"
 LOCAL = "127.0.0.1"
-#: The bench of a model that is made on the spot: the recipe `demo`, of one network that learns a little of all classes.
-MADE: dict[str, object] = {"models": "resnet18", "imbalance": "class-weights", "explainers": ()}
+#: The bench of a model that is made on the spot, beside what the recipe `demo` says: small, and it learns all classes.
+MADE: dict[str, object] = {
+    "models": "cnn",
+    "imbalance": "class-weights",
+    "data": "synthetic:images=1000",
+    "epochs": 5,
+    "replicates": 1000,
+    "explainers": (),
+}
 
 
 @takes_keys(("device",))
@@ -30,7 +37,7 @@ def demo(
         Path | None,
         typer.Argument(
             help="The folder of a trained cell, or of a bench that has only one. Without it a small model is trained "
-            "on synthetic images first, in a minute or two, and kept for the next time.",
+            "on synthetic images first, in about a minute on two cores, and kept for the next time.",
             metavar="MODEL",
             show_default=False,
         ),
@@ -106,7 +113,7 @@ def _made(keys: dict[str, Any], catalog: Catalog, quiet: bool) -> Path:
     from skineval.cli.bench_progress import BenchDisplay
     from skineval.cli.board import Board
 
-    say("No MODEL is named: a small one learns from invented pictures, in a minute or two on two cores.", quiet)
+    say("No MODEL is named: a small one learns from invented pictures, in about a minute on two cores.", quiet)
     asked = asking.request("demo", {**MADE, **keys})
     with Board(quiet) as board:
         folder = cache_folder() / "demo" / version("skineval")
