@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skineval.api import bench, embed, evaluate, explanations, export, load_model, open, tune
+    from skineval.api import bench, demo_app, embed, evaluate, explanations, export, load_model, open, tune
     from skineval.base.errors import UsageError, WeightsError
     from skineval.catalog.hooks import hookimpl
     from skineval.catalog.parameters import Parameter
@@ -43,6 +43,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "bench",
+    "demo_app",
     "embed",
     "evaluate",
     "explanations",
@@ -54,7 +55,8 @@ __all__ = [
 ]
 
 #: Where what is not one of `skineval.catalog.specs` is from.
-_HOMES = dict.fromkeys(("bench", "embed", "evaluate", "explanations", "export", "load_model", "open", "tune"), "api")
+_API = ("bench", "demo_app", "embed", "evaluate", "explanations", "export", "load_model", "open", "tune")
+_HOMES = dict.fromkeys(_API, "api")
 _HOMES |= {"ImbalanceStrategy": "catalog.strategy", "Parameter": "catalog.parameters"}
 _HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}
 _HOMES |= dict.fromkeys(("UsageError", "WeightsError"), "base.errors")

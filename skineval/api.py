@@ -18,6 +18,7 @@ Places: TypeAlias = "str | Path | Sequence[str | Path]"
 
 if TYPE_CHECKING:
     import pandas as pd
+    from starlette.applications import Starlette
 
     from skineval.data.quality.inventory import Inventory
     from skineval.data.splits.split import Split
@@ -276,3 +277,29 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     from skineval.train.classifier import load_classifier
 
     return load_classifier(trained_cell(Path(path)), device=device)
+
+
+def demo_app(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    hosts: Sequence[str] = (),
+    any_address: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Starlette:
+    """The page of `skineval demo` for a trained model, as an ASGI application: `uvicorn.run(demo_app("runs/..."))`.
+
+    `model` is as for `load_model`. Requests to this machine by the names of itself are answered, and those to `hosts`;
+    with `any_address` also those to any host that is written as an address. `progress` counts explainers that were
+    asked. Raises what `load_model` does, DataError where the bench around the model is damaged, and UsageError where
+    the extra `demo` is not installed.
+    """
+    from skineval.demo.extra import require_server
+
+    require_server()
+    from skineval.demo.limits import LOOPBACK
+    from skineval.demo.opening import open_model
+    from skineval.demo.routes import make_app
+
+    shown, samples = open_model(Path(model), load_catalog(), device=device, progress=progress)
+    return make_app(shown, samples, hosts=LOOPBACK.union(hosts), any_address=any_address)

@@ -31,6 +31,7 @@ FLOORS = {
     "tuning": 8,
     "report": 9,
     "builtins": 10,
+    "demo": 10,
     "asking": 10,
     "publish": 10,
     "api": 11,
@@ -39,7 +40,20 @@ FLOORS = {
     "__main__": 13,
 }
 LONGEST = 400  #: lines of a file: a longer one has a second noun
-HEAVY = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "sklearn", "scipy", "PIL", "optuna", "urllib3")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "PIL",
+    "optuna",
+    "urllib3",
+    "starlette",
+    "uvicorn",
+)
 SLOW = "pydantic"  # a fifth of a second that typer spends on options which were given
 
 
@@ -77,6 +91,7 @@ def test_nobody_imports_the_builtins():
         ["tune", "--help"],
         ["predict", "--help"],
         ["export", "--help"],
+        ["demo", "--help"],
         ["data", "--help"],
         ["data", "audit", "--help"],
         ["data", "cache", "--help"],

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.base.errors import ExitCode, Interrupted, SkinevalError
-from skineval.cli import bench, data, embed, evaluate, explain, export, listing, plugins, predict, tune
+from skineval.cli import bench, data, demo, embed, evaluate, explain, export, listing, plugins, predict, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
 from skineval.data.pixels.threads import waiting_briefly
@@ -47,6 +47,7 @@ app.command("embed", cls=QuickCommand, epilog=embed.EXAMPLE)(embed.embed)
 app.command("explain", cls=QuickCommand, epilog=explain.EXAMPLE)(explain.explain)
 app.command("export", cls=QuickCommand, epilog=export.EXAMPLE)(export.export)
 app.command("predict", cls=QuickCommand, epilog=predict.EXAMPLE)(predict.predict)
+app.command("demo", cls=QuickCommand, epilog=demo.EXAMPLE)(demo.demo)
 app.command("report", cls=QuickCommand, epilog=bench.REPORT_EXAMPLE)(bench.report)
 app.command("tune", cls=RecipeCommand, epilog=tune.EXAMPLE)(tune.tune)
 app.add_typer(data.app, name="data")

@@ -55,12 +55,17 @@ class Example:
     @property
     def silence(self) -> str:
         """Why the map has nothing to show; empty where it has."""
-        peak = float(self.values.max())
-        if peak == 0:
-            return f"The map is zero everywhere: nothing in it speaks for {self.speaks_for}."
-        if peak - float(self.values.min()) <= _FLAT * peak:
-            return "The map is the same everywhere: it does not say where the network looked."
-        return ""
+        return silence(self.values, self.speaks_for)
+
+
+def silence(values: NDArray[np.float32], of: str) -> str:
+    """Why a map (H, W) of the class `of` has nothing to show; empty where it has."""
+    peak = float(values.max())
+    if peak == 0:
+        return f"The map is zero everywhere: nothing in it speaks for {of}."
+    if peak - float(values.min()) <= _FLAT * peak:
+        return "The map is the same everywhere: it does not say where the network looked."
+    return ""
 
 
 def gallery(
@@ -108,15 +113,18 @@ def _heading(
         yield line, INK, "bold"
     if grid is None or not examples:
         return
-    height, width = examples[0].values.shape
-    if grid.rows == grid.columns == 1:
-        text = "The network's last map has a single position: it cannot say where it looked."
-    else:
-        coarse = ", too coarse to follow a lesion's outline" if min(grid.rows, grid.columns) <= _COARSE else ""
-        where = f", {grid.where}" if grid.where else ""
-        text = f"Maps of {grid.rows} × {grid.columns} positions{where}, enlarged to {height} × {width} pixels{coarse}."
-    for line in textwrap.wrap(text, 74):
+    for line in textwrap.wrap(enlargement(grid, examples[0].values), 74):
         yield line, MUTED, "normal"
+
+
+def enlargement(grid: Grid, values: NDArray[np.float32]) -> str:
+    """A sentence on how far maps of the positions `grid` were enlarged to `values` (H, W)."""
+    if grid.rows == grid.columns == 1:
+        return "The network's last map has a single position: it cannot say where it looked."
+    height, width = values.shape
+    coarse = ", too coarse to follow a lesion's outline" if min(grid.rows, grid.columns) <= _COARSE else ""
+    where = f", {grid.where}" if grid.where else ""
+    return f"Maps of {grid.rows} × {grid.columns} positions{where}, enlarged to {height} × {width} pixels{coarse}."
 
 
 def _block(example: Example, y: int) -> Iterator[str]:
@@ -131,9 +139,9 @@ def _block(example: Example, y: int) -> Iterator[str]:
             yield words(_left(1) + PANEL / 2, top + LINE * place, line, anchor="middle")
         yield original
     else:
-        yield photograph(_left(1), y, PANEL, _heat(example.values), "PNG")
+        yield photograph(_left(1), y, PANEL, heat(example.values), "PNG")
         yield original
-        yield photograph(_left(2), y, PANEL, _heat(example.values, _OPACITY), "PNG")
+        yield photograph(_left(2), y, PANEL, heat(example.values, _OPACITY), "PNG")
     if example.mask is not None:
         outline = _outline(example.mask)
         for column in (2,) if example.silence else (1, 2):
@@ -169,7 +177,7 @@ def _legend(y: int, relevance: str, outline: bool) -> Iterator[str]:
         yield words(MARGIN + 32, y + LINE, "outline of the lesion, from its mask", MUTED)
 
 
-def _heat(values: NDArray[np.float32], opacity: float | None = None) -> Image.Image:
+def heat(values: NDArray[np.float32], opacity: float | None = None) -> Image.Image:
     """A map in colours, scaled to its own maximum; with `opacity`, the less relevant the more transparent."""
     picture = Image.fromarray((values / values.max() * 255).astype(np.uint8)).convert("P", dither=Image.Dither.NONE)
     picture.putpalette(viridis().tobytes())

@@ -108,6 +108,9 @@ def test_documented_commands_run(line, workplace, mirror, tmp_path, monkeypatch)
         arguments += [*SMALL, "--trials=2", f"--out={tmp_path / 'out'}"]
     if arguments[:2] == ["data", "fetch"]:
         arguments += ["--base-url", mirror, "--to", str(tmp_path)]
+    if arguments[0] == "demo":  # which would not end
+        arguments += ["--port=0"]
+        monkeypatch.setattr("skineval.demo.serving.serve", lambda app, on: None)
     (cell,) = (workplace / "runs/demo/cells").iterdir()
     done = run_here(*(argument.replace("CELL", cell.name) for argument in arguments), cwd=workplace)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,63 @@
+"""What a trained cell was trained and tested on, as its bench recorded it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skineval.base.terms import PRIMARY, VALIDATION, Unit
+from skineval.grid.cell.record import read_cell
+from skineval.grid.folder import BenchFolder, CellFolder
+from skineval.grid.reading import read_bench
+from skineval.measure.intervals import estimate
+from skineval.measure.names import METRICS
+from skineval.measure.operating import OperatingPoint, choose_threshold, operating_point
+from skineval.values.measures import Score
+from skineval.values.predictions import Predictions
+from skineval.values.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How far the answers of a cell can be trusted, and on what its bench has tested it."""
+
+    data: str  #: the name of the data set
+    licence: str  #: "" where nothing is known of it
+    fingerprint: str  #: of the data set
+    unit: Unit
+    train_images: int
+    train_lesions: int  #: or patients, as `unit` says
+    recipe: Recipe
+    test: Predictions
+    score: Score  #: balanced accuracy on the test part
+    point: OperatingPoint | None  #: None where no class is known to be malignant, or none was in validation
+
+
+def standing_of(cell: Path) -> Standing | None:
+    """What the bench around `cell` says of it; None where there is none. Raises DataError where that is damaged."""
+    folder = CellFolder(cell.resolve())
+    record = read_cell(folder)
+    around = BenchFolder(folder.path.parent.parent)
+    if record is None or not around.recipe.is_file():
+        return None
+    bench = read_bench(around)
+    own = next((one for one in bench.finished if one.run_id == record.spec.run_id), None)
+    if own is None:
+        return None
+    split, replicates = bench.split, bench.recipe.replicates
+    trained = split[(split["fold"] == own.fold) & (split["part"] == "train")]
+    test = own.predictions.select("test")
+    (score,) = estimate([test], [one for one in METRICS if one.name == PRIMARY], replicates=replicates)
+    threshold = choose_threshold(own.predictions.select(VALIDATION))
+    return Standing(
+        data=bench.environment.data.name,
+        licence=bench.environment.data.licence,
+        fingerprint=record.spec.data,
+        unit=bench.unit,
+        train_images=trained["image_id"].nunique(),
+        train_lesions=trained["group"].nunique(),
+        recipe=bench.recipe,
+        test=test,
+        score=score,
+        point=None if threshold is None else operating_point(threshold, test, replicates=replicates),
+    )
