@@ -22,9 +22,8 @@ from skineval.demo.standing import Standing
 from skineval.explain.gallery import enlargement, heat, silence
 from skineval.explain.panels import Explaining, Network
 from skineval.measure.metrics import predicted
-from skineval.train.augment import normaliser
 from skineval.train.classifier import Classifier
-from skineval.train.predict import Stage, ignore_progress
+from skineval.train.predict import ignore_progress
 from skineval.values.task import malignant_of
 
 IMAGE = "The image"  #: what every image is called: of what a file is called nothing is repeated
@@ -146,11 +145,8 @@ def _reasons(classifier: Classifier, explainers: Mapping[str, Explaining]) -> It
 
 def _asked(classifier: Classifier, square: NDArray[np.uint8]) -> tuple[torch.Tensor, Network]:
     """A square (S, S, 3) as its network takes it, (1, 3, S, S), and that network."""
-    about, device = classifier.about, classifier.device
-    normalise = normaliser(about.normalisation.mean, about.normalisation.std, device)
-    stage = Stage(torch.from_numpy(square[None]).to(device), device, "fp32", normalise)
-    images = stage.normalise(stage.take(torch.zeros(1, dtype=torch.int64, device=device)))
-    return images, Network(classifier.architecture, classifier.network)
+    images = torch.from_numpy(square[None]).to(classifier.device).permute(0, 3, 1, 2)
+    return classifier.normalise(images), Network(classifier.architecture, classifier.network)
 
 
 def _as_url(picture: Image.Image) -> str:

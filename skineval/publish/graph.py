@@ -21,7 +21,6 @@ from skineval.base.codec import to_json
 from skineval.base.errors import ExitCode, SkinevalError, UsageError
 from skineval.base.terms import NO_DIAGNOSIS
 from skineval.publish.preparation import SQUARES, preparation
-from skineval.train.augment import normaliser
 from skineval.train.classifier import Classifier
 from skineval.train.deciding import put_in_place
 from skineval.train.neighbours import NearestNeighbours
@@ -59,10 +58,9 @@ class Answering(nn.Module):
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        about = classifier.about
         self.network = _traceable(classifier.network)
-        self._normalise = normaliser(about.normalisation.mean, about.normalisation.std, classifier.device)
-        self._views = SYMMETRIES[about.tta]
+        self._normalise = classifier.normalise
+        self._views = SYMMETRIES[classifier.about.tta]
 
     def forward(self, squares: Tensor) -> tuple[Tensor, Tensor]:
         """What the network says."""

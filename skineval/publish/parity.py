@@ -16,7 +16,6 @@ from skineval.measure.metrics import predicted
 from skineval.publish.graph import LOGITS, OPSET, PROBABILITIES, ExportError
 from skineval.publish.origin import Sample
 from skineval.publish.preparation import IMAGES, SQUARES, preparation
-from skineval.train.augment import normaliser
 from skineval.train.classifier import Classifier
 from skineval.train.predict import Stage, predict_logits
 
@@ -110,9 +109,7 @@ def _all_asked(
 
 def _torch(classifier: Classifier, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The logits (n, C) of upright images."""
-    about, device = classifier.about, classifier.device
-    normalise = normaliser(about.normalisation.mean, about.normalisation.std, device)
-    stage = Stage(torch.from_numpy(squares), device, "fp32", normalise)
+    stage = Stage(torch.from_numpy(squares), classifier.device, "fp32", classifier.normalise)
     return predict_logits(classifier.network, stage, np.arange(len(squares)))
 
 
