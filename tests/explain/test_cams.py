@@ -13,6 +13,7 @@ from torch import nn
 
 from skineval.builtins.architectures import ARCHITECTURES
 from skineval.builtins.explainers import EXPLAINERS
+from skineval.builtins.vision_transformer import VisionTransformer
 from skineval.catalog.catalog import load_catalog
 from skineval.catalog.loading import load_plugins
 from skineval.explain import cams
@@ -43,6 +44,14 @@ def chosen(*names):
     architecture = catalog.architecture(selection)
     torch.manual_seed(1)
     return architecture, plain_relu(architecture.build(7, weights=None, **selection.parameters)).eval()
+
+
+def shallow(model):
+    """A vision transformer with the last two of its layers, which are all alike; any other network as it is."""
+    for module in model.modules():
+        if isinstance(module, VisionTransformer):
+            module.encoder.layers = module.encoder.layers[-2:]
+    return model
 
 
 def plain_relu(model):
@@ -105,7 +114,7 @@ def directions(weigh, maps, places):
 def test_a_position_says_how_the_logit_changes_by_finite_differences(network, side):
     """Of Grad-CAM, Finer-CAM and HiResCAM at some positions: no gradient is taken in this test."""
     architecture, model = chosen(*network.split("+"))
-    model.double()
+    shallow(model).double()
     image, target = torch.rand(1, 3, side, side, dtype=torch.float64), 3
     sites = find_sites(model, architecture, image)
     logits = model(image)[0].detach()
@@ -128,7 +137,7 @@ def test_a_position_says_how_the_logit_changes_by_finite_differences(network, si
 @pytest.mark.parametrize(("network", "side"), NETWORKS)
 def test_what_is_no_slope_is_that_of_the_paper_in_loops(network, side):
     architecture, model = chosen(*network.split("+"))
-    model.double()
+    shallow(model).double()
     images, target = torch.rand(2, 3, side, side, dtype=torch.float64), 3
     sites = find_sites(model, architecture, images)
     score = logit_of(torch.tensor([target, target]))
@@ -285,7 +294,7 @@ def test_what_stands_beside_an_image_changes_nothing_of_its_map(name):
         torch.testing.assert_close(alone[0], together[place], rtol=1e-3, atol=1e-4 * float(together.max()))
 
 
-def test_five_hundred_calls_leave_memory_flat_and_no_hook():
+def test_a_hundred_calls_leave_memory_flat_and_no_hook():
     architecture, model = chosen("cnn:width=4", "squeezenet1_1")
     model.requires_grad_(False)
     images, targets = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
@@ -296,8 +305,8 @@ def test_five_hundred_calls_leave_memory_flat_and_no_hook():
         gc.collect()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB on Linux
 
-    before = call(60)
-    assert call(500) - before < 30
+    before = call(30)
+    assert call(100) - before < 30  # of each call the network would keep 5 MB for a backward pass
     hooks = (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
     assert not any(hooks)
     assert all(parameter.grad is None for parameter in model.parameters())
