@@ -294,7 +294,7 @@ def test_what_stands_beside_an_image_changes_nothing_of_its_map(name):
         torch.testing.assert_close(alone[0], together[place], rtol=1e-3, atol=1e-4 * float(together.max()))
 
 
-def test_a_hundred_calls_leave_memory_flat_and_no_hook():
+def test_five_hundred_calls_leave_memory_flat_and_no_hook():
     architecture, model = chosen("cnn:width=4", "squeezenet1_1")
     model.requires_grad_(False)
     images, targets = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
@@ -305,8 +305,8 @@ def test_a_hundred_calls_leave_memory_flat_and_no_hook():
         gc.collect()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MB on Linux
 
-    before = call(30)
-    assert call(100) - before < 30  # of each call the network would keep 5 MB for a backward pass
+    before = call(60)
+    assert call(500) - before < 30
     hooks = (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
     assert not any(hooks)
     assert all(parameter.grad is None for parameter in model.parameters())
