@@ -231,18 +231,22 @@ def explanations(
     model: str | Path,
     *,
     target: str = "predicted",
+    scores: str = "outlines",
     limit: int | None = None,
     progress: Progress = lambda done, total: None,
     **keys: object,
 ) -> Explained:
-    """Where a trained cell looks: its maps of the test part of its bench, scored against the outlines of lesions.
+    """Where a trained cell looks: its maps of the test part of its bench, scored.
 
-    `target` is "predicted", "reference", a class, or two, as in "nv-mel"; `limit` takes so many images; `keys` are the
-    recipe keys `explainers`, `device` and `replicates`. Raises what `skineval.grid.explained.explain_cell` does.
+    `target` is "predicted", "reference", a class, or two, as in "nv-mel"; `scores` are some of "outlines" (how well
+    maps agree with those of lesions), "faithfulness", "sanity", "stability" and "controls" (the network on images
+    without their lesion), with commas; `limit` takes so many images; `keys` are the recipe keys `explainers`, `device`
+    and `replicates`. Raises what `skineval.grid.explained.explain_cell` does.
     """
     from skineval.grid.explained import explain_cell
 
-    return explain_cell(Path(model), keys, load_catalog(), target=target, limit=limit, progress=progress)
+    catalog = load_catalog()
+    return explain_cell(Path(model), keys, catalog, target=target, groups=scores, limit=limit, progress=progress)
 
 
 def export(

@@ -1,4 +1,4 @@
-"""`skineval explain`: where a trained model looks, and how well that agrees with the outlines of lesions."""
+"""`skineval explain`: where a trained model looks, and how far that can be believed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skineval.cli.output import (
     QuietOption,
     TargetOption,
     loaded_catalog,
-    print_table,
+    print_tables,
     say,
 )
 
@@ -29,6 +29,17 @@ def explain(
     ],
     *,
     target: TargetOption = "predicted",
+    scores: Annotated[
+        str,
+        typer.Option(
+            "--scores",
+            help="With commas. outlines: how well maps agree with those of lesions. faithfulness: whether the network "
+            "goes by what they call relevant, which takes by far the longest. sanity: whether they depend on weights "
+            "and class. stability: whether they stay under mirroring and noise. controls: how well the network does "
+            "without the lesion.",
+            metavar="NAMES",
+        ),
+    ] = "outlines",
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="So many test images, of each class its share.")
     ] = None,
@@ -41,21 +52,21 @@ def explain(
     quiet: QuietOption = False,
     **keys: Any,
 ) -> None:
-    """Score the maps of explainers on the test part of a bench against the outlines of lesions, beside controls.
+    """Score the maps of explainers on the test part of a bench, beside controls.
 
-    The controls are a map of the middle of the image, a uniform one, noise, and the same explainers asked of an
-    untrained network. Pictures of maps are those of `skineval bench --explainers`.
+    These are a map of the middle of the image, a uniform one, noise, and the same explainers asked of an untrained
+    network. Pictures of maps are those of `skineval bench --explainers`.
     """
     from skineval import api
     from skineval.base.files import write_new
     from skineval.cli.board import counting
     from skineval.grid.tables import csv_text
-    from skineval.report.explained import table
+    from skineval.report.explained import tables
 
     loaded_catalog(quiet)  # which warns of what was set aside
     with counting("explaining", quiet) as progress:
-        explained = api.explanations(model, target=target, limit=limit, progress=progress, **keys)
-    print_table(table(explained), format)  # first: a file that is there may be refused
+        explained = api.explanations(model, target=target, scores=scores, limit=limit, progress=progress, **keys)
+    print_tables(tables(explained), format)  # first: a file that is there may be refused
     if out is not None:
         write_new(out, csv_text(explained.frame()), replace=force)
         say(f"Scores of each image: {out}", quiet)

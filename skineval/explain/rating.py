@@ -1,29 +1,45 @@
-"""Maps of many images, scored against the outlines of lesions, and of what knows nothing of what a network learnt."""
+"""Maps of many images, scored, beside those of what knows nothing of what a network learnt."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from skineval.base.errors import DataError, NoMapError
+from skineval.base.errors import NoMapError
 from skineval.base.terms import Progress
-from skineval.explain import scores
-from skineval.explain.panels import Explaining, Seen
-from skineval.explain.scores import SCORES
-from skineval.explain.target import Target
+from skineval.explain import faithfulness, sanity, scores, stability
+from skineval.explain.asked import Asked, Batch, gaussian_noise
+from skineval.explain.panels import Explaining
+from skineval.explain.scores import SCORES, Maps, Scores
 
+OUTLINES, FAITHFULNESS, SANITY, STABILITY = "outlines", "faithfulness", "sanity", "stability"
+#: The scores of each group, by the names of their columns.
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        OUTLINES: tuple(SCORES),
+        FAITHFULNESS: ("deletion", "insertion", "road"),
+        SANITY: ("complexity_rise", "random_logit"),
+        STABILITY: ("mirrored", "noisy"),
+    }
+)
 UNIFORM, CENTRE, NOISE = "uniform", "centre", "noise"
 UNTRAINED = "untrained"  #: what is added to the name of an explainer that is asked of an untrained network
-_SEED = 0  #: of noise
 
-MapsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]  #: places among the test images (n,) -> maps (n, S, S)
+_COMPLEXITY = "complexity"  # of maps, whose rise is a score
+#: Of the noise that is a map, and decides ties; of noise in images; of classes.
+_SEED, _SEED_IMAGES, _SEED_CLASSES = 0, 1, 2
+
+Measure: TypeAlias = Callable[[Batch, Maps], Mapping[str, Scores]]
+Ask: TypeAlias = Callable[[Tensor, Tensor], Maps]  #: pixels (n, 3, S, S), classes (n,) -> maps (n, S, S)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,65 +47,118 @@ class Rated:
     """Scores of one way to make maps."""
 
     name: str
-    scores: Mapping[str, NDArray[np.float64]]  #: by the names of `SCORES`, (N,) of each test image
-    seconds: float
+    scores: Mapping[str, NDArray[np.float64]]  #: by their columns, (N,) of each test image
+    seconds: Mapping[str, float]  #: that each group took, and "" to make the maps
     of: str = ""  #: the explainer that it is a control of
     is_control: bool = False
     silence: str = ""  #: why it has no map of any image; its scores are NaN then
+    class_blind: bool = False  #: its maps are the same whatever the class
 
 
 def rate(
-    seen: Seen, explainers: list[Explaining], untrained: nn.Module, target: Target, progress: Progress
+    asked: Asked, explainers: list[Explaining], untrained: nn.Module, groups: Collection[str], progress: Progress
 ) -> Iterator[Rated]:
     """Scores of each explainer, of the same asked of an `untrained` network, and of maps that have seen no network.
 
-    The untrained one is asked about the same classes. An explainer that has no map of such a network says why. Raises
-    DataError where no image has a mask.
+    `groups` are those of `GROUPS` that are asked for; without masks there are no `OUTLINES`. The untrained network is
+    asked about the same classes; how faithful its maps are is asked of the trained one. Controls have no scores of
+    sanity and stability. An explainer that has no map of such a network says why.
     """
-    side = int(seen.stage.images.shape[1])
-    masks = seen.masks(seen.test.image_ids.tolist(), side)
-    if masks is None or not masks.any():
-        raise DataError("There is no mask of any test image.", "Maps can only be scored where somebody drew lesions.")
-    targets = target.of_images(seen.test)
-    rated = partial(_rated, masks=masks, size=seen.stage.batch_size, progress=progress)
+    rated = partial(_rated, asked, progress)
+    of_maps: dict[str, Measure] = {}
+    if OUTLINES in groups and asked.masks is not None:
+        of_maps[OUTLINES] = partial(_outlines, asked.masks)
+    if FAITHFULNESS in groups:
+        of_maps[FAITHFULNESS] = partial(_faithfulness, asked)
+    of_twin = {**of_maps, SANITY: _complexity} if SANITY in groups else of_maps
     for one in explainers:
-        name = str(one.selection)
+        name, blind = str(one.selection), one.explainer.class_blind
+        ask = partial(asked.maps, one, asked.seen.model)
+        own = dict(of_twin)
+        if SANITY in groups:
+            own[SANITY] = partial(_sanity, asked, None if blind else ask)
+        if STABILITY in groups:
+            own[STABILITY] = partial(_stability, asked, ask)
         try:
-            yield rated(name, partial(_maps, one, seen, targets, target))
+            found = replace(rated(name, _maps(ask), own), class_blind=blind)
         except NoMapError as error:
-            yield Rated(name, {score: np.full(len(masks), np.nan) for score in SCORES}, 0.0, silence=error.message)
+            nothing = np.full(len(asked.seen.test), np.nan)
+            columns = [column for group in groups for column in GROUPS[group]]
+            yield Rated(name, dict.fromkeys(columns, nothing), {}, silence=error.message)
             continue
-        other = replace(seen, model=untrained)
-        control = rated(f"{name} ({UNTRAINED})", partial(_maps, one, other, targets, target))
-        yield replace(control, of=name, is_control=True)
-    nothing = {
-        CENTRE: lambda places: scores.centre(len(places), side),
-        UNIFORM: lambda places: scores.uniform(len(places), side),
-        NOISE: lambda places: scores.noise(places, side, _SEED),
-    }
-    for name, made in nothing.items():
-        yield replace(rated(name, made), is_control=True)
+        if not of_twin:
+            yield found
+            continue
+        ask_twin = partial(asked.maps, one, untrained)
+        twin = replace(rated(f"{name} ({UNTRAINED})", _maps(ask_twin), of_twin), of=name, is_control=True)
+        yield _with_rise(found, twin) if SANITY in groups else found
+        yield twin
+    if of_maps:
+        side = asked.side
+        yield replace(rated(CENTRE, lambda batch: scores.centre(len(batch.places), side), of_maps), is_control=True)
+        if OUTLINES in of_maps:  # pixels of a uniform map have no order: it is as faithful as noise
+            flat = {OUTLINES: of_maps[OUTLINES]}
+            yield replace(rated(UNIFORM, lambda batch: scores.uniform(len(batch.places), side), flat), is_control=True)
+        yield replace(rated(NOISE, lambda batch: scores.noise(batch.places, side, _SEED), of_maps), is_control=True)
 
 
-def _maps(
-    explaining: Explaining, seen: Seen, targets: NDArray[np.int64], target: Target, places: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    stage = seen.stage
-    stage.stop_if_asked()
-    images = stage.normalise(stage.take(torch.from_numpy(seen.rows[places])))
-    with target.asked_of(seen.model, seen.test.classes):
-        return explaining.maps(seen, images, torch.from_numpy(targets[places]).to(stage.device))
-
-
-def _rated(name: str, maps_of: MapsOf, masks: NDArray[np.bool_], size: int, progress: Progress) -> Rated:
-    found: dict[str, list[NDArray[np.float64]]] = {score: [] for score in SCORES}
-    seconds, n = 0.0, len(masks)
-    for begin in range(0, n, size):
-        places = np.arange(begin, min(begin + size, n))
+def _rated(
+    asked: Asked, progress: Progress, name: str, maps_of: Callable[[Batch], Maps], measures: Mapping[str, Measure]
+) -> Rated:
+    found: dict[str, list[Scores]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+    for batch in asked.batches():
         started = time.perf_counter()
-        maps = maps_of(places)
-        seconds += time.perf_counter() - started
-        for score, values in found.items():
-            values.append(SCORES[score](maps, masks[places]))
-        progress(int(places[-1]) + 1, n)
-    return Rated(name, {score: np.concatenate(values) for score, values in found.items()}, seconds)
+        maps = maps_of(batch)
+        seconds[""] += time.perf_counter() - started
+        for group, measure in measures.items():
+            started = time.perf_counter()
+            for column, values in measure(batch, maps).items():
+                found[column].append(values)
+            seconds[group] += time.perf_counter() - started
+        progress(int(batch.places[-1]) + 1, len(asked.seen.test))
+    return Rated(name, {column: np.concatenate(values) for column, values in found.items()}, dict(seconds))
+
+
+def _maps(ask: Ask) -> Callable[[Batch], Maps]:
+    return lambda batch: ask(batch.pixels, batch.targets)
+
+
+def _with_rise(one: Rated, twin: Rated) -> Rated:
+    rise = sanity.complexity_rise(one.scores[_COMPLEXITY], twin.scores[_COMPLEXITY])
+    return replace(one, scores={**one.scores, "complexity_rise": rise})
+
+
+def _outlines(masks: NDArray[np.bool_], batch: Batch, maps: Maps) -> Mapping[str, Scores]:
+    return {column: score(maps, masks[batch.places]) for column, score in SCORES.items()}
+
+
+def _faithfulness(asked: Asked, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
+    ties = scores.noise(batch.places, asked.side, _SEED)
+    about = asked.probability, batch.pixels, batch.targets
+    deletion, insertion = faithfulness.deletion_and_insertion(*about, faithfulness.ranks(maps, ties))
+    noise = gaussian_noise(batch.places, asked.side, _SEED_IMAGES)
+    return {"deletion": deletion, "insertion": insertion, "road": faithfulness.road(*about, maps, ties, noise)}
+
+
+def _complexity(batch: Batch, maps: Maps) -> Mapping[str, Scores]:
+    return {_COMPLEXITY: sanity.complexity(maps)}
+
+
+def _sanity(asked: Asked, ask: Ask | None, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
+    """Without `ask`, maps are the same for every class."""
+    if ask is None:
+        return {**_complexity(batch, maps), "random_logit": sanity.similarity(maps, maps)}
+    targets = batch.targets.cpu().numpy()
+    labels = [label for label, name in enumerate(asked.seen.test.classes) if name != asked.target.against]
+    others = sanity.other_classes(batch.places, targets, labels, _SEED_CLASSES)
+    other = ask(batch.pixels, batch.targets.new_tensor(others))
+    likeness = np.where(others == targets, np.nan, sanity.similarity(maps, other))
+    return {**_complexity(batch, maps), "random_logit": likeness}
+
+
+def _stability(asked: Asked, ask: Ask, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
+    mirrored = ask(batch.pixels.flip(3), batch.targets)[:, :, ::-1]
+    noise = stability.NOISE * gaussian_noise(batch.places, asked.side, _SEED_IMAGES)
+    noisy = ask(batch.pixels + batch.pixels.new_tensor(noise), batch.targets)
+    return {"mirrored": stability.rank_correlation(maps, mirrored), "noisy": stability.rank_correlation(maps, noisy)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skineval.base.errors import UsageError
+from skineval.train.predict import softmax
 from skineval.values.predictions import Predictions
 
 PREDICTED, REFERENCE = "predicted", "reference"
@@ -63,6 +64,19 @@ class Target:
             )
         answers: NDArray[np.int64] = probabilities.argmax(axis=1)
         return answers if self.text == PREDICTED else np.full(len(answers), classes.index(self.text))
+
+    def probability(
+        self, logits: NDArray[np.floating], targets: NDArray[np.int64], classes: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """How probable the class `targets` (N,) of each image is, (N,), by logits (N, C): with `against`, of these two.
+
+        Raises CellError where a logit is not finite.
+        """
+        own = np.arange(len(logits)), targets
+        if not self.against:
+            return softmax(logits)[own]
+        other = logits[:, classes.index(self.against)]
+        return softmax(np.stack([logits[own], other], axis=1))[:, 0]
 
     @contextmanager
     def asked_of(self, network: nn.Module, classes: Sequence[str]) -> Iterator[None]:

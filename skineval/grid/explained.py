@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.errors import DataError, ModelFileError
+from skineval.base.errors import DataError, ModelFileError, UsageError
 from skineval.base.places import cache_folder
 from skineval.base.terms import Progress, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import open_store
+from skineval.explain.asked import Asked
 from skineval.explain.panels import Explaining, Seen
-from skineval.explain.rating import CENTRE, Rated, rate
-from skineval.explain.scores import SCORES
+from skineval.explain.rating import CENTRE, FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
 from skineval.explain.target import Target
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder, trained_cell
+from skineval.grid.lesionless import Removed, without_lesions
 from skineval.grid.reading import read_bench
 from skineval.grid.sources import read_data
 from skineval.measure.comparisons import holm
@@ -40,12 +42,16 @@ from skineval.values.predictions import Predictions
 from skineval.values.recipe import make_recipe
 from skineval.values.runspec import RunSpec, derive_seed
 
-PRIMARY = "auc"  #: by which explainers are compared, declared beforehand
+CONTROLS = "controls"  #: of the network itself: it is asked about images without their lesion
+SCORED = (*GROUPS, CONTROLS)  #: what can be asked for
+#: By which score of a group explainers are compared, declared beforehand.
+PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: "auc", FAITHFULNESS: "road"})
+NO_MASKS = "There is no mask of any test image."
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """How well each way to make maps of a trained cell agrees with the outlines of lesions."""
+    """How well each way to make maps of a trained cell does."""
 
     run_id: str
     system: str
@@ -53,27 +59,39 @@ class Explained:
     replicates: int
     target: Target
     images: Predictions
+    groups: tuple[str, ...]  #: of `GROUPS`, those that were scored
     rated: Sequence[Rated]
-    scores: Mapping[str, Sequence[Score]]  #: of each row, in the order of `SCORES`
-    differences: Sequence[Difference]  #: in `PRIMARY`: each explainer less `centre`, and less its untrained twin
+    scores: Mapping[str, Mapping[str, Score]]  #: of each row, by their columns
+    differences: Sequence[Difference]  #: in each `PRIMARY`: each explainer less `centre`, and less its untrained twin
+    removed: Sequence[Removed]  #: what the network says of images without their lesion; empty: nobody asked
     stamps: tuple[str, ...]
     notes: tuple[str, ...]
 
     def frame(self) -> pd.DataFrame:
         """scores.csv: one row an image and way to make maps."""
         known = {"image_id": self.images.image_ids, "lesion_id": self.images.lesion_ids}
-        return pd.concat([pd.DataFrame({"explainer": one.name, **known, **one.scores}) for one in self.rated])
+        frames = [pd.DataFrame({"explainer": one.name, **known, **one.scores}) for one in self.rated]
+        return pd.concat(frames) if frames else pd.DataFrame(columns=["explainer", *known])
 
 
 def explain_cell(
-    model: Path, keys: Mapping[str, object], catalog: Catalog, *, target: str, limit: int | None, progress: Progress
+    model: Path,
+    keys: Mapping[str, object],
+    catalog: Catalog,
+    *,
+    target: str,
+    groups: str,
+    limit: int | None,
+    progress: Progress,
 ) -> Explained:
     """Score the maps of a trained cell on the test part of its bench, or on `limit` images of it.
 
-    `keys` are the recipe keys `explainers`, `device` and `replicates`. Raises ModelFileError for what is no trained
-    cell of a bench, DataError where its data have changed or have no masks, UsageError for explainers and targets that
-    are not there.
+    `keys` are the recipe keys `explainers`, `device` and `replicates`; `groups` are some of `SCORED`, with commas.
+    Where there are no masks, what needs them is left out, and a note says so. Raises ModelFileError for what is no
+    trained cell of a bench, DataError where its data have changed or have no masks and nothing else is asked for,
+    UsageError for groups, explainers and targets that are not there.
     """
+    wanted = _wanted(groups)
     asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
     cell = CellFolder(trained_cell(model).resolve())
     record = read_cell(cell)
@@ -90,8 +108,15 @@ def explain_cell(
     (own,) = (one for one in bench.finished if one.run_id == record.spec.run_id)
     test = _few(own.predictions.select("test"), limit, record.spec.split)
     torch.set_num_threads(cpu_threads(1))
-    seen = _seen(classifier, table, test, progress)
-    rated = list(rate(seen, explaining, _untrained(record.spec, seen), aim, progress))
+    about = Asked(_seen(classifier, table, test, progress), aim)
+    notes = list(table.notes)
+    if about.masks is None and (lacking := [group for group in wanted if group in (OUTLINES, CONTROLS)]):
+        wanted = [group for group in wanted if group not in lacking]
+        if not wanted:
+            raise DataError(NO_MASKS, f"They are needed for {' and '.join(lacking)}. Other --scores need none.")
+        notes.append(f"{NO_MASKS} Left out, since they need one: {' and '.join(lacking)}.")
+    maps = tuple(group for group in GROUPS if group in wanted)
+    rated = list(rate(about, explaining, _untrained(record.spec, about.seen), maps, progress)) if maps else []
     drawn = resample([test], asked.replicates, 0)
     return Explained(
         run_id=own.run_id,
@@ -100,12 +125,30 @@ def explain_cell(
         replicates=asked.replicates,
         target=aim,
         images=test,
+        groups=maps,
         rated=rated,
-        scores={one.name: [mean_score(name, one.scores[name], test, drawn) for name in SCORES] for one in rated},
-        differences=_differences(rated, test, drawn),
+        scores={
+            one.name: {column: mean_score(column, values, test, drawn) for column, values in one.scores.items()}
+            for one in rated
+        },
+        differences=[
+            found
+            for group, column in PRIMARY.items()
+            if group in maps
+            for found in _differences(column, rated, test, drawn)
+        ],
+        removed=without_lesions(classifier, about, asked.replicates, progress) if CONTROLS in wanted else [],
         stamps=classifier.stamps,
-        notes=tuple(table.notes),
+        notes=tuple(notes),
     )
+
+
+def _wanted(groups: str) -> list[str]:
+    wanted = [group.strip() for group in groups.split(",")]
+    for group in wanted:
+        if group not in SCORED:
+            raise UsageError(f"--scores names {group!r}, which is none.", f"There are {', '.join(SCORED)}.")
+    return wanted
 
 
 def _seen(classifier: Classifier, table: LesionTable, test: Predictions, progress: Progress) -> Seen:
@@ -130,12 +173,13 @@ def _untrained(spec: RunSpec, seen: Seen) -> nn.Module:
     return network.to(seen.stage.device).to(memory_format=torch.channels_last).eval()
 
 
-def _differences(rated: Sequence[Rated], test: Predictions, drawn: UnitCounts) -> list[Difference]:
-    values = {one.name: one.scores[PRIMARY] for one in rated}
+def _differences(column: str, rated: Sequence[Rated], test: Predictions, drawn: UnitCounts) -> list[Difference]:
+    """In one score, with Holm's correction for all of these."""
+    values = {one.name: one.scores[column] for one in rated if column in one.scores}
     pairs = [(one.name, CENTRE) for one in rated if not one.is_control and not one.silence] + [
         (one.of, one.name) for one in rated if one.of
     ]
-    found = [replace(mean_difference(PRIMARY, values[a], values[b], test, drawn), a=a, b=b) for a, b in pairs]
+    found = [replace(mean_difference(column, values[a], values[b], test, drawn), a=a, b=b) for a, b in pairs]
     corrected = holm([one.p for one in found])
     return [replace(one, p_holm=float(p)) for one, p in zip(found, corrected, strict=True)]
 

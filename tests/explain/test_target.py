@@ -47,6 +47,15 @@ def test_of_images_it_is_an_index_each():
     assert Target("nv", "mel").words == Target("nv", "mel").named("nv") == "nv against mel"
 
 
+def test_a_class_is_as_probable_as_among_all_or_as_one_of_two():
+    logits = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = np.array([3, 0, 3])
+    assert Target("predicted").probability(logits, targets, CLASSES) == pytest.approx(shares[range(3), targets])
+    of_two = shares[:, 3] / (shares[:, 3] + shares[:, 4])
+    assert Target("nv", "mel").probability(logits, np.full(3, 3), CLASSES) == pytest.approx(of_two)
+
+
 def test_against_another_class_logits_are_what_they_are_above_its():
     network = nn.Linear(3, 5)
     rows = torch.rand(2, 3)
