@@ -232,7 +232,10 @@ def explanations(
     *,
     target: str = "predicted",
     scores: str = "outlines",
+    images: str | Sequence[str] = (),
     limit: int | None = None,
+    out: str | Path | None = None,
+    replace: bool = False,
     progress: Progress = lambda done, total: None,
     **keys: object,
 ) -> Explained:
@@ -240,13 +243,24 @@ def explanations(
 
     `target` is "predicted", "reference", a class, or two, as in "nv-mel"; `scores` are some of "outlines" (how well
     maps agree with those of lesions), "faithfulness", "sanity", "stability" and "controls" (the network on images
-    without their lesion), with commas; `limit` takes so many images; `keys` are the recipe keys `explainers`, `device`
-    and `replicates`. Raises what `skineval.grid.explained.explain_cell` does.
+    without their lesion), with commas; `images` are ids of test images, `limit` takes so many; `keys` are the recipe
+    keys `explainers`, `device` and `replicates`. With `out`, a folder that is new, or empty, or of which files may be
+    replaced, scores of each image and galleries are written there, and a page with all of it. Raises what
+    `skineval.grid.explained.explain_cell` does, and UsageError for a folder that holds something.
     """
-    from skineval.grid.explained import explain_cell
+    from skineval.base.files import refuse_full
+    from skineval.grid.explained import Questions, explain_cell
+    from skineval.report.explained_page import write
 
-    catalog = load_catalog()
-    return explain_cell(Path(model), keys, catalog, target=target, groups=scores, limit=limit, progress=progress)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        refuse_full(folder, replace=replace)
+    ids = [name.strip() for name in images.split(",") if name.strip()] if isinstance(images, str) else list(images)
+    questions = Questions(target, scores, ids, limit)
+    explained = explain_cell(Path(model), keys, load_catalog(), questions, out=folder, progress=progress)
+    if folder is not None:
+        write(explained, folder)
+    return explained
 
 
 def export(

@@ -58,6 +58,14 @@ def write_new(path: Path, data: bytes | str, *, replace: bool) -> None:
     atomic_write(path, content)
 
 
+def refuse_full(folder: Path, *, replace: bool) -> None:
+    """Raises UsageError where `folder` is a file, or holds anything, unless `replace`."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file.", "Name another folder.")
+    if not replace and folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty.", "Name another folder, or add --force to replace what is there.")
+
+
 def is_temporary(path: Path) -> bool:
     """Whether the file is one that was being written, by its name."""
     return path.name.startswith(".") and path.name.endswith(TEMPORARY)

@@ -40,33 +40,48 @@ def explain(
             metavar="NAMES",
         ),
     ] = "outlines",
+    images: Annotated[
+        str, typer.Option("--images", help="Test images, by their ids, with commas; all where none are named.")
+    ] = "",
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="So many test images, of each class its share.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="A CSV file for the scores of each image.", show_default=False),
+        typer.Option(
+            "--out",
+            help="A folder for galleries of maps, a page with them, and the scores of each image.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
     ] = None,
     force: ForceOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     **keys: Any,
 ) -> None:
-    """Score the maps of explainers on the test part of a bench, beside controls.
+    """Score the maps of explainers on the test part of a bench, beside controls, and show some of them.
 
-    These are a map of the middle of the image, a uniform one, noise, and the same explainers asked of an untrained
-    network. Pictures of maps are those of `skineval bench --explainers`.
+    The controls are a map of the middle of the image, a uniform one, noise, and the same explainers asked of an
+    untrained network. A gallery has images of one class, right and wrong answers apart. Your own images are explained
+    by `skineval predict --explain`.
     """
     from skineval import api
-    from skineval.base.files import write_new
     from skineval.cli.board import counting
-    from skineval.grid.tables import csv_text
     from skineval.report.explained import tables
+    from skineval.report.explained_page import PAGE
 
     loaded_catalog(quiet)  # which warns of what was set aside
+    asked: dict[str, Any] = {
+        "target": target,
+        "scores": scores,
+        "images": images,
+        "limit": limit,
+        "out": out,
+        "replace": force,
+    }
     with counting("explaining", quiet) as progress:
-        explained = api.explanations(model, target=target, scores=scores, limit=limit, progress=progress, **keys)
-    print_tables(tables(explained), format)  # first: a file that is there may be refused
+        explained = api.explanations(model, **asked, progress=progress, **keys)
+    print_tables(tables(explained), format)
     if out is not None:
-        write_new(out, csv_text(explained.frame()), replace=force)
-        say(f"Scores of each image: {out}", quiet)
+        say(f"Galleries and scores: {out / PAGE}", quiet)

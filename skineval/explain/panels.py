@@ -106,12 +106,13 @@ def explain(
     *,
     target: Target = Target(PREDICTED),  # noqa: B008 - frozen
     most: int = 2,
-) -> None:
+) -> list[Path]:
     """Write one gallery a class, `<class>.svg`, of test images with their maps, right and wrong ones apart.
 
     Of either, `most` are shown, and masks are asked for of those that are. `title` and `stamps` stand above each
     gallery. Raises CellError where the explainer returns maps of the wrong shape, negative or not finite.
     """
+    written: list[Path] = []
     test, rows, stage = seen.test, seen.rows, seen.stage
     chosen = {name: choices(test, index, most) for index, name in enumerate(test.classes)}
     everything = np.concatenate([one.places for some in chosen.values() for one in some])
@@ -145,7 +146,9 @@ def explain(
         groups = {one.words: list(islice(found, len(one.places))) for one in some}
         grid = explaining.grid(seen, images)
         drawn = gallery(f"{name}: {title}", groups, grid, stamps, of=explaining.speaks(target))
-        atomic_write(folder / f"{name}.svg", drawn)
+        written.append(folder / f"{name}.svg")
+        atomic_write(written[-1], drawn)
+    return written
 
 
 def choices(test: Predictions, label: int, most: int = 2) -> list[Choice]:

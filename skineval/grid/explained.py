@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skineval.base.errors import DataError, ModelFileError, UsageError
+from skineval.base.errors import DataError, ModelFileError, NoMapError, UsageError, first_few
 from skineval.base.places import cache_folder
 from skineval.base.terms import Progress, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import open_store
 from skineval.explain.asked import Asked
-from skineval.explain.panels import Explaining, Seen
+from skineval.explain.panels import Explaining, Seen, explain
 from skineval.explain.rating import CENTRE, FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
-from skineval.explain.target import Target
+from skineval.explain.target import PREDICTED, Target
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder, trained_cell
 from skineval.grid.lesionless import Removed, without_lesions
@@ -49,6 +50,19 @@ PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: "auc", FAITHFULNESS: "r
 NO_MASKS = "There is no mask of any test image."
 
 
+_SHOWN = 4  # right ones of a class, and wrong ones
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked of a trained cell."""
+
+    target: str = PREDICTED
+    scores: str = OUTLINES  #: some of `SCORED`, with commas
+    images: Sequence[str] = ()  #: ids of test images; none: all of them are asked about
+    limit: int | None = None  #: so many of these, of each class its share
+
+
 @dataclass(frozen=True, eq=False)
 class Explained:
     """How well each way to make maps of a trained cell does."""
@@ -64,6 +78,7 @@ class Explained:
     scores: Mapping[str, Mapping[str, Score]]  #: of each row, by their columns
     differences: Sequence[Difference]  #: in each `PRIMARY`: each explainer less `centre`, and less its untrained twin
     removed: Sequence[Removed]  #: what the network says of images without their lesion; empty: nobody asked
+    galleries: Mapping[str, Sequence[Path]]  #: of each explainer; empty: nobody asked
     stamps: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -78,20 +93,19 @@ def explain_cell(
     model: Path,
     keys: Mapping[str, object],
     catalog: Catalog,
+    questions: Questions,
     *,
-    target: str,
-    groups: str,
-    limit: int | None,
+    out: Path | None,
     progress: Progress,
 ) -> Explained:
-    """Score the maps of a trained cell on the test part of its bench, or on `limit` images of it.
+    """Score the maps of a trained cell on the test part of its bench, and draw galleries of some of them into `out`.
 
-    `keys` are the recipe keys `explainers`, `device` and `replicates`; `groups` are some of `SCORED`, with commas.
-    Where there are no masks, what needs them is left out, and a note says so. Raises ModelFileError for what is no
-    trained cell of a bench, DataError where its data have changed or have no masks and nothing else is asked for,
-    UsageError for groups, explainers and targets that are not there.
+    `keys` are the recipe keys `explainers`, `device` and `replicates`. Where there are no masks, what needs them is
+    left out, and a note says so. Raises ModelFileError for what is no trained cell of a bench, DataError where its data
+    have changed or have no masks and nothing else is asked for, UsageError for scores, explainers, targets and images
+    that are not there.
     """
-    wanted = _wanted(groups)
+    wanted = _wanted(questions.scores)
     asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
     cell = CellFolder(trained_cell(model).resolve())
     record = read_cell(cell)
@@ -99,14 +113,14 @@ def explain_cell(
     if record is None or not folder.recipe.is_file():
         raise ModelFileError(f"{model} is no cell of a bench.", "Its test part is looked for in the bench around it.")
     classifier = load_classifier(cell.path, device=asked.device, catalog=catalog)
-    aim = Target.of(target, classifier.classes)
+    aim = Target.of(questions.target, classifier.classes)
     explaining = [Explaining(one, catalog.explainers[one.name]) for one in catalog.explainers.select(asked.explainers)]
     bench = read_bench(folder)
     table = read_data(bench.recipe, catalog).table
     if table.fingerprint != record.spec.data:
         raise DataError(f"The data of {folder.path} are no longer those of the bench.", "Restore them.")
     (own,) = (one for one in bench.finished if one.run_id == record.spec.run_id)
-    test = _few(own.predictions.select("test"), limit, record.spec.split)
+    test = _few(_chosen(own.predictions.select("test"), questions.images), questions.limit, record.spec.split)
     torch.set_num_threads(cpu_threads(1))
     about = Asked(_seen(classifier, table, test, progress), aim)
     notes = list(table.notes)
@@ -118,6 +132,8 @@ def explain_cell(
     maps = tuple(group for group in GROUPS if group in wanted)
     rated = list(rate(about, explaining, _untrained(record.spec, about.seen), maps, progress)) if maps else []
     drawn = resample([test], asked.replicates, 0)
+    title = f"{own.system}, fold {own.fold}, seed {own.seed}"
+    most = len(test) if questions.images else _SHOWN
     return Explained(
         run_id=own.run_id,
         system=own.system,
@@ -138,6 +154,7 @@ def explain_cell(
             for found in _differences(column, rated, test, drawn)
         ],
         removed=without_lesions(classifier, about, asked.replicates, progress) if CONTROLS in wanted else [],
+        galleries={} if out is None else _draw(out, title, about, explaining, classifier.stamps, most),
         stamps=classifier.stamps,
         notes=tuple(notes),
     )
@@ -182,6 +199,30 @@ def _differences(column: str, rated: Sequence[Rated], test: Predictions, drawn: 
     found = [replace(mean_difference(column, values[a], values[b], test, drawn), a=a, b=b) for a, b in pairs]
     corrected = holm([one.p for one in found])
     return [replace(one, p_holm=float(p)) for one, p in zip(found, corrected, strict=True)]
+
+
+def _draw(
+    out: Path, title: str, asked: Asked, explainers: Sequence[Explaining], stamps: Sequence[str], most: int
+) -> dict[str, list[Path]]:
+    """Galleries of each explainer in a folder of its own; of one that has no map there is none."""
+    found = {}
+    for one in explainers:
+        name = str(one.selection)
+        with suppress(NoMapError):
+            place = out / name.replace(":", "-")
+            found[name] = explain(place, f"{name} of {title}", one, asked.seen, stamps, target=asked.target, most=most)
+    return found
+
+
+def _chosen(test: Predictions, image_ids: Sequence[str]) -> Predictions:
+    """Some of the test images; all where none are named."""
+    lacking = sorted({*image_ids} - {*test.image_ids.tolist()})
+    if lacking:
+        raise UsageError(
+            f"--images names what is not in the test part: {first_few(lacking)}.",
+            "predictions.csv in the folder of the cell tells which images are. Others: skineval predict --explain.",
+        )
+    return test.take(np.isin(test.image_ids, image_ids)) if image_ids else test
 
 
 def _few(test: Predictions, limit: int | None, seed: str) -> Predictions:

@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from skineval.base.errors import UsageError
-from skineval.base.files import TEMPORARY, atomic_rename, atomic_write, disk_error
+from skineval.base.files import TEMPORARY, atomic_rename, atomic_write, disk_error, refuse_full
 from skineval.base.places import File, Folder
 
 
@@ -22,14 +21,6 @@ class ModelFolder(Folder):
     about = File("model.json")  #: as it was trained
     preprocessing = File("preprocessor_config.json")  #: how images are prepared, for programs that do it themselves
     program = File("predict.py")  #: what uses the graph
-
-
-def refuse_full(folder: Path, *, replace: bool) -> None:
-    """Raises UsageError where `folder` is a file, or holds anything, unless `replace`."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file.", "Name another folder.")
-    if not replace and folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty.", "Name another folder, or add --force to replace a model there.")
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, replace: bool) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from skineval.base.errors import UsageError
+from skineval.base.files import refuse_full
 from skineval.base.terms import Progress
 from skineval.catalog.catalog import Catalog
 from skineval.grid.folder import trained_cell
 from skineval.publish.card import Known, card, licence
-from skineval.publish.folder import ModelFolder, refuse_full, write_folder
+from skineval.publish.folder import ModelFolder, write_folder
 from skineval.publish.graph import require_onnx, to_onnx
 from skineval.publish.origin import bench_of, sample
 from skineval.publish.parity import Parity, compare

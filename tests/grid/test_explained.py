@@ -198,16 +198,44 @@ def test_of_another_class_maps_are_others(bench, explained):
     assert not np.allclose(contrast.rated[0].scores["auc"], plain, equal_nan=True)
 
 
-def test_the_command_writes_scores_and_a_table(bench):
-    done = run_here("explain", str(bench), "--limit=8", "--replicates=1000", "--out=scores.csv", cwd=bench.parent)
+def test_the_command_writes_scores_galleries_and_a_page(bench):
+    asked = ("explain", str(bench), "--explainers=gradcam,rollout", "--replicates=1000", "--out=maps")
+    done = run_here(*asked, "--limit=8", cwd=bench.parent)
     assert done.returncode == 0, done.stderr
     assert "(untrained)" in done.stdout
-    scores = pd.read_csv(bench.parent / "scores.csv")
+    folder = bench.parent / "maps"
+    scores = pd.read_csv(folder / "scores.csv")
     assert list(scores.columns) == ["explainer", "image_id", "lesion_id", *SCORES]
-    assert len(scores) == 8 * 5
-    refused = run_here("explain", str(bench), "--limit=7", "--replicates=1000", "--out=scores.csv", cwd=bench.parent)
+    assert len(scores) == 8 * 6
+    galleries = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.svg"))
+    shown = set(scores["image_id"])
+    predictions = pd.read_csv(next(bench.glob("cells/*/predictions.csv"))).set_index("image_id")
+    assert galleries == sorted({f"gradcam/{code}.svg" for code in predictions.loc[list(shown), "target"]})
+    page = (folder / "index.html").read_text()
+    assert all(f"test images of class {file.partition('/')[2][:-4]}" in page for file in galleries)
+    before = {file: file.read_bytes() for file in folder.rglob("*.*")}
+    refused = run_here(*asked, "--limit=7", cwd=bench.parent)
     assert refused.returncode == 2
-    assert len(pd.read_csv(bench.parent / "scores.csv")) == 8 * 5
+    assert "is not empty" in refused.stderr
+    assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
+    assert run_here(*asked, "--limit=7", "--force", cwd=bench.parent).returncode == 0
+    assert len(pd.read_csv(folder / "scores.csv")) == 7 * 6
+
+
+def test_chosen_images_are_all_shown(bench, tmp_path):
+    predictions = pd.read_csv(next(bench.glob("cells/*/predictions.csv")))
+    tested = predictions[predictions["part"] == "test"]
+    of_class = tested[tested["target"] == "nv"]["image_id"].tolist()
+    found = skineval.explanations(bench, images=",".join(of_class), out=tmp_path / "maps", replicates=1000)
+    assert sorted(found.images.image_ids) == sorted(of_class)
+    ((file,),) = found.galleries.values()
+    assert file == tmp_path / "maps" / "gradcam" / "nv.svg"
+    assert all(name in file.read_text() for name in of_class)
+    with pytest.raises(UsageError, match="not in the test part: nobody"):
+        skineval.explanations(bench, images=["nobody", of_class[0]])
+
+
+def test_a_target_that_is_none_names_the_classes(bench):
     wrong = run_here("explain", str(bench), "--target=melanoma", cwd=bench.parent)
     assert wrong.returncode == 2
     assert "akiec, bcc, bkl, df, mel, nv, vasc" in wrong.stderr
