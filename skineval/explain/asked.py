@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skineval.explain.panels import Explaining, Seen
 from skineval.explain.target import Target
 from skineval.train.predict import full_float32
+from skineval.values.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,20 @@ class Asked:
     def _given(self, pixels: Tensor) -> Tensor:
         """As the network is given images."""
         return self.seen.stage.normalise(pixels).contiguous(memory_format=torch.channels_last)
+
+
+def places_of_few(test: Predictions, limit: int | None, seed: str) -> NDArray[np.int64]:
+    """The places of so many images, each image once, and of each class its share, by chance that `seed` decides."""
+    _, once = np.unique(test.image_ids, return_index=True)
+    places: NDArray[np.int64] = np.sort(once)
+    if limit is None or limit >= len(places):
+        return places
+    order = np.random.default_rng([*seed.encode()]).permutation(len(places))
+    ranks = np.empty(len(places))
+    for label in range(len(test.classes)):
+        members = order[test.targets[places[order]] == label]
+        ranks[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
+    return places[np.sort(np.argsort(ranks, kind="stable")[:limit])]
 
 
 def gaussian_noise(places: NDArray[np.int64], side: int, seed: int) -> NDArray[np.float32]:

@@ -95,11 +95,28 @@ def rate(
         yield twin
     if of_maps:
         side = asked.side
-        yield replace(rated(CENTRE, lambda batch: scores.centre(len(batch.places), side), of_maps), is_control=True)
+        yield _centre(asked, progress, of_maps)
         if OUTLINES in of_maps:  # pixels of a uniform map have no order: it is as faithful as noise
             flat = {OUTLINES: of_maps[OUTLINES]}
             yield replace(rated(UNIFORM, lambda batch: scores.uniform(len(batch.places), side), flat), is_control=True)
         yield replace(rated(NOISE, lambda batch: scores.noise(batch.places, side, _SEED), of_maps), is_control=True)
+
+
+def rate_outlines(asked: Asked, explaining: Explaining, progress: Progress) -> tuple[Rated, Rated] | None:
+    """How well the maps of an explainer agree with outlines, and how well the map of the middle does.
+
+    None without masks. Raises NoMapError where it has no map of such a network.
+    """
+    if asked.masks is None:
+        return None
+    of_maps = {OUTLINES: partial(_outlines, asked.masks)}
+    maps = _maps(partial(asked.maps, explaining, asked.seen.model))
+    return _rated(asked, progress, str(explaining.selection), maps, of_maps), _centre(asked, progress, of_maps)
+
+
+def _centre(asked: Asked, progress: Progress, of_maps: Mapping[str, Measure]) -> Rated:
+    found = _rated(asked, progress, CENTRE, lambda batch: scores.centre(len(batch.places), asked.side), of_maps)
+    return replace(found, is_control=True)
 
 
 def _rated(

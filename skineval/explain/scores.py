@@ -75,6 +75,8 @@ SCORES: Mapping[str, Callable[[Maps, Masks], Scores]] = MappingProxyType(
     {"excess": excess, "rank_accuracy": rank_accuracy, "pointing": pointing, "auc": area_under_curve}
 )
 
+PRIMARY = "auc"  #: by which explainers and networks are compared, declared beforehand
+
 
 def uniform(n: int, side: int) -> Maps:
     """Maps (n, side, side) that say nothing."""

@@ -14,6 +14,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.grid.events import PhaseBegan, Report, Warned
 from skineval.grid.external import outside_of
 from skineval.grid.folder import BenchFolder, ExternalFolder, read_environment
+from skineval.grid.looks import frame, looks
 from skineval.grid.measuring import measured
 from skineval.grid.reading import external_names, load_bench, pictures, read_bench, read_cells_table, read_own_recipe
 from skineval.grid.sources import read_data
@@ -23,7 +24,7 @@ from skineval.values.measures import COMPARISON_COLUMNS, as_frame
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
-RULES = "6"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "7"  #: of measuring and reporting; with other ones finished benches are measured again
 
 
 def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:
@@ -32,6 +33,7 @@ def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: Lesio
     result = measured(read_bench(folder, table), catalog.metrics)
     _write_measures(folder, result)
     write_frame(folder.ladders, as_frame(result.ladders, COMPARISON_COLUMNS))
+    write_frame(folder.looks, frame(looks(result)))
     for external in result.externals:
         _write_measures(folder.external(external.name), external)
     for reporter in catalog.reporters:
@@ -96,7 +98,7 @@ def _write_measures(files: BenchFolder | ExternalFolder, test: Measured) -> None
 
 def _products(folder: BenchFolder) -> list[Path]:
     """What `conclude` writes, beside its receipt."""
-    files = [folder.results, folder.comparisons, folder.ladders, folder.markdown, folder.html]
+    files = [folder.results, folder.comparisons, folder.ladders, folder.looks, folder.markdown, folder.html]
     for external in map(folder.external, external_names(folder)):
         files += [external.results, external.comparisons]
     return [*files, *sorted(folder.figures.glob("*"))]

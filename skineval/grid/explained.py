@@ -19,7 +19,8 @@ from skineval.base.places import cache_folder
 from skineval.base.terms import Progress, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import open_store
-from skineval.explain.asked import Asked
+from skineval.explain import scores
+from skineval.explain.asked import Asked, places_of_few
 from skineval.explain.panels import Explaining, Seen, explain
 from skineval.explain.rating import CENTRE, FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
 from skineval.explain.target import PREDICTED, Target
@@ -46,7 +47,7 @@ from skineval.values.runspec import RunSpec, derive_seed
 CONTROLS = "controls"  #: of the network itself: it is asked about images without their lesion
 SCORED = (*GROUPS, CONTROLS)  #: what can be asked for
 #: By which score of a group explainers are compared, declared beforehand.
-PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: "auc", FAITHFULNESS: "road"})
+PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: scores.PRIMARY, FAITHFULNESS: "road"})
 NO_MASKS = "There is no mask of any test image."
 
 
@@ -120,7 +121,8 @@ def explain_cell(
     if table.fingerprint != record.spec.data:
         raise DataError(f"The data of {folder.path} are no longer those of the bench.", "Restore them.")
     (own,) = (one for one in bench.finished if one.run_id == record.spec.run_id)
-    test = _few(_chosen(own.predictions.select("test"), questions.images), questions.limit, record.spec.split)
+    test = _chosen(own.predictions.select("test"), questions.images)
+    test = test.take(places_of_few(test, questions.limit, record.spec.split))
     torch.set_num_threads(cpu_threads(1))
     about = Asked(_seen(classifier, table, test, progress), aim)
     notes = list(table.notes)
@@ -223,17 +225,3 @@ def _chosen(test: Predictions, image_ids: Sequence[str]) -> Predictions:
             "predictions.csv in the folder of the cell tells which images are. Others: skineval predict --explain.",
         )
     return test.take(np.isin(test.image_ids, image_ids)) if image_ids else test
-
-
-def _few(test: Predictions, limit: int | None, seed: str) -> Predictions:
-    """Each image once, and of these so many, of each class its share, by chance that depends on the split alone."""
-    _, once = np.unique(test.image_ids, return_index=True)
-    test = test.take(np.sort(once))
-    if limit is None or limit >= len(test):
-        return test
-    order = np.random.default_rng([*seed.encode()]).permutation(len(test))
-    ranks = np.empty(len(test))
-    for label in range(len(test.classes)):
-        members = order[test.targets[order] == label]
-        ranks[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
-    return test.take(np.sort(np.argsort(ranks, kind="stable")[:limit]))

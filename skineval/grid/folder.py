@@ -40,6 +40,10 @@ class CellFolder(Folder):
         """The panels of one explainer."""
         return self.path / "explanations" / explainer.replace(":", "-")
 
+    def map_scores(self, explainer: str) -> Path:
+        """How well its maps of some test images agree with the outlines of lesions, where there are some."""
+        return self.explanation(explainer) / "scores.csv"
+
 
 @dataclass(frozen=True)
 class NetworkFolder(Folder):
@@ -71,6 +75,7 @@ class BenchFolder(Folder):
     results = File("results.csv")  #: one row a figure
     comparisons = File("comparisons.csv")  #: one row a paired difference
     ladders = File("ladders.csv")  #: the same, of the strategies of each model
+    looks = File("explanations.csv")  #: one row a system and explainer: how well maps agree with outlines of lesions
     markdown = File("report.md")  #: the report, which shows the figures beside it
     html = File("report.html")  #: the report with its figures inside
     figures = File(FIGURES)  #: what the report in Markdown shows

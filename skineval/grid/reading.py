@@ -134,6 +134,11 @@ def _cell_result(
         history=read_frame(cell.history),
         train_counts=record.train_counts,
         explanations={name: cell.explanation(name) for name in record.explainers if cell.explanation(name).is_dir()},
+        map_scores={
+            name: read_frame(file, ("image_id",))
+            for name in record.explainers
+            if stands(record, cell, file := cell.map_scores(name))
+        },
         lacking=record.lacking,
         mapless=record.mapless,
         network=record.spec.network_id if record.spec.on_embeddings else "",

@@ -7,12 +7,13 @@ NaN are left out.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skineval.measure.comparisons import coins, p_value
 from skineval.measure.intervals import percentile_interval
 from skineval.measure.metrics import Floats, ratio
 from skineval.measure.resampling import UnitCounts
-from skineval.values.measures import Difference, Score
+from skineval.values.measures import Difference, Estimate, Score
 from skineval.values.predictions import Predictions
 
 
@@ -47,6 +48,20 @@ def mean_difference(
         n_images=int(sizes.sum()),
         n_lesions=int(np.count_nonzero(sizes)),
     )
+
+
+def mean_gap(values: Floats, ours: NDArray[np.bool_], images: Predictions, drawn: UnitCounts) -> Estimate:
+    """How much larger the mean of `values` (N,) is over the images `ours` (N,) than over all others.
+
+    NaN where either has none. The interval is the percentile interval of the replicates that were `drawn`.
+    """
+    sides = [_by_unit(np.where(side, values, np.nan), images, drawn) for side in (ours, ~ours)]
+    (sums, sizes), (other_sums, other_sizes) = sides
+    gaps = ratio(drawn.counts @ sums, drawn.counts @ sizes) - ratio(
+        drawn.counts @ other_sums, drawn.counts @ other_sizes
+    )
+    gap = float(ratio(sums.sum(), sizes.sum()) - ratio(other_sums.sum(), other_sizes.sum()))
+    return Estimate(gap, *percentile_interval(gaps))
 
 
 def _by_unit(values: Floats, images: Predictions, drawn: UnitCounts) -> tuple[Floats, Floats]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import SkinevalError
 from skineval.catalog.catalog import Catalog
+from skineval.explain.asked import places_of_few
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder
 from skineval.grid.measuring import measured
@@ -56,7 +57,8 @@ def sample(about: ModelCard, bench: BenchResult | None, limit: int, catalog: Cat
         table = read_data(bench.recipe, catalog).table
         if table.fingerprint != bench.environment.data.fingerprint:
             return _synthetic(about, limit, "the data of the bench have changed", catalog)
-        chosen = _few(bench.finished[0].predictions.select("test"), limit)
+        test = bench.finished[0].predictions.select("test")
+        chosen = test.image_ids[places_of_few(test, limit, about.run_id)].tolist()
         return _taken(table, table.rows_of(chosen), about, f"test images of {table.name}")
     except SkinevalError:
         return _synthetic(about, limit, "the data of the bench are not where they were", catalog)
@@ -78,15 +80,6 @@ def _alone(bench: BenchResult, cell: CellResult) -> BenchResult:
         ensembles=(),
         externals=[of(test) for test in bench.externals if cell.run_id in test.predictions],
     )
-
-
-def _few(test: Predictions, limit: int) -> list[str]:
-    """The ids of so many images, each once: every k-th of them in the order of classes."""
-    _, once = np.unique(test.image_ids, return_index=True)
-    ordered = once[np.argsort(test.targets[once], kind="stable")]
-    places = np.linspace(0, len(ordered) - 1, min(limit, len(ordered))).round().astype(np.int64)
-    ids: list[str] = test.image_ids[ordered[places]].tolist()
-    return ids
 
 
 def _synthetic(about: ModelCard, limit: int, reason: str, catalog: Catalog) -> Sample:

@@ -38,6 +38,8 @@ class CellResult:
     train_counts: tuple[int, ...] = field(repr=False)
     #: explainer -> folder of its panels
     explanations: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    #: explainer -> how well its maps of some test images agree with outlines: image_id, scores, and that of the middle
+    map_scores: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     lacking: str = ""  #: explanations and external tests that could not be added, and why
     mapless: Mapping[str, str] = field(default_factory=dict, repr=False)  #: explainer -> why it has no map of it
     network: str = ""  #: run id of its network, which others may have, too, where the strategy is for embeddings

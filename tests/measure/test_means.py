@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from skineval.measure.means import mean_difference, mean_score
+from skineval.measure.means import mean_difference, mean_gap, mean_score
 from skineval.measure.resampling import resample
 from tests.measure.samples import classifier
 
@@ -55,6 +55,25 @@ def test_lesions_are_drawn_not_images():
     often = mean_difference("auc", np.repeat(ours, 10), np.repeat(theirs, 10), copies, drawn)
     assert (often.low, often.high, often.p) == pytest.approx((once.low, once.high, once.p))
     assert (often.n_images, often.n_lesions) == (10 * len(images), len(images))
+
+
+def test_a_gap_is_between_the_means_of_two_kinds_of_images():
+    images, values, _ = rated()
+    ours = np.random.default_rng(3).random(len(images)) < 0.3
+    found = mean_gap(values, ours, images, resample([images], 4000, 0))
+    assert found.value == pytest.approx(values[ours].mean() - values[~ours].mean())
+    oracle = stats.bootstrap(
+        (values, ours),
+        lambda v, o, axis: (v * o).sum(axis) / o.sum(axis) - (v * ~o).sum(axis) / (~o).sum(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=4000,
+        rng=1,
+    ).confidence_interval
+    width = oracle.high - oracle.low
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), abs=0.05 * width)
+    nobody = mean_gap(values, np.zeros(len(images), dtype=bool), images, resample([images], 1000, 0))
+    assert np.isnan([nobody.value, nobody.low, nobody.high]).all()
 
 
 def test_images_without_a_value_are_left_out():

@@ -8,11 +8,16 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
 from skineval.base.errors import Interrupted, NoMapError, SkinevalError, one_line
+from skineval.explain.asked import Asked, places_of_few
 from skineval.explain.panels import Explaining, Seen, explain
+from skineval.explain.rating import CENTRE, rate_outlines
+from skineval.explain.scores import PRIMARY
+from skineval.explain.target import PREDICTED, Target
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.cell.predicting import predict_external
 from skineval.grid.cell.record import CellRecord, sealed, write_cell
@@ -20,6 +25,9 @@ from skineval.grid.cell.workspace import ExternalImages, Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import read_cell_predictions, write_frame
 from skineval.train.faults import is_poisoned
+from skineval.train.predict import ignore_progress
+
+MAPS = 200  #: test images of a cell of which maps are scored
 
 
 def complete(
@@ -58,8 +66,13 @@ def complete(
             if not spec.image_size:
                 raise NoMapError("its embeddings were made elsewhere, of images that it does not see")
             explain(folder.explanation(name), title, asked, seen, cell.stamps)
+            scores = _scores(seen, asked, spec.split)
         except NoMapError as error:
             return replace(record, mapless={**record.mapless, name: error.message})
+        if scores is not None:
+            file = folder.map_scores(name)
+            write_frame(file, scores)
+            record = sealed(record, folder, file)
         return replace(record, explainers=(*record.explainers, name))
 
     for external in workspace.externals:
@@ -70,6 +83,17 @@ def complete(
             phase = f"explaining with {asked.selection}"
             record = _added(folder, record, phase, partial(explanation, asked), observe)
     return record
+
+
+def _scores(seen: Seen, explaining: Explaining, split: str) -> pd.DataFrame | None:
+    """Scores of maps of some test images, those of other cells of this part; None where nobody has drawn lesions."""
+    places = places_of_few(seen.test, MAPS, split)
+    some = replace(seen, test=seen.test.take(places), rows=seen.rows[places])
+    found = rate_outlines(Asked(some, Target(PREDICTED)), explaining, ignore_progress)
+    if found is None:
+        return None
+    own, centre = found
+    return pd.DataFrame({"image_id": some.test.image_ids, **own.scores, CENTRE: centre.scores[PRIMARY]})
 
 
 def outlines(cell: Cell, image_ids: Sequence[str], side: int) -> NDArray[np.bool_] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import standings
+from skineval.report.bench import looks, standings
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -54,7 +54,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Further metrics", _filled(standings.further(board))),
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
-        Section("Explanations", tuple(_explanations(bench, board, panels))),
+        Section("Explanations", (*looks.tables(bench, board), *_explanations(bench, board, panels))),
         Section(f"Images and {formatting.units(bench.unit)}", tuple(flow(bench, board.shown))),
         Section("Methods", tuple(methods(bench, board))),
         Section("Cells", _filled(standings.cell_list(board))),
