@@ -79,7 +79,7 @@ def make_app(
             raise HTTPException(404)
         return Response(samples.images[place].content, media_type="image/png")
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *(_file(path, *of) for path, of in _FILES.items()),
             Route("/api/model", model),
@@ -96,6 +96,8 @@ def make_app(
             Exception: _broken,
         },
     )
+    app.state.worker = worker
+    return app
 
 
 class Worker:
@@ -103,6 +105,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self.busy = False
         # A daemon: a map may take a minute, and whoever ends the program does not wait for it.
         threading.Thread(target=self._work, name="skineval-demo", daemon=True).start()
 
@@ -119,10 +122,12 @@ class Worker:
             future, function = self._waiting.get()
             if not future.set_running_or_notify_cancel():
                 continue
+            self.busy = True
             try:
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+            self.busy = False
 
 
 class _Guarded:

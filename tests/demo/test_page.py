@@ -31,7 +31,8 @@ GIVE = """(async () => {
 @pytest.fixture(scope="module")
 def page(address, tmp_path_factory):
     """The page, open in a browser."""
-    with opened(address, tmp_path_factory.mktemp("browser")) as found:
+    camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with opened(address, tmp_path_factory.mktemp("browser"), *camera) as found:
         found.wait("document.body?.dataset.ready")
         yield found
 
@@ -108,6 +109,15 @@ def test_samples_and_pasted_and_dropped_images_are_answered(page):
     for event in ("ClipboardEvent('paste', {clipboardData: data})", "DragEvent('drop', {dataTransfer: data})"):
         page.run(GIVE.replace("EVENT", event))
         page.wait(f"document.getElementById('reference').hidden && {SHOWN}")
+
+
+def test_a_photo_is_answered_and_the_camera_is_let_go(page):
+    page.run("document.getElementById('result').hidden = true")
+    page.run("document.getElementById('camera').click()")
+    page.wait("document.getElementById('view').videoWidth > 0")
+    page.run("document.getElementById('snap').click()")
+    page.wait(f"!document.getElementById('result').hidden && {SHOWN}")
+    assert page.run("document.getElementById('view').srcObject === null")
 
 
 def test_it_says_what_it_is_and_what_was_measured(page, address):
