@@ -95,12 +95,20 @@ def test_what_is_no_image_is_said_and_keeps_nothing_from_working(page, tmp_path,
     page.choose("#file", tmp_path / "words.jpg")
     page.wait("!document.getElementById('error').hidden")
     assert "is not a JPEG" in text(page, "error")
+    page.wait("document.getElementById('stage').hidden")
     (tmp_path / "large.jpg").write_bytes(bytes(9 * 2**20))
     page.choose("#file", tmp_path / "large.jpg")
     page.wait("document.getElementById('error').textContent.includes('8 MB')")
     page.choose("#file", image)
     page.wait(SHOWN)
     assert page.run("document.getElementById('error').hidden")
+
+
+def test_of_a_format_that_browsers_do_not_show_what_the_network_sees_is_shown(page, tmp_path):
+    (tmp_path / "image.tif").write_bytes(encoded(photograph(5, 60, 45), "TIFF"))
+    page.choose("#file", tmp_path / "image.tif")
+    page.wait(f"!document.getElementById('stage').hidden && {SHOWN}")
+    assert page.run("document.getElementById('picture').src").startswith("data:image/png")
 
 
 def test_samples_and_pasted_and_dropped_images_are_answered(page):
