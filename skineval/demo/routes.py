@@ -61,9 +61,11 @@ def make_app(
         try:
             with places.taken():
                 form = await read_form(request)
-                content = await image_of(form)
-                explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
-                await form.close()
+                try:
+                    content = await image_of(form)
+                    explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
+                finally:
+                    await form.close()
                 return JSONResponse(await worker.do(lambda: shown.answer(content, explainer, target)))
         except Refused as refused:
             if refused.status == 503:
