@@ -51,7 +51,9 @@ def app(model: str | Path, *, device: str = "auto") -> gradio.Blocks:
         given = [image, explainer, target, opacity]
         # One after the other: a network has all cores.
         gradio.on([one.change for one in given], look, given, [bars, words, map_], concurrency_limit=1, api_name="look")
-        gradio.Examples([[put_down(one.content)] for one in samples.images], [image], label=told["samples_origin"])
+        with tempfile.TemporaryDirectory() as folder:  # Gradio makes a copy of each
+            files = [put_down(Path(folder, f"{place}.png"), one.content) for place, one in enumerate(samples.images)]
+            gradio.Examples([[file] for file in files], [image], label=told["samples_origin"])
         gradio.Markdown("\n\n".join([*told["standing"], *told["remarks"]]))
     return page
 
@@ -104,11 +106,10 @@ def opened(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
 
-def put_down(content: bytes) -> str:
-    """A file with a sample, of which Gradio makes a copy; it is the system's to delete."""
-    with tempfile.NamedTemporaryFile(suffix=".png", prefix="skineval-", delete=False) as file:
-        file.write(content)
-    return file.name
+def put_down(path: Path, content: bytes) -> str:
+    """The name of a file with this content."""
+    path.write_bytes(content)
+    return str(path)
 
 
 def main() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import ExitCode, UsageError
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import QuietOption, loaded_catalog, put, say, warn
 
@@ -84,6 +86,10 @@ def demo(
             _show(listening)
         serve(app, listening)
     say("Ended.", quiet)
+    if app.state.worker.busy:
+        # In the middle of a map, perhaps for a minute: Python would wait for it, or torch abort when it is torn down.
+        sys.stderr.flush()
+        os._exit(ExitCode.DONE)
 
 
 def _app(

@@ -65,7 +65,7 @@ class Demonstration:
             "confidence": max(row),
             "probabilities": dict(zip(classifier.classes, row, strict=True)),
             "malignancy": self._malignancy(probabilities[0]),
-            "seen": _as_url(Image.fromarray(square)),
+            "seen": as_url(Image.fromarray(square)),
             "explanation": self._explanation(square, explainer, explained) if explainer else None,
             "stamps": list(classifier.stamps),
             "notice": NO_DIAGNOSIS,
@@ -105,7 +105,7 @@ class Demonstration:
             **found,
             "silence": quiet,
             "positions": "" if grid is None else enlargement(grid, values),
-            "heatmap": None if quiet else _as_url(heat(values, _OPAQUE)),
+            "heatmap": None if quiet else as_url(heat(values, _OPAQUE)),
         }
 
 
@@ -149,7 +149,8 @@ def _asked(classifier: Classifier, square: NDArray[np.uint8]) -> tuple[torch.Ten
     return classifier.normalise(images), Network(classifier.architecture, classifier.network)
 
 
-def _as_url(picture: Image.Image) -> str:
+def as_url(picture: Image.Image) -> str:
+    """A picture as a PNG in a data URL."""
     into = io.BytesIO()
     picture.save(into, "PNG")
     return f"data:image/png;base64,{base64.b64encode(into.getvalue()).decode()}"

@@ -61,9 +61,11 @@ def make_app(
         try:
             with places.taken():
                 form = await read_form(request)
-                content = await image_of(form)
-                explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
-                await form.close()
+                try:
+                    content = await image_of(form)
+                    explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
+                finally:
+                    await form.close()
                 return JSONResponse(await worker.do(lambda: shown.answer(content, explainer, target)))
         except Refused as refused:
             if refused.status == 503:
@@ -79,7 +81,7 @@ def make_app(
             raise HTTPException(404)
         return Response(samples.images[place].content, media_type="image/png")
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *(_file(path, *of) for path, of in _FILES.items()),
             Route("/api/model", model),
@@ -96,6 +98,8 @@ def make_app(
             Exception: _broken,
         },
     )
+    app.state.worker = worker
+    return app
 
 
 class Worker:
@@ -103,6 +107,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self.busy = False
         # A daemon: a map may take a minute, and whoever ends the program does not wait for it.
         threading.Thread(target=self._work, name="skineval-demo", daemon=True).start()
 
@@ -119,10 +124,12 @@ class Worker:
             future, function = self._waiting.get()
             if not future.set_running_or_notify_cancel():
                 continue
+            self.busy = True
             try:
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+            self.busy = False
 
 
 class _Guarded:

@@ -58,7 +58,7 @@ def _of(standing: Standing | None) -> Iterator[str]:
     score, unit = standing.score, standing.unit
     trained = formatting.sample(standing.train_images, standing.train_lesions, unit)
     tested = formatting.sample(score.n_images, score.n_lesions, unit)
-    yield f"Trained on {trained} of {standing.data}, tested on {tested} of it that it was not trained on."
+    yield f"Trained on {trained} of the data set {standing.data}, tested on {tested} of it that are no part of these."
     figure = formatting.format_estimate(score)
     yield f"Balanced accuracy there: {figure}. That is the mean, over diagnoses, of the share that it gets right."
     if standing.point is not None:

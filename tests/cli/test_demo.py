@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -17,8 +18,8 @@ import urllib3
 from skineval.cli import demo
 from skineval.demo import serving
 from tests.conftest import run_here
-from tests.data.folders import lesion_folder
-from tests.demo.conftest import TOOLS, get, served
+from tests.data.folders import encoded, lesion_folder, photograph
+from tests.demo.conftest import TOOLS, get, post, served
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,18 @@ def test_it_prints_its_address_and_ctrl_c_ends_it_at_once(bench):
     assert "Traceback" not in told
     assert "Ended." in told
     assert time.monotonic() - begun < 10  # a second where nothing else runs
+
+
+def test_ctrl_c_does_not_wait_for_a_map(bench):
+    with running(str(bench)) as (process, address):
+        picture = encoded(photograph(1, 60, 45))
+        with ThreadPoolExecutor(8) as clients:
+            for _ in range(8):
+                clients.submit(post, address, picture, explainer="rise").add_done_callback(Future.exception)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.splitlines()) == (0, ["Ctrl-C ends it.", "Ended."])
 
 
 def test_without_a_model_one_is_made_and_kept(monkeypatch, tmp_path):

@@ -57,6 +57,7 @@ def test_what_is_wrong_is_refused_with_a_status_and_without_a_path(address, case
 def test_a_form_without_an_image_and_no_form_at_all_are_refused(address):
     url = f"{address}api/predict"
     assert urllib3.request("POST", url, fields={"explainer": "gradcam"}).status == 400
+    assert urllib3.request("POST", url, fields={"photo": ("a.jpg", PHOTO)}).status == 400
     assert urllib3.request("POST", url, body=PHOTO, headers={"Content-Type": "image/jpeg"}).status == 415
     assert urllib3.request("GET", url).status == 405
 

@@ -31,7 +31,8 @@ GIVE = """(async () => {
 @pytest.fixture(scope="module")
 def page(address, tmp_path_factory):
     """The page, open in a browser."""
-    with opened(address, tmp_path_factory.mktemp("browser")) as found:
+    camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with opened(address, tmp_path_factory.mktemp("browser"), *camera) as found:
         found.wait("document.body?.dataset.ready")
         yield found
 
@@ -94,6 +95,7 @@ def test_what_is_no_image_is_said_and_keeps_nothing_from_working(page, tmp_path,
     page.choose("#file", tmp_path / "words.jpg")
     page.wait("!document.getElementById('error').hidden")
     assert "is not a JPEG" in text(page, "error")
+    page.wait("document.getElementById('stage').hidden")
     (tmp_path / "large.jpg").write_bytes(bytes(9 * 2**20))
     page.choose("#file", tmp_path / "large.jpg")
     page.wait("document.getElementById('error').textContent.includes('8 MB')")
@@ -102,12 +104,28 @@ def test_what_is_no_image_is_said_and_keeps_nothing_from_working(page, tmp_path,
     assert page.run("document.getElementById('error').hidden")
 
 
+def test_of_a_format_that_browsers_do_not_show_what_the_network_sees_is_shown(page, tmp_path):
+    (tmp_path / "image.tif").write_bytes(encoded(photograph(5, 60, 45), "TIFF"))
+    page.choose("#file", tmp_path / "image.tif")
+    page.wait(f"!document.getElementById('stage').hidden && {SHOWN}")
+    assert page.run("document.getElementById('picture').src").startswith("data:image/png")
+
+
 def test_samples_and_pasted_and_dropped_images_are_answered(page):
     page.run("document.querySelector('#sample-list button').click()")
     page.wait(f"!document.getElementById('reference').hidden && {SHOWN}")
     for event in ("ClipboardEvent('paste', {clipboardData: data})", "DragEvent('drop', {dataTransfer: data})"):
         page.run(GIVE.replace("EVENT", event))
         page.wait(f"document.getElementById('reference').hidden && {SHOWN}")
+
+
+def test_a_photo_is_answered_and_the_camera_is_let_go(page):
+    page.run("document.getElementById('result').hidden = true")
+    page.run("document.getElementById('camera').click()")
+    page.wait("document.getElementById('view').videoWidth > 0")
+    page.run("document.getElementById('snap').click()")
+    page.wait(f"!document.getElementById('result').hidden && {SHOWN}")
+    assert page.run("document.getElementById('view').srcObject === null")
 
 
 def test_it_says_what_it_is_and_what_was_measured(page, address):

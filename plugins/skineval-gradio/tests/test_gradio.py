@@ -49,10 +49,10 @@ def test_it_says_that_it_is_no_diagnosis_and_what_was_measured(client):
 
 
 def test_a_map_is_as_opaque_as_is_asked():
-    from skineval.demo.predicting import _as_url
+    from skineval.demo.predicting import as_url
 
-    seen = _as_url(Image.new("RGB", (8, 8), "white"))
-    heat = _as_url(Image.new("RGBA", (8, 8), (0, 0, 0, 255)))
+    seen = as_url(Image.new("RGB", (8, 8), "white"))
+    heat = as_url(Image.new("RGBA", (8, 8), (0, 0, 0, 255)))
     levels = [skineval_gradio.overlaid(seen, heat, opacity).getpixel((4, 4))[0] for opacity in (0, 0.5, 1)]
     assert levels[0] == 255
     assert levels[1] == pytest.approx(128, abs=2)

@@ -25,6 +25,7 @@ function within(name) {
 function complain(text) {
   at("error").textContent = text;
   at("error").hidden = !text;
+  if (text) at("error").scrollIntoView({ block: "nearest" });
 }
 
 async function read(response) {
@@ -44,9 +45,7 @@ async function ask(explainer) {
 // Do something for the image that is given; what it returns is shown unless another question was asked since.
 async function busy(words, question, show) {
   const turn = ++asked;
-  at("status").textContent = words;
-  at("answer").classList.add("busy");
-  at("answer").setAttribute("aria-busy", "true");
+  work(words);
   complain("");
   try {
     const said = await question();
@@ -54,19 +53,23 @@ async function busy(words, question, show) {
   } catch (error) {
     if (turn === asked) {
       complain(error instanceof TypeError ? "skineval does not answer. Is it still running?" : error.message);
-      at("status").textContent = "";
     }
   } finally {
-    if (turn === asked) {
-      at("answer").classList.remove("busy");
-      at("answer").setAttribute("aria-busy", "false");
-    }
+    if (turn === asked) work("");
   }
+}
+
+// Say what is being done; nothing with "".
+function work(words) {
+  at("status").textContent = words;
+  at("answer").classList.toggle("busy", Boolean(words));
+  at("answer").setAttribute("aria-busy", String(Boolean(words)));
 }
 
 async function look(file, reference = "") {
   if (!file) return;
   given = file;
+  answer = null;
   at("result").hidden = at("explanation").hidden = true;
   at("overlay").hidden = true;
   at("target").value = "";
@@ -75,17 +78,16 @@ async function look(file, reference = "") {
   }
   URL.revokeObjectURL(at("picture").src);
   at("picture").src = URL.createObjectURL(file);
-  at("stage").hidden = false;
-  at("invitation").hidden = true;
+  stage(true);
   at("drop").scrollIntoView({ block: "nearest" });
   if (file.size > model.most_bytes) {
     asked += 1;
-    at("status").textContent = "";
+    work("");
     complain(`The image has more than ${megabytes()} MB. Scale it down.`);
     return;
   }
   await busy("Looking …", () => ask(""), said => { answer = said; showAnswer(reference); });
-  if (answer && given === file && !at("result").hidden) await explain();
+  if (answer && given === file) await explain();
 }
 
 function explain() {
@@ -95,7 +97,7 @@ function explain() {
 
 function showAnswer(reference) {
   const first = answer.predicted;
-  at("status").textContent = "";
+  if (at("stage").hidden) showSeen();
   at("verdict").textContent = first === "undecided"
     ? "It cannot decide: two diagnoses are equally probable to it."
     : `Of what it knows, it takes this for ${nameOf(first)} (${percent(answer.confidence)}).`;
@@ -138,8 +140,19 @@ function showMalignancy(found) {
   at("scale").setAttribute("aria-label", words);
 }
 
+// Of a format that this browser does not show, such as TIFF, what the network sees.
+function showSeen() {
+  at("picture").src = answer.seen;
+  stage(true);
+}
+
+// Show the picture, or invite one.
+function stage(shown) {
+  at("stage").hidden = !shown;
+  at("invitation").hidden = shown;
+}
+
 function showMap(found) {
-  at("status").textContent = "";
   at("overlay").hidden = !found.heatmap;
   at("legend").hidden = !found.heatmap;
   at("explanation-words").textContent = [
@@ -233,8 +246,7 @@ function listen() {
     at("stage").style.width = `min(100%, ${HIGHEST * naturalWidth / naturalHeight}rem)`;
     place();
   });
-  // A format that this browser does not show, such as TIFF: then what the network sees of it.
-  at("picture").addEventListener("error", () => { if (answer?.seen) at("picture").src = answer.seen; });
+  at("picture").addEventListener("error", () => { if (answer) showSeen(); else stage(false); });
   addEventListener("resize", place);
   offerCamera();
 }
