@@ -69,7 +69,8 @@ class Answering(nn.Module):
         views = torch.cat([view(squares) for view in self._views])
         logits: Tensor = self.network(self._normalise(views))
         of_views = logits.softmax(dim=1).reshape(len(self._views), -1, logits.shape[1])
-        return of_views.mean(dim=0), logits[: len(squares)]
+        # Not len(squares), which torch takes for a constant of the graph.
+        return of_views.mean(dim=0), logits[: squares.shape[0]]
 
 
 class _Neighbours(nn.Module):
