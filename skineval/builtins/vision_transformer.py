@@ -27,7 +27,7 @@ class VisionTransformer(models.VisionTransformer):  # type: ignore[misc]
         """Logits (N, num_classes) of images (N, 3, H, W); H and W are multiples of 16."""
         patches: Tensor = self.conv_proj(images)
         rows, columns = patches.shape[-2:]
-        first = self.class_token.expand(len(images), -1, -1)
+        first = self.class_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1) + self._positions(rows, columns)
         encoded = self.encoder.ln(self.encoder.layers(self.encoder.dropout(tokens)))
         logits: Tensor = self.heads(encoded)
@@ -59,7 +59,7 @@ class PatchMaps(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Maps (N, C, h, w)."""
         side = math.isqrt(tokens.shape[1] - 1)
-        return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, side, side)
+        return tokens[:, 1:].transpose(1, 2).reshape(tokens.shape[0], -1, side, side)
 
 
 class NormWithMaps(nn.LayerNorm):

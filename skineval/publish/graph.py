@@ -11,7 +11,8 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -67,7 +68,8 @@ class Answering(nn.Module):
         views = torch.cat([view(squares) for view in self._views])
         logits: Tensor = self.network(self._normalise(views))
         of_views = logits.softmax(dim=1).reshape(len(self._views), -1, logits.shape[1])
-        return of_views.mean(dim=0), logits[: len(squares)]
+        # Not len(squares), which torch takes for a constant of the graph.
+        return of_views.mean(dim=0), logits[: squares.shape[0]]
 
 
 class _Neighbours(nn.Module):
@@ -173,11 +175,11 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """What torch and onnxscript tell their developers is not for whoever exports a model."""
+    """What torch and onnxscript tell their developers, by every way, is not for whoever exports a model."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
