@@ -71,6 +71,10 @@ def make_app(
             if refused.status == 503:
                 await throw_away(request)
             raise
+        except SkinevalError:
+            raise
+        except Exception as error:  # whatever a network of a plugin raises; left to others, it would cut the connection
+            return _broken(error)
 
     async def model(request: Request) -> Response:
         return JSONResponse(told)
@@ -95,7 +99,6 @@ def make_app(
             UsageError: _misnamed,
             SkinevalError: _failed,
             HTTPException: _no_such_page,
-            Exception: _broken,
         },
     )
     app.state.worker = worker
@@ -186,9 +189,7 @@ async def _misnamed(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SkinevalError)
-    sys.stderr.write(f"{formatting.plain(one_line(error))}\n")  # for whoever runs it: the answer names no place
-    return _error(500, "The model has no answer to this image.", "Try another image, or another explainer.")
+    return _broken(error)
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:
@@ -196,6 +197,7 @@ async def _no_such_page(request: Request, error: Exception) -> Response:
     return _error(error.status_code, "There is nothing here.", "See api/openapi.json for what there is.", error.headers)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
+def _broken(error: Exception) -> Response:
+    """Told in full to whoever runs it, and to whoever asked without a place."""
     sys.stderr.write(f"{formatting.plain(one_line(error))}\n")
-    return _error(500, "Something went wrong within skineval.", "Whoever runs it is told what.")
+    return _error(500, "The model has no answer to this image.", "Try another image, or another explainer.")

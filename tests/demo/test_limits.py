@@ -154,6 +154,7 @@ def test_what_goes_wrong_within_is_told_without_its_path(model, content):
     response = post(model[1], content)
     assert response.status == 500
     assert b"home" not in response.data
+    assert "content-security-policy" in response.headers
     assert post(model[1], b"next").status == 200
 
 
