@@ -129,13 +129,16 @@ def untrained(name: str, catalog: Catalog, *, size: int | None = None, **about: 
 def settle(network: nn.Module, images: torch.Tensor) -> None:
     """Give batch normalisations the statistics of `images`.
 
-    Before any training they know none, and the logits of deep networks are 1e-15, about which everybody agrees.
+    Before any training they know none, and the logits of deep networks are 1e-15, about which everybody agrees. Nothing
+    else is as in training: with layers left out by chance the statistics would be of another network.
     """
+    network.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # which makes the statistics those of one batch
+            module.train()
     with torch.no_grad():
-        network.train()(images)
+        network(images)
     network.eval()
 
 
