@@ -22,7 +22,7 @@ from benchmarks.machine import description
 from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.catalog.specs import Architecture
-from skineval.publish.graph import to_onnx
+from skineval.publish.graph import ExportError, to_onnx
 from skineval.publish.origin import Sample
 from skineval.publish.parity import TOLERANCE, Parity, compare
 from skineval.train.augment import normaliser
@@ -38,7 +38,9 @@ def main() -> None:
     """Measure, print, and write the table to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="*", help="separated by commas; globs work")
-    models = parser.parse_args().models.split(",")
+    parser.add_argument("--image-size", type=int, help="by default the smallest that each network takes")
+    arguments = parser.parse_args()
+    models = arguments.models.split(",")
     torch.set_num_threads(1)
     catalog = load_catalog()
     asked = f"{IMAGES} made-up images, random weights; logits may differ by {TOLERANCE:g}"
@@ -48,7 +50,7 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in names(models, catalog):
-        lines.append(row(name, catalog))
+        lines.append(row(name, catalog, arguments.image_size))
         print(lines[-1], flush=True)
     atomic_write(RESULTS / "onnx-parity.md", "\n".join(lines) + "\n")
 
@@ -58,15 +60,19 @@ def names(models: Sequence[str], catalog: Catalog) -> list[str]:
     return [str(one) for one in catalog.architectures.select(models) if not catalog.architecture(one).embeddings]
 
 
-def row(name: str, catalog: Catalog) -> str:
-    """A row of the table."""
-    classifier = untrained(name, catalog)
+def row(name: str, catalog: Catalog, size: int | None) -> str:
+    """A row of the table, also where both do not agree."""
+    classifier = untrained(name, catalog, size=size)
     began = time.process_time()
-    found = parity(classifier)
+    try:
+        found = parity(classifier)
+        agreement = f"{found.logits:.1e}", f"{100 * found.equal:.0f} %"
+    except ExportError as error:
+        agreement = error.message, ""
     seconds = time.process_time() - began
     logits, exact = (logits_in(classifier, dtype) for dtype in (torch.float32, torch.float64))
     rounding = (logits - exact).abs().max()
-    told = f"{exact.std():.2g} | {found.logits:.1e} | {rounding:.1e} | {100 * found.equal:.0f} % | {seconds:.0f}"
+    told = f"{exact.std():.2g} | {agreement[0]} | {rounding:.1e} | {agreement[1]} | {seconds:.0f}"
     return f"| {name} | {classifier.image_size} | {told} |"
 
 
@@ -129,13 +135,16 @@ def untrained(name: str, catalog: Catalog, *, size: int | None = None, **about: 
 def settle(network: nn.Module, images: torch.Tensor) -> None:
     """Give batch normalisations the statistics of `images`.
 
-    Before any training they know none, and the logits of deep networks are 1e-15, about which everybody agrees.
+    Before any training they know none, and the logits of deep networks are 1e-15, about which everybody agrees. Nothing
+    else is as in training: with layers left out by chance the statistics would be of another network.
     """
+    network.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # which makes the statistics those of one batch
+            module.train()
     with torch.no_grad():
-        network.train()(images)
+        network(images)
     network.eval()
 
 

@@ -62,6 +62,10 @@ print(model.predict_proba(["photograph.jpg"]), model.classes)
 _OF_FIGURES = (
     "Figures are of this very model on the test part of its bench, beside trivial rules that look at no image."
 )
+_OF_RESIZING = (
+    "The graph resizes as Pillow does. So does skineval, but where images shrink by 1.5 or more, torch does it for "
+    "speed: then some pixels differ by one grey level, and probabilities by as much as that means to the network."
+)
 #: Paths from the root of a system, up to their last part, which alone is published.
 _ABSOLUTE = re.compile(r"(?:(?<=^)|(?<=[ =,]))(?:[A-Za-z]:)?[\\/](?:[^\\/,]*[\\/])*")
 
@@ -140,7 +144,8 @@ def _sections(known: Known) -> Iterator[Section]:
     else:
         yield Section("Figures", (Paragraph("There is no bench around this model: how good it is is not known here."),))
         yield Section("Training", (Facts(tuple(_training(classifier))),))
-    yield Section("Agreement of ONNX and torch", (Facts(tuple(_agreement(known.parity))),))
+    agreement = Facts(tuple(_agreement(known.parity)))
+    yield Section("Agreement of ONNX and torch", (agreement, Paragraph(_OF_RESIZING)))
     if bench is None:
         yield Section("Limitations", (Bullets((*map(formatting.stamp_meaning, classifier.stamps), NO_DIAGNOSIS)),))
     yield Section("Versions", (Facts(tuple(_versions(bench))),))
@@ -246,8 +251,12 @@ def _agreement(parity: Parity) -> list[tuple[str, str]]:
         ("largest difference of logits", f"{parity.logits:.2g}"),
         ("largest difference of probabilities", f"{parity.probabilities:.2g}"),
         ("equal classes", formatting.percent(parity.equal, 2)),
-        ("largest difference of pixels, resized in the graph", formatting.plural(parity.grey_levels, "grey level")),
-        ("largest difference of probabilities of such images", f"{parity.resized:.2g}"),
+        (
+            "pixels of photographs, resized by the graph and by Pillow",
+            formatting.plural(parity.grey_levels, "grey level"),
+        ),
+        ("probabilities of photographs, resized so", f"{parity.resized:.2g}"),
+        ("probabilities of photographs, resized by skineval predict", f"{parity.predicted:.2g}"),
     ]
 
 
