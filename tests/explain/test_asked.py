@@ -60,9 +60,9 @@ def test_probability_is_that_of_the_network(against):
     assert about.probability(batch.pixels, batch.targets) == pytest.approx(expected, abs=1e-6)
 
 
-def rated(attribute, group):
-    """What one group of scores makes of an explainer, and of its controls, by name."""
-    found = rate(asked(), [explainer(attribute)], nn.Identity(), [group], lambda done, total: None)
+def rated(attribute, *groups):
+    """What these groups of scores make of an explainer, and of its controls, by name."""
+    found = rate(asked(), [explainer(attribute)], nn.Identity(), groups, lambda done, total: None)
     return {one.name: one for one in found}
 
 
@@ -99,3 +99,16 @@ def test_a_map_that_says_nothing_is_as_faithful_as_noise():
     for column in GROUPS["faithfulness"]:
         assert np.array_equal(found["own"].scores[column], found["noise"].scores[column])
         assert not np.array_equal(found["own"].scores[column], found["centre"].scores[column])
+
+
+def test_scores_do_not_depend_on_how_many_images_are_asked_about_at_a_time(monkeypatch):
+    def bright(model, images, targets, *, architecture):
+        return torch.relu(images[:, 0] * (1 + targets.view(-1, 1, 1)) - images[:, 1])
+
+    groups = ("faithfulness", "sanity", "stability")
+    together = rated(bright, *groups)
+    monkeypatch.setattr("skineval.train.predict.PIXELS", 2 * SIDE**2)
+    for name, one in rated(bright, *groups).items():
+        assert one.scores.keys() == together[name].scores.keys()
+        for column, values in one.scores.items():
+            assert values == pytest.approx(together[name].scores[column], abs=1e-6, nan_ok=True)
