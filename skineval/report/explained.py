@@ -55,7 +55,8 @@ _COLUMNS: Mapping[str, Column] = MappingProxyType(
                 "insertion",
                 "Insertion",
                 "score",
-                "the same while they come back into the blurred image (0 to 1; the more the better)",
+                "how probable the class is, on average, while pixels come back into the blurred image, the most "
+                "relevant first (0 to 1; the more the better)",
                 priority=1,
             ),
             Column(
