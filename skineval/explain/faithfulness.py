@@ -47,8 +47,8 @@ def deletion_and_insertion(
 ) -> tuple[Scores, Scores]:
     """Areas under the probability of the target over the share of pixels that are blurred, and that are not.
 
-    Deletion and insertion (Petsiuk et al., RISE, BMVC 2018): the most relevant are blurred first, or put
-    back first into the blurred image. Both are 0..1; the less after deletion and the more after insertion, the better.
+    Deletion and insertion (Petsiuk et al., RISE, BMVC 2018): the most relevant are blurred first, or put back first
+    into the blurred image. Both are 0..1; the less after deletion and the more after insertion, the better.
     The paper deletes to grey, which no network was trained on: both go to the blurred image here. `ranked` (N, S * S)
     as `ranks` gives them. By the trapezoidal rule over `STEPS` equal steps: 2 * STEPS passes of the network.
     """

@@ -55,7 +55,8 @@ _COLUMNS: Mapping[str, Column] = MappingProxyType(
                 "insertion",
                 "Insertion",
                 "score",
-                "the same while they come back into the blurred image (0 to 1; the more the better)",
+                "how probable the class is, on average, while pixels come back into the blurred image, the most "
+                "relevant first (0 to 1; the more the better)",
                 priority=1,
             ),
             Column(
@@ -219,8 +220,9 @@ def _of_faithfulness(explained: Explained) -> Iterator[str]:
         f"of a grid of at most {GRID} × {GRID} cells. {passes} passes of the network for an image and a map."
     )
     yield (
-        "noise is a random order, which a map has, too, where it is the same everywhere. Smooth maps do well in these "
-        f"scores whatever they say (arXiv 2304.13836): {CENTRE} and {UNTRAINED} are as smooth, noise is not."
+        "noise is a random order, which a map has, too, where it is the same everywhere. Whatever they say, smooth "
+        "maps do well in deletion and in ROAD (arXiv 2304.13836), ragged ones in insertion: compare a map with "
+        f"controls that are as smooth, of class activation maps {CENTRE} and {UNTRAINED}."
     )
 
 
@@ -279,15 +281,15 @@ def _of_removed(explained: Explained) -> Table:
         ),
         (Column("n_images", "Tested", "count", "with a mask", priority=3), lambda one: one.scores[0].n_images),
     ]
-    first = () if explained.groups else (notes.of_interval(explained.unit, explained.replicates), *explained.notes)
     return tabulate(
         f"{formatting.plain(explained.system)} without the lesion",
         explained.removed,
         columns,
         (
-            _ABOUT_REMOVED.format(1 / len(explained.images.classes)),
-            *first,
+            _ABOUT_REMOVED.format(1 / len(set(explained.images.targets.tolist()))),
+            notes.of_interval(explained.unit, explained.replicates),
             notes.of_test(explained.unit, "all comparisons of this table together"),
+            *(() if explained.groups else explained.notes),
         ),
         stamps=explained.stamps,
     )
