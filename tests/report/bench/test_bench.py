@@ -263,13 +263,13 @@ def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
 
 
 def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
-    table, proof = sections._flow(bench, ALL)
+    table, proof = sections.flow(bench, ALL)
     assert isinstance(table, Table)
     assert [row.cells[1:3] for row in table.rows] == [("train", 900), ("validation", 160), ("test", 400)]
     assert isinstance(proof, blocks.Paragraph)
     split = bench.split.copy()
     split.loc[split.index[-1], "group"] = split.loc[split["part"] == "test", "group"].iloc[0]
-    *_, proof = sections._flow(replace(bench, split=split), ALL)
+    *_, proof = sections.flow(replace(bench, split=split), ALL)
     assert proof.weighty  # type: ignore[union-attr]
 
 
@@ -278,7 +278,7 @@ def test_what_a_task_leaves_out_stands_where_its_classes_are_listed(bench: Bench
     environment = replace(bench.environment, data=replace(bench.environment.data, notes=notes))
     told = replace(bench, environment=environment)
     words = "has no class for their labels: scc (20 images). No class of the task for want of images: vasc."
-    assert words in sections._subject(told)
+    assert words in sections.subject(told)
     assert words in " ".join(str(block) for block in methods(told, internal(told)))
 
 
@@ -301,7 +301,7 @@ def test_real_data_bring_their_licence_and_synthetic_data_do_not(bench: BenchRes
     def said(data: dict[str, str], warnings: tuple[str, ...] = ()) -> str:
         facts = replace(bench.environment.data, notes=(), **data)  # type: ignore[arg-type]
         changed = replace(bench, environment=replace(bench.environment, data=facts), warnings=warnings)
-        return " ".join(sections._limitations(changed, internal(changed)))
+        return " ".join(sections.limitations(changed, internal(changed)))
 
     ham10000 = {"name": "HAM10000", "layout": "HAM10000 as on Kaggle, files", "licence": "CC BY-NC 4.0"}
     of_ham10000 = "HAM10000 is licensed CC BY-NC 4.0, for non-commercial use."
@@ -355,12 +355,12 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
     where = f"{lacking.system}, fold {lacking.fold}, seed {lacking.seed}"
     for said, what in (
         (sections._explanations(bench, internal(bench), {}), "explanations by gradcam"),
-        (sections._externals(bench, internal(bench)), "predictions for clinic"),
+        (sections.externals(bench, internal(bench)), "predictions for clinic"),
     ):
         assert [block.words for block in said if isinstance(block, blocks.Paragraph) and block.weighty] == [
             f"{where} has no {what}: {why}."
         ]
-    assert blocks.Bullets(about.notes) in list(sections._externals(bench, internal(bench)))
+    assert blocks.Bullets(about.notes) in list(sections.externals(bench, internal(bench)))
 
 
 @pytest.mark.parametrize(("threads", "told"), [((1, 1, 2), True), ((2, 2, 2), False), ((None, 2, 2), False)])
