@@ -262,9 +262,9 @@ def _lacking(explained: Explained, group: str) -> Iterator[str]:
 
 _ABOUT_REMOVED = (
     "filled in: the colours around the lesion go on in its place, with a soft edge; a patch without texture, larger "
-    "than it was, is left. black: its shape is left. alone: all around it is black. Who guesses has a balanced accuracy "
-    "of {:.3f}: what is above that without the lesion comes from elsewhere. The network was not trained on such images, "
-    "so that some of what it loses may be due to how they look."
+    "than it was, is left. black: its shape is left. alone: all around it is black. Who guesses has a balanced "
+    "accuracy of {:.3f}: what is above that without the lesion comes from elsewhere. The network was not trained on "
+    "such images, so that some of what it loses may be due to how they look."
 )
 
 
