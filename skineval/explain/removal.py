@@ -25,10 +25,11 @@ _REACHED = 0.02  # of a blurred mask: two of these deviations beyond its edge
 
 
 def filled(images: Images, masks: Masks) -> Images:
-    """Images (N, S, S, 3) uint8 in which what surrounds a lesion goes on in its place: its shape is gone, too.
+    """Images (N, S, S, 3) uint8 in which what surrounds a lesion goes on in its place.
 
     Cells of a grid that the lesion touches are linearly imputed as `skineval.explain.faithfulness.imputed` does. Masks
-    are made larger by 4 % of the side, since they do not reach all of a lesion, and have a soft edge.
+    are made larger by 4 % of the side, since they do not reach all of a lesion, and have a soft edge. Skin has a
+    texture and what is filled in has none: a smooth patch shows about where it was, and how large.
     """
     side = images.shape[1]
     grid = min(GRID, side)

@@ -261,10 +261,10 @@ def _lacking(explained: Explained, group: str) -> Iterator[str]:
 
 
 _ABOUT_REMOVED = (
-    "filled in: what surrounds the lesion goes on in its place, with a soft edge, so that its shape is gone, too; "
-    "black: its shape is left; alone: all around it is black. Who guesses has a balanced accuracy of {:.3f}: what is "
-    "above that without the lesion comes from elsewhere. The network was not trained on such images, so that what it "
-    "loses on black ones may be due to the black."
+    "filled in: the colours around the lesion go on in its place, with a soft edge; a patch without texture, larger "
+    "than it was, is left. black: its shape is left. alone: all around it is black. Who guesses has a balanced "
+    "accuracy of {:.3f}: what is above that without the lesion comes from elsewhere. The network was not trained on "
+    "such images, so that some of what it loses may be due to how they look."
 )
 
 
