@@ -19,7 +19,7 @@ from skineval.base.terms import Progress
 from skineval.explain import faithfulness, sanity, scores, stability
 from skineval.explain.asked import Asked, Batch, gaussian_noise
 from skineval.explain.panels import Explaining
-from skineval.explain.scores import SCORES, Maps, Scores
+from skineval.explain.scores import CENTRE, NOISE, SCORES, UNIFORM, Maps, Scores
 
 OUTLINES, FAITHFULNESS, SANITY, STABILITY = "outlines", "faithfulness", "sanity", "stability"
 #: The scores of each group, by the names of their columns.
@@ -31,7 +31,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         STABILITY: ("mirrored", "noisy"),
     }
 )
-UNIFORM, CENTRE, NOISE = "uniform", "centre", "noise"
 UNTRAINED = "untrained"  #: what is added to the name of an explainer that is asked of an untrained network
 
 _COMPLEXITY = "complexity"  # of maps, whose rise is a score

@@ -18,6 +18,7 @@ Maps: TypeAlias = NDArray[np.floating]
 Masks: TypeAlias = NDArray[np.bool_]
 Scores: TypeAlias = NDArray[np.float64]
 
+UNIFORM, CENTRE, NOISE = "uniform", "centre", "noise"  #: maps that have seen no network
 CENTRE_SPREAD = 0.25  #: standard deviation of the map that knows where lesions lie as a rule, of the side of an image
 
 

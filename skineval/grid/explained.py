@@ -19,10 +19,11 @@ from skineval.base.places import cache_folder
 from skineval.base.terms import Progress, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import open_store
-from skineval.explain import scores
 from skineval.explain.asked import Asked, places_of_few
 from skineval.explain.panels import Explaining, Seen, explain
-from skineval.explain.rating import CENTRE, FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
+from skineval.explain.rating import FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
+from skineval.explain.scores import CENTRE
+from skineval.explain.scores import PRIMARY as OF_OUTLINES
 from skineval.explain.target import PREDICTED, Target
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder, trained_cell
@@ -47,7 +48,7 @@ from skineval.values.runspec import RunSpec, derive_seed
 CONTROLS = "controls"  #: of the network itself: it is asked about images without their lesion
 SCORED = (*GROUPS, CONTROLS)  #: what can be asked for
 #: By which score of a group explainers are compared, declared beforehand.
-PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: scores.PRIMARY, FAITHFULNESS: "road"})
+PRIMARY: Mapping[str, str] = MappingProxyType({OUTLINES: OF_OUTLINES, FAITHFULNESS: "road"})
 NO_MASKS = "There is no mask of any test image."
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skineval.explain.rating import CENTRE
-from skineval.explain.scores import PRIMARY
+from skineval.explain.scores import CENTRE, PRIMARY
 from skineval.measure.comparisons import best_first, holm
 from skineval.measure.means import mean_difference, mean_gap, mean_score
 from skineval.measure.resampling import UnitCounts, resample

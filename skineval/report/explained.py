@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from skineval.explain import stability
 from skineval.explain.faithfulness import BLUR, GRID, SHARES, STEPS
-from skineval.explain.rating import CENTRE, FAITHFULNESS, GROUPS, OUTLINES, SANITY, STABILITY, UNTRAINED, Rated
-from skineval.explain.scores import CENTRE_SPREAD
+from skineval.explain.rating import FAITHFULNESS, GROUPS, OUTLINES, SANITY, STABILITY, UNTRAINED, Rated
+from skineval.explain.scores import CENTRE, CENTRE_SPREAD
 from skineval.grid.explained import PRIMARY, Explained
 from skineval.grid.lesionless import WHOLE, Removed
 from skineval.report.bench import notes

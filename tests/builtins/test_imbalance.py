@@ -232,7 +232,7 @@ class TestSmote:
             assert min(_distance_to_segment(point, a, b) for a in members for b in members) < 1e-4
 
     def test_a_class_of_one_image_is_an_error(self):
-        with pytest.raises(CellError, match="single"):
+        with pytest.raises(CellError, match="every class needs two train images"):
             resampled("smote", self.embeddings[:51], self.labels[:51])
 
     def test_what_imbalanced_learn_has_against_it_is_an_error(self):

@@ -15,8 +15,8 @@ from torch import nn
 from skineval.base.errors import Interrupted, NoMapError, SkinevalError, one_line
 from skineval.explain.asked import Asked, places_of_few
 from skineval.explain.panels import Explaining, Seen, explain
-from skineval.explain.rating import CENTRE, rate_outlines
-from skineval.explain.scores import PRIMARY
+from skineval.explain.rating import rate_outlines
+from skineval.explain.scores import CENTRE, PRIMARY
 from skineval.explain.target import PREDICTED, Target
 from skineval.grid.cell.cell import Cell, Observe, Phase
 from skineval.grid.cell.predicting import predict_external

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skineval.base.terms import PRIMARY
-from skineval.explain.rating import CENTRE
+from skineval.explain.scores import CENTRE
 from skineval.grid.looks import Look, looks
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
