@@ -6,8 +6,8 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -113,3 +113,11 @@ def install_plugin(folder: Path, name: str, source: str) -> dict[str, str]:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(f"[skineval]\n{name} = {module}\n")
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Reports lack their figures, which take longer than a small bench and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skineval.report.prepare.draw", lambda bench: iter(()))
+        yield

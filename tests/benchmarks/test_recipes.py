@@ -11,6 +11,7 @@ import pytest
 from benchmarks.recipes import __main__ as program
 from skineval.catalog.catalog import load_catalog
 from skineval.values.recipe import make_recipe, read_recipe
+from tests.conftest import undrawn
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 RECIPES = {path.stem: path for path in sorted((ROOT / "recipes").glob("*.toml"))}
@@ -80,7 +81,8 @@ def test_figures_are_quoted_as_the_comment_has_them():
 
 def test_a_system_is_run_with_its_leak_and_without(tmp_path, capfd):
     """One recipe; `nox -s recipes` runs all of them."""
-    assert program.main(["cnn", f"--data={DATA}", *SHORT, f"--out={tmp_path}"]) == 0
+    with undrawn():
+        assert program.main(["cnn", f"--data={DATA}", *SHORT, f"--out={tmp_path}"]) == 0
     printed = capfd.readouterr().out
     assert printed.strip() == (tmp_path / "recipes.md").read_text().strip()
     assert DATA not in printed

@@ -13,7 +13,7 @@ import urllib3
 
 import skineval
 from skineval.demo import serving
-from tests.conftest import run_here
+from tests.conftest import run_here, undrawn
 from tests.data.folders import lesion_folder
 
 TOOLS = ("--models=cnn:width=4", "--weights=none", "--image-size=32", "--epochs=1", "--replicates=1000")
@@ -52,7 +52,8 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     lesion_folder(folder / "data")
     data = f"--data={folder / 'data'}"
-    done = run_here("bench", data, *TOOLS, "--imbalance=none", "--explainers=", "--out=one", cwd=folder)
+    with undrawn():
+        done = run_here("bench", data, *TOOLS, "--imbalance=none", "--explainers=", "--out=one", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -23,6 +23,8 @@ from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 from tests.measure.samples import classifier
 
+DRAWN = True
+
 MODELS = ("cnn:width=4", "cnn:width=6")
 GRID = (*TINY, f"--models={','.join(MODELS)}", "--seeds=0,1", "--epochs=1", "--explainers=")
 OTHER = "synthetic:images=80:seed=5"

@@ -25,6 +25,8 @@ from skineval.values.recipe import make_recipe, read_recipe
 from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 
+DRAWN = True
+
 GRID = (*TINY, "--imbalance=none,class-weights,smote", "--epochs=2")
 
 

@@ -13,6 +13,8 @@ from skineval.grid.folder import BenchFolder
 from tests.conftest import run_here
 from tests.data.folders import JPEGS, lesion_folder, write_files
 
+DRAWN = True
+
 KEYS = ("--image-size=32", "--models=cnn:width=4", "--replicates=1000", "--precision=fp32", "--weights=none")
 DOUBT = "which of them show one lesion is not known, so intervals may be too"
 

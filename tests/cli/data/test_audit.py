@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, undrawn
 
 FEW = ("--draws=3", "--pairs=4")
 
@@ -22,7 +22,8 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench") / "b"
     keys = dict(key.removeprefix("--").split("=", 1) for key in TINY)
     keys = {key.replace("-", "_"): value for key, value in keys.items()}
-    api.bench(**keys, epochs=1, folds=2, explainers="", out=folder)
+    with undrawn():
+        api.bench(**keys, epochs=1, folds=2, explainers="", out=folder)
     return folder
 
 
