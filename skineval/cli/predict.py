@@ -182,6 +182,8 @@ def _predict(
             if total is not None:
                 row.count(min(tried, total), total)  # what is no image has its problems, too
     write(("" if done else writer.add()) + writer.end())
+    if draw is not None and done:
+        board.say(f"Pictures with heatmaps, called by the number of their row: {_line(str(draw.folder))}")
 
 
 def _named(paths: Iterable[str]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from skineval.base.files import atomic_write
 from skineval.catalog.specs import Architecture, Explainer, Grid
 from skineval.explain.gallery import Example, gallery
 from skineval.explain.target import PREDICTED, Target
+from skineval.explain.untouched import untouched
 from skineval.train.predict import Stage
 from skineval.values.predictions import Predictions
 from skineval.values.runspec import Selection
@@ -38,9 +39,10 @@ class Explaining:
     def maps(self, network: Network, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
         """Its maps (N, H, W) float32 for normalised images; raises CellError where they break its contract."""
         network.model.eval()
-        maps: object = self.explainer.attribute(
-            network.model, images, targets, architecture=network.architecture, **self.selection.parameters
-        )
+        with untouched(network.model):
+            maps: object = self.explainer.attribute(
+                network.model, images, targets, architecture=network.architecture, **self.selection.parameters
+            )
         expected = (len(images), *images.shape[-2:])
         if not isinstance(maps, Tensor) or maps.shape != expected:
             found = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__

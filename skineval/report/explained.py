@@ -205,9 +205,9 @@ def _of_all(explained: Explained) -> Iterator[str]:
 
 def _of_outlines(explained: Explained) -> Iterator[str]:
     yield (
-        "The more the better in all four; a map that says nothing has 0, twice the share of the image that is lesion, "
-        "and an AUC of .5. What agrees with outlines is not shown to be what the network goes by, and what does not is "
-        "not shown to be wrong: outlines say where a lesion is, not where its diagnosis is."
+        "The more the better in all four; a map that says nothing has 0 in the first, the share of the image that is "
+        "lesion in the next two, and an AUC of .5. What agrees with outlines is not shown to be what the network goes "
+        "by, and what does not is not shown to be wrong: outlines say where a lesion is, not where its diagnosis is."
     )
     yield from _lacking(explained, OUTLINES)
 
