@@ -46,7 +46,9 @@ def cam_grid(model: nn.Module, images: Tensor, *, architecture: Architecture, **
     from skineval.explain.sites import find_sites
 
     finest = max(find_sites(model, architecture, images), key=lambda site: site.rows * site.columns)
-    return Grid(finest.rows, finest.columns, f"read at {finest.path}, since {finest.passed}" if finest.passed else "")
+    return Grid(
+        finest.rows, finest.columns, f"read at module {finest.path}, since {finest.passed}" if finest.passed else ""
+    )
 
 
 def guided_gradcam(model: nn.Module, images: Tensor, targets: Tensor, *, architecture: Architecture) -> Tensor:

@@ -38,8 +38,8 @@ TargetOption = Annotated[
     str,
     typer.Option(
         "--target",
-        help="What maps are of: predicted, reference, a class, or two, as in nv-mel: what speaks for one against the "
-        "other.",
+        help="What maps are of: predicted, reference (where that is known), a class, or two, as in nv-mel: what speaks "
+        "for one against the other.",
         metavar="WHAT",
     ),
 ]

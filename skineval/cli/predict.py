@@ -89,6 +89,8 @@ def predict(
         raise UsageError(
             "--explainers and --target say how images are explained.", "Say where to, too: --explain FOLDER."
         )
+    if explain is not None and explain.exists() and not explain.is_dir():
+        raise UsageError(f"--explain is {explain}, which is a file.", "Name a folder, which may be new.")
     catalog = loaded_catalog(quiet)
     with Board(quiet) as board:
         problems = _Problems(board)

@@ -41,9 +41,9 @@ class _Maps:
     """The scores of the maps of one system."""
 
     cells: Sequence[Predictions]  #: of the images, each once, fold by fold
-    own: NDArray[np.float64]  #: (N,) in the order of the images of `cells`: the mean over seeds
+    own: NDArray[np.float64]  #: (N,) in the order of the images of `cells`: the mean over what each was tested by
     centre: NDArray[np.float64]  #: (N,)
-    answers: Predictions  #: of every seed
+    answers: Predictions  #: of every cell
     of_answers: NDArray[np.float64]  #: (M,): the score of each map
 
     @property
@@ -55,7 +55,7 @@ class _Maps:
 def looks(bench: BenchResult) -> tuple[Look, ...]:
     """Of every explainer whose maps were scored, every system that it has maps of, the best first.
 
-    Holm's correction is over all comparisons of an explainer. Of several seeds an image has the mean.
+    Holm's correction is over all comparisons of an explainer.
     """
     return tuple(look for explainer in bench.recipe.explainers for look in _of(bench, explainer))
 
@@ -94,7 +94,8 @@ def _of(bench: BenchResult, explainer: str) -> Iterator[Look]:
     maps = {names: _maps(mine, explainer) for names, mine in cells.items()}
     found = {names: _look(explainer, names, one, resample(one.cells, replicates, seed)) for names, one in maps.items()}
     order = best_first({system_name(*names): look.score.value for names, look in found.items()})
-    ranked = sorted(found, key=lambda names: order.index(system_name(*names)))
+    # What lacks folds of others is behind them: its images are fewer, and may be the easier ones.
+    ranked = sorted(found, key=lambda names: (-len(maps[names].images), order.index(system_name(*names))))
     compared = {
         names: _difference(maps[ranked[0]], maps[names], ranked[0], names, replicates, seed) for names in ranked[1:]
     }
@@ -106,31 +107,30 @@ def _of(bench: BenchResult, explainer: str) -> Iterator[Look]:
 
 
 def _maps(cells: Sequence[CellResult], explainer: str) -> _Maps:
-    """An image of which any seed has no map has none."""
-    by_fold: dict[int, list[CellResult]] = {}
-    for cell in cells:
-        by_fold.setdefault(cell.fold, []).append(cell)
-    images, own, centre, answers, of_answers = [], [], [], [], []
+    """Of an image that several cells have tested, in repeats or with other seeds, the mean of those that have a map."""
+    cells = sorted(cells, key=lambda cell: (cell.fold, cell.seed))
+    scores = pd.concat([cell.map_scores[explainer] for cell in cells]).groupby("image_id").mean()
+    images: list[Predictions] = []
     known = np.array([], dtype=np.str_)
-    for _, mine in sorted(by_fold.items()):
-        frames = [cell.map_scores[explainer].sort_values("image_id") for cell in mine]
-        everyone = frames[0]["image_id"].to_numpy(dtype=np.str_)
-        ids = np.setdiff1d(everyone, known)  # others are tested in several folds, as in repeated ones
+    for cell in cells:
+        ids = np.setdiff1d(_ids(cell, explainer), known)
         known = np.union1d(known, ids)
-        new = np.isin(everyone, ids)
-        tests = [_taken(cell.predictions.select("test"), ids) for cell in mine]
-        images.append(tests[0])
-        scores = [frame[PRIMARY].to_numpy(dtype=np.float64)[new] for frame in frames]
-        own.append(np.mean(scores, axis=0))
-        centre.append(frames[0][CENTRE].to_numpy(dtype=np.float64)[new])
-        answers += tests
-        of_answers += scores
-    together = concatenated(answers), np.concatenate(of_answers)
-    return _Maps(images, np.concatenate(own), np.concatenate(centre), *together)
+        images += [_taken(cell.predictions.select("test"), ids)] * bool(len(ids))
+    order = np.searchsorted(scores.index.to_numpy(dtype=np.str_), concatenated(images).image_ids)
+    own, centre = (scores[column].to_numpy(dtype=np.float64)[order] for column in (PRIMARY, CENTRE))
+    answers = [_taken(cell.predictions.select("test"), _ids(cell, explainer)) for cell in cells]
+    of_answers = [cell.map_scores[explainer][PRIMARY].to_numpy(dtype=np.float64) for cell in cells]
+    return _Maps(images, own, centre, concatenated(answers), np.concatenate(of_answers))
+
+
+def _ids(cell: CellResult, explainer: str) -> NDArray[np.str_]:
+    """The images that have been asked about, in the order of their scores."""
+    found: NDArray[np.str_] = cell.map_scores[explainer]["image_id"].to_numpy(dtype=np.str_)
+    return found
 
 
 def _taken(test: Predictions, ids: NDArray[np.str_]) -> Predictions:
-    """The images of these ids, sorted, in this order, each once."""
+    """The images of these ids, in this order, each once."""
     _, once = np.unique(test.image_ids, return_index=True)
     test = test.take(once)
     return test.take(np.searchsorted(test.image_ids, ids))

@@ -309,7 +309,7 @@ def test_progress_on_a_terminal_takes_no_rows(cell, tmp_path):
     seen = os.read(ours, 1 << 16).decode()
     os.close(ours)
     assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == ["./1.jpg", "./2.jpg", "./10.jpg"]
-    assert "loading the model" in seen
+    assert "predicting 3/3" in seen
     assert "probabilities" not in seen
 
 
@@ -368,6 +368,7 @@ def test_each_row_has_a_picture_of_its_image_with_the_map_of_it(place, predict, 
         (("--explain", "maps", "--target", "wart"), "which is no class"),
         (("--explain", "maps", "--explainers", "rollout"), "rollout has no map of cnn"),
         (("--explainers", "gradcam"), "--explain FOLDER"),
+        (("--explain", "1.jpg"), "which is a file"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_before_any_row(predict, tmp_path, options, words):

@@ -16,9 +16,9 @@ from tests.conftest import TINY, run_here
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    """A bench of two systems, two folds and two seeds, and another without masks."""
+    """A bench of two systems, in which every image is tested twice."""
     folder = tmp_path_factory.mktemp("looks")
-    keys = ("--epochs=1", "--imbalance=none,class-weights", "--folds=2", "--seeds=0,1", "--replicates=1000")
+    keys = ("--epochs=1", "--imbalance=none,class-weights", "--folds=2", "--repeats=2", "--replicates=1000")
     done = run_here("bench", *TINY, *keys, "--explainers=gradcam,rollout", "--out=out", cwd=folder)
     assert done.returncode == 0, done.stderr
     return skineval.open(folder / "out")

@@ -70,6 +70,8 @@ def _footnotes(board: Leaderboard) -> Iterator[str]:
         "agrees with outlines is not shown to be right, nor is a system that looks elsewhere shown to be wrong. "
         "Right − wrong hints at whether it helps to look at the lesion, and may be due to images that are easy."
     )
+    if board.unranked:
+        yield "What lacks folds has fewer images, and is compared on those alone."
     yield notes.of_interval(board.unit, board.replicates)
     yield notes.of_test(board.unit, "all comparisons of this table together")
     yield "skineval explain has the other scores: faithfulness, sanity, stability, and untrained networks as controls."
