@@ -17,6 +17,7 @@ from skineval.cli.output import (
     loaded_catalog,
     print_tables,
     say,
+    warn,
 )
 
 EXAMPLE = "Example: skineval explain runs/demo/cells/CELL --explainers gradcam,layercam"
@@ -68,6 +69,7 @@ def explain(
     """
     from skineval import api
     from skineval.cli.board import counting
+    from skineval.report.document.formatting import stamp_meaning
     from skineval.report.explained import tables
     from skineval.report.explained_page import PAGE
 
@@ -82,6 +84,9 @@ def explain(
     }
     with counting("explaining", quiet) as progress:
         explained = api.explanations(model, **asked, progress=progress, **keys)
+    if format is not Format.TABLE and not quiet:  # which has them in its title
+        for stamp in explained.stamps:
+            warn(stamp_meaning(stamp))
     print_tables(tables(explained), format)
     if out is not None:
         say(f"Galleries and scores: {out / PAGE}", quiet)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import Future
+from functools import partial
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +36,7 @@ _FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/api/openapi.json": ("openapi.json", "application/json"),
 }
+LOOKED = 0.5  #: seconds after which it is looked whether who waits is still there
 #: Sent with every answer: nothing is fetched from elsewhere, framed, kept, or taken for what it is not.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -66,7 +69,8 @@ def make_app(
                     explainer, target = (str(form.get(name) or "") for name in ("explainer", "target"))
                 finally:
                     await form.close()
-                return JSONResponse(await worker.do(lambda: shown.answer(content, explainer, target)))
+                answer = partial(shown.answer, content, explainer, target)
+                return JSONResponse(await worker.do(answer, request.is_disconnected))
         except Refused as refused:
             if refused.status == 503:
                 await throw_away(request)
@@ -114,13 +118,19 @@ class Worker:
         # A daemon: a map may take a minute, and whoever ends the program does not wait for it.
         threading.Thread(target=self._work, name="skineval-demo", daemon=True).start()
 
-    async def do(self, function: Callable[[], Any]) -> Any:
-        """What `function` returns, or raises, in the thread, when its turn has come."""
-        import asyncio
+    async def do(self, function: Callable[[], Any], is_gone: Callable[[], Awaitable[bool]]) -> Any:
+        """What `function` returns, or raises, in the thread, when its turn has come.
 
+        Raises Refused once whoever asked is gone: what waits for its turn is not done any more.
+        """
         future: Future[Any] = Future()
         self._waiting.put((future, function))
-        return await asyncio.wrap_future(future)
+        answer = asyncio.wrap_future(future)
+        while not (await asyncio.wait([answer], timeout=LOOKED))[0]:
+            if await is_gone():
+                answer.cancel()
+                raise Refused(499, "The request ended early.")
+        return answer.result()
 
     def _work(self) -> None:
         while True:

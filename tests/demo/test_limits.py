@@ -15,7 +15,7 @@ import urllib3
 from skineval.base.errors import CellError
 from skineval.demo import limits
 from skineval.demo.limits import LOOPBACK, PLACES, Refused, check_names
-from skineval.demo.routes import make_app
+from skineval.demo.routes import LOOKED, make_app
 from skineval.demo.samples import Samples
 from tests.data.folders import encoded, photograph
 from tests.demo.conftest import get, post, served
@@ -113,8 +113,10 @@ class Model:
 
     def __init__(self) -> None:
         self.told = threading.Event()
+        self.asked: list[bytes] = []
 
     def answer(self, content: bytes, explainer: str, target: str) -> dict[str, object]:
+        self.asked.append(content)
         self.told.wait(60)
         if content == b"ill":
             raise CellError("/home/somebody/model.py failed")
@@ -146,6 +148,23 @@ def test_of_fifty_at_once_as_many_wait_as_there_are_places_and_the_others_are_to
         slow.told.set()
     assert statuses[50 - PLACES :] == [200] * PLACES
     assert post(address, b"later").status == 200
+
+
+def test_whoever_is_gone_takes_no_place_and_is_not_worked_for(model):
+    slow, address = model
+    form, impatient = {"image": ("image.jpg", b"gone")}, urllib3.Timeout(0.3)
+    with ThreadPoolExecutor(PLACES) as clients:
+        gone = [
+            clients.submit(
+                urllib3.request, "POST", f"{address}api/predict", fields=form, timeout=impatient, retries=False
+            )
+            for _ in range(PLACES)
+        ]
+    assert all(isinstance(one.exception(), urllib3.exceptions.HTTPError) for one in gone)
+    time.sleep(3 * LOOKED)  # until it has been seen that they are
+    slow.told.set()
+    assert post(address, b"later").status == 200
+    assert slow.asked == [b"gone", b"later"], "those that waited were worked for"
 
 
 @pytest.mark.parametrize("content", [b"ill", b"worse"])
