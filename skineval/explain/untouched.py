@@ -22,11 +22,12 @@ def untouched(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         after = network.state_dict()
-        changed = [name for name, tensor in tensors.items() if not _alike(tensor, after[name])]
+        changed = [name for name, tensor in tensors.items() if not _alike(tensor, after.get(name))]
         left = [module for (module, kind), before in hooks.items() if getattr(module, kind).keys() != before.keys()]
         with torch.no_grad():
-            for name in changed:
-                after[name].copy_(tensors[name])
+            for name in {*changed} & {*after}:
+                if after[name].shape == tensors[name].shape:
+                    after[name].copy_(tensors[name])
         for (module, kind), before in hooks.items():
             now = getattr(module, kind)
             now.clear()
@@ -37,6 +38,8 @@ def untouched(network: nn.Module) -> Iterator[None]:
         raise CellError(f"The explainer left a hook in the network, in its {type(left[0]).__name__}.")
 
 
-def _alike(before: torch.Tensor, after: torch.Tensor) -> bool:
+def _alike(before: torch.Tensor, after: torch.Tensor | None) -> bool:
     """Whether they are equal, where NaN equals NaN."""
-    return torch.equal(before, after) or torch.allclose(before, after, rtol=0, atol=0, equal_nan=True)
+    if after is None or before.shape != after.shape:
+        return False
+    return torch.equal(before, after) or bool(((before == after) | (before.isnan() & after.isnan())).all())

@@ -209,8 +209,6 @@ def _draw(
 ) -> dict[str, list[Path]]:
     """Galleries of each explainer in a folder of its own; of one that has no map there is none."""
     found = {}
-    for old in out.glob("*/*.svg"):  # of an earlier run, with other questions
-        old.unlink()
     for one in explainers:
         name = str(one.selection)
         with suppress(NoMapError):

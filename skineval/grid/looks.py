@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skineval.explain.scores import CENTRE, PRIMARY
 from skineval.measure.comparisons import best_first, holm
 from skineval.measure.means import mean_difference, mean_gap, mean_score
+from skineval.measure.metrics import predicted
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.values.measures import Difference, Estimate, Score, system_name
 from skineval.values.predictions import Predictions, concatenated
@@ -115,7 +116,8 @@ def _maps(cells: Sequence[CellResult], explainer: str) -> _Maps:
     for cell in cells:
         ids = np.setdiff1d(_ids(cell, explainer), known)
         known = np.union1d(known, ids)
-        images += [_taken(cell.predictions.select("test"), ids)] * bool(len(ids))
+        if len(ids):
+            images.append(_taken(cell.predictions.select("test"), ids))
     order = np.searchsorted(scores.index.to_numpy(dtype=np.str_), concatenated(images).image_ids)
     own, centre = (scores[column].to_numpy(dtype=np.float64)[order] for column in (PRIMARY, CENTRE))
     answers = [_taken(cell.predictions.select("test"), _ids(cell, explainer)) for cell in cells]
@@ -140,7 +142,7 @@ def _look(explainer: str, names: tuple[str, str], maps: _Maps, drawn: UnitCounts
     score = mean_score(PRIMARY, maps.own, maps.images, drawn)
     centre = mean_difference(PRIMARY, maps.own, maps.centre, maps.images, drawn)
     answers = maps.answers
-    right = answers.probabilities.argmax(axis=1) == answers.targets
+    right = predicted(answers.probabilities) == answers.targets
     return Look(
         explainer,
         replace(score, model=names[0], imbalance=names[1]),

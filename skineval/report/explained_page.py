@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from skineval.base.errors import DataError
 from skineval.base.files import atomic_write
 from skineval.grid.explained import Explained
-from skineval.grid.tables import csv_text
+from skineval.grid.tables import csv_text, read_frame
 from skineval.report.document import formatting, html
 from skineval.report.document.blocks import Figure, Paragraph, Report, Section
 from skineval.report.explained import tables
@@ -21,9 +22,23 @@ _TO_READ = (
 
 
 def write(explained: Explained, folder: Path) -> None:
-    """Write the page and the scores into the folder where the galleries are."""
+    """Write the page and the scores into the folder where the galleries are; those of an earlier run go."""
+    for file in _outdated(explained, folder):
+        file.unlink(missing_ok=True)
     atomic_write(folder / SCORES, csv_text(explained.frame()))
     atomic_write(folder / PAGE, html.document(report(explained, folder), lambda file: (folder / file).read_bytes()))
+
+
+def _outdated(explained: Explained, folder: Path) -> set[Path]:
+    """Where an earlier run, of other explainers or images, may have left galleries: what else is there is not ours."""
+    try:
+        found = read_frame(folder / SCORES, ("explainer", "image_id", "lesion_id"))["explainer"]
+    except DataError:  # not there, or not ours
+        return set()
+    names = {str(name).replace(":", "-") for name in found}
+    places = [folder / name for name in names if Path(name).name == name]
+    kept = {file for files in explained.galleries.values() for file in files}
+    return {place / f"{code}.svg" for place in places for code in explained.images.classes} - kept
 
 
 def report(explained: Explained, folder: Path) -> Report:

@@ -213,8 +213,14 @@ def test_the_command_writes_scores_galleries_and_a_page(bench):
     assert refused.returncode == 2
     assert "is not empty" in refused.stderr
     assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
-    assert run_here(*asked, "--limit=7", "--force", cwd=bench.parent).returncode == 0
-    assert len(pd.read_csv(folder / "scores.csv")) == 7 * 6
+    for name in ("gradcam/mine.svg", "mine/nv.svg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("of somebody")
+    again = run_here(*asked, "--limit=7", "--force", "--explainers=saliency", cwd=bench.parent)
+    assert again.returncode == 0, again.stderr
+    assert len(pd.read_csv(folder / "scores.csv")) == 7 * 5
+    left = {file.relative_to(folder).as_posix() for file in folder.rglob("*.svg")}
+    assert {"gradcam/mine.svg", "mine/nv.svg"} == {name for name in left if not name.startswith("saliency/")}
 
 
 def test_chosen_images_are_all_shown(bench, tmp_path):

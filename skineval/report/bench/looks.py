@@ -37,7 +37,10 @@ def tables(bench: BenchResult, board: Leaderboard) -> Iterator[Table]:
             lambda one: one.minus_centre,
         ),
         (Column("p_centre", "p", "p", beside="minus_centre"), lambda one: one.minus_centre.p_holm),
-        (Column("behind", "Behind the first", "score", "in AUC of maps", priority=1), lambda one: one.behind),
+        (
+            Column("behind", "Behind the best", "score", "of the highest AUC of maps", priority=1),
+            lambda one: one.behind,
+        ),
         (
             Column("p_behind", "p", "p", beside="behind"),
             lambda one: one.behind.p_holm if one.behind else None,
