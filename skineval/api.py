@@ -291,10 +291,9 @@ def load_model(path: str | Path, *, device: str = "auto") -> Classifier:
     ModelFileError where the files are missing, damaged or of another architecture, or no plugin provides that, and
     where `path` is a bench with other cells, naming them; nothing is ever unpickled.
     """
-    from skineval.grid.folder import trained_cell
-    from skineval.train.classifier import load_classifier
+    from skineval.grid.trained import open_trained
 
-    return load_classifier(trained_cell(Path(path)), device=device)
+    return open_trained(Path(path), load_catalog(), device).classifier
 
 
 def demo_app(

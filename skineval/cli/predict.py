@@ -202,14 +202,13 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
 def _loaded(model: str, keys: dict[str, Any], catalog: Catalog) -> Classifier:
     import torch
 
-    from skineval.grid.folder import trained_cell
-    from skineval.train.classifier import load_classifier
+    from skineval.grid.trained import open_trained
     from skineval.train.device import cpu_threads
     from skineval.values.recipe import make_recipe
 
     device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
     torch.set_num_threads(cpu_threads(1))
-    return load_classifier(trained_cell(Path(model)), device=device, catalog=catalog)
+    return open_trained(Path(model), catalog, device).classifier
 
 
 def _drawing(

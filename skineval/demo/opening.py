@@ -9,8 +9,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.demo.predicting import Demonstration, demonstration
 from skineval.demo.samples import Samples, samples_of
 from skineval.demo.standing import standing_of
-from skineval.grid.folder import trained_cell
-from skineval.train.classifier import load_classifier
+from skineval.grid.trained import open_trained
 from skineval.train.predict import ignore_progress
 
 
@@ -19,10 +18,9 @@ def open_model(
 ) -> tuple[Demonstration, Samples]:
     """The model of a cell, or of a bench that has only one, and images to try it on.
 
-    `progress` counts explainers that were asked whether they have a map. Raises what `load_classifier` does, and
+    `progress` counts explainers that were asked whether they have a map. Raises what `open_trained` does, and
     DataError where the bench around the cell is damaged.
     """
-    cell = trained_cell(path)
-    classifier = load_classifier(cell, device=device, catalog=catalog)
-    standing = standing_of(cell.parent if cell.is_file() else cell)
-    return demonstration(classifier, standing, catalog, progress), samples_of(standing, catalog)
+    trained = open_trained(path, catalog, device)
+    standing = standing_of(trained)
+    return demonstration(trained.classifier, standing, catalog, progress), samples_of(standing, catalog)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from skineval.base.terms import PRIMARY, VALIDATION, Unit
-from skineval.grid.cell.record import read_cell
-from skineval.grid.folder import BenchFolder, CellFolder
-from skineval.grid.reading import read_bench
+from skineval.grid.trained import Trained
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.measure.operating import OperatingPoint, choose_threshold, operating_point
@@ -33,17 +30,12 @@ class Standing:
     point: OperatingPoint | None  #: None where no class is known to be malignant, or none was in validation
 
 
-def standing_of(cell: Path) -> Standing | None:
-    """What the bench around `cell` says of it; None where there is none. Raises DataError where that is damaged."""
-    folder = CellFolder(cell.resolve())
-    record = read_cell(folder)
-    around = BenchFolder(folder.path.parent.parent)
-    if record is None or not around.recipe.is_file():
+def standing_of(trained: Trained) -> Standing | None:
+    """What the bench around a model says of it; None where there is none. Raises DataError where that is damaged."""
+    around = trained.surroundings()
+    if around is None:
         return None
-    bench = read_bench(around)
-    own = next((one for one in bench.finished if one.run_id == record.spec.run_id), None)
-    if own is None:
-        return None
+    bench, own = around.bench, around.own
     split, replicates = bench.split, bench.recipe.replicates
     trained = split[(split["fold"] == own.fold) & (split["part"] == "train")]
     test = own.predictions.select("test")
@@ -52,7 +44,7 @@ def standing_of(cell: Path) -> Standing | None:
     return Standing(
         data=bench.environment.data.name,
         licence=bench.environment.data.licence,
-        fingerprint=record.spec.data,
+        fingerprint=around.spec.data,
         unit=bench.unit,
         train_images=trained["image_id"].nunique(),
         train_lesions=trained["group"].nunique(),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import UsageError, did_you_mean
 from skineval.train.predict import softmax
 from skineval.values.predictions import Predictions
 
@@ -31,10 +31,10 @@ class Target:
             return cls(text)
         pairs = [(one, other) for one in classes for other in classes if text == f"{one}-{other}" and one != other]
         if not pairs:
+            there = f"It is {PREDICTED}, {REFERENCE}, a class ({', '.join(classes)}), or two of them: "
             raise UsageError(
                 f"--target is {text!r}, which is no class.",
-                f"It is {PREDICTED}, {REFERENCE}, a class ({', '.join(classes)}), or two of them: "
-                f"{classes[-1]}-{classes[0]}.",
+                f"{did_you_mean(text, (PREDICTED, REFERENCE, *classes))} {there}{classes[-1]}-{classes[0]}.".lstrip(),
             )
         return cls(*pairs[0])
 

@@ -25,16 +25,14 @@ from skineval.explain.rating import FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
 from skineval.explain.scores import CENTRE
 from skineval.explain.scores import PRIMARY as OF_OUTLINES
 from skineval.explain.target import PREDICTED, Target
-from skineval.grid.cell.record import read_cell
-from skineval.grid.folder import BenchFolder, CellFolder, trained_cell
 from skineval.grid.lesionless import Removed, without_lesions
-from skineval.grid.reading import read_bench
 from skineval.grid.sources import read_data
+from skineval.grid.trained import open_trained
 from skineval.measure.comparisons import holm
 from skineval.measure.means import mean_difference, mean_score
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.train.augment import normaliser
-from skineval.train.classifier import Classifier, load_classifier
+from skineval.train.classifier import Classifier
 from skineval.train.device import cpu_threads
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage, put_on_device
@@ -109,21 +107,18 @@ def explain_cell(
     """
     wanted = _wanted(questions.scores)
     asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
-    cell = CellFolder(trained_cell(model).resolve())
-    record = read_cell(cell)
-    folder = BenchFolder(cell.path.parents[1])
-    if record is None or not folder.recipe.is_file():
+    trained = open_trained(model, catalog, asked.device)
+    around = trained.surroundings()
+    if around is None:
         raise ModelFileError(f"{model} is no cell of a bench.", "Its test part is looked for in the bench around it.")
-    classifier = load_classifier(cell.path, device=asked.device, catalog=catalog)
+    classifier, bench, own = trained.classifier, around.bench, around.own
     aim = Target.of(questions.target, classifier.classes)
     explaining = [Explaining(one, catalog.explainers[one.name]) for one in catalog.explainers.select(asked.explainers)]
-    bench = read_bench(folder)
     table = read_data(bench.recipe, catalog).table
-    if table.fingerprint != record.spec.data:
-        raise DataError(f"The data of {folder.path} are no longer those of the bench.", "Restore them.")
-    (own,) = (one for one in bench.finished if one.run_id == record.spec.run_id)
+    if table.fingerprint != around.spec.data:
+        raise DataError(f"The data of {bench.folder} are no longer those of the bench.", "Restore them.")
     test = _chosen(own.predictions.select("test"), questions.images)
-    test = test.take(places_of_few(test, questions.limit, record.spec.split))
+    test = test.take(places_of_few(test, questions.limit, around.spec.split))
     torch.set_num_threads(cpu_threads(1))
     about = Asked(_seen(classifier, table, test, progress), aim)
     notes = list(table.notes)
@@ -133,7 +128,7 @@ def explain_cell(
             raise DataError(NO_MASKS, f"They are needed for {' and '.join(lacking)}. Other --scores need none.")
         notes.append(f"{NO_MASKS} Left out, since they need one: {' and '.join(lacking)}.")
     maps = tuple(group for group in GROUPS if group in wanted)
-    rated = list(rate(about, explaining, _untrained(record.spec, about.seen), maps, progress)) if maps else []
+    rated = list(rate(about, explaining, _untrained(around.spec, about.seen), maps, progress)) if maps else []
     drawn = resample([test], asked.replicates, 0)
     title = f"{own.system}, fold {own.fold}, seed {own.seed}"
     most = len(test) if questions.images else _SHOWN

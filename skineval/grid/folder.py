@@ -108,19 +108,6 @@ def read_external(folder: ExternalFolder) -> ExternalData:
     return read_json(ExternalData, folder.about, extra="ignore")
 
 
-def trained_cell(path: Path) -> Path:
-    """`path` itself, or the folder of the trained cell of the bench there, if it has only one.
-
-    Raises ModelFileError as `refuse_bench`.
-    """
-    bench = BenchFolder(path)
-    cells = list(path.glob("cells/*/model.json")) if bench.recipe.is_file() else []
-    if len(cells) == 1:
-        return cells[0].parent
-    refuse_bench(path)
-    return path
-
-
 def refuse_bench(path: Path) -> None:
     """Raises ModelFileError where `path` is a bench, or a place in one, instead of a trained cell of it."""
     for bench in map(BenchFolder, (path, *path.parents[:2])):

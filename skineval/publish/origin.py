@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from skineval.base.errors import SkinevalError
 from skineval.catalog.catalog import Catalog
 from skineval.explain.asked import places_of_few
-from skineval.grid.cell.record import read_cell
-from skineval.grid.folder import BenchFolder, CellFolder
 from skineval.grid.measuring import measured
-from skineval.grid.reading import read_bench
 from skineval.grid.sources import load_table, read_data
+from skineval.grid.trained import Trained
 from skineval.train.classifier import ModelCard
 from skineval.values.lesion_table import LesionTable, fit_keyword
 from skineval.values.predictions import Predictions
@@ -35,18 +32,13 @@ class Sample:
     photographs: NDArray[np.uint8]  #: (m, H, W, 3), larger and not square
 
 
-def bench_of(path: Path, catalog: Catalog) -> BenchResult | None:
+def bench_of(trained: Trained, catalog: Catalog) -> BenchResult | None:
     """The bench around a trained cell, measured as if it had no other cell; None where there is none.
 
     Raises DataError where it is damaged.
     """
-    cell = CellFolder(path.resolve())
-    record, around = read_cell(cell), BenchFolder(cell.path.parent.parent)
-    if record is None or not around.recipe.is_file():
-        return None
-    bench = read_bench(around)
-    found = next((one for one in bench.finished if one.run_id == record.spec.run_id), None)
-    return None if found is None else measured(_alone(bench, found), catalog.metrics)
+    around = trained.surroundings()
+    return None if around is None else measured(_alone(around.bench, around.own), catalog.metrics)
 
 
 def sample(about: ModelCard, bench: BenchResult | None, limit: int, catalog: Catalog) -> Sample:

@@ -12,13 +12,13 @@ from skineval.base.errors import UsageError
 from skineval.base.files import refuse_full
 from skineval.base.terms import Progress
 from skineval.catalog.catalog import Catalog
-from skineval.grid.folder import trained_cell
+from skineval.grid.trained import open_trained
 from skineval.publish.card import Known, card, licence
 from skineval.publish.folder import ModelFolder, write_folder
 from skineval.publish.graph import require_onnx, to_onnx
 from skineval.publish.origin import bench_of, sample
 from skineval.publish.parity import Parity, compare
-from skineval.train.classifier import ABOUT, WEIGHTS, Classifier, load_classifier
+from skineval.train.classifier import Classifier
 from skineval.train.device import cpu_threads
 
 
@@ -44,19 +44,17 @@ def publish(model: Path, out: Path, catalog: Catalog, *, limit: int, replace: bo
     refuse_full(out, replace=replace)
     if limit < 1:
         raise UsageError(f"--limit is {limit}, which should be 1 or more.", "Leave it out for the usual number.")
-    cell = trained_cell(model)
-    cell = cell.parent if cell.is_file() else cell
     torch.set_num_threads(cpu_threads(1))
-    classifier = load_classifier(cell, device="cpu", catalog=catalog)
-    bench = bench_of(cell, catalog)
+    trained = open_trained(model, catalog, "cpu")
+    classifier, bench = trained.classifier, bench_of(trained, catalog)
     images = sample(classifier.about, bench, limit, catalog)
     progress(0, len(images.squares))
     graph = to_onnx(classifier)
     known = Known(classifier, bench, compare(classifier, graph, images, progress))
     files = {
         ModelFolder.graph: graph.SerializeToString(),
-        ModelFolder.weights: (cell / WEIGHTS).read_bytes(),
-        ModelFolder.about: (cell / ABOUT).read_bytes(),
+        ModelFolder.weights: trained.folder.weights.read_bytes(),
+        ModelFolder.about: trained.folder.model.read_bytes(),
         ModelFolder.preprocessing: _preprocessing(classifier).encode(),
         ModelFolder.program: Path(__file__).with_name("predict.py").read_bytes(),
         ModelFolder.licence: licence(known).encode(),

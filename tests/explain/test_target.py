@@ -36,6 +36,12 @@ def test_what_is_no_class_is_told_with_those_that_there_are(text):
     assert "a, a-b, b, nv, mel" in caught.value.hint
 
 
+def test_a_class_in_other_letters_is_guessed():
+    with pytest.raises(UsageError) as caught:
+        Target.of("NV", CLASSES)
+    assert caught.value.hint.startswith("Did you mean nv? ")
+
+
 def test_of_images_it_is_an_index_each():
     test = classifier(20)
     assert np.array_equal(Target("predicted").of_images(test), test.probabilities.argmax(axis=1))

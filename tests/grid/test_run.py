@@ -255,6 +255,14 @@ def test_a_model_that_is_damaged_is_refused(bench, tmp_path):
         skineval.load_model(tmp_path)
 
 
+def test_a_model_of_which_somebody_has_changed_the_classes_is_refused(bench, tmp_path):
+    cell = shutil.copytree(bench.cell(cells(bench)["run_id"][0]).path, tmp_path / cells(bench)["run_id"][0])
+    about = json.loads((cell / "model.json").read_text())
+    (cell / "model.json").write_text(json.dumps({**about, "classes": about["classes"][::-1]}))
+    with pytest.raises(ModelFileError, match=r"model\.json is not as the bench wrote it"):
+        skineval.load_model(cell)
+
+
 def test_a_bench_is_no_model_and_names_its_cells(bench):
     for path in (bench.path, bench.path / "cells", bench.path / "cells" / "typo"):
         with pytest.raises(ModelFileError) as error:

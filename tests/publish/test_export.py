@@ -19,6 +19,7 @@ import skineval
 from skineval.base.errors import ModelFileError, UsageError
 from skineval.base.files import DiskError
 from skineval.catalog.catalog import load_catalog
+from skineval.grid.trained import open_trained
 from skineval.publish.graph import ExportError
 from skineval.publish.origin import bench_of
 from skineval.report.bench.leaderboard import internal
@@ -135,7 +136,7 @@ def test_the_metadata_of_the_card_are_json_in_yaml(card, place):
 
 
 def test_the_card_says_what_the_bench_says_of_this_model_alone(card, place):
-    bench = bench_of(cell(place), load_catalog())
+    bench = bench_of(open_trained(cell(place), load_catalog()), load_catalog())
     board = internal(bench)
     (system,) = board.systems
     assert system == "cnn:width=4/class-weights+temperature"
