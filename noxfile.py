@@ -9,7 +9,7 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "types", "tests", "plugins", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "plugins"]
 
 PYTHON = nox.project.load_toml("pyproject.toml")["project"]["requires-python"].removeprefix(">=")
 GROUPS = nox.project.load_toml("pyproject.toml")["dependency-groups"]
@@ -40,9 +40,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The test suite; real data where SKINEVAL_TEST_DATA names its folder."""
+    """All tests, those of the READMEs, too; on real data where SKINEVAL_TEST_DATA names its folder."""
     install(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
-    session.run("pytest", "--ignore=tests/docs", *session.posargs)
+    session.run("pytest", *session.posargs)
 
 
 @nox.session
@@ -61,13 +61,6 @@ def gradio(session: nox.Session) -> None:
     """The Gradio app of plugins/, in an environment of its own, with versions that are not pinned."""
     session.install(".", *GROUPS["test"], GRADIO)
     session.run("pytest", "--rootdir", GRADIO, "-c", f"{GRADIO}/pyproject.toml", GRADIO)
-
-
-@nox.session
-def docs(session: nox.Session) -> None:
-    """The commands and the code of the READMEs, run as written."""
-    install(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
-    session.run("pytest", "tests/docs", *session.posargs)
 
 
 @nox.session
