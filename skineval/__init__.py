@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skineval.api import bench, demo_app, embed, evaluate, explanations, export, load_model, open, tune
+    from skineval.api import bench, demo_app, embed, explanations, export, load_model, open, tune
     from skineval.base.errors import UsageError, WeightsError
     from skineval.catalog.hooks import hookimpl
     from skineval.catalog.parameters import Parameter
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Reporter,
     )
     from skineval.catalog.strategy import ImbalanceStrategy
+    from skineval.scoring import compare, evaluate
     from skineval.values.result import BenchResult
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "bench",
+    "compare",
     "demo_app",
     "embed",
     "evaluate",
@@ -55,8 +57,8 @@ __all__ = [
 ]
 
 #: Where what is not one of `skineval.catalog.specs` is from.
-_API = ("bench", "demo_app", "embed", "evaluate", "explanations", "export", "load_model", "open", "tune")
-_HOMES = dict.fromkeys(_API, "api")
+_API = ("bench", "demo_app", "embed", "explanations", "export", "load_model", "open", "tune")
+_HOMES = dict.fromkeys(_API, "api") | dict.fromkeys(("compare", "evaluate"), "scoring")
 _HOMES |= {"ImbalanceStrategy": "catalog.strategy", "Parameter": "catalog.parameters"}
 _HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}
 _HOMES |= dict.fromkeys(("UsageError", "WeightsError"), "base.errors")

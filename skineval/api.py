@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from skineval.grid.events import ignore_event
 Places: TypeAlias = "str | Path | Sequence[str | Path]"
 
 if TYPE_CHECKING:
-    import pandas as pd
     from starlette.applications import Starlette
 
     from skineval.data.quality.inventory import Inventory
@@ -95,39 +93,6 @@ def tune(
     asked = request(recipe, keys)
     texts = [search] if isinstance(search, str) else list(search)
     return run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=out, fresh=fresh)
-
-
-def evaluate(
-    predictions: str | Path | pd.DataFrame,
-    *,
-    truth: str | Path | pd.DataFrame | None = None,
-    part: str = "test",
-    classes: str | Sequence[str] = (),
-    protocol: str = "",
-    replicates: int = 2000,
-) -> pd.DataFrame:
-    """Score predictions of any origin: one row a figure, in the columns of results.csv.
-
-    `predictions` has an image id, a column of probabilities for each class, and `target`, the class; `fold`, `seed`,
-    `part` and `lesion_id` where they are known, as predictions.csv. Where `target` is missing, `truth` holds the
-    reference labels: one-hot as in ISIC 2018, or with `dx` as the metadata of HAM10000. With `truth`, scores need not
-    sum to 1, as in a submission to ISIC 2018. Files may be separated by commas, semicolons or tabs. Columns, classes
-    and parts are read as people call them ("MEL", "Melanoma", "val"), and of an image id neither path nor suffix
-    counts; `classes` names those that the file only numbers, in their order. A class that the reference standard does
-    not know stays, and a warning says so: an answer of it is wrong.
-
-    Intervals resample lesions, or images where no lesion is known. `protocol` says how the parts were made, where that
-    is known: as for `bench`; only "oversample-first" lets an image be tested several times. Raises DataError naming
-    file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
-    protocol.
-    """
-    from skineval.grid.evaluation import evaluate as score
-
-    catalog = load_catalog()
-    found = score(predictions, truth, catalog, part=part, classes=classes, protocol=protocol, replicates=replicates)
-    for remark in found.remarks:
-        warnings.warn(remark, stacklevel=2)
-    return found.results
 
 
 def inventory(data: Places, progress: Callable[[int, int], None] | None = None, **keys: object) -> Inventory:

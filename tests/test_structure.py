@@ -34,6 +34,7 @@ FLOORS = {
     "demo": 10,
     "asking": 10,
     "publish": 10,
+    "scoring": 10,
     "api": 11,
     "cli": 12,
     "__init__": 12,

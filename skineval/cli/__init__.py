@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 app.command("bench", cls=RecipeCommand, epilog=bench.EXAMPLE)(bench.bench)
 app.command("evaluate", cls=QuickCommand, epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("compare", cls=QuickCommand, epilog=evaluate.COMPARE_EXAMPLE)(evaluate.compare)
 app.command("embed", cls=QuickCommand, epilog=embed.EXAMPLE)(embed.embed)
 app.command("explain", cls=QuickCommand, epilog=explain.EXAMPLE)(explain.explain)
 app.command("export", cls=QuickCommand, epilog=export.EXAMPLE)(export.export)

@@ -1,51 +1,47 @@
-"""`skineval evaluate`: scores of predictions of any origin."""
+"""`skineval evaluate`: scores of predictions of any origin. `skineval compare`: their differences."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from skineval.cli.output import Format, print_table
+from skineval.cli.scoring import takes_predictions
 
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, warn
-from skineval.values.keys import HELP, Keys
+if TYPE_CHECKING:
+    from skineval.grid.evaluation import Evaluation
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
+COMPARE_EXAMPLE = "Example: skineval compare runs/demo runs/other"
 
 
-def evaluate(
-    predictions: Annotated[
-        Path, typer.Argument(help="A CSV file: predictions.csv, the ISIC submission format, or alike.")
-    ],
-    truth: Annotated[
-        Path | None, typer.Option("--truth", help="Reference labels: metadata or one-hot; they may be in PREDICTIONS.")
-    ] = None,
-    part: Annotated[str, typer.Option("--part", help="Which part is scored, where the file names parts.")] = "test",
-    classes: Annotated[
-        str,
-        typer.Option(
-            "--classes",
-            help="The classes in order, where the file numbers them.",
-            metavar="A,B",
-            show_default=False,
-        ),
-    ] = "",
-    protocol: Annotated[
-        str, typer.Option("--protocol", help="How the parts were made; all but lesion are LEAKY.", show_default=False)
-    ] = "",
-    replicates: Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])] = Keys.replicates,
-    format: FormatOption = Format.TABLE,
-    quiet: QuietOption = False,
-) -> None:
-    """Score predictions of any origin, every figure with its interval. Needs no torch."""
-    from skineval.grid.evaluation import evaluate as score
+@takes_predictions
+def evaluate(found: Evaluation, replicates: int, format: Format) -> None:
+    """Score predictions of any origin, every figure with its interval. Needs no torch.
+
+    Several are scored on the images that all of them have, and ranked; the best one is set against each other one by a
+    paired test. For programs, and of one alone, every figure is a row.
+    """
     from skineval.report.bench import standings
     from skineval.report.bench.leaderboard import scored
-    from skineval.report.document import formatting
 
-    catalog = loaded_catalog(quiet)
-    found = score(predictions, truth, catalog, part=part, classes=classes, protocol=protocol, replicates=replicates)
-    told = (*map(formatting.stamp_meaning, found.stamps), *found.remarks)
-    for remark in told if format is Format.CSV and not quiet else ():  # a CSV file has no title and no footnotes
-        warn(remark)
-    print_table(standings.scores(scored(found, replicates), found.remarks), format)
+    board = scored(found, replicates)
+    for_people = format not in (Format.CSV, Format.JSON)
+    ranked = for_people and len(board.systems) > 1
+    make = standings.comparison if ranked else standings.scores
+    print_table(standings.remarked(make(board), found.remarks), format)
+
+
+@takes_predictions
+def compare(found: Evaluation, replicates: int, format: Format) -> None:
+    """Set systems against each other on the images that all of them have: the best one, less each other one.
+
+    They are those of benches, of trained cells and of files of predictions, in any mixture. CSV and JSON have the
+    columns of comparisons.csv.
+    """
+    from skineval.report.bench import standings
+    from skineval.report.bench.leaderboard import scored
+
+    board = scored(found.of_several(), replicates)
+    for_people = format not in (Format.CSV, Format.JSON)
+    make = standings.differences if for_people else standings.plain_differences
+    print_table(standings.remarked(make(board), found.remarks), format)

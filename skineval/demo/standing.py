@@ -37,7 +37,7 @@ def standing_of(trained: Trained) -> Standing | None:
         return None
     bench, own = around.bench, around.own
     split, replicates = bench.split, bench.recipe.replicates
-    trained = split[(split["fold"] == own.fold) & (split["part"] == "train")]
+    learnt_from = split[(split["fold"] == own.fold) & (split["part"] == "train")]
     test = own.predictions.select("test")
     (score,) = estimate([test], [one for one in METRICS if one.name == PRIMARY], replicates=replicates)
     threshold = choose_threshold(own.predictions.select(VALIDATION))
@@ -46,8 +46,8 @@ def standing_of(trained: Trained) -> Standing | None:
         licence=bench.environment.data.licence,
         fingerprint=around.spec.data,
         unit=bench.unit,
-        train_images=trained["image_id"].nunique(),
-        train_lesions=trained["group"].nunique(),
+        train_images=learnt_from["image_id"].nunique(),
+        train_lesions=learnt_from["group"].nunique(),
         recipe=bench.recipe,
         test=test,
         score=score,

@@ -1,4 +1,4 @@
-"""Predictions of any origin, scored."""
+"""Predictions of any origin, scored, and set beside each other where there are several."""
 
 from __future__ import annotations
 
@@ -9,33 +9,42 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 
-from skineval.base.errors import DataError, UsageError, first_few, hint_for
-from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PROTOCOLS, SYNTHETIC, UNSCORED, Unit
+from skineval.base.errors import UsageError, hint_for
+from skineval.base.terms import LEAKY, LESION, PROTOCOLS, Unit
 from skineval.catalog.catalog import Catalog
-from skineval.data.groups import make_groups
-from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
+from skineval.catalog.specs import Metric
+from skineval.data.groups import grouped
+from skineval.data.quality.mates import mates
 from skineval.data.spellings import part_name
-from skineval.data.tables import GivenTable, read_file
-from skineval.grid.external import SUFFIX
-from skineval.grid.folder import BenchFolder, read_environment, read_external
-from skineval.grid.tables import read_groups
+from skineval.grid.common_ground import named_apart, on_common_images
+from skineval.grid.entrants import Entrant, Terms, entrants, of_frame, table_of
+from skineval.grid.measuring import COMPARED
+from skineval.grid.sources import as_labelled, load_data
+from skineval.measure.class_columns import Reading
+from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate
-from skineval.measure.metrics import predicted
-from skineval.measure.predictions import read_predictions
-from skineval.measure.submissions import Submission, read_reference, read_submission, refer, task_of
-from skineval.values.measures import RESULT_COLUMNS, Score, as_frame
-from skineval.values.predictions import SUM_TOLERANCE, Predictions
-from skineval.values.task import Task, unknown_of
+from skineval.measure.metrics import confusion, ratio
+from skineval.measure.references import Reference, read_reference, reference_of
+from skineval.measure.replicates import Kept
+from skineval.values.lesion_table import LesionTable
+from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame
+
+_OF_SCORES = frozenset(("nll", "brier", "ece", "undecided"))  # which answers alone do not have
+_FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
+_LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores, and what has to be said of them."""
+    """Scores, the best system against each other one, and what has to be said of them."""
 
+    entrants: tuple[Entrant, ...]
     scores: tuple[Score, ...] = field(repr=False)
+    differences: tuple[Difference, ...] = field(repr=False)
     unit: Unit  #: what was resampled
-    stamps: tuple[str, ...]  #: LEAKY, and those of the bench in whose folder the predictions lie
+    stamps: tuple[str, ...]  #: LEAKY, and those of the benches in whose folders the predictions lie
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
 
     @cached_property
@@ -43,127 +52,143 @@ class Evaluation:
         """One row a figure, in the columns of results.csv."""
         return as_frame(self.scores, RESULT_COLUMNS)
 
+    def of_several(self) -> Evaluation:
+        """Itself; raises UsageError where there is one system alone, which has nothing to be compared with."""
+        if len(self.entrants) < 2:
+            raise UsageError(
+                f"There is one system alone: {self.entrants[0].name}.", "Name several, or a bench that has several."
+            )
+        return self
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """One row a difference, in the columns of comparisons.csv."""
+        return as_frame(self.differences, COMPARISON_COLUMNS)
+
 
 @dataclass(frozen=True)
-class Origin:
-    """What the folder of a bench says of predictions that lie in it; nothing of those that lie elsewhere."""
+class Question:
+    """What is scored, and against what: as the keywords of `skineval.evaluate`."""
 
-    stamps: tuple[str, ...] = ()
-    unit: Unit = "lesion"
-    groups: Mapping[str, str] | None = None  #: lesion id -> its group; None: only what is known of image ids
-    task: Task | None = None
-
-
-def origin(predictions: Path) -> Origin:
-    """Where predictions come from: `cells/<run_id>/predictions.csv` of a bench, or `external/<name>.csv` beside it.
-
-    Raises DataError where what the bench says of itself is damaged.
-    """
-    file = predictions.resolve()
-    for cell, external in ((file.parent, ""), (file.parent.parent, file.stem)):
-        bench = BenchFolder(cell.parent.parent)
-        if cell.parent.name == "cells" and bench.environment.is_file():
-            environment = read_environment(bench)
-            stamps, unit, images = environment.stamps, environment.data.unit, bench.split
-            if external:
-                test = bench.external(external.removesuffix(SUFFIX))
-                about, images = read_external(test), test.images
-                stamps, unit = (*stamps, *[SYNTHETIC] * about.synthetic), about.unit
-            groups = read_groups(images) if images.is_file() else None
-            return Origin(tuple(dict.fromkeys(stamps)), unit, groups, environment.task)
-    return Origin()
+    truth: str | Path | pd.DataFrame | None = None
+    data: str | Path | None = None
+    keys: Mapping[str, object] = field(default_factory=dict)  #: of a recipe, that say how the data set is read
+    part: str = "test"
+    reading: Reading = field(default_factory=Reading)
+    allow_missing: bool = False
+    protocol: str = ""
+    replicates: int = 2000
 
 
-def evaluate(
-    predictions: str | Path | pd.DataFrame,
-    truth: str | Path | pd.DataFrame | None,
-    catalog: Catalog,
-    *,
-    part: str,
-    classes: str | Sequence[str],
-    protocol: str,
-    replicates: int,
-) -> Evaluation:
-    """Every figure of the predictions of one part, which have their truth from `truth` or hold it, with its interval.
+def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, catalog: Catalog) -> Evaluation:
+    """Every figure of each system among `sources`, with its interval, on the images that all of them have.
 
     See `skineval.evaluate`; a file that lies in the folder of a bench has the stamps of that. All protocols but
     `lesion` leak, and are stamped. Raises DataError naming file and row of what is wrong, or where there are no rows of
-    that part, and UsageError for an unknown protocol.
+    that part, and UsageError for an unknown protocol, or for two reference standards.
     """
+    protocol = question.protocol
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
-    around = origin(Path(predictions)) if isinstance(predictions, str | Path) else Origin()
-    texts = classes.split(",") if isinstance(classes, str) else classes
-    names = tuple(name.strip() for name in texts if name.strip())
-    submission = read_submission(_given(predictions), names).select(part_name(part))
-    if truth is not None:
-        submission = refer(submission, read_reference(_given(truth), names))
-    table = submission.table
-    cells = read_predictions(
-        table,
-        classes=submission.classes,
-        groups=around.groups or _groups(table.frame),
-        copies=protocol == OVERSAMPLE_FIRST,
-        scores=truth is not None,
-    )
-    if not cells:
-        raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
-    task = around.task if around.task and set(around.task.classes) == set(submission.classes) else task_of(submission)
-    remarks = tuple(_remarks(submission, cells, task))
-    cells = [replace(cell, malignant=task.malignant) for cell in cells]
-    metrics = [metric for metric in catalog.metrics if metric.suits(task)]
-    scores = estimate(cells, metrics, replicates=replicates)
+    if question.truth is not None and question.data is not None:
+        raise UsageError("--truth and --data both say what images are.", "Leave one of them out.")
+    data = None if question.data is None else _data(question.data, question.keys, catalog)
+    reference = _reference(question, data)
+    terms = Terms(part_name(question.part), question.reading, protocol, reference, question.allow_missing)
+    found: list[Entrant] = []
+    places: list[Path] = []
+    for source in sources:
+        mine = [of_frame(source, terms)] if isinstance(source, pd.DataFrame) else [*entrants(Path(source), terms)]
+        found += mine
+        places += [Path(f"frame-{len(places)}" if isinstance(source, pd.DataFrame) else source)] * len(mine)
+    left_out: tuple[str, ...] = ()
+    if len(found) > 1:
+        found, left_out = on_common_images(named_apart(found, places))
+    return measured(found, question, catalog, (*left_out, *_of_dealing(found, data)))
+
+
+def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, further: Sequence[str] = ()) -> Evaluation:
+    """Systems on the same images, scored and compared; with `further` remarks."""
+    kept = Kept()
+    replicates, protocol = question.replicates, question.protocol
+    metrics = [one for one in catalog.metrics if all(_suits(one, system) for system in found)]
+    named = {one.name: one.cells for one in found}
+    compared = [metric for metric in metrics if metric.name in COMPARED]
+    scores = [
+        replace(score, model=one.model, imbalance=one.imbalance, task=one.task.name, protocol=protocol)
+        for one in found
+        for score in estimate(one.cells, metrics, replicates=replicates, kept=kept)
+    ]
+    differences = against_best(named, compared, replicates=replicates, kept=kept) if len(found) > 1 else []
+    stamps = [*(stamp for one in found for stamp in one.stamps), *([] if protocol in ("", LESION) else [LEAKY])]
     return Evaluation(
-        tuple(replace(one, model=Path(table.name).stem, task=task.name, protocol=protocol) for one in scores),
-        around.unit if "lesion_id" in table.frame else "image",
-        tuple(dict.fromkeys([*around.stamps, *([] if protocol in ("", LESION) else [LEAKY])])),
-        remarks,
+        tuple(found),
+        tuple(scores),
+        tuple(differences),
+        found[0].unit,
+        tuple(dict.fromkeys(stamps)),
+        (*_remarks(found), *further),
     )
 
 
-def _given(source: str | Path | pd.DataFrame) -> GivenTable:
-    """A table of predictions or of the truth, read where it is a file."""
-    if isinstance(source, str | Path):
-        return replace(read_file(Path(source).expanduser()), name=str(source))
-    index = source.index.name
-    return GivenTable(source.reset_index(drop=index is None or index in source), "the data frame")
+def _suits(metric: Metric, one: Entrant) -> bool:
+    scored = metric.exchange == "ranks" or metric.name in _OF_SCORES
+    return metric.suits(one.task) and not (one.answers_only and scored)
 
 
-def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
-    """The lesion of each lesion id, several of which are known to be of one."""
-    if "lesion_id" not in frame or frame["lesion_id"].isna().any():
-        return None
-    ids, lesion_ids = (frame[column].tolist() for column in ("image_id", "lesion_id"))
-    return dict(zip(lesion_ids, make_groups(ids, lesion_ids, KNOWN_DUPLICATES), strict=True))
+def _data(place: str | Path, keys: Mapping[str, object], catalog: Catalog) -> LesionTable:
+    return grouped(load_data(as_labelled(place, keys), catalog).table)
 
 
-def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -> Iterator[str]:
-    """What was read otherwise than a reader might think."""
-    foreign, classes = submission.foreign, submission.classes
-    total = sum(map(len, cells))
-    if foreign:
-        places = [classes.index(name) for name in foreign]
-        answers = sum(int(np.isin(predicted(cell.probabilities), places).sum()) for cell in cells)
+def _reference(question: Question, data: LesionTable | None) -> Reference | None:
+    if data is not None:
+        return reference_of(data, question.reading)
+    truth = question.truth
+    return None if truth is None else read_reference(table_of(truth), question.reading)
+
+
+def _remarks(found: Sequence[Entrant]) -> Iterator[str]:
+    """What is said of each system; of what is said of all of them, once."""
+    if len(found) == 1:
+        yield from found[0].remarks
+        yield from _of_order(found[0])
+        return
+    common = [remark for remark in found[0].remarks if all(remark in one.remarks for one in found)]
+    yield from common
+    for one in found:
+        yield from (f"{one.name}: {remark}" for remark in one.remarks if remark not in common)
+        yield from (f"{one.name}: {remark}" for remark in _of_order(one))
+
+
+def _of_order(one: Entrant) -> Iterator[str]:
+    """Whether balanced accuracy would be far higher if columns were called otherwise, as where their order is wrong."""
+    classes = one.cells[0].classes
+    matrix = sum(confusion(cell.targets, cell.probabilities, np.ones((1, len(cell))))[0] for cell in one.cells)
+    shares = np.nan_to_num(ratio(matrix[:, :-1], matrix.sum(axis=1, keepdims=True)))
+    there = matrix.sum(axis=1) > 0
+    rows, columns = linear_sum_assignment(shares, maximize=True)
+    now, then = (float(values[there].mean()) for values in (np.diagonal(shares), shares[rows, columns]))
+    if then > now + _FAR and then >= _LEAST:
+        moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in zip(rows, columns, strict=True) if r != c)
         yield (
-            f"{', '.join(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
-            f"{answers} of {total} images have their largest score there."
+            f"In another order of classes balanced accuracy would be {then:.2f} in place of {now:.2f}: scores of "
+            f"{moved}. Make sure that the classes are in the order in which these scores were written."
         )
-        benign = [name for name in foreign if name not in (task.malignant or (*foreign,))]
-        if benign:
-            yield f"Malignancy AUC takes {', '.join(benign)} for benign."
-    yield from submission.remarks
-    off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
-    if not all(cell.normalised for cell in cells):
-        yield (
-            f"Scores of {(off > SUM_TOLERANCE).sum()} of {total} images do not sum to 1: NLL, Brier score and ECE need "
-            "probabilities and are left out."
-        )
-    elif off.max() > SUM_TOLERANCE:
-        yield (
-            f"Probabilities are rounded, so that those of an image sum to 1 within {off.max():.2g} only; of all "
-            "figures NLL depends most on what is gone."
-        )
-    if task.malignant is None:
-        unknown = unknown_of(classes)
-        why = f"whether {first_few(unknown)} are malignant is not known" if unknown else "no class is malignant"
-        yield f"No malignancy AUC: {why}."
+
+
+def _of_dealing(found: Sequence[Entrant], data: LesionTable | None) -> Iterator[str]:
+    """How many of the images have another one of their lesion among the others of the data set."""
+    if data is None or not data.siblings_known:
+        return
+    ids = np.unique(np.concatenate([cell.image_ids for cell in found[0].cells]))
+    frame = data.frame
+    inside = frame["image_id"].isin(ids).to_numpy(dtype=np.bool_)
+    if inside.all():
+        return
+    known = mates(frame["lesion_id"].to_numpy(dtype=str), frame["dx"].to_numpy(dtype=str), inside)
+    yield (
+        f"{known.found:,} of the {known.images:,} images have another photograph of their lesion among the "
+        f"{(~inside).sum():,} other images of {data.name}. Where whole lesions are dealt out none has; where single "
+        f"images are, by chance within classes, {known.expected:.0f} have (standard deviation {known.deviation:.0f}). "
+        "That says how these images were chosen, not what a system was trained on."
+    )

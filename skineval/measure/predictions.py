@@ -134,7 +134,7 @@ def _advice(scores: NDArray[np.float64]) -> str:
         return "Give each image a number from 0 to 1 for every class, and remove columns that are no class."
     if (known >= 0).all() and sum_to_one(known / 100):
         return "They are percentages: divide them by 100."
-    return "Write probabilities; if these are logits, their softmax."
+    return "Write probabilities; if these are logits, --logits takes their softmax."
 
 
 def _refuse_other_sums(table: GivenTable, probabilities: NDArray[np.float64], classes: Sequence[str]) -> None:

@@ -10,8 +10,10 @@ from skineval.base.errors import DataError
 from skineval.base.terms import UNSCORED
 from skineval.data import tables
 from skineval.data.tables import GivenTable
+from skineval.measure.class_columns import Reading
 from skineval.measure.predictions import read_predictions
-from skineval.measure.submissions import read_reference, read_submission, refer
+from skineval.measure.references import read_reference, refer
+from skineval.measure.submissions import read_submission
 from skineval.values.task import DIAGNOSES
 
 SUBMISSION = """
@@ -44,14 +46,14 @@ def table(text, name="p.csv"):
 
 def read(text, classes=(), part="test"):
     """Predictions with a target of their own."""
-    found = read_submission(table(text), classes).select(part)
+    found = read_submission(table(text), Reading(tuple(classes))).select(part)
     (cell,) = read_predictions(found.table, classes=found.classes)
     return cell
 
 
 def referred(scores=SUBMISSION, truth=ONE_HOT, classes=(), part="test"):
-    given = read_submission(table(scores, "s.csv"), classes).select(part)
-    return refer(given, read_reference(table(truth, "t.csv"), classes))
+    given = read_submission(table(scores, "s.csv"), Reading(tuple(classes))).select(part)
+    return refer(given, read_reference(table(truth, "t.csv"), Reading(tuple(classes))))
 
 
 def submission(scores=SUBMISSION, truth=ONE_HOT, **options):
@@ -222,14 +224,14 @@ def test_numbers_that_do_not_say_whether_they_count_from_0_or_1_are_refused(numb
         with pytest.raises(DataError, match=r"target holds numbers from 1 to \d of 3 classes, counted from 0"):
             read(f"image,target,akiec,bcc,bkl\n{rows}", THREE)
         with pytest.raises(DataError, match="label holds numbers from 1 to"):
-            read_reference(truth, THREE)
+            read_reference(truth, Reading(THREE))
         return
-    found = read_submission(table(f"image,target,akiec,bcc,bkl\n{rows}"), THREE)
+    found = read_submission(table(f"image,target,akiec,bcc,bkl\n{rows}"), Reading(THREE))
     assert [THREE.index(name) for name in found.table.frame["target"]] == list(wanted)
     assert found.remarks == (
-        f"Classes by number in p.csv: {', '.join(f'{k + min(numbers)} is {name}' for k, name in enumerate(THREE))}.",
+        f"Classes by number: {', '.join(f'{k + min(numbers)} is {name}' for k, name in enumerate(THREE))}.",
     )
-    assert read_reference(truth, THREE).frame["target"].tolist() == found.table.frame["target"].tolist()
+    assert read_reference(truth, Reading(THREE)).frame["target"].tolist() == found.table.frame["target"].tolist()
 
 
 @pytest.mark.parametrize("name", ["max_score", "mel.1", "is_malignant"])
@@ -271,8 +273,8 @@ def test_headers_are_read_however_they_are_spelt(header):
         ("image,target,mel,nv\n,nv,0,1", "p.csv, row 2: image is empty"),
         ("image,part,target,mel,nv\na,Val,nv,0,1", r"p.csv holds no rows of part 'test' \(it has validation\)"),
         ("image,target,mel,nv", "p.csv has a header and no rows"),
-        ("image,prediction\na,mel", "p.csv wants columns of probabilities, one a class, and has none"),
-        ("image,malignant\na,0.3", "p.csv wants columns of probabilities, one a class, and has only malignant"),
+        ("image,dx,age\na,mel,50", "p.csv wants columns of probabilities, one a class, and has none"),
+        ("image,score\na,0.3", "p.csv has scores of one class, in the column 'score', and does not say of which"),
         ("image,part,target,mel,nv\na,test,nv,0,1\nb,,nv,0,1", "p.csv, row 3: part is empty"),
         ("image,target,mel,nv\n\nb.jpg,nv,0,1\n\nb.JPG,nv,0,1", "row 5: b is there a second time, after row 3"),
     ],

@@ -122,8 +122,16 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
 def scored(found: Evaluation, replicates: int) -> Leaderboard:
     """Predictions of any origin: nothing is taken for granted of the images."""
     classes = tuple(dict.fromkeys(one.class_ for one in found.scores if one.class_))
+    sought = {one.task.sought for one in found.entrants}
     return Leaderboard(
-        "Scored", found.scores, classes=classes, stamps=found.stamps, unit=found.unit, replicates=replicates
+        "Scored",
+        found.scores,
+        found.differences,
+        classes=classes,
+        sought=sought.pop() if len(sought) == 1 and sought <= {*classes} else "",
+        stamps=found.stamps,
+        unit=found.unit,
+        replicates=replicates,
     )
 
 

@@ -202,8 +202,13 @@ def per_class(board: Leaderboard, system: str, shown: Shown) -> Table:
     return excerpt(table, shown, "results.csv has all.")
 
 
-def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
-    """Every figure there is, one a row; `remarks` are on what was scored."""
+def remarked(table: Table, remarks: Sequence[str]) -> Table:
+    """The table with what has to be said of what was scored above its footnotes."""
+    return replace(table, footnotes=(*map(formatting.plain, remarks), *table.footnotes))
+
+
+def scores(board: Leaderboard) -> Table:
+    """Every figure there is, one a row."""
     columns: tuple[Shows[Score], ...] = (
         _SYSTEM,
         Column("metric", "Metric"),
@@ -212,7 +217,7 @@ def scores(board: Leaderboard, remarks: Sequence[str] = ()) -> Table:
         Column("n_images", "Images", "count", priority=1),
         _of_lesions(board, 1),
     )
-    below = (*map(formatting.plain, remarks), *notes.of_results(board, board.replicates))
+    below = notes.of_results(board, board.replicates)
 
     def mark(one: Score) -> tuple[str, str]:
         return "baseline" if one.baseline else "plain", ""
@@ -238,6 +243,26 @@ def differences(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
     )
     below = (notes.of_interval(board.unit), notes.of_test(board.unit, together))
     return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
+
+
+def plain_differences(board: Leaderboard) -> Table:
+    """The same for programs: the columns of comparisons.csv, the ends of an interval in columns of their own."""
+    ends: tuple[Shows[Difference], ...] = (
+        (Column("difference", "A − B", "score"), lambda one: one.value),
+        Column("low", "Low", "score"),
+        Column("high", "High", "score"),
+    )
+    columns: tuple[Shows[Difference], ...] = (
+        Column("a", "A"),
+        Column("b", "B"),
+        Column("metric", "Metric"),
+        *ends,
+        Column("p", "p", "p"),
+        Column("p_holm", "Holm p", "p"),
+        Column("n_images", "Images", "count"),
+        Column("n_lesions", "Lesions", "count"),
+    )
+    return tabulate("Paired differences", board.differences, columns, stamps=board.stamps)
 
 
 def cell_list(board: Leaderboard) -> Table:

@@ -1,0 +1,103 @@
+"""Scores and differences of predictions of any origin, as documented Python functions. Needs no torch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from skineval.catalog.catalog import load_catalog
+from skineval.grid.entrants import table_of_arrays
+from skineval.grid.evaluation import Evaluation, Question
+from skineval.grid.evaluation import evaluate as judge
+from skineval.measure.class_columns import Reading
+
+#: A file of predictions, the folder of a trained cell or of a bench, or a frame.
+Predicted: TypeAlias = "str | Path | pd.DataFrame"
+
+
+def evaluate(
+    predictions: Predicted | Sequence[Predicted] | ArrayLike,
+    targets: ArrayLike | None = None,
+    *,
+    groups: ArrayLike | None = None,
+    truth: str | Path | pd.DataFrame | None = None,
+    data: str | Path | None = None,
+    part: str = "test",
+    classes: str | Sequence[str] = (),
+    map: str = "",
+    logits: bool = False,
+    allow_missing: bool = False,
+    protocol: str = "",
+    replicates: int = 2000,
+    **keys: object,
+) -> pd.DataFrame:
+    """Score predictions of any origin: one row a figure, in the columns of results.csv.
+
+    `predictions` are a file or a frame, the folder of a trained cell or of a bench, or a list of such, which are then
+    scored on the images that all of them have. A table has an image id, a column of probabilities for each class, and
+    `target`, the class; `fold`, `seed`, `part` and `lesion_id` where they are known, as predictions.csv. Where `target`
+    is missing, `truth` holds the reference labels: one-hot as in ISIC 2018, or with `dx` as the metadata of HAM10000;
+    or `data` is the data set that the images are of, which also knows which show one lesion; the recipe keys `columns`,
+    `table` and `group_by` say how it is read. With either, scores need not sum to 1, as in a submission to ISIC 2018.
+    Files may be separated by commas, semicolons or tabs. Columns, classes and parts are read as people call them
+    ("MEL", "Melanoma", "val"), and of an image id neither path nor suffix counts; `classes` names those that the file
+    only numbers, in their order. A class that the reference standard does not know stays, and a warning says so: an
+    answer of it is wrong. `map`, such as "other=bkl+df+vasc", makes one class of several; with `logits` the softmax of
+    the scores is meant, and with `allow_missing` images are left out that one side lacks.
+
+    With `targets`, `predictions` are the probabilities themselves, (N, C) in the order of `classes`, of images that are
+    of the classes `targets`, by name or by index, and of the lesions `groups`, both (N,).
+
+    Intervals resample lesions, or images where no lesion is known. `protocol` says how the parts were made, where that
+    is known: as for `bench`; only "oversample-first" lets an image be tested several times. Raises DataError naming
+    file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
+    protocol.
+    """
+    reading = Reading.of(classes, map, logits=logits)
+    question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates)
+    if targets is not None:
+        sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered)]
+        question = replace(question, reading=replace(reading, numbered=()))
+    else:
+        sources = _listed(predictions)
+    return _told(judge(sources, question, load_catalog())).results
+
+
+def compare(
+    *predictions: Predicted,
+    truth: str | Path | pd.DataFrame | None = None,
+    data: str | Path | None = None,
+    part: str = "test",
+    classes: str | Sequence[str] = (),
+    map: str = "",
+    logits: bool = False,
+    allow_missing: bool = False,
+    protocol: str = "",
+    replicates: int = 2000,
+    **keys: object,
+) -> pd.DataFrame:
+    """Set the best of several systems against each other one: one row a difference, in the columns of comparisons.csv.
+
+    Everything else is as for `evaluate`. Raises UsageError where there is one system alone, and DataError where they
+    have no image in common, tell other classes apart, or take an image for of two classes.
+    """
+    reading = Reading.of(classes, map, logits=logits)
+    question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates)
+    found = judge(predictions, question, load_catalog())
+    return _told(found.of_several()).comparisons
+
+
+def _listed(predictions: Any) -> list[Predicted]:
+    return [predictions] if isinstance(predictions, str | Path | pd.DataFrame) else list(predictions)
+
+
+def _told(found: Evaluation) -> Evaluation:
+    for remark in found.remarks:
+        warnings.warn(remark, stacklevel=3)
+    return found

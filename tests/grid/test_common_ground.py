@@ -1,0 +1,136 @@
+"""Systems from anywhere are set beside each other on the images that all of them have, or are not at all."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skineval
+from skineval.base.errors import DataError, UsageError
+from skineval.measure.comparisons import against_best
+from skineval.measure.intervals import estimate
+from skineval.measure.names import METRICS
+from skineval.values.measures import COMPARISON_COLUMNS, as_frame
+from tests.measure.samples import classifier
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def written(folder, **systems):
+    paths = [folder / f"{name}.csv" for name in systems]
+    for path, cell in zip(paths, systems.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (cell if isinstance(cell, pd.DataFrame) else cell.to_frame()).to_csv(path, index=False)
+    return paths
+
+
+GOOD, WORSE, WORST = (classifier(40, seed=seed, skill=skill) for seed, skill in enumerate((3.0, 2.0, 1.0)))
+
+
+def test_figures_and_differences_are_those_of_the_predictions_themselves(tmp_path):
+    paths = written(tmp_path, worse=WORSE, good=GOOD, worst=WORST)
+    found = skineval.compare(*paths, replicates=1000)
+    metrics = [metric for metric in METRICS if metric.name in set(found["metric"])]
+    named = {"worse": [WORSE], "good": [GOOD], "worst": [WORST]}
+    expected = as_frame(against_best(named, metrics, replicates=1000), COMPARISON_COLUMNS)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9)
+    assert set(found["a"]) == {"good"}
+    scores = skineval.evaluate(paths, replicates=1000).query("model == 'worst' and metric == 'macro_auc'")
+    (score,) = (one for one in estimate([WORST], METRICS, replicates=1000) if one.metric == "macro_auc")
+    assert scores["value"].item() == pytest.approx(score.value)
+    assert scores["low"].item() == pytest.approx(score.low)
+
+
+def test_all_are_scored_on_the_images_that_all_have_and_what_is_left_out_is_said(tmp_path):
+    some, others = np.arange(len(GOOD)) < 50, np.arange(len(WORSE)) > 9
+    paths = written(tmp_path, good=GOOD.take(some), worse=WORSE.take(others).with_classes(WORSE.classes[::-1]))
+    with pytest.warns(UserWarning, match="good: 10 images are not in all others"):
+        found = skineval.compare(*paths, replicates=1000)
+    assert set(found["n_images"]) == {40}
+    both = some & others
+    alone = skineval.compare(*written(tmp_path, a=GOOD.take(both), b=WORSE.take(both)), replicates=1000)
+    assert found["difference"].tolist() == pytest.approx(alone["difference"].tolist())
+
+
+def test_who_knows_which_images_show_one_lesion_says_so_for_all(tmp_path):
+    frame = WORSE.to_frame().drop(columns="lesion_id")
+    found = skineval.compare(*written(tmp_path, good=GOOD, worse=frame), replicates=1000)
+    assert set(found["n_lesions"]) == {40}
+
+
+def right(cell):
+    return (cell.probabilities.argmax(axis=1) == cell.targets).mean()
+
+
+def test_folds_of_one_pair_with_all_images_of_another(tmp_path):
+    folds = [classifier(30, seed=1, fold=fold, truth_seed=fold) for fold in (0, 1)]
+    wholes = [classifier(30, seed=2, fold=fold, truth_seed=fold, skill=1) for fold in (0, 1)]
+    both, whole = (pd.concat([cell.to_frame() for cell in cells]) for cells in (folds, wholes))
+    paths = written(tmp_path, folded=both, whole=whole.drop(columns=["fold", "seed"]))
+    found = skineval.compare(*paths, replicates=1000).set_index("metric")
+    scores = skineval.evaluate(paths, replicates=1000).query("metric == 'accuracy'").set_index("model")["value"]
+    folded, unfolded = (np.mean([right(cell) for cell in cells]) for cells in (folds, wholes))
+    assert found.loc["accuracy", "difference"] == pytest.approx(folded - unfolded)
+    assert scores["folded"] == pytest.approx(folded)
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path):
+    other = replace(WORSE, targets=(WORSE.targets + 1) % 7)
+    foreign = replace(WORSE, image_ids=np.char.add(WORSE.image_ids, "9"))
+    few = classifier(40, classes=("mel", "nv"))
+    for cell, message in (
+        (other, "ISIC_0000000 is .* in good, and .* in worse .* images differ"),
+        (foreign, "No image is in all of good, worse, in the same fold"),
+        (few, "good tells akiec, .* apart, and worse mel, nv"),
+    ):
+        with pytest.raises(DataError, match=message):
+            skineval.compare(*written(tmp_path, good=GOOD, worse=cell), replicates=1000)
+    with pytest.raises(UsageError, match="There is one system alone: good"):
+        skineval.compare(*written(tmp_path, good=GOOD), replicates=1000)
+    with pytest.raises(DataError, match=r"good\.csv is given twice"):
+        skineval.compare(tmp_path / "good.csv", tmp_path / "good.csv", replicates=1000)
+
+
+def test_files_of_one_name_are_called_by_their_folders(tmp_path):
+    paths = [*written(tmp_path / "ours", predictions=GOOD), *written(tmp_path / "theirs", predictions=WORSE)]
+    assert set(skineval.evaluate(paths, replicates=1000)["model"]) == {"ours/predictions", "theirs/predictions"}
+
+
+def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):
+    classes = list(GOOD.classes)
+    swapped = [*classes[:4], "nv", "mel", *classes[6:]]
+    named = GOOD.to_frame().rename(columns=dict(zip(classes, swapped, strict=True)))
+    with pytest.warns(UserWarning, match="In another order of classes balanced accuracy would be .* nv be mel"):
+        skineval.evaluate(named, replicates=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for cell in (GOOD, WORST, classifier(40, skill=0)):
+            skineval.evaluate(cell.to_frame(), replicates=1000)
+
+
+def test_probabilities_are_scored_as_they_are_in_memory():
+    expected = skineval.evaluate(GOOD.to_frame(), replicates=1000)
+    for targets in (GOOD.targets, np.array(GOOD.classes)[GOOD.targets]):
+        found = skineval.evaluate(
+            GOOD.probabilities, targets, groups=GOOD.groups, classes=GOOD.classes, replicates=1000
+        )
+        pd.testing.assert_frame_equal(found.drop(columns="model"), expected.drop(columns="model"))
+    frame = pd.DataFrame(GOOD.probabilities, columns=list(GOOD.classes))
+    alone = skineval.evaluate(frame, GOOD.targets, replicates=1000)
+    assert alone["n_lesions"].max() == len(GOOD)
+    for arguments, message in (
+        ((GOOD.probabilities[:, 0], GOOD.targets), r"have the shapes \(\d+,\)"),
+        ((GOOD.probabilities, GOOD.targets), "Probabilities are of 7 classes, and nobody names them"),
+        ((frame, GOOD.targets + 7), "Targets reach from 7 to 13"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            skineval.evaluate(*arguments)

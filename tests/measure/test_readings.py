@@ -1,0 +1,137 @@
+"""Predictions that are no table of probabilities: answers, scores of one class, logits; classes that count as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from skineval.base.errors import DataError, UsageError
+from skineval.data.synthetic import synthetic
+from skineval.measure.class_columns import Reading
+from skineval.measure.predictions import read_predictions
+from skineval.measure.references import read_reference, refer, reference_of
+from skineval.measure.submissions import read_submission, task_of
+from skineval.values.task import DIAGNOSES
+from tests.measure.test_submissions import METADATA, ONE_HOT, SUBMISSION, table
+
+
+def read(text, reading=Reading(), truth=None):  # noqa: B008 - it is frozen
+    found = read_submission(table(text), reading)
+    found = found if truth is None else refer(found, read_reference(table(truth, "t.csv"), reading))
+    (cell,) = read_predictions(found.table, classes=found.classes, scores=truth is not None)
+    return found, cell
+
+
+def test_answers_without_scores_are_one_for_the_class_of_the_answer():
+    found, cell = read("image,prediction,target\na,Melanoma,nv\nb,nv,nv")
+    assert found.answers_only
+    assert found.classes == DIAGNOSES
+    assert cell.probabilities[0].tolist() == [float(name == "mel") for name in DIAGNOSES]
+    assert cell.probabilities.sum() == 2
+    assert "prediction has answers without scores" in " ".join(found.remarks)
+    assert read("image,pred,target\na,1,0\nb,0,0", Reading(("cat", "dog")))[1].classes == ("cat", "dog")
+    with pytest.raises(DataError, match=r"p.csv, row 3: prediction is empty"):
+        read("image,prediction,target\na,mel,nv\nb,,nv")
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "classes"),
+    [
+        ("image,target,malignant\na,nv,0.25\nb,mel,0.75", Reading(), ("benign", "malignant")),
+        ("image,target,P(malignant)\na,0,0.25\nb,1,0.75", Reading(), ("benign", "malignant")),
+        ("image,target,score\na,0,0.25\nb,1,0.75", Reading(("benign", "malignant")), ("benign", "malignant")),
+        ("image,target,score\na,good,0.25\nb,bad,0.75", Reading(("good", "bad")), ("good", "bad")),
+    ],
+)
+def test_scores_of_one_class_leave_the_rest_to_the_other(text, reading, classes):
+    found, cell = read(text, reading)
+    assert found.classes == classes
+    assert cell.targets.tolist() == [0, 1]
+    assert cell.probabilities.tolist() == [[0.75, 0.25], [0.25, 0.75]]
+    assert "taken for scores of" in found.remarks[0]
+
+
+def test_scores_of_a_diagnosis_set_it_against_all_others():
+    found, cell = read("image,mel\ni1,0.75\ni2,0.25\ni9,0.5", truth=METADATA)
+    assert set(found.classes) == {"mel", "other"}
+    assert [cell.classes[target] for target in cell.targets] == ["mel", "other", "other"]
+    assert not found.foreign
+
+
+def test_a_column_a_class_may_say_the_truth_beside_the_scores():
+    _, cell = read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
+    assert [cell.classes[target] for target in cell.targets] == ["mel", "nv"]
+    with pytest.raises(DataError, match=r"p.csv, row 3: b has not exactly one class"):
+        read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,1,1")
+
+
+def test_of_logits_the_softmax_is_meant_where_it_is_asked_for():
+    text = "image,target,mel,nv,bcc\na,nv,-1,3.5,0\nb,mel,2,0.5,-4"
+    with pytest.raises(DataError, match=r"mel is -1, not a number from 0 to 1") as caught:
+        read(text)
+    assert "--logits" in caught.value.hint
+    _, cell = read(text, Reading(logits=True))
+    expected = softmax([[0, -1, 3.5], [-4, 2, 0.5]], axis=1)
+    np.testing.assert_allclose(cell.probabilities, expected, rtol=1e-12)
+    with pytest.raises(DataError, match=r"holds probabilities: they sum to 1") as caught:
+        read("image,target,mel,nv\na,nv,0.5,0.5", Reading(logits=True))
+    assert "--logits" in caught.value.hint
+    with pytest.raises(DataError, match=r"row 2: nv is no number"):
+        read("image,target,mel,nv\na,nv,0.5,x", Reading(logits=True))
+
+
+def test_a_logit_of_one_class_is_that_of_a_logistic_regression():
+    _, cell = read("image,target,malignant\na,nv,-2\nb,mel,3", Reading(logits=True))
+    np.testing.assert_allclose(cell.probabilities[:, 1], 1 / (1 + np.exp([2, -3])), rtol=1e-12)
+
+
+def test_classes_that_count_as_one_have_the_sum_of_their_scores_and_their_images():
+    merged = Reading.of(merges="other=bkl+df+VASC")
+    found, cell = read("image,mel,nv,bkl,df,vasc\ni1,.1,.2,.3,.15,.25\ni9,0,1,0,0,0", merged, METADATA)
+    assert set(found.classes) == {"mel", "nv", "other"}
+    assert cell.probabilities[0].tolist() == pytest.approx([0.1, 0.2, 0.7])
+    assert [cell.classes[target] for target in cell.targets] == ["mel", "other"]
+    assert task_of(found, merged).malignant == ("mel",)
+    assert task_of(found, Reading.of(merges="other=bkl+bcc")).malignant is None  # neither benign nor malignant
+    # Where the file has them as one, the truth alone has to follow.
+    _, alike = read("image,mel,nv,other\ni1,.1,.2,.7\ni9,0,1,0", merged, METADATA)
+    assert alike.targets.tolist() == cell.targets.tolist()
+
+
+@pytest.mark.parametrize("text", ["bkl+df", "other=", "=bkl", "a=bkl,b=bkl", "a=bkl,a=df", "a=b,b=c"])
+def test_merges_that_mean_nothing_are_refused(text):
+    with pytest.raises(UsageError, match="--map has"):
+        Reading.of(merges=text)
+
+
+def test_what_is_merged_exists_and_leaves_two_classes():
+    with pytest.raises(DataError, match=r"--map merges wart into other, and t\.csv has no such class"):
+        read_reference(table(METADATA, "t.csv"), Reading.of(merges="other=wart"))
+    with pytest.raises(DataError, match="all classes would be one"):
+        read_submission(table("image,target,mel,nv\na,nv,0,1"), Reading.of(merges="other=mel+nv"))
+
+
+def test_what_one_side_lacks_is_left_out_where_that_is_allowed():
+    reference = read_reference(table(ONE_HOT, "t.csv"))
+    given = read_submission(table(SUBMISSION + "i7,1,0,0,0,0,0,0"))
+    with pytest.raises(DataError, match=r"i7 is not in t\.csv") as caught:
+        refer(given, reference)
+    assert "--allow-missing" in caught.value.hint
+    found = refer(given, reference, allow_missing=True)
+    assert found.table.frame["image_id"].tolist() == ["i1", "i2"]
+    assert "1 image is not in t.csv, and left out: i7." in found.remarks
+    one = replace(given, table=given.table.having(given.table.frame.iloc[:1]))
+    assert "1 of 2 images of t.csv have no scores" in " ".join(refer(one, reference, allow_missing=True).remarks)
+
+
+def test_a_data_set_knows_what_its_images_are_and_which_show_one_lesion():
+    data = synthetic.load(images=70)
+    reference = reference_of(data)
+    rows = "".join(f"img/{id_}.jpg{',0.1' * 6},0.4\n" for id_ in data.frame["image_id"][:20])
+    found = refer(read_submission(table(f"file,{','.join(DIAGNOSES)}\n{rows}")), reference)
+    assert found.table.frame["target"].tolist() == data.frame["dx"][:20].tolist()
+    assert found.table.frame["lesion_id"].tolist() == data.frame["lesion_id"][:20].tolist()
+    assert {reference.groups[lesion] for lesion in data.frame["lesion_id"]} == set(data.frame["group"])
