@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from skineval.grid.evaluation import Evaluation
 
 EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
-COMPARE_EXAMPLE = "Example: skineval compare runs/demo runs/other"
+COMPARE_EXAMPLE = "Example: skineval compare ours.csv theirs.csv --data HAM10000 --classes akiec,bcc,bkl,df,mel,nv,vasc"
 
 
 @takes_predictions

@@ -68,8 +68,9 @@ def workplace(tmp_path_factory):
     (folder / "unusable.csv").write_text("image_id,reason\n")
     skineval.embed("cnn:width=4", SMALL_DATA, weights="none", image_size=32, out=folder / "squeezenet.npz")
     ids = [image.stem for image in sorted((folder / "HAM10000").rglob("*.jpg"))]
-    scores = "".join(f"img/{id_}.jpg,0.4{',0.1' * 6}\n" for id_ in ids)
-    (folder / "theirs.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
+    for name, first in (("theirs", "0.4" + ",0.1" * 6), ("ours", "0.1," * 5 + "0.4,0.1")):
+        scores = "".join(f"img/{id_}.jpg,{first}\n" for id_ in ids)
+        (folder / f"{name}.csv").write_text(f"filename,{','.join(f'prob_{code}' for code in range(7))}\n{scores}")
     own = lesion_folder(folder / "OWN")
     known = pd.read_csv(own / "HAM10000_metadata.csv").rename(
         columns={"image_id": "file", "dx": "diagnosis", "lesion_id": "case"}
