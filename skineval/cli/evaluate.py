@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from skineval.cli.output import Format, print_table
+from skineval.cli.output import Format, print_table, print_tables
 from skineval.cli.scoring import takes_predictions
 
 if TYPE_CHECKING:
@@ -14,21 +15,22 @@ EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
 COMPARE_EXAMPLE = "Example: skineval compare ours.csv theirs.csv --data HAM10000 --classes akiec,bcc,bkl,df,mel,nv,vasc"
 
 
-@takes_predictions
+@partial(takes_predictions, further=("subgroups",))
 def evaluate(found: Evaluation, replicates: int, format: Format) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch.
 
     Several are scored on the images that all of them have, and ranked; the best one is set against each other one by a
     paired test. For programs, and of one alone, every figure is a row.
     """
-    from skineval.report.bench import standings
+    from skineval.report.bench import standings, subgroups
     from skineval.report.bench.leaderboard import scored
 
     board = scored(found, replicates)
     for_people = format not in (Format.CSV, Format.JSON)
     ranked = for_people and len(board.systems) > 1
     make = standings.comparison if ranked else standings.scores
-    print_table(standings.remarked(make(board), found.remarks), format)
+    by_part = [subgroups.table(found)] if found.parts else []
+    print_tables([standings.remarked(make(board), found.remarks), *by_part], format)
 
 
 @takes_predictions

@@ -18,6 +18,8 @@ from skineval.values.keys import HELP, Keys
 if TYPE_CHECKING:
     from skineval.grid.evaluation import Evaluation
 
+    Show = Callable[[Evaluation, int, Format], None]
+
 _KEYS = ("columns", "table", "group_by")  #: of a recipe, that say how a data set is read
 _SOURCES = Annotated[
     list[Path],
@@ -101,21 +103,38 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     ),
 }
 
+_FURTHER: Mapping[str, tuple[Any, Any]] = {
+    "subgroups": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--subgroups",
+                help="Score parts of the images, too, by what --data knows of them: age, sex, localization, and more.",
+            ),
+        ],
+        False,
+    ),
+}
 
-def takes_predictions(show: Callable[[Evaluation, int, Format], None]) -> Callable[..., None]:
+
+def takes_predictions(
+    show: Callable[[Evaluation, int, Format], None], further: Sequence[str] = ()
+) -> Callable[..., None]:
     """The command that scores predictions, and then shows what came of it as `show` does.
 
-    `show` has the help of the command, and is given the evaluation, its number of replicates and the format.
+    `show` has the help of the command, and is given the evaluation, its number of replicates and the format. The
+    command has all options but those of `_FURTHER` that are not named.
     """
+    own = {**_OPTIONS, **{name: _FURTHER[name] for name in further}}
 
     def command(predictions: list[Path], *, format: Format, quiet: bool, **values: Any) -> None:
-        options = {name: values.pop(name) for name in _OPTIONS}
+        options = {name: values.pop(name) for name in own}
         found = _evaluation(predictions, options, values, quiet)
         for remark in _told(found) if format is Format.CSV and not quiet else ():  # which has no title and no footnotes
             warn(remark)
         show(found, options["replicates"], format)
 
-    flags = {**_OPTIONS, "format": (FormatOption, Format.TABLE), "quiet": (QuietOption, False)}
+    flags = {**own, "format": (FormatOption, Format.TABLE), "quiet": (QuietOption, False)}
     named = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in flags.items()
@@ -146,6 +165,7 @@ def _evaluation(
         allow_missing=options["allow_missing"],
         protocol=options["protocol"],
         replicates=options["replicates"],
+        subgroups=options.get("subgroups", False),
     )
     return evaluate(predictions, question, loaded_catalog(quiet))
 

@@ -15,6 +15,7 @@ from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import LEAKY, LESION, PROTOCOLS, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Metric
+from skineval.data.attributes import attributes
 from skineval.data.groups import grouped
 from skineval.data.quality.mates import mates
 from skineval.data.spellings import part_name
@@ -28,8 +29,10 @@ from skineval.measure.intervals import estimate
 from skineval.measure.metrics import confusion, ratio
 from skineval.measure.references import Reference, read_reference, reference_of
 from skineval.measure.replicates import Kept
+from skineval.measure.subgroups import Part, parts
 from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame
+from skineval.values.predictions import concatenated
 
 _OF_SCORES = frozenset(("nll", "brier", "ece", "undecided"))  # which answers alone do not have
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
@@ -46,6 +49,7 @@ class Evaluation:
     unit: Unit  #: what was resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the benches in whose folders the predictions lie
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
+    parts: tuple[Part, ...] = field(default=(), repr=False)  #: of each system, where they were asked for
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -78,6 +82,7 @@ class Question:
     allow_missing: bool = False
     protocol: str = ""
     replicates: int = 2000
+    subgroups: bool = False  #: whether parts of the images are scored, by what the data set knows of them
 
 
 def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, catalog: Catalog) -> Evaluation:
@@ -92,6 +97,8 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     if question.truth is not None and question.data is not None:
         raise UsageError("--truth and --data both say what images are.", "Leave one of them out.")
+    if question.subgroups and question.data is None:
+        raise UsageError("Nothing says which subgroups images are of.", "Name their data set: --data DIR.")
     data = None if question.data is None else _data(question.data, question.keys, catalog)
     reference = _reference(question, data)
     terms = Terms(part_name(question.part), question.reading, protocol, reference, question.allow_missing)
@@ -104,7 +111,10 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
     left_out: tuple[str, ...] = ()
     if len(found) > 1:
         found, left_out = on_common_images(named_apart(found, places))
-    return measured(found, question, catalog, (*left_out, *_of_dealing(found, data)))
+    scored = measured(found, question, catalog, (*left_out, *_of_dealing(found, data)))
+    if data is None or not question.subgroups:
+        return scored
+    return replace(scored, parts=tuple(_parts(found, question, data)))
 
 
 def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, further: Sequence[str] = ()) -> Evaluation:
@@ -134,6 +144,14 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
 def _suits(metric: Metric, one: Entrant) -> bool:
     scored = metric.exchange == "ranks" or metric.name in _OF_SCORES
     return metric.suits(one.task) and not (one.answers_only and scored)
+
+
+def _parts(found: Sequence[Entrant], question: Question, data: LesionTable) -> Iterator[Part]:
+    """The parts of the images that each system has, all of its folds and seeds together."""
+    for one in found:
+        test = concatenated(one.cells)
+        values = attributes(data, test.image_ids.tolist())
+        yield from (replace(part, system=one.name) for part in parts(test, values, replicates=question.replicates))
 
 
 def _data(place: str | Path, keys: Mapping[str, object], catalog: Catalog) -> LesionTable:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from skineval.data.synthetic import synthetic
@@ -71,3 +72,18 @@ def test_answers_alone_have_no_figures_of_scores(tmp_path, skineval_program):
     metrics = {row["metric"] for row in csv.DictReader(io.StringIO(done.stdout))}
     assert {"balanced_accuracy", "recall", "mcc"} <= metrics
     assert not metrics & {"nll", "brier", "ece", "auc", "macro_auc", "undecided"}
+
+
+def test_subgroups_are_a_table_of_their_own(tmp_path, skineval_program):
+    images = synthetic.load(images=400).frame
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(7), len(images)).round(6)
+    rows = "".join(f"{id_},{','.join(map(str, row))}\n" for id_, row in zip(images["image_id"], scores, strict=True))
+    (tmp_path / "p.csv").write_text(f"image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n{rows}")
+    command = ("evaluate", "p.csv", "--subgroups", "--replicates=1000", "--format=json")
+    scored, parted = json.loads(skineval_program(*command, "--data=synthetic:images=400").stdout)
+    assert scored["title"].startswith("Scores")
+    sexes = {row["value"].removesuffix(" (worst)") for row in parted["rows"] if row["attribute"] == "sex"}
+    assert sexes == set(images["sex"])
+    assert sum(row["n_images"] for row in parted["rows"] if row["attribute"] == "age") == 400
+    assert "Name their data set: --data" in skineval_program("evaluate", "p.csv", "--truth=p.csv", "--subgroups").stderr
