@@ -29,7 +29,7 @@ def evaluate(found: Evaluation, replicates: int, format: Format) -> None:
     for_people = format not in (Format.CSV, Format.JSON)
     ranked = for_people and len(board.systems) > 1
     make = standings.comparison if ranked else standings.scores
-    by_part = [subgroups.table(found)] if found.parts else []
+    by_part = [subgroups.table(found.subgroups, found.unit, found.stamps)] if found.subgroups else []
     print_tables([standings.remarked(make(board), found.remarks), *by_part], format)
 
 

@@ -17,17 +17,19 @@ UNKNOWN = "unknown"
 _BANDS = (30, 45, 60, 75)
 #: What columns of a lesion table are called to readers.
 _COLUMNS = {"sex": "sex", "localization": "localization", "dx_type": "confirmed by", "dataset": "origin"}
+_AGE, _SOURCE, _PHOTOGRAPHED = "age", "data set", "images of the lesion"
+ATTRIBUTES = (_AGE, *_COLUMNS.values(), _SOURCE, _PHOTOGRAPHED)  #: those that there may be
 
 
 def attributes(table: LesionTable, image_ids: Sequence[str]) -> dict[str, NDArray[np.str_]]:
     """Of these images the value (N,) of each attribute of which they have several values."""
     frame = table.frame.iloc[table.rows_of(image_ids)]
-    found = {"age": _bands(frame["age"].to_numpy(dtype=np.float64))}
+    found = {_AGE: _bands(frame["age"].to_numpy(dtype=np.float64))}
     found |= {name: frame[column].astype("str").to_numpy(dtype=str) for column, name in _COLUMNS.items()}
     if SOURCE in frame:
-        found["data set"] = frame[SOURCE].astype("str").to_numpy(dtype=str)
+        found[_SOURCE] = frame[SOURCE].astype("str").to_numpy(dtype=str)
     if table.siblings_known:
-        found["images of the lesion"] = _photographed(table.frame["lesion_id"], frame["lesion_id"])
+        found[_PHOTOGRAPHED] = _photographed(table.frame["lesion_id"], frame["lesion_id"])
     return {name: values for name, values in found.items() if len(np.unique(values)) > 1}
 
 

@@ -20,7 +20,7 @@ from skineval.grid.reading import external_names, load_bench, pictures, read_ben
 from skineval.grid.sources import read_data
 from skineval.grid.tables import write_frame
 from skineval.values.lesion_table import LesionTable
-from skineval.values.measures import COMPARISON_COLUMNS, as_frame
+from skineval.values.measures import COMPARISON_COLUMNS, SUBGROUP_COLUMNS, as_frame
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
@@ -33,6 +33,7 @@ def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: Lesio
     result = measured(read_bench(folder, table), catalog.metrics)
     _write_measures(folder, result)
     write_frame(folder.ladders, as_frame(result.ladders, COMPARISON_COLUMNS))
+    write_frame(folder.subgroups, as_frame(result.subgroups, SUBGROUP_COLUMNS))
     write_frame(folder.looks, frame(looks(result)))
     for external in result.externals:
         _write_measures(folder.external(external.name), external)
@@ -64,6 +65,8 @@ def receipt(folder: BenchFolder, recipe: Recipe, catalog: Catalog) -> str:
         digest.update(text.encode())
     for shelf in (catalog.metrics, catalog.reporters):
         digest.update(repr([entry.provider.package for entry in shelf.entries.values()]).encode())
+    if folder.attributes.is_file():
+        digest.update(folder.attributes.read_bytes())
     if folder.environment.is_file():
         digest.update(to_json(read_environment(folder).task).encode())
     names = external_names(folder)
@@ -98,7 +101,8 @@ def _write_measures(files: BenchFolder | ExternalFolder, test: Measured) -> None
 
 def _products(folder: BenchFolder) -> list[Path]:
     """What `conclude` writes, beside its receipt."""
-    files = [folder.results, folder.comparisons, folder.ladders, folder.looks, folder.markdown, folder.html]
+    tables = [folder.results, folder.comparisons, folder.ladders, folder.subgroups, folder.looks]
+    files = [*tables, folder.markdown, folder.html]
     for external in map(folder.external, external_names(folder)):
         files += [external.results, external.comparisons]
     return [*files, *sorted(folder.figures.glob("*"))]

@@ -29,9 +29,9 @@ from skineval.measure.intervals import estimate
 from skineval.measure.metrics import confusion, ratio
 from skineval.measure.references import Reference, read_reference, reference_of
 from skineval.measure.replicates import Kept
-from skineval.measure.subgroups import Part, parts
+from skineval.measure.subgroups import subgroups
 from skineval.values.lesion_table import LesionTable
-from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame
+from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, Subgroup, as_frame
 from skineval.values.predictions import concatenated
 
 _OF_SCORES = frozenset(("nll", "brier", "ece", "undecided"))  # which answers alone do not have
@@ -49,7 +49,7 @@ class Evaluation:
     unit: Unit  #: what was resampled
     stamps: tuple[str, ...]  #: LEAKY, and those of the benches in whose folders the predictions lie
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
-    parts: tuple[Part, ...] = field(default=(), repr=False)  #: of each system, where they were asked for
+    subgroups: tuple[Subgroup, ...] = field(default=(), repr=False)  #: of each system, where they were asked for
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
     scored = measured(found, question, catalog, (*left_out, *_of_dealing(found, data)))
     if data is None or not question.subgroups:
         return scored
-    return replace(scored, parts=tuple(_parts(found, question, data)))
+    return replace(scored, subgroups=tuple(_subgroups(found, question, data)))
 
 
 def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, further: Sequence[str] = ()) -> Evaluation:
@@ -146,12 +146,12 @@ def _suits(metric: Metric, one: Entrant) -> bool:
     return metric.suits(one.task) and not (one.answers_only and scored)
 
 
-def _parts(found: Sequence[Entrant], question: Question, data: LesionTable) -> Iterator[Part]:
-    """The parts of the images that each system has, all of its folds and seeds together."""
+def _subgroups(found: Sequence[Entrant], question: Question, data: LesionTable) -> Iterator[Subgroup]:
+    """Parts of the images that each system has, all of its folds and seeds together."""
     for one in found:
         test = concatenated(one.cells)
         values = attributes(data, test.image_ids.tolist())
-        yield from (replace(part, system=one.name) for part in parts(test, values, replicates=question.replicates))
+        yield from subgroups(one.name, test, values, replicates=question.replicates)
 
 
 def _data(place: str | Path, keys: Mapping[str, object], catalog: Catalog) -> LesionTable:

@@ -71,10 +71,12 @@ class BenchFolder(Folder):
     recipe = File("recipe.toml")  #: the resolved recipe; benching it repeats the bench
     environment = File("environment.json")  #: versions, device, fingerprints, command
     split = File("split.csv")  #: which image is in which part of which fold
+    attributes = File("attributes.csv")  #: what images differ in beside their class, such as age and sex
     cells = File("cells.csv")  #: one row a cell
     results = File("results.csv")  #: one row a figure
     comparisons = File("comparisons.csv")  #: one row a paired difference
     ladders = File("ladders.csv")  #: the same, of the strategies of each model
+    subgroups = File("subgroups.csv")  #: one row a part of the test images: how good the best system is there
     looks = File("explanations.csv")  #: one row a system and explainer: how well maps agree with outlines of lesions
     markdown = File("report.md")  #: the report, which shows the figures beside it
     html = File("report.html")  #: the report with its figures inside

@@ -17,15 +17,17 @@ import numpy as np
 
 from skineval.base.terms import PRIMARY, UNCHANGED
 from skineval.catalog.specs import Metric
+from skineval.data.attributes import UNKNOWN
 from skineval.grid.ensembles import ensembles
 from skineval.measure.baselines import baselines
-from skineval.measure.comparisons import against, against_best
+from skineval.measure.comparisons import against, against_best, best_of
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.measure.rarity import sides
 from skineval.measure.rejection import rejection
 from skineval.measure.replicates import Kept
-from skineval.values.measures import Difference, Score, system_name
+from skineval.measure.subgroups import subgroups
+from skineval.values.measures import Difference, Score, Subgroup, system_name
 from skineval.values.predictions import Predictions, concatenated
 from skineval.values.result import BenchResult, CellResult, ExternalTest
 
@@ -52,6 +54,7 @@ def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
         scores=(*scores, *_of_sides(bench, scores)),
         differences=compare(bench, metrics, kept=kept),
         ladders=tuple(_ladders(bench, metrics, kept)),
+        subgroups=tuple(_subgroups(bench)),
         externals=[_with_rejection(bench, of_rejection, one) if one.outside else one for one in externals],
     )
 
@@ -100,6 +103,18 @@ def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Itera
         rows = against(none, beside, compared, replicates=replicates, seed=seed, kept=kept)
         of_best = against_best(named, METRICS[:1], replicates=replicates, seed=seed, kept=kept)
         yield from (row.turned for row in (*rows, *(row for row in of_best if row.a != none)))
+
+
+def _subgroups(bench: BenchResult) -> Iterator[Subgroup]:
+    """How good the best system is on parts of the test images, all of its folds and seeds together."""
+    named = {system_name(*names): found for names, found in systems(bench).items()}
+    best = best_of(named, METRICS[0])
+    if bench.attributes is None or not best:
+        return
+    test = concatenated(named[best])
+    known = bench.attributes.set_index("image_id").reindex(test.image_ids.tolist(), fill_value=UNKNOWN)
+    values = {str(name): column.to_numpy(dtype=str) for name, column in known.items()}
+    yield from subgroups(best, test, values, replicates=bench.recipe.replicates, seed=bench.recipe.split_seed)
 
 
 def compare(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skineval.base.codec import RESTORE
 from skineval.base.errors import DataError
 from skineval.base.terms import DONE, NOT_RUN, OVERSAMPLE_FIRST
+from skineval.data.attributes import ATTRIBUTES
 from skineval.data.splits.split import fingerprint
 from skineval.grid.cell.record import CellRecord, read_cell, stands
 from skineval.grid.ensembles import FOLDS, ensembles
@@ -21,7 +22,15 @@ from skineval.grid.external import key_of, outside_of
 from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_environment, read_external
 from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import SOURCE, LesionTable
-from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, rows
+from skineval.values.measures import (
+    COMPARISON_COLUMNS,
+    RESULT_COLUMNS,
+    SUBGROUP_COLUMNS,
+    Difference,
+    Score,
+    Subgroup,
+    rows,
+)
 from skineval.values.predictions import Predictions
 from skineval.values.recipe import Recipe, make_recipe, read_recipe
 from skineval.values.result import BenchResult, CellResult, ExternalTest, Measured
@@ -36,7 +45,9 @@ def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     """A bench with its measures, as they lie on disk; raises DataError naming a file that is missing or damaged."""
     result = read_bench(folder, table)
     externals = [_with_measures(one, folder.external(one.name)) for one in result.externals]
-    return _with_measures(replace(result, externals=externals, ladders=_differences(folder.ladders)), folder)
+    ladders = _differences(folder.ladders)
+    subgroups = rows(Subgroup, _read(folder.subgroups, SUBGROUP_COLUMNS, ("system", "attribute", "value")))
+    return _with_measures(replace(result, externals=externals, ladders=ladders, subgroups=subgroups), folder)
 
 
 def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:
@@ -64,6 +75,7 @@ def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
         task=task,
         warnings=environment.stamps,
         split=split,
+        attributes=_attributes(folder),
         cells=cells,
         finished=finished,
         ensembles=ensembles(recipe, finished, predictions, set(recipe.ensemble) - {FOLDS}),
@@ -163,6 +175,10 @@ def _predictions(
         raise DataError(f"{file} is not as the bench wrote it.", RESTORE)
     found = read_cell_predictions(file, task.classes, groups, copies=copies, outside=outside)
     return replace(found, malignant=task.malignant)
+
+
+def _attributes(folder: BenchFolder) -> pd.DataFrame | None:
+    return read_frame(folder.attributes, ("image_id",), perhaps=ATTRIBUTES) if folder.attributes.is_file() else None
 
 
 def _with_measures(test: M, files: BenchFolder | ExternalFolder) -> M:

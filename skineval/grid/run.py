@@ -13,6 +13,7 @@ from skineval.base.codec import to_json, write_json
 from skineval.base.errors import DataError, first_few, plural
 from skineval.base.files import remove_abandoned
 from skineval.base.terms import NOT_RUN
+from skineval.data.attributes import attributes
 from skineval.grid.borrowing import borrow, trained_beside
 from skineval.grid.cell.record import (
     CELL_COLUMNS,
@@ -176,11 +177,15 @@ class Run:
             and found.split.fingerprint == split.fingerprint
             and found.external == tuple(external.name for external in self.prepared.externals)
             and text == csv_text(split.frame)
+            and self.folder.attributes.is_file()
         )
 
     def write_manifest(self) -> None:
-        """environment.json and split.csv."""
+        """environment.json, attributes.csv and split.csv."""
+        table = self.prepared.table
+        ids = table.frame["image_id"]
         write_json(self.folder.environment, environment(self.prepared))
+        write_frame(self.folder.attributes, pd.DataFrame({"image_id": ids, **attributes(table, ids.tolist())}))
         write_frame(self.folder.split, self.prepared.split.frame)
 
     def write_cells_table(self, not_run: str = INTERRUPTED) -> None:

@@ -126,12 +126,15 @@ def against_best(
 
     Raises what `differences` raises.
     """
+    best = best_of(systems, primary)
+    return against(best, systems, metrics, replicates=replicates, seed=seed, kept=kept) if best else []
+
+
+def best_of(systems: Mapping[str, Sequence[Predictions]], primary: Metric) -> str:
+    """The system with the best figure of `primary`, of equal ones the first by name; "" where each lacks a fold."""
     missing = missing_folds(systems)
     ranked = {name: _figure(cells, primary) for name, cells in systems.items() if name not in missing}
-    if not ranked:
-        return []
-    best = best_first(ranked, higher_is_better=primary.higher_is_better)[0]
-    return against(best, systems, metrics, replicates=replicates, seed=seed, kept=kept)
+    return next(iter(best_first(ranked, higher_is_better=primary.higher_is_better)), "")
 
 
 def against(

@@ -8,7 +8,7 @@ many parts some gap is large by chance; 1 in 20 intervals of parts that do not d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from skineval.base.terms import PRIMARY
 from skineval.catalog.specs import Metric
 from skineval.data.attributes import ordered
-from skineval.measure.intervals import distinct, estimate, percentile_interval, share_intervals
-from skineval.measure.metrics import Floats
+from skineval.measure.intervals import distinct, estimate, share_intervals
 from skineval.measure.names import METRICS
-from skineval.measure.replicates import bootstrap, by_metric, figures
-from skineval.measure.resampling import UnitCounts, resample
+from skineval.measure.replicates import Kept, by_metric, figures
+from skineval.measure.resampling import UnitCounts
 from skineval.measure.shares import Shares, reach_of_difference
-from skineval.values.measures import Estimate, Score
+from skineval.values.measures import Estimate, Subgroup
 from skineval.values.predictions import Predictions
 
 LEAST = 10  #: units of a class, or of the malignant and of the benign: fewer do not speak
@@ -30,46 +29,47 @@ _MALIGNANCY = "malignancy_auc"
 _METRICS = {metric.name: metric for metric in METRICS}
 
 
-@dataclass(frozen=True)
-class Part:
-    """The images of one value of an attribute."""
-
-    attribute: str
-    value: str
-    n_images: int
-    n_lesions: int
-    classes: tuple[str, ...]  #: those that its balanced accuracy is the mean over
-    score: Score | None  #: balanced accuracy; None where it has too few lesions to speak
-    gap: Estimate | None  #: that less the one of all images of these classes
-    malignancy: Score | None  #: malignancy AUC, and the same for it
-    malignancy_gap: Estimate | None
-    system: str = ""  #: of which it is; "" until somebody says so who knows it
-
-
-def parts(
-    test: Predictions, values: Mapping[str, NDArray[np.str_]], *, replicates: int, seed: int = 0
-) -> Iterator[Part]:
-    """Every part of the images by the attributes of `values`, (N,) each."""
+def subgroups(
+    system: str, test: Predictions, values: Mapping[str, NDArray[np.str_]], *, replicates: int, seed: int = 0
+) -> Iterator[Subgroup]:
+    """Every part of the images that a system was tested on, by the attributes of `values`, (N,) each."""
+    kept = Kept()
     for attribute, of_images in values.items():
         for value in ordered(of_images):
             mask = of_images == value
             few = test.take(mask)
-            spoken = tuple(name for k, name in enumerate(test.classes) if _units(few, few.targets == k) >= LEAST)
-            score, gap = _figure(test, mask, PRIMARY, spoken, replicates, seed) if len(spoken) > 1 else (None, None)
-            malignancy, malignancy_gap = (
-                _figure(test, mask, _MALIGNANCY, test.classes, replicates, seed) if _has_both(few) else (None, None)
+            spoken = [name for k, name in enumerate(test.classes) if _units(few, few.targets == k) >= LEAST]
+            found = Subgroup(
+                system=system,
+                attribute=attribute,
+                value=value,
+                n_images=len(np.unique(few.image_ids)),
+                n_lesions=len(np.unique(few.groups)),
+                n_classes=len(spoken),
             )
-            yield Part(
-                attribute,
-                value,
-                len(np.unique(few.image_ids)),
-                len(np.unique(few.groups)),
-                spoken,
-                score,
-                gap,
-                malignancy,
-                malignancy_gap,
-            )
+            if len(spoken) > 1:
+                score, gap = _figure(test, mask, PRIMARY, spoken, replicates, seed, kept)
+                found = replace(
+                    found,
+                    balanced_accuracy=score.value,
+                    low=score.low,
+                    high=score.high,
+                    gap=gap.value,
+                    gap_low=gap.low,
+                    gap_high=gap.high,
+                )
+            if _has_both(few):
+                score, gap = _figure(test, mask, _MALIGNANCY, test.classes, replicates, seed, kept)
+                found = replace(
+                    found,
+                    malignancy_auc=score.value,
+                    malignancy_low=score.low,
+                    malignancy_high=score.high,
+                    malignancy_gap=gap.value,
+                    malignancy_gap_low=gap.low,
+                    malignancy_gap_high=gap.high,
+                )
+            yield found
 
 
 def _units(test: Predictions, mask: NDArray[np.bool_]) -> int:
@@ -85,32 +85,41 @@ def _has_both(few: Predictions) -> bool:
 
 
 def _figure(
-    test: Predictions, mask: NDArray[np.bool_], name: str, classes: Sequence[str], replicates: int, seed: int
-) -> tuple[Score, Estimate]:
+    test: Predictions,
+    mask: NDArray[np.bool_],
+    name: str,
+    classes: Sequence[str],
+    replicates: int,
+    seed: int,
+    kept: Kept,
+) -> tuple[Estimate, Estimate]:
     """The metric called `name` of the images of a mask and of `classes`, and its gap to all images of these classes."""
     metric = _METRICS[name]
     spoken = np.isin(test.targets, [test.classes.index(one) for one in classes])
     few, every = test.take(mask & spoken), test.take(spoken)
     (score,) = estimate([few], [metric], replicates=replicates, seed=seed)
-    drawn = resample([every], replicates, seed)
+    drawn = kept.drawn([every], replicates, seed)
     part = metric.mean_of or metric
-    ours, theirs = (_sides(one, (metric, part), drawn) for one in (few, every))
-    gap = float(ours[metric.name][0][0] - theirs[metric.name][0][0])
-    if part.share_of is None:
-        return score, Estimate(gap, *percentile_interval((ours[metric.name][1] - theirs[metric.name][1])[:, 0]))
-    below, above = reach_of_difference(
-        *(_shares(one, sides[part.name], part, drawn) for one, sides in ((few, ours), (every, theirs)))
-    )
+    assert part.share_of is not None
+    ours, theirs = (_side(one, [metric, part], drawn, kept) for one in (few, every))
+    gap = float(ours.value - theirs.value)
+    below, above = reach_of_difference(ours.shares, theirs.shares)
     return score, Estimate(gap, gap - below, gap + above)
 
 
-def _sides(test: Predictions, metrics: Sequence[Metric], drawn: UnitCounts) -> dict[str, tuple[Floats, Floats]]:
-    """The figures (K,) and their replicates (B, K) of each metric."""
-    own = list({metric.name: metric for metric in metrics}.values())
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """A figure, and the shares that it is the mean of."""
+
+    value: float
+    shares: Shares
+
+
+def _side(test: Predictions, metrics: Sequence[Metric], drawn: UnitCounts, kept: Kept) -> _Side:
+    metric, part = metrics
+    own = list({one.name: one for one in metrics}.values())
     values = by_metric(own, test.classes, figures(test, own, np.ones((1, len(test)))))
-    replicates = by_metric(own, test.classes, bootstrap(test, own, drawn))
-    return {metric.name: (values[metric.name][0], replicates[metric.name]) for metric in own}
-
-
-def _shares(test: Predictions, side: tuple[Floats, Floats], metric: Metric, drawn: UnitCounts) -> Shares:
-    return distinct(metric, share_intervals([test], [test.fold], drawn, metric, *side))
+    used = {name: ~np.isnan(found) for name, found in values.items()}
+    replicates = kept.replicates([test], own, used, [test.fold], drawn)
+    shares = share_intervals([test], [test.fold], drawn, part, values[part.name][0], replicates[part.name])
+    return _Side(float(values[metric.name][0, 0]), distinct(part, shares))

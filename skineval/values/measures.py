@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -104,12 +104,43 @@ class Difference(Estimate):
         return replace(self, value=0 - self.value, low=0 - self.high, high=0 - self.low, a=self.b, b=self.a)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subgroup:
+    """How good a system is on the images of one value of an attribute, a row of subgroups.csv.
+
+    Balanced accuracy is the mean over those classes of which the subgroup has lesions enough; gaps are to the same of
+    all images. NaN where there are too few lesions to speak.
+    """
+
+    system: str
+    attribute: str
+    value: str
+    n_images: int
+    n_lesions: int
+    n_classes: int
+    balanced_accuracy: float = nan
+    low: float = nan
+    high: float = nan
+    gap: float = nan
+    gap_low: float = nan
+    gap_high: float = nan
+    malignancy_auc: float = nan
+    malignancy_low: float = nan
+    malignancy_high: float = nan
+    malignancy_gap: float = nan
+    malignancy_gap_low: float = nan
+    malignancy_gap_high: float = nan
+
+
+SUBGROUP_COLUMNS = tuple(column.name for column in fields(Subgroup))
+
+
 def system_name(model: str, imbalance: str) -> str:
     """What is compared, as `model/imbalance`; a model without a strategy stands alone."""
     return f"{model}/{imbalance}" if imbalance else model
 
 
-def as_frame(measures: Iterable[Estimate], columns: Sequence[str]) -> pd.DataFrame:
+def as_frame(measures: Iterable[Estimate | Subgroup], columns: Sequence[str]) -> pd.DataFrame:
     """Scores or differences as the frame that their file holds."""
     import pandas as pd
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.base.terms import Unit, unit_of
-from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, as_frame, system_name
+from skineval.values.measures import (
+    COMPARISON_COLUMNS,
+    RESULT_COLUMNS,
+    Difference,
+    Score,
+    Subgroup,
+    as_frame,
+    system_name,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,11 +164,15 @@ class BenchResult(Measured):
     task: Task
     warnings: tuple[str, ...]  #: stamps that every table, figure and report shows: SYNTHETIC, LEAKY, NOT COMPARABLE
     split: pd.DataFrame = field(repr=False)  #: split.csv
+    #: attributes.csv: image_id, then a column for each attribute; None of a bench that an earlier version made
+    attributes: pd.DataFrame | None = field(default=None, repr=False)
     cells: pd.DataFrame = field(repr=False)  #: cells.csv
     finished: Sequence[CellResult] = field(repr=False)
     externals: Sequence[ExternalTest] = field(default=(), repr=False)
     #: of each model with several strategies, each one minus `none`, then minus the best of the model
     ladders: Sequence[Difference] = field(default=(), repr=False)
+    #: of the best system, how good it is on parts of the test images
+    subgroups: Sequence[Subgroup] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
 

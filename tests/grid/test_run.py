@@ -68,6 +68,8 @@ def test_every_file_of_the_contract_is_there(bench):
         "results.csv",
         "comparisons.csv",
         "ladders.csv",
+        "attributes.csv",
+        "subgroups.csv",
         "report.md",
         "report.html",
     ]

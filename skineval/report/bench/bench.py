@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import looks, standings
+from skineval.report.bench import looks, standings, subgroups
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -48,6 +48,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Data sets", _filled(by_source(bench, board))),
         Section("External tests", tuple(externals(bench, board))),
         Section("Classes", tuple(_classes(board, album))),
+        Section("Subgroups", tuple(_subgroups(bench))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
         Section("Differences", tuple(_differences(board))),
         Section("Calibration", _filled(standings.calibration(board), *album.of("reliability"))),
@@ -83,6 +84,14 @@ class _Album:
     def of(self, topic: Topic) -> tuple[Block, ...]:
         mine = (figure for figure in self.figures if figure.topic == topic)
         return tuple(figure if isinstance(figure, Figure) else Paragraph(figure.words) for figure in mine)
+
+
+def _subgroups(bench: BenchResult) -> Iterator[Block]:
+    """How good the best system is on parts of the images."""
+    if bench.subgroups:
+        system = formatting.plain(bench.subgroups[0].system)
+        yield Paragraph(f"Of {system}, which has the best balanced accuracy; all folds and seeds together.")
+        yield subgroups.table(bench.subgroups, bench.unit, bench.warnings)
 
 
 def comparisons(bench: BenchResult) -> list[Table]:

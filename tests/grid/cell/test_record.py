@@ -20,6 +20,8 @@ BENCH = (
     "results.csv",
     "comparisons.csv",
     "ladders.csv",
+    "attributes.csv",
+    "subgroups.csv",
     "report.md",
     "report.html",
 )
