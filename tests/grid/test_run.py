@@ -283,15 +283,17 @@ def test_evaluate_gives_the_figures_of_the_bench(bench):
         assert scored[key] == pytest.approx(value, nan_ok=True), key
 
 
-def test_compare_takes_a_bench_with_all_of_its_systems(bench):
+def test_compare_takes_a_bench_with_all_of_its_systems(bench, tmp_path):
     found = skineval.compare(bench.path, replicates=1000)
     known = pd.read_csv(bench.comparisons)
     known = known[known["metric"] != "recall_mel"]
     assert found[["a", "b", "metric"]].to_dict("list") == known[["a", "b", "metric"]].to_dict("list")
     np.testing.assert_allclose(found["difference"], known["difference"], atol=1e-12)
     cell = bench.cell(cells(bench)["run_id"][0])
-    beside = skineval.evaluate([bench.path, cell.predictions.rename(cell.path / "copy.csv")], replicates=1000)
-    assert {(one.model, one.imbalance) for one in beside.itertuples()} >= {("copy", "")}
+    copied = shutil.copy(cell.predictions, tmp_path / "copy.csv")
+    beside = skineval.evaluate([bench.path, copied], replicates=1000)
+    assert "copy" in set(beside["model"])
+    assert set(beside["imbalance"]) == {"", *cells(bench)["imbalance"]}
 
 
 def test_the_environment_says_what_one_needs_to_know(bench):
