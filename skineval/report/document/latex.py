@@ -174,7 +174,7 @@ def _letter(letter: str) -> str:
         return _SYMBOLS[letter]
     if unicodedata.category(letter) == "Cf":  # reorders or hides what stands around it
         return ""
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if base.isascii() and len(marks) == 1 and marks[0] in _ACCENTS:
-        return f"\\{_ACCENTS[marks[0]]}{{{base}}}"
+    parts = unicodedata.normalize("NFD", letter)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
+        return f"\\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     return f"[U+{ord(letter):04X}]"

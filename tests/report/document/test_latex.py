@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skineval.report.document import formatting
@@ -78,11 +78,13 @@ def test_whatever_a_name_holds_is_letters_to_tex(attack: str) -> None:
     assert commands <= own | {"raggedright", "linewidth", "char", *(name[1:] for name in PRINTED)}
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=126)))
 def test_text_of_ascii_is_printed_as_it_is(text: str) -> None:
     assert read(escaped(text)) == formatting.plain(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_written_is_ascii(text: str) -> None:
     assert escaped(text).isascii()
