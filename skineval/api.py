@@ -48,10 +48,11 @@ def bench(
     Raises UsageError, DataError or PluginError before anything is trained; a cell that fails is a row of
     `result.cells` with its reason. Raises Interrupted on Ctrl-C, with everything finished on disk.
     """
-    from skineval.report.bench.notebook import shown
+    from skineval.report.bench.notebook import ShownBench
+    from skineval.report.document.notebook import shown
 
     asked = request(recipe, keys)
-    return shown(run_recipe(asked, load_catalog(), ignore_event, out=out, fresh=fresh, fail_fast=fail_fast))
+    return shown(ShownBench, run_recipe(asked, load_catalog(), ignore_event, out=out, fresh=fresh, fail_fast=fail_fast))
 
 
 def open(folder: str | Path) -> BenchResult:
@@ -64,9 +65,10 @@ def open(folder: str | Path) -> BenchResult:
     """
     from skineval.grid.conclude import open_bench
     from skineval.grid.folder import BenchFolder
-    from skineval.report.bench.notebook import shown
+    from skineval.report.bench.notebook import ShownBench
+    from skineval.report.document.notebook import shown
 
-    return shown(open_bench(BenchFolder(Path(folder)), load_catalog()))
+    return shown(ShownBench, open_bench(BenchFolder(Path(folder)), load_catalog()))
 
 
 def tune(
@@ -90,9 +92,13 @@ def tune(
     before anything is trained, CellError where the recipe's own setting cannot be trained, and Interrupted on Ctrl-C,
     with every finished trial on disk.
     """
+    from skineval.report.document.notebook import shown
+    from skineval.report.tuning import ShownSearch
+
     asked = request(recipe, keys)
     texts = [search] if isinstance(search, str) else list(search)
-    return run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=out, fresh=fresh)
+    found = run_search(asked, load_catalog(), ignore_event, trials=trials, search=texts, out=out, fresh=fresh)
+    return shown(ShownSearch, found)
 
 
 def inventory(data: Places, progress: Callable[[int, int], None] | None = None, **keys: object) -> Inventory:
@@ -108,6 +114,8 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
     from skineval.data.quality.inventory import inventory as count
     from skineval.data.tasks import told_apart
     from skineval.grid.sources import as_labelled, load_data
+    from skineval.report.document.notebook import shown
+    from skineval.report.inventory import ShownInventory
 
     found = load_data(as_labelled(data, keys), load_catalog())
     # Lesions are counted as they are; what a bench and an audit record is of images grouped by patient, where known.
@@ -115,7 +123,8 @@ def inventory(data: Places, progress: Callable[[int, int], None] | None = None, 
         told_apart(one, found.task, strict=False)[0] if "task" in keys else one
         for one in (found.table, grouped(found.table))
     )
-    return count(table, read_headers(table.images, len(table), progress), benched.fingerprint)
+    headers = read_headers(table.images, len(table), progress)
+    return shown(ShownInventory, count(table, headers, benched.fingerprint))
 
 
 def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
@@ -162,14 +171,11 @@ def audit(
     """
     from skineval.data.quality.audit import Settings
     from skineval.grid.audit import run_audit
+    from skineval.report.audit.audit import ShownAudit
+    from skineval.report.document.notebook import shown
 
-    return run_audit(
-        data,
-        load_catalog(),
-        Settings(test, seed, draws, pairs),
-        keys,
-        progress=progress,
-    )
+    found = run_audit(data, load_catalog(), Settings(test, seed, draws, pairs), keys, progress=progress)
+    return shown(ShownAudit, found)
 
 
 def embed(
@@ -215,6 +221,8 @@ def explanations(
     """
     from skineval.base.files import refuse_full
     from skineval.grid.explained import Questions, explain_cell
+    from skineval.report.document.notebook import shown
+    from skineval.report.explained import ShownExplained
     from skineval.report.explained_page import write
 
     folder = None if out is None else Path(out)
@@ -225,7 +233,7 @@ def explanations(
     explained = explain_cell(Path(model), keys, load_catalog(), questions, out=folder, progress=progress)
     if folder is not None:
         write(explained, folder)
-    return explained
+    return shown(ShownExplained, explained)
 
 
 def export(

@@ -30,6 +30,7 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+    LATEX = "latex"
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How results are written to standard output.")]

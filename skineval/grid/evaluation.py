@@ -21,7 +21,7 @@ from skineval.data.quality.mates import mates
 from skineval.data.spellings import part_name
 from skineval.grid.common_ground import named_apart, on_common_images
 from skineval.grid.entrants import Entrant, Terms, entrants, of_frame, table_of
-from skineval.grid.measuring import COMPARED
+from skineval.grid.measuring import COMPARED, of_ranks
 from skineval.grid.sources import as_labelled, load_data
 from skineval.measure.class_columns import Reading
 from skineval.measure.comparisons import against_best
@@ -130,6 +130,7 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
         for score in estimate(one.cells, metrics, replicates=replicates, kept=kept)
     ]
     differences = against_best(named, compared, replicates=replicates, kept=kept) if len(found) > 1 else []
+    scores += of_ranks(named, scores, kept, replicates=replicates)
     stamps = [*(stamp for one in found for stamp in one.stamps), *([] if protocol in ("", LESION) else [LEAKY])]
     return Evaluation(
         tuple(found),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import TypeAlias
 
 import numpy as np
@@ -20,9 +21,10 @@ from skineval.catalog.specs import Metric
 from skineval.data.attributes import UNKNOWN
 from skineval.grid.ensembles import ensembles
 from skineval.measure.baselines import baselines
-from skineval.measure.comparisons import against, against_best, best_of
+from skineval.measure.comparisons import against, against_best, best_of, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
+from skineval.measure.ranks import RANK_KEPT, places
 from skineval.measure.rarity import sides
 from skineval.measure.rejection import rejection
 from skineval.measure.replicates import Kept
@@ -46,14 +48,16 @@ def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
     for one in bench.externals:
         kept = Kept()
         scores = measure(bench, metrics, one, kept)
-        externals.append(replace(one, scores=scores, differences=compare(bench, metrics, one, kept)))
+        differences = compare(bench, metrics, one, kept)
+        externals.append(replace(one, scores=(*scores, *_of_ranks(bench, scores, kept, one)), differences=differences))
     kept = Kept()
     scores = measure(bench, metrics, kept=kept)
+    differences, ladders = compare(bench, metrics, kept=kept), tuple(_ladders(bench, metrics, kept))
     return replace(
         bench,
-        scores=(*scores, *_of_sides(bench, scores)),
-        differences=compare(bench, metrics, kept=kept),
-        ladders=tuple(_ladders(bench, metrics, kept)),
+        scores=(*scores, *_of_sides(bench, scores), *_of_ranks(bench, scores, kept)),
+        differences=differences,
+        ladders=ladders,
         subgroups=tuple(_subgroups(bench)),
         externals=[_with_rejection(bench, of_rejection, one) if one.outside else one for one in externals],
     )
@@ -85,6 +89,24 @@ def _of_sides(bench: BenchResult, scores: Sequence[Score]) -> Iterator[Score]:
         else:
             there = {names: images for names, found in of.items() if (images := _images_of(chosen, found))}
             yield from _scores(bench, [replace(METRICS[0], name=name)], there, Kept())
+
+
+def _of_ranks(
+    bench: BenchResult, scores: Sequence[Score], kept: Kept, external: ExternalTest | None = None
+) -> Iterator[Score]:
+    named = {system_name(*names): found for names, found in systems(bench, external).items()}
+    return of_ranks(named, scores, kept, replicates=bench.recipe.replicates, seed=bench.recipe.split_seed)
+
+
+def of_ranks(
+    named: Mapping[str, Sequence[Predictions]], scores: Sequence[Score], kept: Kept, *, replicates: int, seed: int = 0
+) -> Iterator[Score]:
+    """How often each system keeps its rank by the primary metric, of several that are ranked."""
+    missing = missing_folds(named)
+    ranked = {name: found for name, found in named.items() if name not in missing}
+    primary = {one.system: one for one in scores if one.metric == PRIMARY}
+    for place in places(ranked, replicates=replicates, seed=seed, kept=kept) if len(ranked) > 1 else ():
+        yield replace(primary[place.system], metric=RANK_KEPT, value=place.kept, low=nan, high=nan)
 
 
 def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Iterator[Difference]:

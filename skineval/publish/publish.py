@@ -13,11 +13,12 @@ from skineval.base.files import refuse_full
 from skineval.base.terms import Progress
 from skineval.catalog.catalog import Catalog
 from skineval.grid.trained import open_trained
-from skineval.publish.card import Known, card, licence
+from skineval.publish.card import Known, card, licence, parity_table
 from skineval.publish.folder import ModelFolder, write_folder
 from skineval.publish.graph import require_onnx, to_onnx
 from skineval.publish.origin import bench_of, sample
 from skineval.publish.parity import Parity, compare
+from skineval.report.document.notebook import fragments
 from skineval.train.classifier import Classifier
 from skineval.train.device import cpu_threads
 
@@ -36,6 +37,9 @@ class Exported:
 
     def __repr__(self) -> str:
         return f"<Exported {self.known.name}: {self.folder.path}>"
+
+    def _repr_html_(self) -> str:
+        return fragments([parity_table(self.known)])
 
 
 def publish(model: Path, out: Path, catalog: Catalog, *, limit: int, replace: bool, progress: Progress) -> Exported:

@@ -13,6 +13,7 @@ from skineval.grid.explained import PRIMARY, Explained
 from skineval.grid.lesionless import WHOLE, Removed
 from skineval.report.bench import notes
 from skineval.report.document import formatting
+from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Cell, Column, Shows, Table, tabulate
 from skineval.values.measures import Difference
 
@@ -101,6 +102,13 @@ _TIMED = {
     SANITY: (SANITY, "to make the maps of other classes"),
     STABILITY: (STABILITY, "to make the maps of changed images"),
 }
+
+
+class ShownExplained(Explained):
+    """Scores of explanations that a notebook shows as tables."""
+
+    def _repr_html_(self) -> str:
+        return fragments(tables(self))
 
 
 def tables(explained: Explained) -> list[Table]:

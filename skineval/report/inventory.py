@@ -8,6 +8,7 @@ from skineval.base.terms import SYNTHETIC
 from skineval.data.quality.inventory import UNKNOWN, ClassCounts, Inventory
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt, shown_classes
+from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Cell, Column, Row, Shows, Table, tabulate, tabulate_facts
 from skineval.values.lesion_table import PATIENT
 from skineval.values.task import BINARY, CLASS_NAMES, DX7, LABELS, MAPPINGS
@@ -21,6 +22,13 @@ _DX = Column("dx", "Diagnosis")
 _IMAGES = Column("images", "Images", "count")
 _LESIONS = Column("lesions", "Lesions", "count")
 _SHARE = Column("share", "Share", "percent", priority=1)
+
+
+class ShownInventory(Inventory):
+    """What a data set holds, which a notebook shows as tables."""
+
+    def _repr_html_(self) -> str:
+        return fragments(inventory_tables(self))
 
 
 def inventory_tables(found: Inventory) -> tuple[Table, ...]:

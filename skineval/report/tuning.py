@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from skineval.base.scheme import BLUE, MUTED, VERMILLION
 from skineval.base.svg import shortened
 from skineval.report.document import formatting
+from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Column, Shows, Table, tabulate
 from skineval.report.figures import style
 from skineval.report.figures.style import WIDE
@@ -21,6 +22,13 @@ from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
 _COLUMNS = 3  #: panels side by side
 #: How a trial is marked: state, colour, marker, words.
 _MARKS = ((PRUNED, MUTED, "x", "pruned (best until then)"), (DONE, BLUE, "o", "done"))
+
+
+class ShownSearch(Search):
+    """A search that a notebook shows as the table of its trials."""
+
+    def _repr_html_(self) -> str:
+        return fragments([table(self)])
 
 
 def table(search: Search) -> Table:

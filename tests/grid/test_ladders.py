@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, recall_score, roc
 
 from skineval.grid.measuring import compare, measured, remedies
 from skineval.measure.names import METRICS
+from skineval.measure.ranks import RANK_KEPT, places
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
 from skineval.values.task import DIAGNOSES
 from tests.report.laddered import laddered
@@ -73,6 +74,13 @@ def test_holm_is_over_one_model_one_metric_and_the_same_reference(bench):
 
 def test_the_comparisons_with_the_best_of_all_are_what_they_were(bench):
     assert repr(tuple(bench.differences)) == repr(compare(bench, METRICS))
+
+
+def test_ranks_are_kept_as_often_as_without_what_other_measures_have_drawn(bench):
+    systems = {cell.system: of_system(bench, cell.system) for cell in bench.finished}
+    wanted = places(systems, replicates=bench.recipe.replicates, seed=bench.recipe.split_seed)
+    found = {one.system: one.value for one in bench.scores if one.metric == RANK_KEPT}
+    assert found == {one.system: one.kept for one in wanted}
 
 
 def test_a_strategy_that_has_no_fold_in_common_with_none_is_left_out(bench):

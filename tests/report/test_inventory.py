@@ -10,8 +10,9 @@ from skineval.data.layouts import recognise
 from skineval.data.layouts.images import Header, Headers
 from skineval.data.quality.inventory import Inventory, inventory
 from skineval.report.document.console import render
+from skineval.report.document.notebook import shown as in_notebook
 from skineval.report.document.tables import Table
-from skineval.report.inventory import inventory_tables
+from skineval.report.inventory import ShownInventory, inventory_tables
 from tests.data.folders import made_table, seven_classes
 from tests.data.layouts import relayout
 
@@ -92,6 +93,13 @@ def test_every_format_renders() -> None:
         assert render(one, "markdown")
         assert render(one, "table", width=80)
     assert "[red]=cmd()[/]" in render(inventory_tables(inventory(table))[0], "table", width=100)
+
+
+def test_a_notebook_shows_every_table_literally() -> None:
+    found = in_notebook(ShownInventory, inventory(made_table(LESIONS, name="<b>=cmd()")))
+    page = found._repr_html_()
+    assert page.count("<table>") == sum(bool(one.rows) for one in inventory_tables(found))
+    assert "&lt;b&gt;=cmd()" in page
 
 
 def test_of_other_labels_nobody_says_which_are_malignant() -> None:

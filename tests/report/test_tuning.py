@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.report.document import console
-from skineval.report.tuning import draw, ranked, table
+from skineval.report.document.notebook import shown as in_notebook
+from skineval.report.tuning import ShownSearch, draw, ranked, table
 from skineval.tuning.search import Search
 from skineval.tuning.space import Choices, Range
 from skineval.tuning.trials import DONE, FAILED, PRUNED, Trial
@@ -102,6 +103,12 @@ def test_programs_get_numbers_and_no_formulas():
 def test_python_is_shown_a_search_in_a_line():
     assert "best 0.610 (trial 2), the recipe's own" in repr(SEARCH)
     assert len(repr(SEARCH)) < 300
+
+
+def test_a_notebook_shows_the_trials_and_no_markup_of_theirs():
+    page = in_notebook(ShownSearch, SEARCH)._repr_html_()
+    assert page.count("<tr>") == 1 + len(SEARCH.trials)
+    assert "=out of luck [/] &lt;b&gt;|" in page
 
 
 @pytest.mark.parametrize("trials", [SEARCH.trials, SEARCH.trials[:1]], ids=["five", "one"])

@@ -76,7 +76,7 @@ def check(
                 progress=progress,
             )
     checked = checks.joined(found, lambda left_out: load_data(asked, catalog, dict.fromkeys(left_out, "")).table)
-    people = format in (Format.TABLE, Format.MARKDOWN)
+    people = format not in (Format.JSON, Format.CSV)
     called = ", ".join(asked.data)
     print_table(findings_table(checked, called) if people else all_findings(checked, called), format)
     if write_manifest is not None:

@@ -11,10 +11,12 @@ from skineval.base.terms import LEAKY, SYNTHETIC
 from skineval.data.quality.audit import Audit
 from skineval.data.quality.crossings import Crossing, Parting
 from skineval.data.quality.leakage import ALL, MINORITY, Leak
+from skineval.grid.audit import Audited
 from skineval.report.audit.audit_pairs import doubled, similar
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Facts, Paragraph, Report, Section
 from skineval.report.document.excerpt import Shown, excerpt, shown_classes
+from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Column, Shows, Table, tabulate, tabulate_facts
 
 T = TypeVar("T")
@@ -52,6 +54,13 @@ class _Classes:
 def _classes(found: Audit, where: str) -> _Classes:
     sizes = {one.label: one.n_images for one in found.oversampled if one.label not in (ALL, MINORITY)}
     return _Classes(shown_classes(sizes, sizes, "the fewest"), where)
+
+
+class ShownAudit(Audited):
+    """An audit that a notebook shows as tables."""
+
+    def _repr_html_(self) -> str:
+        return fragments(tables(self.audit, stamps_of(self.audit, self.subject.stamps)))
 
 
 def tables(found: Audit, stamps: Sequence[str] = ()) -> tuple[Table, ...]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
 
 from skineval.base.terms import PRIMARY, SYNTHETIC, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.grid.evaluation import Evaluation
 from skineval.grid.measuring import systems
 from skineval.measure.comparisons import best_first, missing_folds
+from skineval.measure.names import METRICS
+from skineval.measure.seeds import SeedSpread, noise_floor, seed_figures, seed_spread
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, shown_classes
 from skineval.values.measures import Difference, Score, rows, system_name
@@ -35,6 +38,7 @@ class Leaderboard:
     unit: Unit = "lesion"  #: what is resampled
     replicates: int | None = None
     external: str = ""  #: the name of the external test
+    spreads: Mapping[str, SeedSpread] = field(default_factory=dict)  #: of the primary metric, where seeds are several
 
     @cached_property
     def systems(self) -> list[str]:
@@ -74,6 +78,13 @@ class Leaderboard:
         """How each system compares with the best one in balanced accuracy."""
         return {one.b: one for one in self.differences if one.a == self.best and one.metric == PRIMARY}
 
+    def noise(self, one: Difference) -> float | None:
+        """How far seeds alone set the two systems apart (`noise_floor`); None where it is not known."""
+        if one.metric != PRIMARY or not {one.a, one.b} <= self.spreads.keys():
+            return None
+        floor = noise_floor(self.spreads[one.a], self.spreads[one.b])
+        return None if isnan(floor) else floor
+
     def figures(self, metric: str, class_: str = "", *, baseline: bool = False) -> dict[str, Score]:
         """One figure of every system, or of every trivial baseline."""
         everyone = self.everyone(metric, class_)
@@ -99,6 +110,7 @@ def internal(bench: BenchResult) -> Leaderboard:
         bench.warnings,
         bench.unit,
         bench.recipe.replicates,
+        spreads=_spreads(bench),
     )
 
 
@@ -116,6 +128,7 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
         unit=test.about.unit,
         replicates=bench.recipe.replicates,
         external=test.name,
+        spreads=_spreads(bench, test),
     )
 
 
@@ -138,3 +151,9 @@ def scored(found: Evaluation, replicates: int) -> Leaderboard:
 def _unranked(bench: BenchResult, test: ExternalTest | None = None) -> dict[str, tuple[int, ...]]:
     """The systems that lack folds which another one has: on the internal test other images, on others networks."""
     return missing_folds({system_name(*names): found for names, found in systems(bench, test).items()})
+
+
+def _spreads(bench: BenchResult, test: ExternalTest | None = None) -> dict[str, SeedSpread]:
+    """How far the balanced accuracy of each system spreads over its seeds; nothing of a bench of one seed."""
+    found = systems(bench, test) if len(bench.recipe.seeds) > 1 else {}
+    return {system_name(*names): seed_spread(seed_figures(cells, METRICS[0])) for names, cells in found.items()}

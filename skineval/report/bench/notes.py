@@ -8,16 +8,19 @@ from math import isnan
 from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
+from skineval.measure.ranks import RANK_KEPT
+from skineval.measure.resolution import POWER, resolution
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import listed
-from skineval.values.measures import Score
+from skineval.values.measures import SIGNIFICANT, Score
 from skineval.values.result import EnsembleResult
 
 OF_OVERLAP = (
     "Each interval is of one system: whether two of them differ is said by their paired difference, "
     "not by whether intervals overlap."
 )
+_FIRST = ("first", "second", "third")  #: the places of which it is said how often they are kept
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
 
 
@@ -55,7 +58,7 @@ def of_absent(board: Leaderboard) -> list[str]:
 
 def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:
     """Why figures have no interval; nothing where all have one."""
-    if not any(isnan(one.low) and not isnan(one.value) for one in scores):
+    if not any(isnan(one.low) and not isnan(one.value) for one in scores if one.metric != RANK_KEPT):
         return []
     return [f"A figure without brackets has no interval: a class has a single {unit}, or all replicates agree."]
 
@@ -112,6 +115,26 @@ def of_test(unit: Unit, together: str = OF_METRIC) -> str:
         f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for {together}. An "
         "interval is for one comparison by itself and of another method, so that near 0 they may disagree."
     )
+
+
+def of_resolution(board: Leaderboard) -> list[str]:
+    """What the test set can tell apart, and how often the first places are kept: one line, or none of one system."""
+    smallest, kept = resolution(board.behind.values()), board.figures(RANK_KEPT)
+    places = [
+        f"the {place} in {formatting.percent(kept[system].value, 0)}"
+        for place, system in zip(_FIRST, board.ranked, strict=False)
+        if system in kept and not isnan(kept[system].value)
+    ]
+    what = []
+    if smallest:
+        what.append(
+            f"this test set can tell two such systems apart (power {formatting.percent(POWER, 0)}, p < {SIGNIFICANT}, "
+            f"one comparison) if they differ by {formatting.decimal(smallest.value)} in balanced accuracy"
+        )
+    if places:
+        what.append(f"ranks are kept in resamples of it: {formatting.listed(places)}")
+    line = "; ".join(what)
+    return [f"{line[:1].upper()}{line[1:]}."] if line else []
 
 
 def why_unranked(folds: Sequence[int]) -> str:

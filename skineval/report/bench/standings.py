@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
+from skineval.measure.ranks import RANK_KEPT
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
+from skineval.measure.seeds import is_above
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
@@ -79,6 +81,7 @@ _REJECTION = (
 )
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS, *_REJECTION))}
 _PLACED |= {HEAD_RECALL, TAIL_RECALL}  # which stand beside the strategies of each model
+_PLACED |= {RANK_KEPT}  # which stands below the comparison
 
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
@@ -86,6 +89,13 @@ _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
 )
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2, _BEHIND.key)
+_NOISE = Column(
+    "seed_noise",
+    "Seed noise",
+    "score",
+    "by how much seeds alone set two systems apart in all but 5 % of benches, * where the difference is not above that",
+    3,
+)
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 _SHARED = "* with what other systems share and was done once: training a network, or embedding images"
@@ -123,6 +133,7 @@ def comparison(board: Leaderboard) -> Table:
         primary,
         (_BEHIND, behind),
         (_P_HOLM, {system: one.p_holm for system, one in behind.items()}),
+        (_NOISE, {system: noise for system, one in behind.items() if (noise := _noise(board, one)) is not None}),
         *others,
         (_SPEED, speed),
         (_marked(_TIME, time.values()), time),
@@ -142,6 +153,7 @@ def comparison(board: Leaderboard) -> Table:
         *notes.of_results(board, board.replicates),
         *([notes.OF_RULES] if board.baselines else []),
         *([notes.of_test(board.unit)] if behind else []),
+        *notes.of_resolution(board),
         *([notes.ON_FEWER_FOLDS] if board.unranked.keys() & behind.keys() else []),
         *notes.of_ensembles(board.ensembles, timed=bool(board.cells)),
         *notes.of_seeds(board.cells),
@@ -238,6 +250,11 @@ def differences(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
         (Column("difference", "A − B", "score"), lambda one: one),
         Column("p", "p", "p", priority=3),
         Column("p_holm", "Holm p", "p", priority=1),
+        *(
+            [(_NOISE, lambda one: _noise(board, one))]
+            if any(noise is not None for noise in map(board.noise, board.differences))
+            else []
+        ),
         Column("n_images", "Images", "count", priority=4),
         _of_lesions(board, 5),
     )
@@ -296,6 +313,12 @@ def ensembles(board: Leaderboard) -> Table:
         (wanted, lambda one: one.n_wanted),
     )
     return tabulate("Ensembles", board.ensembles, columns, stamps=board.stamps)
+
+
+def _noise(board: Leaderboard, one: Difference) -> Starred | float | None:
+    """How far seeds alone set the two systems of a difference apart, marked where it is not above that."""
+    noise = board.noise(one)
+    return noise if noise is None or is_above(one.value, noise) else Starred(noise)
 
 
 def _of_lesions(board: Leaderboard, priority: int) -> tuple[Column, Callable[[Score | Difference], int | None]]:

@@ -16,13 +16,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from skineval.base.errors import UsageError
-from skineval.report.document import formatting
+from skineval.report.document import formatting, latex
 from skineval.report.document.layout import GAP, Layout, fitted, refitted
 from skineval.report.document.markdown import table_lines
 from skineval.report.document.tables import Cell, Column, Row, Starred, Table, format_cell, glossary
 from skineval.values.measures import Estimate
 
-Format: TypeAlias = Literal["table", "json", "csv", "markdown"]
+Format: TypeAlias = Literal["table", "json", "csv", "markdown", "latex"]
 
 _STYLES: Mapping[str, str] = {"plain": "", "best": "bold", "unranked": "dim", "baseline": "dim"}
 _UNFINISHED = "red"
@@ -39,6 +39,8 @@ def render(table: Table, format: Format = "table", *, width: int = 100) -> str:
         return as_csv(table)
     if format == "markdown":
         return "\n".join(table_lines(table)) + "\n"
+    if format == "latex":
+        return "\n".join(latex.table_lines(table)) + "\n"
     if format == "table":
         console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
         with console.capture() as captured:

@@ -20,10 +20,12 @@ from skineval.data.quality.crossings import Crossing, Parting
 from skineval.data.quality.duplicates import Copies
 from skineval.data.quality.leakage import ALL, MINORITY, Leak
 from skineval.data.synthetic import synthetic
+from skineval.grid.audit import Audited, Subject
 from skineval.report.audit import audit as report
 from skineval.report.audit import audit_files, contact_sheet
 from skineval.report.audit.audit_pairs import NARROW_SHEET, SHEET
 from skineval.report.document.console import render
+from tests.data.folders import made_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = "ISIC_[/]<img src=x onerror=alert(1)>"
@@ -221,10 +223,15 @@ def test_every_file_is_written_and_complete(found: Audit, tmp_path: Path) -> Non
 def test_names_are_shown_literally(found: Audit) -> None:
     evil = dataclasses.replace(found, candidates=(pair(1, EVIL, EVIL),), joined=(), data=EVIL)
     assert EVIL in " ".join(shown(evil).split())
-    from skineval.report.document import html, markdown
+    from skineval.report.document import html, markdown, notebook
 
     assert "<img src=x" not in markdown.document(report.report(evil))
     assert "<img src=x" not in html.document(report.report(evil), lambda file: b"")
+    audited = Audited(Subject(made_table([("nv", 1)]), stamps=("LEAKY",)), evil)
+    in_notebook = notebook.shown(report.ShownAudit, audited)._repr_html_()
+    assert "<img src=x" not in in_notebook
+    assert "ISIC_[/]&lt;img src=x" in in_notebook
+    assert "LEAKY: siblings" in in_notebook
 
 
 @pytest.mark.parametrize("columns", [3, 1])

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from skineval.report.bench.bench import comparisons
-from skineval.report.bench.notebook import shown
+from skineval.report.bench.notebook import ShownBench
+from skineval.report.document.notebook import shown
 from skineval.values.result import BenchResult
 from tests.report.bench.test_bench import HOSTILE, Page
 
 
 def test_a_notebook_shows_the_comparison(bench: BenchResult) -> None:
-    page = Page(shown(replace(bench, warnings=("LEAKY",)))._repr_html_())
+    page = Page(shown(ShownBench, replace(bench, warnings=("LEAKY",)))._repr_html_())
     words = " ".join(page.words)
     (table,) = comparisons(bench)
     for row in table.rows:
@@ -27,7 +28,8 @@ def test_a_notebook_shows_the_comparison(bench: BenchResult) -> None:
 
 
 def test_names_are_text_to_a_notebook_and_to_a_terminal(make_bench: Callable[..., BenchResult], tmp_path: Path) -> None:
-    hostile = shown(make_bench(tmp_path, systems=((HOSTILE, "none", 1.5),), failed=(HOSTILE,) * 3, seeds=(0,)))
+    named = make_bench(tmp_path, systems=((HOSTILE, "none", 1.5),), failed=(HOSTILE,) * 3, seeds=(0,))
+    hostile = shown(ShownBench, named)
     page = Page(hostile._repr_html_())
     assert {tag for tag, _ in page.tags} <= {"p", "b", "table", "thead", "tbody", "tr", "th", "td", "small", "br"}
     assert "<img src=x onerror=alert(1)>" in " ".join(page.words)
@@ -35,6 +37,6 @@ def test_names_are_text_to_a_notebook_and_to_a_terminal(make_bench: Callable[...
 
 
 def test_a_bench_of_which_nothing_finished_is_shown(make_bench: Callable[..., BenchResult], tmp_path: Path) -> None:
-    none = shown(make_bench(tmp_path, systems=()))
+    none = shown(ShownBench, make_bench(tmp_path, systems=()))
     assert repr(none) == f"<BenchResult {tmp_path}: 0 of 2 cells done>"
     assert "failed" in none._repr_html_()
