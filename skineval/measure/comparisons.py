@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, UsageError, plural
 from skineval.catalog.specs import Metric
 from skineval.data.splits.oversampling import occurrences
+from skineval.measure.checks import check_p
 from skineval.measure.exchange import says_the_same, shuffled_gaps
 from skineval.measure.intervals import (
     MOST_UNDEFINED,
@@ -85,6 +86,7 @@ def differences(
     a_is, b_is = (
         _System(
             cells,
+            by_metric(every, classes, values),
             by_metric(every, classes, mean_where(used, values, folds)),
             kept.replicates(cells, every, is_used, folds, drawn),
         )
@@ -99,8 +101,17 @@ def differences(
             is_used[metric.name], (shuffled_gaps(one, other, metric, swapped) for one, other in pairs), folds
         )
         interval = _interval(a_is, b_is, metric, is_used, folds, drawn)
-        p = p_value(observed, shuffled[:, 0])
-        found.append(Difference(observed, *interval, metric=metric.name, p=p, n_images=n_images, n_lesions=n_lesions))
+        gaps = a_is.of_cells[metric.name][:, 0] - b_is.of_cells[metric.name][:, 0]
+        difference = Difference(
+            observed,
+            *interval,
+            metric=metric.name,
+            p=p_value(observed, shuffled[:, 0]),
+            check_p=check_p(metric, pairs, gaps, folds),
+            n_images=n_images,
+            n_lesions=n_lesions,
+        )
+        found.append(difference)
     return found
 
 
@@ -284,6 +295,7 @@ class _System:
     """One side of a comparison on the common images: its figures and their replicates, by metric."""
 
     cells: Sequence[Predictions]
+    of_cells: Mapping[str, Floats]  #: (cells, K) each
     values: Mapping[str, Floats]  #: (K,) each
     replicates: Mapping[str, Floats]  #: (B, K) each
 

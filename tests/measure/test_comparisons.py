@@ -9,9 +9,11 @@ import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import recall_score
 
 from skineval.base.errors import DataError, UsageError
 from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds
+from skineval.measure.delong import delong
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
@@ -423,3 +425,22 @@ def test_better_figures_come_first_then_names_then_what_is_undefined():
 
 def test_figures_that_differ_by_rounding_are_equal():
     assert best_first({"b": 0.1 + 0.2, "a": 0.3}) == ["a", "b"]
+
+
+def test_a_check_over_folds_is_the_corrected_t_test_of_their_differences():
+    a, b = ([classifier(60, fold=k, truth_seed=k, seed=seed) for k in range(4)] for seed in (1, 2))
+    found = difference(a, b, METRICS[0])
+    recalls = [recall_score(one.targets, one.probabilities.argmax(axis=1), average="macro") for one in (*a, *b)]
+    gaps, test = np.subtract(recalls[:4], recalls[4:]), np.mean(list(map(len, a)))
+    train = sum(map(len, a)) - test
+    t = gaps.mean() / np.sqrt((1 / 4 + test / train) * gaps.var(ddof=1))
+    assert found.check_p == pytest.approx(2 * scipy.stats.t.sf(abs(t), 3))
+
+
+def test_a_check_of_one_fold_is_of_malignancy_alone():
+    a, b = classifier(skill=1.6), classifier(seed=1, skill=1.2)
+    ours, theirs = (one.malignancy() for one in (a, b))
+    expected = delong(ours.targets == 1, ours.probabilities[:, 1], theirs.probabilities[:, 1])
+    found = difference([a], [b], BY_NAME["malignancy_auc"])
+    assert (found.value, found.check_p) == pytest.approx((expected.value, expected.p))
+    assert np.isnan(difference([a], [b], METRICS[0]).check_p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
@@ -89,6 +90,14 @@ _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
 )
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2, _BEHIND.key)
+_CHECK = Column(
+    "check_p",
+    "Check",
+    "p",
+    "p of a test of another kind: over folds the corrected resampled t-test, which varies the train part, too; of one "
+    "fold, for malignancy AUC, DeLong's test, which takes images for independent",
+    4,
+)
 _NOISE = Column(
     "seed_noise",
     "Seed noise",
@@ -250,6 +259,7 @@ def differences(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
         (Column("difference", "A − B", "score"), lambda one: one),
         Column("p", "p", "p", priority=3),
         Column("p_holm", "Holm p", "p", priority=1),
+        *([_CHECK] if any(not isnan(one.check_p) for one in board.differences) else []),
         *(
             [(_NOISE, lambda one: _noise(board, one))]
             if any(noise is not None for noise in map(board.noise, board.differences))
