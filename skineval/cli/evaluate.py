@@ -40,10 +40,10 @@ def compare(found: Evaluation, replicates: int, format: Format) -> None:
     They are those of benches, of trained cells and of files of predictions, in any mixture. CSV and JSON have the
     columns of comparisons.csv.
     """
-    from skineval.report.bench import standings
+    from skineval.report.bench import differences, standings
     from skineval.report.bench.leaderboard import scored
 
     board = scored(found.of_several(), replicates)
     for_people = format not in (Format.CSV, Format.JSON)
-    make = standings.differences if for_people else standings.plain_differences
+    make = differences.table if for_people else differences.plain_table
     print_table(standings.remarked(make(board), found.remarks), format)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import looks, standings, subgroups
+from skineval.report.bench import differences, looks, standings, subgroups
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -158,7 +158,7 @@ def _external(board: Leaderboard, there: Leaderboard) -> Iterator[Block]:
             f"{name}: {system}", (_titled(name, standings.per_class(there, system, board.shown)),), opened=place == 0
         )
     if there.differences:
-        yield Fold(f"{name}: paired differences", (_titled(name, standings.differences(there)),))
+        yield Fold(f"{name}: paired differences", (_titled(name, differences.table(there)),))
 
 
 def _titled(external: str, table: Table) -> Table:
@@ -179,7 +179,7 @@ def _differences(board: Leaderboard) -> Iterator[Block]:
             "Each row is the best system against another one, on the same images. The best was chosen on these very "
             "images, which flatters its lead a little: confirm it on further ones."
         )
-        yield standings.differences(board)
+        yield differences.table(board)
 
 
 def _filled(table: Table | None, *beside: Block) -> tuple[Block, ...]:

@@ -13,7 +13,7 @@ from skineval.base.terms import PRIMARY, UNCHANGED
 from skineval.grid.measuring import remedies, train_counts
 from skineval.measure.comparisons import best_first
 from skineval.measure.rarity import HEAD_RECALL, OF_SIDES, TAIL_RECALL, sides
-from skineval.report.bench import notes, standings
+from skineval.report.bench import differences, notes, standings
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Block, Fold, Paragraph
@@ -93,7 +93,7 @@ def imbalance(bench: BenchResult, board: Leaderboard, figures: Sequence[Block]) 
     for place, ladder in enumerate(found):
         blocks: list[Block] = [*map(Paragraph, _words(ladder)), table(bench, board, ladder)]
         if ladder.differences:
-            compared = standings.differences(replace(board, differences=ladder.differences), notes.IN_LADDERS)
+            compared = differences.table(replace(board, differences=ladder.differences), notes.IN_LADDERS)
             blocks.append(Fold(f"Paired differences of {formatting.plain(ladder.model)}", (compared,)))
         yield Fold(formatting.plain(ladder.model), tuple(blocks), opened=place == 0)
 

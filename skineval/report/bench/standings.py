@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
 from skineval.measure.ranks import RANK_KEPT
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
-from skineval.measure.seeds import is_above
 from skineval.report.bench import notes
+from skineval.report.bench.differences import NOISE, noise, of_lesions
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt
 from skineval.report.document.tables import Cell, Column, Row, Shows, Starred, Table, tabulate
-from skineval.values.measures import Difference, Score
+from skineval.values.measures import Score
 from skineval.values.result import EnsembleResult
 from skineval.values.task import BINARY, CLASS_NAMES
 
@@ -90,21 +89,6 @@ _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
 )
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for the number of comparisons", 2, _BEHIND.key)
-_CHECK = Column(
-    "check_p",
-    "Check",
-    "p",
-    "p of a test of another kind: over folds the corrected resampled t-test, which varies the train part, too; of one "
-    "fold, for malignancy AUC, DeLong's test, which takes images for independent",
-    4,
-)
-_NOISE = Column(
-    "seed_noise",
-    "Seed noise",
-    "score",
-    "by how much seeds alone set two systems apart in all but 5 % of benches, * where the difference is not above that",
-    3,
-)
 _SPEED = Column("images_per_second", "Images/s", "rate", "while training, median over cells", 11)
 _TIME = Column("seconds", "Time", "seconds", "to train, sum over cells", 12)
 _SHARED = "* with what other systems share and was done once: training a network, or embedding images"
@@ -142,7 +126,7 @@ def comparison(board: Leaderboard) -> Table:
         primary,
         (_BEHIND, behind),
         (_P_HOLM, {system: one.p_holm for system, one in behind.items()}),
-        (_NOISE, {system: noise for system, one in behind.items() if (noise := _noise(board, one)) is not None}),
+        (NOISE, {system: known for system, one in behind.items() if (known := noise(board, one)) is not None}),
         *others,
         (_SPEED, speed),
         (_marked(_TIME, time.values()), time),
@@ -201,7 +185,7 @@ def per_class(board: Leaderboard, system: str, shown: Shown) -> Table:
     extra = dict.fromkeys(name for name, class_ in found if class_ and name not in _PLACED)
     metrics = [*_PER_CLASS, *(_Metric(name, name, priority=4) for name in extra)]
     present = [metric for metric in metrics if any((metric.name, class_) in found for class_ in board.classes)]
-    lesions, n_lesions = _of_lesions(board, 3)
+    lesions, n_lesions = of_lesions(board, 3)
     columns = (
         Column("class", "Class"),
         *(metric.column for metric in present),
@@ -236,7 +220,7 @@ def scores(board: Leaderboard) -> Table:
         (Column("class", "Class"), lambda one: one.class_),
         (Column("value", "Value", "score"), lambda one: one),
         Column("n_images", "Images", "count", priority=1),
-        _of_lesions(board, 1),
+        of_lesions(board, 1),
     )
     below = notes.of_results(board, board.replicates)
 
@@ -248,48 +232,6 @@ def scores(board: Leaderboard) -> Table:
         return tabulate("Scores", found, columns, below, stamps=board.stamps, mark=mark)
 
     return excerpt(table, board.shown, "--format csv shows all.")
-
-
-def differences(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
-    """Every paired comparison: A minus B with its interval and test, corrected for what is `together`."""
-    columns: tuple[Shows[Difference], ...] = (
-        Column("a", "A"),
-        Column("b", "B"),
-        Column("metric", "Metric", priority=2),
-        (Column("difference", "A − B", "score"), lambda one: one),
-        Column("p", "p", "p", priority=3),
-        Column("p_holm", "Holm p", "p", priority=1),
-        *([_CHECK] if any(not isnan(one.check_p) for one in board.differences) else []),
-        *(
-            [(_NOISE, lambda one: _noise(board, one))]
-            if any(noise is not None for noise in map(board.noise, board.differences))
-            else []
-        ),
-        Column("n_images", "Images", "count", priority=4),
-        _of_lesions(board, 5),
-    )
-    below = (notes.of_interval(board.unit), notes.of_test(board.unit, together))
-    return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
-
-
-def plain_differences(board: Leaderboard) -> Table:
-    """The same for programs: the columns of comparisons.csv, the ends of an interval in columns of their own."""
-    ends: tuple[Shows[Difference], ...] = (
-        (Column("difference", "A − B", "score"), lambda one: one.value),
-        Column("low", "Low", "score"),
-        Column("high", "High", "score"),
-    )
-    columns: tuple[Shows[Difference], ...] = (
-        Column("a", "A"),
-        Column("b", "B"),
-        Column("metric", "Metric"),
-        *ends,
-        Column("p", "p", "p"),
-        Column("p_holm", "Holm p", "p"),
-        Column("n_images", "Images", "count"),
-        Column("n_lesions", "Lesions", "count"),
-    )
-    return tabulate("Paired differences", board.differences, columns, stamps=board.stamps)
 
 
 def cell_list(board: Leaderboard) -> Table:
@@ -323,18 +265,6 @@ def ensembles(board: Leaderboard) -> Table:
         (wanted, lambda one: one.n_wanted),
     )
     return tabulate("Ensembles", board.ensembles, columns, stamps=board.stamps)
-
-
-def _noise(board: Leaderboard, one: Difference) -> Starred | float | None:
-    """How far seeds alone set the two systems of a difference apart, marked where it is not above that."""
-    noise = board.noise(one)
-    return noise if noise is None or is_above(one.value, noise) else Starred(noise)
-
-
-def _of_lesions(board: Leaderboard, priority: int) -> tuple[Column, Callable[[Score | Difference], int | None]]:
-    """The column of the lesions, or patients, behind a figure."""
-    column = Column("n_lesions", formatting.units(board.unit).capitalize(), "count", priority=priority)
-    return column, lambda one: one.n_lesions if board.unit != "image" else None
 
 
 def _of_metrics(title: str, board: Leaderboard, metrics: Sequence[_Metric]) -> Table:

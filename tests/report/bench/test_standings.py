@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.terms import Unit
 from skineval.measure.ranks import RANK_KEPT
-from skineval.report.bench import standings
+from skineval.report.bench import differences, standings
 from skineval.report.bench.leaderboard import Leaderboard, internal
 from skineval.report.document import tables
 from skineval.report.document.tables import Row, Table
@@ -126,7 +126,7 @@ def test_the_noise_of_seeds_stands_beside_each_difference(bench: BenchResult, bo
         tests = [cell.predictions.select("test") for cell in bench.finished if cell.system == system]
         return [balanced_accuracy_score(one.targets, one.probabilities.argmax(axis=1)) for one in tests]
 
-    beside = standings.differences(board)
+    beside = differences.table(board)
     for one, row in zip(board.differences, beside.rows, strict=True):
         interval = scipy.stats.ttest_ind(of_seeds(one.a), of_seeds(one.b)).confidence_interval()
         found = cell(beside, row, "seed_noise")
@@ -135,7 +135,7 @@ def test_the_noise_of_seeds_stands_beside_each_difference(bench: BenchResult, bo
         assert noise == pytest.approx((interval.high - interval.low) / 2)
         assert below == (abs(one.value) <= (interval.high - interval.low) / 2)
         assert found == next(cell(table, line, "seed_noise") for line in table.rows if line.cells[0] == one.b)
-    for made in (standings.comparison, standings.differences):
+    for made in (standings.comparison, differences.table):
         assert "seed_noise" not in [column.key for column in made(replace(board, spreads={})).columns]
 
 
@@ -165,7 +165,7 @@ def test_metrics_without_a_place_get_a_table_of_their_own(board: Leaderboard) ->
 
 def test_scores_cells_and_differences_list_every_row(board: Leaderboard) -> None:
     assert len(standings.scores(board).rows) == len(board.scores)
-    assert len(standings.differences(board).rows) == len(board.differences)
+    assert len(differences.table(board).rows) == len(board.differences)
     assert [row.note for row in standings.cell_list(board).rows] == [one.reason for one in board.cells]
 
 
@@ -177,7 +177,7 @@ def test_every_table_says_what_is_resampled(board: Leaderboard, unit: Unit) -> N
         standings.scores,
         standings.calibration,
         standings.further,
-        standings.differences,
+        differences.table,
     )
     doubt = "; which of them show one lesion is not known, so intervals may be too narrow."
     for table in (*(make(board) for make in makers), standings.per_class(board, "resnet34/none", board.shown)):
