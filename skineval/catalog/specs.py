@@ -198,8 +198,8 @@ class Metric:
 
     The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
     behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
-    interval, which has width where all are counted alike. `mean_of`: it is the mean over classes of this figure, whose
-    intervals are combined.
+    interval, which has width where all are counted alike. `mean_of`: it is the mean over classes of this figure, where
+    that is defined, and the intervals of the classes are combined.
     """
 
     name: str

@@ -224,8 +224,8 @@ def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -
     off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
     if not all(cell.normalised for cell in cells):
         yield (
-            f"Scores of {(off > SUM_TOLERANCE).sum()} of {total} images do not sum to 1: NLL, Brier score and ECE need "
-            "probabilities and are left out."
+            f"Scores of {(off > SUM_TOLERANCE).sum()} of {total} images do not sum to 1: NLL, Brier score, ECE and "
+            "net benefit need probabilities and are left out."
         )
     elif off.max() > SUM_TOLERANCE:
         yield (

@@ -27,6 +27,7 @@ from skineval.measure.class_columns import Reading
 from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import confusion, ratio
+from skineval.measure.names import OF_ANSWERS
 from skineval.measure.references import Reference, read_reference, reference_of
 from skineval.measure.replicates import Kept
 from skineval.measure.subgroups import subgroups
@@ -34,7 +35,6 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, Subgroup, as_frame
 from skineval.values.predictions import concatenated
 
-_OF_SCORES = frozenset(("nll", "brier", "ece", "undecided"))  # which answers alone do not have
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
 _LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
 
@@ -143,8 +143,7 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
 
 
 def _suits(metric: Metric, one: Entrant) -> bool:
-    scored = metric.exchange == "ranks" or metric.name in _OF_SCORES
-    return metric.suits(one.task) and not (one.answers_only and scored)
+    return metric.suits(one.task) and (not one.answers_only or metric.name in OF_ANSWERS)
 
 
 def _subgroups(found: Sequence[Entrant], question: Question, data: LesionTable) -> Iterator[Subgroup]:

@@ -44,7 +44,9 @@ MOST_UNDEFINED = 0.05
 #: Metrics that noise can only raise: each replicate adds to them what chance has added to the figure already, so that
 #: percentile intervals lie too high. Of 300 / 1,000 / 4,000 simulated lesions they held the true calibration error in
 #: 1 / 62 / 91 % of samples, pivotal intervals in 90 / 86 / 87 %.
-PIVOTAL = frozenset({"ece"})
+PIVOTAL = frozenset({"ece", "classwise_ece", "adaptive_ece", "brier_reliability"})
+#: Metrics per class that are the same for either of two classes.
+SYMMETRIC = frozenset({"auc"})
 
 _ROUNDING = 1e-12  # by which figures differ that are equal
 _TINY = 1e-300  # keeps a division by nothing from being one by zero
@@ -170,7 +172,7 @@ def same_classes(used: NDArray[np.bool_]) -> bool:
 
 def distinct(metric: Metric, shares: Shares) -> Shares:
     """`shares` of a metric, each counted once: of two classes there is one area under the curve, named twice."""
-    if metric.exchange != "ranks" or len(shares.values) != 2:
+    if metric.name not in SYMMETRIC or len(shares.values) != 2:
         return shares
     return Shares(shares.values[:1], shares.lows[:1], shares.highs[:1], shares.replicates[:, :1])
 

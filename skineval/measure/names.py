@@ -24,6 +24,7 @@ class Figure:
     share_of: str = ""  #: the function of that name there
     mean_of: str = ""  #: the figure of that name here
     module: str = "metrics"
+    detail: bool = False  #: results.csv has it, and tables that readers look through leave it out
 
 
 FIGURES = (
@@ -52,6 +53,120 @@ FIGURES = (
         higher_is_better=False,
         share_of="any_image",
     ),
+    Figure(
+        "macro_ap",
+        "mean over classes of the average precision of each against the rest",
+        exchange="ranks",
+        mean_of="ap",
+        module="ranking",
+    ),
+    Figure(
+        "malignancy_pauc",
+        "malignant against benign: area under the ROC curve above a sensitivity of 0.80, 0 to 0.2; ISIC 2024's metric",
+        exchange="ranks",
+        view="malignancy",
+        module="ranking",
+    ),
+    Figure("worst_recall", "recall of the class that is found least"),
+    Figure("gmean", "geometric mean of the recalls of all classes; 0 where one is never found", detail=True),
+    Figure(
+        "top2_accuracy",
+        "share of images whose class is among the two of largest probability; of three classes or more",
+        share_of="any_image",
+        detail=True,
+    ),
+    Figure(
+        "sensitivity_at_90_specificity",
+        "share of malignant images found where 90 % of the benign ones are spared, not interpolated",
+        exchange="ranks",
+        view="malignancy",
+        share_of="malignant",
+        module="ranking",
+        detail=True,
+    ),
+    Figure(
+        "sensitivity_at_95_specificity",
+        "share of malignant images found where 95 % of the benign ones are spared, not interpolated",
+        exchange="ranks",
+        view="malignancy",
+        share_of="malignant",
+        module="ranking",
+        detail=True,
+    ),
+    Figure(
+        "specificity_at_90_sensitivity",
+        "share of benign images spared where 90 % of the malignant ones are found, not interpolated",
+        exchange="ranks",
+        view="malignancy",
+        share_of="benign",
+        module="ranking",
+        detail=True,
+    ),
+    Figure(
+        "specificity_at_95_sensitivity",
+        "share of benign images spared where 95 % of the malignant ones are found, not interpolated",
+        exchange="ranks",
+        view="malignancy",
+        share_of="benign",
+        module="ranking",
+        detail=True,
+    ),
+    Figure(
+        "net_benefit",
+        "decision curve at 10 %: malignant images found less a ninth of the false alarms, as shares of all images",
+        view="malignancy",
+        module="decisions",
+        detail=True,
+    ),
+    Figure(
+        "number_needed_to_biopsy",
+        "images called malignant (more probably than benign) for each that is: 1 / precision",
+        higher_is_better=False,
+        view="malignancy",
+        module="decisions",
+        detail=True,
+    ),
+    Figure(
+        "brier_reliability",
+        "part of the Brier score that calibration would remove; brier = reliability - resolution + uncertainty",
+        higher_is_better=False,
+        module="calibration_error",
+        detail=True,
+    ),
+    Figure(
+        "brier_resolution",
+        "part of the Brier uncertainty that the probabilities resolve, with what they resolve within the 15 bins",
+        module="calibration_error",
+        detail=True,
+    ),
+    Figure(
+        "brier_uncertainty",
+        "Brier score of the class frequencies of the images: no merit of a classifier",
+        higher_is_better=False,
+        module="calibration_error",
+        detail=True,
+    ),
+    Figure(
+        "classwise_ece",
+        "calibration error of the probability of each class in 15 bins of equal width, mean over classes",
+        higher_is_better=False,
+        module="calibration_error",
+        detail=True,
+    ),
+    Figure(
+        "adaptive_ece",
+        "expected calibration error in 15 bins of equally many images",
+        higher_is_better=False,
+        module="calibration_error",
+        detail=True,
+    ),
+    Figure(
+        "aurc",
+        "area under the risk-coverage curve: mean share of errors among the surest images, over all coverages",
+        higher_is_better=False,
+        module="ranking",
+        detail=True,
+    ),
     Figure("recall", "share of a class that is found (sensitivity)", per_class=True, share_of="of_class"),
     Figure(
         "specificity",
@@ -62,6 +177,22 @@ FIGURES = (
     Figure("precision", "share of a class's predictions that are right", per_class=True, share_of="taken_for_class"),
     Figure("f1", "harmonic mean of precision and recall", per_class=True, share_of="of_class_or_taken_for_it"),
     Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
+    Figure(
+        "npv",
+        "share of what is not taken for a class that is of others (negative predictive value)",
+        per_class=True,
+        share_of="not_taken_for_class",
+        detail=True,
+    ),
+    Figure(
+        "ap",
+        "average precision of a class against the rest (area under the precision-recall curve, in steps)",
+        per_class=True,
+        exchange="ranks",
+        share_of="of_class",
+        module="ranking",
+        detail=True,
+    ),
     Figure(
         "reject_auroc",
         "external tests, --reject: area under the ROC curve of images of the classes against others, by confidence",
@@ -113,6 +244,16 @@ _MADE = _made_of_figures()
 METRICS = tuple(metric for metric in _MADE if metric.view != "rejection")
 #: What comes with skineval to say how well images of other classes are rejected.
 OF_REJECTION = tuple(metric for metric in _MADE if metric.view == "rejection")
+
+#: What can be said of answers without scores.
+OF_ANSWERS = frozenset(
+    (
+        *(PRIMARY, "macro_f1", "mcc", "kappa", "accuracy", "weighted_f1", "worst_recall", "gmean"),
+        *("number_needed_to_biopsy", "recall", "specificity", "precision", "f1", "npv"),
+    )
+)
+#: Those that results.csv has and tables leave out.
+DETAILS = frozenset(figure.name for figure in FIGURES if figure.detail)
 
 _ENSEMBLE = "ensemble("
 

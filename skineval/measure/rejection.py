@@ -17,12 +17,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from skineval.measure.metrics import Floats, Integers, Mask, mann_whitney, rarer_side, ratio, sums
+from skineval.measure.metrics import Floats, Integers, Mask, mann_whitney, rarer_side, ratio
+from skineval.measure.ranking import dropped
 from skineval.values.predictions import Predictions
 from skineval.values.task import OUTSIDE
 
 SIDES = ("outside", "inside")  #: of the task
-_KEPT = (19, 20)  # 95 % of the images inside; whole numbers, since 0.95 times a sum may be off by a rounding
+_KEPT = (19, 20)  # 95 % of the images inside
 
 
 def rejection(answers: Predictions) -> Predictions:
@@ -59,19 +60,8 @@ def reject_fpr95(targets: Integers, probabilities: Floats, weights: Floats, clas
     Nothing is interpolated; who does, or lets the threshold keep less, finds other rates where images are few. NaN
     where either side has no weight.
     """
-    inside, confidence = targets == 1, probabilities[:, 1]
-    mine, others = np.flatnonzero(inside), np.flatnonzero(~inside)
-    levels, level = np.unique(confidence[mine], return_inverse=True)
-    # What is kept at each level: all that have it or a higher one.
-    inside_kept = _from_above(sums(weights, level, len(levels), images=mine))
-    below = np.searchsorted(levels, confidence[others], side="right")  # how many levels keep an image
-    outside_kept = _from_above(sums(weights, below, len(levels) + 1, images=others))
-    if not len(levels):
-        return np.full(len(weights), np.nan)
-    least, of = _KEPT
-    enough = (of * inside_kept >= least * inside_kept[:, :1]).sum(axis=1)  # levels, of which the last is the threshold
-    kept = np.take_along_axis(outside_kept, enough[:, None], axis=1)[:, 0]
-    return ratio(np.where(inside_kept[:, 0] > 0, kept, np.nan), outside_kept[:, 0])
+    below, everything = dropped(targets == 1, probabilities[:, 1], weights, _KEPT)
+    return ratio(everything - below, everything)
 
 
 def outside(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
@@ -83,8 +73,3 @@ def outside(targets: Integers, probabilities: Floats, classes: Sequence[str]) ->
 def smaller_side(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
     """(N,): the images inside, or those outside where these are fewer."""
     return rarer_side(targets, probabilities, classes)[:, 1]
-
-
-def _from_above(values: Floats) -> Floats:
-    """(B, K): the sum of values (B, K) from each place on."""
-    return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]

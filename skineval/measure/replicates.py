@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import PluginError
 from skineval.catalog.specs import Metric
-from skineval.measure.metrics import Floats
+from skineval.measure.metrics import Floats, mean_where_defined
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.values.predictions import Predictions
 
@@ -21,9 +21,16 @@ T = TypeVar("T", bound=np.generic)
 def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Floats:
     """(B, K) float64: every metric of a cell under `weights` (B, N), one column a figure, C of them where per class.
 
+    What is the mean of a figure that is among `metrics`, too, is made of that, which is not computed again.
+
     Raises PluginError for a metric that returns another shape.
     """
-    return np.hstack([_columns(metric, viewed(metric, cell), weights) for metric in metrics])
+    found: dict[str, Floats] = {}
+    for metric in sorted(metrics, key=lambda metric: metric.mean_of is not None):
+        part = found.get(metric.mean_of.name) if metric.mean_of else None
+        columns = _columns(metric, cell, weights) if part is None else mean_where_defined(part)[:, None]
+        found[metric.name] = columns
+    return np.hstack([found[metric.name] for metric in metrics])
 
 
 def viewed(metric: Metric, cell: Predictions) -> Predictions:
@@ -32,6 +39,7 @@ def viewed(metric: Metric, cell: Predictions) -> Predictions:
 
 
 def _columns(metric: Metric, cell: Predictions, weights: Floats) -> Floats:
+    cell = viewed(metric, cell)
     values = np.asarray(metric.compute(cell.targets, cell.probabilities, weights, cell.classes), dtype=np.float64)
     expected = (len(weights), len(cell.classes)) if metric.per_class else (len(weights),)
     if values.shape != expected:

@@ -16,7 +16,7 @@ def test_metrics_are_those_of_the_measure_floor():
     probabilities = np.eye(3)[[0, 1, 2, 2]] * 0.8 + 0.2 / 3
     weights = np.ones((1, 4))
     for metric in METRICS:
-        if metric.name == "malignancy_auc":
+        if metric.view == "malignancy":
             continue
         np.testing.assert_array_equal(
             shelf[metric.name].compute(targets, probabilities, weights, ("a", "b", "c")),

@@ -153,7 +153,7 @@ def test_rounded_probabilities_have_all_figures(figures):
     scores = frame.assign(mel=1.0).drop(columns="target").to_csv(index=False)
     found, notes = figures(scores, frame[["image_id", "target"]].to_csv(index=False))
     assert found["nll", ""] is None
-    assert "do not sum to 1: NLL, Brier score and ECE need probabilities and are left out" in notes
+    assert "do not sum to 1: NLL, Brier score, ECE and net benefit need probabilities and are left out" in notes
 
 
 def test_columns_that_are_not_read_are_named(figures):

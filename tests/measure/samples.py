@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from skineval.measure.comparisons import differences
 from skineval.measure.replicates import viewed
@@ -51,3 +53,16 @@ def difference(a, b, metric, **keys):
 def softmax(logits):
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
+
+
+@st.composite
+def tied_cells(draw):
+    """Predictions with many ties, and whole weights, of three classes of which one is malignant."""
+    n = draw(st.integers(1, 12))
+    targets = draw(hnp.arrays(np.int64, n, elements=st.integers(0, 2)))
+    scores = draw(hnp.arrays(np.int64, (n, 3), elements=st.integers(0, 4)))
+    weights = draw(hnp.arrays(np.int64, (2, n), elements=st.integers(0, 3)))
+    names = np.array([f"I{k}" for k in range(n)])
+    parts, probabilities = np.full(n, "test"), softmax(scores.astype(float))
+    found = Predictions(("mel", "nv", "df"), names, names, names, parts, targets, probabilities, malignant=("mel",))
+    return found, weights.astype(float)

@@ -270,7 +270,9 @@ def test_equal_train_counts_leave_the_prior_where_majority_is():
     assert {row.metric: row.value for row in rows["prior"] if row.metric in wanted} == wanted
 
 
-@pytest.mark.parametrize(("mean", "part"), [("balanced_accuracy", "recall"), ("macro_f1", "f1"), ("macro_auc", "auc")])
+@pytest.mark.parametrize(
+    ("mean", "part"), [("balanced_accuracy", "recall"), ("macro_f1", "f1"), ("macro_auc", "auc"), ("macro_ap", "ap")]
+)
 def test_a_mean_over_classes_is_surer_than_its_classes_and_holds_its_figure(mean, part):
     cell = classifier(80)
     (whole,) = estimate([cell], [BY_NAME[mean]], replicates=300)

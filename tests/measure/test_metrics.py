@@ -8,7 +8,6 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from skineval.measure import metrics
 from skineval.measure.curves import confusion, reliability, roc
@@ -16,7 +15,8 @@ from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
 from skineval.values.predictions import Predictions
 from skineval.values.task import DIAGNOSES
-from tests.measure.samples import HAM10000_COUNTS, classifier, compute, softmax
+from tests.measure.oracles import FURTHER, weighted
+from tests.measure.samples import HAM10000_COUNTS, classifier, compute, tied_cells
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 LABELS = np.arange(7)
@@ -57,6 +57,7 @@ ORACLES = {
     "precision": label_metric(sk.precision_score, **PER_CLASS),
     "f1": label_metric(sk.f1_score, **PER_CLASS),
     "auc": one_vs_rest(lambda y, s, w: sk.roc_auc_score(y, s, sample_weight=w)),
+    **{name: weighted(oracle, [0, 1, 4]) for name, oracle in FURTHER.items()},
 }
 
 
@@ -283,20 +284,7 @@ def test_a_plain_function_may_be_per_class():
     np.testing.assert_allclose(found, np.tile(cell.probabilities.mean(axis=0), (2, 1)))
 
 
-@st.composite
-def cells(draw):
-    """Predictions with many ties, and whole weights, of three classes of which one is malignant."""
-    n = draw(st.integers(1, 12))
-    targets = draw(hnp.arrays(np.int64, n, elements=st.integers(0, 2)))
-    scores = draw(hnp.arrays(np.int64, (n, 3), elements=st.integers(0, 4)))
-    weights = draw(hnp.arrays(np.int64, (2, n), elements=st.integers(0, 3)))
-    names = np.array([f"I{k}" for k in range(n)])
-    parts, probabilities = np.full(n, "test"), softmax(scores.astype(float))
-    found = Predictions(("mel", "nv", "df"), names, names, names, parts, targets, probabilities, malignant=("mel",))
-    return found, weights.astype(float)
-
-
-@given(cells())
+@given(tied_cells())
 @settings(max_examples=60, deadline=None)
 def test_a_weight_is_a_repetition(cell):
     cell, weights = cell
@@ -308,7 +296,7 @@ def test_a_weight_is_a_repetition(cell):
             np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12, err_msg=metric.name)
 
 
-@given(cells(), st.randoms(use_true_random=False))
+@given(tied_cells(), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_order_of_images_and_of_classes_does_not_matter(cell, random):
     cell, weights = cell
@@ -322,12 +310,12 @@ def test_order_of_images_and_of_classes_does_not_matter(cell, random):
         np.testing.assert_allclose(moved, wanted, rtol=1e-9, atol=1e-12, err_msg=metric.name)
 
 
-@given(cells())
+@given(tied_cells())
 @settings(max_examples=60, deadline=None)
 def test_figures_stay_in_their_range(cell):
     cell, weights = cell
-    lowest = {"mcc": -1, "kappa": -1}
-    highest = {"nll": 36.05, "brier": 2}
+    lowest = {"mcc": -1, "kappa": -1, "net_benefit": -1 / 9, "brier_resolution": -2}
+    highest = {"nll": 36.05, "brier": 2, "brier_reliability": 2, "number_needed_to_biopsy": 36, "malignancy_pauc": 0.2}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for metric in METRICS:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
+from skineval.measure.names import DETAILS
 from skineval.measure.ranks import RANK_KEPT
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
 from skineval.report.bench import notes
@@ -62,6 +63,15 @@ _FURTHER = (
     _Metric("weighted_f1", "Weighted F1", "mean F1 over classes, weighted by images", 1),
     _Metric("mcc", "MCC", "Matthews' correlation coefficient over all classes", 2),
     _Metric("kappa", "Cohen's kappa", "agreement beyond chance", 3),
+    _Metric("worst_recall", "Worst recall", "recall of the class that is found least", 2),
+    _Metric("macro_ap", "Macro AP", "mean over classes of the average precision of each against the rest", 3),
+    _Metric(
+        "malignancy_pauc",
+        "Malignancy pAUC",
+        "area under the ROC curve of malignant against benign above a sensitivity of 0.80, 0.2 at most; the metric of "
+        "ISIC 2024",
+        4,
+    ),
 )
 _PER_CLASS = (
     _Metric("recall", "Recall", "share of the class that is found (sensitivity)"),
@@ -82,6 +92,8 @@ _REJECTION = (
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS, *_REJECTION))}
 _PLACED |= {HEAD_RECALL, TAIL_RECALL}  # which stand beside the strategies of each model
 _PLACED |= {RANK_KEPT}  # which stands below the comparison
+_PLACED |= DETAILS
+_OF_DETAILS = "results.csv of the bench has more; skineval list metrics says what each figure is."
 
 
 _SYSTEM = Column("system", "System", note="model/imbalance strategy")
@@ -166,7 +178,10 @@ def further(board: Leaderboard) -> Table | None:
     names = dict.fromkeys(one.metric for one in board.scores if not one.class_)
     others = [_Metric(name, name, priority=4) for name in names if name not in _PLACED]
     metrics = [*(metric for metric in _FURTHER if metric.name in names), *others]
-    return _of_metrics("Further metrics", board, metrics) if metrics else None
+    if not metrics:
+        return None
+    table = _of_metrics("Further metrics", board, metrics)
+    return replace(table, footnotes=(*table.footnotes, _OF_DETAILS)) if DETAILS & names.keys() else table
 
 
 def rejection(board: Leaderboard) -> Table | None:
@@ -209,11 +224,13 @@ def per_class(board: Leaderboard, system: str, shown: Shown) -> Table:
 
 def remarked(table: Table, remarks: Sequence[str]) -> Table:
     """The table with what has to be said of what was scored above its footnotes."""
-    return replace(table, footnotes=(*map(formatting.plain, remarks), *table.footnotes))
+    told = tuple(map(formatting.plain, remarks))
+    whole = None if table.whole is None else remarked(table.whole, remarks)
+    return replace(table, footnotes=(*told, *table.footnotes), whole=whole)
 
 
 def scores(board: Leaderboard) -> Table:
-    """Every figure there is, one a row."""
+    """The figures, one a row; details are left to programs."""
     columns: tuple[Shows[Score], ...] = (
         _SYSTEM,
         Column("metric", "Metric"),
@@ -227,11 +244,17 @@ def scores(board: Leaderboard) -> Table:
     def mark(one: Score) -> tuple[str, str]:
         return "baseline" if one.baseline else "plain", ""
 
-    def table(classes: Sequence[str]) -> Table:
-        found = [one for one in board.scores if one.class_ in ("", *classes)]
+    def table(found: Iterable[Score]) -> Table:
         return tabulate("Scores", found, columns, below, stamps=board.stamps, mark=mark)
 
-    return excerpt(table, board.shown, "--format csv shows all.")
+    brief = [one for one in board.scores if one.metric not in DETAILS]
+    where = "--format csv shows all."
+    made = excerpt(lambda classes: table(one for one in brief if one.class_ in ("", *classes)), board.shown, where)
+    details = [name for name in dict.fromkeys(one.metric for one in board.scores) if name in DETAILS]
+    if not details:
+        return made
+    note = f"{formatting.plural(len(details), 'further metric is', 'further metrics are')} left out. {where}"
+    return replace(made, footnotes=(note, *made.footnotes), whole=table(board.scores))
 
 
 def cell_list(board: Leaderboard) -> Table:

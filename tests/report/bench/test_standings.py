@@ -11,6 +11,7 @@ import scipy.stats
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.terms import Unit
+from skineval.measure.names import DETAILS
 from skineval.measure.ranks import RANK_KEPT
 from skineval.report.bench import differences, standings
 from skineval.report.bench.leaderboard import Leaderboard, internal
@@ -159,12 +160,24 @@ def test_per_class_table_holds_every_class(board: Leaderboard) -> None:
 def test_metrics_without_a_place_get_a_table_of_their_own(board: Leaderboard) -> None:
     table = standings.further(board)
     assert table is not None
-    assert [column.key for column in table.columns] == ["system", "macro_f1", "weighted_f1"]
-    assert standings.further(replace(board, scores=without(board.scores, "weighted_f1", "macro_f1"))) is None
+    shown = [column.key for column in table.columns[1:]]
+    assert shown == ["macro_f1", "weighted_f1", "worst_recall", "macro_ap", "malignancy_pauc"]
+    assert "results.csv of the bench has more" in table.footnotes[-1]
+    assert standings.further(replace(board, scores=without(board.scores, *shown))) is None
 
 
-def test_scores_cells_and_differences_list_every_row(board: Leaderboard) -> None:
-    assert len(standings.scores(board).rows) == len(board.scores)
+def test_details_are_left_to_programs(board: Leaderboard) -> None:
+    table, brief = standings.scores(board), without(board.scores, *DETAILS)
+    assert len(table.rows) == len(brief) < len(board.scores)
+    assert table.footnotes[0] == f"{len(DETAILS)} further metrics are left out. --format csv shows all."
+    assert table.whole is not None
+    assert len(table.whole.rows) == len(board.scores)
+    per_class = standings.per_class(board, "resnet34/none", board.shown)
+    assert not {column.key for column in per_class.columns} & DETAILS
+    assert standings.scores(replace(board, scores=brief)).whole is None
+
+
+def test_cells_and_differences_list_every_row(board: Leaderboard) -> None:
     assert len(differences.table(board).rows) == len(board.differences)
     assert [row.note for row in standings.cell_list(board).rows] == [one.reason for one in board.cells]
 

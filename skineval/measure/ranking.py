@@ -1,0 +1,213 @@
+"""Figures that depend on the order of the images alone: by the score of a class, of malignancy, or by confidence.
+
+They are computed as `skineval.measure.metrics` says. Images of one score are one level: a threshold has all of them on
+the same side, so that no figure depends on the order in which images come.
+
+Sensitivity and specificity are those of thresholds that occur: an image is suspicious where its probability of
+malignancy lies above a threshold, or reaches it. Nothing is interpolated between two of them, whatever a share of the
+images that no threshold meets would be; who does, finds other values where images are few.
+
+The average precision has the interval of a share of the images of the class, as Boyd, Eng and Page advise ("Area under
+the Precision-Recall Curve: Point Estimates and Confidence Intervals", ECML PKDD 2013): percentile intervals miss it too
+often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skineval.measure.metrics import (
+    Floats,
+    Integers,
+    Mask,
+    cumulated,
+    mean_where_defined,
+    of_class,
+    predicted,
+    ratio,
+    sums,
+)
+
+Part = tuple[int, int]  #: a share as a fraction: 0.95 times a sum of weights may be off by a rounding
+
+_ABOVE = (4, 5)  #: the sensitivity above which `malignancy_pauc` is taken
+_SPARE = 20  # levels beyond those that are expected to do
+_NOTHING = 1e-300  # of which nothing is a share
+
+
+def ap(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): average precision of each class against the rest, by its probability; see `average_precision`."""
+    positive = of_class(targets, probabilities, classes)
+    columns = [average_precision(positive[:, c], probabilities[:, c], weights) for c in range(len(classes))]
+    return np.stack(columns, axis=1)
+
+
+def macro_ap(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean over the classes that occur of their average precision."""
+    return mean_where_defined(ap(targets, probabilities, weights, classes))
+
+
+def average_precision(positive: Mask, scores: Floats, weights: Floats) -> Floats:
+    """(B,): the mean over the positive images of the precision among all that score as high, or higher.
+
+    `positive` (N,), `scores` (N,), `weights` (B, N). It is a sum of steps and no area under a line between them, which
+    would be too high (Davis and Goadrich, "The Relationship Between Precision-Recall and ROC Curves", ICML 2006). Where
+    scores say nothing it is the share of positive images. NaN where these have no weight.
+    """
+    mine, others = np.flatnonzero(positive), np.flatnonzero(~positive)
+    levels, level = np.unique(-scores[mine], return_inverse=True)
+    at = sums(weights, level, len(levels), images=mine)
+    steps = np.searchsorted(levels, -scores[others])
+    there = steps < len(levels)  # others that score lower than all positive images stand behind none
+    found = cumulated(at)
+    called = cumulated(sums(weights, steps[there], len(levels), images=others[there]))
+    called += found
+    found /= np.maximum(called, _NOTHING)
+    return ratio(np.einsum("bl,bl->b", at, found), weights @ positive)
+
+
+def malignancy_pauc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): area between the ROC curve of malignant against benign and a sensitivity of 0.80: 0 to 0.2.
+
+    The primary metric of the ISIC 2024 challenge (Kurtansky, "2024 ISIC Challenge primary prize scoring metric", Kaggle
+    2024). That takes the partial area of benign against malignant up to a false positive rate of 0.2, in the scale of
+    McClish (Medical Decision Making 9:190, 1989), and turns it back into an area: 0.02 where scores say nothing, 0.2
+    where they tell all apart. The curve is a line between two thresholds, as for `malignancy_auc`, and is cut where it
+    crosses 0.80.
+    """
+    positive, scores = targets == 1, probabilities[:, 1]
+    least, of = _ABOVE
+    levels, at, positives = _lowest(positive, scores, weights, (of - least, of))
+    others = np.flatnonzero(~positive)
+    lower = _below(levels, scores[others], others, weights)
+    tie = np.isin(scores[others], levels)
+    tied = sums(weights, np.searchsorted(levels, scores[others[tie]]), len(levels), images=others[tie])
+    missed = cumulated(at) - at
+    width = np.clip(positives[:, None] * (of - least) / of - missed, 0, at)
+    middle = width / np.where(at > 0, at, 1) / 2  # of the part of a level that is counted
+    area = (width * (lower + tied * middle)).sum(axis=1)
+    return ratio(area, positives * (weights @ ~positive))
+
+
+def sensitivity_at_90_specificity(
+    targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
+) -> Floats:
+    """(B,): see `_sensitivity_at`."""
+    return _sensitivity_at((9, 10), targets, probabilities, weights)
+
+
+def sensitivity_at_95_specificity(
+    targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
+) -> Floats:
+    """(B,): see `_sensitivity_at`."""
+    return _sensitivity_at((19, 20), targets, probabilities, weights)
+
+
+def specificity_at_90_sensitivity(
+    targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
+) -> Floats:
+    """(B,): see `_specificity_at`."""
+    return _specificity_at((9, 10), targets, probabilities, weights)
+
+
+def specificity_at_95_sensitivity(
+    targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]
+) -> Floats:
+    """(B,): see `_specificity_at`."""
+    return _specificity_at((19, 20), targets, probabilities, weights)
+
+
+def aurc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): area under the risk-coverage curve, 0 to 1: the mean error among the surest images, over all coverages.
+
+    Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks", NIPS 2017, and as an area "Bias-Reduced
+    Uncertainty Estimation for Deep Neural Classifiers", ICLR 2019: the mean over the images of the share of errors
+    among all that are as sure, or surer. The confidence is the largest probability. It depends on the share of errors
+    as well as on their order, so that of two systems the more accurate one often has the lower area.
+    """
+    levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
+    wrong = np.flatnonzero(predicted(probabilities) != targets)
+    at = sums(weights, level, len(levels))
+    # Errors are few: they add up over the levels that hold one, and stay as they are in between.
+    with_errors, places = np.unique(level[wrong], return_inverse=True)
+    errors = cumulated(sums(weights, places + 1, len(with_errors) + 1, images=wrong))
+    so_far = errors.T[np.searchsorted(with_errors, np.arange(len(levels)), side="right")].T
+    so_far /= np.maximum(cumulated(at), _NOTHING)
+    return ratio(np.einsum("bl,bl->b", at, so_far), weights.sum(axis=1))
+
+
+def malignant(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N,): the malignant images."""
+    mask: Mask = targets == 1
+    return mask
+
+
+def benign(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N,): the benign images."""
+    mask: Mask = targets == 0
+    return mask
+
+
+def dropped(kept: Mask, scores: Floats, weights: Floats, part: Part) -> tuple[Floats, Floats]:
+    """(B,), (B,): of the images that are not to be kept, the weight below the threshold, and the weight of all.
+
+    The threshold is the highest one, in each replicate, that at least `part` of the images of `kept` (N,) reach: the
+    score of one of them. What ties with it reaches it, on either side. NaN where `kept` has no weight.
+    """
+    least, of = part
+    levels, at, everything = _lowest(kept, scores, weights, (of - least, of))
+    others = np.flatnonzero(~kept)
+    all_others = weights @ ~kept
+    if not len(levels):
+        return np.full(len(weights), np.nan), all_others
+    place = (of * cumulated(at) <= (of - least) * everything[:, None]).sum(axis=1)  # levels below the threshold
+    below = _below(levels, scores[others], others, weights)
+    found = np.take_along_axis(below, np.minimum(place, len(levels) - 1)[:, None], axis=1)[:, 0]
+    return np.where(everything > 0, found, np.nan), all_others
+
+
+def _sensitivity_at(part: Part, targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(B,): the largest share of malignant images that are suspicious where at least `part` of the benign ones are not.
+
+    Suspicious is what lies above a threshold, which is the score of a benign image: the lowest that will do. What ties
+    with it is not suspicious, malignant or benign. 0 where all scores tie. NaN where either side has no weight.
+    """
+    found, all_malignant = dropped(targets == 0, -probabilities[:, 1], weights, part)
+    return ratio(found, all_malignant)
+
+
+def _specificity_at(part: Part, targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(B,): the largest share of benign images that are not suspicious where at least `part` of the malignant ones are.
+
+    Suspicious is what reaches a threshold, which is the score of a malignant image: the highest that will do. What ties
+    with it is suspicious, malignant or benign. 0 where all scores tie. NaN where either side has no weight.
+    """
+    found, all_benign = dropped(targets == 1, probabilities[:, 1], weights, part)
+    return ratio(found, all_benign)
+
+
+def _lowest(positive: Mask, scores: Floats, weights: Floats, part: Part) -> tuple[Floats, Floats, Floats]:
+    """(L,), (B, L), (B,): the lowest levels of positive scores, their weights, and the weight of all that are positive.
+
+    As many levels as hold more than `part` of that in every replicate, or all there are: what a figure of the lowest
+    ones needs, without the time that the others take.
+    """
+    mine, (least, of) = np.flatnonzero(positive), part
+    levels, level = np.unique(scores[mine], return_inverse=True)
+    everything = weights @ positive
+    size = len(levels) * least // of + _SPARE
+    while True:
+        size = min(2 * size, len(levels))
+        there = level < size
+        at = sums(weights, level[there], size, images=mine[there])
+        if size == len(levels) or (of * at.sum(axis=1) > least * everything).all():
+            return levels[:size], at, everything
+
+
+def _below(levels: Floats, scores: Floats, images: Integers, weights: Floats) -> Floats:
+    """(B, L): the weight of `images` (n,), whose scores are `scores` (n,), that score lower than each of `levels`."""
+    steps = np.searchsorted(levels, scores, side="right")
+    there = steps < len(levels)
+    return cumulated(sums(weights, steps[there], len(levels), images=images[there]))
