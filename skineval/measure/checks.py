@@ -9,14 +9,12 @@ import numpy as np
 from skineval.catalog.specs import Metric
 from skineval.measure.delong import delong
 from skineval.measure.metrics import Floats
+from skineval.measure.pairs import Pair
 from skineval.measure.replicates import viewed
 from skineval.measure.resampled_t import resampled_t
-from skineval.values.predictions import Predictions
 
 
-def check_p(
-    metric: Metric, pairs: Sequence[tuple[Predictions, Predictions]], gaps: Floats, folds: Sequence[int]
-) -> float:
+def check_p(metric: Metric, pairs: Sequence[Pair], gaps: Floats, folds: Sequence[int]) -> float:
     """The two-sided p of the difference in `metric` of two systems; NaN where there is no test for it.
 
     Over several folds it is that of the corrected resampled t-test of `gaps` (P,), the differences of the pairs, which
