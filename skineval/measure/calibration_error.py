@@ -1,7 +1,8 @@
 """How far probabilities are off, in bins; computed as `skineval.measure.metrics` says.
 
 All are NaN for scores that do not sum to 1. Calibration errors and `brier_reliability` are what noise can only raise,
-the more so the fewer images a bin has: see `skineval.measure.intervals.PIVOTAL`.
+the more so the fewer images a bin has, and `brier_resolution` rises with the latter: see
+`skineval.measure.intervals.PIVOTAL`.
 """
 
 from __future__ import annotations

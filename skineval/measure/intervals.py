@@ -43,8 +43,11 @@ MOST_UNDEFINED = 0.05
 
 #: Metrics that noise can only raise: each replicate adds to them what chance has added to the figure already, so that
 #: percentile intervals lie too high. Of 300 / 1,000 / 4,000 simulated lesions they held the true calibration error in
-#: 1 / 62 / 91 % of samples, pivotal intervals in 90 / 86 / 87 %.
-PIVOTAL = frozenset({"ece", "classwise_ece", "adaptive_ece", "brier_reliability"})
+#: 1 / 62 / 91 % of samples, pivotal intervals in 90 / 86 / 87 %. For 1,000 simulated lesions, depending on how far
+#: probabilities are off, percentile and pivotal intervals held the class-wise error in 0 to 26 and 90 to 91 %,
+#: reliability in 0 and 97 %, resolution, which noise raises by as much, in 60 to 72 and 90 %; the error in bins of
+#: equal weight in 92 to 96 and 83 to 93 % where it is large.
+PIVOTAL = frozenset({"ece", "classwise_ece", "adaptive_ece", "brier_reliability", "brier_resolution"})
 #: Metrics per class that are the same for either of two classes.
 SYMMETRIC = frozenset({"auc"})
 
@@ -254,13 +257,15 @@ def percentile_interval(replicates: Floats) -> tuple[float, float]:
 
 
 def pivoted(value: float, low: float, high: float) -> tuple[float, float]:
-    """A percentile interval of a figure >= 0 reflected at the figure, and stretched to hold it: a pivotal interval.
+    """A percentile interval of a figure reflected at the figure, and stretched to hold it: a pivotal interval.
+
+    It ends at 0, unless the figure lies below.
 
     Where replicates lie as far above the figure as the figure above the truth, this brings the interval back down
     (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 5.2: the basic interval).
     """
     reflected = np.array([value, 2 * value - low, 2 * value - high])
-    return float(np.maximum(0, reflected.min())), float(reflected.max())  # NaN stays NaN
+    return float(np.maximum(min(0, value), reflected.min())), float(reflected.max())  # NaN stays NaN
 
 
 def count_distinct(cells: Sequence[Predictions], class_: str = "") -> tuple[int, int]:

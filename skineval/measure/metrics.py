@@ -128,28 +128,6 @@ def top2_accuracy(targets: Integers, probabilities: Floats, weights: Floats, cla
     return _weighted_mean((as_probable <= 2).astype(np.float64), weights)
 
 
-def gmean(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B,): the geometric mean of the recalls of the classes that occur; 0 where one of them is never found.
-
-    Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets", ICML 1997, there of two classes.
-    """
-    recalls = recall(targets, probabilities, weights, classes)
-    with np.errstate(divide="ignore"):
-        logarithms = np.log(recalls)
-    means: Floats = np.exp(mean_where_defined(logarithms))
-    return means
-
-
-def worst_recall(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B,): the smallest recall of the classes that occur, whichever that is in each replicate.
-
-    Noise can only lower it, the more so the fewer images classes have.
-    """
-    recalls = recall(targets, probabilities, weights, classes)
-    smallest = np.fmin.reduce(recalls, axis=1)  # passes over NaN
-    return np.asarray(smallest, dtype=np.float64)
-
-
 def macro_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the mean over classes of the one-vs-rest area under the ROC curve."""
     return mean_where_defined(auc(targets, probabilities, weights, classes))

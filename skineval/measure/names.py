@@ -67,8 +67,13 @@ FIGURES = (
         view="malignancy",
         module="ranking",
     ),
-    Figure("worst_recall", "recall of the class that is found least"),
-    Figure("gmean", "geometric mean of the recalls of all classes; 0 where one is never found", detail=True),
+    Figure("worst_recall", "recall of the class that is found least", share_of="of_worst_class", module="recalls"),
+    Figure(
+        "gmean",
+        "geometric mean of the recalls of all classes; 0 where one is never found",
+        module="recalls",
+        detail=True,
+    ),
     Figure(
         "top2_accuracy",
         "share of images whose class is among the two of largest probability; of three classes or more",

@@ -13,6 +13,7 @@ from skineval.measure.metrics import Floats
 from skineval.values.predictions import Predictions
 
 _CHUNK = 2**21  # weights in memory at a time: 16 MB; larger gains little, smaller costs time
+_FEWEST = 32  # replicates at a time: metrics sort images once for them, which takes longer than all else for fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class UnitCounts:
     def weights(self, groups: NDArray[np.str_]) -> Iterator[Floats]:
         """Weights (b, N) of images whose units are `groups` (N,), for a few replicates at a time, in order."""
         unit = np.searchsorted(self.units, groups)
-        size = max(1, _CHUNK // max(1, len(groups)))
+        size = max(_FEWEST, _CHUNK // max(1, len(groups)))
         for start in range(0, len(self), size):
             # Gathered by whole rows of (G, b): an image is one contiguous copy.
             yield self.counts[start : start + size].T.astype(np.float64, order="C")[unit].T

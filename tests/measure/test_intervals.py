@@ -407,6 +407,7 @@ def test_few_undefined_replicates_are_left_out():
 def test_interval_of_the_calibration_error_is_reflected():
     assert pivoted(0.03, 0.025, 0.05) == pytest.approx((0.01, 0.035))
     assert pivoted(0.03, 0.04, 0.08) == pytest.approx((0, 0.03))
+    assert pivoted(-0.1, -0.08, 0) == pytest.approx((-0.1, -0.1))
     assert np.isnan(pivoted(0.03, np.nan, np.nan)).all()
 
 
