@@ -154,12 +154,18 @@ def origin(predictions: Path) -> Origin:
 
 
 def _of_bench(folder: BenchFolder, terms: Terms) -> Iterator[Entrant]:
+    if terms.part != "test":
+        raise UsageError(f"--part is {terms.part}, and a bench is scored on its test part.", "Name files of its cells.")
     bench = read_bench(folder)
     found = systems(bench)
     if not found:
         raise DataError(f"{folder.path} has no finished cell.", "Run the bench again to go on with it.")
     for (model, imbalance), cells in found.items():
-        yield Entrant(model, cells, bench.task, bench.unit, imbalance, bench.warnings)
+        merged = [cell.merged(terms.reading.merges) for cell in cells]
+        classes, malignant = merged[0].classes, merged[0].malignant
+        sought = bench.task.sought if bench.task.sought in classes else ""
+        task = replace(bench.task, classes=classes, malignant=malignant, sought=sought)
+        yield Entrant(model, merged, task, bench.unit, imbalance, bench.warnings)
 
 
 def _of_file(path: Path, terms: Terms) -> Entrant:

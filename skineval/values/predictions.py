@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,6 +96,27 @@ class Predictions:
         order = [self.classes.index(name) for name in classes]
         targets = np.append(np.argsort(order), OUTSIDE)[self.targets]  # which is -1, the last
         return replace(self, classes=classes, targets=targets, probabilities=self.probabilities[:, order])
+
+    def merged(self, merges: Mapping[str, Sequence[str]]) -> Predictions:
+        """The same predictions where several classes count as one, by its name, whose probabilities are sums of theirs.
+
+        Whether one is malignant is known where all of its parts are, or none is.
+        """
+        of = {part: name for name, parts in merges.items() for part in parts}
+        names = [of.get(name, name) for name in self.classes]
+        classes = tuple(dict.fromkeys(names))
+        places = np.array([classes.index(name) for name in names])
+        sums = [_summed(self.probabilities[:, places == place]) for place in range(len(classes))]
+        bad = np.isin(self.classes, self.malignant or ())
+        parts = [bad[places == place] for place in range(len(classes))]
+        known = self.malignant is not None and all(part.all() or not part.any() for part in parts)
+        return replace(
+            self,
+            classes=classes,
+            targets=np.append(places, OUTSIDE)[self.targets],
+            probabilities=np.stack(sums, axis=1),
+            malignant=tuple(name for name, part in zip(classes, parts, strict=True) if part.any()) if known else None,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """The rows of predictions.csv: `COLUMNS`, then one column a class in order; targets by name, or empty."""

@@ -15,6 +15,7 @@ from skineval.measure.predictions import read_predictions
 from skineval.measure.references import read_reference, refer, reference_of
 from skineval.measure.submissions import read_submission, task_of
 from skineval.values.task import DIAGNOSES
+from tests.measure.samples import classifier
 from tests.measure.test_submissions import METADATA, ONE_HOT, SUBMISSION, table
 
 
@@ -135,3 +136,17 @@ def test_a_data_set_knows_what_its_images_are_and_which_show_one_lesion():
     assert found.table.frame["target"].tolist() == data.frame["dx"][:20].tolist()
     assert found.table.frame["lesion_id"].tolist() == data.frame["lesion_id"][:20].tolist()
     assert {reference.groups[lesion] for lesion in data.frame["lesion_id"]} == set(data.frame["group"])
+
+
+def test_predictions_in_memory_are_merged_as_those_of_files_are():
+    cell = classifier(30)
+    merges = Reading.of(merges="other=bkl+df+vasc").merges
+    found = cell.merged(merges)
+    assert found.classes == ("akiec", "bcc", "other", "mel", "nv")
+    assert found.malignant == ("akiec", "bcc", "mel")
+    _, read_back = read(cell.to_frame().to_csv(index=False), Reading((), merges))
+    expected = read_back.with_classes(found.classes)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-12)
+    assert found.targets.tolist() == expected.targets.tolist()
+    assert cell.merged({"x": ("mel", "nv")}).malignant is None
+    assert cell.merged({}).probabilities.tolist() == cell.probabilities.tolist()
