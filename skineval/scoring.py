@@ -26,6 +26,7 @@ def evaluate(
     targets: ArrayLike | None = None,
     *,
     groups: ArrayLike | None = None,
+    preset: str = "",
     truth: str | Path | pd.DataFrame | None = None,
     data: str | Path | None = None,
     part: str = "test",
@@ -51,6 +52,8 @@ def evaluate(
     answer of it is wrong. `map`, such as "other=bkl+df+vasc", makes one class of several; with `logits` the softmax of
     the scores is meant, and with `allow_missing` images are left out that one side lacks.
 
+    `preset` "isic2018" gives the figures of that challenge's official scorer in place of all others.
+
     With `targets`, `predictions` are the probabilities themselves, (N, C) in the order of `classes`, of images that are
     of the classes `targets`, by name or by index, and of the lesions `groups`, both (N,).
 
@@ -61,6 +64,7 @@ def evaluate(
     """
     reading = Reading.of(classes, map, logits=logits)
     question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates)
+    question = replace(question, preset=preset)
     if targets is not None:
         sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered)]
         question = replace(question, reading=replace(reading, numbered=()))

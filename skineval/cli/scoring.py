@@ -104,6 +104,18 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
 }
 
 _FURTHER: Mapping[str, tuple[Any, Any]] = {
+    "preset": (
+        Annotated[
+            str,
+            typer.Option(
+                "--preset",
+                help="isic2018: the figures of the official scorer of that challenge, in place of all others.",
+                metavar="NAME",
+                show_default=False,
+            ),
+        ],
+        "",
+    ),
     "subgroups": (
         Annotated[
             bool,
@@ -165,6 +177,7 @@ def _evaluation(
         allow_missing=options["allow_missing"],
         protocol=options["protocol"],
         replicates=options["replicates"],
+        preset=options.get("preset", ""),
         subgroups=options.get("subgroups", False),
     )
     return evaluate(predictions, question, loaded_catalog(quiet))

@@ -26,6 +26,7 @@ from skineval.grid.sources import as_labelled, load_data
 from skineval.measure.class_columns import Reading
 from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate
+from skineval.measure.isic2018 import preset
 from skineval.measure.metrics import confusion, ratio
 from skineval.measure.names import OF_ANSWERS
 from skineval.measure.references import Reference, read_reference, reference_of
@@ -35,6 +36,7 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Difference, Score, Subgroup, as_frame
 from skineval.values.predictions import concatenated
 
+PRESETS = {"isic2018": preset}  #: the figures of an official scorer
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
 _LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
 
@@ -82,6 +84,7 @@ class Question:
     allow_missing: bool = False
     protocol: str = ""
     replicates: int = 2000
+    preset: str = ""  #: one of `PRESETS`, whose figures are measured in place of all others
     subgroups: bool = False  #: whether parts of the images are scored, by what the data set knows of them
 
 
@@ -95,6 +98,8 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
     protocol = question.protocol
     if protocol not in ("", *PROTOCOLS):
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
+    if question.preset not in ("", *PRESETS):
+        raise UsageError(f"There is no preset {question.preset!r}.", hint_for(question.preset, tuple(PRESETS)))
     if question.truth is not None and question.data is not None:
         raise UsageError("--truth and --data both say what images are.", "Leave one of them out.")
     if question.subgroups and question.data is None:
@@ -121,7 +126,8 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
     """Systems on the same images, scored and compared; with `further` remarks."""
     kept = Kept()
     replicates, protocol = question.replicates, question.protocol
-    metrics = [one for one in catalog.metrics if all(_suits(one, system) for system in found)]
+    known = PRESETS[question.preset](found[0].cells[0].classes) if question.preset else catalog.metrics
+    metrics = [one for one in known if all(_suits(one, system) for system in found)]
     named = {one.name: one.cells for one in found}
     compared = [metric for metric in metrics if metric.name in COMPARED]
     scores = [

@@ -87,3 +87,11 @@ def test_subgroups_are_a_table_of_their_own(tmp_path, skineval_program):
     assert sexes == set(images["sex"])
     assert sum(row["n_images"] for row in parted["rows"] if row["attribute"] == "age") == 400
     assert "Name their data set: --data" in skineval_program("evaluate", "p.csv", "--truth=p.csv", "--subgroups").stderr
+
+
+def test_a_preset_gives_the_figures_of_an_official_scorer(files, skineval_program):
+    done = skineval_program("evaluate", files[0], "--preset=isic2018", "--replicates=1000", "--format=csv")
+    metrics = {row["metric"] for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert {"balanced_accuracy", "auc_sens_80", "macro_dice_at_half", "ap"} <= metrics
+    assert "nll" not in metrics
+    assert "There is no preset 'isic'" in skineval_program("evaluate", files[0], "--preset=isic").stderr
