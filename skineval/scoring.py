@@ -63,8 +63,7 @@ def evaluate(
     protocol.
     """
     reading = Reading.of(classes, map, logits=logits)
-    question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates)
-    question = replace(question, preset=preset)
+    question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates, preset)
     if targets is not None:
         sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered)]
         question = replace(question, reading=replace(reading, numbered=()))

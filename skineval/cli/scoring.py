@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skineval.base.errors import UsageError
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, warn
 from skineval.values.keys import HELP, Keys
@@ -129,9 +128,7 @@ _FURTHER: Mapping[str, tuple[Any, Any]] = {
 }
 
 
-def takes_predictions(
-    show: Callable[[Evaluation, int, Format], None], further: Sequence[str] = ()
-) -> Callable[..., None]:
+def takes_predictions(show: Show, further: Sequence[str] = ()) -> Callable[..., None]:
     """The command that scores predictions, and then shows what came of it as `show` does.
 
     `show` has the help of the command, and is given the evaluation, its number of replicates and the format. The
@@ -164,13 +161,9 @@ def _evaluation(
     from skineval.grid.evaluation import Question, evaluate
     from skineval.measure.class_columns import Reading
 
-    data = options["data"]
-    if keys and data is None:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in keys)
-        raise UsageError(f"{named} say how a data set is read.", "Name it: --data DIR.")
     question = Question(
         truth=options["truth"],
-        data=data,
+        data=options["data"],
         keys=keys,
         part=options["part"],
         reading=Reading.of(options["classes"], options["map"], logits=options["logits"]),

@@ -23,7 +23,7 @@ def named_apart(found: Sequence[Entrant], sources: Sequence[Path]) -> list[Entra
     Raises DataError where a source is given twice.
     """
     names = [one.name for one in found]
-    paths = [source.expanduser().resolve().with_suffix("").parts for source in sources]
+    paths = [_without_suffix(source.expanduser().resolve()).parts for source in sources]
 
     def end(place: int) -> str:
         own = paths[place]
@@ -40,6 +40,10 @@ def named_apart(found: Sequence[Entrant], sources: Sequence[Path]) -> list[Entra
         return replace(one, model=f"{one.model} ({end(place)})" if one.imbalance else end(place))
 
     return [called(place, one) for place, one in enumerate(found)]
+
+
+def _without_suffix(path: Path) -> Path:
+    return path if path.is_dir() else path.with_suffix("")
 
 
 def on_common_images(found: Sequence[Entrant]) -> tuple[list[Entrant], tuple[str, ...]]:

@@ -162,10 +162,25 @@ def _of_bench(folder: BenchFolder, terms: Terms) -> Iterator[Entrant]:
         raise DataError(f"{folder.path} has no finished cell.", "Run the bench again to go on with it.")
     for (model, imbalance), cells in found.items():
         merged = [cell.merged(terms.reading.merges) for cell in cells]
+        if terms.reference is not None:
+            _refuse_other_truth(folder, merged, terms.reference)
         classes, malignant = merged[0].classes, merged[0].malignant
         sought = bench.task.sought if bench.task.sought in classes else ""
         task = replace(bench.task, classes=classes, malignant=malignant, sought=sought)
         yield Entrant(model, merged, task, bench.unit, imbalance, bench.warnings)
+
+
+def _refuse_other_truth(folder: BenchFolder, cells: Sequence[Predictions], reference: Reference) -> None:
+    """Raise DataError naming an image of a bench that a reference standard lacks, or knows as of another class."""
+    for cell in cells:
+        known = reference.frame["target"].reindex(cell.image_ids.tolist()).to_numpy()
+        own = np.array(cell.classes)[cell.targets]
+        for row in np.flatnonzero(known != own)[:1]:
+            says = "lacks it" if known[row] != known[row] else f"says {known[row]}"
+            raise DataError(
+                f"{cell.image_ids[row]} is {own[row]} in the bench {folder.path}, and {reference.source} {says}.",
+                "Name the data of the bench, or leave --data and --truth out.",
+            )
 
 
 def _of_file(path: Path, terms: Terms) -> Entrant:

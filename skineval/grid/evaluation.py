@@ -100,6 +100,11 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     if question.preset not in ("", *PRESETS):
         raise UsageError(f"There is no preset {question.preset!r}.", hint_for(question.preset, tuple(PRESETS)))
+    if question.keys and question.data is None:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in question.keys)
+        raise UsageError(
+            f"{named} would say how a data set is read, and none is named.", "Name it: --data DIR. Or leave them out."
+        )
     if question.truth is not None and question.data is not None:
         raise UsageError("--truth and --data both say what images are.", "Leave one of them out.")
     if question.subgroups and question.data is None:

@@ -66,12 +66,13 @@ def reference_of(table: LesionTable, reading: Reading = AS_WRITTEN) -> Reference
     """What a data set knows of its images, and of which of them show one lesion."""
     frame = table.frame
     ids = pd.Index(frame["image_id"].to_numpy(dtype=object))
-    known = pd.DataFrame({"target": frame["dx"].to_numpy(dtype=object)}, index=ids)
+    named = {label: class_name(label) or label for label in table.labels}  # a melanoma is a mel, as in tables
+    known = pd.DataFrame({"target": frame["dx"].map(named).to_numpy(dtype=object)}, index=ids)
     groups = None
     if table.siblings_known:
         known["lesion_id"] = frame["lesion_id"].to_numpy(dtype=object)
         groups = dict(zip(frame["lesion_id"].tolist(), frame["group"].tolist(), strict=True))
-    return _merged(Reference(known, table.name, frozenset(table.labels), exhaustive=False, groups=groups), reading)
+    return _merged(Reference(known, table.name, frozenset(named.values()), exhaustive=False, groups=groups), reading)
 
 
 def refer(submission: Submission, reference: Reference, *, allow_missing: bool = False) -> Submission:
@@ -109,9 +110,7 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
         remarks.append(f"{of_all} have no scores, and are not in any figure.")
     known = reference.frame.loc[ids].set_index(table.frame.index)
     known["target"] = [as_class(target, submission.classes) for target in known["target"]]
-    if submission.rest:
-        known["target"] = known["target"].where(known["target"].isin(submission.classes), submission.rest)
-    targets = known["target"]
+    targets = known["target"] = submission.with_rest(known["target"])
     if reference.classes == set(BINARY):
         sums = f"scores of {', '.join(DX7.malignant or ())} to malignant, those of others to benign"
         hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,28 +49,24 @@ def subgroups(
                 n_classes=len(spoken),
             )
             if len(spoken) > 1:
-                score, gap = _figure(test, mask, PRIMARY, spoken, replicates, seed, kept)
-                found = replace(
-                    found,
-                    balanced_accuracy=score.value,
-                    low=score.low,
-                    high=score.high,
-                    gap=gap.value,
-                    gap_low=gap.low,
-                    gap_high=gap.high,
-                )
+                figure = _figure(test, mask, PRIMARY, spoken, replicates, seed, kept)
+                found = replace(found, **_columns(PRIMARY, "", *figure))
             if _has_both(few):
-                score, gap = _figure(test, mask, _MALIGNANCY, test.classes, replicates, seed, kept)
-                found = replace(
-                    found,
-                    malignancy_auc=score.value,
-                    malignancy_low=score.low,
-                    malignancy_high=score.high,
-                    malignancy_gap=gap.value,
-                    malignancy_gap_low=gap.low,
-                    malignancy_gap_high=gap.high,
-                )
+                figure = _figure(test, mask, _MALIGNANCY, test.classes, replicates, seed, kept)
+                found = replace(found, **_columns(_MALIGNANCY, "malignancy_", *figure))
             yield found
+
+
+def _columns(name: str, prefix: str, score: Estimate, gap: Estimate) -> dict[str, Any]:
+    """What a figure and its gap are called in a row of subgroups.csv."""
+    return {
+        name: score.value,
+        f"{prefix}low": score.low,
+        f"{prefix}high": score.high,
+        f"{prefix}gap": gap.value,
+        f"{prefix}gap_low": gap.low,
+        f"{prefix}gap_high": gap.high,
+    }
 
 
 def _units(test: Predictions, mask: NDArray[np.bool_]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from skineval.base.errors import DataError
+from skineval.base.errors import DataError, first_few
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.measure.class_columns import (
@@ -33,7 +33,7 @@ from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malign
 #: What the column of the reference standard is called, the first that is there.
 TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
 #: What stands before a class in the headers of a reference standard that has a column a class.
-_TRUE = frozenset(("true", "target", "label", "gt", "truth", "y", "ground truth", "is"))
+_TRUE = frozenset(("true", "target", "label", "gt", "truth", "y", "is"))
 #: What the column of answers without scores is called, the first that is there.
 _ANSWERS = (
     *("predicted_label", "predicted_class", "predicted", "prediction"),
@@ -62,7 +62,13 @@ class Submission:
     remarks: tuple[str, ...] = ()  #: what was read otherwise than a reader might think
     foreign: tuple[str, ...] = ()  #: classes that the reference standard does not know: an answer of them is wrong
     answers_only: bool = False  #: scores are 1 for the class of each answer and 0 for all others
-    rest: str = ""  #: the class of whatever none of the others is; "": there is none
+    rest: str = ""  #: the class of all diagnoses that have no column of their own; "": there is none
+
+    def with_rest(self, targets: pd.Series[str]) -> pd.Series[str]:
+        """Targets, of which diagnoses without a column are of the class `rest`, where there is one."""
+        if not self.rest:
+            return targets
+        return targets.where(targets.isin(self.classes) | ~targets.isin(DIAGNOSES), self.rest)
 
     def select(self, part: str) -> Submission:
         """The rows of one part; all of a file that names no parts are test. Raises DataError where there are none."""
@@ -153,7 +159,8 @@ def _named(table: GivenTable) -> GivenTable:
         named |= {column: name} if column else {}
     table = table.having(table.frame.rename(columns=named))
     marks = {column: name for column in table.columns if (name := _marked_class(column)) and column not in COLUMNS}
-    if "target" in table.frame or len(marks) < 2:
+    scored = {class_of_header(column) for column in table.columns if column not in marks}
+    if "target" in table.frame or len(marks) < 2 or not scored.issuperset(marks.values()):
         return table
     return table.having(table.frame.drop(columns=list(marks)).assign(target=marked(table, marks)))
 
@@ -190,13 +197,13 @@ def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Score
 
 def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:
     """Scores of one class, of which those of all others together are what is left of 1."""
-    name = class_of_header(column)
+    name, rest = class_of_header(column), ""
     if len(reading.numbered) == 2:
-        rest, name = map(class_of_header, reading.numbered)
+        other, name = map(class_of_header, reading.numbered)
     elif name in BINARY:
-        (rest,) = {*BINARY} - {name}
+        (other,) = {*BINARY} - {name}
     elif name in DIAGNOSES:
-        rest = _OTHER
+        other = rest = _OTHER
     else:
         raise DataError(
             f"{table.name} has scores of one class, in the column {column!r}, and does not say of which.",
@@ -204,11 +211,11 @@ def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:
         )
     values = table.numbers(column)
     frame = table.frame.drop(columns=column)
-    frame[rest], frame[name] = (0.0 if reading.logits else 1 - values), values
-    classes = (rest, name)
+    frame[other], frame[name] = (0.0 if reading.logits else 1 - values), values
+    classes = (other, name)
     if reading.logits:
         frame[list(classes)] = _of_logits(table.having(frame), classes)
-    remark = f"{column} is taken for scores of {name}: what is left of 1 are those of {rest}, whatever else there is."
+    remark = f"{column} is taken for scores of {name}: what is left of 1 are those of {other}."
     return _Scores(frame, classes, classes, 0, rest=rest, remarks=(remark,))
 
 
@@ -243,13 +250,19 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
     frame, classes = submission.table.frame.copy(), list(submission.classes)
     for into, parts in reading.merges.items():
         there = [name for name in (*parts, into) if name in classes]
+        strange = {*parts} - {*classes, *DIAGNOSES, *BINARY, *frame.get("target", parts)}
+        if strange:
+            raise DataError(
+                f"--map merges {first_few(sorted(strange))} into {into}; {submission.table.name} has no such class.",
+                f"It has {', '.join(classes)}.",
+            )
         if not there:
             continue  # the reference standard may have them
         summed = np.sum([submission.table.having(frame).numbers(name) for name in there], axis=0)
         classes = [name for name in classes if name not in there] + [into]
         frame = frame.drop(columns=there).assign(**{into: summed})
     if "target" in frame:
-        frame["target"] = frame["target"].map(reading.merged, na_action="ignore")
+        frame["target"] = submission.with_rest(frame["target"]).map(reading.merged, na_action="ignore")
     classes.sort(key=order_of)
     known = (*frame.get("target", ()), *reading.merges, *DIAGNOSES, *BINARY, submission.rest)
     foreign = tuple(name for name in classes if name not in known)

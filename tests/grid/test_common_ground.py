@@ -11,10 +11,13 @@ import pytest
 
 import skineval
 from skineval.base.errors import DataError, UsageError
+from skineval.grid.common_ground import named_apart
+from skineval.grid.entrants import Entrant
 from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.values.measures import COMPARISON_COLUMNS, as_frame
+from skineval.values.task import DX7
 from tests.measure.samples import classifier
 
 
@@ -103,6 +106,19 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
 def test_files_of_one_name_are_called_by_their_folders(tmp_path):
     paths = [*written(tmp_path / "ours", predictions=GOOD), *written(tmp_path / "theirs", predictions=WORSE)]
     assert set(skineval.evaluate(paths, replicates=1000)["model"]) == {"ours/predictions", "theirs/predictions"}
+
+
+def test_benches_whose_names_hold_dots_are_told_apart(tmp_path):
+    found = [Entrant("cnn", [cell], DX7, imbalance="none") for cell in (GOOD, WORSE)]
+    places = [tmp_path / "run.v1", tmp_path / "run.v2"]
+    for place in places:
+        place.mkdir()
+    assert [one.name for one in named_apart(found, places)] == ["cnn (run.v1)/none", "cnn (run.v2)/none"]
+
+
+def test_what_would_be_without_effect_is_refused():
+    with pytest.raises(UsageError, match="--replicate would say how a data set is read"):
+        skineval.evaluate(GOOD.to_frame(), replicate=1000)
 
 
 def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):

@@ -62,6 +62,20 @@ def test_scores_of_a_diagnosis_set_it_against_all_others():
     assert not found.foreign
 
 
+def test_only_diagnoses_are_other_than_one_that_is_scored():
+    found, _ = read("image,mel,target\na,0.75,mel\nb,0.25,bkl")
+    assert found.table.frame["target"].tolist() == ["mel", "other"]
+    with pytest.raises(DataError, match=r"p\.csv, row 3: 'wart' is not a class"):
+        read("image,mel,target\na,0.75,mel\nb,0.25,wart")
+    with pytest.raises(DataError, match=r"i9 is df in t\.csv, and no column has its scores"):
+        read("image,score\ni1,0.75\ni2,0.25\ni9,0.5", Reading(("nv", "mel")), METADATA)
+
+
+def test_marks_are_a_truth_where_their_classes_have_scores():
+    with pytest.raises(DataError, match=r"lacks the column target"):
+        read("image,mel,nv,is_right,is_sure\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
+
+
 def test_a_column_a_class_may_say_the_truth_beside_the_scores():
     _, cell = read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
     assert [cell.classes[target] for target in cell.targets] == ["mel", "nv"]
@@ -111,6 +125,8 @@ def test_merges_that_mean_nothing_are_refused(text):
 def test_what_is_merged_exists_and_leaves_two_classes():
     with pytest.raises(DataError, match=r"--map merges wart into other, and t\.csv has no such class"):
         read_reference(table(METADATA, "t.csv"), Reading.of(merges="other=wart"))
+    with pytest.raises(DataError, match=r"--map merges blk into other; p\.csv has no such class"):
+        read_submission(table("image,target,mel,nv,bkl\na,nv,0,1,0"), Reading.of(merges="other=blk+mel"))
     with pytest.raises(DataError, match="all classes would be one"):
         read_submission(table("image,target,mel,nv\na,nv,0,1"), Reading.of(merges="other=mel+nv"))
 
@@ -135,6 +151,8 @@ def test_a_data_set_knows_what_its_images_are_and_which_show_one_lesion():
     found = refer(read_submission(table(f"file,{','.join(DIAGNOSES)}\n{rows}")), reference)
     assert found.table.frame["target"].tolist() == data.frame["dx"][:20].tolist()
     assert found.table.frame["lesion_id"].tolist() == data.frame["lesion_id"][:20].tolist()
+    spelt = replace(data, frame=data.frame.replace({"dx": {"mel": "melanoma"}}), labels=("melanoma", *data.labels))
+    assert reference_of(spelt).frame["target"].tolist() == reference.frame["target"].tolist()
     assert {reference.groups[lesion] for lesion in data.frame["lesion_id"]} == set(data.frame["group"])
 
 
