@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,11 +12,13 @@ from typing import Any, TypeAlias
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from skineval.base.errors import UsageError, hint_for
 from skineval.catalog.catalog import load_catalog
-from skineval.grid.entrants import table_of_arrays
+from skineval.grid.arrays import table_of_arrays
 from skineval.grid.evaluation import Evaluation, Question
 from skineval.grid.evaluation import evaluate as judge
 from skineval.measure.class_columns import Reading
+from skineval.values.keys import READ_BY
 
 #: A file of predictions, the folder of a trained cell or of a bench, or a frame.
 Predicted: TypeAlias = "str | Path | pd.DataFrame"
@@ -62,7 +65,8 @@ def evaluate(
     file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
     protocol.
     """
-    reading = Reading.of(classes, map, logits=logits)
+    _refuse_unknown(keys)
+    reading = Reading.of(classes or (), map, logits=logits)
     question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates, preset)
     if targets is not None:
         sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered)]
@@ -73,7 +77,7 @@ def evaluate(
 
 
 def compare(
-    *predictions: Predicted,
+    *predictions: Predicted | Sequence[Predicted],
     truth: str | Path | pd.DataFrame | None = None,
     data: str | Path | None = None,
     part: str = "test",
@@ -90,10 +94,19 @@ def compare(
     Everything else is as for `evaluate`. Raises UsageError where there is one system alone, and DataError where they
     have no image in common, tell other classes apart, or take an image for of two classes.
     """
-    reading = Reading.of(classes, map, logits=logits)
+    _refuse_unknown(keys)
+    reading = Reading.of(classes or (), map, logits=logits)
     question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates)
-    found = judge(predictions, question, load_catalog())
-    return _told(found.of_several()).comparisons
+    sources = [source for one in predictions for source in _listed(one)]
+    return _told(judge(sources, question, load_catalog()).of_several()).comparisons
+
+
+def _refuse_unknown(keys: Mapping[str, object]) -> None:
+    """Raise UsageError for a keyword that nothing takes."""
+    for name in keys:
+        if name not in READ_BY:
+            known = [*inspect.signature(evaluate).parameters][1:-1]
+            raise UsageError(f"There is no keyword {name}.", hint_for(name, [*known, *READ_BY]))
 
 
 def _listed(predictions: Any) -> list[Predicted]:

@@ -12,14 +12,13 @@ import typer
 
 from skineval.cli.flags import takes_keys
 from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, warn
-from skineval.values.keys import HELP, Keys
+from skineval.values.keys import HELP, READ_BY, Keys
 
 if TYPE_CHECKING:
     from skineval.grid.evaluation import Evaluation
 
     Show = Callable[[Evaluation, int, Format], None]
 
-_KEYS = ("columns", "table", "group_by")  #: of a recipe, that say how a data set is read
 _SOURCES = Annotated[
     list[Path],
     typer.Argument(
@@ -152,7 +151,7 @@ def takes_predictions(show: Show, further: Sequence[str] = ()) -> Callable[..., 
     parameters = [first, *named, Parameter("keys", Parameter.VAR_KEYWORD, annotation=Any)]
     command.__name__, command.__doc__ = show.__name__, show.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # which typer reads
-    return takes_keys(_KEYS)(command)
+    return takes_keys(READ_BY)(command)
 
 
 def _evaluation(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,37 +86,6 @@ def table_of(source: str | Path | pd.DataFrame) -> GivenTable:
         return replace(read_file(Path(source).expanduser()), name=str(source))
     index = source.index.name
     return GivenTable(source.reset_index(drop=index is None or index in source), "the data frame")
-
-
-def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequence[str]) -> pd.DataFrame:
-    """Probabilities (N, C) of images that are of the classes `targets` and of the lesions `groups` (N,), as a frame.
-
-    `targets` are names of `classes`, or indices of them; `groups` may be None. Raises UsageError for other shapes, and
-    where nobody names the classes.
-    """
-    if isinstance(probabilities, pd.DataFrame):
-        classes = classes or tuple(map(str, probabilities.columns))
-    scores, true = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
-    lesions = None if groups is None else np.asarray(groups)
-    if scores.ndim != 2 or true.shape != scores.shape[:1] or (lesions is not None and lesions.shape != true.shape):
-        shapes = ", ".join(str(one.shape) for one in (scores, true, lesions) if one is not None)
-        raise UsageError(
-            f"Probabilities, targets and groups have the shapes {shapes}.", "They are (N, C), (N,) and (N,)."
-        )
-    if len(classes) != scores.shape[1]:
-        named = f"{len(classes)} are named" if classes else "nobody names them"
-        raise UsageError(
-            f"Probabilities are of {scores.shape[1]} classes, and {named}.", 'Give classes="akiec,bcc,...".'
-        )
-    if np.issubdtype(true.dtype, np.integer):
-        if ((true < 0) | (true >= len(classes))).any():
-            raise UsageError(
-                f"Targets reach from {true.min()} to {true.max()}.", f"Indices of classes end at {len(classes) - 1}."
-            )
-        true = np.array(classes)[true]
-    known = {"image_id": [f"row-{row}" for row in range(len(true))], "target": true.astype(str)}
-    known |= {} if lesions is None else {"lesion_id": lesions.astype(str)}
-    return pd.DataFrame(known).join(pd.DataFrame(scores, columns=list(classes)))
 
 
 @dataclass(frozen=True)

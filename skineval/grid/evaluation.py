@@ -37,6 +37,7 @@ from skineval.values.measures import COMPARISON_COLUMNS, RESULT_COLUMNS, Differe
 from skineval.values.predictions import concatenated
 
 PRESETS = {"isic2018": preset}  #: the figures of an official scorer
+LEAST_REPLICATES = 1000
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
 _LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
 
@@ -100,11 +101,14 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     if question.preset not in ("", *PRESETS):
         raise UsageError(f"There is no preset {question.preset!r}.", hint_for(question.preset, tuple(PRESETS)))
+    if question.replicates < LEAST_REPLICATES:
+        raise UsageError(
+            f"--replicates is {question.replicates}, which is too few for an interval.",
+            f"Ask for {LEAST_REPLICATES} or more.",
+        )
     if question.keys and question.data is None:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in question.keys)
-        raise UsageError(
-            f"{named} would say how a data set is read, and none is named.", "Name it: --data DIR. Or leave them out."
-        )
+        raise UsageError(f"{named} says how a data set is read, and none is named.", "Name it: --data DIR.")
     if question.truth is not None and question.data is not None:
         raise UsageError("--truth and --data both say what images are.", "Leave one of them out.")
     if question.subgroups and question.data is None:
@@ -166,7 +170,8 @@ def _subgroups(found: Sequence[Entrant], question: Question, data: LesionTable) 
 
 
 def _data(place: str | Path, keys: Mapping[str, object], catalog: Catalog) -> LesionTable:
-    return grouped(load_data(as_labelled(place, keys), catalog).table)
+    recipe = as_labelled(place, keys)
+    return grouped(load_data(recipe, catalog).table, recipe.group_by)
 
 
 def _reference(question: Question, data: LesionTable | None) -> Reference | None:

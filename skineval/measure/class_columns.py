@@ -39,11 +39,19 @@ class Reading:
         """
         texts = classes.split(",") if isinstance(classes, str) else classes
         numbered = tuple(name.strip() for name in texts if name.strip())
+        named = list(map(class_of_header, numbered))
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise UsageError(f"--classes names {twice[0]} twice.", "Name each class once, in their order.")
         found: dict[str, tuple[str, ...]] = {}
         for text in filter(None, map(str.strip, merges.split(","))):
             into, _, parts = text.partition("=")
             names = tuple(class_of_header(part.strip()) for part in parts.split("+") if part.strip())
             name = class_of_header(into.strip())
+            if name in DIAGNOSES and name not in names:
+                raise UsageError(
+                    f"--map has {text!r}, and {name} is a class of its own.",
+                    f"Another name is wanted, or a sum with it: {name}={name}+{'+'.join(names)}.",
+                )
             if not name or not names or name in found:
                 raise UsageError(
                     f"--map has {text!r}, which merges nothing.",

@@ -135,7 +135,8 @@ def _merged(reference: Reference, reading: Reading) -> Reference:
     """The reference standard with the classes that are to be one as one."""
     known = {*reference.classes, *reading.merges}
     for into, parts in reading.merges.items():
-        if strange := [name for name in parts if name not in known]:
+        # A truth that has them as one already needs no parts of it.
+        if strange := [name for name in parts if name not in known and into not in reference.classes]:
             raise DataError(
                 f"--map merges {first_few(strange)} into {into}, and {reference.source} has no such class.",
                 f"It has {', '.join(sorted(reference.classes))}.",

@@ -226,6 +226,11 @@ def _of_answers(table: GivenTable, frame: pd.DataFrame, source: str, reading: Re
     targets = class_names(table, "target", (), reading.numbered, base)[0].dropna() if "target" in table.frame else ()
     named = {*answers, *targets, *map(class_of_header, reading.numbered)}
     known = next((group for group in (BINARY, DIAGNOSES) if named <= {*group}), ())
+    if len({*named, *known}) < 2:
+        raise DataError(
+            f"{table.name} has one answer alone, {next(iter(named))}, and nothing says which classes there are.",
+            "Name them: --classes A,B.",
+        )
     classes = tuple(sorted({*named, *known}, key=lambda name: (order_of(name), name)))
     scores = pd.DataFrame({name: (answers == name).astype(np.float64) for name in classes}, index=frame.index)
     remark = f"{source} has answers without scores: figures that need scores are left out."
@@ -255,6 +260,11 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
             raise DataError(
                 f"--map merges {first_few(sorted(strange))} into {into}; {submission.table.name} has no such class.",
                 f"It has {', '.join(classes)}.",
+            )
+        if into in classes and into not in parts and len(there) > 1:
+            raise DataError(
+                f"{submission.table.name} has scores of {into} already, beside those that --map would call so.",
+                f"Another name is wanted, or a sum with it: {into}={into}+{'+'.join(parts)}.",
             )
         if not there:
             continue  # the reference standard may have them

@@ -243,6 +243,8 @@ class Keys:
 
 
 KEYS: Mapping[str, Key] = {row.name: row.metadata["key"] for row in fields(Keys)}
+#: Those that say how the data set is read by which predictions are scored.
+READ_BY = ("columns", "table", "group_by")
 HELP: Mapping[str, str] = {name: key.help for name, key in KEYS.items()}
 NEEDS: Mapping[str, tuple[str, str]] = {name: key.needs for name, key in KEYS.items() if key.needs}
 

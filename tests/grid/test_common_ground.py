@@ -117,8 +117,12 @@ def test_benches_whose_names_hold_dots_are_told_apart(tmp_path):
 
 
 def test_what_would_be_without_effect_is_refused():
-    with pytest.raises(UsageError, match="--replicate would say how a data set is read"):
+    with pytest.raises(UsageError, match="There is no keyword replicate"):
         skineval.evaluate(GOOD.to_frame(), replicate=1000)
+    with pytest.raises(UsageError, match="--columns says how a data set is read, and none is named"):
+        skineval.evaluate(GOOD.to_frame(), columns="image=a,label=b")
+    with pytest.raises(UsageError, match="--replicates is 10, which is too few"):
+        skineval.evaluate(GOOD.to_frame(), replicates=10)
 
 
 def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):
@@ -147,6 +151,15 @@ def test_probabilities_are_scored_as_they_are_in_memory():
         ((GOOD.probabilities[:, 0], GOOD.targets), r"have the shapes \(\d+,\)"),
         ((GOOD.probabilities, GOOD.targets), "Probabilities are of 7 classes, and nobody names them"),
         ((frame, GOOD.targets + 7), "Targets reach from 7 to 13"),
+        ((frame, pd.Series(GOOD.targets).iloc[::-1]), "the same in another order"),
+        ((frame.rename(columns={"nv": "x"}), GOOD.targets, "akiec,bcc,bkl,df,mel,nv,vasc"), "The columns are called"),
+        (([[0.5], [0.5, 0.5]], [0, 1], "a,b"), "are no arrays"),
+        (("ours.csv", "truth.csv"), "are no arrays"),
+        ((GOOD.probabilities, GOOD.targets, "akiec,akiec,bkl,df,mel,nv,vasc"), "--classes names akiec twice"),
     ):
         with pytest.raises(UsageError, match=message):
-            skineval.evaluate(*arguments)
+            skineval.evaluate(*arguments[:2], classes=arguments[2] if len(arguments) > 2 else ())
+    pd.testing.assert_frame_equal(skineval.evaluate(frame, GOOD.targets * 1.0, replicates=1000), alone)
+    names = np.array(GOOD.classes)[GOOD.targets]
+    turned = skineval.evaluate(frame[frame.columns[::-1]], names, classes=GOOD.classes, replicates=1000)
+    pd.testing.assert_frame_equal(turned, alone)

@@ -116,10 +116,23 @@ def test_classes_that_count_as_one_have_the_sum_of_their_scores_and_their_images
     assert alike.targets.tolist() == cell.targets.tolist()
 
 
-@pytest.mark.parametrize("text", ["bkl+df", "other=", "=bkl", "a=bkl,b=bkl", "a=bkl,a=df", "a=b,b=c"])
+@pytest.mark.parametrize("text", ["bkl+df", "other=", "=bkl", "a=bkl,b=bkl", "a=bkl,a=df", "a=b,b=c", "mel=bkl+df"])
 def test_merges_that_mean_nothing_are_refused(text):
     with pytest.raises(UsageError, match="--map has"):
         Reading.of(merges=text)
+
+
+def test_a_truth_that_has_classes_as_one_already_needs_no_parts_of_them():
+    merges = "malignant=mel+bcc+akiec,benign=nv+bkl+df+vasc"
+    scores = "image,mel,nv,bcc,akiec,bkl,df,vasc\ni1,.5,.1,.3,0,.1,0,0\ni2,0,.6,0,.1,.3,0,0"
+    found, cell = read(scores, Reading.of(merges=merges), "image_id,dx\ni1,malignant\ni2,benign")
+    assert set(found.classes) == {"benign", "malignant"}
+    assert [cell.classes[target] for target in cell.targets] == ["malignant", "benign"]
+
+
+def test_one_answer_alone_says_not_which_classes_there_are():
+    with pytest.raises(DataError, match="has one answer alone, scc"):
+        read_submission(table("image,prediction\na,scc\nb,scc"))
 
 
 def test_what_is_merged_exists_and_leaves_two_classes():
@@ -127,6 +140,8 @@ def test_what_is_merged_exists_and_leaves_two_classes():
         read_reference(table(METADATA, "t.csv"), Reading.of(merges="other=wart"))
     with pytest.raises(DataError, match=r"--map merges blk into other; p\.csv has no such class"):
         read_submission(table("image,target,mel,nv,bkl\na,nv,0,1,0"), Reading.of(merges="other=blk+mel"))
+    with pytest.raises(DataError, match="has scores of other already"):
+        read_submission(table("image,target,mel,nv,bkl,other\na,nv,0,1,0,0"), Reading.of(merges="other=bkl"))
     with pytest.raises(DataError, match="all classes would be one"):
         read_submission(table("image,target,mel,nv\na,nv,0,1"), Reading.of(merges="other=mel+nv"))
 
