@@ -56,7 +56,8 @@ class RecipeCommand(QuickCommand):
     """One whose options are keys of a recipe, too: of those, help says what they are by default and in which recipe."""
 
     def defaults(self, context: Any) -> dict[str, str]:
-        from skineval.values.keys import KEYS, defaults
+        from skineval.values.keys import KEYS
+        from skineval.values.shipped import defaults
 
         return defaults(name for parameter in self.get_params(context) if (name := parameter.name) in KEYS)
 

@@ -170,7 +170,7 @@ _lists("datasets", "Data sets", "Data sets and folder layouts for --data.")
 def recipes(format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
     """Recipes that come with skineval."""
     from skineval.report.document.tables import Column, Row, Table
-    from skineval.values.keys import recipe_summary, shipped_recipes
+    from skineval.values.shipped import recipe_summary, shipped_recipes
 
     rows = [Row((name, recipe_summary(file))) for name, file in shipped_recipes().items()]
     print_table(Table("Recipes", (Column("name", "Name"), Column("summary", "What it is")), tuple(rows)), format)

@@ -8,11 +8,8 @@ from which follow from it. A setting of training has a field in `Training` as we
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
 
 from skineval.base.terms import Fit, GroupBy, Tta
@@ -247,37 +244,3 @@ KEYS: Mapping[str, Key] = {row.name: row.metadata["key"] for row in fields(Keys)
 READ_BY = ("columns", "table", "group_by")
 HELP: Mapping[str, str] = {name: key.help for name, key in KEYS.items()}
 NEEDS: Mapping[str, tuple[str, str]] = {name: key.needs for name, key in KEYS.items() if key.needs}
-
-
-def shipped_recipes() -> dict[str, Traversable]:
-    """The recipes that come with skineval, by name."""
-    folder = resources.files("skineval").joinpath("recipes")
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): file for file in files if file.name.endswith(".toml")}
-
-
-def recipe_summary(file: Traversable) -> str:
-    """The first comment line of a shipped recipe."""
-    return file.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
-
-
-def defaults(names: Iterable[str]) -> dict[str, str]:
-    """What each of these keys is where nobody says: its default, and the recipes that come with skineval and differ.
-
-    Empty for a key that is not there by default.
-    """
-    recipes = {name: tomllib.loads(file.read_text(encoding="utf-8")) for name, file in shipped_recipes().items()}
-    return {name: "; ".join(_given(name, KEYS[name].default, recipes)) for name in names}
-
-
-def _given(name: str, default: object, recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    is_there = default is not REQUIRED and default is not None and default is not False and default != ()
-    said = [f"default: {_written(default)}"] if is_there else []
-    given = {recipe: _written(values[name]) for recipe, values in recipes.items() if name in values}
-    return said + [f"{recipe}: {value}" for recipe, value in given.items() if value != _written(default)]
-
-
-def _written(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from skineval.base.errors import UsageError, did_you_mean, hint_for
 from skineval.base.toml import parse_toml
-from skineval.values.keys import ANY, KEYS, MORE, NEEDS, OF_DATA, RUN, WIDER, Keys, shipped_recipes
+from skineval.values.keys import ANY, KEYS, MORE, NEEDS, OF_DATA, RUN, WIDER, Keys
+from skineval.values.shipped import shipped_recipes
 
 
 class Recipe(BaseModel, Keys, frozen=True):

@@ -11,8 +11,9 @@ import pytest
 
 from skineval.cli import bench, tune
 from skineval.cli.data import split
-from skineval.values.keys import KEYS, PANELS, shipped_recipes
+from skineval.values.keys import KEYS, PANELS
 from skineval.values.recipe import Recipe, read_recipe
+from skineval.values.shipped import shipped_recipes
 from tests.conftest import run_program
 
 WIDTHS = (60, 78, 100, 160)

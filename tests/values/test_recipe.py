@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from skineval.asking import request
 from skineval.base.codec import from_json, to_json
 from skineval.base.errors import UsageError
-from skineval.values.keys import shipped_recipes
 from skineval.values.recipe import make_recipe, read_recipe
 from skineval.values.runspec import RunSpec, Selection, Training, derive_seed
+from skineval.values.shipped import shipped_recipes
 
 SPEC = RunSpec(
     model=Selection("cnn", {"width": 16}, "cnn:width=16"),
