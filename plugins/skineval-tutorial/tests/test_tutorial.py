@@ -51,6 +51,7 @@ def test_it_is_benched_and_appears_in_the_report(tmp_path):
         "--data=synthetic:images=150",
         "--image-size=32",
         "--epochs=1",
+        "--jobs=2",
         "--out=runs/tutorial",
         cwd=tmp_path,
     )
