@@ -20,11 +20,11 @@ from skineval.grid.reading import external_names, load_bench, pictures, read_ben
 from skineval.grid.sources import read_data
 from skineval.grid.tables import write_frame
 from skineval.values.lesion_table import LesionTable
-from skineval.values.measures import COMPARISON_COLUMNS, SUBGROUP_COLUMNS, as_frame
+from skineval.values.measures import CHOICE_COLUMNS, COMPARISON_COLUMNS, SUBGROUP_COLUMNS, as_frame
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
-RULES = "8"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "9"  #: of measuring and reporting; with other ones finished benches are measured again
 
 
 def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:
@@ -34,6 +34,7 @@ def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: Lesio
     _write_measures(folder, result)
     write_frame(folder.ladders, as_frame(result.ladders, COMPARISON_COLUMNS))
     write_frame(folder.subgroups, as_frame(result.subgroups, SUBGROUP_COLUMNS))
+    write_frame(folder.choices, as_frame(result.choices, CHOICE_COLUMNS))
     write_frame(folder.looks, frame(looks(result)))
     for external in result.externals:
         _write_measures(folder.external(external.name), external)
@@ -101,7 +102,7 @@ def _write_measures(files: BenchFolder | ExternalFolder, test: Measured) -> None
 
 def _products(folder: BenchFolder) -> list[Path]:
     """What `conclude` writes, beside its receipt."""
-    tables = [folder.results, folder.comparisons, folder.ladders, folder.subgroups, folder.looks]
+    tables = [folder.results, folder.comparisons, folder.ladders, folder.subgroups, folder.choices, folder.looks]
     files = [*tables, folder.markdown, folder.html]
     for external in map(folder.external, external_names(folder)):
         files += [external.results, external.comparisons]

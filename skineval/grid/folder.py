@@ -77,6 +77,7 @@ class BenchFolder(Folder):
     comparisons = File("comparisons.csv")  #: one row a paired difference
     ladders = File("ladders.csv")  #: the same, of the strategies of each model
     subgroups = File("subgroups.csv")  #: one row a part of the test images: how good the best system is there
+    choices = File("choices.csv")  #: one row a figure after something was chosen on validation images
     looks = File("explanations.csv")  #: one row a system and explainer: how well maps agree with outlines of lesions
     markdown = File("report.md")  #: the report, which shows the figures beside it
     html = File("report.html")  #: the report with its figures inside

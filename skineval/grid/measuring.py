@@ -19,6 +19,7 @@ import numpy as np
 from skineval.base.terms import PRIMARY, UNCHANGED
 from skineval.catalog.specs import Metric
 from skineval.data.attributes import UNKNOWN
+from skineval.grid.choosing import choices
 from skineval.grid.ensembles import ensembles
 from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best, best_of, missing_folds
@@ -59,6 +60,7 @@ def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
         differences=differences,
         ladders=ladders,
         subgroups=tuple(_subgroups(bench)),
+        choices=tuple(choices(bench)),
         externals=[_with_rejection(bench, of_rejection, one) if one.outside else one for one in externals],
     )
 

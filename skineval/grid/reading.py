@@ -23,9 +23,11 @@ from skineval.grid.folder import OF_A_SEARCH, BenchFolder, ExternalFolder, read_
 from skineval.grid.tables import read_cell_predictions, read_frame
 from skineval.values.lesion_table import SOURCE, LesionTable
 from skineval.values.measures import (
+    CHOICE_COLUMNS,
     COMPARISON_COLUMNS,
     RESULT_COLUMNS,
     SUBGROUP_COLUMNS,
+    Choice,
     Difference,
     Score,
     Subgroup,
@@ -47,7 +49,9 @@ def load_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchRe
     externals = [_with_measures(one, folder.external(one.name)) for one in result.externals]
     ladders = _differences(folder.ladders)
     subgroups = rows(Subgroup, _read(folder.subgroups, SUBGROUP_COLUMNS, ("system", "attribute", "value")))
-    return _with_measures(replace(result, externals=externals, ladders=ladders, subgroups=subgroups), folder)
+    choices = rows(Choice, _read(folder.choices, CHOICE_COLUMNS, ("model", "imbalance", "chosen", "metric", "class")))
+    found = replace(result, externals=externals, ladders=ladders, subgroups=subgroups, choices=choices)
+    return _with_measures(found, folder)
 
 
 def read_bench(folder: BenchFolder, table: LesionTable | None = None) -> BenchResult:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skineval.measure.intervals import REPLICATES, estimate
+from skineval.measure.metrics import Floats, ratio
 from skineval.measure.names import METRICS
 from skineval.values.measures import Score
 from skineval.values.predictions import Predictions
@@ -39,6 +40,13 @@ def choose_threshold(validation: Predictions, sensitivity: float = SENSITIVITY) 
     return float(malignant[max(math.ceil(sensitivity * len(malignant) - _ROUNDING), 1) - 1])
 
 
+def decided(test: Predictions, threshold: float) -> Predictions:
+    """Answers that are certain: malignant from `threshold` on, benign below."""
+    seen = test.malignancy()
+    suspicious = seen.probabilities[:, 1] >= threshold
+    return replace(seen, probabilities=np.stack([~suspicious, suspicious], axis=1).astype(np.float64))
+
+
 def operating_point(
     threshold: float, test: Predictions, *, replicates: int = REPLICATES, seed: int = 0
 ) -> OperatingPoint:
@@ -46,9 +54,17 @@ def operating_point(
 
     Raises DataError where there is no image.
     """
-    seen = test.malignancy()
-    suspicious = seen.probabilities[:, 1] >= threshold
-    decided = replace(seen, probabilities=np.stack([~suspicious, suspicious], axis=1).astype(np.float64))
     recall = [metric for metric in METRICS if metric.name == "recall"]
-    specificity, sensitivity = estimate([decided], recall, replicates=replicates, seed=seed)
+    specificity, sensitivity = estimate([decided(test, threshold)], recall, replicates=replicates, seed=seed)
     return OperatingPoint(threshold, sensitivity, specificity)
+
+
+def predictive_values(sensitivity: Floats, specificity: Floats, prevalence: Floats) -> tuple[Floats, Floats]:
+    """How likely what is called malignant is so, and what is not called so is not, where `prevalence` of images are.
+
+    By Bayes' rule, with sensitivity and specificity as they are: patients elsewhere may differ in more than how
+    frequent malignancy is among them. NaN where nothing is called so, or all is.
+    """
+    found, alarms = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    missed, spared = (1 - sensitivity) * prevalence, specificity * (1 - prevalence)
+    return ratio(found, found + alarms), ratio(spared, spared + missed)

@@ -12,7 +12,17 @@ from skineval.report.bench.bench import build
 from skineval.report.bench.ladders import ladders
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure, LeftOut, Report
-from skineval.report.figures import confusion, embedding_space, forest, reliability, roc, trade, training
+from skineval.report.figures import (
+    confusion,
+    decisions,
+    embedding_space,
+    forest,
+    reliability,
+    risk_coverage,
+    roc,
+    trade,
+    training,
+)
 from skineval.report.figures.galleries import photographs
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import Drawn
@@ -64,6 +74,9 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
     if scene.systems:
         yield roc.draw(scene)
         yield reliability.draw(scene)
+        acted = decisions.draw(scene, bench.choices, bench.recipe.replicates)
+        yield from [acted] if acted else []
+        yield risk_coverage.draw(scene)
     for system in scene.systems:
         yield confusion.draw(system, scene)
         if any(len(cell.history) for cell in system.cells):  # a probe has none

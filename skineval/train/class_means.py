@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.terms import STILL
-from skineval.train.calibration import choose_temperature
+from skineval.measure.scaling import choose_temperature
 from skineval.train.embeddings import Head, Score, units
 from skineval.train.predict import softmax
 from skineval.train.regression import NEVER

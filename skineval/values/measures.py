@@ -29,6 +29,7 @@ RESULT_COLUMNS = (
     "n_lesions",
     "n_cells",
 )
+CHOICE_COLUMNS = ("model", "imbalance", "chosen", *RESULT_COLUMNS[4:])
 COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
 
 _ATTRIBUTES = {"class": "class_", "difference": "value"}  # of rows, where their columns are called otherwise
@@ -132,6 +133,17 @@ class Subgroup:
     malignancy_gap: float = nan
     malignancy_gap_low: float = nan
     malignancy_gap_high: float = nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Score):
+    """A figure of a system on test images once something was chosen for it on validation images, a row of choices.csv.
+
+    `chosen` says what: `temperature`, `sensitivity=0.9`. What it came to, the mean over the cells, stands among the
+    figures by a name of its own, without an interval.
+    """
+
+    chosen: str
 
 
 SUBGROUP_COLUMNS = tuple(column.name for column in fields(Subgroup))

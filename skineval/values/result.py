@@ -13,6 +13,7 @@ from skineval.base.terms import Unit, unit_of
 from skineval.values.measures import (
     COMPARISON_COLUMNS,
     RESULT_COLUMNS,
+    Choice,
     Difference,
     Score,
     Subgroup,
@@ -173,6 +174,8 @@ class BenchResult(Measured):
     ladders: Sequence[Difference] = field(default=(), repr=False)
     #: of the best system, how good it is on parts of the test images
     subgroups: Sequence[Subgroup] = field(default=(), repr=False)
+    #: of every system, what choices made on validation images do to test images
+    choices: Sequence[Choice] = field(default=(), repr=False)
     #: image ids -> (n, size, size, 3) uint8; None when the data is no longer where it was
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = field(default=None, repr=False)
 

@@ -71,6 +71,7 @@ def test_every_file_of_the_contract_is_there(bench):
         "ladders.csv",
         "attributes.csv",
         "subgroups.csv",
+        "choices.csv",
         "report.md",
         "report.html",
     ]

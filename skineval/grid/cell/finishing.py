@@ -19,13 +19,14 @@ from skineval.catalog.networks import find_head
 from skineval.catalog.strategies import whose
 from skineval.grid.cell.cell import Cell
 from skineval.grid.cell.training import at_epoch, remedies
-from skineval.train.calibration import choose_offsets, choose_temperature
+from skineval.measure.scaling import choose_temperature
 from skineval.train.class_means import fit_class_means
 from skineval.train.cosine import CosineHead
 from skineval.train.deciding import cool, deciding, make_linear, put_in_place, shift
 from skineval.train.embeddings import fit_head, install_head
 from skineval.train.losses import Loss, cross_entropy
 from skineval.train.neighbours import fit_neighbours
+from skineval.train.offsets import choose_offsets
 from skineval.train.predict import decide, softmax
 from skineval.train.prior import ESTIMATED
 from skineval.train.remedy import shares

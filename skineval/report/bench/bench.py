@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import differences, looks, standings, subgroups
+from skineval.report.bench import choices, differences, looks, standings, subgroups
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -41,6 +41,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     """The report of a bench; `panels` are the explanations of each finished cell, by run id."""
     board, album = internal(bench), _Album(figures)
     spaces = _folded(album.of("embedding-space"), "Embedding space of ")
+    made = choices.made(bench.choices, board)
     sections = (
         Section("Verdict", (Paragraph(subject(bench)), *verdict(board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
@@ -51,7 +52,9 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Subgroups", tuple(_subgroups(bench))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
         Section("Differences", tuple(_differences(board))),
-        Section("Calibration", _filled(standings.calibration(board), *album.of("reliability"))),
+        Section("Calibration", (*_filled(standings.calibration(board), *album.of("reliability")), *made.calibration)),
+        Section("Operating point", (*made.decisions, *album.of("decisions"))),
+        Section("Abstention", (*made.abstention, *album.of("risk-coverage"))),
         Section("Further metrics", _filled(standings.further(board))),
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),

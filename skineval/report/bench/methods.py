@@ -34,6 +34,7 @@ _DEALT_OUT = {
     OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
 }
 _UNSEEN = ("test part", "nothing is chosen on it; every figure here is reported on it")
+_JUDGED = "beside the systems as they are: what scales logits, the operating point, what is kept, sets of classes"
 _CHOICES = (
     ("train part", "weights; resampling, augmentation and class weights see nothing else"),
     (
@@ -41,6 +42,7 @@ _CHOICES = (
         (
             "the epoch that is kept (the best balanced accuracy), when to stop, the penalty of a head fitted anew, and "
             "what a strategy leaves to it: thresholds, a temperature, a parameter that is said to be chosen there"
+            f"; {_JUDGED}"
         ),
     ),
     _UNSEEN,
@@ -50,7 +52,7 @@ _CHOICES_OF_PROBES = (
     ("train part", "what each head is fitted to; resampling and class weights see nothing else"),
     (
         "validation part",
-        "the penalty, the number of neighbours or the temperature of each head, and what a strategy leaves to it",
+        f"the penalty, the number of neighbours or the temperature of each head, what a strategy leaves to it; {_JUDGED}",
     ),
     _UNSEEN,
 )

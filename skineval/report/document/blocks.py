@@ -15,6 +15,8 @@ Topic: TypeAlias = Literal[
     "roc",
     "confusion",
     "reliability",
+    "decisions",
+    "risk-coverage",
     "training",
     "samples",
     "mistakes",

@@ -28,7 +28,7 @@ from skineval.grid.cell.training import make_objective, remedies
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
 from skineval.measure.metrics import balanced_accuracy
-from skineval.train.calibration import choose_temperature
+from skineval.measure.scaling import choose_temperature
 from skineval.train.checkpoint import Progress
 from skineval.train.classifier import load_classifier
 from skineval.train.cosine import CosineHead

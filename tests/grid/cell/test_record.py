@@ -22,6 +22,7 @@ BENCH = (
     "ladders.csv",
     "attributes.csv",
     "subgroups.csv",
+    "choices.csv",
     "report.md",
     "report.html",
 )

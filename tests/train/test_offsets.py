@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from skineval.train.calibration import choose_offsets, choose_temperature
-from skineval.train.predict import softmax
+from skineval.train.offsets import choose_offsets
 from skineval.train.prior import with_estimated_prior
 
 SEEDS = st.integers(0, 2**31)
@@ -56,21 +55,6 @@ def test_a_class_without_a_target_gets_no_offset_of_its_own():
     offsets = choose_offsets(with_another, targets)
     np.testing.assert_allclose(offsets[:3], choose_offsets(logits, targets))
     assert (with_another + offsets).argmax(axis=1).max() == 2
-
-
-@settings(max_examples=20, deadline=None)
-@given(SEEDS, st.floats(0.2, 5))
-def test_the_temperature_is_the_likeliest(seed, factor):
-    logits, targets = drawn(seed)
-    logits = logits * factor
-    # One embedding more, that is of all classes alike, spread over all.
-    soft = (np.eye(3)[targets] + 1 / (len(targets) * 3)) / len(targets)
-    found = choose_temperature(logits, targets)
-    expected = minimize(
-        lambda exponent: -(soft * np.log(softmax(logits / np.exp(exponent[0])))).sum(), [0.0], method="Nelder-Mead"
-    )
-    assert np.log(found) == pytest.approx(expected.x[0], abs=1e-3)
-    assert log_loss(targets, softmax(logits / found)) <= log_loss(targets, softmax(logits)) + 1e-3
 
 
 def mixture(shares, seed, n=4000):

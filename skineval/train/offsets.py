@@ -1,4 +1,4 @@
-"""What is chosen of logits on the validation part: what is added to those of each class, and what divides all."""
+"""What is added to the logits of each class, chosen on the validation part."""
 
 from __future__ import annotations
 
@@ -7,30 +7,6 @@ from numpy.typing import NDArray
 
 _ROUNDS = 20  #: over all classes, until no offset is better than the one before; 3 to 6 are enough as a rule
 _TAUS = (0.0, 0.5, 1.0, 1.5, 2.0)  #: of the adjusted logits that a search for offsets begins with
-
-
-def choose_temperature(
-    logits: NDArray[np.float64], codes: NDArray[np.int64], near: float = 1.0, far: float = 100.0
-) -> float:
-    """The temperature of `logits` (n, P), of which `codes` (n,) are right, by their negative log-likelihood.
-
-    Between `near` / `far` and `near` * `far`. The likelihood is convex in the inverse, so there is one minimum (Guo et
-    al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2). It counts one embedding more, that is of
-    all classes alike: without that, temperatures of logits that are always right would go to zero, and the first wrong
-    one would cost without bound. (Platt, "Probabilistic Outputs for Support Vector Machines", 1999, adds one to the
-    counts for this.)
-    """
-    from scipy.optimize import minimize_scalar
-
-    n, classes = logits.shape
-    meant = (codes[:, None] == np.arange(classes)) + 1 / max(n * classes, 1)
-
-    def loss(exponent: float) -> float:
-        cooled = logits / np.exp(exponent)
-        return float((meant * (np.logaddexp.reduce(cooled, axis=1, keepdims=True) - cooled)).sum())
-
-    limits = np.log(near / far), np.log(near * far)
-    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-5}).x))
 
 
 def choose_offsets(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> NDArray[np.float64]:
