@@ -52,7 +52,10 @@ _CHOICES_OF_PROBES = (
     ("train part", "what each head is fitted to; resampling and class weights see nothing else"),
     (
         "validation part",
-        f"the penalty, the number of neighbours or the temperature of each head, what a strategy leaves to it; {_JUDGED}",
+        (
+            "the penalty, the number of neighbours or the temperature of each head, and what a strategy leaves to it; "
+            f"{_JUDGED}"
+        ),
     ),
     _UNSEEN,
 )
