@@ -60,10 +60,10 @@ def evaluate(
     With `targets`, `predictions` are the probabilities themselves, (N, C) in the order of `classes`, of images that are
     of the classes `targets`, by name or by index, and of the lesions `groups`, both (N,).
 
-    Intervals resample lesions, or images where no lesion is known. `protocol` says how the parts were made, where that
-    is known: as for `bench`; only "oversample-first" lets an image be tested several times. Raises DataError naming
-    file and row of what is wrong, also where the file's own targets contradict `truth`; UsageError for an unknown
-    protocol.
+    Intervals resample lesions, or images where no lesion is known; with 0 `replicates` there are none. `protocol` says
+    how the parts were made, where that is known: as for `bench`; only "oversample-first" lets an image be tested
+    several times. Raises DataError naming file and row of what is wrong, also where the file's own targets contradict
+    `truth`; UsageError for an unknown protocol.
     """
     _refuse_unknown(keys)
     reading = Reading.of(classes or (), map, logits=logits)

@@ -96,7 +96,7 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         "",
     ),
     "replicates": (
-        Annotated[int, typer.Option("--replicates", min=1000, help=HELP["replicates"])],
+        Annotated[int, typer.Option("--replicates", min=0, help=f"{HELP['replicates'][:-1]}; 0 leaves intervals out.")],
         Keys.replicates,
     ),
 }

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 from skineval.base.errors import UsageError, hint_for
 from skineval.base.terms import LEAKY, LESION, PROTOCOLS, Unit
@@ -38,6 +37,7 @@ from skineval.values.predictions import concatenated
 
 PRESETS = {"isic2018": preset}  #: the figures of an official scorer
 LEAST_REPLICATES = 1000
+WITHOUT_INTERVALS = "Without intervals, which 0 replicates leave out: nothing says how sure these figures are."
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
 _LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
 
@@ -61,6 +61,8 @@ class Evaluation:
 
     def of_several(self) -> Evaluation:
         """Itself; raises UsageError where there is one system alone, which has nothing to be compared with."""
+        if not self.differences and len(self.entrants) > 1:
+            raise UsageError("--replicates is 0, and differences say nothing without a test.", "Leave it out.")
         if len(self.entrants) < 2:
             raise UsageError(
                 f"There is one system alone: {self.entrants[0].name}.", "Name several, or a bench that has several."
@@ -101,11 +103,13 @@ def evaluate(sources: Sequence[str | Path | pd.DataFrame], question: Question, c
         raise UsageError(f"There is no protocol {protocol!r}.", hint_for(protocol, PROTOCOLS))
     if question.preset not in ("", *PRESETS):
         raise UsageError(f"There is no preset {question.preset!r}.", hint_for(question.preset, tuple(PRESETS)))
-    if question.replicates < LEAST_REPLICATES:
+    if 0 != question.replicates < LEAST_REPLICATES:
         raise UsageError(
             f"--replicates is {question.replicates}, which is too few for an interval.",
-            f"Ask for {LEAST_REPLICATES} or more.",
+            f"Ask for {LEAST_REPLICATES} or more, or for 0, which leaves intervals and tests out.",
         )
+    if question.subgroups and not question.replicates:
+        raise UsageError("--replicates is 0, and subgroups say nothing without intervals.", "Leave one of them out.")
     if question.keys and question.data is None:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in question.keys)
         raise UsageError(f"{named} says how a data set is read, and none is named.", "Name it: --data DIR.")
@@ -144,8 +148,10 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
         for one in found
         for score in estimate(one.cells, metrics, replicates=replicates, kept=kept)
     ]
-    differences = against_best(named, compared, replicates=replicates, kept=kept) if len(found) > 1 else []
-    scores += of_ranks(named, scores, kept, replicates=replicates)
+    differences: list[Difference] = []
+    if len(found) > 1 and replicates:
+        differences = against_best(named, compared, replicates=replicates, kept=kept)
+        scores += of_ranks(named, scores, kept, replicates=replicates)
     stamps = [*(stamp for one in found for stamp in one.stamps), *([] if protocol in ("", LESION) else [LEAKY])]
     return Evaluation(
         tuple(found),
@@ -153,7 +159,7 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
         tuple(differences),
         found[0].unit,
         tuple(dict.fromkeys(stamps)),
-        (*_remarks(found), *further),
+        (*_remarks(found), *further, *([] if replicates else [WITHOUT_INTERVALS])),
     )
 
 
@@ -200,6 +206,11 @@ def _of_order(one: Entrant) -> Iterator[str]:
     matrix = sum(confusion(cell.targets, cell.probabilities, np.ones((1, len(cell))))[0] for cell in one.cells)
     shares = np.nan_to_num(ratio(matrix[:, :-1], matrix.sum(axis=1, keepdims=True)))
     there = matrix.sum(axis=1) > 0
+    at_best = float(shares.max(axis=1)[there].mean())  # were two classes allowed the same column
+    if at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
+        return
+    from scipy.optimize import linear_sum_assignment  # which takes long to import
+
     rows, columns = linear_sum_assignment(shares, maximize=True)
     now, then = (float(values[there].mean()) for values in (np.diagonal(shares), shares[rows, columns]))
     if then > now + _FAR and then >= _LEAST:

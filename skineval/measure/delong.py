@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 
 from skineval.measure.metrics import Floats, Mask
 from skineval.measure.shares import CONFIDENCE
@@ -32,6 +32,8 @@ def areas(positive: Mask, scores: Floats) -> tuple[Floats, Floats]:
     one has a single image.
     """
     m, n = int(positive.sum()), int((~positive).sum())
+    from scipy.stats import rankdata  # which takes long to import
+
     of_all = rankdata(scores, axis=1)
     # Of each positive image the share of negative ones below it, of each negative one that of positive ones above it.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -53,8 +55,8 @@ def delong(positive: Mask, ours: Floats, theirs: Floats) -> AreaDifference:
         z = 0.0 if difference == 0 else np.nan
         return AreaDifference(difference, z=z, p=1.0 if z == 0 else np.nan)
     error = float(np.sqrt(variance))
-    reach, z = float(norm.ppf((1 + CONFIDENCE) / 2)) * error, difference / error
-    return AreaDifference(difference, difference - reach, difference + reach, z=z, p=float(2 * norm.sf(abs(z))))
+    reach, z = float(ndtri((1 + CONFIDENCE) / 2)) * error, difference / error
+    return AreaDifference(difference, difference - reach, difference + reach, z=z, p=float(2 * ndtr(-abs(z))))
 
 
 def _covariance(placements: Floats) -> Floats:

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats, Mask, log_loss, predicted
@@ -45,6 +44,8 @@ def exchanged(system: Predictions, metric: Metric) -> Predictions:
     if metric.exchange == "answers":
         return system
     seen = viewed(metric, system)
+    from scipy.stats import rankdata  # which takes long to import
+
     return replace(seen, probabilities=rankdata(seen.probabilities, axis=0))
 
 

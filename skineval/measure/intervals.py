@@ -75,7 +75,7 @@ def estimate(
     have no width, as those of any figure of a rule that does not depend on how frequent classes are. Elsewhere
     replicates that all agree know nothing, and there is no interval.
 
-    What `kept` holds of the same cells and metrics is not made again.
+    What `kept` holds of the same cells and metrics is not made again. With 0 `replicates` there are no intervals.
 
     Raises DataError for no image at all, several parts in a cell or classes that differ between cells, PluginError
     for a metric that returns the wrong shape.
@@ -86,11 +86,11 @@ def estimate(
     folds = [cell.fold for cell in cells]
     values = np.vstack([figures(cell, every, np.ones((1, len(cell)))) for cell in cells])
     used = ~np.isnan(values)
-    kept = kept or Kept()
-    drawn = kept.drawn(cells, replicates, seed)
     means = by_metric(every, classes, mean_where(used, values, folds))
     is_used = by_metric(every, classes, used)
-    replicated = kept.replicates(cells, every, is_used, folds, drawn)
+    kept = kept or Kept()
+    drawn = kept.drawn(cells, max(1, replicates), seed)
+    replicated = kept.replicates(cells, every, is_used, folds, drawn) if replicates else {}
     exact = by_metric(every, classes, exact_of_rule(cells, every))
 
     def shares(metric: Metric) -> Shares:
@@ -101,6 +101,8 @@ def estimate(
 
     def intervals(metric: Metric) -> tuple[Floats, Floats]:
         part, value = metric.mean_of, means[metric.name]
+        if not replicates:
+            return np.full_like(value, np.nan), np.full_like(value, np.nan)
         if metric.share_of is not None:
             found = shares(metric)
             lows, highs = found.lows, found.highs
@@ -112,18 +114,14 @@ def estimate(
         known = exact[metric.name]
         return np.where(known, value, lows), np.where(known, value, highs)
 
-    def behind(metric: Metric, k: int, of_cells: NDArray[np.bool_]) -> tuple[int, int]:
-        there = [cell for cell, is_used in zip(cells, of_cells, strict=True) if is_used]
-        if metric.share_of is None or metric.exchange != "answers":
-            return count_distinct(there, classes[k] if metric.per_class else "")
-        return _count([cell.take(share_of(metric, cell)[:, k]) for cell in there])
-
+    images, units = (_numbered([getattr(cell, name) for cell in cells]) for name in ("image_ids", "groups"))
     scores = []
     for metric in metrics:
         lows, highs = intervals(metric)
+        counted = [mask & of for mask, of in zip(_masks(metric, cells), is_used[metric.name], strict=True)]
+        n_images, n_lesions = _distinct(images, counted), _distinct(units, counted)
         for k, class_ in enumerate(classes if metric.per_class else ("",)):
             of_cells = is_used[metric.name][:, k]
-            n_images, n_lesions = behind(metric, k, of_cells)
             n_cells = sum(cell.n_cells for cell, counts in zip(cells, of_cells, strict=True) if counts)
             score = Score(
                 float(means[metric.name][k]),
@@ -131,8 +129,8 @@ def estimate(
                 float(highs[k]),
                 metric=metric.name,
                 class_=class_,
-                n_images=n_images,
-                n_lesions=n_lesions,
+                n_images=int(n_images[k]),
+                n_lesions=int(n_lesions[k]),
                 n_cells=n_cells,
             )
             scores.append(score)
@@ -268,16 +266,34 @@ def pivoted(value: float, low: float, high: float) -> tuple[float, float]:
     return float(np.maximum(min(0, value), reflected.min())), float(reflected.max())  # NaN stays NaN
 
 
-def count_distinct(cells: Sequence[Predictions], class_: str = "") -> tuple[int, int]:
-    """How many distinct images and units the cells hold, of one class where it is named."""
-    return _count([cell.take(cell.targets == cell.classes.index(class_)) if class_ else cell for cell in cells])
+def _masks(metric: Metric, cells: Sequence[Predictions]) -> list[NDArray[np.bool_]]:
+    """(N, K) for each cell: the images behind each figure of a metric: see `Score`."""
+    if metric.share_of is not None and metric.exchange == "answers":
+        return [share_of(metric, cell) for cell in cells]
+    if metric.per_class:
+        return [cell.targets[:, None] == np.arange(len(cell.classes)) for cell in cells]
+    return [np.ones((len(cell), 1), dtype=np.bool_) for cell in cells]
 
 
-def _count(cells: Sequence[Predictions]) -> tuple[int, int]:
+def _numbered(names: Sequence[NDArray[np.str_]]) -> list[NDArray[np.int64]]:
+    """The names of all cells by number, those of each cell (N,)."""
+    _, numbers = np.unique(np.concatenate(names), return_inverse=True)
+    return np.split(numbers, np.cumsum([len(one) for one in names])[:-1])
+
+
+def _distinct(numbers: Sequence[NDArray[np.int64]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """(K,): how many distinct numbers there are where `masks` (N, K) are True, over all cells."""
+    seen = np.zeros((max(int(one.max(initial=-1)) for one in numbers) + 1, masks[0].shape[1]), dtype=np.bool_)
+    for of_cell, mask in zip(numbers, masks, strict=True):
+        rows, columns = np.nonzero(mask)
+        seen[of_cell[rows], columns] = True
+    return seen.sum(axis=0)
+
+
+def count_distinct(cells: Sequence[Predictions]) -> tuple[int, int]:
     """How many distinct images and units the cells hold."""
-    names = ([cell.image_ids for cell in cells], [cell.groups for cell in cells])
-    images, units = (len(np.unique(np.concatenate(one))) if one else 0 for one in names)
-    return images, units
+    images, units = ([getattr(cell, name) for cell in cells] for name in ("image_ids", "groups"))
+    return len(np.unique(np.concatenate(images))), len(np.unique(np.concatenate(units)))
 
 
 def check(cells: Sequence[Predictions]) -> None:

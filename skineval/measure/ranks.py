@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from skineval.catalog.specs import Metric
 from skineval.measure.intervals import MOST_UNDEFINED, REPLICATES, check
@@ -74,5 +73,7 @@ def places(
 def _ranks(values: Floats, metric: Metric) -> NDArray[np.int64]:
     """(B, S): the rank of each of the `values` (B, S) in its row, 1 for the best; equal ones share one."""
     sign = -1 if metric.higher_is_better else 1
+    from scipy.stats import rankdata  # which takes long to import
+
     ranks: NDArray[np.int64] = rankdata(np.round(sign * values, _PLACES), method="min", axis=1).astype(np.int64)
     return ranks

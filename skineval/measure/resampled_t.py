@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from skineval.measure.shares import CONFIDENCE
 from skineval.values.measures import Estimate
@@ -44,7 +44,7 @@ def resampled_t(differences: Sequence[float], *, train: float, test: float) -> R
     if freedom == 0 or np.ptp(values) == 0:
         return ResampledT(mean, t=np.nan, freedom=freedom, p=np.nan)
     error = float(np.sqrt((1 / len(values) + test / train) * values.var(ddof=1)))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     statistic = mean / error
-    p = float(2 * t.sf(abs(statistic), freedom))
+    p = float(2 * stdtr(freedom, -abs(statistic)))
     return ResampledT(mean, mean - reach, mean + reach, t=statistic, freedom=freedom, p=p)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from skineval.measure.metrics import Floats
 
@@ -88,8 +88,8 @@ def quantiles(freedom: Floats, *, of_ranks: bool) -> Floats:
     """
     tail = (1 + CONFIDENCE) / 2
     if not of_ranks:
-        return np.full(freedom.shape, norm.ppf(tail))
-    reach: Floats = t.ppf(tail, np.where(freedom >= 1, freedom, np.nan))
+        return np.full(freedom.shape, ndtri(tail))
+    reach: Floats = stdtrit(np.where(freedom >= 1, freedom, np.nan), tail)
     return reach
 
 

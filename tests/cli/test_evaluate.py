@@ -217,6 +217,25 @@ def test_figures_are_measured_and_benches_planned_without_torch(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 
+def test_without_intervals_figures_are_the_same_and_it_is_said(figures, tmp_path, skineval_program):
+    whole, _ = figures(UPPER_CASE)
+    done = skineval_program("evaluate", "p.csv", "--replicates=0", "--format=json")
+    table = json.loads(done.stdout)
+    plain = {(row["metric"], row["class"] or ""): row["value"] for row in table["rows"]}
+    for key, value in whole.items():
+        found = plain[key]["value"]
+        assert (plain[key]["low"], plain[key]["high"]) == (None, None)
+        assert found == (None if value is None else pytest.approx(value))
+    notes = " ".join(table["footnotes"])
+    assert "nothing says how sure these figures are" in notes
+    assert "Brackets" not in notes
+    (tmp_path / "q.csv").write_text(UPPER_CASE.replace(".7,.3", ".3,.7"))
+    for refused in (("evaluate", "p.csv", "--replicates=999"), ("compare", "p.csv", "q.csv", "--replicates=0")):
+        failed = skineval_program(*refused)
+        assert failed.returncode == 2
+        assert "--replicates is" in failed.stderr
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         skineval.evaluate(tmp_path)

@@ -26,7 +26,8 @@ ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that
 
 def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
     """What an interval in these results means, and how many images, lesions and cells stand behind a figure."""
-    lines = [of_interval(board.unit, replicates)]
+    measured = board.replicates != 0  # intervals may have been left out
+    lines = [of_interval(board.unit, replicates)] if measured else []
     primary = board.figures(PRIMARY).values()
     if primary:
         images = _span(one.n_images for one in primary)
@@ -38,7 +39,7 @@ def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
         lines.append(f"{board.test}: {images} images{groups}; {each} {over}.")
     if not board.external and any(one.protocol == OVERSAMPLE_FIRST for one in board.scores):
         lines.append("An image counts as often as copies of it are tested.")
-    lines += [*of_absent(board), *without_interval(board.scores, board.unit)]
+    lines += [*of_absent(board), *(without_interval(board.scores, board.unit) if measured else [])]
     return lines + of_ties(board)
 
 
