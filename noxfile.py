@@ -21,7 +21,7 @@ PINNED = ".ci/requirements.txt"  # every version with its hashes: a package that
 def install(session: nox.Session, *arguments: str) -> None:
     """Install the pinned versions, hashes checked."""
     # Tests start processes by the hundred, each of which would compile torch and pandas anew.
-    session.env |= {"UV_COMPILE_BYTECODE": "1", "PYTHONDONTWRITEBYTECODE": ""}
+    session.env.update(UV_COMPILE_BYTECODE="1", PYTHONDONTWRITEBYTECODE="")
     session.install(*arguments, "-c", PINNED)
 
 

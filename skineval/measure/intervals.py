@@ -287,7 +287,8 @@ def _distinct(numbers: Sequence[NDArray[np.int64]], masks: Sequence[NDArray[np.b
     for of_cell, mask in zip(numbers, masks, strict=True):
         rows, columns = np.nonzero(mask)
         seen[of_cell[rows], columns] = True
-    return seen.sum(axis=0)
+    many: NDArray[np.int64] = seen.sum(axis=0)
+    return many
 
 
 def count_distinct(cells: Sequence[Predictions]) -> tuple[int, int]:
