@@ -15,7 +15,8 @@ from skineval.base.errors import UsageError
 def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequence[str]) -> pd.DataFrame:
     """Probabilities (N, C) of images that are of the classes `targets` and of the lesions `groups` (N,), as a frame.
 
-    `targets` are names of `classes`, or indices of them; `groups` may be None. The columns of a frame have names, which
+    Of two classes those (N,) of the last one are enough. `targets` are names of `classes`, or indices of them; `groups`
+    may be None. The columns of a frame have names, which
     go before the order of `classes`. Raises UsageError for other shapes, for frames whose rows are others, and where
     nobody names the classes.
     """
@@ -29,10 +30,13 @@ def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequ
             f"Probabilities, targets or groups are no arrays: {error}.",
             "Files are given without targets, and a file of the truth as truth=FILE.",
         ) from error
+    if scores.ndim == 1 and len(classes) == 2:
+        scores = np.stack([1 - scores, scores], axis=1)
     if scores.ndim != 2 or true.shape != scores.shape[:1] or (lesions is not None and lesions.shape != true.shape):
         shapes = ", ".join(str(one.shape) for one in (scores, true, lesions) if one is not None)
         raise UsageError(
-            f"Probabilities, targets and groups have the shapes {shapes}.", "They are (N, C), (N,) and (N,)."
+            f"Probabilities, targets and groups have the shapes {shapes}.",
+            "They are (N, C), (N,) and (N,); of two classes that are named (N,) of the last one, too.",
         )
     if len(classes) != scores.shape[1]:
         named = f"{len(classes)} are named" if classes else "nobody names them"
@@ -69,6 +73,8 @@ def _refuse_other_rows(probabilities: Any, targets: Any, groups: Any) -> None:
 
 def _named(targets: NDArray[Any], classes: Sequence[str]) -> NDArray[np.str_]:
     """The names of targets, which may be indices: whole numbers, or one of two that is True."""
+    if targets.dtype.kind in "UO" and not {*map(str, targets)} & {*classes}:
+        targets = targets.astype(np.int64) if all(str(one).isdecimal() for one in targets) else targets
     kind = targets.dtype.kind
     whole = (
         kind in "iu" or (kind == "b" and len(classes) == 2) or (kind == "f" and (targets == np.floor(targets)).all())

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
+from skineval.data.spellings import class_name
 from skineval.data.tables import GivenTable
 from skineval.values.predictions import COLUMNS, ROUNDING, SUM_TOLERANCE, Predictions, sum_to_one, sum_tolerance
 from skineval.values.task import OUTSIDE
@@ -48,7 +49,7 @@ def read_predictions(
         classes = [column for column in table.columns if column not in COLUMNS]
     table = replace(table, hint="Give one column of probabilities a class.")
     table.require("image_id", *classes)
-    replace(table, hint="Predictions without a target need a truth file: --truth.").require("target")
+    replace(table, hint=_without_target(table, classes)).require("target")
     if len(classes) < 2:
         named = f" ({', '.join(classes)})" * bool(classes)
         raise DataError(f"{table.name}: {len(classes)} class columns{named}", table.hint)
@@ -135,6 +136,15 @@ def _advice(scores: NDArray[np.float64]) -> str:
     if (known >= 0).all() and sum_to_one(known / 100):
         return "They are percentages: divide them by 100."
     return "Write probabilities; if these are logits, --logits takes their softmax."
+
+
+def _without_target(table: GivenTable, classes: Sequence[str]) -> str:
+    """What to do where no column is called target: another one may be meant."""
+    for column in classes:
+        cells = {class_name(str(cell)) or str(cell) for cell in table.frame[column].dropna().unique()}
+        if cells <= {*classes} - {column}:
+            return f"{column} holds names of classes: call it target, if it is the reference standard."
+    return "Predictions without a target need a truth file: --truth."
 
 
 def _refuse_other_sums(table: GivenTable, probabilities: NDArray[np.float64], classes: Sequence[str]) -> None:

@@ -96,6 +96,11 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
         remarks.append(f"{plural(n, 'image is', 'images are')} not in {truth}, and left out: {names}.")
         table = table.having(table.frame[~strange])
         ids, strange = table.frame["image_id"], strange[~strange]
+    if allow_missing and len(ids) and strange.all():
+        raise DataError(
+            f"No image of {table.name} is in {truth}: there is no {ids.iloc[0]}, but {reference.frame.index[0]}.",
+            "Give the truth file that belongs to these predictions, or write ids of images as it does.",
+        )
     table.refuse(strange, lambda row: f"{ids.iloc[row]} is not in {truth}", f"{hint} {_ALLOW}")
     wanted = reference.frame.index.drop(UNSCORED, errors="ignore")
     absent = wanted.difference(pd.Index(ids))

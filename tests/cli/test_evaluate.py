@@ -236,6 +236,22 @@ def test_without_intervals_figures_are_the_same_and_it_is_said(figures, tmp_path
         assert "--replicates is" in failed.stderr
 
 
+@pytest.mark.parametrize(
+    ("predictions", "truth", "said"),
+    [
+        (UPPER_CASE.replace("target", "label"), None, "label holds names of classes: call it target"),
+        (UPPER_CASE, TRUTH.replace("\n", "\nX"), "No image of p.csv is in t.csv: there is no a, but Xa."),
+    ],
+)
+def test_what_is_probably_meant_is_said(predictions, truth, said, tmp_path, skineval_program):
+    (tmp_path / "p.csv").write_text(predictions)
+    (tmp_path / "t.csv").write_text((truth or "").removesuffix("X"))
+    given = ("--truth=t.csv", "--allow-missing") if truth else ()
+    done = skineval_program("evaluate", "p.csv", *given)
+    assert done.returncode == 3
+    assert said in " ".join(done.stderr.split())
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         skineval.evaluate(tmp_path)

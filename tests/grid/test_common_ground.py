@@ -159,7 +159,12 @@ def test_probabilities_are_scored_as_they_are_in_memory():
     ):
         with pytest.raises(UsageError, match=message):
             skineval.evaluate(*arguments[:2], classes=arguments[2] if len(arguments) > 2 else ())
-    pd.testing.assert_frame_equal(skineval.evaluate(frame, GOOD.targets * 1.0, replicates=1000), alone)
+    for targets in (GOOD.targets * 1.0, GOOD.targets.astype(str)):
+        pd.testing.assert_frame_equal(skineval.evaluate(frame, targets, replicates=1000), alone)
+    of_one, nevus = GOOD.probabilities[:, 5], GOOD.targets == 5
+    pair = np.stack([1 - of_one, of_one], axis=1)
+    one, both = (skineval.evaluate(given, nevus, classes="rest,nv", replicates=0) for given in (of_one, pair))
+    pd.testing.assert_frame_equal(one, both)
     names = np.array(GOOD.classes)[GOOD.targets]
     turned = skineval.evaluate(frame[frame.columns[::-1]], names, classes=GOOD.classes, replicates=1000)
     pd.testing.assert_frame_equal(turned, alone)
