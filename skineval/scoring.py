@@ -18,6 +18,7 @@ from skineval.grid.arrays import table_of_arrays
 from skineval.grid.evaluation import Evaluation, Question
 from skineval.grid.evaluation import evaluate as judge
 from skineval.measure.class_columns import Reading
+from skineval.report.document import formatting
 from skineval.values.keys import READ_BY
 
 #: A file of predictions, the folder of a trained cell or of a bench, or a frame.
@@ -113,7 +114,12 @@ def _listed(predictions: Any) -> list[Predicted]:
     return [predictions] if isinstance(predictions, str | Path | pd.DataFrame) else list(predictions)
 
 
+def told(found: Evaluation) -> tuple[str, ...]:
+    """What has to be said of an evaluation beside its figures: what its stamps mean, and its remarks."""
+    return (*map(formatting.stamp_meaning, found.stamps), *found.remarks)
+
+
 def _told(found: Evaluation) -> Evaluation:
-    for remark in found.remarks:
-        warnings.warn(remark, stacklevel=3)
+    for words in told(found):
+        warnings.warn(words, stacklevel=3)
     return found

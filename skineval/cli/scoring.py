@@ -138,8 +138,11 @@ def takes_predictions(show: Show, further: Sequence[str] = ()) -> Callable[..., 
     def command(predictions: list[Path], *, format: Format, quiet: bool, **values: Any) -> None:
         options = {name: values.pop(name) for name in own}
         found = _evaluation(predictions, options, values, quiet)
-        for remark in _told(found) if format is Format.CSV and not quiet else ():  # which has no title and no footnotes
-            warn(remark)
+        if format is Format.CSV and not quiet:  # which has no title and no footnotes
+            from skineval.scoring import told
+
+            for words in told(found):
+                warn(words)
         show(found, options["replicates"], format)
 
     flags = {**own, "format": (FormatOption, Format.TABLE), "quiet": (QuietOption, False)}
@@ -173,10 +176,3 @@ def _evaluation(
         subgroups=options.get("subgroups", False),
     )
     return evaluate(predictions, question, loaded_catalog(quiet))
-
-
-def _told(found: Evaluation) -> tuple[str, ...]:
-    """What a table says in its title and below its rows."""
-    from skineval.report.document import formatting
-
-    return (*map(formatting.stamp_meaning, found.stamps), *found.remarks)
