@@ -99,6 +99,8 @@ def predict(
         if first is not None:
             draw = None if explain is None else partial(_drawing, explain, target, keys, catalog, force)
             _predict(lambda: _loaded(model, keys, catalog), chain([first], images), total, format, problems, draw)
+    if first is None and problems.count:  # which are told
+        raise typer.Exit(ExitCode.USAGE)
     if first is None:
         raise UsageError(
             f"There is no image in {first_few([_called(path) for path in paths])}.",

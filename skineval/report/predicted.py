@@ -13,7 +13,7 @@ from skineval.report.document import formatting
 from skineval.report.document.console import Growing, as_csv
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.measures import system_name
-from skineval.values.task import malignant_of
+from skineval.values.task import as_labelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,12 +32,13 @@ def told(classifier: Classifier) -> tuple[str, ...]:
 def predictions(classifier: Classifier, answers: Sequence[Answers]) -> Table:
     """Answers as a table: a row an image, with the class it is taken for, and the probability of each class."""
     classes = classifier.classes
-    malignant = malignant_of(classes) or ()  # whose columns stay the longest where there is little room
+    known = as_labelled(classes)  # the columns of malignant classes stay the longest where there is little room
+    priorities = dict.fromkeys(known.malignant or (), 2) | {known.sought: 1}
     columns = (
         Column("image", "Image"),
         Column("predicted", "Predicted", whole=True),
         Column("confidence", "Confidence", "score"),
-        *(Column(name, name, "score", priority=1 if name in malignant else 2) for name in classes),
+        *(Column(name, name, "score", priority=priorities.get(name, 3)) for name in classes),
     )
     names = (*classes, UNDECIDED)
     rows = tuple(

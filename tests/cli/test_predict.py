@@ -160,8 +160,10 @@ def test_without_any_image_it_is_used_wrongly(predict, listed, tmp_path, path):
     listed(b"\nempty\n")
     done = predict(path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"There is no image in {'the list on standard input' if path == '-' else path}." in done.stderr
+    place = "the list on standard input" if path == "-" else path
+    assert (f"There is no image in {place}." in done.stderr) is (path != "nowhere")
     assert ("photo.heic" in done.stderr) is (path != "nowhere")
+    assert ("nowhere is not there." in done.stderr) is (path == "nowhere")
 
 
 HOSTILE = ("=cmd().jpg", "[red]x[/].jpg", "a\x1b[2J.jpg", "b\nc.jpg", "\u202egpj.jpg", "a  b.jpg")
