@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.statistics.world import FEW, FOLDS, HOLD_OUT, PATIENTS, PLAIN, SMALL, WEIGHED, answers, truth
+from benchmarks.statistics.world import CLUSTERED, FEW, FOLDS, HOLD_OUT, PATIENTS, PLAIN, SMALL, WEIGHED, answers, truth
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, figures, percentile_interval
 from skineval.measure.names import METRICS
@@ -15,7 +16,7 @@ from skineval.measure.resampling import UnitCounts, resample
 from skineval.report.document.tables import Column, Row, Table
 from skineval.values.predictions import Predictions
 
-WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS, PATIENTS)
+WORLDS = (HOLD_OUT, FEW, SMALL, FOLDS, PATIENTS, CLUSTERED)
 OVERALL = ("balanced_accuracy", "macro_auc", "macro_f1", "malignancy_auc", "accuracy", "mcc", "nll", "brier")
 OF_CLASS = ("recall", "precision", "auc")
 RAREST = 3  #: place of dermatofibroma
@@ -52,7 +53,13 @@ def _own(cells: Sequence[Predictions], metrics: list, replicates: int) -> list[N
     return [np.array([(row.low, row.high) for row in rows if row.metric == metric.name]) for metric in metrics]
 
 
+def _of_images(cells: Sequence[Predictions], metrics: list, replicates: int) -> list[NDArray]:
+    """As if images of one lesion had nothing to do with each other."""
+    return _percentiles(plain_draw)([replace(cell, groups=cell.image_ids) for cell in cells], metrics, replicates)
+
+
 WAYS = {
+    "all images together, percentiles": _of_images,
     "all lesions together, percentiles": _percentiles(plain_draw),
     "within classes, percentiles": _percentiles(lambda cell, replicates, seed: resample([cell], replicates, seed)),
     "skineval": _own,

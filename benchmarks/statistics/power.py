@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import ttest_1samp
 
 from benchmarks.statistics.world import System, World, answers
+from skineval.catalog.specs import Metric
 from skineval.measure.comparisons import differences
 from skineval.measure.names import METRICS
+from skineval.measure.replicates import figures
+from skineval.measure.resampling import resample
 from skineval.report.document.tables import Column, Row, Table
+from skineval.values.predictions import Predictions
 
 ALPHA = 0.05
 #: 60 malignant lesions of 300, one image each, and the same with up to four images of a lesion.
@@ -21,6 +26,7 @@ WORLDS = (
 GOOD, WORSE = System((1.2, 1.2), (0.0, 0.0)), System((0.85, 0.85), (0.0, 0.0))
 #: What a strategy for imbalance does to scores: squeezed and moved, in the same order.
 RESCALED = {"equal scales": (1.0, 0.0), "scale × 0.3, shifted": (0.3, 1.0)}
+ACROSS = "balanced_accuracy, t-test across replicates"  #: as in published tables with p of 1e-106
 FAMILIES = {
     "ranks": ("malignancy_auc", "macro_auc"),
     "thresholds": ("balanced_accuracy", "macro_f1", "accuracy", "mcc"),
@@ -32,7 +38,8 @@ def of_tests(samples: int, replicates: int) -> Iterator[Table]:
     """One table a world; figures that a change of scale changes itself are compared on equal scales only."""
     by_name = {metric.name: metric for metric in METRICS}
     raw = replace(by_name["malignancy_auc"], name="malignancy_auc, raw scores exchanged", exchange="answers")
-    families = {name: family for family, names in FAMILIES.items() for name in names} | {raw.name: "ranks"}
+    families = {name: family for family, names in FAMILIES.items() for name in names}
+    families |= {raw.name: "ranks", ACROSS: "thresholds"}
     metrics = [*(by_name[name] for names in FAMILIES.values() for name in names), raw]
     for world in WORLDS:
         called: dict[tuple[str, str, str], list[bool]] = {}
@@ -45,7 +52,17 @@ def of_tests(samples: int, replicates: int) -> Iterator[Table]:
                     a, b = answers(world, world.sample(rng), [GOOD, moved], rng, common=0.5)
                     for row in differences([a], [b], used, replicates=replicates):
                         called.setdefault((row.metric, scale, question), []).append(row.p <= ALPHA)
+                    if scale == "equal scales":
+                        p = _across_replicates(a, b, by_name["balanced_accuracy"], replicates)
+                        called.setdefault((ACROSS, scale, question), []).append(p <= ALPHA)
         yield _table(world, called, families, samples)
+
+
+def _across_replicates(a: Predictions, b: Predictions, metric: Metric, replicates: int) -> float:
+    """p of a t-test of the paired figures of bootstrap replicates, of which there can be as many as one likes."""
+    drawn = resample([a], replicates, 0)
+    gaps = np.vstack([figures(a, [metric], w) - figures(b, [metric], w) for w in drawn.weights(a.groups)])
+    return float(ttest_1samp(gaps[:, 0], 0).pvalue)
 
 
 def _table(

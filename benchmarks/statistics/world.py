@@ -65,6 +65,7 @@ FEW = World("test part, 3 df", DIAGNOSES, (46, 65, 145, 3, 123, 1081, 20))
 FOLDS = World("5 folds, 7 df of 3 images each", DIAGNOSES, (46, 65, 145, 7, 123, 540, 20), (0.0, 0.0, 1.0), folds=5)
 SMALL = World("300 lesions, 3 df", DIAGNOSES, (9, 13, 29, 3, 25, 217, 4))
 PATIENTS = World("patients of 8 lesions, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20), lesions_each=8)
+CLUSTERED = World("lesions of 4 images, 23 df", DIAGNOSES, (46, 65, 145, 23, 123, 1081, 20), (0.0, 0.0, 0.0, 1.0))
 PLAIN = System((1.8, 2.2, 1.9, 1.6, 1.9, 2.6, 3.0), (-1.2, -1.0, -0.7, -1.6, -0.8, -0.1, -1.5))
 WEIGHED = System((2.2, 2.5, 2.1, 2.2, 2.3, 2.1, 3.2), (-0.6, -0.5, -0.35, -0.8, -0.4, -0.05, -0.75))
 

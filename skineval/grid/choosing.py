@@ -18,6 +18,7 @@ from skineval.measure.conformal import COVERAGE, SIZES, as_answers, as_sizes, le
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.measure.operating import SENSITIVITY, choose_threshold, decided
+from skineval.measure.replicates import Kept
 from skineval.measure.scaling import choose_temperature, choose_vectors, logits_of, scaled
 from skineval.values.measures import Choice, Score
 from skineval.values.predictions import Predictions
@@ -55,7 +56,7 @@ _Estimate = Callable[[Sequence[Predictions], Sequence[Metric]], Sequence[Score]]
 
 def choices(bench: BenchResult) -> Iterator[Choice]:
     """The figures of every system with an image to choose on, by system and by what is chosen."""
-    measure = partial(estimate, replicates=bench.recipe.replicates, seed=bench.recipe.split_seed)
+    measure = partial(estimate, replicates=bench.recipe.replicates, seed=bench.recipe.split_seed, kept=Kept())
     for (model, imbalance), cells in _systems(bench).items():
         if all(len(cell.validation) and len(cell.test) and cell.test.normalised for cell in cells):
             for chosen, chooser in _CHOOSERS.items():

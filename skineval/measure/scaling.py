@@ -61,7 +61,7 @@ def choose_vectors(logits: Floats, codes: NDArray[np.int64]) -> tuple[Floats, Fl
 
     start = np.concatenate([np.ones(classes), np.zeros(classes)])
     found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "gtol": 1e-7, "ftol": 1e-12}
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "gtol": 1e-5, "ftol": 1e-9}
     ).x
     return found[:classes], found[classes:] - found[classes:].mean()
 
