@@ -9,6 +9,7 @@ from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
 from skineval.report.bench import differences, looks, standings, subgroups
+from skineval.report.bench.checklist import checklist
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -63,7 +64,9 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Environment", tuple(environment(bench))),
     )
     filled = tuple(section for section in sections if section.blocks)
-    return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
+    asked = Section("Checklist", tuple(checklist(bench, board, [section.title for section in filled])))
+    title = f"Benchmark report: {formatting.plain(bench.folder.name)}"
+    return Report(title, bench.warnings, (*filled, asked) if asked.blocks else filled)
 
 
 def subject(bench: BenchResult) -> str:
