@@ -251,6 +251,13 @@ def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
     assert "<b>LEAKY</b>: siblings or copies of test images" in html.document(report, lambda file: b"")
 
 
+def test_on_paper_every_page_is_stamped_by_known_words_alone_and_none_is_dark(bench: BenchResult) -> None:
+    stamped = replace(bench, warnings=("LEAKY", "NOT COMPARABLE: a sample", '\\" } body { display: none } a { "'))
+    page = html.document(sections.build(stamped, [], {}), lambda file: b"")
+    assert '@bottom-left { content: "LEAKY · NOT COMPARABLE"; ' in page
+    assert page.count("prefers-color-scheme: dark") == page.count("screen and (prefers-color-scheme: dark)") == 1
+
+
 def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:
     table, proof = sections.flow(bench, ALL)
     assert isinstance(table, Table)
