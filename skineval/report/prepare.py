@@ -12,7 +12,7 @@ from skineval.report.bench.bench import build
 from skineval.report.bench.ladders import ladders
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Figure, LeftOut, Report
-from skineval.report.figures import confusion, embedding_space, forest, reliability, roc, trade, training
+from skineval.report.figures import confusion, embedding_space, forest, reliability, roc, told_apart, trade, training
 from skineval.report.figures.galleries import photographs
 from skineval.report.figures.scene import scene_of
 from skineval.report.figures.style import Drawn
@@ -64,6 +64,9 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
     if scene.systems:
         yield roc.draw(scene)
         yield reliability.draw(scene)
+    groups = told_apart.grouped(scene, bench)
+    if groups is not None:
+        yield told_apart.draw(scene, groups)
     for system in scene.systems:
         yield confusion.draw(system, scene)
         if any(len(cell.history) for cell in system.cells):  # a probe has none

@@ -51,7 +51,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Classes", tuple(_classes(board, album))),
         Section("Subgroups", tuple(_subgroups(bench))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
-        Section("Differences", tuple(_differences(board))),
+        Section("Differences", (*album.of("told-apart"), *_differences(board))),
         Section("Calibration", _filled(standings.calibration(board), *album.of("reliability"))),
         Section("Further metrics", _filled(standings.further(board))),
         Section("Training", tuple(_folded(album.of("training")))),

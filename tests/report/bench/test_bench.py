@@ -107,7 +107,7 @@ def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, wr
 def test_every_picture_of_the_markdown_report_is_there(bench: BenchResult, written: tuple[str, str]) -> None:
     pictures = re.findall(r"!\[[^\n]*\]\(([^)]+)\)", written[0])
     links = re.findall(r"[^!]\[[^\]]*\]\((cells/[^)]+)\)", written[0])
-    assert len(pictures) == 4 + 3 * 2 + 2 + 3 * 3
+    assert len(pictures) == 5 + 3 * 2 + 2 + 3 * 3
     assert links
     for file in (*pictures, *links):
         assert (bench.folder / unquote(file)).is_file()
