@@ -64,7 +64,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Environment", tuple(environment(bench))),
     )
     filled = tuple(section for section in sections if section.blocks)
-    asked = Section("Checklist", tuple(checklist(bench, board, [section.title for section in filled])))
+    asked = Section("Checklist", tuple(checklist(bench, board, filled)))
     title = f"Benchmark report: {formatting.plain(bench.folder.name)}"
     return Report(title, bench.warnings, (*filled, asked) if asked.blocks else filled)
 

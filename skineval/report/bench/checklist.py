@@ -6,7 +6,7 @@ STARD-AI (Sounderajah et al., Nature Medicine, 2025), TRIPOD+AI (Collins et al.,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from math import isnan
 from typing import Literal, TypeAlias
@@ -16,8 +16,8 @@ from skineval.data.layouts import ham10000
 from skineval.measure.resolution import resolution
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
-from skineval.report.document.blocks import Block, Paragraph
-from skineval.report.document.tables import Column, Table, tabulate
+from skineval.report.document.blocks import Block, Paragraph, Section
+from skineval.report.document.tables import Column, tabulate
 from skineval.report.split_table import lesions_parted
 from skineval.values.result import BenchResult
 
@@ -57,21 +57,21 @@ class Item:
     where: str  #: the section that answers, or what is missing
 
 
-def checklist(bench: BenchResult, board: Leaderboard, sections: Collection[str]) -> Iterator[Block]:
-    """The checklist of a report that has `sections` of these titles; nothing where no system has finished."""
+def checklist(bench: BenchResult, board: Leaderboard, sections: Iterable[Section]) -> Iterator[Block]:
+    """The checklist of a report with these sections, a row an item; nothing where no system has finished."""
     if board.systems:
+        found = items(bench, board, answering(sections))
         yield Paragraph(_OPENING)
-        yield table(bench, board, sections)
+        yield tabulate("Checklist", found, _COLUMNS, (_SOURCES,), stamps=board.stamps)
 
 
-def table(bench: BenchResult, board: Leaderboard, sections: Collection[str]) -> Table:
-    """One row an item, in the order in which a study is written up."""
-    found = items(bench, board, sections)
-    return tabulate("Checklist", found, _COLUMNS, (_SOURCES,), stamps=board.stamps)
+def answering(sections: Iterable[Section]) -> list[str]:
+    """The titles of those that hold more than words: where a figure was left out, words say why."""
+    return [one.title for one in sections if not all(isinstance(block, Paragraph) for block in one.blocks)]
 
 
 def items(bench: BenchResult, board: Leaderboard, sections: Collection[str]) -> Iterator[Item]:
-    """Every item with its answer; none is answered by a section that is not among `sections`."""
+    """Every item with its answer; none is answered by a section whose title is not among `sections`."""
     seen = _Seen(bench, board, sections)
     for of_topic in (_data, _parts, _models, _figures, _beyond, _openness, _not_seen):
         for asked, sources, (answer, where) in of_topic(seen):
@@ -246,12 +246,11 @@ def _beyond(seen: _Seen) -> _Rows:
     one_source: _Answered = "not applicable", "All images are from one data set."
     where = seen.within("Data sets", "figures by data set") if "Data sets" in seen.sections else one_source
     yield "Whether it is worse on some sources", "TRIPOD+AI 23b", where
-    title = "Gallery" if bench.pixels else ""
-    where = seen.within(title, "the most confident mistakes", "what they have in common", "a look at what goes wrong")
+    words, lacks = "the most confident mistakes", "what they have in common"
+    where = seen.within("Gallery", words, lacks, "a look at what goes wrong")
     yield "What goes wrong, and why", "STARD-AI 23; CLAIM 39", where
     lacks = "" if any(cell.map_scores for cell in bench.finished) else "how well maps hold, as skineval explain says"
-    title = "Explanations" if any(cell.explanations for cell in bench.finished) else ""
-    yield "What answers rest on", "CLAIM 31", seen.within(title, "maps of where networks look", lacks)
+    yield "What answers rest on", "CLAIM 31", seen.within("Explanations", "maps of where networks look", lacks)
 
 
 def _subgroups(seen: _Seen) -> _Answered:

@@ -12,6 +12,7 @@ import pytest
 from skineval.report.bench import checklist
 from skineval.report.bench.bench import build
 from skineval.report.bench.leaderboard import internal
+from skineval.report.document.blocks import LeftOut
 from skineval.report.document.tables import Table
 from skineval.values.result import BenchResult
 
@@ -20,8 +21,8 @@ Make = Callable[..., BenchResult]
 
 def answers(bench: BenchResult, *beside: str) -> dict[str, checklist.Item]:
     """What is answered of a report that has its sections and those `beside`, by what is asked for."""
-    titles = [section.title for section in build(bench, [], {}).sections if section.title != "Checklist"]
-    found = list(checklist.items(bench, internal(bench), [*titles, *beside]))
+    *others, _ = build(bench, [], {}).sections
+    found = list(checklist.items(bench, internal(bench), [*checklist.answering(others), *beside]))
     assert len({one.asked for one in found}) == len(found)
     return {one.asked: one for one in found}
 
@@ -37,6 +38,10 @@ def test_it_stands_last_and_names_only_sections_that_are_there(bench: BenchResul
         assert ("Missing: " in where) == (answer in ("partly", "not reported")), asked
         assert re.fullmatch(r"((STARD-AI|TRIPOD\+AI|CLAIM)( \d+[a-g]?,?)+(; )?)+", sources), asked
     assert "%" not in str(last)
+    wanted = LeftOut("mistakes", "Mistakes", "The data is no longer where it was.")
+    *others, _ = build(bench, [wanted], {}).sections
+    assert "Gallery" in {section.title for section in others}
+    assert "Gallery" not in checklist.answering(others)
 
 
 def test_without_its_section_nothing_is_reported(bench: BenchResult) -> None:
