@@ -23,9 +23,7 @@ from skineval.values.result import BenchResult
 
 Answer: TypeAlias = Literal["reported", "partly", "not reported", "not applicable"]
 
-#: What a report may call a section of thresholds that were chosen on the validation part, and one of their use.
-_OPERATING = ("Operating point", "Operating points")
-_DECISIONS = ("Decision curve", "Decision curves", "Decisions")
+_OPERATING = "Operating point"  #: the section of thresholds that were chosen on the validation part, and their use
 _CONFIRMED, _DEMOGRAPHIC = "confirmed by", ("age", "sex")
 _DEALT_OUT = "dealt out"
 _MADE_UP = "images and labels are made up"
@@ -103,10 +101,6 @@ class _Seen:
         if title not in self.sections:
             return "not reported", f"Missing: {absent or words}."
         return ("partly", f"{title}: {words}. Missing: {lacks}.") if lacks else ("reported", f"{title}: {words}.")
-
-    def first(self, titles: Collection[str]) -> str:
-        """The first of these titles that the report has; "" where it has none."""
-        return next((title for title in titles if title in self.sections), "")
 
     def of_patients(self, answered: _Answered) -> _Answered:
         """The answer, where there are patients to ask about."""
@@ -216,10 +210,9 @@ def _figures(seen: _Seen) -> _Rows:
     where = seen.within("Calibration", "NLL, Brier score, ECE and reliability diagrams")
     yield "Whether probabilities mean what they say", "TRIPOD+AI 12e", where
     words = "a threshold that was chosen on the validation part"
-    where = seen.within(seen.first(_OPERATING), words, absent=f"{words}; images are called their likeliest class")
+    where = seen.within(_OPERATING, words, absent=f"{words}; images are called their likeliest class")
     yield "From which threshold an image counts as positive", "STARD-AI 15c; TRIPOD+AI 15", where
-    words = "net benefit over thresholds"
-    yield "What decisions would gain", "TRIPOD+AI 12e", seen.within(seen.first(_DECISIONS), words)
+    yield "What decisions would gain", "TRIPOD+AI 12e", seen.within(_OPERATING, "net benefit over thresholds")
     yield "How far figures move when training is repeated", "STARD-AI 21; CLAIM 30", _repeated(seen)
 
 

@@ -58,8 +58,8 @@ def test_what_is_missing_is_not_reported_and_what_is_added_is(make_bench: Make, 
     assert found["Whether it is worse for some"].answer == "not reported"
     assert found["Whether the data can be had"].where.endswith("Missing: the licence.")
     assert found["What was done about classes of unequal size"].where.endswith("the same model with none.")
-    threshold = answers(bench, "Operating points")["From which threshold an image counts as positive"]
-    assert (threshold.answer, threshold.where.partition(":")[0]) == ("reported", "Operating points")
+    threshold = answers(bench, "Operating point")["From which threshold an image counts as positive"]
+    assert (threshold.answer, threshold.where.partition(":")[0]) == ("reported", "Operating point")
 
 
 @pytest.mark.parametrize(
