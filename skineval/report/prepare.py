@@ -20,6 +20,7 @@ from skineval.report.figures import (
     reliability,
     risk_coverage,
     roc,
+    told_apart,
     trade,
     training,
 )
@@ -77,6 +78,9 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
         acted = decisions.draw(scene, bench.choices, bench.recipe.replicates)
         yield from [acted] if acted else []
         yield risk_coverage.draw(scene)
+    groups = told_apart.grouped(scene, bench)
+    if groups is not None:
+        yield told_apart.draw(scene, groups)
     for system in scene.systems:
         yield confusion.draw(system, scene)
         if any(len(cell.history) for cell in system.cells):  # a probe has none

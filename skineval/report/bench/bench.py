@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import choices, differences, looks, standings, subgroups
+from skineval.report.bench import choices, differences, looks, sanity, standings, subgroups
+from skineval.report.bench.checklist import checklist
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
@@ -43,7 +44,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
     spaces = _folded(album.of("embedding-space"), "Embedding space of ")
     made = choices.made(bench.choices, board)
     sections = (
-        Section("Verdict", (Paragraph(subject(bench)), *verdict(board))),
+        Section("Verdict", (Paragraph(subject(bench)), *verdict(board), *sanity.doubts(bench, board))),
         Section("Comparison", (_comparison(bench, board), *album.of("overview"))),
         Section("Imbalance", tuple(imbalance(bench, board, [*album.of("trade"), *spaces]))),
         Section("Data sets", _filled(by_source(bench, board))),
@@ -51,7 +52,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Classes", tuple(_classes(board, album))),
         Section("Subgroups", tuple(_subgroups(bench))),
         Section("Confusion", tuple(_folded(album.of("confusion")))),
-        Section("Differences", tuple(_differences(board))),
+        Section("Differences", (*album.of("told-apart"), *_differences(board))),
         Section("Calibration", (*_filled(standings.calibration(board), *album.of("reliability")), *made.calibration)),
         Section("Operating point", (*made.decisions, *album.of("decisions"))),
         Section("Abstention", (*made.abstention, *album.of("risk-coverage"))),
@@ -66,7 +67,9 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Environment", tuple(environment(bench))),
     )
     filled = tuple(section for section in sections if section.blocks)
-    return Report(f"Benchmark report: {formatting.plain(bench.folder.name)}", bench.warnings, filled)
+    asked = Section("Checklist", tuple(checklist(bench, board, filled)))
+    title = f"Benchmark report: {formatting.plain(bench.folder.name)}"
+    return Report(title, bench.warnings, (*filled, asked) if asked.blocks else filled)
 
 
 def subject(bench: BenchResult) -> str:
@@ -106,11 +109,12 @@ def comparisons(bench: BenchResult) -> list[Table]:
 
 def _comparison(bench: BenchResult, board: Leaderboard) -> Table:
     table = standings.comparison(board)
-    return replace(table, footnotes=(*table.footnotes, *_remarks(bench)))
+    return replace(table, footnotes=(*table.footnotes, *_remarks(bench, board)))
 
 
-def _remarks(bench: BenchResult) -> Iterator[str]:
+def _remarks(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
     """What one should know of the bench as a whole."""
+    yield from sanity.remarks(bench, board)
     threads = sorted({cell.threads for cell in bench.finished if cell.threads})
     if len(threads) > 1:
         yield (
@@ -282,7 +286,7 @@ def limitations(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
         "The internal test has images from where the train images come from. Elsewhere, performance is usually lower"
         + ("." if bench.externals else "; no external test is part of this report.")
     )
-    yield from _remarks(bench)
+    yield from _remarks(bench, board)
     yield from _data_limitations(bench)
     yield "Nothing here is a medical device, and no figure here is evidence of a benefit to patients."
 

@@ -13,8 +13,6 @@ from skineval.report.document import formatting
 from skineval.report.document.blocks import Bullets, Paragraph
 from skineval.values.measures import Difference, Estimate
 
-#: Above this a single model on seven classes is more likely to have seen its test lesions than to be so good.
-_INCREDIBLE = 0.85
 _ROUNDING = 1e-12
 _NAMED = 6  # systems that are named in one sentence
 _LOWER_IS_BETTER = {figure.name for figure in FIGURES if not figure.higher_is_better}
@@ -69,12 +67,6 @@ def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
     else:
         yield Paragraph(
             f"It is not shown to be better than a trivial rule ({formatting.decimal(trivial)}).", weighty=True
-        )
-    if len(board.classes) > 2 and score.value > _INCREDIBLE and not board.stamps:
-        yield Paragraph(
-            f"A balanced accuracy above {_INCREDIBLE} is more than single models have reached without leakage: "
-            "audit the data before believing it.",
-            weighty=True,
         )
 
 

@@ -13,6 +13,7 @@ Topic: TypeAlias = Literal[
     "embedding-space",
     "recall",
     "roc",
+    "told-apart",
     "confusion",
     "reliability",
     "decisions",

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import jinja2
 from markupsafe import Markup
 
+from skineval.base.terms import STAMPS
 from skineval.report.document import blocks as parts
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Report
@@ -40,6 +41,7 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
     }
     return environment.get_template(_TEMPLATE).render(
         report=report,
+        stamp_words=_stamp_words(report),
         stamp_word=formatting.stamp_word,
         stamp_meaning=formatting.stamp_meaning,
         interval=formatting.interval,
@@ -48,6 +50,11 @@ def document(report: Report, read: Callable[[str], bytes]) -> str:
         picture=lambda file: _data_uri(file, read(file)),
         narrow_page=parts.NARROW_PAGE,
     )
+
+
+def _stamp_words(report: Report) -> str:
+    """What stands at the foot of every printed page; only words that are known, for a style sheet escapes no others."""
+    return " · ".join(word for word in map(formatting.stamp_word, report.stamps) if word in STAMPS)
 
 
 def _is(kind: type) -> Callable[[object], bool]:

@@ -57,13 +57,13 @@ def recall(scene: Scene) -> Drawn:
 def _overview(scene: Scene, page: Page) -> Canvas:
     n = len(_PANELS)
     lines, columns = (n, 1) if page is NARROW else (1, n)
-    height = lines * (0.75 + _height(scene.board.systems, page))
-    figure = style.canvas(page, height, "Systems compared", scene.board.stamps)
+    inches = lines * (0.75 + height(scene.board.systems, page))
+    figure = style.canvas(page, inches, "Systems compared", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     for panel, metric, name in zip(axes, _PANELS, ("balanced accuracy", "macro AUC"), strict=True):
         estimates = scene.board.figures(metric)
         trivial = list(_same(scene.board.figures(metric, baseline=True)))
-        _forest(panel, scene, estimates, page)
+        rows(panel, scene, scene.board.systems, estimates, page)
         for place, system in enumerate(scene.board.systems):
             if system in estimates:
                 panel.text(
@@ -99,11 +99,11 @@ def _recall(scene: Scene, page: Page) -> Canvas:
     width, size = page.width / (columns + 1), page.letters + 0.5
     titles = {label: style.class_lines(label, width, size) for label in classes}
     words = (0.78 if page is NARROW else 0.65) + style.further_lines(titles.values(), size)
-    height = 0.2 + lines * (words + _height(scene.board.systems, page))
-    figure = style.canvas(page, height, "Recall of each class", scene.board.stamps)
+    inches = 0.2 + lines * (words + height(scene.board.systems, page))
+    figure = style.canvas(page, inches, "Recall of each class", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for panel, label in style.filled(axes, classes):
-        _forest(panel, scene, scene.board.figures("recall", label), page, said=True)
+        rows(panel, scene, scene.board.systems, scene.board.figures("recall", label), page, said=True)
         panel.set_title(titles[label])
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
@@ -113,9 +113,16 @@ def _recall(scene: Scene, page: Page) -> Canvas:
     return figure
 
 
-def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: Page, *, said: bool = False) -> None:
+def rows(
+    panel: Axes,
+    scene: Scene,
+    names: Sequence[str],
+    estimates: Mapping[str, Estimate],
+    page: Page,
+    *,
+    said: bool = False,
+) -> None:
     """One point with its interval for each system, the first on top; where one of them is missing, `said` says so."""
-    names = scene.board.systems
     for place, name in enumerate(names):
         one = estimates.get(name)
         if one is None or math.isnan(one.value):
@@ -146,7 +153,7 @@ def _forest(panel: Axes, scene: Scene, estimates: Mapping[str, Estimate], page: 
     panel.tick_params(axis="y", length=0)
 
 
-def _height(names: Sequence[str], page: Page) -> float:
+def height(names: Sequence[str], page: Page) -> float:
     """Inches that so many systems take, some of whose names have several lines."""
     lines = 1 + max((style.name_lines(name, page.name).count("\n") for name in names), default=0)
     return len(names) * max(0.26, lines * page.letters * 1.35 / 72 + 0.06)

@@ -107,7 +107,7 @@ def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, wr
 def test_every_picture_of_the_markdown_report_is_there(bench: BenchResult, written: tuple[str, str]) -> None:
     pictures = re.findall(r"!\[[^\n]*\]\(([^)]+)\)", written[0])
     links = re.findall(r"[^!]\[[^\]]*\]\((cells/[^)]+)\)", written[0])
-    assert len(pictures) == 6 + 3 * 2 + 2 + 3 * 3
+    assert len(pictures) == 7 + 3 * 2 + 2 + 3 * 3
     assert links
     for file in (*pictures, *links):
         assert (bench.folder / unquote(file)).is_file()
@@ -228,17 +228,6 @@ def test_the_verdict_says_on_which_metrics_others_are_ahead(bench: BenchResult) 
     assert "ahead of it" not in said(bench)
 
 
-def test_the_verdict_doubts_what_is_too_good(bench: BenchResult) -> None:
-    scores = [
-        replace(one, value=0.93, low=0.91, high=0.95)
-        if (one.model, one.metric) == ("densenet121", "balanced_accuracy")
-        else one
-        for one in bench.scores
-    ]
-    words = said(replace(bench, scores=scores))
-    assert "audit the data" in words
-
-
 def test_the_verdict_says_when_nothing_beats_a_trivial_rule(bench: BenchResult) -> None:
     words = said(replace(bench, scores=[one if one.baseline else replace(one, low=0.1) for one in bench.scores]))
     assert "not shown to be better than a trivial rule" in words
@@ -260,6 +249,13 @@ def test_stamps_stand_in_every_title(bench: BenchResult) -> None:
     assert len(titles) == 8
     assert all("LEAKY" in title for title in (*titles, text.splitlines()[0]))
     assert "<b>LEAKY</b>: siblings or copies of test images" in html.document(report, lambda file: b"")
+
+
+def test_on_paper_every_page_is_stamped_by_known_words_alone_and_none_is_dark(bench: BenchResult) -> None:
+    stamped = replace(bench, warnings=("LEAKY", "NOT COMPARABLE: a sample", '\\" } body { display: none } a { "'))
+    page = html.document(sections.build(stamped, [], {}), lambda file: b"")
+    assert '@bottom-left { content: "LEAKY · NOT COMPARABLE"; ' in page
+    assert page.count("prefers-color-scheme: dark") == page.count("screen and (prefers-color-scheme: dark)") == 1
 
 
 def test_the_flow_counts_images_and_shared_groups(bench: BenchResult) -> None:

@@ -79,7 +79,7 @@ def drawn(bench: BenchResult) -> list[Drawn]:
 
 def test_every_figure_is_there_with_its_words(drawn: list[Drawn]) -> None:
     topics = [item.figure.topic for item in drawn]
-    assert topics[:6] == ["overview", "recall", "roc", "reliability", "decisions", "risk-coverage"]
+    assert topics[:7] == ["overview", "recall", "roc", "reliability", "decisions", "risk-coverage", "told-apart"]
     assert topics.count("confusion") == topics.count("training") == 3
     assert topics[-2:] == ["samples", "mistakes"]
     assert len({item.figure.file for item in drawn}) == len(drawn)
@@ -126,7 +126,7 @@ def test_an_svg_is_well_formed_and_loads_nothing(drawn: list[Drawn]) -> None:
 
 
 def test_many_systems_odd_names_and_stamps_fit_into_their_figures(crowded: Canvases) -> None:
-    assert len(crowded) == 2 * 5 + 1 + 3 * len(MANY) + 2 * 2
+    assert len(crowded) == 2 * 6 + 1 + 3 * len(MANY) + 2 * 2
     for (title, width), figure in crowded.items():
         height, box = figure.get_size_inches()[1], figure.get_tightbbox()
         inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
