@@ -6,8 +6,8 @@ apart is the train part:
 
 - `image` trains on all others, siblings of test images included.
 - `lesion` trains on those of lesions of which no image is tested or validates, so that no lesion is parted.
-- `oversample-first` trains on all others and on copies. These are made and dealt out as that protocol does it by itself,
-  of any image: those that fall to train are in train, the others in no part, so that every image is tested once.
+- `oversample-first` trains on all others and on copies. These are made and dealt out as that protocol does it by
+  itself, of any image: those that fall to train are there, the others in no part, so that every image is tested once.
 
 Train parts differ in size. What that alone does is seen on test images that have nothing of their own in any of them.
 """
