@@ -97,6 +97,21 @@ class BenchFolder(Folder):
         return ExternalFolder(self.path / "external" / name)
 
 
+@dataclass(frozen=True)
+class ExperimentFolder(Folder):
+    """The folder of an experiment: benches under several protocols, which test the same images."""
+
+    recipe = File("recipe.toml")  #: the resolved recipe, which names several protocols
+    leakage = File("leakage.csv")  #: one row a paired difference of two protocols
+    markdown = File("report.md")
+    html = File("report.html")
+    receipt = File(".measured")  #: what leakage.csv was made from
+
+    def bench(self, protocol: str) -> BenchFolder:
+        """The bench under one protocol."""
+        return BenchFolder(self.path / protocol)
+
+
 def read_environment(folder: BenchFolder) -> Environment:
     """What environment.json says, as far as it is known here: it is told, and changes no figure.
 

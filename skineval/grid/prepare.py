@@ -207,11 +207,6 @@ def make_split(recipe: Recipe, data: Data) -> Split:
     table, task = data.table, data.task
     if error := lesions_lacking(table, recipe):
         raise error
-    if len(recipe.protocols) > 1:
-        raise UsageError(
-            f"--protocol is {recipe.protocol}, and one split is of one protocol.",
-            "Name one; `skineval bench` compares several.",
-        )
     if recipe.split in DEALT_OUT:
         deal = split if recipe.split is None else shared_split
         return deal(

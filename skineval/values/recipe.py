@@ -57,17 +57,7 @@ class Recipe(BaseModel, Keys, frozen=True):
                 "reject is true and there is no external: every image of the bench itself is of a class of the task; "
                 "name external data"
             )
-        if "," in self.protocol and self.split is not None:
-            raise ValueError(
-                f"protocol is {self.protocol!r} and split is {self.split!r}: several protocols test the same images, "
-                "which are dealt out for them; leave split out"
-            )
         return self
-
-    @property
-    def protocols(self) -> tuple[str, ...]:
-        """Each of them."""
-        return tuple(self.protocol.split(","))
 
     def to_toml(self) -> str:
         """The recipe as a file that `skineval bench` reads back to the same value."""

@@ -1,0 +1,264 @@
+"""The report of an experiment on leakage: by how much figures rise where train holds what is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from skineval.base.files import atomic_write
+from skineval.base.terms import LEAKY, LESION, PRIMARY, UNUSED, Unit
+from skineval.grid.folder import ExperimentFolder
+from skineval.grid.inflation import ALL, OVERALL, RECALL, WITH, WITHOUT, seen, told_apart
+from skineval.grid.leakage import Leakage
+from skineval.report.bench import notes
+from skineval.report.bench.bench import subject
+from skineval.report.bench.leaderboard import internal
+from skineval.report.document import formatting, html, markdown
+from skineval.report.document.blocks import Block, Bullets, Facts, Links, Paragraph, Report, Section
+from skineval.report.document.excerpt import excerpt
+from skineval.report.document.tables import Column, Row, Shows, Table, tabulate
+from skineval.values.measures import Estimate, Inflation
+from skineval.values.result import BenchResult
+
+_NAMES = {PRIMARY: "balanced accuracy", "accuracy": "accuracy", "macro_auc": "macro AUC"}
+_TOGETHER = "all systems and protocols in a metric together, and for the recalls of all classes together"
+
+
+def write(found: Leakage) -> None:
+    """Write report.md and report.html into the folder of the experiment; what would not change is left as it is."""
+    made, folder = report(found), ExperimentFolder(found.folder)
+    _put(folder.markdown, markdown.document(made))
+    _put(folder.html, html.document(made, lambda file: (found.folder / file).read_bytes()))
+
+
+def tables(found: Leakage) -> list[Table]:
+    """The main tables: what leaks add over all test images, and apart for those with and without siblings in train."""
+    return [table for table in (overall(found), siblings(found)) if table.rows]
+
+
+def report(found: Leakage) -> Report:
+    """The report as a document."""
+    sections = (
+        Section("Verdict", tuple(_verdict(found))),
+        Section("What leaks add", tuple(_filled(overall(found)))),
+        Section("With and without siblings", tuple(_siblings(found))),
+        Section("Classes", tuple(_filled(classes(found)))),
+        Section("Parts", tuple(_parts(found))),
+        Section("Methods", tuple(_methods(found))),
+        Section("Limitations", (Bullets(tuple(_limitations(found))),)),
+        Section("Benches", tuple(_benches(found))),
+    )
+    filled = tuple(section for section in sections if section.blocks)
+    return Report(f"Leakage experiment: {formatting.plain(found.folder.resolve().name)}", found.stamps, filled)
+
+
+def overall(found: Leakage) -> Table:
+    """Every system under each protocol that leaks and under the one that does not, in the metrics over all classes."""
+    mine = [row for row in found.inflations if row.images == ALL and row.metric in OVERALL]
+    mine.sort(key=lambda row: OVERALL.index(row.metric))
+    metric: Shows[Inflation] = (Column("metric", "Metric"), lambda row: _NAMES[row.metric])
+    columns = (_SYSTEM, _PROTOCOL, metric, *_figures(found), *_tests(_unit(found)))
+    return tabulate("What leaks add", mine, columns, _footnotes(found), stamps=found.stamps)
+
+
+def classes(found: Leakage) -> Table:
+    """The same for the recall of each class."""
+    mine = [row for row in found.inflations if row.metric.startswith(RECALL)]
+    name: Shows[Inflation] = (Column("class", "Class"), lambda row: row.metric.removeprefix(RECALL))
+    columns = (name, _SYSTEM, _PROTOCOL, *_figures(found), *_tests(_unit(found)))
+    return tabulate("What leaks add to recalls", mine, columns, _footnotes(found), stamps=found.stamps)
+
+
+def siblings(found: Leakage) -> Table:
+    """Balanced accuracy on test images of which something is in the leaky train part, and on the others."""
+    mine = [row for row in found.inflations if row.images in (WITH, WITHOUT)]
+    mine.sort(key=lambda row: (row.a, row.system))
+    images: Shows[Inflation] = (Column("images", "Test images"), lambda row: f"{row.images} in train")
+    difference: Shows[Inflation] = (Column("difference", f"{LEAKY} − {LESION}", "score"), lambda row: row)
+    columns = (_SYSTEM, _PROTOCOL, images, difference, *_tests(_unit(found)))
+    title = "What leaks add to balanced accuracy, with and without siblings in train"
+    apart = (
+        f"{bench.recipe.protocol}: of {formatting.listed(map(formatting.plain, told_apart(bench)))}."
+        for bench in _leaky(found)
+        if told_apart(bench)
+    )
+    return tabulate(title, mine, columns, (*apart, *_footnotes(found)), stamps=found.stamps)
+
+
+_SYSTEM = Column("system", "System")
+_PROTOCOL: Shows[Inflation] = (Column("a", "Protocol"), lambda row: f"{row.a} ({LEAKY})")
+
+
+def _figures(found: Leakage) -> tuple[Shows[Inflation], ...]:
+    """The figures under both protocols, and by how much the leaky one is higher."""
+    known = {
+        (protocol, score.system, score.metric, score.class_): score
+        for protocol, bench in found.benches.items()
+        for score in bench.scores
+    }
+
+    def figure(row: Inflation, protocol: str) -> Estimate | None:
+        is_recall = row.metric.startswith(RECALL)
+        name, label = ("recall", row.metric.removeprefix(RECALL)) if is_recall else (row.metric, "")
+        return known.get((protocol, row.system, name, label))
+
+    return (
+        (Column("leaky", LEAKY, "score", priority=2), lambda row: figure(row, row.a)),
+        (Column("clean", LESION, "score", priority=1), lambda row: figure(row, row.b)),
+        (Column("difference", f"{LEAKY} − {LESION}", "score"), lambda row: row),
+    )
+
+
+def _tests(unit: Unit) -> tuple[Shows[Inflation], ...]:
+    lesions: Shows[Inflation] = (
+        Column("n_lesions", formatting.units(unit).capitalize(), "count", priority=5),
+        lambda row: row.n_lesions,
+    )
+    return (
+        Column("p", "p", "p", priority=6),
+        Column("p_holm", "Holm p", "p"),
+        Column("n_images", "Images", "count", priority=3),
+        lesions,
+    )
+
+
+def _footnotes(found: Leakage) -> tuple[str, ...]:
+    unit = _unit(found)
+    return notes.of_interval(unit, found.recipe.replicates), notes.of_test(unit, _TOGETHER)
+
+
+def _verdict(found: Leakage) -> Iterator[Block]:
+    clean = found.benches.get(LESION)
+    if clean is not None:
+        yield Paragraph(subject(clean))
+    for protocol in found.unfinished:
+        yield Paragraph(f"Protocol {protocol} is not finished: systems that lack cells are left out.", weighty=True)
+    for bench in _leaky(found):
+        of_protocol = [row for row in found.inflations if row.a == bench.recipe.protocol and row.metric == PRIMARY]
+        words = [_said(of_protocol, images) for images in (ALL, WITH, WITHOUT)]
+        if words[0]:
+            yield Paragraph(
+                f"Protocol {bench.recipe.protocol} ({LEAKY}) against {LESION}, on the same test images: "
+                f"{'; '.join(filter(None, words))}."
+            )
+
+
+def _said(rows: Sequence[Inflation], images: str) -> str:
+    """By how much balanced accuracy is higher on some of the test images: of all systems from the least to the most."""
+    mine = sorted((row for row in rows if row.images == images), key=lambda row: row.value)
+    if not mine:
+        return ""
+    where = "balanced accuracy changes" if images == ALL else f"on images {images} in train"
+    named = [f"{formatting.format_estimate(row)} ({formatting.plain(row.system)})" for row in (mine[0], mine[-1])]
+    span = f"by {named[0]}" if len(mine) == 1 else f"by {named[0]} to {named[1]}"
+    certain = sum(row.is_certain and row.value > 0 for row in mine)
+    return f"{where} {span}, a rise beyond chance for {certain} of {formatting.plural(len(mine), 'system')}"
+
+
+def _siblings(found: Leakage) -> Iterator[Block]:
+    table = siblings(found)
+    if not table.rows:
+        yield Paragraph(
+            "Not compared: of two classes at least there must be enough test images with siblings or copies in train, "
+            "and without."
+        )
+        return
+    yield Paragraph(
+        "Test images of which the leaky train part holds nothing are the control: leaks add nothing to them, and what "
+        "is left is due to a larger train part. Both are of the same classes."
+    )
+    yield table
+
+
+def _parts(found: Leakage) -> Iterator[Block]:
+    clean = found.benches.get(LESION)
+    if clean is None or not clean.finished:
+        return
+    yield Paragraph(
+        f"Test and validation images are the same under all protocols. Under {LESION}, train images of their "
+        f"{formatting.units(clean.unit)} are left out, so that its train part is smaller."
+    )
+    shown = internal(clean).shown
+    yield excerpt(lambda labels: _parts_table(found, clean, labels), shown, "report.html has all.")
+
+
+def _parts_table(found: Leakage, clean: BenchResult, labels: Sequence[str]) -> Table:
+    columns = (
+        Column("protocol", "Protocol"),
+        Column("fold", "Fold", "count"),
+        Column("train", "Train", "count"),
+        Column("rows", "Rows", "count", "train images with their copies; classes are counted in rows", 1),
+        Column("validation", "Validation", "count"),
+        Column("test", "Test", "count"),
+        Column("seen", "Test with siblings in train", "count", "or copies"),
+        Column("unused", "In no part", "count", "of a row of the split, be it an image or a copy", 2),
+        *(Column(f"train_{label}", f"Train {label}", "count", priority=3) for label in labels),
+    )
+    body = []
+    for protocol, bench in found.benches.items():
+        counts = {cell.fold: dict(zip(bench.classes, cell.train_counts, strict=True)) for cell in bench.finished}
+        for fold in sorted(counts):
+            parts = bench.split[bench.split["fold"] == fold].groupby("part")["image_id"]
+            sizes, rows = parts.nunique(), parts.size()
+            unused = int(rows.get(UNUSED, 0))
+            images = (int(sizes["train"]), int(rows["train"]), int(sizes["validation"]), int(sizes["test"]))
+            name = protocol if protocol == LESION else f"{protocol} ({LEAKY})"
+            body.append(Row((name, fold, *images, seen(bench, fold)[0], unused, *map(counts[fold].get, labels))))
+    return Table(formatting.stamped("Images of each part", found.stamps), columns, tuple(body))
+
+
+def _methods(found: Leakage) -> Iterator[Block]:
+    unit = _unit(found)
+    yield Paragraph(
+        "Test images are single ones, dealt out as by protocol image, stratified by class; validation images are dealt "
+        f"out of the others, but none of a {unit} that is tested. Protocol image trains on all other images; {LESION} "
+        f"on those of every other {unit}; oversample-first on all other images, and on copies of any image, which are "
+        "dealt out as that protocol does it by itself: those that fall to train are used, and each test image is "
+        "tested once. Cells are trained with the same settings and seeds."
+    )
+    yield Paragraph(
+        "A difference is the figure under the leaky protocol minus the one under "
+        f"{LESION}, paired on the same images, folds and seeds. {notes.of_interval(unit, found.recipe.replicates)} "
+        f"{notes.of_test(unit, _TOGETHER)}"
+    )
+    yield Facts(tuple((key, formatting.plain(value)) for key, value in _settings(found)))
+
+
+def _settings(found: Leakage) -> Iterator[tuple[str, object]]:
+    yield from (
+        (key, getattr(found.recipe, key)) for key in ("protocol", "folds", "repeats", "seeds", "split_seed", "epochs")
+    )
+    for protocol, bench in found.benches.items():
+        yield f"fingerprint of the split, {protocol}", bench.environment.split.fingerprint
+
+
+def _limitations(found: Leakage) -> Iterator[str]:
+    yield from (f"{formatting.stamp_meaning(stamp)}." for stamp in found.stamps)
+    yield (
+        "Train parts differ in size and in their images, so that a difference is not of leaks alone; images without "
+        "siblings in train show how much of it is not."
+    )
+    if len(found.recipe.seeds) == 1:
+        yield "One seed: how far results spread when training is repeated was not measured."
+    yield "What is found holds for these data and settings: larger networks and longer training remember more."
+
+
+def _benches(found: Leakage) -> Iterator[Block]:
+    yield Links("The report of each protocol:", tuple(f"{protocol}/report.html" for protocol in found.benches))
+
+
+def _leaky(found: Leakage) -> list[BenchResult]:
+    return [bench for protocol, bench in found.benches.items() if protocol != LESION]
+
+
+def _unit(found: Leakage) -> Unit:
+    return next(iter(found.benches.values())).unit
+
+
+def _filled(table: Table) -> tuple[Block, ...]:
+    return (table,) if table.rows else ()
+
+
+def _put(file: Path, text: str) -> None:
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        atomic_write(file, text)
