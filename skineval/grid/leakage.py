@@ -36,11 +36,14 @@ from skineval.values.result import BenchResult
 
 @dataclass(frozen=True, eq=False)
 class Leakage:
-    """What an experiment left on disk: its benches by protocol, `lesion` first, and by how much leaks raise figures."""
+    """What an experiment left on disk: its benches by protocol, `lesion` first, and by how much leaks raise figures.
+
+    A protocol that was not begun has no bench; `lesion` has.
+    """
 
     folder: Path
     recipe: Recipe = field(repr=False)
-    benches: Mapping[str, BenchResult] = field(repr=False)  #: without those that were not begun
+    benches: Mapping[str, BenchResult] = field(repr=False)
     inflations: tuple[Inflation, ...] = field(repr=False)
 
     @property
@@ -109,7 +112,14 @@ def run_experiment(
 
 
 def prepare_arms(recipe: Recipe, catalog: Catalog) -> dict[str, Prepared]:
-    """Each protocol with its bench, ready to run; raises what `prepare` raises, and UsageError for a split."""
+    """Each protocol with its bench, ready to run; raises what `prepare` raises.
+
+    UsageError where a split is named, or a protocol alone.
+    """
+    if len(protocols(recipe)) < 2:
+        raise UsageError(
+            f"--protocol is {recipe.protocol}, and nothing is there to compare it with.", "Name lesion and another one."
+        )
     if recipe.split is not None:
         raise UsageError(
             f"--split is {recipe.split}, and --protocol {recipe.protocol}: several share test images of their own.",
@@ -136,8 +146,9 @@ def preview_arms(
 def rebuild_experiment(path: Path, catalog: Catalog, report: Report, table: LesionTable | None) -> Leakage:
     """Measure each bench in the folder of an experiment again, then what leaks add; `table` is the data, if at hand."""
     folder = ExperimentFolder(path)
-    begun = [one for one in protocols(_read(folder.recipe)) if folder.bench(one).environment.is_file()]
-    benches = {one: conclude(folder.bench(one), catalog, report, table) for one in begun}
+    _, *leaky = protocols(_read(folder.recipe))
+    begun = [one for one in leaky if folder.bench(one).environment.is_file()]
+    benches = {one: conclude(folder.bench(one), catalog, report, table) for one in (LESION, *begun)}
     return _conclude(folder, benches, catalog, report)
 
 
@@ -147,7 +158,7 @@ def _conclude(
     """By how much leaks raise figures, measured and written."""
     report(PhaseBegan("measuring what leaks add"))
     leaky = [bench for protocol, bench in benches.items() if protocol != LESION]
-    found = inflations(benches[LESION], leaky, catalog.metrics) if LESION in benches else ()
+    found = inflations(benches[LESION], leaky, catalog.metrics)
     made = Leakage(folder.path, _read(folder.recipe), benches, found)
     write_frame(folder.leakage, made.frame)
     atomic_write(folder.receipt, _receipt(folder, benches))

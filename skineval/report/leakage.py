@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from skineval.base.files import atomic_write
-from skineval.base.terms import LEAKY, LESION, PRIMARY, UNUSED, Unit
+from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PRIMARY, UNUSED, Unit
 from skineval.grid.folder import ExperimentFolder
 from skineval.grid.inflation import ALL, OVERALL, RECALL, WITH, WITHOUT, seen, told_apart
 from skineval.grid.leakage import Leakage
@@ -16,12 +16,19 @@ from skineval.report.bench.leaderboard import internal
 from skineval.report.document import formatting, html, markdown
 from skineval.report.document.blocks import Block, Bullets, Facts, Links, Paragraph, Report, Section
 from skineval.report.document.excerpt import excerpt
+from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Column, Row, Shows, Table, tabulate
 from skineval.values.measures import Estimate, Inflation
 from skineval.values.result import BenchResult
 
-_NAMES = {PRIMARY: "balanced accuracy", "accuracy": "accuracy", "macro_auc": "macro AUC"}
 _TOGETHER = "all systems and protocols in a metric together, and for the recalls of all classes together"
+
+
+class ShownLeakage(Leakage):
+    """An experiment that a notebook shows as its main tables."""
+
+    def _repr_html_(self) -> str:
+        return fragments(tables(self))
 
 
 def write(found: Leakage) -> None:
@@ -33,16 +40,16 @@ def write(found: Leakage) -> None:
 
 def tables(found: Leakage) -> list[Table]:
     """The main tables: what leaks add over all test images, and apart for those with and without siblings in train."""
-    return [table for table in (overall(found), siblings(found)) if table.rows]
+    return [overall(found), *_filled(siblings(found))]
 
 
 def report(found: Leakage) -> Report:
     """The report as a document."""
     sections = (
         Section("Verdict", tuple(_verdict(found))),
-        Section("What leaks add", tuple(_filled(overall(found)))),
+        Section("What leaks add", _filled(overall(found))),
         Section("With and without siblings", tuple(_siblings(found))),
-        Section("Classes", tuple(_filled(classes(found)))),
+        Section("Classes", _filled(classes(found))),
         Section("Parts", tuple(_parts(found))),
         Section("Methods", tuple(_methods(found))),
         Section("Limitations", (Bullets(tuple(_limitations(found))),)),
@@ -56,8 +63,7 @@ def overall(found: Leakage) -> Table:
     """Every system under each protocol that leaks and under the one that does not, in the metrics over all classes."""
     mine = [row for row in found.inflations if row.images == ALL and row.metric in OVERALL]
     mine.sort(key=lambda row: OVERALL.index(row.metric))
-    metric: Shows[Inflation] = (Column("metric", "Metric"), lambda row: _NAMES[row.metric])
-    columns = (_SYSTEM, _PROTOCOL, metric, *_figures(found), *_tests(_unit(found)))
+    columns = (_SYSTEM, _PROTOCOL, Column("metric", "Metric"), *_figures(found), *_tests(_unit(found)))
     return tabulate("What leaks add", mine, columns, _footnotes(found), stamps=found.stamps)
 
 
@@ -124,13 +130,17 @@ def _tests(unit: Unit) -> tuple[Shows[Inflation], ...]:
 
 def _footnotes(found: Leakage) -> tuple[str, ...]:
     unit = _unit(found)
-    return notes.of_interval(unit, found.recipe.replicates), notes.of_test(unit, _TOGETHER)
+    tested = {(row.n_images, row.n_lesions) for row in found.inflations if row.metric == PRIMARY and row.images == ALL}
+    samples = formatting.listed(formatting.sample(*sizes, unit) for sizes in sorted(tested))
+    return (
+        *([f"Internal test, the same under all protocols: {samples}."] if tested else []),
+        notes.of_interval(unit, found.recipe.replicates),
+        notes.of_test(unit, _TOGETHER),
+    )
 
 
 def _verdict(found: Leakage) -> Iterator[Block]:
-    clean = found.benches.get(LESION)
-    if clean is not None:
-        yield Paragraph(subject(clean))
+    yield Paragraph(subject(found.benches[LESION]))
     for protocol in found.unfinished:
         yield Paragraph(f"Protocol {protocol} is not finished: systems that lack cells are left out.", weighty=True)
     for bench in _leaky(found):
@@ -171,8 +181,8 @@ def _siblings(found: Leakage) -> Iterator[Block]:
 
 
 def _parts(found: Leakage) -> Iterator[Block]:
-    clean = found.benches.get(LESION)
-    if clean is None or not clean.finished:
+    clean = found.benches[LESION]
+    if not clean.finished:
         return
     yield Paragraph(
         f"Test and validation images are the same under all protocols. Under {LESION}, train images of their "
@@ -238,6 +248,11 @@ def _limitations(found: Leakage) -> Iterator[str]:
         "Train parts differ in size and in their images, so that a difference is not of leaks alone; images without "
         "siblings in train show how much of it is not."
     )
+    if OVERSAMPLE_FIRST in found.benches:
+        yield (
+            f"Under {OVERSAMPLE_FIRST} classes are even and an epoch has more steps, which by itself raises balanced "
+            f"accuracy: under {LESION} the strategy oversample does the same without a leak."
+        )
     if len(found.recipe.seeds) == 1:
         yield "One seed: how far results spread when training is repeated was not measured."
     yield "What is found holds for these data and settings: larger networks and longer training remember more."
@@ -252,10 +267,10 @@ def _leaky(found: Leakage) -> list[BenchResult]:
 
 
 def _unit(found: Leakage) -> Unit:
-    return next(iter(found.benches.values())).unit
+    return found.benches[LESION].unit
 
 
-def _filled(table: Table) -> tuple[Block, ...]:
+def _filled(table: Table) -> tuple[Table, ...]:
     return (table,) if table.rows else ()
 
 
