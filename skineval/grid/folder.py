@@ -128,10 +128,12 @@ def read_external(folder: ExternalFolder) -> ExternalData:
 def refuse_bench(path: Path) -> None:
     """Raises ModelFileError where `path` is a bench, or a place in one, instead of a trained cell of it."""
     for bench in map(BenchFolder, (path, *path.parents[:2])):
-        cells = sorted(file.parent.name for file in bench.path.glob("cells/*/model.json"))
+        # Of an experiment, those of its benches.
+        there = sorted(bench.path.glob("cells/*/model.json")) or sorted(bench.path.glob("*/cells/*/model.json"))
+        cells = [file.parent.name for file in there]
         if bench.recipe.is_file() and not {path.name, path.parent.name} & set(cells):
             names = ", ".join(cells[:LISTED]) + (f" and {len(cells) - LISTED} more" if len(cells) > LISTED else "")
             raise ModelFileError(
                 f"{path} is no trained model. The cells of the bench {bench.path} are: {names or 'none yet'}.",
-                f"Name one: {bench.cell(cells[0]).path}." if cells else "Run the bench again to go on with it.",
+                f"Name one: {there[0].parent}." if there else "Run the bench again to go on with it.",
             )
