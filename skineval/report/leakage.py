@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from pathlib import Path
 
 from skineval.base.files import atomic_write
@@ -10,6 +11,7 @@ from skineval.base.terms import LEAKY, LESION, OVERSAMPLE_FIRST, PRIMARY, UNUSED
 from skineval.grid.folder import ExperimentFolder
 from skineval.grid.inflation import ALL, OVERALL, RECALL, WITH, WITHOUT, seen, told_apart
 from skineval.grid.leakage import Leakage
+from skineval.measure.subgroups import LEAST
 from skineval.report.bench import notes
 from skineval.report.bench.bench import subject
 from skineval.report.bench.leaderboard import internal
@@ -71,7 +73,7 @@ def classes(found: Leakage) -> Table:
     """The same for the recall of each class."""
     mine = [row for row in found.inflations if row.metric.startswith(RECALL)]
     name: Shows[Inflation] = (Column("class", "Class"), lambda row: row.metric.removeprefix(RECALL))
-    columns = (name, _SYSTEM, _PROTOCOL, *_figures(found), *_tests(_unit(found)))
+    columns = (_SYSTEM, name, _PROTOCOL, *_figures(found), *_tests(_unit(found)))
     return tabulate("What leaks add to recalls", mine, columns, _footnotes(found), stamps=found.stamps)
 
 
@@ -121,7 +123,6 @@ def _tests(unit: Unit) -> tuple[Shows[Inflation], ...]:
         lambda row: row.n_lesions,
     )
     return (
-        Column("p", "p", "p", priority=6),
         Column("p_holm", "Holm p", "p"),
         Column("n_images", "Images", "count", priority=3),
         lesions,
@@ -142,42 +143,46 @@ def _footnotes(found: Leakage) -> tuple[str, ...]:
 def _verdict(found: Leakage) -> Iterator[Block]:
     yield Paragraph(subject(found.benches[LESION]))
     for protocol in found.unfinished:
-        yield Paragraph(f"Protocol {protocol} is not finished: systems that lack cells are left out.", weighty=True)
+        yield Paragraph(f"Protocol {protocol} is not finished: what it lacks is not compared.", weighty=True)
     for bench in _leaky(found):
-        of_protocol = [row for row in found.inflations if row.a == bench.recipe.protocol and row.metric == PRIMARY]
-        words = [_said(of_protocol, images) for images in (ALL, WITH, WITHOUT)]
-        if words[0]:
+        mine = [row for row in found.inflations if row.a == bench.recipe.protocol and row.metric == PRIMARY]
+        said = "; ".join(filter(None, (_said(mine, images, _unit(found)) for images in (ALL, WITH, WITHOUT))))
+        if said:
             yield Paragraph(
-                f"Protocol {bench.recipe.protocol} ({LEAKY}) against {LESION}, on the same test images: "
-                f"{'; '.join(filter(None, words))}."
+                f"Protocol {bench.recipe.protocol} ({LEAKY}) changes balanced accuracy, against {LESION} and paired on "
+                f"the same test images, {said}."
             )
 
 
-def _said(rows: Sequence[Inflation], images: str) -> str:
-    """By how much balanced accuracy is higher on some of the test images: of all systems from the least to the most."""
-    mine = sorted((row for row in rows if row.images == images), key=lambda row: row.value)
+def _said(rows: Sequence[Inflation], images: str, unit: Unit) -> str:
+    """By how much balanced accuracy differs on some of the test images: of all systems from the least to the most."""
+    mine = sorted((row for row in rows if row.images == images and not isnan(row.value)), key=lambda row: row.value)
     if not mine:
         return ""
-    where = "balanced accuracy changes" if images == ALL else f"on images {images} in train"
+    which = "" if images == ALL else f" {images} in train"
     named = [f"{formatting.format_estimate(row)} ({formatting.plain(row.system)})" for row in (mine[0], mine[-1])]
-    span = f"by {named[0]}" if len(mine) == 1 else f"by {named[0]} to {named[1]}"
+    span = named[0] if len(mine) == 1 else " to ".join(named)
     certain = sum(row.is_certain and row.value > 0 for row in mine)
-    return f"{where} {span}, a rise beyond chance for {certain} of {formatting.plural(len(mine), 'system')}"
+    return (
+        f"on {formatting.sample(mine[0].n_images, mine[0].n_lesions, unit)}{which} by {span}, a rise beyond chance for "
+        f"{certain} of {formatting.plural(len(mine), 'system')}"
+    )
 
 
 def _siblings(found: Leakage) -> Iterator[Block]:
+    for bench in _leaky(found):
+        if not told_apart(bench):
+            yield Paragraph(
+                f"Not under {bench.recipe.protocol}: of two classes at least there must be {LEAST} "
+                f"{formatting.units(bench.unit)} that are tested with siblings or copies in train, and {LEAST} without."
+            )
     table = siblings(found)
-    if not table.rows:
+    if table.rows:
         yield Paragraph(
-            "Not compared: of two classes at least there must be enough test images with siblings or copies in train, "
-            "and without."
+            "Test images of which the leaky train part holds nothing are the control: leaks add nothing to them, and "
+            "what is left is due to a larger train part. Both are of the same classes."
         )
-        return
-    yield Paragraph(
-        "Test images of which the leaky train part holds nothing are the control: leaks add nothing to them, and what "
-        "is left is due to a larger train part. Both are of the same classes."
-    )
-    yield table
+        yield table
 
 
 def _parts(found: Leakage) -> Iterator[Block]:
@@ -235,9 +240,9 @@ def _methods(found: Leakage) -> Iterator[Block]:
 
 
 def _settings(found: Leakage) -> Iterator[tuple[str, object]]:
-    yield from (
-        (key, getattr(found.recipe, key)) for key in ("protocol", "folds", "repeats", "seeds", "split_seed", "epochs")
-    )
+    for key in ("protocol", "folds", "repeats", "split_seed", "epochs"):
+        yield key, getattr(found.recipe, key)
+    yield "seeds", ", ".join(map(str, found.recipe.seeds))
     for protocol, bench in found.benches.items():
         yield f"fingerprint of the split, {protocol}", bench.environment.split.fingerprint
 
@@ -259,7 +264,8 @@ def _limitations(found: Leakage) -> Iterator[str]:
 
 
 def _benches(found: Leakage) -> Iterator[Block]:
-    yield Links("The report of each protocol:", tuple(f"{protocol}/report.html" for protocol in found.benches))
+    for protocol in found.benches:
+        yield Links(f"Protocol {protocol}:", (f"{protocol}/report.html",))
 
 
 def _leaky(found: Leakage) -> list[BenchResult]:
