@@ -85,10 +85,11 @@ def siblings(found: Leakage) -> Table:
     difference: Shows[Inflation] = (Column("difference", f"{LEAKY} − {LESION}", "score"), lambda row: row)
     columns = (_SYSTEM, _PROTOCOL, images, difference, *_tests(_unit(found)))
     title = "What leaks add to balanced accuracy, with and without siblings in train"
+    spoken = {bench.recipe.protocol: told_apart(bench) for bench in _leaky(found)}
     apart = (
-        f"{bench.recipe.protocol}: of {formatting.listed(map(formatting.plain, told_apart(bench)))}."
-        for bench in _leaky(found)
-        if told_apart(bench)
+        f"Protocol {protocol}: images of {formatting.listed(map(formatting.plain, labels))}, of which there are enough."
+        for protocol, labels in spoken.items()
+        if labels
     )
     return tabulate(title, mine, columns, (*apart, *_footnotes(found)), stamps=found.stamps)
 

@@ -43,6 +43,7 @@ def leaked(folder: Path) -> Leakage:
         folder=folder / "image",
         recipe=clean.recipe.model_copy(update={"protocol": "image"}),
         warnings=("LEAKY",),
+        scores=(),
         split=pd.concat([clean.split, siblings], ignore_index=True),
         finished=[replace(cell, predictions=told(cell.predictions)) for cell in clean.finished],
     )
