@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skineval.api import bench, demo_app, embed, explanations, export, load_model, open, tune
+    from skineval.api import bench, demo_app, embed, explanations, export, leakage, load_model, open, tune
     from skineval.base.errors import UsageError, WeightsError
     from skineval.catalog.hooks import hookimpl
     from skineval.catalog.parameters import Parameter
@@ -51,13 +51,14 @@ __all__ = [
     "explanations",
     "export",
     "hookimpl",
+    "leakage",
     "load_model",
     "open",
     "tune",
 ]
 
 #: Where what is not one of `skineval.catalog.specs` is from.
-_API = ("bench", "demo_app", "embed", "explanations", "export", "load_model", "open", "tune")
+_API = ("bench", "demo_app", "embed", "explanations", "export", "leakage", "load_model", "open", "tune")
 _HOMES = dict.fromkeys(_API, "api") | dict.fromkeys(("compare", "evaluate"), "scoring")
 _HOMES |= {"ImbalanceStrategy": "catalog.strategy", "Parameter": "catalog.parameters"}
 _HOMES |= {"BenchResult": "values.result", "hookimpl": "catalog.hooks"}

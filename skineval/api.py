@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from skineval.asking import request, run_recipe, run_search
-from skineval.base.terms import Progress
+from skineval.asking import request, run_experiment, run_recipe, run_search
+from skineval.base.terms import PROTOCOLS, Progress
 from skineval.catalog.catalog import load_catalog
 from skineval.grid.events import ignore_event
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skineval.data.splits.split import Split
     from skineval.grid.audit import Audited
     from skineval.grid.explained import Explained
+    from skineval.grid.leakage import Leakage
     from skineval.grid.sources import Data
     from skineval.publish.publish import Exported
     from skineval.train.classifier import Classifier
@@ -53,6 +54,28 @@ def bench(
 
     asked = request(recipe, keys)
     return shown(ShownBench, run_recipe(asked, load_catalog(), ignore_event, out=out, fresh=fresh, fail_fast=fail_fast))
+
+
+def leakage(
+    recipe: str | Path | None = None,
+    *,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    fail_fast: bool = False,
+    **keys: object,
+) -> Leakage:
+    """Train the same cells under several protocols and test them on the same images: what leaks add to their figures.
+
+    Everything is as for `bench`, and `protocol` names several, by default all: "lesion,image,oversample-first".
+    `result.frame` has the columns of leakage.csv, a row a difference with its interval and test, and `result.benches`
+    the bench of each protocol.
+    """
+    from skineval.report.document.notebook import shown
+    from skineval.report.leakage import ShownLeakage
+
+    asked = request(recipe, {"protocol": ",".join(PROTOCOLS), **keys})
+    found = run_experiment(asked, load_catalog(), ignore_event, out=out, fresh=fresh, fail_fast=fail_fast)
+    return shown(ShownLeakage, found)
 
 
 def open(folder: str | Path) -> BenchResult:
@@ -140,12 +163,14 @@ def split(data: Places, **keys: object) -> tuple[LesionTable, Split]:
 
 def dealt_out(data: Places, keys: Mapping[str, object]) -> tuple[Data, Split]:
     """As `split`, with the task whose classes are told apart."""
+    from skineval.grid.leakage import refuse_several
     from skineval.grid.prepare import make_split, with_unused_parts
     from skineval.grid.sources import read_data
     from skineval.values.recipe import make_recipe
 
     # A recipe is one of models; no part depends on which.
     recipe = make_recipe({**keys, "models": "*", "data": data})
+    refuse_several(recipe)
     found = read_data(recipe, load_catalog(), parted=True)
     made = make_split(recipe, found)
     return replace(found, table=with_unused_parts(found.table, recipe)), made

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, UsageError
+from skineval.base.terms import LESION
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.grid.events import Report, Warned
 
 if TYPE_CHECKING:
+    from skineval.grid.leakage import Leakage
     from skineval.report.document.tables import Table
     from skineval.tuning.search import Search
     from skineval.tuning.trials import SearchReport
@@ -57,11 +59,40 @@ def run_recipe(
 ) -> BenchResult:
     """Run a bench from its keys, telling `report` how it goes."""
     recipe = _checked(asked, catalog)
+    from skineval.grid.leakage import refuse_several
     from skineval.grid.prepare import prepare
     from skineval.grid.run import run
 
+    refuse_several(recipe)
     folder = None if out is None else Path(out)
     return run(prepare(recipe, catalog), report, out=folder, fresh=fresh, fail_fast=fail_fast)
+
+
+def compares_protocols(asked: Request) -> bool:
+    """Whether several protocols are named. Raises UsageError for keys that are wrong."""
+    from skineval.values.recipe import make_recipe
+
+    return "," in make_recipe(asked.values).protocol
+
+
+def run_experiment(
+    asked: Request,
+    catalog: Catalog,
+    report: Report,
+    *,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    fail_fast: bool = False,
+) -> Leakage:
+    """Run a bench under each of several protocols, and write what leaks add, telling `report` how it goes."""
+    recipe = _checked(asked, catalog)
+    from skineval.grid.leakage import run_experiment as run
+    from skineval.report.leakage import write
+
+    folder = None if out is None else Path(out)
+    found = run(recipe, catalog, report, out=folder, fresh=fresh, fail_fast=fail_fast)
+    write(found)
+    return found
 
 
 def run_search(
@@ -85,11 +116,13 @@ def run_search(
         asked = replace(asked, given={"imbalance": ("none",), **asked.given})
     recipe = _checked(asked, catalog)
     from skineval.base.files import atomic_write
+    from skineval.grid.leakage import refuse_several
     from skineval.report.tuning import draw
     from skineval.tuning.folder import SearchFolder
     from skineval.tuning.plan import make_plan
     from skineval.tuning.search import search as run
 
+    refuse_several(recipe)
     if trials < 1:
         raise UsageError(
             f"--trials is {trials}, which should be 1 or more.", "The first trial is the recipe's own setting."
@@ -101,42 +134,63 @@ def run_search(
     return found
 
 
-def plan_table(
+def plan_tables(
     asked: Request, catalog: Catalog, report: Report, *, out: str | Path | None = None, fresh: bool = False
-) -> Table:
+) -> list[Table]:
     """The cells of a bench with estimated time, disk and memory, and what it would say of its data; trains nothing.
 
-    Raises what `run_recipe` would raise before anything is trained.
+    Of several protocols there is a table each. Raises what `run_recipe` or `run_experiment` would raise before anything
+    is trained.
     """
     recipe = _checked(asked, catalog)
-    from skineval.grid.estimate import busy, estimate_cells
+    from skineval.grid.estimate import busy, estimate_cells, measure_steps
+    from skineval.grid.leakage import prepare_arms, preview_arms
     from skineval.grid.prepare import prepare
     from skineval.grid.run import preview
     from skineval.report.plan import plan
 
     others = busy()  # asked first: what is measured is work, too
-    prepared = prepare(recipe, catalog)
-    seen = preview(prepared, report, out=None if out is None else Path(out), fresh=fresh)
-    notes = (*filter(None, [others]), *seen.notes)
-    return plan(estimate_cells(prepared, seen.done, seen.networks), prepared.stamps, prepared.recipe, notes)
+    folder = None if out is None else Path(out)
+    if compares_protocols(asked):
+        arms = prepare_arms(recipe, catalog)
+        seen = preview_arms(arms, report, out=folder, fresh=fresh)
+    else:
+        arms = {recipe.protocol: prepare(recipe, catalog)}
+        seen = {one: preview(arm, report, out=folder, fresh=fresh) for one, arm in arms.items()}
+    steps = measure_steps(next(iter(arms.values())))
+    return [
+        plan(
+            estimate_cells(arm, steps, seen[one].done, seen[one].networks),
+            arm.stamps,
+            arm.recipe,
+            (*filter(None, [others]), *seen[one].notes),
+        )
+        for one, arm in arms.items()
+    ]
 
 
-def rebuild(folder: str | Path, report: Report) -> BenchResult:
-    """Measure the bench in `folder` again and rewrite its reports, telling `report` how it goes."""
+def rebuild(folder: str | Path, report: Report) -> BenchResult | Leakage:
+    """Measure the bench, or the experiment, in `folder` again and rewrite its reports, telling `report` how it goes."""
     from skineval.grid.conclude import conclude
     from skineval.grid.folder import BenchFolder
+    from skineval.grid.leakage import is_experiment, rebuild_experiment
     from skineval.grid.reading import read_own_recipe
     from skineval.grid.sources import read_data
+    from skineval.report.leakage import write
 
-    catalog = load_catalog()
-    bench_folder = BenchFolder(Path(folder))
-    recipe = read_own_recipe(bench_folder)
+    catalog, path = load_catalog(), Path(folder)
+    several = is_experiment(path)
+    recipe = read_own_recipe(BenchFolder(path / LESION if several else path))
     try:
         table = read_data(recipe, catalog).table
     except (DataError, UsageError) as error:
         report(Warned(f"The data is not where it was, so that pictures are left out: {error.message}"))
         table = None
-    return conclude(bench_folder, catalog, report, table)
+    if not several:
+        return conclude(BenchFolder(path), catalog, report, table)
+    found = rebuild_experiment(path, catalog, report, table)
+    write(found)
+    return found
 
 
 def _checked(asked: Request, catalog: Catalog) -> Recipe:

@@ -30,6 +30,7 @@ HEAD_GRADIENT, HEAD_STEPS = 1e-4, 1000
 UNSCORED = "ISIC_0035068"
 VALIDATION = "validation"  #: also what a parameter is said to be that is chosen there
 PARTS = ("train", VALIDATION, "test")
+UNUSED = "unused"  #: what a split says in place of a part of an image that is in none
 #: What images are grouped by, so that none of a group is in two parts, and what is resampled. group: a patient, or a
 #: lesion where the patient is not known; image: nobody knows which images show one lesion.
 Unit: TypeAlias = Literal["patient", "group", "lesion", "image"]

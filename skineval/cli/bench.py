@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,11 @@ import typer
 
 from skineval.base.errors import ExitCode
 from skineval.cli.flags import FreshOption, RecipeArgument, run_option, takes_keys
-from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_table, print_tables, say
+from skineval.cli.output import Format, FormatOption, QuietOption, loaded_catalog, print_tables, say
 from skineval.values.keys import KEYS
 
 if TYPE_CHECKING:
+    from skineval.grid.leakage import Leakage
     from skineval.values.result import BenchResult
 
 EXAMPLE = "Example: skineval bench --models resnet34,densenet121 --imbalance none,class-weights"
@@ -51,11 +53,14 @@ def bench(
     asked = asking.request(recipe, keys)
     if dry_run:
         with Board(quiet) as board:
-            planned = asking.plan_table(asked, catalog, Display(board), out=out, fresh=fresh)
-        print_table(planned, format)
+            planned = asking.plan_tables(asked, catalog, Display(board), out=out, fresh=fresh)
+        print_tables(planned, format)
         return
+    run: Callable[..., BenchResult | Leakage] = (
+        asking.run_experiment if asking.compares_protocols(asked) else asking.run_recipe
+    )
     with Board(quiet) as board:
-        result = asking.run_recipe(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
+        result = run(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
     _conclude(result, format, "" if quiet else f"Report: {result.folder / 'report.md'} and report.html")
 
 
@@ -73,11 +78,13 @@ def report(
     _conclude(result, format)
 
 
-def _conclude(result: BenchResult, format: Format, files: str = "") -> None:
-    """The tables of a bench, and where its files are; a cell that has not finished is a failure."""
+def _conclude(result: BenchResult | Leakage, format: Format, files: str = "") -> None:
+    """The tables of a bench or experiment, and where its files are; a cell that has not finished is a failure."""
+    from skineval.grid.leakage import Leakage
     from skineval.report.bench.bench import comparisons
+    from skineval.report.leakage import tables
 
-    print_tables(comparisons(result), format)
+    print_tables(tables(result) if isinstance(result, Leakage) else comparisons(result), format)
     say(files, quiet=not files)
     if result.unfinished:
         raise typer.Exit(ExitCode.CELLS_FAILED)

@@ -58,8 +58,8 @@ class BenchDisplay(Display):
         self._forecast = Forecast(cells)
         self._several = tuple(key for key in ("fold", "seed") if len({getattr(cell, key) for cell in cells}) > 1)
         self._board.expect(map(self._row, cells))
-        self._all.total = len(cells)
-        self._board.add(self._all)
+        self._board.remove(self._all)  # that of an earlier bench, where one follows another
+        self._all = self._board.add(Row("cells", counted=True, total=len(cells)))
 
     def _row(self, spec: RunSpec) -> Row:
         return Row(

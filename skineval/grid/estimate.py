@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """One training step as measured."""
 
     an_image: float  #: seconds, of a batch
@@ -56,21 +56,28 @@ class _Step:
     weights: float  #: bytes of the network
 
 
-def estimate_cells(prepared: Prepared, done: Collection[str] = (), networks: Collection[str] = ()) -> list[Cost]:
-    """The cost of every cell, were it to run to its last epoch; weights are random, which costs the same.
-
-    Those `done` are there already, by run id, and of others perhaps the `networks`, by theirs.
-    """
+def measure_steps(prepared: Prepared) -> dict[str, Step]:
+    """A training step of each model, by its name; weights are random, which costs the same."""
     torch.set_num_threads(prepared.threads)
     models = dict.fromkeys(str(cell.model) for cell in prepared.cells)
     first = {str(cell.model): cell for cell in reversed(prepared.cells)}
-    left, steps = BUDGET, {}
+    left, steps = BUDGET, dict[str, Step]()
     for place, model in enumerate(models):
         if prepared.catalog.architecture(first[model].model).embeddings:
-            steps[model] = _Step(0.0, 0.0, 0.0, 0.0)
+            steps[model] = Step(0.0, 0.0, 0.0, 0.0)
             continue
         steps[model], spent = _measure(first[model], prepared, left / (len(models) - place))
         left = max(left - spent, 0.0)
+    return steps
+
+
+def estimate_cells(
+    prepared: Prepared, steps: Mapping[str, Step], done: Collection[str] = (), networks: Collection[str] = ()
+) -> list[Cost]:
+    """The cost of every cell, were it to run to its last epoch, from the steps that `measure_steps` finds.
+
+    Those `done` are there already, by run id, and of others perhaps the `networks`, by theirs.
+    """
     costs: list[Cost] = []
     trained, embedded = {*networks}, set()
     for cell in prepared.cells:
@@ -95,7 +102,7 @@ def busy() -> str:
     return f"The machine is busy (load average {load:.1f}, {cores} cores): the steps measured here are too slow."
 
 
-def _cost(cell: RunSpec, step: _Step, prepared: Prepared, trained: bool, embedded: bool) -> Cost:
+def _cost(cell: RunSpec, step: Step, prepared: Prepared, trained: bool, embedded: bool) -> Cost:
     """The cost of a cell whose network, or embeddings, others have made by then."""
     rows, strategy = prepared.parts[cell.fold], prepared.catalog.imbalance[cell.imbalance.name]
     epoch = step.an_image * (len(rows.train) + FORWARD_SHARE * len(rows.validation))
@@ -120,7 +127,7 @@ def _cost(cell: RunSpec, step: _Step, prepared: Prepared, trained: bool, embedde
     )
 
 
-def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, float]:
+def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[Step, float]:
     """One training step, measured within about so many seconds, and how many it took; building the network is free.
 
     First on a few images, and forward alone; then whole steps of twice as many each, as far as time allows, since
@@ -148,7 +155,7 @@ def _measure(cell: RunSpec, prepared: Prepared, seconds: float) -> tuple[_Step, 
         head = find_head(network, blueprint.architecture, len(cell.classes))
         a_row = _row_of_a_head(head.in_features, head.out_features)
     activations = more + (more - few) / (MORE - FEW) * (batch - MORE)
-    return _Step(an_image, a_row, activations, float(weights)), time.perf_counter() - started
+    return Step(an_image, a_row, activations, float(weights)), time.perf_counter() - started
 
 
 def _fits_head(cell: RunSpec, prepared: Prepared) -> bool:

@@ -98,6 +98,21 @@ class BenchFolder(Folder):
         return ExternalFolder(self.path / "external" / name)
 
 
+@dataclass(frozen=True)
+class ExperimentFolder(Folder):
+    """The folder of an experiment: benches under several protocols, which test the same images."""
+
+    recipe = File("recipe.toml")  #: the resolved recipe, which names several protocols
+    leakage = File("leakage.csv")  #: one row a paired difference of two protocols
+    markdown = File("report.md")
+    html = File("report.html")
+    receipt = File(".measured")  #: what leakage.csv was made from
+
+    def bench(self, protocol: str) -> BenchFolder:
+        """The bench under one protocol."""
+        return BenchFolder(self.path / protocol)
+
+
 def read_environment(folder: BenchFolder) -> Environment:
     """What environment.json says, as far as it is known here: it is told, and changes no figure.
 
@@ -114,10 +129,12 @@ def read_external(folder: ExternalFolder) -> ExternalData:
 def refuse_bench(path: Path) -> None:
     """Raises ModelFileError where `path` is a bench, or a place in one, instead of a trained cell of it."""
     for bench in map(BenchFolder, (path, *path.parents[:2])):
-        cells = sorted(file.parent.name for file in bench.path.glob("cells/*/model.json"))
+        # Of an experiment, those of its benches.
+        there = sorted(bench.path.glob("cells/*/model.json")) or sorted(bench.path.glob("*/cells/*/model.json"))
+        cells = [file.parent.name for file in there]
         if bench.recipe.is_file() and not {path.name, path.parent.name} & set(cells):
             names = ", ".join(cells[:LISTED]) + (f" and {len(cells) - LISTED} more" if len(cells) > LISTED else "")
             raise ModelFileError(
                 f"{path} is no trained model. The cells of the bench {bench.path} are: {names or 'none yet'}.",
-                f"Name one: {bench.cell(cells[0]).path}." if cells else "Run the bench again to go on with it.",
+                f"Name one: {there[0].parent}." if there else "Run the bench again to go on with it.",
             )

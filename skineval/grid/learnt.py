@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few
-from skineval.base.terms import PROTOCOLS
+from skineval.base.terms import PROTOCOLS, VALIDATION
 from skineval.data.splits.split import Split, fingerprint
 from skineval.grid.cell.record import read_cell
 from skineval.grid.folder import BenchFolder, CellFolder
@@ -47,7 +47,7 @@ def learnt_by(cell: Path, *, head: bool = False) -> Learnt:
     if record.spec.split not in (fingerprint(split, protocol) for protocol in PROTOCOLS):  # the folder of another bench
         return UNKNOWN
     dealt = split[split["fold"] == record.spec.fold]
-    seen = dealt[dealt["part"] != "test"]
+    seen = dealt[dealt["part"].isin(("train", VALIDATION))]
     known = frozenset(dealt["image_id"]) if began is NOTHING else began.known
     return Learnt(frozenset(seen["image_id"]), frozenset(seen["lesion_id"]), known)
 

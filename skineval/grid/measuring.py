@@ -89,7 +89,7 @@ def _of_sides(bench: BenchResult, scores: Sequence[Score]) -> Iterator[Score]:
             recalls = (one for one in scores if (one.metric, one.class_) == ("recall", *chosen))
             yield from (replace(one, metric=name, class_="") for one in recalls)
         else:
-            there = {names: images for names, found in of.items() if (images := _images_of(chosen, found))}
+            there = {names: images for names, found in of.items() if (images := images_of(chosen, found))}
             yield from _scores(bench, [replace(METRICS[0], name=name)], there, Kept())
 
 
@@ -150,7 +150,7 @@ def compare(
     replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
     rows = against_best(named, compared, replicates=replicates, seed=seed, kept=kept) if len(named) > 1 else []
     label = bench.task.sought
-    of_class = {name: images for name, found in named.items() if label and (images := _images_of([label], found))}
+    of_class = {name: images for name, found in named.items() if label and (images := images_of([label], found))}
     if rows and rows[0].a in of_class:
         # Of the images of one class, the share that is called right is the recall of the class.
         recall = [replace(metric, name=f"recall_{label}") for metric in metrics if metric.name == "accuracy"]
@@ -235,7 +235,7 @@ def _tested(bench: BenchResult, external: ExternalTest | None) -> Mapping[str, P
     return {cell.run_id: cell.predictions.select("test") for cell in bench.finished}
 
 
-def _images_of(labels: Collection[str], cells: Sequence[Predictions]) -> list[Predictions]:
+def images_of(labels: Collection[str], cells: Sequence[Predictions]) -> list[Predictions]:
     """The predictions of the images of some classes, of the cells that have any."""
     found = [cell.take(np.isin(cell.targets, [cell.classes.index(label) for label in labels])) for cell in cells]
     return [cell for cell in found if len(cell)]

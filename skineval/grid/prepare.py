@@ -17,13 +17,14 @@ from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Architecture
 from skineval.data.splits.dealing import split
 from skineval.data.splits.given import check_parts, official_split, read_split
+from skineval.data.splits.shared import shared_split
 from skineval.data.splits.split import Parts, Split
 from skineval.data.tasks import widened
 from skineval.grid.elsewhere import check_elsewhere
 from skineval.grid.ensembles import check_members
 from skineval.grid.external import External
 from skineval.grid.plan import Facts, plan
-from skineval.grid.sources import OFFICIAL, Data, absolute, lesions_lacking, load_external, read_data
+from skineval.grid.sources import DEALT_OUT, OFFICIAL, SHARED, Data, absolute, lesions_lacking, load_external, read_data
 from skineval.grid.strategies import check_strategies, of_strategies
 from skineval.grid.variants import Variant, absolute_weights, by_name, seedless, variants
 from skineval.train.device import Device, choose_device, choose_precision, cpu_threads, total_memory
@@ -133,7 +134,7 @@ def prepare(recipe: Recipe, catalog: Catalog) -> Prepared:
             "data": data.sources,
             "task": absolute(recipe.task) if not task.shipped else recipe.task,
             "external": tuple(source for _, _, source in loaded),
-            "split": recipe.split if recipe.split == OFFICIAL else absolute(recipe.split),
+            "split": recipe.split if recipe.split in (OFFICIAL, SHARED) else absolute(recipe.split),
             "quarantine": absolute(recipe.quarantine),
             "table": tuple(filter(None, map(absolute, recipe.table))),
             "groups": absolute(recipe.groups),
@@ -193,7 +194,7 @@ def batch_sizes(
 
 def with_unused_parts(table: LesionTable, recipe: Recipe) -> LesionTable:
     """The table with a note where it has parts of its own that the recipe does not use."""
-    unused = table.official is not None and recipe.split is None
+    unused = table.official is not None and recipe.split in DEALT_OUT
     return replace(table, notes=(*table.notes, UNUSED_PARTS)) if unused else table
 
 
@@ -206,8 +207,9 @@ def make_split(recipe: Recipe, data: Data) -> Split:
     table, task = data.table, data.task
     if error := lesions_lacking(table, recipe):
         raise error
-    if recipe.split is None:
-        return split(
+    if recipe.split in DEALT_OUT:
+        deal = split if recipe.split is None else shared_split
+        return deal(
             table,
             protocol=recipe.protocol,
             folds=recipe.folds,
@@ -221,7 +223,7 @@ def make_split(recipe: Recipe, data: Data) -> Split:
         repeats = recipe.repeats if recipe.repeats > 1 else None
         path = Path(recipe.split).expanduser()
         if not path.exists():
-            hint = f"{did_you_mean(recipe.split, (OFFICIAL,))} Check the path.".lstrip()
+            hint = f"{did_you_mean(recipe.split, (OFFICIAL, SHARED))} Check the path.".lstrip()
             raise DataError(f"--split is {recipe.split}: there is no such file ({path.absolute()}).", hint)
         made = read_split(path, table, protocol=recipe.protocol, repeats=repeats)
     check_parts(made, table, task)

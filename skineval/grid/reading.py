@@ -99,7 +99,11 @@ def read_own_recipe(folder: BenchFolder) -> Recipe:
         raise DataError(f"{folder.path} holds a search for settings.", f"Bench what it found: {folder.recipe}.")
     if not folder.recipe.is_file():
         raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
-    return make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
+    if "," in recipe.protocol:
+        named = ", ".join(str(folder.path / protocol) for protocol in recipe.protocol.split(","))
+        raise DataError(f"{folder.path} holds the benches of several protocols.", f"Name one of them: {named}.")
+    return recipe
 
 
 def external_names(folder: BenchFolder) -> tuple[str, ...]:

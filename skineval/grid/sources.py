@@ -30,7 +30,9 @@ from skineval.values.lesion_table import LesionTable
 from skineval.values.recipe import Recipe, make_recipe
 from skineval.values.task import LABELS, Task
 
-OFFICIAL = "official"  #: the data set's own parts, where the recipe names a split
+#: What a recipe may name in place of a file: the data set's own parts, and those whose test images protocols share.
+OFFICIAL, SHARED = "official", "shared"
+DEALT_OUT = (None, SHARED)  #: what it says of parts that are made here
 NOTHING: Mapping[str, str] = MappingProxyType({})  #: no image is in quarantine
 
 
@@ -75,7 +77,7 @@ def read_data(recipe: Recipe, catalog: Catalog, *, parted: bool = False) -> Data
         table = regroup(table, read_pairs(_path(recipe.groups)))
     if recipe.split == OFFICIAL and recipe.protocol != OVERSAMPLE_FIRST:
         table = with_validation(table, protocol=recipe.protocol, seed=recipe.split_seed, task=task)
-    if recipe.split is None and not has_split(table):
+    if recipe.split in DEALT_OUT and not has_split(table):
         table = replace(table, official=None)  # what cannot be used is not offered
     if recipe.limit is not None:
         table = sample(table, recipe.limit, recipe.split_seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from skineval.grid.estimate import Cost
+from skineval.grid.sources import SHARED
 from skineval.report.document import formatting
 from skineval.report.document.tables import Column, Table, tabulate
 from skineval.values.recipe import Recipe
@@ -24,8 +25,9 @@ def plan(costs: Sequence[Cost], stamps: Sequence[str], recipe: Recipe, notes: Se
         ),
         *notes,
     )
+    under = f" under protocol {recipe.protocol}" if recipe.split == SHARED else ""
     return tabulate(
-        "What this bench would run",
+        f"What this bench would run{under}",
         costs,
         (
             (Column("run_id", "Cell", priority=3), lambda cost: cost.cell.run_id),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skineval.base.terms import PARTS, Unit
-from skineval.data.splits.split import Split
+from skineval.base.terms import PARTS, UNUSED, Unit
+from skineval.data.splits.split import Split, used
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import Shown, excerpt, shown_classes
 from skineval.report.document.tables import Column, Row, Table
@@ -57,7 +57,7 @@ def _parts_table(
     body = []
     for fold in sorted(split["fold"].unique().tolist()):
         of_fold = split[split["fold"] == fold]
-        for part in sorted(of_fold["part"].unique().tolist(), key=PARTS.index):
+        for part in sorted(of_fold["part"].unique().tolist(), key=(*PARTS, UNUSED).index):
             mine = of_fold[of_fold["part"] == part]
             counted = dict(zip(everything, counts.get((fold, part), ()), strict=False))
             of_class = map(counted.get, classes)
@@ -89,5 +89,5 @@ def split_table(table: LesionTable, task: Task, split: Split) -> Table:
 
 def lesions_parted(split: pd.DataFrame) -> int:
     """How many lesions have images in more than one part of a fold, counted in every fold."""
-    n_parts = split.groupby(["fold", "group"])["part"].nunique()
+    n_parts = used(split).groupby(["fold", "group"])["part"].nunique()
     return int((n_parts > 1).sum())

@@ -18,7 +18,7 @@ from skineval.catalog.catalog import Catalog
 from skineval.data.splits.split import Parts
 from skineval.grid.plan import make_training, run_folder_name
 from skineval.grid.prepare import Prepared, prepare
-from skineval.grid.sources import absolute
+from skineval.grid.sources import DEALT_OUT, absolute
 from skineval.train.weights import NONE
 from skineval.tuning.space import Space, applied, described, make_space, own_values, refuse_probes
 from skineval.values.recipe import Recipe
@@ -140,5 +140,5 @@ def seen_elsewhere(recipe: Recipe) -> str:
         seen = f"With {folds} folds{often} every image is in the test part of one and in the train or validation part "
         seen += "of another"
     keys = [f"--{key} 1" for key, n in (("folds", folds), ("repeats", repeats)) if n > 1]
-    fair = "with a split of one fold" if recipe.split else f"with {' '.join(keys)}"
+    fair = "with a split of one fold" if recipe.split not in DEALT_OUT else f"with {' '.join(keys)}"
     return f"{seen}: the choice is made on them, and only an external test, or a search {fair}, judges the winner."

@@ -45,7 +45,7 @@ class SplitFacts:
 
     fingerprint: str
     protocol: str
-    source: str  #: a file, "official", or "dealt out"
+    source: str  #: a file, "official", "shared", or "dealt out"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from skineval.values.kinds import (
     Place,
     Places,
     Probes,
+    Protocols,
     Rate,
     Seeds,
     Several,
@@ -136,12 +137,14 @@ class Keys:
     strict_classes: bool = Key(PARTS, "", False).says(
         "Refuse data without images of a class, instead of telling the other classes apart."
     )
-    protocol: Literal["lesion", "image", "oversample-first"] = Key(PARTS, "NAME", "lesion").says(
+    protocol: Protocols = Key(PARTS, "NAMES", "lesion").says(
         "How parts are made: lesion keeps the images of a lesion together; image does not (LEAKY); oversample-first "
-        "copies images until all classes are as large as the largest, and then does not (LEAKY)."
+        "copies images until all classes are as large as the largest, and then does not (LEAKY). A bench takes "
+        "several, comma-separated, lesion among them, and measures what leaks add on the same test images."
     )
-    split: Place | None = Key(PARTS, "FILE|official", None).says(
-        "A split made elsewhere: a CSV file (image_id, part, perhaps fold), or official for the data set's own."
+    split: Place | None = Key(PARTS, "FILE|NAME", None).says(
+        "A split made elsewhere: a CSV file (image_id, part, perhaps fold), or official for the data set's own; or "
+        "shared, whose test images are single ones, the same under every protocol."
     )
     folds: Few = Key(PARTS, "N", 1).says("1: one hold-out of train, validation and test; N: N-fold cross-validation.")
     repeats: Few = Key(PARTS, "N", 1).says("How often the folds are dealt out anew.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from skineval.base.terms import Probe
+from skineval.base.terms import LESION, PROTOCOLS, Probe
 from skineval.values.augmentations import canonical
 
 
@@ -90,6 +90,18 @@ def _freezing(value: object) -> object:
     return value
 
 
+def _protocols(value: object) -> object:
+    """Those of `PROTOCOLS` that a text or a list names, in that order; of several, one is free of leaks."""
+    names = _sequence(value)
+    if not isinstance(names, tuple) or not set(names) <= set(PROTOCOLS):
+        return value
+    if len(set(names)) < len(names):
+        raise ValueError("one protocol, or several of which each is named once")
+    if len(names) > 1 and LESION not in names:
+        raise ValueError(f"one protocol, or several with {LESION} among them, which all others are compared with")
+    return ",".join(sorted(names, key=PROTOCOLS.index))
+
+
 #: What stays as it was: nothing, the backbone for some epochs, or all but a head that is fitted on embeddings.
 FREEZING = ("none", "backbone", "all")
 
@@ -104,6 +116,17 @@ Text: TypeAlias = Annotated[str, Held(min_length=1)]
 Place: TypeAlias = Annotated[str, Held(_path, min_length=1)]
 DeviceName: TypeAlias = Annotated[str, Held(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Freeze: TypeAlias = Annotated[Literal["none", "backbone", "all", "none,all", "backbone,all"], Held(_freezing)]
+Protocols: TypeAlias = Annotated[
+    Literal[
+        "lesion",
+        "image",
+        "oversample-first",
+        "lesion,image",
+        "lesion,oversample-first",
+        "lesion,image,oversample-first",
+    ],
+    Held(_protocols),
+]
 Augment: TypeAlias = Annotated[str, Held(_augment)]
 Names: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence)]
 Several: TypeAlias = Annotated[tuple[Text, ...], Held(_sequence, min_length=1)]

@@ -31,6 +31,7 @@ RESULT_COLUMNS = (
 )
 CHOICE_COLUMNS = ("model", "imbalance", "chosen", *RESULT_COLUMNS[4:])
 COMPARISON_COLUMNS = ("a", "b", "metric", "difference", "low", "high", "p", "p_holm", "n_images", "n_lesions")
+LEAKAGE_COLUMNS = ("system", *COMPARISON_COLUMNS, "images")
 
 _ATTRIBUTES = {"class": "class_", "difference": "value"}  # of rows, where their columns are called otherwise
 
@@ -105,6 +106,18 @@ class Difference(Estimate):
         """By how much `b` exceeds `a`."""
         # 0 - x has no negative zeros, which a CSV file would show.
         return replace(self, value=0 - self.value, low=0 - self.high, high=0 - self.low, a=self.b, b=self.a)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inflation(Difference):
+    """By how much a system is better under the protocol `a`, which leaks, than under `b`, a row of leakage.csv.
+
+    `p_holm` is corrected over all systems and protocols, and over recalls of all classes together. `images` says which
+    of the test images are meant.
+    """
+
+    system: str
+    images: str
 
 
 @dataclass(frozen=True, kw_only=True)

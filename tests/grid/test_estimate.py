@@ -28,22 +28,26 @@ def prepared():
     return dataclasses.replace(prepare(make_recipe(KEYS), load_catalog()), threads=1)
 
 
+def costs_of(prepared, **there):
+    return estimate.estimate_cells(prepared, estimate.measure_steps(prepared), **there)
+
+
 def test_without_time_no_step_is_measured_and_with_time_a_whole_batch_is(prepared, monkeypatch):
     tried: list[int] = []
     original = estimate.bare_step
     monkeypatch.setattr(estimate, "bare_step", lambda *args: (tried.append(args[2]), original(*args))[1])
     monkeypatch.setattr(estimate, "BUDGET", 0.0)
-    costs = estimate.estimate_cells(prepared)
+    costs = costs_of(prepared)
     assert tried == []
     assert all(cost.seconds > 0 and cost.memory > estimate.BASE_MEMORY for cost in costs)
     monkeypatch.setattr(estimate, "BUDGET", 1e9)
-    again = estimate.estimate_cells(prepared)
+    again = costs_of(prepared)
     assert tried == [4, 8, 16, 32, 64, 64] * 2
     assert [cost.memory for cost in again] == [cost.memory for cost in costs]
 
 
 def test_a_network_that_cells_share_is_charged_once(prepared):
-    costs = estimate.estimate_cells(prepared)
+    costs = costs_of(prepared)
     first, other = (cost for cost in costs if cost.cell.model.parameters["width"] == 4)
     assert first.cell.network_id == other.cell.network_id
     assert (first.work, other.work) == (estimate.TRAINS, estimate.SHARES)
@@ -52,7 +56,7 @@ def test_a_network_that_cells_share_is_charged_once(prepared):
 
 def test_what_is_done_costs_nothing_and_the_rest_goes_on_from_there(prepared):
     first, *others = prepared.cells
-    costs = estimate.estimate_cells(prepared, done={first.run_id}, networks={first.network_id})
+    costs = costs_of(prepared, done={first.run_id}, networks={first.network_id})
     found = {cost.cell.run_id: cost for cost in costs}
     assert (found[first.run_id].work, found[first.run_id].seconds) == (estimate.DONE_ALREADY, 0.0)
     (beside,) = (cell for cell in others if cell.network_id == first.network_id)

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, first_few, plural
-from skineval.base.terms import LESION, PARTS, Unit
+from skineval.base.terms import LESION, PARTS, UNUSED, Unit
 from skineval.data.findings import LEAVE_OUT
 from skineval.data.quality.duplicates import find_copies
 from skineval.data.quality.leakage import ALL
-from skineval.data.splits.split import TEST, TRAIN, VALIDATION, Split
+from skineval.data.splits.split import TEST, TRAIN, VALIDATION, Split, used
 from skineval.values.lesion_table import LesionTable
 
 #: The parts that must know nothing of others, each with those that come before it.
 BORDERS = ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION)))
+_IN_NONE = -1  # in place of a part
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def refuse_parted_copies(table: LesionTable, split: Split, pixels: NDArray[np.ui
         one
         for one in copies
         if len(places := [place_of[row] for row in one.rows if row in place_of]) > 1
-        and (np.ptp(parts[:, places], axis=1) > 0).any()
+        and any(len(set(fold) - {_IN_NONE}) > 1 for fold in parts[:, places].tolist())
     ]
     if parted:
         raise DataError(
@@ -149,15 +150,15 @@ def refuse_parted_copies(table: LesionTable, split: Split, pixels: NDArray[np.ui
 
 
 def part_codes(split: Split) -> NDArray[np.int64]:
-    """The part of each row of `split.rows` in each fold, (folds, m), as a position in `PARTS`."""
-    position = {part: code for code, part in enumerate(PARTS)}
+    """The part of each row of `split.rows` in each fold, (folds, m), as a position in `PARTS`; -1: in none."""
+    position = {UNUSED: _IN_NONE, **{part: code for code, part in enumerate(PARTS)}}
     return np.array([position[part] for part in split.frame["part"]], dtype=np.int64).reshape(split.folds, -1)
 
 
 def folds_apart(parts: NDArray[np.int64], places: Sequence[int] | NDArray[np.int64]) -> int:
     """In how many folds some of what stands at `places` of `parts` is tested, while others are trained or chosen on."""
-    tested = parts[:, list(places)] == TEST
-    return int((tested.any(axis=1) & ~tested.all(axis=1)).sum())
+    some = parts[:, list(places)]
+    return int(((some == TEST).any(axis=1) & np.isin(some, (TRAIN, VALIDATION)).any(axis=1)).sum())
 
 
 def _crossings(parts: NDArray[np.int64], dx: NDArray[np.object_], *units: NDArray[np.generic]) -> tuple[Crossing, ...]:
@@ -177,5 +178,5 @@ def _crossings(parts: NDArray[np.int64], dx: NDArray[np.object_], *units: NDArra
 
 def _parted(split: Split, units: NDArray[np.str_]) -> int:
     """Units with images in several parts, summed over folds."""
-    dealt = split.frame.assign(unit=np.tile(units, split.folds))
+    dealt = used(split.frame.assign(unit=np.tile(units, split.folds)))
     return int((dealt.groupby(["fold", "unit"])["part"].nunique() > 1).sum())

@@ -13,7 +13,7 @@ from skineval.base.errors import DataError, UsageError, hint_for, plural
 from skineval.base.terms import IMAGE, LESION, OVERSAMPLE_FIRST, PARTS, PROTOCOLS
 from skineval.data.samples import KEPT_GROUPS, Units, draw, make_units
 from skineval.data.splits.oversampling import occurrences, oversample
-from skineval.data.splits.split import TEST, Split, with_sources
+from skineval.data.splits.split import TEST, TRAIN, Split, with_sources
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DX7, MALIGNANT, OUTSIDE, Task
 
@@ -30,6 +30,7 @@ def split(
     test: float = 0.2,
     validation: float = VALIDATION,
     task: Task = DX7,
+    apart: bool = False,
 ) -> Split:
     """Deal the images out to train, validation and test, with every diagnosis in its proportion in each part.
 
@@ -39,7 +40,7 @@ def split(
     every image by itself, LEAKY; "oversample-first": every diagnosis is first brought to the size of the largest by
     copies, and then every image and copy goes by itself, LEAKY). The parts depend on the seed and on image ids, groups
     and diagnoses, not on the order of rows, and on `task` only where a class is made of labels of few groups: it says
-    what classes each part must hold.
+    what classes each part must hold. With `apart` no image validates that has one of its group in the test part.
 
     Raises UsageError for arguments out of range, DataError where a class has too few groups for that.
     """
@@ -53,7 +54,8 @@ def split(
         raise UsageError(f"Shares of {test} (test) and {validation} (validation).", "Give shares between 0 and 1.")
     rows, names = _dealt(table, protocol, seed)
     units = make_units(names, _strata(table, rows, names, task), table.source_codes[rows])
-    parts = np.concatenate([_deal_parts(units, folds, again, seed, test, validation) for again in range(repeats)])
+    kin = np.unique(table.frame["group"].to_numpy(dtype=str), return_inverse=True)[1][rows] if apart else units.of
+    parts = np.concatenate([_deal_parts(units, kin, folds, again, seed, test, validation) for again in range(repeats)])
     _check_classes(table, rows, parts[:, units.of], names, protocol, task)
     return Split(_make_frame(table, rows, parts[:, units.of]), protocol, folds * repeats, repeats)
 
@@ -107,15 +109,23 @@ def _strata(table: LesionTable, rows: NDArray[np.int64], names: Sequence[str], t
     return strata[codes]
 
 
-def _deal_parts(units: Units, folds: int, again: int, seed: int, test: float, validation: float) -> NDArray[np.int64]:
-    """The part of each unit in each fold of one repetition, (folds, u)."""
+def _deal_parts(
+    units: Units, kin: NDArray[np.int64], folds: int, again: int, seed: int, test: float, validation: float
+) -> NDArray[np.int64]:
+    """The part of each unit in each fold of one repetition, (folds, u).
+
+    What validates is not of the `kin`, (n,) codes of what is dealt out, of what is tested.
+    """
     repetition = f", repetition {again}" if again else ""
     shares = (1 - test, test) if folds == 1 else (1.0,) * folds
     tested = _deal(units, np.arange(len(units.names)), shares, seed, f"test{repetition}")
     parts = np.full((folds, len(units.names)), TEST)
     for fold in range(folds):
-        rest = np.flatnonzero(tested != (1 if folds == 1 else fold))
-        parts[fold, rest] = _deal(units, rest, (1 - validation, validation), seed, f"validation {fold}{repetition}")
+        rest = tested != (1 if folds == 1 else fold)
+        known = np.isin(kin, kin[~rest[units.of]])
+        parts[fold, rest] = TRAIN
+        free = np.setdiff1d(np.flatnonzero(rest), units.of[known])
+        parts[fold, free] = _deal(units, free, (1 - validation, validation), seed, f"validation {fold}{repetition}")
     return parts
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skineval.base.errors import DataError
-from skineval.base.terms import LESION, OVERSAMPLE_FIRST, PARTS
+from skineval.base.terms import LESION, OVERSAMPLE_FIRST, PARTS, UNUSED
 from skineval.data import tables
 from skineval.data.findings import UNPARTED
 from skineval.data.spellings import PART_COLUMNS, as_known, first_column, image_id, part_name
@@ -40,7 +40,8 @@ def read_split(path: Path, table: LesionTable, *, protocol: str = LESION, repeat
     unknown = ~frame["image_id"].isin(ids)
     given.refuse(unknown, lambda row: f"{frame['image_id'].iloc[row]} is not in {table.name}", _OF_THIS)
     parts = frame["part"].map(part_name)
-    given.refuse(~parts.isin(PARTS), lambda row: f"{parts.iloc[row]!r} is no part", f"Parts are: {', '.join(PARTS)}.")
+    known = (*PARTS, UNUSED)
+    given.refuse(~parts.isin(known), lambda row: f"{parts.iloc[row]!r} is no part", f"Parts are: {', '.join(known)}.")
     folds = given.numbers("fold") if "fold" in frame else np.zeros(1)
     if folds.min(initial=np.inf) > 0 or not len(frame):
         raise DataError(f"{path} has no row of fold 0.", "Folds are counted from 0: 0, 1, ...")

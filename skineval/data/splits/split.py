@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skineval.base.codec import Listed
 from skineval.base.errors import DataError, plural
-from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC
+from skineval.base.terms import LEAKY, LESION, NOT_COMPARABLE, PARTS, SYNTHETIC, UNUSED
 from skineval.values.lesion_table import SOURCE, LesionTable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Split:
     """The parts of every fold, checked on construction: under the lesion protocol no group is in two parts of a fold.
 
     `frame` is split.csv: the columns `COLUMNS`, one row an image and fold, sorted by fold and then as the lesion table;
-    where several data sets are one, the column `SOURCE` behind them.
+    where several data sets are one, the column `SOURCE` behind them. What is `UNUSED` in a fold is in no part of it.
     Under `oversample-first` an image has a row for each of its copies, the same in every fold, in the same order.
     Repetitions follow one another: with five folds and two repeats, folds 5 to 9 are the second repetition.
     """
@@ -91,6 +91,11 @@ class Split:
         return Parts(*(self.rows[part == name] for name in PARTS))
 
 
+def used(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a split that are in a part."""
+    return frame[frame["part"] != UNUSED]
+
+
 def with_sources(frame: pd.DataFrame, table: LesionTable) -> pd.DataFrame:
     """The rows of a split, with the data set of each image where several are one."""
     if not table.sources:
@@ -105,8 +110,11 @@ def fingerprint(frame: pd.DataFrame, protocol: str) -> str:
 
 
 def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
-    """Parts have their names, and each image (or copy) is tested once a repetition where that has several folds."""
-    strange = sorted(set(frame["part"]) - set(PARTS))
+    """Parts have their names, and each image is tested once a repetition where that has several folds.
+
+    Of an image with copies that may be one of them, or each.
+    """
+    strange = sorted(set(frame["part"]) - {*PARTS, UNUSED})
     if strange:
         raise DataError(f"The split has the part {strange[0]!r}.", f"Parts are: {', '.join(PARTS)}.")
     if folds % repeats:
@@ -118,7 +126,7 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
     repetition = frame["fold"].to_numpy() // (folds // repeats)
     tests = (frame["part"] == "test").groupby([repetition, frame["image_id"].to_numpy()])
     times = tests.sum()
-    wrong = times[times * (folds // repeats) != tests.size()]
+    wrong = times[(times != 1) & (times * (folds // repeats) != tests.size())]
     if len(wrong):
         raise DataError(
             f"{plural(len(wrong), 'image is', 'images are')} not tested exactly once, such as {wrong.index[0][1]} "
@@ -129,7 +137,7 @@ def _check_frame(frame: pd.DataFrame, folds: int, repeats: int) -> None:
 
 def _check_groups(frame: pd.DataFrame) -> None:
     """No group is in two parts of a fold: the safety check behind every figure."""
-    n_parts = frame.groupby(["fold", "group"])["part"].nunique()
+    n_parts = used(frame).groupby(["fold", "group"])["part"].nunique()
     leaking = n_parts[n_parts > 1]
     if len(leaking):
         fold, group = leaking.index[0]

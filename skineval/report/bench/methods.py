@@ -18,6 +18,7 @@ from skineval.base.terms import (
     PENALTIES,
 )
 from skineval.data.tasks import ABSENT, LEFT_OUT
+from skineval.grid.sources import SHARED
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
@@ -32,6 +33,12 @@ _MANY_LABELS = 25  # from which on a sentence cannot say of which class each is
 _DEALT_OUT = {
     IMAGE: "single images",
     OVERSAMPLE_FIRST: "single images, after copies have brought every class to the size of the largest",
+}
+#: The same where all protocols test the same images.
+_TRAINED_ON = {
+    LESION: "all images of every other {}",
+    IMAGE: "all other images, be they of the same {} or not",
+    OVERSAMPLE_FIRST: "all other images, and of copies of any image that bring all classes to about the same size",
 }
 _UNSEEN = ("test part", "nothing is chosen on it; every figure here is reported on it")
 _JUDGED = "beside the systems as they are: what scales logits, the operating point, what is kept, sets of classes"
@@ -89,9 +96,12 @@ _HEADS: Mapping[str, str] = MappingProxyType(
 
 def methods(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     recipe = bench.recipe
-    dealt = f"whole {bench.unit}s" if recipe.protocol == LESION else _DEALT_OUT[recipe.protocol]
+    dealt = f"parts are made of {f'whole {bench.unit}s' if recipe.protocol == LESION else _DEALT_OUT[recipe.protocol]}"
+    if recipe.split == SHARED:
+        dealt = "test and validation images are single ones, the same under every protocol, and the train part is "
+        dealt += f"made of {_TRAINED_ON[recipe.protocol].format(bench.unit)}"
     yield Paragraph(
-        f"Protocol {recipe.protocol}: parts are made of {dealt}, stratified by class against the reference standard. "
+        f"Protocol {recipe.protocol}: {dealt}, stratified by class against the reference standard. "
         "The primary metric, declared beforehand, is balanced accuracy. For intervals "
         f"{bench.unit}s are resampled within their class, differences are paired on "
         "the same images and corrected after Holm."

@@ -68,6 +68,7 @@ def test_pictures_stored_anew_on_both_sides_are_refused(tmp_path: Path) -> None:
         refuse_parted_copies(table, apart, pixels)
     assert "--groups" in caught.value.hint
     refuse_parted_copies(table, together, pixels)
+    refuse_parted_copies(table, loose(table, [["unused", "test", "train", "test"]]), pixels)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 2))
