@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import LEAKY, MAJORITY, PARTS, PRIMARY, SYNTHETIC
 from skineval.data.layouts import ham10000
 from skineval.grid.external import described
-from skineval.report.bench import choices, differences, looks, sanity, standings, subgroups
+from skineval.report.bench import choices, differences, looks, notes, sanity, standings, subgroups
 from skineval.report.bench.checklist import checklist
 from skineval.report.bench.ladders import imbalance
 from skineval.report.bench.leaderboard import Leaderboard, external, internal
 from skineval.report.bench.methods import environment, left_out, methods
 from skineval.report.bench.sources import by_source
-from skineval.report.bench.systems import ranked
 from skineval.report.bench.verdict import verdict
 from skineval.report.document import formatting
 from skineval.report.document.blocks import (
@@ -23,7 +22,6 @@ from skineval.report.document.blocks import (
     Figure,
     Fold,
     LeftOut,
-    Links,
     Paragraph,
     Report,
     Section,
@@ -32,10 +30,9 @@ from skineval.report.document.blocks import (
 from skineval.report.document.excerpt import Shown, listed
 from skineval.report.document.tables import Table
 from skineval.report.split_table import lesions_parted, parts_table
-from skineval.values.result import BenchResult, CellResult
+from skineval.values.result import BenchResult
 
 _FEW_IMAGES = 30
-_EXPLAINED = 3  # systems whose explanations are shown; those of one take a megabyte
 
 
 def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mapping[str, Sequence[Figure]]) -> Report:
@@ -59,7 +56,7 @@ def build(bench: BenchResult, figures: Sequence[Figure | LeftOut], panels: Mappi
         Section("Further metrics", _filled(standings.further(board))),
         Section("Training", tuple(_folded(album.of("training")))),
         Section("Gallery", (*album.of("samples"), *album.of("mistakes"))),
-        Section("Explanations", (*looks.tables(bench, board), *_explanations(bench, board, panels))),
+        Section("Explanations", (*looks.tables(bench, board), *looks.galleries(bench, board, panels))),
         Section(f"Images and {formatting.units(bench.unit)}", tuple(flow(bench, board.shown))),
         Section("Methods", tuple(methods(bench, board))),
         Section("Cells", _filled(standings.cell_list(board))),
@@ -130,9 +127,10 @@ def externals(bench: BenchResult, board: Leaderboard) -> Iterator[Block]:
     for test in bench.externals:
         for cell in bench.finished:
             if cell.run_id not in test.predictions:
-                yield _lacking(cell, f"predictions for {test.name}")
+                yield Paragraph(notes.lacking(cell, f"predictions for {test.name}"), weighty=True)
             elif test.outside is not None and cell.run_id not in test.outside:
-                yield _lacking(cell, f"predictions for the images of {test.name} that are of no class")
+                what = f"predictions for the images of {test.name} that are of no class"
+                yield Paragraph(notes.lacking(cell, what), weighty=True)
         about = test.about
         sample = formatting.sample(about.tested_images, about.tested_lesions, about.unit)
         yield Paragraph(
@@ -198,47 +196,6 @@ def _folded(blocks: Iterable[Block], what: str = "") -> Iterator[Block]:
     """Each picture in a fold of its own, called `what` and its system, the first one open."""
     for place, block in enumerate(blocks):
         yield Fold(f"{what}{block.system}", (block,), opened=place == 0) if isinstance(block, Figure) else block
-
-
-def _explanations(bench: BenchResult, board: Leaderboard, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
-    """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
-    for cell in bench.finished:
-        there = {*cell.explanations, *cell.mapless}
-        missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in there]
-        if missing:
-            yield _lacking(cell, f"explanations by {formatting.listed(missing)}")
-    mapless = dict.fromkeys((cell.model, *why) for cell in bench.finished for why in cell.mapless.items())
-    for model, explainer, reason in mapless:
-        yield Paragraph(f"Of {formatting.plain(model)} there is no map by {explainer}: {formatting.plain(reason)}.")
-    folds: list[Fold] = []
-    for system in ranked(bench, board):
-        blocks: list[Block] = []
-        for cell in system.cells:
-            every, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
-            mine = [figure for figure in every if figure.title.rpartition(" ")[2] not in board.shown.others]
-            if mine and not blocks and len(folds) < _EXPLAINED:
-                blocks += [Paragraph(words), *mine]
-            elif mine:
-                blocks.append(Links(words, tuple(figure.file for figure in mine)))
-            if left := tuple(figure.file for figure in every if figure not in mine):
-                galleries = formatting.plural(len(left), "gallery", "galleries")
-                title = f"Fold {cell.fold}, seed {cell.seed}: {galleries} of other classes"
-                blocks.append(Fold(title, (Links("Of the classes that are not shown:", left),)))
-        if blocks:
-            folds.append(Fold(system.name, tuple(blocks), opened=not folds))
-    if folds:
-        yield Paragraph(
-            "From left to right: the image, the heatmap, both. A heatmap shows where a model looked, not whether it "
-            "was right to. Lesions fill the middle of most dermoscopic images, so a map of the middle looks convincing "
-            "for any model, a good one or not."
-        )
-        yield from folds
-
-
-def _lacking(cell: CellResult, what: str) -> Paragraph:
-    """That a finished cell lacks something that was to be added to it, and why."""
-    where = f"{formatting.plain(cell.system)}, fold {cell.fold}, seed {cell.seed}"
-    return Paragraph(f"{where} has no {what}: {formatting.plain(cell.lacking) or 'not made yet'}.", weighty=True)
 
 
 def flow(bench: BenchResult, shown: Shown) -> Iterator[Block]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from skineval.base.terms import PRIMARY
 from skineval.explain.scores import CENTRE
 from skineval.grid.looks import Look, looks
 from skineval.report.bench import notes
 from skineval.report.bench.leaderboard import Leaderboard
+from skineval.report.bench.systems import ranked
 from skineval.report.document import formatting
+from skineval.report.document.blocks import Block, Figure, Fold, Links, Paragraph
 from skineval.report.document.tables import Column, Shows, Table, tabulate
 from skineval.values.result import BenchResult
+
+_EXPLAINED = 3  #: systems whose explanations are shown; those of one take a megabyte
 
 
 def tables(bench: BenchResult, board: Leaderboard) -> Iterator[Table]:
@@ -78,3 +82,38 @@ def _footnotes(board: Leaderboard) -> Iterator[str]:
     yield notes.of_interval(board.unit, board.replicates)
     yield notes.of_test(board.unit, "all comparisons of this table together")
     yield "skineval explain has the other scores: faithfulness, sanity, stability, and untrained networks as controls."
+
+
+def galleries(bench: BenchResult, board: Leaderboard, panels: Mapping[str, Sequence[Figure]]) -> Iterator[Block]:
+    """The panels of the first cell of the best systems; those of all other cells are linked, to keep files small."""
+    for cell in bench.finished:
+        there = {*cell.explanations, *cell.mapless}
+        missing = [formatting.plain(name) for name in bench.recipe.explainers if name not in there]
+        if missing:
+            yield Paragraph(notes.lacking(cell, f"explanations by {formatting.listed(missing)}"), weighty=True)
+    mapless = dict.fromkeys((cell.model, *why) for cell in bench.finished for why in cell.mapless.items())
+    for model, explainer, reason in mapless:
+        yield Paragraph(f"Of {formatting.plain(model)} there is no map by {explainer}: {formatting.plain(reason)}.")
+    folds: list[Fold] = []
+    for system in ranked(bench, board):
+        blocks: list[Block] = []
+        for cell in system.cells:
+            every, words = panels.get(cell.run_id, ()), f"Fold {cell.fold}, seed {cell.seed}:"
+            mine = [figure for figure in every if figure.title.rpartition(" ")[2] not in board.shown.others]
+            if mine and not blocks and len(folds) < _EXPLAINED:
+                blocks += [Paragraph(words), *mine]
+            elif mine:
+                blocks.append(Links(words, tuple(figure.file for figure in mine)))
+            if left := tuple(figure.file for figure in every if figure not in mine):
+                several = formatting.plural(len(left), "gallery", "galleries")
+                title = f"Fold {cell.fold}, seed {cell.seed}: {several} of other classes"
+                blocks.append(Fold(title, (Links("Of the classes that are not shown:", left),)))
+        if blocks:
+            folds.append(Fold(system.name, tuple(blocks), opened=not folds))
+    if folds:
+        yield Paragraph(
+            "From left to right: the image, the heatmap, both. A heatmap shows where a model looked, not whether it "
+            "was right to. Lesions fill the middle of most dermoscopic images, so a map of the middle looks convincing "
+            "for any model, a good one or not."
+        )
+        yield from folds

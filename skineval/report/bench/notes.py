@@ -14,7 +14,7 @@ from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import listed
 from skineval.values.measures import SIGNIFICANT, Score
-from skineval.values.result import EnsembleResult
+from skineval.values.result import CellResult, EnsembleResult
 
 OF_OVERLAP = (
     "Each interval is of one system: whether two of them differ is said by their paired difference, "
@@ -194,3 +194,9 @@ def _span(numbers: Iterable[int]) -> str:
     """`400`, or `380 to 400` where systems differ."""
     found = list(numbers)
     return " to ".join(dict.fromkeys(formatting.count(end) for end in (min(found), max(found))))
+
+
+def lacking(cell: CellResult, what: str) -> str:
+    """That a finished cell lacks something that was to be added to it, and why."""
+    where = f"{formatting.plain(cell.system)}, fold {cell.fold}, seed {cell.seed}"
+    return f"{where} has no {what}: {formatting.plain(cell.lacking) or 'not made yet'}."

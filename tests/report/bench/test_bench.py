@@ -17,6 +17,7 @@ from skineval.builtins.reporters import REPORTERS
 from skineval.data.tasks import ABSENT, LEFT_OUT
 from skineval.report import prepare
 from skineval.report.bench import bench as sections
+from skineval.report.bench import looks
 from skineval.report.bench.leaderboard import internal
 from skineval.report.bench.methods import methods
 from skineval.report.bench.verdict import verdict
@@ -315,9 +316,7 @@ def test_explanations_of_the_best_systems_are_shown_and_all_others_linked(make_b
     systems = [(f"model{place}", "none", 2 - 0.3 * place) for place in range(4)]
     bench = make_bench(tmp_path, systems=systems)
     panels = {cell.run_id: prepare._panels(tmp_path, cell, ()) for cell in bench.finished}
-    folds = [
-        block for block in sections._explanations(bench, internal(bench), panels) if isinstance(block, blocks.Fold)
-    ]
+    folds = [block for block in looks.galleries(bench, internal(bench), panels) if isinstance(block, blocks.Fold)]
     assert [fold.title for fold in folds] == [f"model{place}/none" for place in range(4)]
     kinds = [[type(block).__name__ for block in fold.blocks] for fold in folds]
     assert kinds == [["Paragraph", "Figure", "Figure", "Figure", "Links"]] * 3 + [["Links", "Links"]]
@@ -350,7 +349,7 @@ def test_what_a_finished_cell_lacks_stands_where_it_would_be_shown_with_the_reas
     bench = replace(bench, finished=[lacking, *others], externals=[external])
     where = f"{lacking.system}, fold {lacking.fold}, seed {lacking.seed}"
     for said, what in (
-        (sections._explanations(bench, internal(bench), {}), "explanations by gradcam"),
+        (looks.galleries(bench, internal(bench), {}), "explanations by gradcam"),
         (sections.externals(bench, internal(bench)), "predictions for clinic"),
     ):
         assert [block.words for block in said if isinstance(block, blocks.Paragraph) and block.weighty] == [
