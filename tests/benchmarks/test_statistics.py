@@ -12,7 +12,7 @@ from skineval.measure.names import METRICS
 
 def test_quick_runs_have_every_table_with_figures():
     found = list(tables(quick=True))
-    assert len(found) == 12
+    assert len(found) == 14
     assert all(row.cells[min(2, len(row.cells) - 1)] is not None for table in found for row in table.rows)
 
 

@@ -72,6 +72,7 @@ def test_the_same_command_again_and_its_recipe_train_nothing_and_leave_every_fil
     assert {row["work"] for table in tables for row in table["rows"]} == {"is done already"}
 
 
+@pytest.mark.filterwarnings("ignore:SYNTHETIC", "ignore:LEAKY")
 def test_its_benches_are_compared_reported_and_found(ran):
     folder, done = ran
     compared = skineval.compare(folder.path / "lesion", folder.path / "image", replicates=1000)

@@ -122,6 +122,7 @@ def test_its_split_is_audited_and_taken_by_another_bench(bench, skineval_program
     assert "oversample-first" in refused.stderr
 
 
+@pytest.mark.filterwarnings("ignore:SYNTHETIC", "ignore:LEAKY")
 def test_its_predictions_are_scored_where_the_protocol_is_named(bench, skineval_program):
     folder, _ = bench
     file = folder.cell(pd.read_csv(folder.cells)["run_id"][0]).predictions

@@ -276,6 +276,7 @@ def test_a_bench_is_no_model_and_names_its_cells(bench):
             assert run_id in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:SYNTHETIC")
 def test_evaluate_gives_the_figures_of_the_bench(bench):
     run_id = cells(bench).set_index("imbalance").loc["none", "run_id"]
     scored = skineval.evaluate(bench.cell(run_id).predictions, replicates=1000).set_index(["metric", "class"])["value"]
@@ -288,6 +289,7 @@ def test_evaluate_gives_the_figures_of_the_bench(bench):
         assert scored[key] == pytest.approx(value, nan_ok=True), key
 
 
+@pytest.mark.filterwarnings("ignore:SYNTHETIC")
 def test_compare_takes_a_bench_with_all_of_its_systems(bench, tmp_path):
     found = skineval.compare(bench.path, replicates=1000)
     known = pd.read_csv(bench.comparisons)
