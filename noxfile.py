@@ -20,9 +20,13 @@ PINNED = ".ci/requirements.txt"  # every version with its hashes: a package that
 
 def install(session: nox.Session, *arguments: str) -> None:
     """Install the pinned versions, hashes checked."""
-    # Tests start processes by the hundred, each of which would compile torch and pandas anew.
-    session.env.update(UV_COMPILE_BYTECODE="1", PYTHONDONTWRITEBYTECODE="")
     session.install(*arguments, "-c", PINNED)
+
+
+def install_compiled(session: nox.Session, *arguments: str) -> None:
+    """The same for tests, which start processes by the hundred: each of them would compile torch and pandas anew."""
+    session.env.update(UV_COMPILE_BYTECODE="1", PYTHONDONTWRITEBYTECODE="")
+    install(session, *arguments)
 
 
 @nox.session
@@ -43,14 +47,14 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests, those of the READMEs, too; on real data where SKINEVAL_TEST_DATA names its folder."""
-    install(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
+    install_compiled(session, "-e", ".[demo,onnx,tune]", *GROUPS["test"])
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def plugins(session: nox.Session) -> None:
     """The packages in plugins/, installed and exercised as a stranger's would be."""
-    install(session, ".", *GROUPS["test"], *PACKAGES)
+    install_compiled(session, ".", *GROUPS["test"], *PACKAGES)
     for package in PACKAGES:
         session.run("pytest", "-n", "auto", "--rootdir", package, "-c", f"{package}/pyproject.toml", package)
     # Their strategies, too, are handed the train part and nothing else.

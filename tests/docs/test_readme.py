@@ -124,7 +124,7 @@ def test_the_command_with_the_real_thing_runs_on_it(tmp_path):
     data = str(Path(os.environ["SKINEVAL_TEST_DATA"]).resolve())
     arguments = [data if argument == "HAM10000" else argument for argument in shlex.split(line)[1:]]
     small = ("--limit=300", "--epochs=1", "--image-size=32", "--replicates=1000")
-    done = run_program(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
+    done = run_here(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     systems = {f"{model}/{remedy}" for model in ("resnet18", "cnn") for remedy in ("none", "class-weights", "smote")}
     assert systems <= {row.split(",")[0] for row in done.stdout.splitlines()}
