@@ -89,7 +89,8 @@ def _by_temperature(cells: Sequence[_Cell], measure: _Estimate) -> Iterator[Scor
     chosen = [choose_temperature(logits_of(cell.validation), cell.validation.targets) for cell in cells]
     changed = [scaled(cell.test, 1 / one) for cell, one in zip(cells, chosen, strict=True)]
     found = measure(changed, _metrics(*_CALIBRATION))
-    yield _mean("temperature", chosen, found[0])
+    # The geometric mean: to divide by 2 and to multiply by 2 are as far apart from doing nothing.
+    yield _mean("temperature", [float(np.exp(np.log(chosen).mean()))], found[0])
     yield from found
 
 
