@@ -24,8 +24,8 @@ _Found = Mapping[tuple[str, str], Mapping[str, Choice]]  # by metric and class, 
 _Columns = Sequence[tuple[Column, Mapping[str, Cell]]]
 
 _OF_SCALING = (
-    "Fitted on the validation part of each cell by the likelihood (Guo et al. 2017). A temperature, here the "
-    "geometric mean over cells, divides all logits and changes no answer: above 1, the system was too sure. Vector scaling "
+    "Fitted on the validation part of each cell by the likelihood (Guo et al. 2017). A temperature, here the geometric "
+    "mean over cells, divides all logits and changes no answer: above 1, the system was too sure. Vector scaling "
     "multiplies the logits of each class and adds to them, which changes answers, often for the frequent classes."
 )
 _OF_THRESHOLD = (
