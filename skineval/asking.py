@@ -72,7 +72,7 @@ def compares_protocols(asked: Request) -> bool:
     """Whether several protocols are named. Raises UsageError for keys that are wrong."""
     from skineval.values.recipe import make_recipe
 
-    return "," in make_recipe(asked.values).protocol
+    return len(make_recipe(asked.values).protocols) > 1
 
 
 def run_experiment(

@@ -56,7 +56,7 @@ class Leakage:
         """The protocols of which not every cell is done."""
         return tuple(
             protocol
-            for protocol in protocols(self.recipe)
+            for protocol in self.recipe.protocols
             if protocol not in self.benches or self.benches[protocol].unfinished
         )
 
@@ -66,14 +66,9 @@ class Leakage:
         return as_frame(self.inflations, LEAKAGE_COLUMNS)
 
 
-def protocols(recipe: Recipe) -> tuple[str, ...]:
-    """Those that a recipe names."""
-    return tuple(recipe.protocol.split(","))
-
-
 def refuse_several(recipe: Recipe) -> None:
     """Raise UsageError where a recipe names several protocols, and what is asked for takes one."""
-    if len(protocols(recipe)) > 1:
+    if len(recipe.protocols) > 1:
         raise UsageError(
             f"--protocol is {recipe.protocol}, and one alone is meant here.",
             "Name one of them: `skineval bench`, in Python skineval.leakage, compares several.",
@@ -83,7 +78,7 @@ def refuse_several(recipe: Recipe) -> None:
 def is_experiment(path: Path) -> bool:
     """Whether the folder is that of an experiment."""
     file = ExperimentFolder(path).recipe
-    return file.is_file() and len(protocols(_read(file))) > 1
+    return file.is_file() and len(_read(file).protocols) > 1
 
 
 def run_experiment(
@@ -116,7 +111,7 @@ def prepare_arms(recipe: Recipe, catalog: Catalog) -> dict[str, Prepared]:
 
     UsageError where a split is named, or a protocol alone.
     """
-    if len(protocols(recipe)) < 2:
+    if len(recipe.protocols) < 2:
         raise UsageError(
             f"--protocol is {recipe.protocol}, and nothing is there to compare it with.", "Name lesion and another one."
         )
@@ -127,7 +122,7 @@ def prepare_arms(recipe: Recipe, catalog: Catalog) -> dict[str, Prepared]:
         )
     return {
         protocol: prepare(recipe.model_copy(update={"protocol": protocol, "split": SHARED}), catalog)
-        for protocol in protocols(recipe)
+        for protocol in recipe.protocols
     }
 
 
@@ -146,7 +141,7 @@ def preview_arms(
 def rebuild_experiment(path: Path, catalog: Catalog, report: Report, table: LesionTable | None) -> Leakage:
     """Measure each bench in the folder of an experiment again, then what leaks add; `table` is the data, if at hand."""
     folder = ExperimentFolder(path)
-    _, *leaky = protocols(_read(folder.recipe))
+    _, *leaky = _read(folder.recipe).protocols
     begun = [one for one in leaky if folder.bench(one).environment.is_file()]
     benches = {one: conclude(folder.bench(one), catalog, report, table) for one in (LESION, *begun)}
     return _conclude(folder, benches, catalog, report)

@@ -100,8 +100,8 @@ def read_own_recipe(folder: BenchFolder) -> Recipe:
     if not folder.recipe.is_file():
         raise DataError(f"{folder.path} holds no bench: recipe.toml is missing.", "Give the folder `bench` wrote to.")
     recipe = make_recipe(read_recipe(str(folder.recipe)), str(folder.recipe))
-    if "," in recipe.protocol:
-        named = ", ".join(str(folder.path / protocol) for protocol in recipe.protocol.split(","))
+    if len(recipe.protocols) > 1:
+        named = ", ".join(str(folder.path / protocol) for protocol in recipe.protocols)
         raise DataError(f"{folder.path} holds the benches of several protocols.", f"Name one of them: {named}.")
     return recipe
 

@@ -59,6 +59,11 @@ class Recipe(BaseModel, Keys, frozen=True):
             )
         return self
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Those that `protocol` names: of a bench one, of an experiment on leakage several."""
+        return tuple(self.protocol.split(","))
+
     def to_toml(self) -> str:
         """The recipe as a file that `skineval bench` reads back to the same value."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
