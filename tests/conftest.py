@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from skineval.cli import main
 
@@ -25,6 +26,11 @@ TINY = (
     "--replicates=1000",
     "--precision=fp32",
 )
+
+
+# No test is about how long an example takes, and a machine that has other work may take its time.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score, roc_curve
 
@@ -30,15 +30,11 @@ def predictions(scores: list[float], malignant: list[bool]) -> Predictions:
     )
 
 
-#: Examples are small; a machine that has other work may take its time all the same.
-unhurried = settings(deadline=None)
-
 SCORED = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), min_size=4, max_size=60).filter(
     lambda rows: len({malignant for _, malignant in rows}) == 2
 )
 
 
-@unhurried
 @given(SCORED, st.sampled_from([0.5, 0.8, 0.9, 1.0]))
 def test_it_is_the_first_of_the_roc_curve_that_finds_enough(rows, sensitivity):
     scores, malignant = map(list, zip(*rows, strict=True))
@@ -47,7 +43,6 @@ def test_it_is_the_first_of_the_roc_curve_that_finds_enough(rows, sensitivity):
     assert found == pytest.approx(thresholds[np.flatnonzero(rates >= sensitivity - 1e-12)[0]])
 
 
-@unhurried
 @given(SCORED, st.integers(0, 20).map(lambda n: n / 20))
 def test_sensitivity_and_specificity_are_recalls_of_what_is_called(rows, threshold):
     scores, malignant = map(list, zip(*rows, strict=True))
@@ -63,7 +58,6 @@ def test_of_one_kind_alone_nothing_is_chosen(malignant):
     assert choose_threshold(predictions([0.2, 0.7], malignant)) is None
 
 
-@unhurried
 @given(SCORED, st.sampled_from([0.05, 0.25, 0.5]))
 def test_a_point_of_the_decision_curve_is_what_is_found_less_false_alarms_at_their_price(rows, threshold):
     scores, malignant = map(list, zip(*rows, strict=True))
@@ -75,7 +69,6 @@ def test_a_point_of_the_decision_curve_is_what_is_found_less_false_alarms_at_the
     assert of_all == pytest.approx(benefit_of_all(threshold, so.mean()))
 
 
-@unhurried
 @given(SCORED, st.integers(1, 19).map(lambda n: n / 20))
 def test_predictive_values_are_those_of_the_images_where_malignancy_is_as_frequent_as_there(rows, threshold):
     scores, malignant = map(np.array, zip(*rows, strict=True))
