@@ -142,6 +142,7 @@ def test_the_split_of_a_bench_is_read_back_and_audited(tmp_path: Path) -> None:
         ("missing copy", "has more copies in one fold than in another"),
         ("no copies", "holds each of .* images once: nothing was oversampled"),
         ("tested twice", "not tested exactly once"),
+        ("one copy tested", "not tested exactly once"),
         ("missing image", "an image is missing from a fold"),
     ],
 )
@@ -153,6 +154,10 @@ def test_splits_that_are_not_of_the_protocol_are_refused(how: str, message: str)
         frame = split(TABLE, protocol="image", folds=2).frame
     elif how == "tested twice":
         frame.loc[frame.index[frame["part"] == "train"][0], "part"] = "test"
+    elif how == "one copy tested":  # and the others left out of every test part, without a word
+        image = frame["image_id"].value_counts().index[0]
+        tests = frame.index[(frame["image_id"] == image) & (frame["part"] == "test")]
+        frame.loc[tests[1:], "part"] = "train"
     else:
         frame = frame[frame["image_id"] != TABLE.frame["image_id"][0]]
     with pytest.raises(DataError, match=message) as caught:
