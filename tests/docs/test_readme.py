@@ -22,7 +22,7 @@ from skineval.catalog.hooks import __dict__ as hookspecs
 from skineval.catalog.shelf import select
 from skineval.cli import app
 from skineval.data.layouts import recognise
-from tests.conftest import run_here, run_program
+from tests.conftest import run_here, run_program, undrawn
 from tests.data.fetch import fault_server
 from tests.data.folders import lesion_folder
 from tests.data.layouts.relayout import isic2018
@@ -124,7 +124,8 @@ def test_the_command_with_the_real_thing_runs_on_it(tmp_path):
     data = str(Path(os.environ["SKINEVAL_TEST_DATA"]).resolve())
     arguments = [data if argument == "HAM10000" else argument for argument in shlex.split(line)[1:]]
     small = ("--limit=300", "--epochs=1", "--image-size=32", "--replicates=1000")
-    done = run_here(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
+    with undrawn():
+        done = run_here(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     systems = {f"{model}/{remedy}" for model in ("resnet18", "cnn") for remedy in ("none", "class-weights", "smote")}
     assert systems <= {row.split(",")[0] for row in done.stdout.splitlines()}

@@ -20,7 +20,7 @@ from skineval.values.predictions import EVERY_FOLD
 from skineval.values.recipe import make_recipe
 from skineval.values.result import CellResult
 from skineval.values.task import DIAGNOSES
-from tests.conftest import TINY, run_here
+from tests.conftest import TINY, run_here, undrawn
 from tests.measure.samples import classifier
 
 DRAWN = True
@@ -185,7 +185,8 @@ def test_nothing_is_written_where_there_is_nothing_to_average(skineval_program, 
 def bench(tmp_path_factory):
     """A bench that was run first without, then with ensembles; with it the files of the first run."""
     folder = tmp_path_factory.mktemp("ensembles")
-    first = run_here("bench", *GRID, "--out=out", cwd=folder)
+    with undrawn():
+        first = run_here("bench", *GRID, "--out=out", cwd=folder)
     assert first.returncode == 0, first.stderr
     files = {file: file.stat().st_mtime_ns for file in (folder / "out" / "cells").rglob("*") if file.is_file()}
     second = run_here("bench", *GRID, "--ensemble=seeds,models", "--out=out", cwd=folder)
@@ -249,26 +250,21 @@ def test_they_are_compared_drawn_and_explained(bench):
 def test_they_go_when_they_are_no_longer_asked_for(bench, skineval_program):
     folder, files, _ = bench
     before = folder.results.read_bytes()
-    without = skineval_program("bench", *GRID, "--out=out", cwd=folder.path.parent)
+    with undrawn():
+        without = skineval_program("bench", *GRID, "--out=out", cwd=folder.path.parent)
     assert without.returncode == 0, without.stderr
     assert b"ensemble(" not in folder.results.read_bytes()
-    back = skineval_program("bench", *GRID, "--ensemble=models,seeds", "--out=out", cwd=folder.path.parent)
+    with undrawn():
+        back = skineval_program("bench", *GRID, "--ensemble=models,seeds", "--out=out", cwd=folder.path.parent)
     assert back.returncode == 0, back.stderr
     assert folder.results.read_bytes() == before
     assert {file: file.stat().st_mtime_ns for file in (folder.path / "cells").rglob("*") if file.is_file()} == files
 
 
 def test_folds_are_averaged_on_an_external_test_only(tmp_path, skineval_program):
-    done = skineval_program(
-        "bench",
-        *TINY,
-        "--epochs=1",
-        "--explainers=",
-        "--folds=2",
-        f"--external={OTHER}",
-        "--ensemble=folds",
-        "--out=out",
-    )
+    external = ("--folds=2", f"--external={OTHER}", "--ensemble=folds")
+    with undrawn():
+        done = skineval_program("bench", *TINY, "--epochs=1", "--explainers=", *external, "--out=out")
     assert done.returncode == 0, done.stderr
     folder = BenchFolder(tmp_path / "out")
     assert "ensemble(" not in folder.results.read_text()

@@ -64,23 +64,22 @@ def test_the_command_of_the_readme_runs(tmp_path):
     assert "timm/resnet10t" in done.stdout
 
 
-@pytest.mark.parametrize("families", [FAMILIES[:2], FAMILIES[2:4], FAMILIES[4:]])
-def test_families_train_without_a_failed_cell(families, tmp_path):
-    done = program(
-        "bench",
-        f"--models={','.join(f'timm/{name}' for name in families)}",
-        "--data=synthetic:images=150",
-        "--weights=none",
-        "--image-size=32",
-        "--imbalance=none",
-        "--freeze=none,all",
-        "--epochs=1",
-        "--replicates=1000",
-        "--out=bench",
-        cwd=tmp_path,
+def test_families_train_without_a_failed_cell(tmp_path, monkeypatch):
+    # Figures take longer than these trainings, and are the same whoever made a network.
+    monkeypatch.setattr("skineval.report.prepare.draw", lambda bench: iter(()))
+    skineval.bench(
+        models=[f"timm/{name}" for name in FAMILIES],
+        data="synthetic:images=150",
+        weights="none",
+        image_size=32,
+        imbalance="none",
+        freeze="none,all",
+        epochs=1,
+        replicates=1000,
+        out=tmp_path / "bench",
     )
-    assert done.returncode == 0, done.stderr
-    assert list(pd.read_csv(tmp_path / "bench/cells.csv")["status"]) == ["done"] * 2 * len(families)
+    cells = pd.read_csv(tmp_path / "bench/cells.csv")
+    assert list(cells["status"]) == ["done"] * 2 * len(FAMILIES), cells["reason"].tolist()
     # Maps that are not finite are refused, so that those which are drawn are.
     assert all(any(cell.rglob("explanations/gradcam/*.svg")) for cell in (tmp_path / "bench/cells").iterdir())
 

@@ -33,21 +33,34 @@ MANY = [(model, strategy, 1.7) for model in MODELS for strategy in ("none", "foc
 SHOWN = {NARROW.width: 360, style.WIDE.width: 660, style.SQUARE.width: 360}
 
 
-def canvases(bench: BenchResult, draw: Callable[[BenchResult], Iterable[object]] = draw) -> Canvases:
-    """What `draw` draws before it is encoded, by title and width in inches; warnings are errors."""
+def laid_out(figure: style.Canvas) -> bytes:
+    """In place of the bytes of a figure that nobody reads."""
+    style.lay_out(figure)
+    figure.draw_without_rendering()
+    return b"<svg/>"
+
+
+def painting(
+    bench: BenchResult,
+    draw: Callable[[BenchResult], Iterable[object]] = draw,
+    encode: Callable[[style.Canvas], bytes] = laid_out,
+) -> tuple[Canvases, list[Drawn]]:
+    """What `draw` draws, by title and width in inches, and what it returns; warnings are errors."""
     found: Canvases = {}
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("error")
 
         def keep(figure: style.Canvas) -> bytes:
-            style.lay_out(figure)
-            figure.draw_without_rendering()
             found[" ".join(figure.get_suptitle().split()), figure.get_size_inches()[0]] = figure
-            return b"<svg/>"
+            return encode(figure)
 
         patch.setattr(style, "encoded", keep)
-        list(draw(bench))
-    return found
+        return found, [item for item in draw(bench) if isinstance(item, Drawn)]
+
+
+def canvases(bench: BenchResult, draw: Callable[[BenchResult], Iterable[object]] = draw) -> Canvases:
+    """What `draw` draws, before it is encoded."""
+    return painting(bench, draw)[0]
 
 
 def trainings(bench: BenchResult) -> list[Drawn]:
@@ -62,8 +75,13 @@ def words(figure: style.Canvas) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def painted(bench: BenchResult) -> Canvases:
-    return canvases(bench)
+def painted_and_drawn(bench: BenchResult) -> tuple[Canvases, list[Drawn]]:
+    return painting(bench, draw, style.encoded)
+
+
+@pytest.fixture(scope="module")
+def painted(painted_and_drawn: tuple[Canvases, list[Drawn]]) -> Canvases:
+    return painted_and_drawn[0]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +91,8 @@ def crowded(make_bench: Make, tmp_path_factory: pytest.TempPathFactory) -> Canva
 
 
 @pytest.fixture(scope="module")
-def drawn(bench: BenchResult) -> list[Drawn]:
-    return [item for item in draw(bench) if isinstance(item, Drawn)]
+def drawn(painted_and_drawn: tuple[Canvases, list[Drawn]]) -> list[Drawn]:
+    return painted_and_drawn[1]
 
 
 def test_every_figure_is_there_with_its_words(drawn: list[Drawn]) -> None:
