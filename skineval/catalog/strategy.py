@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, TypeAlias
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from skineval.base.terms import Value
 
 # Functions that plugins write. Keyword arguments after those named here are the parameters of the specification. Labels
 # (n,) int64 and counts (C,) int64 per class are always those of the train part.
@@ -109,7 +111,10 @@ class ImbalanceStrategy:
     #: Where not None, logits are the cosines between an embedding and the vectors of the classes, times this.
     cosine_scale: float | None = None
     tells: Tells | None = None
-    balances: bool = False  #: whether it makes up for class frequencies as a whole, so that two such do so twice
+    balances: bool = False  #: whether it makes up for class frequencies, so that two such may overdo it
+    #: Which value of a parameter switches that off.
+    balances_unless: Mapping[str, Value] = field(default_factory=dict)
+    heeds: bool = False  #: whether what has been made up for before it acts is forgotten, or taken into account
     parts: tuple[ImbalanceStrategy, ...] = ()  #: of a combination
 
     @property
@@ -135,14 +140,6 @@ class ImbalanceStrategy:
     def fits_head(self) -> bool:
         """Whether a linear head is fitted anew on train embeddings."""
         return (self.resample or self.head_weights) is not None
-
-    def twice(self, *, on_probe: bool) -> tuple[str, ...]:
-        """Which of its parts, two or more, make up for class frequencies one after the other."""
-        # What a head that is fitted anew was before is forgotten; that of a probe is fitted once, by all of them.
-        last_fit = [part for part in self.parts if part.fits_head and not on_probe]
-        kept = [part for part in self.parts if not last_fit or part in last_fit or not part.changes_training]
-        names = tuple(part.name for part in kept if part.balances)
-        return names if len(names) > 1 else ()
 
     @property
     def changes_trained(self) -> bool:

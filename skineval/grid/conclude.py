@@ -24,7 +24,7 @@ from skineval.values.measures import CHOICE_COLUMNS, COMPARISON_COLUMNS, SUBGROU
 from skineval.values.recipe import Recipe
 from skineval.values.result import BenchResult, Measured
 
-RULES = "9"  #: of measuring and reporting; with other ones finished benches are measured again
+RULES = "10"  #: of measuring and reporting; with other ones finished benches are measured again
 
 
 def conclude(folder: BenchFolder, catalog: Catalog, report: Report, table: LesionTable | None = None) -> BenchResult:

@@ -1,10 +1,10 @@
 """The measures of a bench: every figure of every system, and the best one against the others. Nothing is read here.
 
 A model that was trained with `none` and with other imbalance strategies has a ladder: each strategy against `none`, and
-against the best of them. Expected calibration errors have no place in it: noise raises them, the more so the better
-calibrated a system is, so that their differences are off by what no replicate shows. In 200 samples of 1,000 lesions
-percentile intervals held the true difference 14 to 99 % of the time, pivotal ones 69 to 93 %, depending on the pair of
-simulated systems.
+how far each is behind the best of them. Expected calibration errors have no place in it: noise raises them, the more so
+the better calibrated a system is, so that their differences are off by what no replicate shows. In 200 samples of 1,000
+lesions percentile intervals held the true difference 14 to 99 % of the time, pivotal ones 69 to 93 %, depending on the
+pair of simulated systems.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from skineval.measure.baselines import baselines
 from skineval.measure.comparisons import against, against_best, best_of, missing_folds
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
-from skineval.measure.ranks import RANK_KEPT, places
+from skineval.measure.ranks import LAG_P, RANK_KEPT, lags, places
 from skineval.measure.rarity import sides
 from skineval.measure.rejection import rejection
 from skineval.measure.replicates import Kept
@@ -56,7 +56,7 @@ def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
     differences, ladders = compare(bench, metrics, kept=kept), tuple(_ladders(bench, metrics, kept))
     return replace(
         bench,
-        scores=(*scores, *_of_sides(bench, scores), *_of_ranks(bench, scores, kept)),
+        scores=(*scores, *_of_sides(bench, scores), *_of_ranks(bench, scores, kept), *_of_lags(bench, scores, kept)),
         differences=differences,
         ladders=ladders,
         subgroups=tuple(_subgroups(bench)),
@@ -104,18 +104,33 @@ def of_ranks(
     named: Mapping[str, Sequence[Predictions]], scores: Sequence[Score], kept: Kept, *, replicates: int, seed: int = 0
 ) -> Iterator[Score]:
     """How often each system keeps its rank by the primary metric, of several that are ranked."""
-    missing = missing_folds(named)
-    ranked = {name: found for name, found in named.items() if name not in missing}
+    ranked = _complete(named)
     primary = {one.system: one for one in scores if one.metric == PRIMARY}
     for place in places(ranked, replicates=replicates, seed=seed, kept=kept) if len(ranked) > 1 else ():
         yield replace(primary[place.system], metric=RANK_KEPT, value=place.kept, low=nan, high=nan)
 
 
-def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Iterator[Difference]:
-    """The strategies of each model minus `none`, then minus the best of them where that is another, on the same images.
+def _of_lags(bench: BenchResult, scores: Sequence[Score], kept: Kept) -> Iterator[Score]:
+    """The p of how far each strategy of a model is behind the best of them in the primary metric."""
+    primary = {one.system: one for one in scores if one.metric == PRIMARY}
+    for model, strategies in remedies(bench).items():
+        ranked = _complete({system_name(model, name): found for name, found in strategies.items()})
+        replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
+        found = lags(ranked, replicates=replicates, seed=seed, kept=kept) if len(ranked) > 1 else {}
+        yield from (replace(primary[name], metric=LAG_P, value=p, low=nan, high=nan) for name, p in found.items())
 
-    Holm's correction is over what the same is taken from, in the same metric. Strategies that lack all folds of `none`
-    cannot be compared with it.
+
+def _complete(named: Mapping[str, Sequence[Predictions]]) -> dict[str, Sequence[Predictions]]:
+    """The systems that lack no fold."""
+    missing = missing_folds(named)
+    return {name: found for name, found in named.items() if name not in missing}
+
+
+def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Iterator[Difference]:
+    """The strategies of each model minus `none`, on the same images.
+
+    Holm's correction is over those of a model in the same metric. Strategies that lack all folds of `none` cannot be
+    compared with it.
     """
     compared = [metric for metric in metrics if metric.name in CLIMBED]
     replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
@@ -125,8 +140,7 @@ def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Itera
         folds = {cell.fold for cell in named[none]}
         beside = {name: found for name, found in named.items() if folds & {cell.fold for cell in found}}
         rows = against(none, beside, compared, replicates=replicates, seed=seed, kept=kept)
-        of_best = against_best(named, METRICS[:1], replicates=replicates, seed=seed, kept=kept)
-        yield from (row.turned for row in (*rows, *(row for row in of_best if row.a != none)))
+        yield from (row.turned for row in rows)
 
 
 def _subgroups(bench: BenchResult) -> Iterator[Subgroup]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import UsageError, one_line
 from skineval.base.terms import MEAN, NEIGHBOURS
 from skineval.catalog.catalog import Catalog
+from skineval.catalog.combinations import overdone
 from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.grid.variants import Variant
 from skineval.values.augmentations import MIXING, components
@@ -69,21 +70,16 @@ def of_strategies(
                 f"{selection}: what is said of an image depends on the others of its set, from all of which, without "
                 "their labels, the shares of the classes are estimated; a model loaded by itself does not."
             )
-            if strategy.balances:
-                yield (
-                    f"{selection}: the shares of the train part are taken for those that the network goes by, and "
-                    "what it is combined with makes up for them."
-                )
         if MEAN in heads and ((strategy.adjust and strategy.balances) or strategy.estimates_prior):
             yield (
                 f"{selection}: it makes up for class frequencies, and the nearest mean takes all classes for equally "
                 "frequent as it is, so that together they do it twice."
             )
-        twice = strategy.twice(on_probe=any(one.probe for one in compared))
-        if twice:
+        names = overdone(strategy, selection.parameters, on_probe=any(one.probe for one in compared))
+        if names:
             yield (
-                f"{selection}: {' and '.join(twice)} make up for class frequencies each by itself, so that "
-                "together they do it twice."
+                f"{selection}: {' and '.join(names)} make up for class frequencies, each without regard to the other: "
+                "together they may overdo it."
             )
 
 

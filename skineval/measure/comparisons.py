@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.base.errors import UsageError
+from skineval.base.terms import UNCHANGED
 from skineval.catalog.specs import Metric
 from skineval.measure.checks import check_p
 from skineval.measure.exchange import says_the_same, shuffled_gaps
@@ -176,15 +177,17 @@ def against(
 
 
 def best_first(figures: Mapping[str, float], *, higher_is_better: bool = True) -> list[str]:
-    """The systems by their figures, the best one first; equal ones in alphabetical order, undefined ones (NaN) last.
+    """The systems by their figures, the best one first; undefined ones (NaN) last.
 
-    The order of `figures` does not matter: who asks twice is told the same best system.
+    Of equal ones those without a remedy come first, since a remedy that gains nothing is none, and then the first in
+    the alphabet. The order of `figures` does not matter: who asks twice is told the same best system.
     """
 
-    def key(name: str) -> tuple[bool, float, str]:
+    def key(name: str) -> tuple[bool, float, bool, str]:
         figure = figures[name]
         undefined = bool(np.isnan(figure))
-        return undefined, 0.0 if undefined else round(-figure if higher_is_better else figure, _PLACES), name
+        place = 0.0 if undefined else round(-figure if higher_is_better else figure, _PLACES)
+        return undefined, place, not name.endswith(f"/{UNCHANGED}"), name
 
     return sorted(figures, key=key)
 

@@ -82,8 +82,8 @@ class Score(Estimate):
 class Difference(Estimate):
     """By how much system `a` exceeds system `b` on their common images, a row of comparisons.csv or ladders.csv.
 
-    NaN where undefined. `p_holm` is corrected over the comparisons of the same metric, in ladders.csv those with the
-    same `b`. It is NaN, and `a` and `b` are "", of a difference by itself. `check_p` is that of a test of another kind
+    NaN where undefined. `p_holm` is corrected over the comparisons of the same metric, in ladders.csv those of the same
+    model. It is NaN, and `a` and `b` are "", of a difference by itself. `check_p` is that of a test of another kind
     (`skineval.measure.checks`); it is in no file.
     """
 

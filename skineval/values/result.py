@@ -170,7 +170,7 @@ class BenchResult(Measured):
     cells: pd.DataFrame = field(repr=False)  #: cells.csv
     finished: Sequence[CellResult] = field(repr=False)
     externals: Sequence[ExternalTest] = field(default=(), repr=False)
-    #: of each model with several strategies, each one minus `none`, then minus the best of the model
+    #: of each model with several strategies, each one minus `none`
     ladders: Sequence[Difference] = field(default=(), repr=False)
     #: of the best system, how good it is on parts of the test images
     subgroups: Sequence[Subgroup] = field(default=(), repr=False)

@@ -86,6 +86,10 @@ def test_a_model_with_cosines_is_loaded_as_it_predicted(bench, strategy):
         ({"imbalance": "smote+crt"}, "smote and crt both act on the head"),
         ({"imbalance": "thresholds+logit-adjustment"}, "both act on the logits"),
         ({"imbalance": "nearest-mean+temperature"}, "both act on the temperature of the logits"),
+        (
+            {"imbalance": "prior-em+square-root"},
+            "are those of the train part no more once square-root has acted on how images are drawn",
+        ),
         ({"imbalance": "ldam+tau-norm"}, "tau-norm changes a linear head, and that of ldam is of cosines"),
         ({"imbalance": "none+crt"}, "none changes nothing"),
         ({"imbalance": "crt+crt"}, "crt is in it 2 times"),
@@ -110,24 +114,38 @@ def test_a_combination_is_one_in_whatever_order_it_is_written():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "twice"),
+    ("strategy", "overdone"),
     [
         ("class-weights+logit-adjustment", True),
         ("oversample+class-weights", True),
         ("crt+logit-adjustment", True),
         ("class-weights+crt", False),  # whose head is fitted anew
         ("ldam+logit-adjustment", False),
+        ("ldam:after=0.8+logit-adjustment", True),
+        ("square-root+logit-adjustment", True),
+        ("class-weights:power=0+logit-adjustment", False),  # which changes nothing
+        ("class-weights+logit-adjustment:tau=validation", False),  # where the rest is chosen
+        ("class-weights+thresholds", False),
+        ("class-weights+nearest-mean", False),  # whose means know nothing of the head before
+        ("lws+logit-adjustment", True),
         ("crt+temperature", False),
         ("class-weights+crt --freeze all", True),  # of which there is one head, fitted once
         ("logit-adjustment --freeze all --probe mean", True),  # of which no class is more frequent to begin with
         ("logit-adjustment --freeze all", False),
     ],
 )
-def test_what_makes_up_for_frequencies_twice_is_told(strategy, twice):
+def test_what_may_overdo_it_is_told(strategy, overdone):
     strategy, *flags = strategy.split(" --")
     keys = {**KEYS, "imbalance": strategy, **dict(flag.split() for flag in flags)}
     remarks = " ".join(prepare(make_recipe(keys), CATALOG).remarks)
-    assert ("together they do it twice" in remarks) == twice
+    assert ("together they may overdo it" in remarks or "together they do it twice" in remarks) == overdone
+
+
+def test_how_much_shorter_an_epoch_is_is_told():
+    tells = CATALOG.imbalance["undersample"].tells
+    assert tells(np.array([10, 100, 0]), ("df", "nv", "mel")).startswith(
+        "an epoch goes over 20 images in place of 110,"
+    )
 
 
 def test_nothing_is_told_of_weights_that_never_come():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import studentized_range
 from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError
 from skineval.measure import replicates as replicating
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
-from skineval.measure.ranks import Place, places
+from skineval.measure.ranks import Place, lags, places, simultaneous_p
 from skineval.measure.replicates import Kept
 from skineval.measure.resampling import resample
 from tests.measure.samples import classifier
@@ -74,3 +77,49 @@ def test_a_system_without_a_figure_has_no_rank_and_other_classes_are_refused():
     others = [SYSTEMS["b"][0].with_classes(SYSTEMS["b"][0].classes[::-1])]
     with pytest.raises(DataError, match="classes"):
         places({"a": SYSTEMS["a"], "b": others}, replicates=20)
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_the_p_of_independent_systems_is_that_of_the_studentised_range(n):
+    values = np.linspace(0, 0.06, n)
+    replicates = values + np.random.default_rng(0).normal(0, 0.01, (40_000, n))
+    found = simultaneous_p(values, replicates)
+    wanted = studentized_range.sf((values[-1] - values) / 0.01, n, np.inf)
+    np.testing.assert_allclose(found[-1, :-1], wanted[:-1], atol=0.015)
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_whichever_is_the_best_of_equals_is_rarely_told_apart_from_any():
+    """Nor is it often enough where systems share most of their errors, as those of one network do."""
+    rng, told = np.random.default_rng(1), 0
+    spread = np.diag(np.linspace(0.005, 0.02, 12) ** 2) + 0.01**2
+    for _ in range(400):
+        values = rng.multivariate_normal(np.zeros(12), spread)
+        replicates = values + rng.multivariate_normal(np.zeros(12), spread, 500)
+        told += (simultaneous_p(values, replicates)[values.argmax()] < 0.05).any()
+    assert 0.02 <= told / 400 <= 0.08
+
+
+@given(st.integers(0, 1000), st.integers(2, 6))
+def test_a_p_depends_neither_on_order_nor_on_units_and_is_no_smaller_than_replicates_can_say(seed, n):
+    rng = np.random.default_rng(seed)
+    values, replicates = rng.normal(size=n), rng.normal(size=(50, n))
+    found, order = simultaneous_p(values, values + replicates), rng.permutation(n)
+    np.testing.assert_allclose(simultaneous_p(values[order], (values + replicates)[:, order]), found[order][:, order])
+    np.testing.assert_allclose(simultaneous_p(3 * values + 1, 3 * (values + replicates) + 1), found)
+    assert (found >= 1 / 51).all()
+    assert (found.diagonal() == 1).all()
+
+
+def test_of_what_no_replicate_moves_nothing_is_told_apart():
+    values = np.array([0.5, 0.5, 0.7])
+    assert (simultaneous_p(values, np.tile(values, (20, 1))) == 1).all()
+    assert np.isnan(simultaneous_p(values, np.empty((0, 3)))).all()
+
+
+def test_the_lag_of_the_best_is_none_and_that_of_what_guesses_is_sure():
+    systems = SYSTEMS | {"sure": [classifier(40, seed=9, skill=9)]}
+    found = lags(systems, replicates=200)
+    assert found["sure"] == 1
+    assert all(found[name] == 1 / 201 for name in "abcd")
+    assert lags(dict(reversed(systems.items())), replicates=200) == found

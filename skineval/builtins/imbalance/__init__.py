@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from skineval.builtins.imbalance.batches import cmo, minority_augment, minority_partners, remix
-from skineval.builtins.imbalance.drawing import balanced_draws, progressive_draws, square_root_draws, undersampled
+from skineval.builtins.imbalance.drawing import (
+    balanced_draws,
+    length_of_undersampled,
+    progressive_draws,
+    square_root_draws,
+    undersampled,
+)
 from skineval.builtins.imbalance.heads import nearest_means, rescaled, tau_normalised
 from skineval.builtins.imbalance.logits import logit_adjustment
 from skineval.builtins.imbalance.losses import (
@@ -54,6 +60,7 @@ STRATEGIES = (
         parameters={"power": _POWER},
         paper="King and Zeng 2001",
         balances=True,
+        balances_unless={"power": 0.0},
     ),
     ImbalanceStrategy(
         "effective-number",
@@ -63,6 +70,7 @@ STRATEGIES = (
         parameters={"beta": _BETA},
         paper="Cui et al. 2019",
         balances=True,
+        balances_unless={"beta": 0.0},
     ),
     ImbalanceStrategy(
         "focal",
@@ -79,6 +87,7 @@ STRATEGIES = (
         parameters={"beta": _BETA, "gamma": _GAMMA},
         paper="Cui et al. 2019",
         balances=True,
+        balances_unless={"beta": 0.0},
     ),
     ImbalanceStrategy(
         "balanced-softmax",
@@ -94,6 +103,7 @@ STRATEGIES = (
         parameters={"tau": _TAU},
         paper="Menon et al. 2021",
         balances=True,
+        balances_unless={"tau": 0.0},
     ),
     ImbalanceStrategy(
         "vs",
@@ -105,6 +115,7 @@ STRATEGIES = (
         },
         paper="Kini et al. 2021",
         balances=True,
+        balances_unless={"tau": 0.0},
     ),
     ImbalanceStrategy(
         "label-aware-smoothing",
@@ -125,6 +136,7 @@ STRATEGIES = (
         paper="Cao et al. 2019",
         per_epoch=True,
         balances=True,
+        balances_unless={"after": 1.0},
     ),
     ImbalanceStrategy(
         "ldam",
@@ -138,6 +150,8 @@ STRATEGIES = (
         paper="Cao et al. 2019",
         per_epoch=True,
         cosine_scale=LDAM_SCALE,
+        balances=True,
+        balances_unless={"after": 1.0},
     ),
     ImbalanceStrategy(
         "oversample",
@@ -145,11 +159,13 @@ STRATEGIES = (
         draw_weights=balanced_draws,
         parameters={"power": _POWER},
         balances=True,
+        balances_unless={"power": 0.0},
     ),
     ImbalanceStrategy(
         "undersample",
         "Draw as many train images of each class as the smallest has, others in every epoch.",
         draw=undersampled,
+        tells=length_of_undersampled,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -157,10 +173,11 @@ STRATEGIES = (
         "Draw train images so that classes are as frequent as the square roots of their counts.",
         draw_weights=square_root_draws,
         paper="Mahajan et al. 2018",
+        balances=True,
     ),
     ImbalanceStrategy(
         "progressive",
-        "Draw train images as frequent as they are at first, and all classes alike in the last epoch.",
+        "Draw train images nearly as frequent as they are at first, and all classes alike in the last epoch.",
         draw_weights=progressive_draws,
         paper="Kang et al. 2020",
         per_epoch=True,
@@ -208,6 +225,7 @@ STRATEGIES = (
         parameters={"power": _POWER},
         paper="Kang et al. 2020",
         balances=True,
+        balances_unless={"power": 0.0},
     ),
     ImbalanceStrategy(
         "smote",
@@ -306,6 +324,7 @@ STRATEGIES = (
         refit=rescaled,
         paper="Kang et al. 2020",
         balances=True,
+        heeds=True,
     ),
     ImbalanceStrategy(
         "tau-norm",
@@ -314,6 +333,7 @@ STRATEGIES = (
         parameters={"tau": replace(_TAU, summary="0 changes nothing, 1 makes all lengths 1.", tried=_TAUS)},
         paper="Kang et al. 2020",
         balances=True,
+        balances_unless={"tau": 0.0},
     ),
     ImbalanceStrategy(
         "nearest-mean",
@@ -322,6 +342,7 @@ STRATEGIES = (
         paper="Kang et al. 2020",
         chooses_temperature=True,
         balances=True,
+        heeds=True,
     ),
     ImbalanceStrategy(
         "logit-adjustment",
@@ -330,6 +351,7 @@ STRATEGIES = (
         parameters={"tau": replace(_TAU, tried=_TAUS)},
         paper="Menon et al. 2021",
         balances=True,
+        balances_unless={"tau": 0.0},
     ),
     ImbalanceStrategy(
         "thresholds",

@@ -159,7 +159,7 @@ def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[n
 
 def _deferred(plain: Loss, counts: NDArray[np.int64], after: float, beta: float, epoch: int, epochs: int) -> Loss:
     """`plain`, weighed in the epochs that end after a share `after` of all of them."""
-    return _weighted(plain, counts, _rarity(counts, beta)) if epoch > after * epochs else plain
+    return _weighted(plain, counts, _rarity(counts, beta)) if epoch > round(after * epochs, 9) else plain
 
 
 def _rarity(counts: NDArray[np.int64], beta: float) -> NDArray[np.float64]:

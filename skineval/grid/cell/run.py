@@ -23,7 +23,7 @@ from skineval.grid.cell.embeddings import of_images
 from skineval.grid.cell.finishing import finish
 from skineval.grid.cell.predicting import predict
 from skineval.grid.cell.record import CellRecord, sealed, standing
-from skineval.grid.cell.training import Trained, train_shared
+from skineval.grid.cell.training import Trained, missed, train_shared
 from skineval.grid.cell.workspace import Workspace
 from skineval.grid.folder import CellFolder
 from skineval.grid.tables import write_frame
@@ -50,6 +50,7 @@ def run_cell(
     cell = ground.cell(spec, workspace.parts[spec.fold], notes.append)
     notes += filter(None, [workspace.weights[str(spec.model)].lacking(cell.architecture)])
     trained = train_shared(cell, workspace.folder.network(spec.network_id), observe)
+    notes += missed(cell, trained.progress)
     folder = workspace.folder.cell(spec.run_id)
     record = standing(folder)
     if record is not None:

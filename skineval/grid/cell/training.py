@@ -162,6 +162,14 @@ def at_epoch(strategy: ImbalanceStrategy, parameters: Mapping[str, Value], epoch
     return {**parameters, **({"epoch": epoch, "epochs": epochs} if strategy.per_epoch else {})}
 
 
+def missed(cell: Cell, progress: Progress) -> tuple[str, ...]:
+    """A note where a strategy would have done something else after the epoch whose network is kept."""
+    epochs, kept = cell.spec.training.epochs, progress.best_epoch
+    if not cell.strategy.per_epoch or not progress.history or kept >= epochs:
+        return ()
+    return (f"{cell.spec.imbalance}: what it does after epoch {kept} of {epochs} is not in the network that was kept.",)
+
+
 def cost_of_determinism(cell: Cell, network: nn.Module) -> tuple[str, ...]:
     """A note on what deterministic algorithms cost, where they are not what is used anyway."""
     stage, training = cell.stage, cell.spec.training

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skineval.base.terms import PRIMARY, UNCHANGED
 from skineval.grid.measuring import remedies, train_counts
 from skineval.measure.comparisons import best_first
+from skineval.measure.ranks import LAG_P
 from skineval.measure.rarity import HEAD_RECALL, OF_SIDES, TAIL_RECALL, sides
 from skineval.report.bench import differences, notes, standings
 from skineval.report.bench.leaderboard import Leaderboard
@@ -26,15 +27,23 @@ from skineval.values.result import BenchResult
 _NAMED = 6  # strategies that can be told apart and are named
 _OPENING = (
     f"For each model, {UNCHANGED} leaves the classes as frequent as they are; other strategies are to make up for it. "
-    "Balanced accuracy counts all classes alike, NLL and ECE count them as often as they occur: where a strategy only "
-    "shifts logits, a gain in the one is a loss in the others, so read them together."
+    "Balanced accuracy counts all classes alike, NLL and ECE count them as often as they occur: what shifts logits for "
+    "the one often loses in the others, so read them together."
+)
+_PICKED = (
+    f"Told apart from {UNCHANGED} is what has a Holm p below {SIGNIFICANT} in the table and an interval beside 0. "
+    "Which strategy is the best was seen on these images, so that its lead over the others is corrected for every pair "
+    f"that might have been picked (maxT over resamples, p below {SIGNIFICANT})."
 )
 _STRATEGY = Column("imbalance", "Strategy")
 _MINUS_NONE = Column("minus_none", f"Minus {UNCHANGED}", "score", "of the balanced accuracy, on the same images", 1)
 _P_HOLM = Column("p_holm", "Holm p", "p", "of that difference, corrected for those of the model", 2, _MINUS_NONE.key)
 _HEAD = Column(HEAD_RECALL, "Head recall", "score", "mean recall of the frequent classes", 5)
 _TAIL = Column(TAIL_RECALL, "Tail recall", "score", "mean recall of the rare classes", 3)
-_OWN = "sum over cells, without the training of a network that another strategy has in its own time"
+_OWN = (
+    "sum over cells, without the training of a network that another strategy has in its own time; with explanations, "
+    "and with embeddings where it was the first to need them"
+)
 _TIME = Column("seconds", "Own time", "seconds", _OWN, 6)
 
 
@@ -44,25 +53,31 @@ class Ladder:
 
     model: str
     predicted: Mapping[str, Sequence[Predictions]]  #: by strategy
-    differences: Sequence[Difference]  #: of its systems
+    differences: Sequence[Difference]  #: of the other strategies minus `none`
     order: Sequence[str]  #: strategies as they are shown: `none`, then by balanced accuracy
+    lags: Mapping[str, float]  #: by strategy, the p of how far it is behind the best
+    best: str  #: the strategy that is best in balanced accuracy; "" where nothing is compared
 
     def system(self, strategy: str) -> str:
         """The name of the model with a strategy."""
         return system_name(self.model, strategy)
 
-    def minus(self, strategy: str) -> dict[str, Difference]:
-        """By how much the other strategies exceed this one in balanced accuracy."""
-        names = {self.system(name): name for name in self.order}
-        against = [one for one in self.differences if (one.b, one.metric) == (self.system(strategy), PRIMARY)]
-        return {names[one.a]: one for one in against}
-
     @property
-    def best(self) -> str:
-        """The strategy that the others were compared with as the best in balanced accuracy; "" where there is none."""
-        remedy = next((name for name in self.order if name != UNCHANGED and self.minus(name)), "")
-        gains = [one.value for one in self.minus(UNCHANGED).values()]
-        return remedy or (UNCHANGED if gains and max(gains) <= 0 else "")
+    def gains(self) -> dict[str, Difference]:
+        """By how much the other strategies exceed `none` in balanced accuracy."""
+        names = {self.system(name): name for name in self.order}
+        return {names[one.a]: one for one in self.differences if one.metric == PRIMARY}
+
+    def falls_short(self, strategy: str) -> bool:
+        """Whether the best one can be told apart from this one.
+
+        Of a pair with `none` that is what is said of it in the table; of any other two the best was picked after all
+        had been seen, so that its lead is corrected for every pair (`skineval.measure.ranks.simultaneous_p`).
+        """
+        if UNCHANGED in (self.best, strategy):
+            pair = self.gains.get(strategy if self.best == UNCHANGED else self.best)
+            return pair is not None and pair.is_certain
+        return self.lags[strategy] < SIGNIFICANT
 
     @property
     def idle(self) -> list[str]:
@@ -77,9 +92,12 @@ def ladders(bench: BenchResult, board: Leaderboard) -> list[Ladder]:
     for model, predicted in remedies(bench).items():
         names = {system_name(model, name): name for name in predicted}
         figures = {name: one.value for name, one in board.figures(PRIMARY).items() if name in names}
-        ranked = [names[name] for name in best_first(figures) if names[name] != UNCHANGED]
+        first = [names[name] for name in best_first(figures)]
         mine = [one for one in bench.ladders if one.a in names]
-        found.append(Ladder(model, predicted, mine, (UNCHANGED, *ranked)))
+        lags = {names[name]: one.value for name, one in board.figures(LAG_P).items() if name in names}
+        order = (UNCHANGED, *(name for name in first if name != UNCHANGED))
+        best = next((name for name in first if name in lags), "")
+        found.append(Ladder(model, predicted, mine, order, lags, best))
     place = {name: at for at, name in enumerate(board.systems)}
     return sorted(found, key=lambda one: min(place.get(one.system(name), len(place)) for name in one.order))
 
@@ -101,7 +119,7 @@ def imbalance(bench: BenchResult, board: Leaderboard, figures: Sequence[Block]) 
 def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
     """One row a strategy, `none` first, then by balanced accuracy; the trivial baselines last."""
     known, time = standings.shown(board), _times(bench, ladder)
-    minus = {ladder.system(name): one for name, one in ladder.minus(UNCHANGED).items()}
+    minus = {ladder.system(name): one for name, one in ladder.gains.items()}
     columns: list[tuple[Column, Mapping[str, Cell]]] = [
         known[PRIMARY],
         (_MINUS_NONE, minus),
@@ -119,6 +137,7 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
         *_told(bench, ladder),
         notes.of_interval(board.unit, board.replicates),
         *([notes.of_test(board.unit, notes.IN_LADDERS)] if minus else []),
+        *notes.of_few_replicates(len(minus), board.replicates),
         *notes.without_interval(board.scores, board.unit),
     )
 
@@ -139,10 +158,11 @@ def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:
 
 
 def _told(bench: BenchResult, ladder: Ladder) -> Iterator[str]:
-    """What cells say of a strategy, such as that it has not done what its parameters say; of each the first."""
+    """What cells say of a strategy, such as that it has not done what its parameters say; of each the first cell."""
     for name in ladder.order:
         mine = [cell.reason for cell in bench.finished if (cell.model, cell.imbalance) == (ladder.model, name)]
-        found = [said[0] for reason in mine if (said := re.findall(rf"(?:^|(?<= )){re.escape(name)}: [^.]+\.", reason))]
+        told = re.compile(rf"(?:^|(?<= )){re.escape(name)}: [^.]+\.")
+        found = [" ".join(said) for reason in mine if (said := told.findall(reason))]
         if found:
             where = f" (and {len(found) - 1} more cells of {len(mine)} something of the kind)" if len(found) > 1 else ""
             yield formatting.plain(f"{found[0]}{where}")
@@ -163,19 +183,19 @@ def _words(ladder: Ladder) -> Iterator[str]:
     idle = [formatting.plain(name) for name in ladder.idle]
     if idle:
         yield f"{formatting.listed(idle)} changed no prediction here: all are those of {UNCHANGED}, to the last bit."
-    best, others = ladder.best, ladder.minus(ladder.best)
-    if not others:
+    if not ladder.best:
         return
-    alike = [formatting.plain(name) for name, one in others.items() if not one.is_certain]
-    apart = [formatting.plain(name) for name, one in others.items() if one.is_certain]
-    subject = f"On these images {formatting.plain(best)}, the best strategy in balanced accuracy,"
+    others = [name for name in ladder.order if name in ladder.lags and name != ladder.best]
+    alike = [formatting.plain(name) for name in others if not ladder.falls_short(name)]
+    apart = [formatting.plain(name) for name in others if ladder.falls_short(name)]
+    subject = f"On these images {formatting.plain(ladder.best)}, the best strategy in balanced accuracy,"
     whom = formatting.listed(apart) if len(apart) <= _NAMED else f"the other {len(apart)}"
     if not alike:
         yield f"{subject} can be told apart from each of the others: {formatting.listed(apart)}."
     else:
         rest = f"; from {whom} it can" if apart else ""
-        by = f"Holm p below {SIGNIFICANT}, interval on one side of 0"
-        yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest} ({by})."
+        yield f"{subject} cannot be told apart from {formatting.listed(alike)}{rest}."
+    yield _PICKED
 
 
 def _times(bench: BenchResult, ladder: Ladder) -> dict[str, float]:

@@ -72,8 +72,9 @@ _OF_PROBES = (
     "place of how often it is drawn. A random probe is a control: its network has random weights."
 )
 _AFTER_TRAINING = (
-    "These strategies share a network, which is trained without them, and its embeddings, which are made once in "
-    "float32: {}. They act on its head or on its logits; where a head is fitted anew, it is as follows."
+    "These strategies act on the head or on the logits of a network after it was trained, in a combination with what "
+    "acts before: {}. Those that differ in nothing else share the network, and its embeddings, which are made once in "
+    "float32. Where a head is fitted anew, it is as follows."
 )
 _BEGINS: Mapping[str, str] = MappingProxyType({"none": "random values", "imagenet": "ImageNet weights"})
 _OF_A_FILE = "sha256:"

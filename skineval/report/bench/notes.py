@@ -8,7 +8,7 @@ from math import isnan
 from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.measure.names import is_ensemble
-from skineval.measure.ranks import RANK_KEPT
+from skineval.measure.ranks import LAG_P, RANK_KEPT
 from skineval.measure.resolution import POWER, resolution
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
@@ -21,6 +21,7 @@ OF_OVERLAP = (
     "not by whether intervals overlap."
 )
 _FIRST = ("first", "second", "third")  #: the places of which it is said how often they are kept
+_NO_ESTIMATES = (RANK_KEPT, LAG_P)  #: figures that have no interval
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
 
 
@@ -59,7 +60,7 @@ def of_absent(board: Leaderboard) -> list[str]:
 
 def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:
     """Why figures have no interval; nothing where all have one."""
-    if not any(isnan(one.low) and not isnan(one.value) for one in scores if one.metric != RANK_KEPT):
+    if not any(isnan(one.low) and not isnan(one.value) for one in scores if one.metric not in _NO_ESTIMATES):
         return []
     return [f"A figure without brackets has no interval: a class has a single {unit}, or all replicates agree."]
 
@@ -107,7 +108,7 @@ def of_rejection(board: Leaderboard) -> list[str]:
 
 #: Over which comparisons Holm's correction is.
 OF_METRIC = "all comparisons of its metric together"
-IN_LADDERS = "all comparisons of a model with the same strategy in its metric together"
+IN_LADDERS = "all strategies of a model in its metric together"
 
 
 def of_test(unit: Unit, together: str = OF_METRIC) -> str:
@@ -116,6 +117,15 @@ def of_test(unit: Unit, together: str = OF_METRIC) -> str:
         f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for {together}. An "
         "interval is for one comparison by itself and of another method, so that near 0 they may disagree."
     )
+
+
+def of_few_replicates(comparisons: int, replicates: int | None) -> list[str]:
+    """That no p can be small enough, where replicates are too few for so many comparisons."""
+    least = comparisons / (1 + replicates) if replicates else 0.0
+    if least < SIGNIFICANT:
+        return []
+    words = f"With {replicates:,} replicates the smallest Holm p of {comparisons} comparisons is {least:.3f}"
+    return [f"{words}: none can be told apart. That takes {round(comparisons / SIGNIFICANT):,} replicates."]
 
 
 def of_resolution(board: Leaderboard) -> list[str]:

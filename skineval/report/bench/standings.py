@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from skineval.base.terms import PRIMARY, UNDECIDED
 from skineval.grid.cell.record import GridCell
 from skineval.measure.names import DETAILS
-from skineval.measure.ranks import RANK_KEPT
+from skineval.measure.ranks import LAG_P, RANK_KEPT
 from skineval.measure.rarity import HEAD_RECALL, TAIL_RECALL
 from skineval.report.bench import notes
 from skineval.report.bench.differences import NOISE, noise, of_lesions
@@ -91,7 +91,7 @@ _REJECTION = (
 )
 _PLACED = {UNDECIDED, *(metric.name for metric in (*_COMPARED, *_CALIBRATION, *_FURTHER, *_PER_CLASS, *_REJECTION))}
 _PLACED |= {HEAD_RECALL, TAIL_RECALL}  # which stand beside the strategies of each model
-_PLACED |= {RANK_KEPT}  # which stands below the comparison
+_PLACED |= {RANK_KEPT, LAG_P}  # of which words stand beside the comparisons
 _PLACED |= DETAILS
 _OF_DETAILS = "results.csv of the bench has more; skineval list metrics says what each figure is."
 
@@ -158,6 +158,7 @@ def comparison(board: Leaderboard) -> Table:
         *notes.of_results(board, board.replicates),
         *([notes.OF_RULES] if board.baselines else []),
         *([notes.of_test(board.unit)] if behind else []),
+        *notes.of_few_replicates(len(behind), board.replicates),
         *notes.of_resolution(board),
         *([notes.ON_FEWER_FOLDS] if board.unranked.keys() & behind.keys() else []),
         *notes.of_ensembles(board.ensembles, timed=bool(board.cells)),

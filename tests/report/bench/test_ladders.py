@@ -7,6 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from skineval.grid.measuring import measured
+from skineval.measure.names import METRICS
+from skineval.measure.ranks import LAG_P
 from skineval.report.bench import bench as sections
 from skineval.report.bench.ladders import Ladder, imbalance, ladders, table
 from skineval.report.bench.leaderboard import internal
@@ -102,14 +105,17 @@ def test_what_changed_no_prediction_is_named(bench: BenchResult) -> None:
     assert said.count("changed no prediction") == 1
 
 
-def changed(ladder: Ladder, p: dict[str, float]) -> Ladder:
-    """With these p, and intervals that agree with them."""
-    names = [one.a.partition("/")[2] for one in ladder.differences]
-    rows = [
-        replace(one, p_holm=p.get(name, 0.9), low=-0.1 if name in p else one.low, high=-0.01 if name in p else one.high)
-        for one, name in zip(ladder.differences, names, strict=True)
+def changed(bench: BenchResult, p: dict[str, float]) -> BenchResult:
+    """With these p of how far others are behind the best; that of `none` is of its difference to the best."""
+    scores = [
+        replace(one, value=p.get(one.imbalance, 0.9)) if (one.metric, one.model) == (LAG_P, "resnet34") else one
+        for one in bench.scores
     ]
-    return replace(ladder, differences=rows)
+    rows = [
+        replace(one, p_holm=p.get("none", 0.9), low=0.01, high=0.1) if one.a == "resnet34/smote" else one
+        for one in bench.ladders
+    ]
+    return replace(bench, scores=scores, ladders=rows)
 
 
 def test_a_small_p_beside_an_interval_on_both_sides_of_0_tells_nothing_apart(ladder: Ladder) -> None:
@@ -125,9 +131,9 @@ def test_a_small_p_beside_an_interval_on_both_sides_of_0_tells_nothing_apart(lad
     [
         (
             {"none": 0.01, "focal:gamma=0": 0.01},
-            "cannot be told apart from focal:gamma=1.5; from none and focal:gamma=0 it can (Holm p below 0.05",
+            "cannot be told apart from focal:gamma=1.5; from none and focal:gamma=0 it can.",
         ),
-        ({}, "cannot be told apart from none, focal:gamma=1.5 and focal:gamma=0 (Holm p below 0.05"),
+        ({}, "cannot be told apart from none, focal:gamma=1.5 and focal:gamma=0."),
         (
             dict.fromkeys(("none", "focal:gamma=0", "focal:gamma=1.5"), 0.01),
             "can be told apart from each of the others: none, focal:gamma=1.5 and focal:gamma=0.",
@@ -136,12 +142,39 @@ def test_a_small_p_beside_an_interval_on_both_sides_of_0_tells_nothing_apart(lad
     ],
 )
 def test_what_cannot_be_told_apart_from_the_best_is_named(
-    bench: BenchResult, ladder: Ladder, p: dict[str, float], expected: str
+    bench: BenchResult, p: dict[str, float], expected: str
 ) -> None:
-    rows = changed(ladder, p).differences
-    said = words(section(replace(bench, ladders=rows)))
+    said = words(section(changed(bench, p)))
     assert "On these images smote, the best strategy in balanced accuracy," in said
     assert expected in said
+
+
+def test_what_the_table_says_of_none_the_sentence_says_too(bench: BenchResult, ladder: Ladder) -> None:
+    """Whatever p another correction would give that pair."""
+    lower = changed(bench, {"none": 0.06})
+    scores = [replace(one, value=0.001) if one.system == "resnet34/none" else one for one in lower.scores]
+    (found,) = (one for one in ladders(replace(lower, scores=scores), internal(lower)) if one.model == "resnet34")
+    assert not found.falls_short("none")
+    assert not found.gains[found.best].is_certain
+
+
+def test_a_strategy_that_changed_nothing_is_not_the_best(bench: BenchResult) -> None:
+    alone = [one for one in bench.finished if one.system in ("resnet34/none", "resnet34/focal:gamma=0")]
+    found = measured(replace(bench, finished=alone), METRICS)
+    assert internal(found).best == "resnet34/none"
+    (only,) = ladders(found, internal(found))
+    assert only.best == "none"
+    assert "none, the best strategy in balanced accuracy, cannot be told apart from focal:gamma=0." in words(
+        section(found)
+    )
+
+
+def test_too_few_replicates_for_so_many_strategies_are_told(bench: BenchResult, ladder: Ladder) -> None:
+    few = replace(internal(bench), replicates=49)
+    (said,) = (note for note in table(bench, few, ladder).footnotes if "none can be told apart" in note)
+    assert said.startswith("With 49 replicates the smallest Holm p of 3 comparisons is 0.060")
+    assert said.endswith("That takes 60 replicates.")
+    assert not any("none can be told apart" in note for note in table(bench, internal(bench), ladder).footnotes)
 
 
 def test_where_none_is_the_best_the_sentence_says_so(bench: BenchResult) -> None:
@@ -160,7 +193,7 @@ def test_the_section_stands_after_the_comparison_where_strategies_were_compared(
 def test_what_gains_and_loses_at_once_is_said_above_the_tables(bench: BenchResult) -> None:
     first, *folds = section(bench)
     assert isinstance(first, Paragraph)
-    assert "a gain in the one is a loss in the others" in first.words
+    assert "what shifts logits for the one often loses in the others" in first.words
     assert [fold.title for fold in folds if isinstance(fold, Fold)] == ["resnet34", "cnn"]
 
 
@@ -173,13 +206,13 @@ def test_stamps_stand_in_the_titles_and_all_differences_in_a_fold(bench: BenchRe
     (differences,) = inner.blocks
     assert isinstance(differences, Table)
     assert all(formatting.stamp_meaning("LEAKY") in one.title for one in (main, differences))
-    assert len(differences.rows) == 3 * 3 + 3
+    assert len(differences.rows) == 3 * 3
 
 
 def test_what_a_strategy_did_otherwise_than_asked_stands_below_the_table(bench: BenchResult, ladder: Ladder) -> None:
-    note = "focal:gamma=1.5: k is 4 in place of 100: the smallest class has 5 train images."
+    note = "focal:gamma=1.5: k is 4 in place of 100: the smallest class has 5 train images. focal:gamma=1.5: More."
     finished = [
-        replace(cell, reason=f"Trained. {note} More.") if cell.imbalance == "focal:gamma=1.5" else cell
+        replace(cell, reason=f"Trained. {note} And more.") if cell.imbalance == "focal:gamma=1.5" else cell
         for cell in bench.finished
     ]
     mine = sum(cell.imbalance == "focal:gamma=1.5" and cell.model == "resnet34" for cell in bench.finished)
