@@ -9,7 +9,7 @@ from typing import TypeVar
 from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.loading import Provider
-from skineval.catalog.parameters import Parameter
+from skineval.catalog.parameters import Parameter, in_reach
 from skineval.catalog.specs import EXPLAINER_NAME, NAME, Explainer, Specification
 from skineval.catalog.strategy import ImbalanceStrategy
 
@@ -44,6 +44,8 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
         fault = calls.fault(f"{name}.{attribute}", getattr(specification, attribute), call, parameters)
         if fault:
             return fault
+    if isinstance(specification, ImbalanceStrategy) and (fault := _fault_in_strategy(specification)):
+        return f"{name}{fault}"
     for attribute in ("image_size", "min_image_size", "max_image_size", "n_parameters"):
         size: object = getattr(specification, attribute, None)
         if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
@@ -51,6 +53,20 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
     if name in taken:
         other = taken[name]
         return f"the {of.__name__} {name!r} is already provided by {other.name} ({other.package})"
+    return ""
+
+
+def _fault_in_strategy(strategy: ImbalanceStrategy) -> str:
+    """What of a strategy would be ignored, or cannot be; empty if nothing is wrong."""
+    scale: object = strategy.cosine_scale
+    if scale is not None and (type(scale) not in (int, float) or not 0 < strategy.cosine_scale < float("inf")):
+        return f".cosine_scale is {scale!r}, which is no number above 0"
+    if strategy.draw and strategy.draw_weights:
+        return " has draw and draw_weights, and one of them says which images are drawn"
+    if strategy.partner_weights and not strategy.mix:
+        return " has partner_weights, and no mix to draw partners for"
+    if strategy.chooses_offsets and strategy.estimates_prior:
+        return " has chooses_offsets and estimates_prior, and one of them says what is added to logits"
     return ""
 
 
@@ -79,4 +95,6 @@ def _fault_in_parameters(parameters: object) -> str:
             return f"{where} has bounds that are not numbers"
         if any(type(choice) is not kind for choice in (*parameter.choices, *parameter.tried)):
             return f"{where} has choices that are not of the type of its default"
+        if not in_reach(parameter.default, parameter):
+            return f"{where} has the default {parameter.default!r}, which it cannot be told to be"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,6 +22,16 @@ class Parameter:
     #: Values of which skineval chooses the best on the validation part where one writes `key=validation`. Only what
     #: `ImbalanceStrategy.refit` and `adjust` are given can be chosen so.
     tried: tuple[Value, ...] = ()
+
+
+def in_reach(value: Value, parameter: Parameter) -> bool:
+    """Whether a value of the type of `parameter` is one that it can have: of its choices, finite, within its bounds."""
+    if parameter.choices and value not in parameter.choices:
+        return False
+    if not isinstance(value, (int, float)):
+        return True
+    low, high = (bound is None for bound in (parameter.minimum, parameter.maximum))
+    return math.isfinite(value) and (low or value >= parameter.minimum) and (high or value <= parameter.maximum)
 
 
 Parameters: TypeAlias = Mapping[str, Parameter]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,10 @@ class Shelf(Generic[S]):
     def __getitem__(self, name: str) -> S:
         """The specification called `name`; raises UsageError with the nearest known names."""
         if name not in self.entries:
+            alone = name.partition(":")[0]
             told = _MORE_PARAMETERS if "=" in name else hint_for(name, self.entries, told_by(self.kind))
+            if alone != name and alone in self.entries:
+                told = f"Without its parameters that is {alone}."
             raise UsageError(f"There is no {self.noun} {name!r}.", told)
         return self.entries[name].specification
 
@@ -94,7 +98,7 @@ class Shelf(Generic[S]):
 
     def _matching(self, text: str) -> Iterator[Selection]:
         text, given, file = text.partition(OF_FILE)
-        name, *assignments = text.split(":")
+        name, *assignments = (part.strip() for part in text.split(":"))
         assignments += [f"file={file}"] * bool(given)
         names = self._globbed(name) if is_glob(name) else [name]
         for found in names:
@@ -109,7 +113,7 @@ class Shelf(Generic[S]):
             raise UsageError("A part is empty.", f"Write the names of its parts with + between them: {like}.")
         for text in texts:
             if is_glob(text.partition(":")[0]):
-                raise UsageError(f"{text!r} stands for more than one {self.noun}.", "Name each part in full.")
+                raise UsageError(f"{text!r} may stand for more than one {self.noun}.", "Name each part in full.")
         chosen = [selection for text in texts for selection in Shelf._matching(self, text)]
         names = [selection.name for selection in chosen]
         for name in names:
@@ -129,7 +133,11 @@ def select(specification: Specification, assignments: Sequence[str] = ()) -> Sel
     known: Mapping[str, Parameter] = getattr(specification, "parameters", {})
     given: dict[str, Value] = {}
     for assignment in assignments:
-        key, equals, value = assignment.partition("=")
+        key, equals, value = (part.strip() for part in assignment.partition("="))
+        if not assignment:
+            raise UsageError(f"{specification.name} has a colon with nothing behind it.", "Leave the colon out.")
+        if key in given:
+            raise UsageError(f"{specification.name}:{key} is given twice.", "Give each parameter one value.")
         if key not in known:
             there = hint_for(key, known) if known else "It takes no parameters."
             told = f"`skineval list {KINDS[type(specification)]}` shows the parameters of each."
@@ -179,12 +187,13 @@ def _parse(name: str, key: str, text: str, parameter: Parameter) -> Value:
     if parameter.choices and value not in parameter.choices:
         raise UsageError(f"{where} is {text!r}.", hint_for(text, [str(choice) for choice in parameter.choices]))
     if isinstance(value, (int, float)):
-        # Written so that NaN fails too.
         if parameter.minimum is not None and not value >= parameter.minimum:
             raise UsageError(f"{where} is {text}.", f"It must be at least {parameter.minimum:g}.")
         if parameter.maximum is not None and not value <= parameter.maximum:
             raise UsageError(f"{where} is {text}.", f"It must be at most {parameter.maximum:g}.")
-    return value
+        if not math.isfinite(value):
+            raise UsageError(f"{where} is {text}.", "It must be finite.")
+    return value + 0.0 if isinstance(value, float) else value  # of zeros there is one
 
 
 def told_by(kind: str) -> str:

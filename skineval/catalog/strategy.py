@@ -121,7 +121,7 @@ class ImbalanceStrategy:
     def slots(self) -> tuple[str, ...]:
         """What of `SLOTS` it does, in their order, which is that of training."""
         does = {
-            "loss": self.loss,
+            "loss": self.loss or self.cosine_scale,
             "draws": self.draw_weights or self.draw,
             "augmentation": self.augment,
             "mixing": self.mix,

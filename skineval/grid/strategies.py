@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -29,7 +31,7 @@ def check_strategies(recipe: Recipe, compared: Sequence[Variant], catalog: Catal
             if reason := _refusal(strategy, head):
                 raise UsageError(
                     f"{selection} {reason}.",
-                    "Bench it without --freeze all." if head == "linear" else "Bench these heads by themselves.",
+                    "Bench these heads by themselves." if head != "linear" else _without_probes(compared),
                 )
         if recipe.reject and strategy.estimates_prior:
             raise UsageError(
@@ -41,6 +43,12 @@ def check_strategies(recipe: Recipe, compared: Sequence[Variant], catalog: Catal
                 f"{selection} mixes images, and so does {mixing[0]} of --augment: an image would have three labels.",
                 f"Leave {mixing[0]} or {selection.name} out.",
             )
+
+
+def _without_probes(compared: Sequence[Variant]) -> str:
+    """What to do for want of a network that is trained."""
+    files = [one for one in compared if one.architecture.embeddings]
+    return f"Name a network in place of {files[0].selection}." if files else "Bench it without --freeze all."
 
 
 def _refusal(strategy: ImbalanceStrategy, head: str) -> str:
@@ -75,11 +83,13 @@ def of_strategies(
                 f"{selection}: it makes up for class frequencies, and the nearest mean takes all classes for equally "
                 "frequent as it is, so that together they do it twice."
             )
-        names = overdone(strategy, selection.parameters, on_probe=any(one.probe for one in compared))
+        of_trained, of_probes = (overdone(strategy, selection.parameters, on_probe=probe) for probe in (False, True))
+        names = (of_trained if "" in heads else ()) or (of_probes if heads != {""} else ())
         if names:
+            where = "" if names == of_trained else " of probes"
             yield (
-                f"{selection}: {' and '.join(names)} make up for class frequencies, each without regard to the other: "
-                "together they may overdo it."
+                f"{selection}{where}: {' and '.join(names)} make up for class frequencies, each without regard to the "
+                "other: together they may overdo it."
             )
 
 
@@ -90,8 +100,11 @@ def _told(
     if strategy.tells is None:
         return
     try:
-        told = strategy.tells(counts.copy(), tuple(classes), **selection.parameters)
-    except Exception as error:
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no result
+            told = strategy.tells(counts.copy(), tuple(classes), **selection.parameters)
+        if not isinstance(told, str):
+            raise TypeError(f"tells returned {type(told).__name__} where str is expected")
+    except (Exception, SystemExit) as error:
         yield f"{selection}: what it has to tell could not be had: {one_line(error)}."
         return
     if told:

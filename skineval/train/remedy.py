@@ -58,7 +58,7 @@ class Remedy:
     ) -> tuple[Tensor, Tensor]:
         """What `mix` makes of a batch; raises CellError where that is no batch like it with a number for each image."""
         assert self.mix is not None
-        returned = self.mix(images, targets, others, other_targets, draws)
+        returned = self.mix(images, targets.clone(), others, other_targets.clone(), draws)
         made, share = pair(returned)
         if not (_is_like(made, images) and _is_like(share, draws[:, 0])):
             expected = f"a pair of {form(images)} and, from 0 to 1, {form(draws[:, 0])}"
@@ -69,7 +69,7 @@ class Remedy:
         """What `augment` makes of a batch; raises CellError where that is no batch like it."""
         if self.augment is None:
             return images
-        made: object = self.augment(images, targets, draws)
+        made: object = self.augment(images, targets.clone(), draws)
         if not _is_like(made, images):
             raise refusal(f"{self.strategy}: augment", made, form(images))
         return _kept(made, images)

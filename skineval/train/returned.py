@@ -52,5 +52,5 @@ def form(array: NDArray[Any] | np.generic | Tensor) -> str:
 def _range(values: Any) -> str:
     try:
         return f" from {values.min().item():g} to {values.max().item():g}"
-    except (TypeError, ValueError, RuntimeError):  # none at all, or no numbers
+    except (TypeError, ValueError, RuntimeError, AttributeError):  # none at all, or no numbers
         return ""

@@ -235,9 +235,26 @@ class TestSmote:
         with pytest.raises(CellError, match="every class needs two train images"):
             resampled("smote", self.embeddings[:51], self.labels[:51])
 
-    def test_what_imbalanced_learn_has_against_it_is_an_error(self):
-        with pytest.raises(CellError, match="KMeansSMOTE of imbalanced-learn cannot resample: No clusters found"):
+    def test_what_imbalanced_learn_has_against_it_is_an_error_in_our_words(self):
+        message = r"KMeansSMOTE of imbalanced-learn cannot resample: No clusters found .* lowering the share or .*\.$"
+        with pytest.raises(CellError, match=message) as refused:
             resampled("kmeans-smote", self.embeddings, self.labels)
+        assert "cluster_balance_threshold" not in refused.value.message
+
+    def test_there_are_no_more_neighbours_than_images(self):
+        with pytest.warns(UserWarning, match="m is 52: there are 53 train images"):
+            found = resampled("borderline-smote", self.embeddings, self.labels, k=2, m=100)
+        direct = BorderlineSMOTE(k_neighbors=2, m_neighbors=52, random_state=_SEED)
+        np.testing.assert_array_equal(found[0], direct.fit_resample(self.embeddings, self.labels)[0])
+
+    def test_near_a_class_of_one_image_is_near_that_image(self):
+        with pytest.warns(UserWarning, match="k is 1 in place of 3: the smallest class has 1 train image"):
+            found, labels = resampled("near-miss", self.embeddings[:51], self.labels[:51])
+        assert list(labels) == [0, 1, 2]
+        only = self.embeddings[50]
+        for of, label in zip(found, labels, strict=True):
+            members = self.embeddings[:51][self.labels[:51] == label]
+            assert np.linalg.norm(of - only) == np.linalg.norm(members - only, axis=1).min()
 
 
 def _distance_to_segment(point, a, b):

@@ -31,7 +31,13 @@ class TestSelection:
         assert str(selection) == "cnn:width=16"
 
     def test_the_same_selection_spelt_twice_is_one(self):
-        assert len(self.shelf.select(["cnn:width=32", "cnn"])) == 1
+        assert len(self.shelf.select(["cnn:width=32", "cnn", "cnn : width = 32"])) == 1
+        assert len(self.shelf.select(["cnn:dropout=0", "cnn:dropout=-0.0"])) == 1
+
+    def test_a_name_with_parameters_is_told_its_name(self):
+        with pytest.raises(UsageError) as caught:
+            self.shelf["cnn:width=16"]
+        assert caught.value.hint == "Without its parameters that is cnn."
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -43,6 +49,8 @@ class TestSelection:
             ("cnn:width=wide", "not a whole number"),
             ("cnn:width=2", "at least 4"),
             ("cnn:dropout=nan", "at least 0"),
+            ("cnn:width=8:width=16", "cnn:width is given twice"),
+            ("cnn:width=8:", "cnn has a colon with nothing behind it"),
             ("resnet18:width=3", "There are: head"),
         ],
     )
@@ -61,6 +69,12 @@ def test_flags_and_choices_are_parsed():
         select(flagged, ["kind=c"])
     with pytest.raises(UsageError, match="not true or false"):
         select(flagged, ["on=perhaps"])
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "nan"])
+def test_a_number_without_bounds_is_finite_all_the_same(text):
+    with pytest.raises(UsageError, match=f"^s:p is {text}"):
+        select(ImbalanceStrategy("s", "S.", parameters={"p": Parameter(1.0, "P.")}), [f"p={text}"])
 
 
 def test_specifications_are_frozen():

@@ -72,7 +72,7 @@ class TestNames:
         ("text", "message"),
         [
             ("cnn+desnet121", "Did you mean densenet121"),
-            ("cnn+resnet*", "'resnet*' stands for more than one model"),
+            ("cnn+resnet*", "'resnet*' may stand for more than one model"),
             ("cnn+", "A part is empty"),
             ("cnn+cnn:width=8", "cnn is in it 2 times"),
             ("cnn:widht=8+resnet18", "cnn has no parameter 'widht'"),

@@ -286,6 +286,24 @@ def test_every_function_of_a_specification_has_its_call():
         assert functions == set(known), of
 
 
+SENSELESS = {
+    "ImbalanceStrategy('s', 'S.', cosine_scale=float('nan'))": "s.cosine_scale is nan, which is no number above 0",
+    "ImbalanceStrategy('s', 'S.', cosine_scale=True)": "s.cosine_scale is True",
+    "ImbalanceStrategy('s', 'S.', draw=draw, draw_weights=weigh)": "s has draw and draw_weights, and one of them",
+    "ImbalanceStrategy('s', 'S.', partner_weights=weigh)": "s has partner_weights, and no mix",
+    "ImbalanceStrategy('s', 'S.', chooses_offsets=True, estimates_prior=True)": "s has chooses_offsets and estimates_",
+    "ImbalanceStrategy('s', 'S.', parameters={'p': skineval.Parameter(float('nan'), 'P.')})": "the default nan, which",
+    "ImbalanceStrategy('s', 'S.', parameters={'p': skineval.Parameter(3, 'P.', maximum=2)})": "the default 3, which",
+}
+
+
+@pytest.mark.parametrize("written", SENSELESS)
+def test_a_strategy_of_which_something_would_be_ignored_is_set_aside(plugin, written):
+    source = offering("imbalance", written, "def draw(labels, *, seed): ...\ndef weigh(labels): ...")
+    (problem,) = load_catalog(load_plugins(plugin("senseless", source))).problems
+    assert SENSELESS[written] in problem.cause
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_plugin_is_set_aside_and_the_rest_works(plugin, name):
     source, stage, cause = BROKEN[name]

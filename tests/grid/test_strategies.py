@@ -11,8 +11,11 @@ import pytest
 import skineval
 from skineval.base.errors import UsageError
 from skineval.catalog.catalog import load_catalog
+from skineval.catalog.shelf import select
+from skineval.catalog.strategy import ImbalanceStrategy
 from skineval.grid.folder import BenchFolder
 from skineval.grid.prepare import prepare
+from skineval.grid.strategies import _told
 from skineval.train.classifier import load_classifier
 from skineval.values.recipe import make_recipe
 from skineval.values.task import DIAGNOSES
@@ -94,7 +97,7 @@ def test_a_model_with_cosines_is_loaded_as_it_predicted(bench, strategy):
         ({"imbalance": "none+crt"}, "none changes nothing"),
         ({"imbalance": "crt+crt"}, "crt is in it 2 times"),
         ({"imbalance": "crt+"}, "A part is empty"),
-        ({"imbalance": "cr*+temperature"}, "'cr\\*' stands for more than one imbalance strategy"),
+        ({"imbalance": "cr*+temperature"}, "'cr\\*' may stand for more than one imbalance strategy"),
         ({"imbalance": "crt+temprature"}, "There is no imbalance strategy 'temprature'"),
         ({"imbalance": "class-weights:power=2+temperature"}, "class-weights:power is 2"),
     ],
@@ -139,6 +142,20 @@ def test_what_may_overdo_it_is_told(strategy, overdone):
     keys = {**KEYS, "imbalance": strategy, **dict(flag.split() for flag in flags)}
     remarks = " ".join(prepare(make_recipe(keys), CATALOG).remarks)
     assert ("together they may overdo it" in remarks or "together they do it twice" in remarks) == overdone
+
+
+@pytest.mark.parametrize("returned", [np.arange(3), None])
+def test_what_tells_no_words_is_told(returned, capsys):
+    def tells(counts, classes):
+        print("chatty")
+        return returned
+
+    strategy = ImbalanceStrategy("chatty", "S.", tells=tells)
+    (remark,) = _told(select(strategy), strategy, np.array([3, 1]), ("nv", "mel"))
+    assert remark.endswith(
+        f"could not be had: TypeError: tells returned {type(returned).__name__} where str is expected."
+    )
+    assert capsys.readouterr().out == ""
 
 
 def test_how_much_shorter_an_epoch_is_is_told():

@@ -55,6 +55,7 @@ def test_an_epoch_goes_over_what_is_drawn_in_any_order():
         (Remedy(draw_weights=np.zeros(60)), "for some one above 0"),
         (Remedy(draw_weights=np.ones(60, dtype=complex)), r"returned complex128 \(60,\) from .* finite number >= 0"),
         (Remedy(draw_weights=np.full(60, np.nan)), "from nan to nan; .* finite"),
+        (Remedy(draw_weights=np.ones(60).astype(object)), r"draw_weights returned object \(60,\)"),
         (Remedy(mix=lambda *given: given[:2], partner_weights=-np.ones(60)), "partner_weights returned"),
     ],
 )
@@ -190,3 +191,14 @@ def test_shares_are_of_numbers_however_large_and_of_nothing_else():
             CellError, match=r"head_weights returned .*; an array \(3,\), for each train image a finite number >= 0"
         ):
             shares(wrong, 3, "head_weights")
+
+
+def test_what_changes_targets_in_place_changes_no_label():
+    def in_place(images, targets, *others):
+        targets.zero_()
+        return images if len(others) == 1 else (images, torch.ones(len(images)))
+
+    images, targets, draws = torch.rand(4, 3, 2, 2), torch.arange(4), torch.rand(4, 8)
+    Remedy(augment=in_place).augmented(images, targets, draws)
+    Remedy(mix=in_place).mixed(images, targets, images, targets, draws)
+    assert targets.tolist() == [0, 1, 2, 3]

@@ -310,7 +310,9 @@ STRATEGIES = (
     ImbalanceStrategy(
         "near-miss",
         "Keep as many embeddings of each class as the smallest has, those near it, and refit the head.",
-        resample=by_imblearn("under_sampling.NearMiss", seeded=False, version="version", k="n_neighbors"),
+        resample=by_imblearn(
+            "under_sampling.NearMiss", seeded=False, of_others=True, version="version", k="n_neighbors"
+        ),
         parameters={
             "version": Parameter(1, "Near to its nearest (1) or its farthest (2).", choices=(1, 2)),
             "k": Parameter(3, "Images of the smallest class to be near to.", minimum=1, maximum=100),

@@ -146,7 +146,7 @@ def ratio_of_effective_numbers(
 def ratio_of_deferred(counts: NDArray[np.int64], classes: Sequence[str], *, after: float, beta: float) -> str:
     """The same of the last epochs; nothing where there are none."""
     told = ratio_of_effective_numbers(counts, classes, beta=beta)
-    return f"from {after:.0%} of the epochs on, {told}" if after < 1 else ""
+    return f"from {after:.0%} of the epochs on, {told}" if told and after < 1 else ""
 
 
 def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[np.float64]) -> str:
@@ -154,6 +154,8 @@ def _ratio(counts: NDArray[np.int64], classes: Sequence[str], weights: NDArray[n
 
     rarest, largest = int(np.where(counts > 0, counts, counts.max() + 1).argmin()), int(counts.argmax())
     times = weights[rarest] / weights[largest]
+    if np.isclose(times, 1):
+        return ""
     return f"an image of {classes[rarest]} weighs {times:.3g} times as much as one of {classes[largest]}"
 
 

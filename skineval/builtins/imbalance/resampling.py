@@ -18,22 +18,30 @@ if TYPE_CHECKING:
     Resampled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 #: What of ours are neighbours of one's class, and therefore lowered where the smallest class has fewer.
-_NEIGHBOURS = "k"
+_NEIGHBOURS, _OF_ALL = "k", "m"
 
 
-def by_imblearn(sampler: str, *, seeded: bool = True, **called: str) -> Resample:
+def by_imblearn(sampler: str, *, seeded: bool = True, of_others: bool = False, **called: str) -> Resample:
     """What a sampler of imbalanced-learn does, such as "over_sampling.SMOTE".
 
-    `called` are our parameters, and what they are called there; `seeded`, whether there is chance in it. `k` is lowered
-    where a class has fewer than k + 1 images, and a warning says so. What is returned raises CellError where a class
-    has a single image and neighbours are asked for, and where the sampler has its own reasons.
+    `called` are our parameters, and what they are called there; `seeded`, whether there is chance in it; `of_others`,
+    whether the k neighbours in a class are of images of other classes. `k` is lowered where a class has too few images
+    for it, `m` where all have, and a warning says so. What is returned raises CellError where a class has a single
+    image and neighbours in it are asked for, and where the sampler has its own reasons.
     """
 
     def resample(
         embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Value
     ) -> Resampled:
-        keywords: dict[str, Any] = {called[name]: value for name, value in reachable(parameters, labels).items()}
-        return _resampled(_made(sampler, **keywords, **_seed(seed) if seeded else {}), embeddings, labels)
+        there = reachable(parameters, labels, of_others=of_others)
+        keywords: dict[str, Any] = {called[name]: value for name, value in there.items()}
+        try:
+            return _resampled(_made(sampler, **keywords, **_seed(seed) if seeded else {}), embeddings, labels)
+        except CellError as error:
+            message = error.message
+            for ours, theirs in called.items():
+                message = message.replace(theirs, ours)
+            raise CellError(message, error.hint) from error.__cause__
 
     return resample
 
@@ -48,21 +56,26 @@ def with_smote(sampler: str) -> Resample:
     return resample
 
 
-def reachable(parameters: dict[str, Value], labels: NDArray[np.int64]) -> dict[str, Value]:
-    """The parameters with no more neighbours of one's class than an image of the smallest class has."""
+def reachable(parameters: dict[str, Value], labels: NDArray[np.int64], *, of_others: bool = False) -> dict[str, Value]:
+    """The parameters with no more neighbours than there are: k in the smallest class, m among all images."""
     import numpy as np
 
+    if _OF_ALL in parameters and int(parameters[_OF_ALL]) > len(labels) - 1:
+        parameters = {**parameters, _OF_ALL: len(labels) - 1}
+        warnings.warn(f"m is {len(labels) - 1}: there are {len(labels)} train images", stacklevel=2)
     if _NEIGHBOURS not in parameters:
         return parameters
     counts = np.bincount(labels)
-    others, k = int(counts[counts > 0].min()) - 1, int(parameters[_NEIGHBOURS])
+    smallest, k = int(counts[counts > 0].min()), int(parameters[_NEIGHBOURS])
+    others = smallest - (not of_others)
     if others < 1:
         raise CellError(
             "It looks for neighbours of an image in its own class, so that every class needs two train images or more.",
             "Bench without it, or with a --task that leaves such a class out or joins it to another.",
         )
     if others < k:
-        warnings.warn(f"k is {others} in place of {k}: the smallest class has {others + 1} train images", stacklevel=2)
+        images = "1 train image" if smallest == 1 else f"{smallest} train images"
+        warnings.warn(f"k is {others} in place of {k}: the smallest class has {images}", stacklevel=2)
     return {**parameters, _NEIGHBOURS: min(k, others)}
 
 
@@ -79,5 +92,9 @@ def _resampled(sampler: Any, embeddings: NDArray[np.float32], labels: NDArray[np
     try:
         resampled: Resampled = sampler.fit_resample(embeddings, labels)
     except (ValueError, RuntimeError) as error:
-        raise CellError(f"{type(sampler).__name__} of imbalanced-learn cannot resample: {error}") from error
+        raise CellError(f"{type(sampler).__name__} of imbalanced-learn cannot resample: {_sentence(error)}") from error
     return resampled
+
+
+def _sentence(error: Exception) -> str:
+    return f"{' '.join(str(error).split()).rstrip('.')}."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeGuard
@@ -97,7 +98,7 @@ def lesson(cell: Cell, train: Known) -> Lesson:
         model, part = "" if spec.is_probe else spec.model, whose(strategy, spec.imbalance, "resample")
         train = resampled(cell, train, derive_seed("resample", model, part, spec.seed, spec.fold))
     counting = [
-        shares(weigh(train[1], **given), len(train[1]), f"{spec.imbalance}: {function}")
+        shares(weigh(train[1].copy(), **given), len(train[1]), f"{spec.imbalance}: {function}")
         for function, weigh, given in weighers
         if weigh
     ]
@@ -132,9 +133,10 @@ def resampled(cell: Cell, train: Known, seed: int) -> Known:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         try:
-            returned = cell.strategy.resample(given, labels, seed=seed, **cell.spec.imbalance.parameters)
+            returned = cell.strategy.resample(given.copy(), labels.copy(), seed=seed, **cell.spec.imbalance.parameters)
         except CellError as error:
-            raise CellError(f"{name}: {error.message} {_smallest(cell)}", error.hint) from error
+            message = f"{_in_words(error.message, cell.spec.classes)} {_smallest(cell)}"
+            raise CellError(f"{name}: {message}", error.hint) from error
     for text in dict.fromkeys(str(one.message) for one in told if issubclass(one.category, UserWarning)):
         cell.stage.on_note(f"{name}: {text.rstrip('.')}.")
     embeddings, new = map(numbers, pair(returned))
@@ -154,6 +156,12 @@ def resampled(cell: Cell, train: Known, seed: int) -> Known:
         )
         raise refusal(f"{name}: resample", returned, expected)
     return embeddings.astype(np.float32), new.astype(np.int64)
+
+
+def _in_words(message: str, classes: Sequence[str]) -> str:
+    """With the names of classes for their numbers, which are all that whoever resamples knows of them."""
+    names = dict(enumerate(classes))
+    return re.sub(r"\bclass (\d+)\b", lambda found: f"class {names.get(int(found[1]), found[1])}", message)
 
 
 def _smallest(cell: Cell) -> str:
@@ -211,7 +219,7 @@ def _change(cell: Cell, head: nn.Module, train: Known, parameters: Mapping[str, 
         if not isinstance(head, nn.Linear) or isinstance(head, CosineHead):
             raise CellError(f"{name} changes a linear head, and this network has none.")
         given = [tensor.detach().double().cpu().numpy() for tensor in (head.weight, head.bias)]
-        returned: object = strategy.refit(*given, *train, **parameters)
+        returned: object = strategy.refit(*given, *(one.copy() for one in train), **parameters)
         weight, bias = map(numbers, pair(returned))
         if not (_replaces(weight, given[0]) and _replaces(bias, given[1])):
             expected = f"a pair of finite weights {given[0].shape} and biases {given[1].shape}"

@@ -71,7 +71,8 @@ class LocalEngine:
             self._interrupt()
             raise Interrupted from None
         finally:
-            self._close()
+            if self._close():
+                raise Interrupted
 
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.busy]
@@ -148,7 +149,9 @@ class LocalEngine:
             for worker in self._workers:
                 worker.process.wait(GRACE)
 
-    def _close(self) -> None:
+    def _close(self) -> bool:
+        """End all workers; whether Ctrl-C came meanwhile."""
+        stopped = False
         for worker in self._workers:
             assert worker.process.stdin is not None
             with contextlib.suppress(OSError):
@@ -156,11 +159,13 @@ class LocalEngine:
             try:
                 # An idle worker ends when its input does; a busy one had its grace.
                 worker.process.wait(0.0 if worker.busy else 10.0)
-            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            except (subprocess.TimeoutExpired, KeyboardInterrupt) as ended:
+                stopped |= isinstance(ended, KeyboardInterrupt)
                 worker.process.kill()
                 worker.process.wait()
             _hang_up(worker)
         self._workers.clear()
+        return stopped
 
 
 def _hang_up(worker: _Worker) -> None:

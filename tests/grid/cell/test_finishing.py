@@ -204,7 +204,8 @@ def test_a_warning_of_a_strategy_is_a_note_on_the_cell():
     assert notes == ["theirs: k is 2 in place of 5."]
 
 
-NEIGHBOURLY = [one for one in STRATEGIES if one.resample and "k" in one.parameters]
+#: near-miss looks for those of images of other classes.
+NEIGHBOURLY = [one for one in STRATEGIES if one.resample and "k" in one.parameters and one.name != "near-miss"]
 
 
 @pytest.mark.parametrize("strategy", NEIGHBOURLY, ids=lambda one: one.name)
@@ -220,6 +221,24 @@ def test_a_class_with_a_single_image_is_named_where_neighbours_are_sought(strate
         f"{strategy.name}: It looks for neighbours of an image in its own class, so that every class"
     )
     assert "needs two train images or more. The fewest train images are of green, blue: 1 each. Bench without" in reason
+
+
+def test_what_resamples_in_place_harms_nobody_else_and_is_told_what_classes_are_called():
+    labels, embeddings = LABELS.copy(), EMBEDDINGS.copy()
+
+    def in_place(given, its, *, seed):
+        given[:], its[:] = 0, 77
+        return given, its
+
+    def fails(given, its, *, seed):
+        raise CellError("No clusters of class 1, nor of class 9.")
+
+    with pytest.raises(CellError, match="numbers of classes of the train part, which are 0, 1, is expected"):
+        resampled(cell_of(resample=in_place), (embeddings, labels), 0)
+    np.testing.assert_array_equal(labels, LABELS)
+    np.testing.assert_array_equal(embeddings, EMBEDDINGS)
+    with pytest.raises(CellError, match=r"^theirs: No clusters of class green, nor of class 9\. The fewest"):
+        resampled(cell_of(resample=fails), (embeddings, labels), 0)
 
 
 def settled(head, **acts):

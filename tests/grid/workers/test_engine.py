@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pandas as pd
 import pytest
 
+from skineval.base.errors import Interrupted
+from skineval.grid.workers.engine import LocalEngine, _Worker
 from tests.conftest import TINY, install_plugin, run_here, run_program
 
 BROKEN = """
@@ -179,6 +183,26 @@ def test_cells_that_an_interruption_left_out_are_rows_too(tmp_path):
     cells = pd.read_csv(tmp_path / "out/cells.csv")
     assert list(cells["status"]) == ["done", "not run"]
     assert "interrupted" in cells["reason"][1]
+
+
+def test_ctrl_c_while_idle_workers_end_is_not_swallowed(tmp_path):
+    class Ending:
+        stdin, stdout = io.StringIO(), None
+        waited = 0
+
+        def wait(self, timeout=None):
+            self.waited += 1
+            if self.waited == 1:
+                raise KeyboardInterrupt
+
+        def kill(self):
+            pass
+
+    engine = LocalEngine("{}", (), 1, tmp_path, lambda cell, reason: None)
+    engine._workers.append(_Worker(Ending(), tmp_path / "log"))
+    with pytest.raises(Interrupted):
+        engine.run([], lambda event: None)
+    assert engine._workers == []
 
 
 def test_two_jobs_run_side_by_side(tmp_path):
