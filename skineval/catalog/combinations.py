@@ -59,6 +59,8 @@ def combine(parts: Sequence[ImbalanceStrategy]) -> ImbalanceStrategy:
         per_epoch=any(part.per_epoch for part in parts),
         cosine_scale=scaled[0].cosine_scale if scaled else None,
         balances=any(part.balances for part in parts),
+        balances_unless={},  # which only parts are asked
+        heeds=False,
         parts=tuple(parts),
     )
 

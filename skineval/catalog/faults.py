@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -58,8 +59,8 @@ def specification_fault(specification: object, of: type[S], taken: Mapping[str, 
 
 def _fault_in_strategy(strategy: ImbalanceStrategy) -> str:
     """What of a strategy would be ignored, or cannot be; empty if nothing is wrong."""
-    scale: object = strategy.cosine_scale
-    if scale is not None and (type(scale) not in (int, float) or not 0 < strategy.cosine_scale < float("inf")):
+    scale = strategy.cosine_scale
+    if scale is not None and (type(scale) not in (int, float) or not 0 < scale < math.inf):
         return f".cosine_scale is {scale!r}, which is no number above 0"
     if strategy.draw and strategy.draw_weights:
         return " has draw and draw_weights, and one of them says which images are drawn"

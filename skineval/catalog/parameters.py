@@ -30,8 +30,9 @@ def in_reach(value: Value, parameter: Parameter) -> bool:
         return False
     if not isinstance(value, (int, float)):
         return True
-    low, high = (bound is None for bound in (parameter.minimum, parameter.maximum))
-    return math.isfinite(value) and (low or value >= parameter.minimum) and (high or value <= parameter.maximum)
+    low = -math.inf if parameter.minimum is None else parameter.minimum
+    high = math.inf if parameter.maximum is None else parameter.maximum
+    return math.isfinite(value) and low <= value <= high
 
 
 Parameters: TypeAlias = Mapping[str, Parameter]
