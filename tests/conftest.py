@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -62,6 +62,13 @@ def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     os.environ["SKINEVAL_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing is drawn, but for modules that say DRAWN."""
+    with nullcontext() if getattr(request.module, "DRAWN", False) else undrawn():
+        yield
 
 
 def run_here(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:

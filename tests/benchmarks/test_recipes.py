@@ -12,7 +12,7 @@ import pytest
 from benchmarks.recipes import __main__ as program
 from skineval.catalog.catalog import load_catalog
 from skineval.values.recipe import make_recipe, read_recipe
-from tests.conftest import run_here, undrawn
+from tests.conftest import run_here
 
 ROOT = Path(__file__).parents[2] / "benchmarks"
 RECIPES = {path.stem: path for path in sorted((ROOT / "recipes").glob("*.toml"))}
@@ -84,8 +84,7 @@ def test_a_system_is_run_with_its_leak_and_without(tmp_path, capfd, monkeypatch)
     """One recipe; `nox -s recipes` runs all of them."""
     here = SimpleNamespace(run=lambda command, **_: run_here(*command[3:], cwd=tmp_path))
     monkeypatch.setattr(program, "subprocess", here)
-    with undrawn():
-        assert program.main(["cnn", f"--data={DATA}", *SHORT, f"--out={tmp_path}"]) == 0
+    assert program.main(["cnn", f"--data={DATA}", *SHORT, f"--out={tmp_path}"]) == 0
     printed = capfd.readouterr().out
     assert printed.strip() == (tmp_path / "recipes.md").read_text().strip()
     assert DATA not in printed

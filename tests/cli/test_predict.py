@@ -18,7 +18,7 @@ import pytest
 
 import skineval
 from skineval.train.classifier import Classifier
-from tests.conftest import run_here, run_program, undrawn
+from tests.conftest import run_here, run_program
 from tests.data.folders import encoded, lesion_folder, photograph, write_files, write_zip
 from tests.grid.cell.test_cell import altered
 
@@ -34,8 +34,7 @@ def place(tmp_path_factory):
     lesion_folder(folder / "data")
     keys = ("--models=cnn:width=4", "--weights=none", "--image-size=32", "--epochs=1", "--replicates=1000")
     strategies = "--imbalance=none,class-weights+temperature"
-    with undrawn():
-        done = run_here("bench", "--data=data", *keys, strategies, "--explainers=", "--out=two", cwd=folder)
+    done = run_here("bench", "--data=data", *keys, strategies, "--explainers=", "--out=two", cwd=folder)
     assert done.returncode == 0, done.stderr
     shutil.copytree(folder / "two", folder / "one")
     shutil.rmtree(next((folder / "one" / "cells").glob("*-none-*")))

@@ -22,7 +22,7 @@ from skineval.catalog.hooks import __dict__ as hookspecs
 from skineval.catalog.shelf import select
 from skineval.cli import app
 from skineval.data.layouts import recognise
-from tests.conftest import run_here, run_program, undrawn
+from tests.conftest import run_here
 from tests.data.fetch import fault_server
 from tests.data.folders import lesion_folder
 from tests.data.layouts.relayout import isic2018
@@ -124,8 +124,7 @@ def test_the_command_with_the_real_thing_runs_on_it(tmp_path):
     data = str(Path(os.environ["SKINEVAL_TEST_DATA"]).resolve())
     arguments = [data if argument == "HAM10000" else argument for argument in shlex.split(line)[1:]]
     small = ("--limit=300", "--epochs=1", "--image-size=32", "--replicates=1000")
-    with undrawn():
-        done = run_here(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
+    done = run_here(*arguments, *small, "--format=csv", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     systems = {f"{model}/{remedy}" for model in ("resnet18", "cnn") for remedy in ("none", "class-weights", "smote")}
     assert systems <= {row.split(",")[0] for row in done.stdout.splitlines()}
@@ -189,9 +188,9 @@ def test_the_plugin_of_the_readme_is_one(tmp_path):
     (info / "entry_points.txt").write_text(f"[skineval]\n{entries}\n")
     env = {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
-    listed = run_program("list", "models", "--format=csv", cwd=tmp_path, env=env)
+    listed = run_here("list", "models", "--format=csv", cwd=tmp_path, env=env)
     assert any(row.startswith("two-layers,") and "skineval-two-layers 0.1" in row for row in listed.stdout.splitlines())
-    done = run_program("bench", "--models=two-layers,cnn:width=4", *SHORT, "--out=out", cwd=tmp_path, env=env)
+    done = run_here("bench", "--models=two-layers,cnn:width=4", *SHORT, "--out=out", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert "two-layers" in (tmp_path / "out/report.md").read_text()
     assert "two-layers" in (tmp_path / "out/report.html").read_text()

@@ -24,7 +24,7 @@ from skineval.publish.graph import ExportError
 from skineval.publish.origin import bench_of
 from skineval.report.bench.leaderboard import internal
 from skineval.report.document import formatting
-from tests.conftest import run_here, undrawn
+from tests.conftest import run_here
 from tests.data.folders import encoded, lesion_folder, photograph
 
 FILES = {
@@ -45,8 +45,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     lesion_folder(folder / "data")
     strategies = "--imbalance=none,class-weights+temperature,thresholds"
-    with undrawn():
-        done = run_here("bench", "--data=data", *KEYS, strategies, "--explainers=", "--out=bench", cwd=folder)
+    done = run_here("bench", "--data=data", *KEYS, strategies, "--explainers=", "--out=bench", cwd=folder)
     assert done.returncode == 0, done.stderr
     for number in (1, 2, 3):
         (folder / f"{number}.jpg").write_bytes(encoded(photograph(number, 60 * number, 70)))

@@ -277,6 +277,11 @@ def _ids(cells: Sequence[CellResult]) -> tuple[str, ...]:
     return tuple(cell.run_id for cell in cells)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_figures() -> None:
+    """Figures are what is tested here."""
+
+
 @pytest.fixture(scope="session")
 def averaged(bench: BenchResult) -> BenchResult:
     """The bench with ensembles."""

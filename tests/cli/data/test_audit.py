@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from tests.conftest import TINY, undrawn
+from tests.conftest import TINY
 
 FEW = ("--draws=3", "--pairs=4")
 
@@ -22,8 +22,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench") / "b"
     keys = dict(key.removeprefix("--").split("=", 1) for key in TINY)
     keys = {key.replace("-", "_"): value for key, value in keys.items()}
-    with undrawn():
-        api.bench(**keys, epochs=1, folds=2, explainers="", out=folder)
+    api.bench(**keys, epochs=1, folds=2, explainers="", out=folder)
     return folder
 
 
