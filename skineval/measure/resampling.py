@@ -81,6 +81,6 @@ def _draw(n: int, replicates: int, rng: np.random.Generator) -> NDArray[np.int32
         drawn = rng.integers(n, size=(min(size, replicates - start), n))
         repeats = np.flatnonzero(rng.random(len(drawn)) < n / (2 * (n - 1)))
         drawn[repeats, -1] = drawn[repeats, rng.integers(n - 1, size=len(repeats))]
-        places = drawn + n * np.arange(len(drawn))[:, None]
-        counts[start : start + size] = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        for place, units in enumerate(drawn, start):  # one after the other stays in the caches: half the time
+            counts[place] = np.bincount(units, minlength=n)
     return counts

@@ -158,6 +158,18 @@ def test_what_tells_no_words_is_told(returned, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("counts", "k", "told"),
+    [
+        ([100, 1, 0], 5, "it will fail, for mel has a single train image, which has no neighbours in its class"),
+        ([100, 5, 0], 5, "k will be 4 in place of 5, for mel has 5 train images"),
+        ([100, 6, 0], 5, ""),
+    ],
+)
+def test_neighbours_that_are_not_there_are_told_before_anything_is_trained(counts, k, told):
+    assert CATALOG.imbalance["adasyn"].tells(np.array(counts), ("nv", "mel", "df"), k=k) == told
+
+
 def test_how_much_shorter_an_epoch_is_is_told():
     tells = CATALOG.imbalance["undersample"].tells
     assert tells(np.array([10, 100, 0]), ("df", "nv", "mel")).startswith(

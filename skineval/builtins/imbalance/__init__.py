@@ -30,7 +30,7 @@ from skineval.builtins.imbalance.losses import (
     ratio_of_effective_numbers,
     vector_scaling,
 )
-from skineval.builtins.imbalance.resampling import by_imblearn, with_smote
+from skineval.builtins.imbalance.resampling import by_imblearn, neighbours_there, with_smote
 from skineval.catalog.parameters import Parameter
 from skineval.catalog.strategy import ImbalanceStrategy
 
@@ -233,6 +233,7 @@ STRATEGIES = (
         resample=by_imblearn("over_sampling.SMOTE", k="k_neighbors"),
         parameters=_SMOTED,
         paper="Chawla et al. 2002",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -241,6 +242,7 @@ STRATEGIES = (
         resample=by_imblearn("over_sampling.BorderlineSMOTE", k="k_neighbors", m="m_neighbors"),
         parameters=_BORDERED,
         paper="Han et al. 2005",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -249,6 +251,7 @@ STRATEGIES = (
         resample=by_imblearn("over_sampling.SVMSMOTE", k="k_neighbors", m="m_neighbors"),
         parameters=_BORDERED,
         paper="Nguyen et al. 2011",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -269,6 +272,7 @@ STRATEGIES = (
             ),
         },
         paper="Last et al. 2017",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -277,6 +281,7 @@ STRATEGIES = (
         resample=by_imblearn("over_sampling.ADASYN", k="n_neighbors"),
         parameters=_SMOTED,
         paper="He et al. 2008",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -285,6 +290,7 @@ STRATEGIES = (
         resample=with_smote("combine.SMOTEENN"),
         parameters=_SMOTED,
         paper="Batista et al. 2004",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(
@@ -293,6 +299,7 @@ STRATEGIES = (
         resample=with_smote("combine.SMOTETomek"),
         parameters=_SMOTED,
         paper="Batista et al. 2004",
+        tells=neighbours_there,
         balances=True,
     ),
     ImbalanceStrategy(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from skineval.base.errors import CellError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -54,6 +56,19 @@ def with_smote(sampler: str) -> Resample:
         return _resampled(_made(sampler, smote=over, **_seed(seed)), embeddings, labels)
 
     return resample
+
+
+def neighbours_there(counts: NDArray[np.int64], classes: Sequence[str], *, k: int, **others: Value) -> str:
+    """What will be of k neighbours of an image in its own class, where the smallest class has too few for them."""
+    import numpy as np
+
+    smallest = int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+    images = int(counts[smallest])
+    if images == 1:
+        return f"it will fail, for {classes[smallest]} has a single train image, which has no neighbours in its class"
+    if images > k:
+        return ""
+    return f"k will be {images - 1} in place of {k}, for {classes[smallest]} has {images} train images"
 
 
 def reachable(parameters: dict[str, Value], labels: NDArray[np.int64], *, of_others: bool = False) -> dict[str, Value]:
