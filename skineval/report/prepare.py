@@ -83,8 +83,7 @@ def draw(bench: BenchResult) -> Iterator[Drawn | LeftOut]:
         yield told_apart.draw(scene, groups)
     for system in scene.systems:
         yield confusion.draw(system, scene)
-        if any(len(cell.history) for cell in system.cells):  # a probe has none
-            yield training.draw(system, scene)
+    yield from training.curves(scene)
     if scene.systems:
         yield from photographs(scene, bench)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,14 +25,26 @@ _LOSSES = ("train_loss", "val_loss")
 _FAR = 3  # times the middle of all: a loss of which the axis does not follow
 
 
-def draw(system: System, scene: Scene) -> Drawn:
-    """Losses and validation balanced accuracy by epoch, one line a cell."""
+def curves(scene: Scene) -> Iterator[Drawn]:
+    """A figure for each training, however many systems act on what came of it."""
+    sharing: dict[frozenset[str], list[System]] = {}
+    for system in scene.systems:
+        if any(len(cell.history) for cell in system.cells):  # a probe has none
+            sharing.setdefault(frozenset(cell.network or cell.run_id for cell in system.cells), []).append(system)
+    for systems in sharing.values():
+        trained = next((one for one in systems if not any(cell.network for cell in one.cells)), systems[0])
+        yield draw(trained, scene, [one.name for one in systems if one is not trained])
+
+
+def draw(system: System, scene: Scene, others: Sequence[str] = ()) -> Drawn:
+    """Losses and validation balanced accuracy by epoch, one line a cell; `others` have the same networks."""
+    shared = f" The same networks are those of {formatting.listed(map(formatting.plain, others))}." if others else ""
     return style.drawn(
         "training",
         f"Training: {formatting.plain(system.name)}",
         f"One line a cell ({formatting.plural(len(system.cells), 'cell')}), on axes that are the same for every "
         "system; the star marks the epoch with the best balanced accuracy on the validation part, the dotted line "
-        "chance.",
+        f"chance.{shared}",
         f"Loss and validation balanced accuracy by epoch for {formatting.plain(system.name)}.",
         partial(_paint, system, scene, _largest_loss(scene.systems)),
         system.name,

@@ -22,6 +22,7 @@ from skineval.report.figures.style import NARROW, Drawn
 from skineval.report.prepare import draw
 from skineval.values.measures import Score
 from skineval.values.result import BenchResult
+from tests.report.laddered import laddered
 
 Make = Callable[..., BenchResult]
 Canvases = dict[tuple[str, float], style.Canvas]
@@ -248,6 +249,17 @@ def test_reliability_counts_every_prediction(painted: Canvases) -> None:
     for panel in painted["Reliability of the probabilities", NARROW.width].axes[1::2]:
         assert sum(int(text.get_text()) for text in panel.texts) == 2 * 400  # of two seeds
         assert all(panel.get_ylim()[0] <= bar.get_height() <= panel.get_ylim()[1] for bar in panel.patches)
+
+
+def test_a_training_is_drawn_once_for_all_who_act_on_its_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "encoded", laid_out)
+    of = {item.figure.system: item.figure.caption for item in training.curves(scene_of(laddered(tmp_path)))}
+    trained = ["resnet34/none", "resnet34/focal:gamma=1.5", "resnet34/focal:gamma=0", "cnn/none", "alone/none"]
+    assert sorted(of) == sorted(trained)
+    assert of["cnn/none"].endswith("The same networks are those of cnn/smote.")
+    assert "same networks" not in of["alone/none"]
 
 
 def test_training_that_does_not_move_does_not_look_as_if_it_did(bench: BenchResult) -> None:
