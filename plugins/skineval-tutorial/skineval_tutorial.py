@@ -73,7 +73,7 @@ def skineval_register_imbalance():
         yield skineval.ImbalanceStrategy(name, summary, **acts)
 
 
-def saliency(model, images, targets, *, architecture):
+def plain_gradient(model, images, targets, *, architecture):
     images = images.clone().requires_grad_(True)
     model(images).gather(1, targets[:, None]).sum().backward()
     return images.grad.abs().amax(dim=1)
@@ -81,4 +81,4 @@ def saliency(model, images, targets, *, architecture):
 
 @skineval.hookimpl
 def skineval_register_explainers():
-    yield skineval.Explainer("saliency", saliency, "Absolute gradient of the predicted logit.")
+    yield skineval.Explainer("plain-gradient", plain_gradient, "Absolute gradient of the predicted logit.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from skineval.base.terms import UNCHANGED
 from skineval.catalog import calls
 from skineval.catalog.calls import CALLS
 from skineval.catalog.loading import Provider
@@ -64,6 +65,8 @@ def _fault_in_strategy(strategy: ImbalanceStrategy) -> str:
         return f".cosine_scale is {scale!r}, which is no number above 0"
     if strategy.draw and strategy.draw_weights:
         return " has draw and draw_weights, and one of them says which images are drawn"
+    if not strategy.slots and strategy.name != UNCHANGED:
+        return " does nothing: give it a function"
     if strategy.partner_weights and not strategy.mix:
         return " has partner_weights, and no mix to draw partners for"
     if strategy.chooses_offsets and strategy.estimates_prior:

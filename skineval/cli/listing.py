@@ -117,11 +117,11 @@ def _details(architecture: Architecture, quiet: bool) -> tuple[int | None, str |
 
 
 def _lists(
-    kind: str, title: str, what: str, *more: tuple[str, str, int, Callable[[Entry[Any]], str]], example: str = ""
+    kind: str, title: str, what: str, *more: tuple[str, str, str, Callable[[Entry[Any]], str | None]], example: str = ""
 ) -> None:
     """Add the command that lists a kind; `example` is one of it.
 
-    `more` are columns that no other kind has: key, title, priority, and what stands there.
+    `more` are columns that no other kind has: key, title, beside which one where room is short, and what stands there.
     """
 
     def command(name: NameArgument = None, format: FormatOption = Format.TABLE, quiet: QuietOption = False) -> None:
@@ -137,9 +137,9 @@ def _lists(
         columns = (
             (Column("name", "Name"), lambda entry: entry.specification.name),
             (Column("summary", "What it is"), lambda entry: entry.specification.summary),
-            *((Column(key, name, priority=priority), shown) for key, name, priority, shown in more),
+            *((Column(key, name, beside=beside), shown) for key, name, beside, shown in more),
             (Column("parameters", "Parameters", priority=2), lambda entry: _parameters(entry.specification)),
-            (Column("package", "Package", priority=1), lambda entry: entry.provider.package),
+            (Column("package", "Package", priority=3 if more else 1), lambda entry: entry.provider.package),
         )
         notes = [_in_full(kind)] if any(getattr(one, "parameters", {}) for one in shelf) else []
         print_table(tabulate(title, entries, columns, notes), format)
@@ -151,15 +151,15 @@ _lists(
     "imbalance",
     "Imbalance strategies",
     "Strategies for --imbalance. Those that act on the head or the logits alone share the network that `none` trains.",
-    ("places", "Acts on", 0, lambda entry: ", ".join(entry.specification.places)),
-    ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+    ("places", "Acts on", "", lambda entry: ", ".join(entry.specification.places)),
+    ("paper", "Paper", "summary", lambda entry: entry.specification.paper or None),
     example="smote",
 )
 _lists(
     "explainers",
     "Explainers",
     "Explainers for --explainers.",
-    ("paper", "Paper", 3, lambda entry: entry.specification.paper),
+    ("paper", "Paper", "summary", lambda entry: entry.specification.paper or None),
     example="occlusion",
 )
 _lists("metrics", "Metrics", "Figures in every results.csv.")

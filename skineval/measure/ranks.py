@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from skineval.catalog.specs import Metric
+from skineval.measure.comparisons import differences
 from skineval.measure.intervals import MOST_UNDEFINED, REPLICATES, check
 from skineval.measure.metrics import Floats
 from skineval.measure.names import METRICS
 from skineval.measure.replicates import Kept, figures, mean_where
+from skineval.measure.shares import CONFIDENCE
+from skineval.values.measures import Difference
 from skineval.values.predictions import Predictions
 
 RANK_KEPT = "rank_kept"  #: in results.csv: the share of resamples in which a system has the rank that it has
@@ -68,40 +72,58 @@ def lags(
 ) -> dict[str, float]:
     """The p of how far each of `systems` is behind the best one, which was picked on these very images.
 
-    See `simultaneous_p`, of the same replicates as `places`. NaN where too many of them say nothing; a system whose
-    figure is undefined is left out. Raises what `places` raises.
+    It is the share of samples in which the largest of all differences is as many standard errors as that one
+    (`largest_gaps`): single-step maxT, whatever the dependence between systems (Westfall and Young, "Resampling-Based
+    Multiple Testing", 1993, section 2.3; Romano and Wolf, Journal of the American Statistical Association 100:94,
+    2005). So whichever two one picks after having seen all, such as the best and another one, chance alone sets any
+    pair apart at 5 % in one of twenty samples. p is 1/(B + 1) at least, however many systems there are. The standard
+    error is that of the interval of the difference (`skineval.measure.comparisons`), which knows how few lesions a
+    class has where replicates do not; and nothing is rarer among all pairs than by its own interval and its own test.
+
+    1 for the best, and for what says the same; NaN where too many replicates say nothing. A system whose figure is
+    undefined is left out. Raises what `places` raises.
     """
-    names, observed, drawn_again = _figures(systems, metric, replicates, seed, kept or Kept())
+    kept = kept or Kept()
+    names, observed, drawn_again = _figures(systems, metric, replicates, seed, kept)
     if not names:
         return {}
-    best = int((observed if metric.higher_is_better else -observed).argmax())
-    return dict(zip(names, simultaneous_p(observed, drawn_again)[best].tolist(), strict=True))
+    best = names[int((observed if metric.higher_is_better else -observed).argmax())]
+    gaps, found = largest_gaps(drawn_again), dict.fromkeys(names, 1.0)
+    for name in names:
+        if name != best:
+            pair = systems[best], systems[name]
+            (lead,) = differences(*pair, [metric], replicates=replicates, seed=seed, kept=kept)
+            found[name] = _rarity(lead, gaps)
+    return found
 
 
-def simultaneous_p(values: Floats, replicates: Floats) -> Floats:
-    """(S, S): the p of the difference of every two of S `values` (S,), corrected for all of these differences at once.
+def largest_gaps(replicates: Floats) -> Floats:
+    """(B,): the largest difference of any two of the S systems of `replicates` (B, S), in standard errors.
 
-    A difference is as rare as the share of the `replicates` (B, S) in which the largest of all differences is at least
-    as large, each of them around what was found and over its own standard error: single-step maxT, whatever the
-    dependence between systems (Westfall and Young, "Resampling-Based Multiple Testing", 1993, section 2.3; Romano and
-    Wolf, Journal of the American Statistical Association 100:94, 2005). So whichever two one picks after having seen
-    all, such as the best and another one, chance alone sets any pair apart at 5 % in one of twenty samples. p is
-    1/(B + 1) at least, however many systems there are. It is 1 where no replicate moves a difference, and NaN without
-    replicates.
+    Each difference is taken around its mean over the replicates, and over its standard deviation there; one that no
+    replicate moves does not count.
     """
-    if not len(replicates):
-        return np.full((len(values), len(values)), np.nan)
     largest = np.zeros(len(replicates))
-    found = np.zeros((len(values), len(values)))
-    for place in range(len(values)):  # at a time, which is much less to hold than all pairs
-        gaps = replicates - replicates[:, [place]]
-        error = gaps.std(axis=0)
-        error[error < _ROUNDING] = np.inf
-        found[place] = np.abs(values - values[place]) / error
-        largest = np.maximum(largest, (np.abs(gaps - (values - values[place])) / error).max(axis=1))
-    rarer = len(largest) - np.searchsorted(np.sort(largest), found - _ROUNDING)
-    p: Floats = np.where(found > 0, (1 + rarer) / (1 + len(largest)), 1.0)
-    return p
+    if not len(replicates):
+        return largest
+    deviations = replicates - replicates.mean(axis=0)
+    for of_one in deviations.T:  # at a time, which is much less to hold than all pairs
+        gaps = np.abs(deviations - of_one[:, None])
+        error = np.sqrt((gaps**2).mean(axis=0))
+        largest = np.maximum(largest, (gaps / np.where(error < _ROUNDING, np.inf, error)).max(axis=1))
+    return largest
+
+
+def _rarity(lead: Difference, gaps: Floats) -> float:
+    """How often the largest of all differences is as many standard errors as `lead`, or it by itself."""
+    toward_zero = lead.value - lead.low if lead.value > 0 else lead.high - lead.value
+    if not len(gaps) or np.isnan(toward_zero):
+        return float("nan")
+    if abs(lead.value) < _ROUNDING:
+        return 1.0
+    errors = abs(lead.value) * ndtri((1 + CONFIDENCE) / 2) / max(toward_zero, _ROUNDING)
+    among_all = (1 + int((gaps >= errors - _ROUNDING).sum())) / (1 + len(gaps))
+    return max(among_all, lead.p, 2 * float(ndtr(-errors)))
 
 
 def _figures(

@@ -290,7 +290,8 @@ SENSELESS = {
     "ImbalanceStrategy('s', 'S.', cosine_scale=float('nan'))": "s.cosine_scale is nan, which is no number above 0",
     "ImbalanceStrategy('s', 'S.', cosine_scale=True)": "s.cosine_scale is True",
     "ImbalanceStrategy('s', 'S.', draw=draw, draw_weights=weigh)": "s has draw and draw_weights, and one of them",
-    "ImbalanceStrategy('s', 'S.', partner_weights=weigh)": "s has partner_weights, and no mix",
+    "ImbalanceStrategy('s', 'S.', adjust=add, partner_weights=weigh)": "s has partner_weights, and no mix",
+    "ImbalanceStrategy('s', 'S.')": "s does nothing",
     "ImbalanceStrategy('s', 'S.', chooses_offsets=True, estimates_prior=True)": "s has chooses_offsets and estimates_",
     "ImbalanceStrategy('s', 'S.', parameters={'p': skineval.Parameter(float('nan'), 'P.')})": "the default nan, which",
     "ImbalanceStrategy('s', 'S.', parameters={'p': skineval.Parameter(3, 'P.', maximum=2)})": "the default 3, which",
@@ -299,7 +300,9 @@ SENSELESS = {
 
 @pytest.mark.parametrize("written", SENSELESS)
 def test_a_strategy_of_which_something_would_be_ignored_is_set_aside(plugin, written):
-    source = offering("imbalance", written, "def draw(labels, *, seed): ...\ndef weigh(labels): ...")
+    source = offering(
+        "imbalance", written, "def draw(labels, *, seed): ...\ndef weigh(labels): ...\ndef add(counts): ..."
+    )
     (problem,) = load_catalog(load_plugins(plugin("senseless", source))).problems
     assert SENSELESS[written] in problem.cause
 

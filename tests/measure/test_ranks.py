@@ -11,9 +11,10 @@ from sklearn.metrics import balanced_accuracy_score
 
 from skineval.base.errors import DataError
 from skineval.measure import replicates as replicating
+from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
-from skineval.measure.ranks import Place, lags, places, simultaneous_p
+from skineval.measure.ranks import Place, lags, largest_gaps, places
 from skineval.measure.replicates import Kept
 from skineval.measure.resampling import resample
 from tests.measure.samples import classifier
@@ -80,46 +81,58 @@ def test_a_system_without_a_figure_has_no_rank_and_other_classes_are_refused():
 
 
 @pytest.mark.parametrize("n", [2, 5, 20])
-def test_the_p_of_independent_systems_is_that_of_the_studentised_range(n):
-    values = np.linspace(0, 0.06, n)
-    replicates = values + np.random.default_rng(0).normal(0, 0.01, (40_000, n))
-    found = simultaneous_p(values, replicates)
-    wanted = studentized_range.sf((values[-1] - values) / 0.01, n, np.inf)
-    np.testing.assert_allclose(found[-1, :-1], wanted[:-1], atol=0.015)
-    np.testing.assert_array_equal(found, found.T)
+def test_the_largest_gap_of_independent_systems_is_that_of_the_studentised_range(n):
+    gaps = largest_gaps(np.random.default_rng(0).normal(0, 0.01, (40_000, n)))
+    for errors in (2.0, 2.5, 3.0, 3.5):
+        wanted = studentized_range.sf(errors * np.sqrt(2), n, np.inf)
+        assert (gaps >= errors).mean() == pytest.approx(wanted, abs=0.015)
 
 
 def test_whichever_is_the_best_of_equals_is_rarely_told_apart_from_any():
     """Nor is it often enough where systems share most of their errors, as those of one network do."""
     rng, told = np.random.default_rng(1), 0
     spread = np.diag(np.linspace(0.005, 0.02, 12) ** 2) + 0.01**2
+    errors = np.sqrt(np.add.outer(spread.diagonal(), spread.diagonal()) - 2 * spread)
     for _ in range(400):
         values = rng.multivariate_normal(np.zeros(12), spread)
-        replicates = values + rng.multivariate_normal(np.zeros(12), spread, 500)
-        told += (simultaneous_p(values, replicates)[values.argmax()] < 0.05).any()
+        gaps = largest_gaps(values + rng.multivariate_normal(np.zeros(12), spread, 500))
+        best, others = values.argmax(), np.arange(12) != values.argmax()
+        lead = ((values[best] - values) / np.where(errors[best], errors[best], 1))[others].max()
+        told += (gaps >= lead).mean() < 0.05
     assert 0.02 <= told / 400 <= 0.08
 
 
 @given(st.integers(0, 1000), st.integers(2, 6))
-def test_a_p_depends_neither_on_order_nor_on_units_and_is_no_smaller_than_replicates_can_say(seed, n):
+def test_the_largest_gap_depends_neither_on_order_nor_on_units(seed, n):
     rng = np.random.default_rng(seed)
-    values, replicates = rng.normal(size=n), rng.normal(size=(50, n))
-    found, order = simultaneous_p(values, values + replicates), rng.permutation(n)
-    np.testing.assert_allclose(simultaneous_p(values[order], (values + replicates)[:, order]), found[order][:, order])
-    np.testing.assert_allclose(simultaneous_p(3 * values + 1, 3 * (values + replicates) + 1), found)
-    assert (found >= 1 / 51).all()
-    assert (found.diagonal() == 1).all()
+    replicates = rng.normal(size=(50, n))
+    found = largest_gaps(replicates)
+    np.testing.assert_allclose(largest_gaps(replicates[:, rng.permutation(n)]), found)
+    np.testing.assert_allclose(largest_gaps(3 * replicates + rng.normal(size=n)), found)
 
 
-def test_of_what_no_replicate_moves_nothing_is_told_apart():
-    values = np.array([0.5, 0.5, 0.7])
-    assert (simultaneous_p(values, np.tile(values, (20, 1))) == 1).all()
-    assert np.isnan(simultaneous_p(values, np.empty((0, 3)))).all()
+def test_what_no_replicate_moves_does_not_count():
+    still = np.tile([0.5, 0.5, 0.7], (20, 1))
+    assert (largest_gaps(still) == 0).all()
+    moved = np.column_stack([still, np.arange(20.0)])
+    np.testing.assert_allclose(largest_gaps(moved), largest_gaps(moved[:, 2:]))
+    assert len(largest_gaps(np.empty((0, 3)))) == 0
+
+
+def test_what_is_not_told_apart_by_its_own_interval_is_not_by_all():
+    """A class of one lesion is in every replicate, whose spread says nothing of it."""
+    few = {name: [classifier(12, seed=seed, skill=1.5)] for seed, name in enumerate("abcdef")}
+    found = lags(few, replicates=200)
+    best = max(found, key=found.get)
+    for name, p in found.items():
+        if name != best:
+            (lead,) = differences(few[best], few[name], METRICS[:1], replicates=200)
+            assert lead.low > 0 or p >= 0.05, name
 
 
 def test_the_lag_of_the_best_is_none_and_that_of_what_guesses_is_sure():
     systems = SYSTEMS | {"sure": [classifier(40, seed=9, skill=9)]}
     found = lags(systems, replicates=200)
     assert found["sure"] == 1
-    assert all(found[name] == 1 / 201 for name in "abcd")
+    assert all(1 / 201 <= found[name] < 0.05 for name in "abcd")
     assert lags(dict(reversed(systems.items())), replicates=200) == found

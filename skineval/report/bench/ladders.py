@@ -30,8 +30,11 @@ _OPENING = (
     "Balanced accuracy counts all classes alike, NLL and ECE count them as often as they occur: what shifts logits for "
     "the one often loses in the others, so read them together."
 )
+_ALONE = (
+    f"Of {{}} strategies were benched without {UNCHANGED}, so that nothing says what they gain: name it beside them."
+)
 _PICKED = (
-    f"Told apart from {UNCHANGED} is what has a Holm p below {SIGNIFICANT} in the table and an interval beside 0. "
+    f"Told apart from {UNCHANGED} is what has a Holm p below {SIGNIFICANT} in the table and an interval without 0. "
     "Which strategy is the best was seen on these images, so that its lead over the others is corrected for every pair "
     f"that might have been picked (maxT over resamples, p below {SIGNIFICANT})."
 )
@@ -72,9 +75,10 @@ class Ladder:
         """Whether the best one can be told apart from this one.
 
         Of a pair with `none` that is what is said of it in the table; of any other two the best was picked after all
-        had been seen, so that its lead is corrected for every pair (`skineval.measure.ranks.simultaneous_p`).
+        had been seen, so that its lead is corrected for every pair (`skineval.measure.ranks.lags`).
         """
-        if UNCHANGED in (self.best, strategy):
+        of_none = strategy == UNCHANGED or strategy in self.idle  # which say the same of every image
+        if self.best == UNCHANGED or of_none:
             pair = self.gains.get(strategy if self.best == UNCHANGED else self.best)
             return pair is not None and pair.is_certain
         return self.lags[strategy] < SIGNIFICANT
@@ -107,13 +111,24 @@ def imbalance(bench: BenchResult, board: Leaderboard, figures: Sequence[Block]) 
     found = ladders(bench, board)
     if found:
         yield Paragraph(_OPENING)
-    yield from figures
+    alone = _without_none(bench)
+    if alone:
+        yield Paragraph(_ALONE.format(formatting.listed(map(formatting.plain, alone))))
     for place, ladder in enumerate(found):
         blocks: list[Block] = [*map(Paragraph, _words(ladder)), table(bench, board, ladder)]
         if ladder.differences:
             compared = differences.table(replace(board, differences=ladder.differences), notes.IN_LADDERS)
             blocks.append(Fold(f"Paired differences of {formatting.plain(ladder.model)}", (compared,)))
         yield Fold(formatting.plain(ladder.model), tuple(blocks), opened=place == 0)
+    yield from figures
+
+
+def _without_none(bench: BenchResult) -> list[str]:
+    """The models of several strategies that have nothing to be compared with."""
+    strategies: dict[str, set[str]] = {}
+    for cell in bench.finished:
+        strategies.setdefault(cell.model, set()).add(cell.imbalance)
+    return [model for model, names in strategies.items() if len(names) > 1 and UNCHANGED not in names]
 
 
 def table(bench: BenchResult, board: Leaderboard, ladder: Ladder) -> Table:

@@ -169,6 +169,12 @@ def test_a_strategy_that_changed_nothing_is_not_the_best(bench: BenchResult) -> 
     )
 
 
+def test_strategies_without_none_are_told_to_have_nothing_to_be_compared_with(bench: BenchResult) -> None:
+    rest = [cell for cell in bench.finished if cell.system != "resnet34/none"]
+    said = words(section(measured(replace(bench, finished=rest), METRICS)))
+    assert "Of resnet34 strategies were benched without none, so that nothing says what they gain" in said
+
+
 def test_too_few_replicates_for_so_many_strategies_are_told(bench: BenchResult, ladder: Ladder) -> None:
     few = replace(internal(bench), replicates=49)
     (said,) = (note for note in table(bench, few, ladder).footnotes if "none can be told apart" in note)
