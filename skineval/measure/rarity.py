@@ -7,8 +7,8 @@ from collections.abc import Sequence
 HEAD_RECALL, TAIL_RECALL = "head_recall", "tail_recall"  #: mean recalls over the classes of each side, in results.csv
 #: What the sides are, for readers.
 OF_SIDES = (
-    "Tail classes have fewer train images than the geometric mean of the largest and the smallest class, head classes are "
-    "the others"
+    "Tail classes have fewer train images than the geometric mean of the largest and the smallest class. "
+    "Head classes are the others"
 )
 
 
