@@ -1,11 +1,4 @@
-"""The measures of a bench: every figure of every system, and the best one against the others. Nothing is read here.
-
-A model that was trained with `none` and with other imbalance strategies has a ladder: each strategy against `none`, and
-how far each is behind the best of them. Expected calibration errors have no place in it: noise raises them, the more so
-the better calibrated a system is, so that their differences are off by what no replicate shows. In 200 samples of 1,000
-lesions percentile intervals held the true difference 14 to 99 % of the time, pivotal ones 69 to 93 %, depending on the
-pair of simulated systems.
-"""
+"""The measures of a bench: every figure of every system, and the best one against the others. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -21,11 +14,12 @@ from skineval.catalog.specs import Metric
 from skineval.data.attributes import UNKNOWN
 from skineval.grid.choosing import choices
 from skineval.grid.ensembles import ensembles
+from skineval.grid.ladders import behind_best, minus_none
 from skineval.measure.baselines import baselines
-from skineval.measure.comparisons import against, against_best, best_of, missing_folds
+from skineval.measure.comparisons import against, against_best, best_of
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
-from skineval.measure.ranks import LAG_P, RANK_KEPT, lags, places
+from skineval.measure.ranks import RANK_KEPT, complete, places
 from skineval.measure.rarity import sides
 from skineval.measure.rejection import rejection
 from skineval.measure.replicates import Kept
@@ -37,7 +31,6 @@ from skineval.values.result import BenchResult, CellResult, ExternalTest
 Systems: TypeAlias = dict[tuple[str, str], list[Predictions]]  #: by model and imbalance strategy
 
 COMPARED = ("balanced_accuracy", "macro_auc", "malignancy_auc", "macro_f1", "accuracy", "nll", "reject_auroc")
-CLIMBED = (PRIMARY, "macro_auc", "nll")  #: in which strategies are compared with `none`
 
 
 def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
@@ -53,12 +46,13 @@ def measured(bench: BenchResult, known: Iterable[Metric]) -> BenchResult:
         externals.append(replace(one, scores=(*scores, *_of_ranks(bench, scores, kept, one)), differences=differences))
     kept = Kept()
     scores = measure(bench, metrics, kept=kept)
-    differences, ladders = compare(bench, metrics, kept=kept), tuple(_ladders(bench, metrics, kept))
+    differences, of_models = compare(bench, metrics, kept=kept), remedies(bench)
+    of_order = (*_of_ranks(bench, scores, kept), *behind_best(of_models, bench.recipe, scores, kept))
     return replace(
         bench,
-        scores=(*scores, *_of_sides(bench, scores), *_of_ranks(bench, scores, kept), *_of_lags(bench, scores, kept)),
+        scores=(*scores, *_of_sides(bench, scores), *of_order),
         differences=differences,
-        ladders=ladders,
+        ladders=tuple(minus_none(of_models, bench.recipe, metrics, kept)),
         subgroups=tuple(_subgroups(bench)),
         choices=tuple(choices(bench)),
         externals=[_with_rejection(bench, of_rejection, one) if one.outside else one for one in externals],
@@ -104,43 +98,10 @@ def of_ranks(
     named: Mapping[str, Sequence[Predictions]], scores: Sequence[Score], kept: Kept, *, replicates: int, seed: int = 0
 ) -> Iterator[Score]:
     """How often each system keeps its rank by the primary metric, of several that are ranked."""
-    ranked = _complete(named)
+    ranked = complete(named)
     primary = {one.system: one for one in scores if one.metric == PRIMARY}
     for place in places(ranked, replicates=replicates, seed=seed, kept=kept) if len(ranked) > 1 else ():
         yield replace(primary[place.system], metric=RANK_KEPT, value=place.kept, low=nan, high=nan)
-
-
-def _of_lags(bench: BenchResult, scores: Sequence[Score], kept: Kept) -> Iterator[Score]:
-    """The p of how far each strategy of a model is behind the best of them in the primary metric."""
-    primary = {one.system: one for one in scores if one.metric == PRIMARY}
-    for model, strategies in remedies(bench).items():
-        ranked = _complete({system_name(model, name): found for name, found in strategies.items()})
-        replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
-        found = lags(ranked, replicates=replicates, seed=seed, kept=kept) if len(ranked) > 1 else {}
-        yield from (replace(primary[name], metric=LAG_P, value=p, low=nan, high=nan) for name, p in found.items())
-
-
-def _complete(named: Mapping[str, Sequence[Predictions]]) -> dict[str, Sequence[Predictions]]:
-    """The systems that lack no fold."""
-    missing = missing_folds(named)
-    return {name: found for name, found in named.items() if name not in missing}
-
-
-def _ladders(bench: BenchResult, metrics: Sequence[Metric], kept: Kept) -> Iterator[Difference]:
-    """The strategies of each model minus `none`, on the same images.
-
-    Holm's correction is over those of a model in the same metric. Strategies that lack all folds of `none` cannot be
-    compared with it.
-    """
-    compared = [metric for metric in metrics if metric.name in CLIMBED]
-    replicates, seed = bench.recipe.replicates, bench.recipe.split_seed
-    for model, strategies in remedies(bench).items():
-        named = {system_name(model, name): found for name, found in strategies.items()}
-        none = system_name(model, UNCHANGED)
-        folds = {cell.fold for cell in named[none]}
-        beside = {name: found for name, found in named.items() if folds & {cell.fold for cell in found}}
-        rows = against(none, beside, compared, replicates=replicates, seed=seed, kept=kept)
-        yield from (row.turned for row in rows)
 
 
 def _subgroups(bench: BenchResult) -> Iterator[Subgroup]:

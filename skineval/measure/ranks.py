@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skineval.catalog.specs import Metric
-from skineval.measure.comparisons import differences
+from skineval.measure.comparisons import differences, missing_folds
 from skineval.measure.intervals import MOST_UNDEFINED, REPLICATES, check
 from skineval.measure.metrics import Floats
 from skineval.measure.names import METRICS
@@ -32,6 +32,12 @@ class Place:
     system: str
     rank: int
     kept: float  #: share of the resamples in which it has that rank; NaN where too many of them say nothing
+
+
+def complete(systems: Mapping[str, Sequence[Predictions]]) -> dict[str, Sequence[Predictions]]:
+    """Those of `systems` that lack no fold which another one has, so that their figures are of the same images."""
+    missing = missing_folds(systems)
+    return {name: found for name, found in systems.items() if name not in missing}
 
 
 def places(
