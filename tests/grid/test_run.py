@@ -365,7 +365,9 @@ def test_an_unfinished_bench_is_opened_as_it_is(bench, tmp_path):
     result = skineval.open(folder.path)
     assert result.unfinished == (first,)
     assert result.cells["status"].tolist() == ["not run", "done", "done"]
-    whole = skineval.open(bench.path).results.query("imbalance == 'class-weights'").reset_index(drop=True)
+    # How far it is behind the best is said where the strategies have `none` beside them.
+    mine = f"imbalance == 'class-weights' and metric != '{LAG_P}'"
+    whole = skineval.open(bench.path).results.query(mine).reset_index(drop=True)
     part = result.results.query("imbalance == 'class-weights'").reset_index(drop=True)
     pd.testing.assert_frame_equal(part, whole)
     assert "2 of 3 cells done" in repr(result)
