@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from skineval.measure.comparisons import best_first
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import internal
 from skineval.report.document import html
@@ -32,7 +33,7 @@ def twelve(bench: BenchResult) -> Table:
     """The comparison of twelve systems with long names."""
     none = [one for one in bench.scores if one.imbalance == "none"]
     scores = [replace(one, model=model, imbalance=imbalance) for model, imbalance in NAMES for one in none]
-    best, *others = (f"{model}/{imbalance}" for model, imbalance in sorted(NAMES))
+    best, *others = best_first({f"{model}/{imbalance}": 0.5 for model, imbalance in NAMES})
     differences = [replace(bench.differences[0], a=best, b=other) for other in others]
     return standings.comparison(replace(internal(bench), scores=scores, differences=differences))
 

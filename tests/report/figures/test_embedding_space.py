@@ -166,7 +166,7 @@ def test_it_is_the_same_every_time_and_stands_under_the_trade(spaced: Spaced) ->
     assert one.files == again.files
     figures = [item.figure for item in draw(bench) if isinstance(item, Drawn)]
     assert [figure.topic for figure in figures][:3] == ["overview", "trade", "embedding-space"]
-    assert under(bench, figures)[:3] == ["Paragraph", "trade", "Embedding space of resnet34"]
+    assert under(bench, figures)[-2:] == ["trade", "Embedding space of resnet34"]
 
 
 def test_it_stands_alone_where_no_strategy_can_be_compared(spaced: Spaced) -> None:
