@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skineval.catalog.specs import Metric
-from skineval.measure.comparisons import differences, missing_folds
+from skineval.measure.comparisons import best_first, differences, missing_folds
 from skineval.measure.intervals import MOST_UNDEFINED, REPLICATES, check
 from skineval.measure.metrics import Floats
 from skineval.measure.names import METRICS
@@ -86,14 +86,15 @@ def lags(
     error is that of the interval of the difference (`skineval.measure.comparisons`), which knows how few lesions a
     class has where replicates do not; and nothing is rarer among all pairs than by its own interval and its own test.
 
-    1 for the best, and for what says the same; NaN where too many replicates say nothing. A system whose figure is
+    1 for the best, of equal ones that of `best_first`, and for what says the same; NaN where too many replicates say nothing. A system whose figure is
     undefined is left out. Raises what `places` raises.
     """
     kept = kept or Kept()
     names, observed, drawn_again = _figures(systems, metric, replicates, seed, kept)
     if not names:
         return {}
-    best = names[int((observed if metric.higher_is_better else -observed).argmax())]
+    of_names = dict(zip(names, observed.tolist(), strict=True))
+    best, *_ = best_first(of_names, higher_is_better=metric.higher_is_better)
     gaps, found = largest_gaps(drawn_again), dict.fromkeys(names, 1.0)
     for name in names:
         if name != best:

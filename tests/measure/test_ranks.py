@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,3 +138,17 @@ def test_the_lag_of_the_best_is_none_and_that_of_what_guesses_is_sure():
     assert found["sure"] == 1
     assert all(1 / 201 <= found[name] < 0.05 for name in "abcd")
     assert lags(dict(reversed(systems.items())), replicates=200) == found
+
+
+def test_of_two_best_ones_the_lag_is_behind_the_same_whichever_comes_first():
+    """The two call as many images of each class right, but not the same ones."""
+    first = classifier(40, seed=9, skill=2)
+    places = np.arange(len(first))
+    for label in np.unique(first.targets):
+        places[first.targets == label] = places[first.targets == label][::-1]
+    systems = {"m/b": [replace(first, probabilities=first.probabilities[places])], "m/none": [first], **SYSTEMS}
+    found = lags(systems, replicates=100)
+    assert found == lags(dict(reversed(systems.items())), replicates=100)
+    assert found["m/none"] == 1.0
+    without = {name: cells for name, cells in systems.items() if name != "m/none"}
+    assert any(found[name] != p for name, p in lags(without, replicates=100).items())
