@@ -86,8 +86,8 @@ def lags(
     error is that of the interval of the difference (`skineval.measure.comparisons`), which knows how few lesions a
     class has where replicates do not; and nothing is rarer among all pairs than by its own interval and its own test.
 
-    1 for the best, of equal ones that of `best_first`, and for what says the same; NaN where too many replicates say nothing. A system whose figure is
-    undefined is left out. Raises what `places` raises.
+    1 for the best, of equal ones that of `best_first`, and for what says the same; NaN where too many replicates say
+    nothing. A system whose figure is undefined is left out. Raises what `places` raises.
     """
     kept = kept or Kept()
     names, observed, drawn_again = _figures(systems, metric, replicates, seed, kept)
