@@ -29,7 +29,8 @@ from skineval.catalog.networks import find_head
 from skineval.data.layouts.ham10000 import load
 from skineval.data.pixels.store import open_store
 from skineval.train.augment import normaliser
-from skineval.train.device import choose_device, cpu_threads
+from skineval.train.cpu import use_cpu
+from skineval.train.device import choose_device
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage, embed, put_on_device
 from skineval.train.weights import NONE, Weights
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512, help="by each side in a turn")
     parser.add_argument("--turns", type=int, default=5)
     arguments = parser.parse_args()
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     catalog = load_catalog()
     rows = [f"| {model} | {measure(model, catalog, arguments)} |" for model in arguments.models.split(",")]
     turns = f"{arguments.turns} turns of {arguments.images} images a side"

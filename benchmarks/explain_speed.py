@@ -23,7 +23,8 @@ from benchmarks.machine import description
 from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.explain.sites import Site, find_sites
-from skineval.train.device import choose_device, cpu_threads
+from skineval.train.cpu import use_cpu
+from skineval.train.device import choose_device
 from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights
 from skineval.values.task import DIAGNOSES
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--out", type=Path, default=RESULTS / "explain-speed.md")
     arguments = parser.parse_args()
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     catalog = load_catalog()
     rows = [row for model in arguments.models.split(",") for row in measure(model, catalog, arguments)]
     turns = f"{arguments.turns} turns of {arguments.batch} images a side"

@@ -26,7 +26,8 @@ from skineval.report.predicted import CsvWriter
 from skineval.train.augment import normaliser
 from skineval.train.checkpoint import Progress
 from skineval.train.classifier import Classifier, InitialWeights, model_card
-from skineval.train.device import choose_device, cpu_threads
+from skineval.train.cpu import use_cpu
+from skineval.train.device import choose_device
 from skineval.train.network import Blueprint, build_network
 from skineval.train.stream import predict_stream
 from skineval.train.weights import NONE, Weights
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS / "predict-speed.md")
     arguments = parser.parse_args()
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     catalog = load_catalog()
     found = (one for one in given_images([arguments.data]) if isinstance(one, GivenImage))
     images = list(islice((one for one in found if one.file.inner.suffix == ".jpg"), arguments.images))

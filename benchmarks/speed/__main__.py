@@ -32,6 +32,7 @@ from skineval.base.files import atomic_write
 from skineval.catalog.catalog import Catalog, load_catalog
 from skineval.data.pixels.threads import cores
 from skineval.grid.sources import load_table
+from skineval.train.cpu import use_cpu
 from skineval.train.device import Device, choose_device, choose_precision
 from skineval.values.lesion_table import LesionTable
 
@@ -107,7 +108,7 @@ def cases_of(options: argparse.Namespace) -> list[Case]:
 def run_case(case: Case, table: LesionTable, catalog: Catalog, device: Device, options: argparse.Namespace) -> Result:
     """All sides of one case, in turns."""
     names = peers.parse_peers(options.peers)
-    torch.set_num_threads(cores())  # as a cell has that is trained alone
+    use_cpu(cores())  # as a cell has that is trained alone
     with tempfile.TemporaryDirectory() as folder:
         setting = make_setting(case, table, catalog, device, options, Path(folder) / "files")
         makers = [

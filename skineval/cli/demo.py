@@ -96,16 +96,14 @@ def _app(
     model: Path | None, keys: dict[str, Any], catalog: Catalog, hosts: list[str], exposed: bool, quiet: bool
 ) -> Starlette:
     """The application, for a model that is there or made on the spot."""
-    import torch
-
     from skineval import api
     from skineval.cli.board import counting
-    from skineval.train.device import cpu_threads
+    from skineval.train.cpu import use_cpu
     from skineval.values.recipe import make_recipe
 
     device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
     cell = _made(keys, catalog, quiet) if model is None else model
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     with counting("asking explainers", quiet) as progress:
         return api.demo_app(cell, device=device, hosts=hosts, any_address=exposed, progress=progress)
 

@@ -202,14 +202,12 @@ def _named(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _loaded(model: str, keys: dict[str, Any], catalog: Catalog) -> Classifier:
-    import torch
-
     from skineval.grid.trained import open_trained
-    from skineval.train.device import cpu_threads
+    from skineval.train.cpu import use_cpu
     from skineval.values.recipe import make_recipe
 
     device = make_recipe({**keys, "models": "*", "data": "synthetic"}).device  # no recipe is without these
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     return open_trained(Path(model), catalog, device).classifier
 
 

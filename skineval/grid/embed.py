@@ -24,8 +24,9 @@ from skineval.grid.sources import as_labelled, load_data
 from skineval.grid.variants import Variant, variants
 from skineval.train.augment import normaliser
 from skineval.train.classifier import ABOUT, load_classifier
+from skineval.train.cpu import use_cpu
 from skineval.train.deciding import deciding
-from skineval.train.device import choose_device, cpu_threads
+from skineval.train.device import choose_device
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage
 from skineval.train.weights import NONE, Weights
@@ -79,7 +80,7 @@ def embed(recipe: Recipe, catalog: Catalog, progress: Progress) -> tuple[Embeddi
     """
     data = load_data(recipe, catalog)
     table = data.table
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     notes: list[str] = list(table.notes)
     found = _trained(recipe, catalog, notes) if is_trained(recipe.models[0]) else _backbone(recipe, catalog, data.task)
     pixels = open_store(table, found.recipe.image_size, fit=found.recipe.fit, cache=cache_folder(), progress=progress)

@@ -14,6 +14,7 @@ from skineval.base.terms import FIRST_PENALTIES
 from skineval.catalog.networks import find_head
 from skineval.grid.prepare import Prepared
 from skineval.train.bare_step import bare_step, empty_stage, kept_for_backward
+from skineval.train.cpu import use_cpu
 from skineval.train.determinism import timed
 from skineval.train.learner import make_learner
 from skineval.train.network import Blueprint, build_network
@@ -58,7 +59,7 @@ class Step:
 
 def measure_steps(prepared: Prepared) -> dict[str, Step]:
     """A training step of each model, by its name; weights are random, which costs the same."""
-    torch.set_num_threads(prepared.threads)
+    use_cpu(prepared.threads)
     models = dict.fromkeys(str(cell.model) for cell in prepared.cells)
     first = {str(cell.model): cell for cell in reversed(prepared.cells)}
     left, steps = BUDGET, dict[str, Step]()

@@ -33,7 +33,7 @@ from skineval.measure.means import mean_difference, mean_score
 from skineval.measure.resampling import UnitCounts, resample
 from skineval.train.augment import normaliser
 from skineval.train.classifier import Classifier
-from skineval.train.device import cpu_threads
+from skineval.train.cpu import use_cpu
 from skineval.train.network import Blueprint, build_network
 from skineval.train.predict import Stage, put_on_device
 from skineval.train.weights import NONE, Weights
@@ -119,7 +119,7 @@ def explain_cell(
         raise DataError(f"The data of {bench.folder} are no longer those of the bench.", "Restore them.")
     test = _chosen(own.predictions.select("test"), questions.images)
     test = test.take(places_of_few(test, questions.limit, around.spec.split))
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     about = Asked(_seen(classifier, table, test, progress), aim)
     notes = list(table.notes)
     if about.masks is None and (lacking := [group for group in wanted if group in (OUTLINES, CONTROLS)]):

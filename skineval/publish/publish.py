@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from skineval.base.errors import UsageError
 from skineval.base.files import refuse_full
 from skineval.base.terms import Progress
@@ -20,7 +18,7 @@ from skineval.publish.origin import bench_of, sample
 from skineval.publish.parity import Parity, compare
 from skineval.report.document.notebook import fragments
 from skineval.train.classifier import Classifier
-from skineval.train.device import cpu_threads
+from skineval.train.cpu import use_cpu
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,7 @@ def publish(model: Path, out: Path, catalog: Catalog, *, limit: int, replace: bo
     refuse_full(out, replace=replace)
     if limit < 1:
         raise UsageError(f"--limit is {limit}, which should be 1 or more.", "Leave it out for the usual number.")
-    torch.set_num_threads(cpu_threads(1))
+    use_cpu()
     trained = open_trained(model, catalog, "cpu")
     classifier, bench = trained.classifier, bench_of(trained, catalog)
     images = sample(classifier.about, bench, limit, catalog)

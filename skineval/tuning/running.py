@@ -15,6 +15,7 @@ from skineval.base.errors import CellError, Interrupted, SkinevalError, one_line
 from skineval.base.interrupts import stoppable
 from skineval.grid.events import Noted
 from skineval.grid.opening import open_pixels
+from skineval.train.cpu import use_cpu
 from skineval.train.determinism import make_deterministic
 from skineval.train.faults import is_poisoned
 from skineval.tuning.advice import Judge, exhaustion, new_setting
@@ -103,7 +104,7 @@ def _as_in_a_bench(plan: Plan) -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
     workspace = os.environ.get(CUBLAS)
-    torch.set_num_threads(plan.prepared.threads)
+    use_cpu(plan.prepared.threads)
     try:
         if plan.recipe.deterministic and plan.prepared.device.kind == "cuda":
             make_deterministic()

@@ -182,8 +182,10 @@ def _set_up_torch(workspace: Workspace) -> None:
     """For each cell anew: a plugin may have changed it in the one before."""
     import torch
 
+    from skineval.train.cpu import use_cpu
+
     torch.set_default_dtype(torch.float32)
-    torch.set_num_threads(workspace.threads)
+    use_cpu(workspace.threads)
     if workspace.deterministic and workspace.device.startswith("cuda"):
         from skineval.train.determinism import make_deterministic
 
