@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
 from imblearn.under_sampling import NearMiss, RandomUnderSampler
+from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_class_weight
 
 from skineval.base.errors import CellError
@@ -213,6 +214,14 @@ def test_embeddings_are_resampled_as_imbalanced_learn_does_it(name):
     found = resampled(name, embeddings, labels, **few)
     for ours, theirs in zip(found, DIRECT[name].fit_resample(embeddings, labels), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_support_vectors_are_found_once_for_all_classes(monkeypatch):
+    fit, fitted = SVC.fit, []
+    monkeypatch.setattr(SVC, "fit", lambda machine, *rows: fitted.append(machine) or fit(machine, *rows))
+    labels = np.repeat([0, 1, 2], [60, 20, 12])
+    resampled("svm-smote", np.random.default_rng(0).normal(size=(92, 4)).astype(np.float32), labels)
+    assert len(fitted) == 1
 
 
 class TestSmote:

@@ -30,7 +30,7 @@ from skineval.builtins.imbalance.losses import (
     ratio_of_effective_numbers,
     vector_scaling,
 )
-from skineval.builtins.imbalance.resampling import by_imblearn, neighbours_there, with_smote
+from skineval.builtins.imbalance.resampling import by_imblearn, neighbours_there, support_vectors, with_smote
 from skineval.catalog.parameters import Parameter
 from skineval.catalog.strategy import ImbalanceStrategy
 
@@ -248,7 +248,7 @@ STRATEGIES = (
     ImbalanceStrategy(
         "svm-smote",
         "Interpolate minority embeddings that are support vectors, and refit the head.",
-        resample=by_imblearn("over_sampling.SVMSMOTE", k="k_neighbors", m="m_neighbors"),
+        resample=by_imblearn("over_sampling.SVMSMOTE", more=support_vectors, k="k_neighbors", m="m_neighbors"),
         parameters=_BORDERED,
         paper="Nguyen et al. 2011",
         tells=neighbours_there,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skineval.base.errors import CellError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,20 +23,28 @@ if TYPE_CHECKING:
 _NEIGHBOURS, _OF_ALL = "k", "m"
 
 
-def by_imblearn(sampler: str, *, seeded: bool = True, of_others: bool = False, **called: str) -> Resample:
+def by_imblearn(
+    sampler: str,
+    *,
+    seeded: bool = True,
+    of_others: bool = False,
+    more: Callable[[], dict[str, Any]] = dict,
+    **called: str,
+) -> Resample:
     """What a sampler of imbalanced-learn does, such as "over_sampling.SMOTE".
 
     `called` are our parameters, and what they are called there; `seeded`, whether there is chance in it; `of_others`,
-    whether the k neighbours in a class are of images of other classes. `k` is lowered where a class has too few images
-    for it, `m` where all have, and a warning says so. What is returned raises CellError where a class has a single
-    image and neighbours in it are asked for, and where the sampler has its own reasons.
+    whether the k neighbours in a class are of images of other classes; `more` is what it is given besides. `k` is
+    lowered where a class has too few images for it, `m` where all have, and a warning says so. What is returned raises
+    CellError where a class has a single image and neighbours in it are asked for, and where the sampler has its own
+    reasons.
     """
 
     def resample(
         embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int, **parameters: Value
     ) -> Resampled:
         there = reachable(parameters, labels, of_others=of_others)
-        keywords: dict[str, Any] = {called[name]: value for name, value in there.items()}
+        keywords = {called[name]: value for name, value in there.items()} | more()
         try:
             return _resampled(_made(sampler, **keywords, **_seed(seed) if seeded else {}), embeddings, labels)
         except CellError as error:
@@ -56,6 +64,17 @@ def with_smote(sampler: str) -> Resample:
         return _resampled(_made(sampler, smote=over, **_seed(seed)), embeddings, labels)
 
     return resample
+
+
+def support_vectors() -> dict[str, Any]:
+    """What SVMSMOTE finds them by: its own machine, fitted once where it would be anew for each of the classes."""
+    from sklearn.svm import SVC
+
+    class Once(SVC):  # type: ignore[misc]
+        def fit(self, *rows: Any) -> Once:
+            return self if hasattr(self, "support_") else super().fit(*rows)
+
+    return {"svm_estimator": Once(gamma="scale")}
 
 
 def neighbours_there(counts: NDArray[np.int64], classes: Sequence[str], *, k: int, **others: Value) -> str:
