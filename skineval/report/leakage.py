@@ -16,10 +16,11 @@ from skineval.report.bench import notes
 from skineval.report.bench.bench import subject
 from skineval.report.bench.leaderboard import internal
 from skineval.report.document import formatting, html, markdown
-from skineval.report.document.blocks import Block, Bullets, Facts, Links, Paragraph, Report, Section
+from skineval.report.document.blocks import Block, Bullets, Facts, Figure, Links, Paragraph, Report, Section
 from skineval.report.document.excerpt import excerpt
 from skineval.report.document.notebook import fragments
 from skineval.report.document.tables import Column, Row, Shows, Table, tabulate
+from skineval.report.figures import inflation
 from skineval.values.measures import Estimate, Inflation
 from skineval.values.result import BenchResult
 
@@ -34,10 +35,13 @@ class ShownLeakage(Leakage):
 
 
 def write(found: Leakage) -> None:
-    """Write report.md and report.html into the folder of the experiment; what would not change is left as it is."""
-    made, folder = report(found), ExperimentFolder(found.folder)
-    _put(folder.markdown, markdown.document(made))
-    _put(folder.html, html.document(made, lambda file: (found.folder / file).read_bytes()))
+    """Write report.md, its figure and report.html into the folder; what would not change is left as it is."""
+    drawn, folder = inflation.draw(found), ExperimentFolder(found.folder)
+    made = report(found, [drawn.figure] if drawn else [])
+    for file, data in drawn.files.items() if drawn else ():
+        _put(found.folder / file, data)
+    _put(folder.markdown, markdown.document(made).encode())
+    _put(folder.html, html.document(made, lambda file: (found.folder / file).read_bytes()).encode())
 
 
 def tables(found: Leakage) -> list[Table]:
@@ -45,11 +49,11 @@ def tables(found: Leakage) -> list[Table]:
     return [overall(found), *_filled(siblings(found))]
 
 
-def report(found: Leakage) -> Report:
-    """The report as a document."""
+def report(found: Leakage, figures: Sequence[Figure] = ()) -> Report:
+    """The report as a document, with the figures that were drawn for it."""
     sections = (
         Section("Verdict", tuple(_verdict(found))),
-        Section("What leaks add", _filled(overall(found))),
+        Section("What leaks add", (*_filled(overall(found)), *figures)),
         Section("With and without siblings", tuple(_siblings(found))),
         Section("Classes", _filled(classes(found))),
         Section("Parts", tuple(_parts(found))),
@@ -281,6 +285,6 @@ def _filled(table: Table) -> tuple[Table, ...]:
     return (table,) if table.rows else ()
 
 
-def _put(file: Path, text: str) -> None:
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        atomic_write(file, text)
+def _put(file: Path, data: bytes) -> None:
+    if not file.is_file() or file.read_bytes() != data:
+        atomic_write(file, data)

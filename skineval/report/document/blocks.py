@@ -23,6 +23,7 @@ Topic: TypeAlias = Literal[
     "mistakes",
     "explanation",
     "duplicates",
+    "inflation",
 ]
 
 
