@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skineval.explain.sites import Site, as_maps, caught
+from skineval.explain.sites import Site, as_maps, caught, differentiable
 
 #: activations (N, C, h, w), gradients (N, C, h, w) of the score -> what each position says (N, h, w), of either sign
 Weigh: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -34,8 +34,8 @@ def class_activation(model: nn.Module, sites: Sequence[Site], images: Tensor, sc
 def said(model: nn.Module, sites: Sequence[Site], images: Tensor, score: Score, weigh: Weigh) -> list[Tensor]:
     """What each position of each site (N, h, w) says for `score`, of either sign, before anything is enlarged."""
     model.eval()
-    with caught([site.module for site in sites]) as outputs, torch.enable_grad():
-        # A copy that wants gradients: the maps are then defined even for a network whose weights are frozen.
+    with differentiable([site.module for site in sites]) as outputs:
+        # Of several sites they are defined even for a network whose weights are frozen: the copy wants gradients.
         explained = score(model(images.detach().clone().requires_grad_(True)))
         gradients = torch.autograd.grad(explained.sum(), outputs)
     return [

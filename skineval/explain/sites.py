@@ -80,6 +80,24 @@ def caught(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
         yield outputs
 
 
+@contextmanager
+def differentiable(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """As `caught`, for gradients of what comes after; in front of a single module none are recorded."""
+    if len(modules) > 1:  # one may stand in front of another
+        with caught(modules) as outputs, torch.enable_grad():
+            yield outputs
+        return
+    outputs = []
+
+    def begin(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        torch.set_grad_enabled(True)
+        outputs[:] = [output.detach().requires_grad_()]
+        return outputs[0].clone()
+
+    with torch.no_grad(), _hooked({modules[0]: begin}):
+        yield outputs
+
+
 def _sites(network: nn.Module, architecture: Architecture, image: Tensor) -> Iterator[Site]:
     for place, part in enumerate(architecture.parts):
         yield from _sites(network.get_submodule(f"parts.{place}"), part, image)

@@ -7,7 +7,7 @@ the more so the fewer images a bin has, and `brier_resolution` rises with the la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from skineval.measure.metrics import (
     Integers,
     bins_of,
     brier,
-    cumulated,
-    of_class,
+    cumulate,
     predicted,
     ratio,
     sums,
 )
+from skineval.measure.once import once
 from skineval.values.predictions import sum_to_one
 
 
@@ -35,7 +35,7 @@ def classwise_ece(targets: Integers, probabilities: Floats, weights: Floats, cla
     """
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
-    (gaps,) = _in_bins(probabilities, weights, _gaps(targets, probabilities, classes))
+    gaps = _gaps_in_bins(targets, probabilities, weights)
     return ratio(np.abs(gaps).sum(axis=(1, 2)) / len(classes), weights.sum(axis=1))
 
 
@@ -52,8 +52,8 @@ def adaptive_ece(targets: Integers, probabilities: Floats, weights: Floats, clas
     confidence = probabilities.max(axis=1)
     levels, level = np.unique(confidence, return_inverse=True)
     gaps = (predicted(probabilities) == targets) - confidence
-    reached = cumulated(sums(weights, level, len(levels)))
-    gaps_so_far = cumulated(sums(weights, level, len(levels), values=gaps))
+    reached = cumulate(sums(weights, level, len(levels)))
+    gaps_so_far = cumulate(sums(weights, level, len(levels), values=gaps))
     ends = _bin_ends(reached)
     in_bins = np.diff(np.take_along_axis(gaps_so_far, ends, axis=1), axis=1, prepend=0)
     return ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
@@ -68,8 +68,7 @@ def brier_reliability(targets: Integers, probabilities: Floats, weights: Floats,
     """
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
-    everything = np.ones_like(probabilities)
-    gaps, counts = _in_bins(probabilities, weights, _gaps(targets, probabilities, classes), everything)
+    gaps, counts = _gaps_in_bins(targets, probabilities, weights), _counts_in_bins(probabilities, weights)
     squares = np.where(counts > 0, gaps**2 / np.where(counts > 0, counts, 1), 0)
     return ratio(squares.sum(axis=(1, 2)), weights.sum(axis=1))
 
@@ -113,13 +112,20 @@ def _bin_ends(reached: Floats) -> Integers:
     return first
 
 
-def _gaps(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Floats:
-    """(N, C): 1 for the class of an image and 0 for others, less their probabilities."""
-    return of_class(targets, probabilities, classes) - probabilities
+@once
+def _gaps_in_bins(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(B, C, 15): `_in_bins` of 1 for the class of an image and 0 for others, less their probabilities."""
+    return _in_bins(probabilities, weights, np.eye(probabilities.shape[1])[targets] - probabilities)
 
 
-def _in_bins(probabilities: Floats, weights: Floats, *many: Floats) -> Iterator[Floats]:
-    """(B, C, 15) of each of `many` values (N, C): their sums over images whose probability of a class is in each bin.
+@once
+def _counts_in_bins(probabilities: Floats, weights: Floats) -> Floats:
+    """(B, C, 15): `_in_bins` of 1, how many images there are."""
+    return _in_bins(probabilities, weights, np.ones_like(probabilities))
+
+
+def _in_bins(probabilities: Floats, weights: Floats, values: Floats) -> Floats:
+    """(B, C, 15): the sums of `values` (N, C) over images whose probability of a class is in each bin.
 
     Most classes are improbable in most images: the fullest bin of each class is what the others leave of its sum.
     """
@@ -129,8 +135,7 @@ def _in_bins(probabilities: Floats, weights: Floats, *many: Floats) -> Iterator[
     fullest = counts.argmax(axis=1)
     images, columns = np.nonzero(bins != fullest)
     cells = columns * ECE_BINS + bins[images, columns]
-    for values in many:
-        found = sums(weights, cells, n_classes * ECE_BINS, images=images, values=values[images, columns])
-        found = found.reshape(-1, n_classes, ECE_BINS)
-        found[:, np.arange(n_classes), fullest] = weights @ values - found.sum(axis=2)
-        yield found
+    found = sums(weights, cells, n_classes * ECE_BINS, images=images, values=values[images, columns])
+    found = found.reshape(-1, n_classes, ECE_BINS)
+    found[:, np.arange(n_classes), fullest] = weights @ values - found.sum(axis=2)
+    return found

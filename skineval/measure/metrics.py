@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from skineval.catalog.specs import Metric, ShareOf, View
+from skineval.measure.once import once
 from skineval.values.predictions import sum_to_one
 
 Floats = NDArray[np.float64]
@@ -55,6 +56,7 @@ def confidence_bins(probabilities: Floats, bins: int = ECE_BINS) -> Integers:
     return bins_of(probabilities.max(axis=1), bins)
 
 
+@once
 def confusion(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
     """(B, C, C + 1): the weight of images of each class (row) by predicted class, undecided in the last column."""
     n_classes = probabilities.shape[1]
@@ -275,8 +277,8 @@ def mann_whitney(positive: Mask, scores: Floats, weights: Floats) -> Floats:
     steps, images = np.concatenate([passed, reached[ties]]), np.concatenate([common, common[ties]])
     parts = np.concatenate([np.where(ties, 0.5, 1), np.full(ties.sum(), 0.5)])
     step_of = sums(weights, steps, len(levels) + 1, images=images, values=parts)
-    below = cumulated(step_of[:, :-1])
-    share = ratio((rare_at * below).sum(axis=1), rare_at.sum(axis=1) * step_of.sum(axis=1))
+    everything = rare_at.sum(axis=1) * step_of.sum(axis=1)
+    share = ratio(np.einsum("bl,bl->b", rare_at, cumulate(step_of)[:, :-1]), everything)
     return share if rarer is positive else 1 - share
 
 
@@ -328,11 +330,17 @@ def sums(
 
 
 def cumulated(values: Floats) -> Floats:
-    """(B, L): the sums of `values` (B, L) up to each place, which is `np.cumsum(values, axis=1)`.
+    """(B, L): the sums of `values` (B, L) up to each place, which is `np.cumsum(values, axis=1)`."""
+    return cumulate(values.T.copy().T)
+
+
+def cumulate(values: Floats) -> Floats:
+    """The same in place of `values`, which `sums` has returned.
 
     Whole columns are added, block by block, for `sums` lays columns out as rows in memory: a third of the time.
     """
-    totals = values.T.copy()
+    totals = values.T
+    assert totals.flags.c_contiguous  # else its blocks would be copies
     width = max(1, math.isqrt(len(totals)))
     whole = len(totals) // width * width
     blocks = totals[:whole].reshape(-1, width, totals.shape[1])

@@ -22,6 +22,7 @@ from skineval.measure.metrics import (
     Floats,
     Integers,
     Mask,
+    cumulate,
     cumulated,
     mean_where_defined,
     of_class,
@@ -62,7 +63,7 @@ def average_precision(positive: Mask, scores: Floats, weights: Floats) -> Floats
     steps = np.searchsorted(levels, -scores[others])
     there = steps < len(levels)  # others that score lower than all positive images stand behind none
     found = cumulated(at)
-    called = cumulated(sums(weights, steps[there], len(levels), images=others[there]))
+    called = cumulate(sums(weights, steps[there], len(levels), images=others[there]))
     called += found
     found /= np.maximum(called, _NOTHING)
     return ratio(np.einsum("bl,bl->b", at, found), weights @ positive)
@@ -132,7 +133,7 @@ def aurc(targets: Integers, probabilities: Floats, weights: Floats, classes: Seq
     at = sums(weights, level, len(levels))
     # Errors are few: they add up over the levels that hold one, and stay as they are in between.
     with_errors, places = np.unique(level[wrong], return_inverse=True)
-    errors = cumulated(sums(weights, places + 1, len(with_errors) + 1, images=wrong))
+    errors = cumulate(sums(weights, places + 1, len(with_errors) + 1, images=wrong))
     so_far = errors.T[np.searchsorted(with_errors, np.arange(len(levels)), side="right")].T
     so_far /= np.maximum(cumulated(at), _NOTHING)
     return ratio(np.einsum("bl,bl->b", at, so_far), weights.sum(axis=1))
@@ -210,4 +211,4 @@ def _below(levels: Floats, scores: Floats, images: Integers, weights: Floats) ->
     """(B, L): the weight of `images` (n,), whose scores are `scores` (n,), that score lower than each of `levels`."""
     steps = np.searchsorted(levels, scores, side="right")
     there = steps < len(levels)
-    return cumulated(sums(weights, steps[there], len(levels), images=images[there]))
+    return cumulate(sums(weights, steps[there], len(levels), images=images[there]))
