@@ -49,7 +49,8 @@ def read_predictions(
         classes = [column for column in table.columns if column not in COLUMNS]
     table = replace(table, hint="Give one column of probabilities a class.")
     table.require("image_id", *classes)
-    replace(table, hint=_without_target(table, classes)).require("target")
+    if "target" not in table.columns:
+        replace(table, hint=_without_target(table, classes)).require("target")
     if len(classes) < 2:
         named = f" ({', '.join(classes)})" * bool(classes)
         raise DataError(f"{table.name}: {len(classes)} class columns{named}", table.hint)
