@@ -65,7 +65,7 @@ def average_precision(positive: Mask, scores: Floats, weights: Floats) -> Floats
     found = cumulated(at)
     called = cumulate(sums(weights, steps[there], len(levels), images=others[there]))
     called += found
-    found /= np.maximum(called, _NOTHING)
+    found /= np.maximum(called, _NOTHING, out=called)
     return ratio(np.einsum("bl,bl->b", at, found), weights @ positive)
 
 
@@ -135,7 +135,8 @@ def aurc(targets: Integers, probabilities: Floats, weights: Floats, classes: Seq
     with_errors, places = np.unique(level[wrong], return_inverse=True)
     errors = cumulate(sums(weights, places + 1, len(with_errors) + 1, images=wrong))
     so_far = errors.T[np.searchsorted(with_errors, np.arange(len(levels)), side="right")].T
-    so_far /= np.maximum(cumulated(at), _NOTHING)
+    reached = cumulated(at)
+    so_far /= np.maximum(reached, _NOTHING, out=reached)
     return ratio(np.einsum("bl,bl->b", at, so_far), weights.sum(axis=1))
 
 
