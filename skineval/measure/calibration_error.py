@@ -35,7 +35,7 @@ def classwise_ece(targets: Integers, probabilities: Floats, weights: Floats, cla
     """
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
-    gaps = _gaps_in_bins(targets, probabilities, weights)
+    gaps, _ = _in_bins(targets, probabilities, weights)
     return ratio(np.abs(gaps).sum(axis=(1, 2)) / len(classes), weights.sum(axis=1))
 
 
@@ -68,7 +68,7 @@ def brier_reliability(targets: Integers, probabilities: Floats, weights: Floats,
     """
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
-    gaps, counts = _gaps_in_bins(targets, probabilities, weights), _counts_in_bins(probabilities, weights)
+    gaps, counts = _in_bins(targets, probabilities, weights)
     squares = np.where(counts > 0, gaps**2 / np.where(counts > 0, counts, 1), 0)
     return ratio(squares.sum(axis=(1, 2)), weights.sum(axis=1))
 
@@ -113,21 +113,11 @@ def _bin_ends(reached: Floats) -> Integers:
 
 
 @once
-def _gaps_in_bins(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
-    """(B, C, 15): `_in_bins` of 1 for the class of an image and 0 for others, less their probabilities."""
-    return _in_bins(probabilities, weights, np.eye(probabilities.shape[1])[targets] - probabilities)
+def _in_bins(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(2, B, C, 15), over images whose probability of a class is in each bin: sums of gaps, and how many they are.
 
-
-@once
-def _counts_in_bins(probabilities: Floats, weights: Floats) -> Floats:
-    """(B, C, 15): `_in_bins` of 1, how many images there are."""
-    return _in_bins(probabilities, weights, np.ones_like(probabilities))
-
-
-def _in_bins(probabilities: Floats, weights: Floats, values: Floats) -> Floats:
-    """(B, C, 15): the sums of `values` (N, C) over images whose probability of a class is in each bin.
-
-    Most classes are improbable in most images: the fullest bin of each class is what the others leave of its sum.
+    A gap is 1 for the class of an image and 0 for others, less their probabilities. Most classes are improbable in most
+    images: the fullest bin of each class is what the others leave of its sum.
     """
     n_classes = probabilities.shape[1]
     bins = bins_of(probabilities)
@@ -135,7 +125,10 @@ def _in_bins(probabilities: Floats, weights: Floats, values: Floats) -> Floats:
     fullest = counts.argmax(axis=1)
     images, columns = np.nonzero(bins != fullest)
     cells = columns * ECE_BINS + bins[images, columns]
-    found = sums(weights, cells, n_classes * ECE_BINS, images=images, values=values[images, columns])
-    found = found.reshape(-1, n_classes, ECE_BINS)
-    found[:, np.arange(n_classes), fullest] = weights @ values - found.sum(axis=2)
-    return found
+    found = []
+    for values in (np.eye(n_classes)[targets] - probabilities, np.ones_like(probabilities)):
+        of_bins = sums(weights, cells, n_classes * ECE_BINS, images=images, values=values[images, columns])
+        of_bins = of_bins.reshape(-1, n_classes, ECE_BINS)
+        of_bins[:, np.arange(n_classes), fullest] = weights @ values - of_bins.sum(axis=2)
+        found.append(of_bins)
+    return np.stack(found)

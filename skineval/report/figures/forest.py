@@ -145,10 +145,15 @@ def rows(
                 color=MUTED,
             )
         panel.plot(one.value, place, markersize=4.8, linestyle="none", clip_on=False, **look.point)
-    panel.set_ylim(len(names) - 0.5, -0.5)
-    panel.set_yticks(range(len(names)), [style.name_lines(name, page.name) for name in names])
+    lines(panel, names, page)
     for tick, name in zip(panel.yaxis.get_major_ticks(), names, strict=True):
         tick.label1.set_color(MUTED if name in scene.board.unranked else INK)
+
+
+def lines(panel: Axes, names: Sequence[str], page: Page) -> None:
+    """A line for each system, with its name, the first on top."""
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_yticks(range(len(names)), [style.name_lines(name, page.name) for name in names])
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
 

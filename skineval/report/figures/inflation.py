@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from skineval.base.scheme import INK, MUTED, PAPER, VERMILLION
 from skineval.base.terms import LEAKY, LESION, PRIMARY
@@ -77,13 +76,9 @@ def _lines(panel: Axes, systems: Sequence[str], rows: Sequence[Inflation], page:
         panel.plot([row.low, row.high], [place, place], color=_LOOKS[row.images][0], linewidth=2, solid_capstyle="butt")
         panel.plot(row.value, place, clip_on=False, **_point(row.images))
     known = [end for row in rows for end in (0, row.value, row.low, row.high) if not math.isnan(end)]
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(min(known), max(known))
-    panel.set_xlim(ticks[0], ticks[-1])
+    panel.set_xlim(style.round_limits(min(known), max(known), 4, least=-1.0))
     style.round_ticks(panel.xaxis, 4)
-    panel.set_ylim(len(systems) - 0.5, -0.5)
-    panel.set_yticks(range(len(systems)), [style.name_lines(name, page.name) for name in systems])
-    panel.spines["left"].set_visible(False)
-    panel.tick_params(axis="y", length=0)
+    forest.lines(panel, systems, page)
 
 
 def _shown(rows: Sequence[Inflation]) -> list[str]:

@@ -231,10 +231,10 @@ def round_ticks(axis: Any, n: int = 5) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 6):g}"))
 
 
-def round_limits(low: float, high: float, n: int = 5) -> tuple[float, float]:
-    """The round values that enclose both, no lower than 0 and no higher than 1."""
+def round_limits(low: float, high: float, n: int = 5, least: float = 0.0) -> tuple[float, float]:
+    """The round values that enclose both, no lower than `least` and no higher than 1."""
     ticks = MaxNLocator(n, steps=[1, 2, 5, 10]).tick_values(low, high)
-    return max(0.0, float(ticks[0])), min(1.0, float(ticks[-1]))
+    return max(least, float(ticks[0])), min(1.0, float(ticks[-1]))
 
 
 def handle(look: Look) -> Line2D:
