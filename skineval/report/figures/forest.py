@@ -98,7 +98,9 @@ def _recall(scene: Scene, page: Page) -> Canvas:
     lines, columns = grid(len(classes), 2 if page is NARROW else 4)
     width, size = page.width / (columns + 1), page.letters + 0.5
     titles = {label: style.class_lines(label, width, size) for label in classes}
+    samples = {label: style.wrapped(_sample(scene, label), width, page.letters) for label in classes}
     words = (0.78 if page is NARROW else 0.65) + style.further_lines(titles.values(), size)
+    words += style.further_lines(samples.values(), page.letters)
     inches = 0.2 + lines * (words + height(scene.board.systems, page))
     figure = style.canvas(page, inches, "Recall of each class", scene.board.stamps)
     axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
@@ -107,10 +109,14 @@ def _recall(scene: Scene, page: Page) -> Canvas:
         panel.set_title(titles[label])
         panel.set_xlim(-0.03, 1.03)
         style.unit_axis(panel.xaxis)
-        sizes = {(one.n_images, one.n_lesions) for one in scene.board.everyone("recall", label).values()}
-        of_what = formatting.sample(*sizes.pop(), scene.board.unit) if len(sizes) == 1 else ""
-        panel.set_xlabel("recall\n" + style.wrapped(of_what, width, page.letters))
+        panel.set_xlabel(f"recall\n{samples[label]}")
     return figure
+
+
+def _sample(scene: Scene, label: str) -> str:
+    """How many images of a class were tested; nothing where systems differ in it."""
+    sizes = {(one.n_images, one.n_lesions) for one in scene.board.everyone("recall", label).values()}
+    return formatting.sample(*sizes.pop(), scene.board.unit) if len(sizes) == 1 else ""
 
 
 def rows(

@@ -7,6 +7,7 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib as mpl
@@ -243,6 +244,18 @@ def test_recall_says_of_how_many_it_is_and_where_an_interval_is_missing(bench: B
     assert " ".join(rare_panel.get_xlabel().split()) == "recall 9 images of 9 lesions"
     assert sorted(text.get_text() for text in rare_panel.texts) == ["no interval", "not known"]
     assert not any(panel.texts for panel in panels if panel is not rare_panel)
+
+
+def test_recall_of_a_single_system_has_room_for_how_many_images_it_is_of(make_bench: Make, tmp_path: Path) -> None:
+    """As of the usual hold-out of HAM10000: matplotlib warned that nothing fits, and drew one row over the other."""
+    one = make_bench(tmp_path, systems=[("cnn", "none", 1.0)], seeds=(0,), failed=None)
+    counted = [replace(score, n_images=1341, n_lesions=1280) for score in one.scores]
+    painted = canvases(replace(one, scores=counted), lambda bench: [forest.recall(scene_of(bench))])
+    assert {width for _, width in painted} == {style.WIDE.width, NARROW.width}
+    for figure in painted.values():
+        panels = [panel.get_tightbbox() for panel in figure.axes if panel.get_visible()]
+        assert not any(a.overlaps(b) for a, b in combinations(panels, 2))
+        assert max(panel.get_xlabel().count("\n") for panel in figure.axes) > 1
 
 
 def test_reliability_counts_every_prediction(painted: Canvases) -> None:
