@@ -26,8 +26,9 @@ from benchmarks.embedding_speed import RESULTS, forward
 from benchmarks.machine import description, peak_memory
 from benchmarks.store_speed import spread
 from skineval.base.files import atomic_write
+from skineval.base.memory import DECIDED
 from skineval.catalog.catalog import load_catalog
-from skineval.train.cpu import DECIDED, use_cpu
+from skineval.train.cpu import use_cpu
 from skineval.train.device import cpu_threads
 from skineval.train.network import Blueprint, build_network
 from skineval.train.weights import NONE, Weights

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.base.errors import ExitCode, Interrupted, SkinevalError
+from skineval.base.memory import keep_memory
 from skineval.cli import bench, data, demo, embed, evaluate, explain, export, listing, plugins, predict, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
@@ -82,6 +83,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     os.environ.update(waiting_briefly(os.environ))  # torch is not loaded yet
+    keep_memory()
     if sys.stdout is None:  # it was closed before the start: nobody wants to read anything
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     try:

@@ -21,6 +21,7 @@ from skineval.measure.metrics import (
     predicted,
     ratio,
     sums,
+    total,
 )
 from skineval.measure.once import once
 from skineval.values.predictions import sum_to_one
@@ -36,7 +37,7 @@ def classwise_ece(targets: Integers, probabilities: Floats, weights: Floats, cla
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
     gaps, _ = _in_bins(targets, probabilities, weights)
-    return ratio(np.abs(gaps).sum(axis=(1, 2)) / len(classes), weights.sum(axis=1))
+    return ratio(np.abs(gaps).sum(axis=(1, 2)) / len(classes), total(weights))
 
 
 def adaptive_ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -56,7 +57,7 @@ def adaptive_ece(targets: Integers, probabilities: Floats, weights: Floats, clas
     gaps_so_far = cumulate(sums(weights, level, len(levels), values=gaps))
     ends = _bin_ends(reached)
     in_bins = np.diff(np.take_along_axis(gaps_so_far, ends, axis=1), axis=1, prepend=0)
-    return ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
+    return ratio(np.abs(in_bins).sum(axis=1), total(weights))
 
 
 def brier_reliability(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -70,7 +71,7 @@ def brier_reliability(targets: Integers, probabilities: Floats, weights: Floats,
         return np.full(len(weights), np.nan)
     gaps, counts = _in_bins(targets, probabilities, weights)
     squares = np.where(counts > 0, gaps**2 / np.where(counts > 0, counts, 1), 0)
-    return ratio(squares.sum(axis=(1, 2)), weights.sum(axis=1))
+    return ratio(squares.sum(axis=(1, 2)), total(weights))
 
 
 def brier_resolution(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -92,7 +93,7 @@ def brier_uncertainty(targets: Integers, probabilities: Floats, weights: Floats,
     """
     if not sum_to_one(probabilities):
         return np.full(len(weights), np.nan)
-    shares = ratio(sums(weights, targets, len(classes)), weights.sum(axis=1)[:, None])
+    shares = ratio(sums(weights, targets, len(classes)), total(weights)[:, None])
     uncertainty: Floats = (shares * (1 - shares)).sum(axis=1)
     return uncertainty
 

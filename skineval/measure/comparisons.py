@@ -256,9 +256,9 @@ def _interval(
     return difference - below, difference + above
 
 
-def coins(replicates: int, units: int, seed: int) -> NDArray[np.int32]:
+def coins(replicates: int, units: int, seed: int) -> NDArray[np.int8]:
     """(B, G): 0 or 1, apart from what `resample` draws with the same seed."""
-    return np.random.default_rng([seed, 1]).integers(2, size=(replicates, units), dtype=np.int32)
+    return np.random.default_rng([seed, 1]).integers(2, size=(replicates, units), dtype=np.int32).astype(np.int8)
 
 
 def p_value(observed: float, shuffled: Floats) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skineval.catalog.specs import Metric
 from skineval.measure.abstention import right_where
-from skineval.measure.metrics import Floats, Integers, ratio
+from skineval.measure.metrics import Floats, Integers, ratio, total
 from skineval.values.predictions import Predictions
 
 COVERAGE = 0.9  #: of the images of a class, the share whose set is to hold it
@@ -61,7 +61,7 @@ def as_sizes(test: Predictions, held: NDArray[np.bool_]) -> Predictions:
 
 
 def _set_size(targets: Integers, held: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    return ratio(weights @ held.sum(axis=1), weights.sum(axis=1))
+    return ratio(weights @ held.sum(axis=1), total(weights))
 
 
 def _set_size_of_class(targets: Integers, held: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -70,7 +70,7 @@ def _set_size_of_class(targets: Integers, held: Floats, weights: Floats, classes
 
 
 def _single(targets: Integers, held: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    return ratio(weights @ (held.sum(axis=1) == 1), weights.sum(axis=1))
+    return ratio(weights @ (held.sum(axis=1) == 1), total(weights))
 
 
 def _any_image(targets: Integers, held: Floats, classes: Sequence[str]) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ def roc(positive: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
     """False and true positive rate at every distinct threshold, from (0, 0) to (1, 1), each (T,) float64.
 
     `positive` (N,) says which images are, `scores` (N,) is higher where they are thought to be. Tied scores are one
-    step, so that the trapezoidal area is `metrics.mann_whitney`. NaN where positives or negatives are missing.
+    step, so that the trapezoidal area is that of `ranking.areas`. NaN where positives or negatives are missing.
     """
     levels, level = np.unique(-scores, return_inverse=True)
     is_positive = np.asarray(positive, dtype=bool)

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from skineval.catalog.specs import Metric
-from skineval.measure.metrics import Floats, Integers, predicted, ratio
+from skineval.measure.metrics import Floats, Integers, predicted, ratio, total
 from skineval.values.predictions import ROUNDING, sum_to_one
 
 #: The probability of malignancy from which on an image is suspicious in `net_benefit`: 1 in 10 is malignant.
@@ -52,7 +52,7 @@ def _benefit(
         return np.full(len(weights), np.nan)
     suspicious = probabilities[:, 1] >= threshold - ROUNDING
     worth = np.where(targets == 1, 1, -threshold / (1 - threshold))
-    return ratio(weights @ (suspicious * worth), weights.sum(axis=1))
+    return ratio(weights @ (suspicious * worth), total(weights))
 
 
 def number_needed_to_biopsy(

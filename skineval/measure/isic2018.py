@@ -21,11 +21,11 @@ from skineval.measure.metrics import (
     mean_where_defined,
     of_class,
     of_other_classes,
-    rarer_side,
     ratio,
     sums,
 )
 from skineval.measure.names import METRICS
+from skineval.measure.ranking import rarer_side
 from skineval.values.task import DIAGNOSES
 
 _HALF = 0.5

@@ -101,12 +101,6 @@ def f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Seque
     return ratio(2 * _hits(matrix), matrix.sum(axis=2) + matrix[:, :, :-1].sum(axis=1))
 
 
-def auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B, C): area under the ROC curve of each class against the rest, by its probability; see `mann_whitney`."""
-    columns = [mann_whitney(targets == c, probabilities[:, c], weights) for c in range(len(classes))]
-    return np.stack(columns, axis=1)
-
-
 def balanced_accuracy(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the mean recall over the classes that occur; over all of them it is the metric of ISIC 2018 Task 3."""
     return mean_where_defined(recall(targets, probabilities, weights, classes))
@@ -130,11 +124,6 @@ def top2_accuracy(targets: Integers, probabilities: Floats, weights: Floats, cla
     return _weighted_mean((as_probable <= 2).astype(np.float64), weights)
 
 
-def macro_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B,): the mean over classes of the one-vs-rest area under the ROC curve."""
-    return mean_where_defined(auc(targets, probabilities, weights, classes))
-
-
 def macro_f1(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the mean F1 over classes that occur or are predicted."""
     return mean_where_defined(f1(targets, probabilities, weights, classes))
@@ -145,11 +134,6 @@ def weighted_f1(targets: Integers, probabilities: Floats, weights: Floats, class
     support = sums(weights, targets, len(classes))
     of_class = f1(targets, probabilities, weights, classes)
     return ratio((np.where(support > 0, of_class, 0) * support).sum(axis=1), support.sum(axis=1))
-
-
-def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B,): area under the ROC curve of malignant (class 1) against benign, as `Predictions.malignancy` gives them."""
-    return mann_whitney(targets == 1, probabilities[:, 1], weights)
 
 
 def mcc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -209,7 +193,7 @@ def ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequ
         return np.full(len(weights), np.nan)
     gaps = (predicted(probabilities) == targets) - probabilities.max(axis=1)
     in_bins = sums(weights, confidence_bins(probabilities), ECE_BINS, values=gaps)
-    return ratio(np.abs(in_bins).sum(axis=1), weights.sum(axis=1))
+    return ratio(np.abs(in_bins).sum(axis=1), total(weights))
 
 
 def undecided(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -246,40 +230,6 @@ def not_taken_for_class(targets: Integers, probabilities: Floats, classes: Seque
 def of_class_or_taken_for_it(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
     """(N, C): the images of each class, and those predicted as it."""
     return of_class(targets, probabilities, classes) | taken_for_class(targets, probabilities, classes)
-
-
-def rarer_side(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
-    """(N, C): the images of each class, or those of all others where these are fewer."""
-    positive = of_class(targets, probabilities, classes)
-    rarer: Mask = np.where(2 * positive.sum(axis=0) <= len(positive), positive, ~positive)
-    return rarer
-
-
-def malignant_or_rarer(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
-    """(N,): the malignant images, or the benign ones where these are fewer."""
-    return rarer_side(targets, probabilities, classes)[:, 1]
-
-
-def mann_whitney(positive: Mask, scores: Floats, weights: Floats) -> Floats:
-    """(B,): the probability that a positive image scores higher than a negative one, a tie counting one half.
-
-    `positive` (N,), `scores` (N,), `weights` (B, N). It equals the area under the ROC curve (Hanley and McNeil,
-    Radiology 143:29, 1982). NaN where either side has no weight.
-    """
-    # Only the scores of the rarer side need a cumulative sum; the others fall into the steps between them.
-    rarer = positive if 2 * positive.sum() <= len(positive) else ~positive
-    rare, common = np.flatnonzero(rarer), np.flatnonzero(~rarer)
-    levels, level = np.unique(scores[rare], return_inverse=True)
-    rare_at = sums(weights, level, len(levels), images=rare)
-    # A score counts whole for the levels above it, and one half for the level it ties with.
-    reached, passed = (np.searchsorted(levels, scores[common], side) for side in ("left", "right"))
-    ties = reached < passed
-    steps, images = np.concatenate([passed, reached[ties]]), np.concatenate([common, common[ties]])
-    parts = np.concatenate([np.where(ties, 0.5, 1), np.full(ties.sum(), 0.5)])
-    step_of = sums(weights, steps, len(levels) + 1, images=images, values=parts)
-    everything = rare_at.sum(axis=1) * step_of.sum(axis=1)
-    share = ratio(np.einsum("bl,bl->b", rare_at, cumulate(step_of)[:, :-1]), everything)
-    return share if rarer is positive else 1 - share
 
 
 def from_plain(
@@ -371,6 +321,13 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return quotient
 
 
+@once
+def total(weights: Floats) -> Floats:
+    """(B,): the weight of all images."""
+    everything: Floats = weights.sum(axis=1)
+    return everything
+
+
 def _weighted_mean(values: Floats, weights: Floats) -> Floats:
     """(B,): the mean of `values` (N,) under each row of `weights` (B, N)."""
-    return ratio(weights @ values, weights.sum(axis=1))
+    return ratio(weights @ values, total(weights))

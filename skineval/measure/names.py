@@ -30,7 +30,11 @@ class Figure:
 FIGURES = (
     Figure(PRIMARY, "mean recall over classes; the metric of ISIC 2018, ranks systems", mean_of="recall"),
     Figure(
-        "macro_auc", "mean over classes of the one-vs-rest area under the ROC curve", exchange="ranks", mean_of="auc"
+        "macro_auc",
+        "mean over classes of the one-vs-rest area under the ROC curve",
+        exchange="ranks",
+        mean_of="auc",
+        module="ranking",
     ),
     Figure("macro_f1", "mean F1 over classes", mean_of="f1"),
     Figure(
@@ -39,6 +43,7 @@ FIGURES = (
         exchange="ranks",
         view="malignancy",
         share_of="malignant_or_rarer",
+        module="ranking",
     ),
     Figure("mcc", "Matthews' correlation coefficient over all classes"),
     Figure("kappa", "Cohen's kappa: agreement beyond chance"),
@@ -181,7 +186,14 @@ FIGURES = (
     ),
     Figure("precision", "share of a class's predictions that are right", per_class=True, share_of="taken_for_class"),
     Figure("f1", "harmonic mean of precision and recall", per_class=True, share_of="of_class_or_taken_for_it"),
-    Figure("auc", "one-vs-rest area under the ROC curve", per_class=True, exchange="ranks", share_of="rarer_side"),
+    Figure(
+        "auc",
+        "one-vs-rest area under the ROC curve",
+        per_class=True,
+        exchange="ranks",
+        share_of="rarer_side",
+        module="ranking",
+    ),
     Figure(
         "npv",
         "share of what is not taken for a class that is of others (negative predictive value)",

@@ -29,7 +29,9 @@ from skineval.measure.metrics import (
     predicted,
     ratio,
     sums,
+    total,
 )
+from skineval.measure.once import once
 
 Part = tuple[int, int]  #: a share as a fraction: 0.95 times a sum of weights may be off by a rounding
 
@@ -38,11 +40,21 @@ _SPARE = 20  # levels beyond those that are expected to do
 _NOTHING = 1e-300  # of which nothing is a share
 
 
+def auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B, C): area under the ROC curve of each class against the rest, by its probability; see `areas`."""
+    found: Floats = _areas_of_classes(targets, probabilities, weights)[0]
+    return found
+
+
+def macro_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): the mean over classes of the one-vs-rest area under the ROC curve."""
+    return mean_where_defined(auc(targets, probabilities, weights, classes))
+
+
 def ap(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
-    """(B, C): average precision of each class against the rest, by its probability; see `average_precision`."""
-    positive = of_class(targets, probabilities, classes)
-    columns = [average_precision(positive[:, c], probabilities[:, c], weights) for c in range(len(classes))]
-    return np.stack(columns, axis=1)
+    """(B, C): average precision of each class against the rest, by its probability; see `areas`."""
+    found: Floats = _areas_of_classes(targets, probabilities, weights)[1]
+    return found
 
 
 def macro_ap(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -50,23 +62,52 @@ def macro_ap(targets: Integers, probabilities: Floats, weights: Floats, classes:
     return mean_where_defined(ap(targets, probabilities, weights, classes))
 
 
-def average_precision(positive: Mask, scores: Floats, weights: Floats) -> Floats:
-    """(B,): the mean over the positive images of the precision among all that score as high, or higher.
+def malignancy_auc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
+    """(B,): area under the ROC curve of malignant (class 1) against benign, as `Predictions.malignancy` gives them."""
+    return areas(targets == 1, probabilities[:, 1], weights)[0]
 
-    `positive` (N,), `scores` (N,), `weights` (B, N). It is a sum of steps and no area under a line between them, which
-    would be too high (Davis and Goadrich, "The Relationship Between Precision-Recall and ROC Curves", ICML 2006). Where
-    scores say nothing it is the share of positive images. NaN where these have no weight.
+
+def areas(positive: Mask, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """(B,), (B,): the area under the ROC curve and the average precision of `scores` (N,) under `weights` (B, N).
+
+    The area is the probability that one of the `positive` (N,) images scores higher than another one, a tie counting
+    one half (Hanley and McNeil, Radiology 143:29, 1982). NaN where either side has no weight.
+
+    The average precision is the mean over the positive images of the precision among all that score as high, or higher.
+    It is a sum of steps and no area under a line between them, which would be too high (Davis and Goadrich, "The
+    Relationship Between Precision-Recall and ROC Curves", ICML 2006). Where scores say nothing it is the share of
+    positive images. NaN where these have no weight.
     """
     mine, others = np.flatnonzero(positive), np.flatnonzero(~positive)
     levels, level = np.unique(-scores[mine], return_inverse=True)
     at = sums(weights, level, len(levels), images=mine)
     steps = np.searchsorted(levels, -scores[others])
     there = steps < len(levels)  # others that score lower than all positive images stand behind none
+    steps, others = steps[there], others[there]
+    ties = levels[steps] == -scores[others]
+    tied = sums(weights, steps[ties], len(levels), images=others[ties])
+    called = sums(weights, steps, len(levels), images=others)
+    called[:, :1] += _NOTHING  # where nothing is called yet, nothing of it is found
+    cumulate(called)
+    lost = _dot(at, called) - _dot(at, tied) / 2
+    all_positive = weights @ positive
     found = cumulated(at)
-    called = cumulate(sums(weights, steps[there], len(levels), images=others[there]))
     called += found
-    found /= np.maximum(called, _NOTHING, out=called)
-    return ratio(np.einsum("bl,bl->b", at, found), weights @ positive)
+    found /= called
+    return 1 - ratio(lost, all_positive * (weights @ ~positive)), ratio(_dot(at, found), all_positive)
+
+
+@once
+def _areas_of_classes(targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
+    """(2, B, C): the `areas` of each class against the rest, by its probability."""
+    columns = [areas(targets == k, probabilities[:, k], weights) for k in range(probabilities.shape[1])]
+    return np.stack(columns, axis=-1)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    """(B,): the sum of the products of `a` (B, L) and `b` (B, L) in each row."""
+    products: Floats = np.einsum("bl,bl->b", a, b)
+    return products
 
 
 def malignancy_pauc(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -137,7 +178,19 @@ def aurc(targets: Integers, probabilities: Floats, weights: Floats, classes: Seq
     so_far = errors.T[np.searchsorted(with_errors, np.arange(len(levels)), side="right")].T
     reached = cumulated(at)
     so_far /= np.maximum(reached, _NOTHING, out=reached)
-    return ratio(np.einsum("bl,bl->b", at, so_far), weights.sum(axis=1))
+    return ratio(_dot(at, so_far), total(weights))
+
+
+def rarer_side(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N, C): the images of each class, or those of all others where these are fewer."""
+    positive = of_class(targets, probabilities, classes)
+    rarer: Mask = np.where(2 * positive.sum(axis=0) <= len(positive), positive, ~positive)
+    return rarer
+
+
+def malignant_or_rarer(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
+    """(N,): the malignant images, or the benign ones where these are fewer."""
+    return rarer_side(targets, probabilities, classes)[:, 1]
 
 
 def malignant(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:

@@ -17,8 +17,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from skineval.measure.metrics import Floats, Integers, Mask, mann_whitney, rarer_side, ratio
-from skineval.measure.ranking import dropped
+from skineval.measure.metrics import Floats, Integers, Mask, ratio
+from skineval.measure.ranking import areas, dropped, rarer_side
 from skineval.values.predictions import Predictions
 from skineval.values.task import OUTSIDE
 
@@ -47,7 +47,7 @@ def reject_auroc(targets: Integers, probabilities: Floats, weights: Floats, clas
 
     The chance that an image of the classes has more confidence than one of none: .5 where confidence says nothing.
     """
-    return mann_whitney(targets == 1, probabilities[:, 1], weights)
+    return areas(targets == 1, probabilities[:, 1], weights)[0]
 
 
 def reject_fpr95(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:

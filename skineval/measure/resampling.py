@@ -21,7 +21,7 @@ class UnitCounts:
     """How often each unit counts in each replicate."""
 
     units: NDArray[np.str_]  #: (G,) sorted names
-    counts: NDArray[np.int32]  #: (B, G)
+    counts: NDArray[np.int8]  #: (B, G); that more than 127 of n draws are of one unit, chance never brings about
     strata: NDArray[np.int64]  #: (G,) among which units each was drawn
 
     def __len__(self) -> int:
@@ -55,18 +55,19 @@ def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCo
     has[unit, of_class] = True
     rarest_first = np.argsort(has.sum(axis=0), kind="stable")
     stratum[np.arange(len(units)), 1 + rarest_first[has[:, rarest_first].argmax(axis=1)]] = 1
-    counts = np.empty((replicates, len(units)), dtype=np.int32)
+    counts = np.empty((replicates, len(units)), dtype=np.int8)
     found, of_unit = np.unique(stratum, axis=0, return_inverse=True)
     strata = of_unit.reshape(len(units))
     for k, key in enumerate(found.tolist()):
         members = np.flatnonzero(strata == k)
         rng = np.random.default_rng([seed, zlib.crc32(repr(key).encode())])
-        counts[:, members] = _draw(len(members), replicates, rng)
+        for replicate, drawn in enumerate(_draws(len(members), replicates, rng)):
+            counts[replicate, members] = drawn
     return UnitCounts(units, counts, strata)
 
 
-def _draw(n: int, replicates: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """(replicates, n) int32: how often each of n units is drawn in n draws with replacement, a little unevenly.
+def _draws(n: int, replicates: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """How often each of n units is drawn in n draws with replacement, a little unevenly: (n,) for each replicate.
 
     The variance of a mean of n plain draws is too small by (n - 1)/n, which matters for a class of three lesions. Rao
     and Wu (Journal of the American Statistical Association 83:231, 1988) draw n - 1 units and scale weights up; here,
@@ -74,13 +75,12 @@ def _draw(n: int, replicates: int, rng: np.random.Generator) -> NDArray[np.int32
     probability n/(2(n - 1)), which makes the variance of a mean exactly the unbiased one. A single unit always is.
     """
     if n == 1:
-        return np.ones((replicates, 1), dtype=np.int32)
-    counts = np.empty((replicates, n), dtype=np.int32)
+        yield from np.ones((replicates, 1), dtype=np.int64)
+        return
     size = max(1, _CHUNK // n)
     for start in range(0, replicates, size):
         drawn = rng.integers(n, size=(min(size, replicates - start), n))
         repeats = np.flatnonzero(rng.random(len(drawn)) < n / (2 * (n - 1)))
         drawn[repeats, -1] = drawn[repeats, rng.integers(n - 1, size=len(repeats))]
-        for place, units in enumerate(drawn, start):  # one after the other stays in the caches: half the time
-            counts[place] = np.bincount(units, minlength=n)
-    return counts
+        for units in drawn:  # one after the other stays in the caches: half the time
+            yield np.bincount(units, minlength=n)

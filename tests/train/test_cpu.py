@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from skineval.train.cpu import DECIDED
+from skineval.base.memory import DECIDED
 
 PAGES = 2**26 // 4096  #: of 64 MB
 #: How many pages of a block of 64 MB are found anew, each time that it is taken.
