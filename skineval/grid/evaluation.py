@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import UsageError, hint_for
+from skineval.base.errors import UsageError, hint_for, plural
 from skineval.base.terms import LEAKY, LESION, PROTOCOLS, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.catalog.specs import Metric
@@ -159,7 +159,7 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
         tuple(differences),
         found[0].unit,
         tuple(dict.fromkeys(stamps)),
-        (*_remarks(found), *further, *([] if replicates else [WITHOUT_INTERVALS])),
+        (*_remarks(found), *_of_units(found[0]), *further, *([] if replicates else [WITHOUT_INTERVALS])),
     )
 
 
@@ -218,6 +218,18 @@ def _of_order(one: Entrant) -> Iterator[str]:
         yield (
             f"In another order of classes balanced accuracy would be {then:.2f} in place of {now:.2f}: scores of "
             f"{moved}. Make sure that the classes are in the order in which these scores were written."
+        )
+
+
+def _of_units(one: Entrant) -> Iterator[str]:
+    """How many lesions have images of several classes, which is a mistake of somebody's."""
+    answers = concatenated(one.cells)
+    classes_of = pd.Series(answers.targets).groupby(answers.lesion_ids).nunique()
+    mixed = classes_of.index[classes_of > 1]
+    if one.unit == "lesion" and len(mixed):
+        yield (
+            f"{plural(len(mixed), 'lesion has', 'lesions have')} images of several classes, such as {mixed[0]}: each "
+            "is resampled among those of the rarest of them."
         )
 
 

@@ -71,12 +71,14 @@ def areas(positive: Mask, scores: Floats, weights: Floats) -> tuple[Floats, Floa
     """(B,), (B,): the area under the ROC curve and the average precision of `scores` (N,) under `weights` (B, N).
 
     The area is the probability that one of the `positive` (N,) images scores higher than another one, a tie counting
-    one half (Hanley and McNeil, Radiology 143:29, 1982). NaN where either side has no weight.
+    one half (Hanley and McNeil, Radiology 143:29, 1982).
 
     The average precision is the mean over the positive images of the precision among all that score as high, or higher.
     It is a sum of steps and no area under a line between them, which would be too high (Davis and Goadrich, "The
     Relationship Between Precision-Recall and ROC Curves", ICML 2006). Where scores say nothing it is the share of
-    positive images. NaN where these have no weight.
+    positive images.
+
+    Both are NaN where either side has no weight.
     """
     mine, others = np.flatnonzero(positive), np.flatnonzero(~positive)
     levels, level = np.unique(-scores[mine], return_inverse=True)
@@ -91,10 +93,11 @@ def areas(positive: Mask, scores: Floats, weights: Floats) -> tuple[Floats, Floa
     cumulate(called)
     lost = _dot(at, called) - _dot(at, tied) / 2
     all_positive = weights @ positive
+    pairs = all_positive * (weights @ ~positive)
     found = cumulated(at)
     called += found
     found /= called
-    return 1 - ratio(lost, all_positive * (weights @ ~positive)), ratio(_dot(at, found), all_positive)
+    return 1 - ratio(lost, pairs), ratio(_dot(at, found), np.where(pairs > 0, all_positive, 0))
 
 
 @once

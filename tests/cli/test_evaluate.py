@@ -178,6 +178,13 @@ def test_a_frame_may_have_images_as_its_index():
     pd.testing.assert_frame_equal(indexed, skineval.evaluate(frame, replicates=1000))
 
 
+def test_systems_of_files_have_no_strategy(tmp_path, skineval_program):
+    (tmp_path / "p.csv").write_text(UPPER_CASE)
+    told = skineval_program("evaluate", "p.csv", "--replicates=1000", "--format=markdown").stdout
+    assert "Scored: 4 images" in told
+    assert "strategy" not in told
+
+
 def test_numbered_classes_are_named_by_an_option(figures, tmp_path, skineval_program):
     frame = classifier(30).to_frame()
     wanted, _ = figures(frame.to_csv(index=False))

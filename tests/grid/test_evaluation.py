@@ -53,3 +53,12 @@ def test_malignancy_is_that_of_the_task_of_the_bench(predictions):
     write_json(folder.environment, replace(ENVIRONMENT, task=replace(task, malignant=None)))
     with pytest.warns(UserWarning, match="No malignancy AUC"):
         assert "malignancy_auc" not in set(skineval.evaluate(predictions, replicates=1000)["metric"])
+
+
+def test_a_lesion_whose_images_are_of_several_classes_is_told_of():
+    rows = [("a", "nv", "L1"), ("b", "mel", "L1"), ("c", "nv", "L2"), ("d", "mel", "L3"), ("e", "mel", "L3")]
+    frame = pd.DataFrame(rows, columns=["image_id", "target", "lesion_id"]).assign(mel=[0.1, 0.9, 0.2, 0.6, 0.7])
+    frame["nv"] = 1 - frame["mel"]
+    with pytest.warns(UserWarning, match="^1 lesion has images of several classes, such as L1: each is resampled"):
+        skineval.evaluate(frame, replicates=1000)
+    skineval.evaluate(frame.assign(lesion_id=["L1", "L4", "L2", "L3", "L3"]), replicates=1000)

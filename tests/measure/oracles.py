@@ -22,7 +22,7 @@ def npv(t, p, malignant):
 
 def ap(t, p, malignant):
     found = [(t == c, p[:, c]) for c in range(p.shape[1])]
-    return [sk.average_precision_score(*one) if one[0].any() else np.nan for one in found]
+    return [sk.average_precision_score(*one) if 0 < sum(one[0]) < len(t) else np.nan for one in found]
 
 
 def macro_ap(t, p, malignant):

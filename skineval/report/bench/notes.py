@@ -13,6 +13,7 @@ from skineval.measure.resolution import POWER, resolution
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.excerpt import listed
+from skineval.report.document.tables import Column
 from skineval.values.measures import SIGNIFICANT, Score
 from skineval.values.result import CellResult, EnsembleResult
 
@@ -23,6 +24,11 @@ OF_OVERLAP = (
 _FIRST = ("first", "second", "third")  #: the places of which it is said how often they are kept
 _NO_ESTIMATES = (RANK_KEPT, LAG_P)  #: figures that have no interval
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
+
+
+def of_system(names: Iterable[str]) -> Column:
+    """The column of systems of these names, which files of predictions give no strategy."""
+    return Column("system", "System", note="model/imbalance strategy" if any("/" in name for name in names) else "")
 
 
 def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:

@@ -96,7 +96,6 @@ _PLACED |= DETAILS
 _OF_DETAILS = "results.csv of the bench has more; skineval list metrics says what each figure is."
 
 
-_SYSTEM = Column("system", "System", note="model/imbalance strategy")
 _BEHIND = Column(
     "behind_best", "Behind the best", "score", "balanced accuracy of the best system minus that of this one", 1
 )
@@ -233,7 +232,7 @@ def remarked(table: Table, remarks: Sequence[str]) -> Table:
 def scores(board: Leaderboard) -> Table:
     """The figures, one a row; details are left to programs."""
     columns: tuple[Shows[Score], ...] = (
-        _SYSTEM,
+        notes.of_system(one.system for one in board.scores),
         Column("metric", "Metric"),
         (Column("class", "Class"), lambda one: one.class_),
         (Column("value", "Value", "score"), lambda one: one),
@@ -315,9 +314,10 @@ def _by_system(
         **unfinished,
         **dict.fromkeys(baselines, ("baseline", "")),
     }
-    named: Shows[str] = (_SYSTEM, lambda name: f"{name} (baseline)" if name in baselines else name)
-    filled: list[Shows[str]] = [(column, values.get) for column, values in columns if values]
     names = (*board.systems, *unfinished, *baselines)
+    column = notes.of_system(names)
+    named: Shows[str] = (column, lambda name: f"{name} (baseline)" if name in baselines else name)
+    filled: list[Shows[str]] = [(column, values.get) for column, values in columns if values]
 
     def mark(name: str) -> tuple[str, str]:
         return marks.get(name, ("plain", ""))

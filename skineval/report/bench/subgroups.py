@@ -30,9 +30,9 @@ def table(found: Sequence[Subgroup], unit: Unit, stamps: Sequence[str]) -> Table
         figure = getattr(one, value)
         return None if isnan(figure) else Estimate(figure, getattr(one, f"{ends}low"), getattr(one, f"{ends}high"))
 
-    system: Shows[Subgroup] = Column("system", "System", note="model/imbalance strategy")
+    systems = {one.system for one in found}
     columns: tuple[Shows[Subgroup], ...] = (
-        *([system] if len({one.system for one in found}) > 1 else []),
+        *([notes.of_system(systems)] if len(systems) > 1 else []),
         Column("attribute", "Attribute"),
         (Column("value", "Subgroup"), lambda one: f"{one.value} (worst)" if one in worst else one.value),
         Column("n_images", "Images", "count", priority=3),
