@@ -270,11 +270,14 @@ def sums(
 ) -> Floats:
     """(B, n_bins): what entry k, of image `images[k]`, adds to bin `bins[k]`: the weight of the image × `values[k]`.
 
-    By default there is one entry for each image, and values are 1.
+    `images` ascend: weights are read once, in order. By default there is one entry for each image, and values are 1.
     """
-    images = np.arange(len(bins)) if images is None else images
+    n_images = weights.shape[1]
     values = np.ones(len(bins)) if values is None else values
-    matrix = sparse.csr_array((values, (bins, images)), shape=(n_bins, weights.shape[1]))
+    starts = np.arange(n_images + 1)
+    if images is not None:
+        starts[1:] = np.cumsum(np.bincount(images, minlength=n_images))
+    matrix = sparse.csc_array((values, bins, starts), shape=(n_bins, n_images))
     sums: Floats = (matrix @ weights.T).T
     return sums
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skineval.measure.ensembles import mean_of
 from skineval.measure.names import METRICS
-from skineval.measure.replicates import figures
+from skineval.measure.replicates import by_metric, figures
 from skineval.values.environment import DataFacts, DeviceFacts, Environment, SplitFacts
 from skineval.values.measures import Difference, Score
 from skineval.values.predictions import Predictions
@@ -120,13 +120,13 @@ def make_scores(model: str, imbalance: str, many: Sequence[Predictions]) -> list
     lesions, position = np.unique(tests[0].groups, return_inverse=True)
     draws = np.random.default_rng(0).multinomial(len(lesions), np.full(len(lesions), 1 / len(lesions)), REPLICATES)
     weights = np.vstack([np.ones(len(position)), draws[:, position]])
+    metrics = [metric for metric in METRICS if metric.name not in ("mcc", "kappa", "specificity")]
+    values = np.mean([figures(one, metrics, weights) for one in tests], axis=0)
+    of_metrics = by_metric(metrics, many[0].classes, values)
     scores = []
-    for metric in METRICS:
-        if metric.name in ("mcc", "kappa", "specificity"):
-            continue
-        found = [figures(one, [metric], weights).squeeze() for one in tests]
-        values = np.mean(found, axis=0)
-        for label, column in zip(many[0].classes, values.T, strict=True) if metric.per_class else [("", values)]:
+    for metric in metrics:
+        labels = many[0].classes if metric.per_class else ("",)
+        for label, column in zip(labels, of_metrics[metric.name].T, strict=True):
             of_class = tests[0].targets == many[0].classes.index(label) if label else np.full(len(tests[0]), True)
             defined = column[1:][~np.isnan(column[1:])]
             low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
