@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import PROGRAM, opened
 from tests.data.folders import encoded, photograph
-from tests.demo.chromium import PROGRAM, opened
 from tests.demo.conftest import get, post
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium")

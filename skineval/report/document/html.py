@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from skineval.report.document.tables import Table, format_cell, glossary
 from skineval.values.measures import Estimate
 
 _TEMPLATE = "report.html.j2"
+_LITERAL = "!$'()*+,-./:;=?@[]^_`{|}~"  # in a data URI, also in a list of such, between double quotes
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
@@ -68,6 +70,8 @@ def _breakable(name: str) -> Markup:
 
 def _data_uri(file: str, content: bytes) -> str:
     media = _TYPES[PurePosixPath(file).suffix]
+    if media == _TYPES[".svg"]:  # of its letters few need an escape: base64 would take a fifth more
+        return f"data:{media},{quote(content, safe=_LITERAL)}"
     return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -27,6 +27,7 @@ from skineval.base.svg import shortened
 from skineval.grid.folder import FIGURES
 from skineval.report.document import formatting, layout
 from skineval.report.document.blocks import Figure, Topic
+from skineval.report.figures.compact import compact
 
 #: Beside the colour, so that lines can be told apart in print.
 DASHES: tuple[Any, ...] = (
@@ -256,7 +257,8 @@ def encoded(figure: Canvas) -> bytes:
     # The last bits of a layout depend on where things lie in memory: drawings are rounded, but clips are named by them.
     clips: dict[bytes, bytes] = {}
     svg = re.sub(_CLIP, lambda found: clips.setdefault(found[0], b"clip%d" % len(clips)), svg)
-    return svg.replace(b"</defs>", dark_rules().encode() + b"</defs>", 1)
+    svg = svg.replace(b"</defs>", dark_rules().encode() + b"</defs>", 1)
+    return compact(svg.decode()).encode()
 
 
 def lay_out(figure: Canvas) -> None:
