@@ -258,6 +258,8 @@ def _refuse_swallowed(rows: Iterable[tuple[int, list[str]]], separator: str, fie
     """Raise DataError for a cell in which lines with all `fields` of a row lie, as between two stray quotes."""
     for number, row in rows:
         for cell in row if fields > 1 else ():
+            if cell.isprintable():  # which no end of a line is
+                continue
             inner = [line for line in cell.splitlines()[1:] if line.count(separator) == fields - 1]
             if inner:
                 raise DataError(
