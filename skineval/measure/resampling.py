@@ -32,8 +32,8 @@ class UnitCounts:
         unit = np.searchsorted(self.units, groups)
         size = max(_FEWEST, _CHUNK // max(1, len(groups)))
         for start in range(0, len(self), size):
-            # Gathered by whole rows of (G, b): an image is one contiguous copy.
-            yield self.counts[start : start + size].T.astype(np.float64, order="C")[unit].T
+            # Gathered by whole rows of (G, b): an image is one contiguous copy, and a byte each on its way.
+            yield np.ascontiguousarray(self.counts[start : start + size].T)[unit].astype(np.float64).T
 
 
 def resample(cells: Sequence[Predictions], replicates: int, seed: int) -> UnitCounts:
