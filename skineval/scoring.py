@@ -115,8 +115,11 @@ def _listed(predictions: Any) -> list[Predicted]:
 
 
 def told(found: Evaluation) -> tuple[str, ...]:
-    """What has to be said of an evaluation beside its figures: what its stamps mean, and its remarks."""
-    return (*map(formatting.stamp_meaning, found.stamps), *found.remarks)
+    """What has to be said of an evaluation beside its figures: what its stamps mean, its remarks, absent classes."""
+    from skineval.report.bench.leaderboard import scored
+    from skineval.report.bench.notes import of_absent
+
+    return (*map(formatting.stamp_meaning, found.stamps), *found.remarks, *of_absent(scored(found)))
 
 
 def _told(found: Evaluation) -> Evaluation:

@@ -39,7 +39,8 @@ PRESETS = {"isic2018": preset}  #: the figures of an official scorer
 LEAST_REPLICATES = 1000
 WITHOUT_INTERVALS = "Without intervals, which 0 replicates leave out: nothing says how sure these figures are."
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
-_LEAST = 0.5  # and what it must reach: of few images some order fits whatever was answered
+_LEAST = 0.5  # and what it must reach
+_ENOUGH = 5  # images of each class that would be called otherwise: of fewer some order fits whatever was answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,13 +192,31 @@ def _remarks(found: Sequence[Entrant]) -> Iterator[str]:
     """What is said of each system; of what is said of all of them, once."""
     if len(found) == 1:
         yield from found[0].remarks
-        yield from _of_order(found[0])
+        yield from _of_one(found[0])
         return
     common = [remark for remark in found[0].remarks if all(remark in one.remarks for one in found)]
     yield from common
     for one in found:
         yield from (f"{one.name}: {remark}" for remark in one.remarks if remark not in common)
-        yield from (f"{one.name}: {remark}" for remark in _of_order(one))
+        yield from (f"{one.name}: {remark}" for remark in _of_one(one))
+
+
+def _of_one(one: Entrant) -> Iterator[str]:
+    yield from _of_seeds(one)
+    yield from _of_order(one)
+
+
+def _of_seeds(one: Entrant) -> Iterator[str]:
+    """Whether seeds of a fold have other images than each other, so that their mean is of no single test."""
+    for fold in sorted({cell.fold for cell in one.cells}):
+        images = [set(cell.image_ids.tolist()) for cell in one.cells if cell.fold == fold]
+        everything = len(set.union(*images))
+        fewest = min(map(len, images))
+        if fewest < everything:
+            yield (
+                f"The seeds of fold {fold} have different images: one has {fewest:,} of the {everything:,} that any "
+                "has, and a figure is the mean of what each seed has on its own."
+            )
 
 
 def _of_order(one: Entrant) -> Iterator[str]:
@@ -213,7 +232,8 @@ def _of_order(one: Entrant) -> Iterator[str]:
 
     rows, columns = linear_sum_assignment(shares, maximize=True)
     now, then = (float(values[there].mean()) for values in (np.diagonal(shares), shares[rows, columns]))
-    if then > now + _FAR and then >= _LEAST:
+    enough = matrix.sum(axis=1)[rows != columns].min(initial=np.inf) >= _ENOUGH
+    if then > now + _FAR and then >= _LEAST and enough:
         moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in zip(rows, columns, strict=True) if r != c)
         yield (
             f"In another order of classes balanced accuracy would be {then:.2f} in place of {now:.2f}: scores of "

@@ -94,10 +94,7 @@ def estimate(
     exact = by_metric(every, classes, exact_of_rule(cells, every))
 
     def shares(metric: Metric) -> Shares:
-        name = metric.name
-        found = share_intervals(cells, folds, drawn, metric, means[name], replicated[name])
-        lows, highs = (np.where(exact[name], means[name], ends) for ends in (found.lows, found.highs))
-        return replace(found, lows=lows, highs=highs)
+        return share_intervals(cells, folds, drawn, metric, means[metric.name], replicated[metric.name])
 
     def intervals(metric: Metric) -> tuple[Floats, Floats]:
         part, value = metric.mean_of, means[metric.name]
@@ -195,13 +192,18 @@ def share_intervals(
     values: Floats,
     replicates: Floats,
 ) -> Shares:
-    """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them."""
+    """The Wilson intervals of `values` (K,), shares that are means over `cells`; `replicates` (B, K) stand for them.
+
+    What is known of a rule has no width.
+    """
     of_ranks = metric.exchange != "answers"
     behind = _behind(cells, folds, drawn, [share_of(metric, cell) for cell in cells])
     if of_ranks:  # an area is a share of pairs with images of the other side, too
         behind = replace(behind, images=np.full(len(values), count_distinct(cells)[0], dtype=np.float64))
     sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), behind, of_ranks=of_ranks)
-    lows, highs = wilson(values, sizes, quantiles(behind.freedom, of_ranks=of_ranks))
+    ends = wilson(values, sizes, quantiles(behind.freedom, of_ranks=of_ranks))
+    exact = exact_of_rule(cells, [metric])
+    lows, highs = (np.where(exact, values, end) for end in ends)
     return Shares(values, lows, highs, replicates)
 
 

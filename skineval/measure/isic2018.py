@@ -119,7 +119,7 @@ def _mean(of: Metric) -> Metric:
     def compute(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
         return mean_where_defined(of.compute(targets, probabilities, weights, classes))
 
-    return Metric(f"macro_{of.name}", compute, f"mean over classes: {of.summary}", exchange=of.exchange)
+    return Metric(f"macro_{of.name}", compute, f"mean over classes: {of.summary}", exchange=of.exchange, mean_of=of)
 
 
 _RANKED = {metric.name: metric for metric in METRICS if metric.name in ("auc", "ap")}

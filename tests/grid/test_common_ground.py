@@ -135,6 +135,17 @@ def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):
         warnings.simplefilter("error")
         for cell in (GOOD, WORST, classifier(40, skill=0)):
             skineval.evaluate(cell.to_frame(), replicates=1000)
+    few = GOOD.take(np.r_[np.flatnonzero(GOOD.targets == 4)[:3], np.flatnonzero(GOOD.targets == 5)[:3]]).to_frame()
+    with pytest.warns(UserWarning, match="No test image is of akiec, bcc, bkl, df and vasc") as told:
+        skineval.evaluate(few.rename(columns={"mel": "nv", "nv": "mel"}), replicates=1000)
+    assert not [one for one in told if "another order" in str(one.message)]
+
+
+def test_seeds_that_have_other_images_are_told_of():
+    seeds = [replace(GOOD, seed=0).to_frame(), replace(WORST, seed=1).to_frame()]
+    skineval.evaluate(pd.concat(seeds), replicates=1000)
+    with pytest.warns(UserWarning, match="seeds of fold 0 have different images: one has 35 of the 88 that any has"):
+        skineval.evaluate(pd.concat([seeds[0], seeds[1][:35]]), replicates=1000)
 
 
 def test_probabilities_are_scored_as_they_are_in_memory():

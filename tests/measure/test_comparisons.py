@@ -444,3 +444,12 @@ def test_a_check_of_one_fold_is_of_malignancy_alone():
     found = difference([a], [b], BY_NAME["malignancy_auc"])
     assert (found.value, found.check_p) == pytest.approx((expected.value, expected.p))
     assert np.isnan(difference([a], [b], METRICS[0]).check_p)
+
+
+def test_what_is_known_of_a_rule_adds_no_width_and_no_difference_is_larger_than_can_be():
+    perfect = classifier(60, skill=60)
+    constant = replace(perfect, probabilities=np.full_like(perfect.probabilities, 1 / 7) + np.linspace(0, 0.01, 7))
+    for metric, most in (("macro_auc", 0.5), ("balanced_accuracy", 6 / 7)):
+        found = difference([perfect], [constant], BY_NAME[metric])
+        assert found.value == pytest.approx(most)
+        assert found.low < found.high <= most + 1e-9

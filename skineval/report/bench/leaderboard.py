@@ -132,7 +132,7 @@ def external(bench: BenchResult, test: ExternalTest) -> Leaderboard:
     )
 
 
-def scored(found: Evaluation, replicates: int) -> Leaderboard:
+def scored(found: Evaluation, replicates: int | None = None) -> Leaderboard:
     """Predictions of any origin: nothing is taken for granted of the images."""
     classes = tuple(dict.fromkeys(one.class_ for one in found.scores if one.class_))
     sought = {one.task.sought for one in found.entrants}

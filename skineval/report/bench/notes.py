@@ -68,7 +68,8 @@ def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:
     """Why figures have no interval; nothing where all have one."""
     if not any(isnan(one.low) and not isnan(one.value) for one in scores if one.metric not in _NO_ESTIMATES):
         return []
-    return [f"A figure without brackets has no interval: a class has a single {unit}, or all replicates agree."]
+    why = f"a class has a single {unit}, or too many replicates lack it, or all of them agree"
+    return [f"A figure without brackets has no interval: {why}."]
 
 
 def of_ties(board: Leaderboard) -> list[str]:
@@ -94,7 +95,8 @@ def of_interval(unit: Unit, replicates: int | None = None, within: str = "class"
     doubt = "" if unit != "image" else "; which of them show one lesion is not known, so intervals may be too narrow"
     return (
         f"Brackets: 95 % interval; {what} are resampled within their {within} and fold{times}. Shares (accuracy, "
-        f"recalls, areas under curves and their means) have Wilson intervals, all else percentile intervals{doubt}."
+        "recalls, areas under curves and their means) have Wilson intervals, all else percentile intervals, those of "
+        f"calibration errors, which noise only raises, reflected at the figure{doubt}."
     )
 
 
