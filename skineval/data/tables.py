@@ -64,7 +64,7 @@ _OTHERS = (
     (b"{", "JSON"),
     (b"[", "JSON"),
 )
-_UNNAMED = re.compile(r"(unnamed: \d+)?", re.IGNORECASE)  # as pandas writes and reads the index of a frame
+_UNNAMED = re.compile(r"(unnamed: \d+(\.\d+)*)?", re.IGNORECASE)  # as pandas writes and reads the index of a frame
 _WHOLE = re.compile(r"(-?\d+)?")
 _DECLARED = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # the first line of some exports, which Excel obeys
 _MAGIC = 256  # bytes by which other kinds of files are known

@@ -71,6 +71,11 @@ def entrants(source: Path, terms: Terms) -> Iterator[Entrant]:
         yield from _of_bench(BenchFolder(path), terms)
     elif path.is_dir() and CellFolder(path).predictions.is_file():
         yield _of_file(CellFolder(path).predictions, terms)
+    elif path.is_dir():
+        raise DataError(
+            f"{source} is a folder, and neither that of a bench nor that of a trained cell.",
+            "Name the files of predictions in it.",
+        )
     else:
         yield _of_file(path, terms)
 

@@ -24,7 +24,7 @@ from skineval.grid.measuring import COMPARED, of_ranks
 from skineval.grid.sources import as_labelled, load_data
 from skineval.measure.class_columns import Reading
 from skineval.measure.comparisons import against_best
-from skineval.measure.intervals import estimate
+from skineval.measure.intervals import estimate, is_rule
 from skineval.measure.isic2018 import preset
 from skineval.measure.metrics import confusion, ratio
 from skineval.measure.names import OF_ANSWERS
@@ -202,6 +202,11 @@ def _remarks(found: Sequence[Entrant]) -> Iterator[str]:
 
 
 def _of_one(one: Entrant) -> Iterator[str]:
+    if all(is_rule(cell) for cell in one.cells):
+        yield (
+            f"{one.name} gives every image the same answer: what such a rule scores whatever the frequencies of "
+            "classes is known, and its interval has no width."
+        )
     yield from _of_seeds(one)
     yield from _of_order(one)
 

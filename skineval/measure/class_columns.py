@@ -89,13 +89,15 @@ def class_columns(
     """The class of each column, and the number of the first where they are numbered, else None."""
     names = [class_of_header(name) for name in numbered]
     numbers = _numbers(columns)
-    if numbers and not (targets and set(targets) <= set(columns)):
+    names_of_targets = targets and set(targets) <= set(columns) and (not names or set(names) == set(columns))
+    if numbers and not names_of_targets:
         base = min(numbers.values())
         if len(names) != len(columns):
+            example = ",".join(BINARY if len(columns) == len(BINARY) else DIAGNOSES)
             what = f"{len(names)} are named: {', '.join(names)}" if names else "nothing says which number means which"
             raise DataError(
                 f"{source} numbers its classes ({first_few(columns)}), and {what}.",
-                f"Name all {len(columns)} in their order, such as --classes {','.join(DIAGNOSES)}, if it is that.",
+                f"Name all {len(columns)} in their order, such as --classes {example}, if it is that.",
             )
         return {column: names[number - base] for column, number in numbers.items()}, base
     found = {column: class_of_header(column) for column in columns}

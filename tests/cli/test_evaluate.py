@@ -260,5 +260,5 @@ def test_what_is_probably_meant_is_said(predictions, truth, said, tmp_path, skin
 
 
 def test_a_folder_is_no_table(tmp_path):
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder, and neither that of a bench nor that of a trained cell"):
         skineval.evaluate(tmp_path)

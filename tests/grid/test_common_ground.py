@@ -179,3 +179,17 @@ def test_probabilities_are_scored_as_they_are_in_memory():
     names = np.array(GOOD.classes)[GOOD.targets]
     turned = skineval.evaluate(frame[frame.columns[::-1]], names, classes=GOOD.classes, replicates=1000)
     pd.testing.assert_frame_equal(turned, alone)
+
+
+def test_a_constant_answer_is_said_to_be_a_rule():
+    constant = replace(GOOD, probabilities=np.tile(np.linspace(0.1, 0.2, 7) / 1.05, (len(GOOD), 1)))
+    with pytest.warns(UserWarning, match="gives every image the same answer: what such a rule scores"):
+        skineval.evaluate(constant.to_frame(), replicates=1000)
+
+
+def test_columns_that_are_numbers_are_the_classes_that_are_named_in_their_order():
+    frame, names = GOOD.to_frame(), list(GOOD.classes)
+    numbered = frame.rename(columns={name: str(place) for place, name in enumerate(names)})
+    numbered["target"] = frame["target"].map(names.index)
+    found = skineval.evaluate(numbered, classes=names, replicates=1000)
+    pd.testing.assert_frame_equal(found, skineval.evaluate(frame, replicates=1000))

@@ -34,7 +34,7 @@ def table(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
     columns: tuple[Shows[Difference], ...] = (
         Column("a", "A"),
         Column("b", "B"),
-        Column("metric", "Metric", priority=2),
+        Column("metric", "Metric"),
         (Column("difference", "A − B", "score"), lambda one: one),
         Column("p", "p", "p", priority=3),
         Column("p_holm", "Holm p", "p", priority=1),
