@@ -40,7 +40,7 @@ LEAST_REPLICATES = 1000
 WITHOUT_INTERVALS = "Without intervals, which 0 replicates leave out: nothing says how sure these figures are."
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
 _LEAST = 0.5  # and what it must reach
-_ENOUGH = 5  # images of each class that would be called otherwise: of fewer some order fits whatever was answered
+_ENOUGH = 5  # images of a class that count in both: of fewer some order fits whatever was answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +202,7 @@ def _remarks(found: Sequence[Entrant]) -> Iterator[str]:
 
 
 def _of_one(one: Entrant) -> Iterator[str]:
+    """What is said of a system by itself, whatever others there are."""
     if all(is_rule(cell) for cell in one.cells):
         yield (
             f"{one.name} gives every image the same answer: what such a rule scores whatever the frequencies of "
@@ -228,8 +229,10 @@ def _of_order(one: Entrant) -> Iterator[str]:
     """Whether balanced accuracy would be far higher if columns were called otherwise, as where their order is wrong."""
     classes = one.cells[0].classes
     matrix = sum(confusion(cell.targets, cell.probabilities, np.ones((1, len(cell))))[0] for cell in one.cells)
-    shares = np.nan_to_num(ratio(matrix[:, :-1], matrix.sum(axis=1, keepdims=True)))
-    there = matrix.sum(axis=1) > 0
+    there = matrix.sum(axis=1) >= _ENOUGH
+    if not there.any():
+        return
+    shares = np.where(there[:, None], ratio(matrix[:, :-1], matrix.sum(axis=1, keepdims=True)), 0)
     at_best = float(shares.max(axis=1)[there].mean())  # were two classes allowed the same column
     if at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
         return
@@ -237,9 +240,9 @@ def _of_order(one: Entrant) -> Iterator[str]:
 
     rows, columns = linear_sum_assignment(shares, maximize=True)
     now, then = (float(values[there].mean()) for values in (np.diagonal(shares), shares[rows, columns]))
-    enough = matrix.sum(axis=1)[rows != columns].min(initial=np.inf) >= _ENOUGH
-    if then > now + _FAR and then >= _LEAST and enough:
-        moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in zip(rows, columns, strict=True) if r != c)
+    if then > now + _FAR and then >= _LEAST:
+        pairs = zip(rows[there], columns[there], strict=True)
+        moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in pairs if r != c)
         yield (
             f"In another order of classes balanced accuracy would be {then:.2f} in place of {now:.2f}: scores of "
             f"{moved}. Make sure that the classes are in the order in which these scores were written."

@@ -135,6 +135,10 @@ def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):
         warnings.simplefilter("error")
         for cell in (GOOD, WORST, classifier(40, skill=0)):
             skineval.evaluate(cell.to_frame(), replicates=1000)
+    three_of_one = GOOD.take(np.r_[np.flatnonzero(GOOD.targets != 1), np.flatnonzero(GOOD.targets == 1)[:3]])
+    reversed_ = three_of_one.to_frame().rename(columns=dict(zip(classes, classes[::-1], strict=True)))
+    with pytest.warns(UserWarning, match="In another order of classes balanced accuracy would be .* mel be bkl"):
+        skineval.evaluate(reversed_, replicates=1000)
     few = GOOD.take(np.r_[np.flatnonzero(GOOD.targets == 4)[:3], np.flatnonzero(GOOD.targets == 5)[:3]]).to_frame()
     with pytest.warns(UserWarning, match="No test image is of akiec, bcc, bkl, df and vasc") as told:
         skineval.evaluate(few.rename(columns={"mel": "nv", "nv": "mel"}), replicates=1000)
