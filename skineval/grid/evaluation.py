@@ -39,8 +39,8 @@ PRESETS = {"isic2018": preset}  #: the figures of an official scorer
 LEAST_REPLICATES = 1000
 WITHOUT_INTERVALS = "Without intervals, which 0 replicates leave out: nothing says how sure these figures are."
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
+_ENOUGH = 5  # images of each class over which it must do so, too: of fewer some order fits whatever was answered
 _LEAST = 0.5  # and what it must reach
-_ENOUGH = 5  # images of a class that count in both: of fewer some order fits whatever was answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,18 +229,19 @@ def _of_order(one: Entrant) -> Iterator[str]:
     """Whether balanced accuracy would be far higher if columns were called otherwise, as where their order is wrong."""
     classes = one.cells[0].classes
     matrix = sum(confusion(cell.targets, cell.probabilities, np.ones((1, len(cell))))[0] for cell in one.cells)
-    there = matrix.sum(axis=1) >= _ENOUGH
-    if not there.any():
-        return
-    shares = np.where(there[:, None], ratio(matrix[:, :-1], matrix.sum(axis=1, keepdims=True)), 0)
+    images = matrix.sum(axis=1)
+    there, enough = images > 0, images >= _ENOUGH
+    shares = np.nan_to_num(ratio(matrix[:, :-1], images[:, None]))
     at_best = float(shares.max(axis=1)[there].mean())  # were two classes allowed the same column
-    if at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
+    if not enough.any() or at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
         return
     from scipy.optimize import linear_sum_assignment  # which takes long to import
 
     rows, columns = linear_sum_assignment(shares, maximize=True)
-    now, then = (float(values[there].mean()) for values in (np.diagonal(shares), shares[rows, columns]))
-    if then > now + _FAR and then >= _LEAST:
+    found = shares[rows, columns]
+    gain, then = found - np.diagonal(shares), float(found[there].mean())
+    if gain[there].mean() > _FAR and gain[enough].mean() > _FAR and then >= _LEAST:
+        now = float(np.diagonal(shares)[there].mean())
         pairs = zip(rows[there], columns[there], strict=True)
         moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in pairs if r != c)
         yield (
