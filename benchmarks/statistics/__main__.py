@@ -8,21 +8,33 @@ With --quick a few samples, which show that it runs and no more.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from benchmarks.statistics.coverage import of_differences, of_figures
-from benchmarks.statistics.power import of_tests
+from threadpoolctl import threadpool_limits
+
+from benchmarks.statistics import coverage, power
+from benchmarks.statistics.few_lesions import of_shares
+from benchmarks.statistics.world import Size
 from skineval.report.document.console import render
 from skineval.report.document.tables import Table
 
+QUICK, WHOLE = Size(4, 50, 200), Size(400, 300, 20_000)
+MAKERS: tuple[Callable[[Size], Table], ...] = (
+    *(partial(power.of_tests, world) for world in power.WORLDS),
+    of_shares,
+    *(partial(coverage.of_figures, world) for world in coverage.WORLDS),
+    *(partial(coverage.of_differences, world) for world in coverage.WORLDS),
+)
 
-def tables(quick: bool) -> Iterator[Table]:
-    """All of them, one after the other."""
-    samples, replicates, per_class = (4, 50, 200) if quick else (200, 300, 20_000)
-    yield from of_tests(samples, replicates)
-    yield from of_figures(samples, replicates, per_class)
-    yield from of_differences(samples, replicates, per_class)
+
+def tables(size: Size) -> Iterator[Table]:
+    """All of them, one after the other; each core makes one at a time."""
+    with ProcessPoolExecutor(os.cpu_count(), initializer=threadpool_limits, initargs=(1,)) as cores:
+        yield from (made.result() for made in [cores.submit(make, size) for make in MAKERS])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="a Markdown file to write")
     options = parser.parse_args(arguments)
     written = []
-    for table in tables(options.quick):
+    for table in tables(QUICK if options.quick else WHOLE):
         print(render(table, "table", width=140), flush=True)
         written.append(f"## {table.title}\n\n" + render(table, "markdown").partition("\n\n")[2])
     if options.out:

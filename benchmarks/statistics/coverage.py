@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.statistics.world import CLUSTERED, FEW, FOLDS, HOLD_OUT, PATIENTS, PLAIN, SMALL, WEIGHED, answers, truth
+from benchmarks.statistics.world import (
+    CLUSTERED,
+    FEW,
+    FOLDS,
+    HOLD_OUT,
+    PATIENTS,
+    PLAIN,
+    SMALL,
+    WEIGHED,
+    Size,
+    World,
+    answers,
+    truth,
+)
 from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, figures, percentile_interval
 from skineval.measure.names import METRICS
@@ -66,45 +79,43 @@ WAYS = {
 }
 
 
-def of_figures(samples: int, replicates: int, per_class: int) -> Iterator[Table]:
-    """One table a world: the share of samples whose interval holds the truth, and how wide intervals are."""
+def of_figures(world: World, size: Size) -> Table:
+    """The share of samples whose interval holds the truth, and how wide intervals are."""
     metrics = _metrics((*OVERALL, *OF_CLASS))
-    for world in WORLDS:
-        (true,) = truth(world, [PLAIN], metrics, per_class)
-        held: dict[tuple[str, str], list[tuple[bool, float]]] = {}
-        for sample in range(samples):
-            rng = np.random.default_rng([7, sample])
-            (cell,) = answers(world, world.sample(rng), [PLAIN], rng)
-            for way, intervals in (WAYS if world.folds == 1 else {"skineval": _own}).items():
-                for metric, ends in zip(metrics, intervals(world.dealt(cell), metrics, replicates), strict=True):
-                    place = RAREST if metric.per_class else 0
-                    name = f"{metric.name} of {world.classes[RAREST]}" if metric.per_class else metric.name
-                    low, high = ends[place]
-                    value = true[metric.name][place]
-                    held.setdefault((name, way), []).append((bool(low <= value <= high), high - low))
-        yield _table(f"Coverage of 95 % intervals: {world.name}", held, samples)
+    (true,) = truth(world, [PLAIN], metrics, size.per_class)
+    held: dict[tuple[str, str], list[tuple[bool, float]]] = {}
+    for sample in range(size.samples):
+        rng = np.random.default_rng([7, sample])
+        (cell,) = answers(world, world.sample(rng), [PLAIN], rng)
+        for way, intervals in (WAYS if world.folds == 1 else {"skineval": _own}).items():
+            for metric, ends in zip(metrics, intervals(world.dealt(cell), metrics, size.replicates), strict=True):
+                place = RAREST if metric.per_class else 0
+                name = f"{metric.name} of {world.classes[RAREST]}" if metric.per_class else metric.name
+                low, high = ends[place]
+                value = true[metric.name][place]
+                held.setdefault((name, way), []).append((bool(low <= value <= high), high - low))
+    return _table(f"Coverage of 95 % intervals: {world.name}", held, size.samples)
 
 
-def of_differences(samples: int, replicates: int, per_class: int) -> Iterator[Table]:
+def of_differences(world: World, size: Size) -> Table:
     """The same for paired differences of two systems, of which one finds more of the rare classes."""
     metrics = _metrics(OVERALL)
-    for world in WORLDS:
-        ours, theirs = truth(world, [PLAIN, WEIGHED], metrics, per_class)
-        held: dict[tuple[str, str], list[tuple[bool, float]]] = {}
-        for sample in range(samples):
-            rng = np.random.default_rng([8, sample])
-            a, b = answers(world, world.sample(rng), [PLAIN, WEIGHED], rng)
-            drawn = plain_draw(a, replicates, 0)
-            gaps = np.vstack([figures(a, metrics, w) - figures(b, metrics, w) for w in drawn.weights(a.groups)])
-            found = differences(world.dealt(a), world.dealt(b), metrics, replicates=replicates)
-            for k, (metric, row) in enumerate(zip(metrics, found, strict=True)):
-                value = float((ours[metric.name] - theirs[metric.name])[0])
-                ends = {"skineval": (row.low, row.high)}
-                if world.folds == 1:
-                    ends = {"all lesions together, percentiles": percentile_interval(gaps[:, k])} | ends
-                for way, (low, high) in ends.items():
-                    held.setdefault((metric.name, way), []).append((low <= value <= high, high - low))
-        yield _table(f"Coverage of 95 % intervals of paired differences: {world.name}", held, samples)
+    ours, theirs = truth(world, [PLAIN, WEIGHED], metrics, size.per_class)
+    held: dict[tuple[str, str], list[tuple[bool, float]]] = {}
+    for sample in range(size.samples):
+        rng = np.random.default_rng([8, sample])
+        a, b = answers(world, world.sample(rng), [PLAIN, WEIGHED], rng)
+        drawn = plain_draw(a, size.replicates, 0)
+        gaps = np.vstack([figures(a, metrics, w) - figures(b, metrics, w) for w in drawn.weights(a.groups)])
+        found = differences(world.dealt(a), world.dealt(b), metrics, replicates=size.replicates)
+        for k, (metric, row) in enumerate(zip(metrics, found, strict=True)):
+            value = float((ours[metric.name] - theirs[metric.name])[0])
+            ends = {"skineval": (row.low, row.high)}
+            if world.folds == 1:
+                ends = {"all lesions together, percentiles": percentile_interval(gaps[:, k])} | ends
+            for way, (low, high) in ends.items():
+                held.setdefault((metric.name, way), []).append((low <= value <= high, high - low))
+    return _table(f"Coverage of 95 % intervals of paired differences: {world.name}", held, size.samples)
 
 
 def _table(title: str, held: dict[tuple[str, str], list[tuple[bool, float]]], samples: int) -> Table:

@@ -22,6 +22,15 @@ OF_PATIENT, OF_LESION, OF_IMAGE = 1.0, 1.0, 0.7
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a simulation: samples of a world, replicates of each, and lesions of a class of which the truth is taken."""
+
+    samples: int
+    replicates: int
+    per_class: int
+
+
+@dataclass(frozen=True)
 class World:
     """Classes, and how many lesions of each a sample has."""
 

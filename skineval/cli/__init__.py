@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from skineval.base.errors import ExitCode, Interrupted, SkinevalError
-from skineval.base.memory import keep_memory
+from skineval.base.memory import collect_seldom, keep_memory
 from skineval.cli import bench, data, demo, embed, evaluate, explain, export, listing, plugins, predict, tune
 from skineval.cli.fast_start import QuickCommand, QuickGroup, RecipeCommand
 from skineval.cli.output import complain
@@ -84,6 +84,7 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     os.environ.update(waiting_briefly(os.environ))  # torch is not loaded yet
     keep_memory()
+    collect_seldom()
     if sys.stdout is None:  # it was closed before the start: nobody wants to read anything
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     try:

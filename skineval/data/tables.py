@@ -127,7 +127,7 @@ class GivenTable:
         wrong = np.asarray(bad, dtype=np.bool_)
         if wrong.any():
             place = int(wrong.argmax())
-            more = f" ({wrong.sum() - 1} more rows like it)" if wrong.sum() > 1 else ""
+            more = f" ({plural(int(wrong.sum()) - 1, 'more row')} like it)" if wrong.sum() > 1 else ""
             said = what if isinstance(what, str) else what(place)
             ids = self.frame["image_id"][wrong] if "image_id" in self.frame else ()
             raise DataError(f"{self.name}, row {self.rows[place]}: {said}{more}", hint, filter(None, ids))

@@ -35,8 +35,8 @@ def said(model: nn.Module, sites: Sequence[Site], images: Tensor, score: Score, 
     """What each position of each site (N, h, w) says for `score`, of either sign, before anything is enlarged."""
     model.eval()
     with differentiable([site.module for site in sites]) as outputs:
-        # Of several sites they are defined even for a network whose weights are frozen: the copy wants gradients.
-        explained = score(model(images.detach().clone().requires_grad_(True)))
+        # Of several sites they are defined even for a network whose weights are frozen: the images want gradients.
+        explained = score(model(images.detach().requires_grad_(len(sites) > 1)))
         gradients = torch.autograd.grad(explained.sum(), outputs)
     return [
         weigh(_wide(as_maps(output.detach())), _wide(as_maps(gradient)))

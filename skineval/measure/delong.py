@@ -7,12 +7,12 @@ It takes images for independent of each other. Where a lesion has several, its s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from skineval.measure.metrics import Floats, Mask
-from skineval.measure.shares import CONFIDENCE
+from skineval.measure.shares import REACH
 from skineval.values.measures import Estimate
 
 
@@ -55,8 +55,8 @@ def delong(positive: Mask, ours: Floats, theirs: Floats) -> AreaDifference:
         z = 0.0 if difference == 0 else np.nan
         return AreaDifference(difference, z=z, p=1.0 if z == 0 else np.nan)
     error = float(np.sqrt(variance))
-    reach, z = float(ndtri((1 + CONFIDENCE) / 2)) * error, difference / error
-    return AreaDifference(difference, difference - reach, difference + reach, z=z, p=float(2 * ndtr(-abs(z))))
+    reach, z = REACH * error, difference / error
+    return AreaDifference(difference, difference - reach, difference + reach, z=z, p=erfc(abs(z) / sqrt(2)))
 
 
 def _covariance(placements: Floats) -> Floats:

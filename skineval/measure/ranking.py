@@ -175,13 +175,13 @@ def aurc(targets: Integers, probabilities: Floats, weights: Floats, classes: Seq
     levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
     wrong = np.flatnonzero(predicted(probabilities) != targets)
     at = sums(weights, level, len(levels))
-    # Errors are few: they add up over the levels that hold one, and stay as they are in between.
-    with_errors, places = np.unique(level[wrong], return_inverse=True)
-    errors = cumulate(sums(weights, places + 1, len(with_errors) + 1, images=wrong))
-    so_far = errors.T[np.searchsorted(with_errors, np.arange(len(levels)), side="right")].T
-    reached = cumulated(at)
-    so_far /= np.maximum(reached, _NOTHING, out=reached)
-    return ratio(_dot(at, so_far), total(weights))
+    # Errors are few: they add up over the levels that hold one, and stay as they are in the run up to the next.
+    with_errors = np.unique(level[wrong])
+    run = np.searchsorted(with_errors, np.arange(len(levels)), side="right")
+    errors = cumulate(sums(weights, run[level[wrong]], len(with_errors) + 1, images=wrong))
+    at[:, :1] += _NOTHING  # where nothing is reached yet, no error is either
+    at /= cumulated(at)
+    return ratio(_dot(sums(at, run, len(with_errors) + 1), errors), total(weights))
 
 
 def rarer_side(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:
@@ -220,7 +220,7 @@ def dropped(kept: Mask, scores: Floats, weights: Floats, part: Part) -> tuple[Fl
     all_others = weights @ ~kept
     if not len(levels):
         return np.full(len(weights), np.nan), all_others
-    place = (of * cumulated(at) <= (of - least) * everything[:, None]).sum(axis=1)  # levels below the threshold
+    place = (cumulated(at) <= everything[:, None] * (of - least) / of).sum(axis=1)  # levels below the threshold
     below = _below(levels, scores[others], others, weights)
     found = np.take_along_axis(below, np.minimum(place, len(levels) - 1)[:, None], axis=1)[:, 0]
     return np.where(everything > 0, found, np.nan), all_others

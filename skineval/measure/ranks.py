@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from skineval.catalog.specs import Metric
 from skineval.measure.comparisons import best_first, differences, missing_folds
@@ -15,7 +15,7 @@ from skineval.measure.intervals import MOST_UNDEFINED, REPLICATES, check
 from skineval.measure.metrics import Floats
 from skineval.measure.names import METRICS
 from skineval.measure.replicates import Kept, figures, mean_where
-from skineval.measure.shares import CONFIDENCE
+from skineval.measure.shares import REACH
 from skineval.values.measures import Difference
 from skineval.values.predictions import Predictions
 
@@ -128,9 +128,9 @@ def _rarity(lead: Difference, gaps: Floats) -> float:
         return float("nan")
     if abs(lead.value) < _ROUNDING:
         return 1.0
-    errors = abs(lead.value) * ndtri((1 + CONFIDENCE) / 2) / max(toward_zero, _ROUNDING)
+    errors = abs(lead.value) * REACH / max(toward_zero, _ROUNDING)
     among_all = (1 + int((gaps >= errors - _ROUNDING).sum())) / (1 + len(gaps))
-    return max(among_all, lead.p, 2 * float(ndtr(-errors)))
+    return max(among_all, lead.p, erfc(errors / sqrt(2)))
 
 
 def _figures(

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
-from skineval.measure.shares import CONFIDENCE
+from skineval.measure.shares import student
 from skineval.values.measures import Estimate
 
 
@@ -43,8 +42,10 @@ def resampled_t(differences: Sequence[float], *, train: float, test: float) -> R
     freedom = max(0, len(values) - 1)
     if freedom == 0 or np.ptp(values) == 0:
         return ResampledT(mean, t=np.nan, freedom=freedom, p=np.nan)
+    from scipy.special import stdtr  # which takes long to import
+
     error = float(np.sqrt((1 / len(values) + test / train) * values.var(ddof=1)))
-    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    reach = float(student(freedom)) * error
     statistic = mean / error
     p = float(2 * stdtr(freedom, -abs(statistic)))
     return ResampledT(mean, mean - reach, mean + reach, t=statistic, freedom=freedom, p=p)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
+from statistics import NormalDist, median
 
-from scipy.special import ndtri
-
-from skineval.measure.shares import CONFIDENCE
+from skineval.measure.shares import REACH
 from skineval.values.measures import Difference
 
 POWER = 0.8
 #: How many standard errors a true difference has to have, for its interval to leave out 0 in `POWER` of all test sets.
-STANDARD_ERRORS = float(ndtri((1 + CONFIDENCE) / 2) + ndtri(POWER))  # 1.96 + 0.84 = 2.80
+STANDARD_ERRORS = REACH + NormalDist().inv_cdf(POWER)  # 1.96 + 0.84 = 2.80
 
 
 @dataclass(frozen=True)
@@ -38,5 +36,5 @@ def resolution(differences: Iterable[Difference]) -> Resolution | None:
     widths = [one.high - one.low for one in differences if one.high > one.low]
     if not widths:
         return None
-    standard_error = median(widths) / (2 * float(ndtri((1 + CONFIDENCE) / 2)))
+    standard_error = median(widths) / (2 * REACH)
     return Resolution(STANDARD_ERRORS * standard_error, len(widths))

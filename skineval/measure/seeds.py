@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats
 from skineval.measure.replicates import figures
-from skineval.measure.shares import CONFIDENCE
+from skineval.measure.shares import student
 from skineval.values.predictions import Predictions
 
 
@@ -56,7 +55,7 @@ def noise_floor(one: SeedSpread, other: SeedSpread) -> float:
     if freedom < 1 or np.isnan(squares):
         return np.nan
     pooled = float(np.sqrt(squares / freedom))
-    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * pooled * float(np.sqrt(1 / one.n_seeds + 1 / other.n_seeds))
+    return float(student(freedom)) * pooled * float(np.sqrt(1 / one.n_seeds + 1 / other.n_seeds))
 
 
 def is_above(difference: float, floor: float) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from skineval.base.errors import DataError, first_few
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, first_column, part_name, plain
@@ -247,6 +246,8 @@ def _of_logits(table: GivenTable, classes: Sequence[str]) -> pd.DataFrame:
     )
     if len(logits) and logits.min() >= 0 and sum_to_one(logits):
         raise DataError(f"{table.name} holds probabilities: they sum to 1.", "Leave --logits out.")
+    from scipy.special import softmax  # which takes long to import
+
     return pd.DataFrame(softmax(logits, axis=1), columns=list(classes), index=table.frame.index)
 
 

@@ -1,7 +1,7 @@
 """Paired differences: their interval, their p-value, and the correction for several of them."""
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
 from skineval.base.errors import DataError, UsageError
-from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds
+from skineval.measure.comparisons import against_best, best_first, differences, holm, missing_folds, p_value
 from skineval.measure.delong import delong
 from skineval.measure.intervals import estimate
 from skineval.measure.metrics import from_plain
@@ -47,11 +47,23 @@ def test_sides_change_sign():
     assert one.p == other.p
 
 
-def test_p_is_that_of_scipy_where_each_lesion_has_one_image():
+def test_p_is_the_mid_p_of_mcnemar_where_each_lesion_has_one_image():
+    """Fagerland, Lydersen and Laake (2013): twice the binomial tail of the rarer kind, what is seen counted half."""
+    for seed in (4, 5, 6):
+        a, b = (classifier(60, seed=seed, images_per_lesion=1) for seed in (1, seed))
+        ours, theirs = int((right(a) > right(b)).sum()), int((right(b) > right(a)).sum())
+        rarer, both = min(ours, theirs), ours + theirs
+        wanted = 2 * scipy.stats.binom.cdf(rarer, both, 0.5) - scipy.stats.binom.pmf(rarer, both, 0.5)
+        assert ours != theirs
+        assert 0.02 < wanted < 0.98
+        assert difference([a], [b], ACCURACY, replicates=20_000).p == pytest.approx(wanted, abs=0.015)
+
+
+def test_without_ties_p_is_that_of_scipy():
     a, b = (classifier(60, seed=seed, images_per_lesion=1) for seed in (1, 4))
-    found = difference([a], [b], ACCURACY, replicates=5000)
+    found = difference([a], [b], BY_NAME["nll"], replicates=5000)
     wanted = scipy.stats.permutation_test(
-        (right(a), right(b)),
+        tuple(np.log(cell.probabilities[np.arange(len(cell)), cell.targets]) for cell in (a, b)),
         lambda x, y: np.mean(x) - np.mean(y),
         permutation_type="samples",
         n_resamples=5000,
@@ -60,6 +72,18 @@ def test_p_is_that_of_scipy_where_each_lesion_has_one_image():
     )
     assert 0.02 < wanted.pvalue < 0.98
     assert found.p == pytest.approx(wanted.pvalue, abs=0.03)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_ties_count_half_and_no_difference_has_p_1(gaps):
+    """Of all signs there are: what differs more, and half of what differs as much, on both sides."""
+    signs = np.array(list(product([1, -1], repeat=len(gaps))))
+    sums = signs @ np.array(gaps, dtype=float)
+    observed = sums[0]
+    above, same = np.mean(sums > abs(observed)), np.mean(sums == abs(observed))
+    wanted = (1 + len(sums) * 2 * (above + same / 2)) / (1 + len(sums))
+    assert p_value(observed, sums) == pytest.approx(wanted)
+    assert p_value(0.0, np.zeros(50)) == 1
 
 
 def test_interval_is_that_of_the_paired_scores():

@@ -102,12 +102,12 @@ def wilson_of(share, size):
 
 def test_lesions_of_a_small_fold_weigh_more():
     """Five folds with 2, 2, 1, 1 and 1 lesions of four images: as sure as 6.25 lesions, 1 / (2/100 · 2 + 3/25 ...)."""
-    right, cells = [[1, 0], [1, 0], [1], [1], [0]], []
+    right, cells = [[1, 1], [1, 1], [1], [1], [0]], []  # no replicate differs from another
     for fold, lesions in enumerate(right):
         groups = [*np.repeat(range(len(lesions)), 4), *range(10, 30)]
         targets = [*[0] * 4 * len(lesions), *[1] * 20]
         cells.append(of_two([*np.repeat(lesions, 4), *[1] * 20], targets, groups, fold))
-    assert interval(cells, "recall", "df") == wilson_of(0.6, 6.25)
+    assert interval(cells, "recall", "df") == wilson_of(0.8, 6.25)
 
 
 def test_what_a_rule_makes_certain_and_what_not():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skineval.measure.shares import (
-    FEW,
+    DOUBT,
     Behind,
     Shares,
     effective_size,
@@ -39,15 +39,25 @@ def test_the_design_effect_of_lesions_whose_images_agree():
     share, variance = 0.3, 0.3 * 0.7 / 40
     behind = Behind(images=alone(120), lesions=alone(40), drawn=alone(1), freedom=alone(39))
     assert effective_size(alone(share), alone(variance), behind, of_ranks=False) == pytest.approx([40])
-    # No more than there are images, and lesions where nothing can be estimated.
-    assert effective_size(alone(share), alone(variance / 9), behind, of_ranks=False) == pytest.approx([120])
+    # Lesions where nothing can be estimated.
     assert all(effective_size(alone(share), alone(0), behind, of_ranks=False) == 40 for share in (0, 1, 0.3))
-    few = replace(behind, freedom=alone(FEW - 1))
-    assert effective_size(alone(share), alone(variance / 9), few, of_ranks=False) == pytest.approx([40])
-    assert effective_size(alone(share), alone(variance / 9), few, of_ranks=True) == pytest.approx([120])
     # Replicates that vary lesions with a half of the squared weights show a half of the variance.
     half = replace(behind, drawn=alone(0.5))
     assert effective_size(alone(share), alone(variance / 2), half, of_ranks=False) == pytest.approx([40])
+
+
+def test_few_lesions_are_believed_less_when_their_images_differ():
+    """The variance is the mean of the one that replicates have, once for each lesion, and of that of alike images."""
+    share, lesions = 0.3, 40
+    alike = 0.3 * 0.7 / lesions
+    behind = Behind(images=alone(120), lesions=alone(lesions), drawn=alone(1), freedom=alone(36))
+    assert effective_size(alone(share), alone(alike / 9), behind, of_ranks=True) == pytest.approx([120])
+    for freedom in (1, 5, 36):
+        found = effective_size(alone(share), alone(alike / 2), replace(behind, freedom=alone(freedom)), of_ranks=False)
+        variance = np.average([alike / 2, alike], weights=[freedom, DOUBT])
+        assert 0.3 * 0.7 / found == pytest.approx([variance])
+    many = replace(behind, freedom=alone(1e9), lesions=alone(1e9))
+    assert effective_size(alone(share), alone(alike / 9), many, of_ranks=False) == pytest.approx([120])
 
 
 def test_areas_of_few_lesions_reach_further():
@@ -95,8 +105,8 @@ def test_undefined_shares_count_for_nothing():
 
 def test_a_share_that_hangs_on_one_unit_counts_as_few():
     """However many others vary beside it: a patient with two thirds of all images."""
-    behind = Behind(np.array([400.0]), np.array([2.2]), np.array([1.0]), np.array([39.0]))
-    share, variance = np.array([0.6]), np.array([0.003])
-    assert effective_size(share, variance, behind, of_ranks=False) == pytest.approx([2.2])
-    even = replace(behind, lesions=np.array([38.0]))
-    assert effective_size(share, variance, even, of_ranks=False) == pytest.approx([0.24 / 0.003])
+    share, variance = alone(0.6), alone(0.003)
+    behind = Behind(images=alone(400), lesions=alone(2.2), drawn=alone(1), freedom=alone(39))
+    found = effective_size(share, variance, behind, of_ranks=False)
+    assert 0.24 / found == pytest.approx(np.average([0.003, 0.24 / 2.2], weights=[2.2, DOUBT]))
+    assert found < 4

@@ -122,8 +122,9 @@ IN_LADDERS = "all strategies of a model in its metric together"
 def of_test(unit: Unit, together: str = OF_METRIC) -> str:
     """What is permuted for a p-value, and why it need not agree with the interval beside it."""
     return (
-        f"Differences are paired on the same images; p: {unit} randomisation test, by Holm's method for {together}. An "
-        "interval is for one comparison by itself and of another method, so that near 0 they may disagree."
+        f"Differences are paired on the same images; p: {unit} randomisation test, ties counted half, by Holm's method "
+        f"for {together}. An interval is for one comparison by itself and of another method, so that near 0 they may "
+        "disagree."
     )
 
 
