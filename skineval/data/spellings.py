@@ -65,6 +65,7 @@ _SIGNED = re.compile(r"(?:[<>]=?|[\u2264\u2265])(?=\s*\d)|^\s*[-\u2212](?=\d)|(?
 MISSPELT = 0.8  #: how near a label must be to what a known class is called to be asked for
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")  #: what an id may be
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")  #: ids that can be no path, nor have a suffix
 STEM = 48  #: characters that an id keeps of a name which is none
 _SUFFIXES = re.compile(rf"({'|'.join(map(re.escape, (*SUFFIXES, *UNREAD, '.npy')))})+$", re.IGNORECASE)
 
@@ -81,6 +82,8 @@ def image_id(text: str) -> str:
     path that leads out of its folder is taken off only from such a name; other text that is no id stays as it is, for
     whoever checks ids to refuse it.
     """
+    if _PLAIN.fullmatch(text):  # as nearly all are, of many
+        return text
     *folders, name = (part.strip() for part in re.split(r"[/\\]", text))
     stem = _SUFFIXES.sub("", name)
     if stem and stem != name:

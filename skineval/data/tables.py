@@ -221,10 +221,11 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     separator = declared[1] if declared else _separator(text)
     # A blank between a quote and the separator is no part of the cell.
     text = re.sub(rf'" +(?={re.escape(separator)}|[\r\n])', '"', text)
+    clean = str.strip if text.isascii() else bare  # which is that of such text, and is called for every cell
     cells: list[tuple[int, list[str]]] = []
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-        cells.extend((number, [bare(cell) for cell in row]) for number, row in enumerate(lines, start=1))
+        cells.extend((number, list(map(clean, row))) for number, row in enumerate(lines, start=1))
     except csv.Error as error:
         # A quote without its other one takes in the rows below it: what is wrong is where it begins.
         where = f"row {len(cells) + 1}, where a quote may lack its other one, or stand within a cell"
@@ -257,9 +258,9 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
 def _refuse_swallowed(rows: Iterable[tuple[int, list[str]]], separator: str, fields: int, name: str) -> None:
     """Raise DataError for a cell in which lines with all `fields` of a row lie, as between two stray quotes."""
     for number, row in rows:
-        for cell in row if fields > 1 else ():
-            if cell.isprintable():  # which no end of a line is
-                continue
+        if fields == 1 or "".join(row).isprintable():  # which no end of a line is
+            continue
+        for cell in row:
             inner = [line for line in cell.splitlines()[1:] if line.count(separator) == fields - 1]
             if inner:
                 raise DataError(

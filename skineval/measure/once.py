@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.generic]
-Made = TypeVar("Made", bound=Array)
+Made = TypeVar("Made", bound=Array | tuple[Array, ...])
 
 
 def once(function: Callable[..., Made]) -> Callable[..., Made]:
-    """`function` of arrays, whose last result is kept for whoever asks for the same next; it cannot be written to.
+    """`function` of arrays, whose last result, one array or several, is kept for whoever asks for the same next.
 
-    Arrays are told apart by identity: nobody may change one that was handed over. They are not kept alive.
+    Nobody can write to it. Arrays are told apart by identity: nobody may change one that was handed over. They are not
+    kept alive.
     """
     last: list[tuple[tuple[ref[Array], ...], Made]] = []
 
@@ -28,7 +29,8 @@ def once(function: Callable[..., Made]) -> Callable[..., Made]:
             if len(known) == len(arrays) and all(one() is array for one, array in zip(known, arrays, strict=True)):
                 return result
         result = function(*arrays)
-        result.setflags(write=False)
+        for array in result if isinstance(result, tuple) else (result,):
+            array.setflags(write=False)
         last[:] = [(tuple(map(ref, arrays)), result)]
         return result
 

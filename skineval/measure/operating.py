@@ -33,7 +33,7 @@ def choose_threshold(validation: Predictions, sensitivity: float = SENSITIVITY) 
 
     None where there is no malignant image, or no other.
     """
-    seen = validation.malignancy()
+    seen = validation.malignancy
     malignant = np.sort(seen.probabilities[seen.targets == 1, 1])[::-1]
     if len(malignant) in (0, len(seen)):
         return None
@@ -42,7 +42,7 @@ def choose_threshold(validation: Predictions, sensitivity: float = SENSITIVITY) 
 
 def decided(test: Predictions, threshold: float) -> Predictions:
     """Answers that are certain: malignant from `threshold` on, benign below."""
-    seen = test.malignancy()
+    seen = test.malignancy
     suspicious = seen.probabilities[:, 1] >= threshold
     return replace(seen, probabilities=np.stack([~suspicious, suspicious], axis=1).astype(np.float64))
 

@@ -15,6 +15,7 @@ in 88 to 98 % of 50 to 80 simulated samples of 1,000 and 4,000 images with the c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -122,18 +123,15 @@ def malignancy_pauc(targets: Integers, probabilities: Floats, weights: Floats, c
     where they tell all apart. The curve is a line between two thresholds, as for `malignancy_auc`, and is cut where it
     crosses 0.80.
     """
-    positive, scores = targets == 1, probabilities[:, 1]
     least, of = _ABOVE
-    levels, at, positives = _lowest(positive, scores, weights, (of - least, of))
-    others = np.flatnonzero(~positive)
-    lower = _below(levels, scores[others], others, weights)
-    tie = np.isin(scores[others], levels)
-    tied = sums(weights, np.searchsorted(levels, scores[others[tie]]), len(levels), images=others[tie])
-    missed = cumulated(at) - at
-    width = np.clip(positives[:, None] * (of - least) / of - missed, 0, at)
-    middle = width / np.where(at > 0, at, 1) / 2  # of the part of a level that is counted
-    area = (width * (lower + tied * middle)).sum(axis=1)
-    return ratio(area, positives * (weights @ ~positive))
+    malignant, scores = _malignant_tail(targets, probabilities, weights), probabilities[:, 1]
+    tie = np.flatnonzero((targets != 1) & np.isin(scores, malignant.levels))
+    tied = sums(weights, np.searchsorted(malignant.levels, scores[tie]), len(malignant.levels), images=tie)
+    missed = malignant.reached - malignant.at
+    width = np.clip(malignant.kept[:, None] * (of - least) / of - missed, 0, malignant.at)
+    middle = width / np.where(malignant.at > 0, malignant.at, 1) / 2  # of the part of a level that is counted
+    area = (width * (malignant.below + tied * middle)).sum(axis=1)
+    return ratio(area, malignant.kept * malignant.others)
 
 
 def sensitivity_at_90_specificity(
@@ -208,22 +206,63 @@ def benign(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> 
     return mask
 
 
-def dropped(kept: Mask, scores: Floats, weights: Floats, part: Part) -> tuple[Floats, Floats]:
-    """(B,), (B,): of the images that are not to be kept, the weight below the threshold, and the weight of all.
+class Tail(NamedTuple):
+    """The lowest levels of the scores of images that are to be kept, in each replicate, and what lies below them."""
 
-    The threshold is the highest one, in each replicate, that at least `part` of the images of `kept` (N,) reach: the
-    score of one of them. What ties with it reaches it, on either side. NaN where `kept` has no weight.
+    levels: Floats  #: (L,) ascending
+    at: Floats  #: (B, L) the weight of the images to be kept at each level
+    reached: Floats  #: (B, L) the same up to each level
+    below: Floats  #: (B, L) the weight of all others below each level
+    kept: Floats  #: (B,) the weight of all that are to be kept
+    others: Floats  #: (B,) the weight of all others
+
+
+def tail(kept: Mask, scores: Floats, weights: Floats, part: Part) -> Tail:
+    """As many of the lowest levels as hold more than `part` of what is to be kept in every replicate, or all there are.
+
+    That is what figures of the lowest ones need, without the time that the others take.
+    """
+    mine, others, (least, of) = np.flatnonzero(kept), np.flatnonzero(~kept), part
+    levels, level = np.unique(scores[mine], return_inverse=True)
+    everything = weights @ kept
+    size = len(levels) * least // of + _SPARE
+    while True:
+        size = min(2 * size, len(levels))
+        there = level < size
+        at = sums(weights, level[there], size, images=mine[there])
+        if size == len(levels) or (of * at.sum(axis=1) > least * everything).all():
+            break
+    steps = np.searchsorted(levels[:size], scores[others], side="right")
+    there = steps < size
+    below = cumulate(sums(weights, steps[there], size, images=others[there]))
+    return Tail(levels[:size], at, cumulated(at), below, everything, weights @ ~kept)
+
+
+@once
+def _malignant_tail(targets: Integers, probabilities: Floats, weights: Floats) -> Tail:
+    """Of the malignant images by how malignant they look, as far down as a sensitivity of `_ABOVE`."""
+    least, of = _ABOVE
+    return tail(targets == 1, probabilities[:, 1], weights, (of - least, of))
+
+
+@once
+def _benign_tail(targets: Integers, probabilities: Floats, weights: Floats) -> Tail:
+    """Of the benign images by how benign they look, as far down as a specificity of 90 %."""
+    return tail(targets == 0, -probabilities[:, 1], weights, (1, 10))
+
+
+def dropped(tail: Tail, part: Part) -> Floats:
+    """(B,): the weight of the other images below the threshold that keeps `part` of those that are to be kept.
+
+    The threshold is the highest one, in each replicate, that at least so many of them reach: the score of one of them.
+    What ties with it reaches it, on either side. NaN where none is to be kept, or they have no weight.
     """
     least, of = part
-    levels, at, everything = _lowest(kept, scores, weights, (of - least, of))
-    others = np.flatnonzero(~kept)
-    all_others = weights @ ~kept
-    if not len(levels):
-        return np.full(len(weights), np.nan), all_others
-    place = (cumulated(at) <= everything[:, None] * (of - least) / of).sum(axis=1)  # levels below the threshold
-    below = _below(levels, scores[others], others, weights)
-    found = np.take_along_axis(below, np.minimum(place, len(levels) - 1)[:, None], axis=1)[:, 0]
-    return np.where(everything > 0, found, np.nan), all_others
+    if not len(tail.levels):
+        return np.full(len(tail.kept), np.nan)
+    place = (tail.reached <= tail.kept[:, None] * (of - least) / of).sum(axis=1)  # levels below the threshold
+    found = np.take_along_axis(tail.below, np.minimum(place, len(tail.levels) - 1)[:, None], axis=1)[:, 0]
+    return np.where(tail.kept > 0, found, np.nan)
 
 
 def _sensitivity_at(part: Part, targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
@@ -232,8 +271,8 @@ def _sensitivity_at(part: Part, targets: Integers, probabilities: Floats, weight
     Suspicious is what lies above a threshold, which is the score of a benign image: the lowest that will do. What ties
     with it is not suspicious, malignant or benign. 0 where all scores tie. NaN where either side has no weight.
     """
-    found, all_malignant = dropped(targets == 0, -probabilities[:, 1], weights, part)
-    return ratio(found, all_malignant)
+    benign = _benign_tail(targets, probabilities, weights)
+    return ratio(dropped(benign, part), benign.others)
 
 
 def _specificity_at(part: Part, targets: Integers, probabilities: Floats, weights: Floats) -> Floats:
@@ -242,30 +281,5 @@ def _specificity_at(part: Part, targets: Integers, probabilities: Floats, weight
     Suspicious is what reaches a threshold, which is the score of a malignant image: the highest that will do. What ties
     with it is suspicious, malignant or benign. 0 where all scores tie. NaN where either side has no weight.
     """
-    found, all_benign = dropped(targets == 1, probabilities[:, 1], weights, part)
-    return ratio(found, all_benign)
-
-
-def _lowest(positive: Mask, scores: Floats, weights: Floats, part: Part) -> tuple[Floats, Floats, Floats]:
-    """(L,), (B, L), (B,): the lowest levels of positive scores, their weights, and the weight of all that are positive.
-
-    As many levels as hold more than `part` of that in every replicate, or all there are: what a figure of the lowest
-    ones needs, without the time that the others take.
-    """
-    mine, (least, of) = np.flatnonzero(positive), part
-    levels, level = np.unique(scores[mine], return_inverse=True)
-    everything = weights @ positive
-    size = len(levels) * least // of + _SPARE
-    while True:
-        size = min(2 * size, len(levels))
-        there = level < size
-        at = sums(weights, level[there], size, images=mine[there])
-        if size == len(levels) or (of * at.sum(axis=1) > least * everything).all():
-            return levels[:size], at, everything
-
-
-def _below(levels: Floats, scores: Floats, images: Integers, weights: Floats) -> Floats:
-    """(B, L): the weight of `images` (n,), whose scores are `scores` (n,), that score lower than each of `levels`."""
-    steps = np.searchsorted(levels, scores, side="right")
-    there = steps < len(levels)
-    return cumulate(sums(weights, steps[there], len(levels), images=images[there]))
+    malignant = _malignant_tail(targets, probabilities, weights)
+    return ratio(dropped(malignant, part), malignant.others)

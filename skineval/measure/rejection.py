@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from skineval.measure.metrics import Floats, Integers, Mask, ratio
-from skineval.measure.ranking import areas, dropped, rarer_side
+from skineval.measure.ranking import areas, dropped, rarer_side, tail
 from skineval.values.predictions import Predictions
 from skineval.values.task import OUTSIDE
 
@@ -60,8 +60,9 @@ def reject_fpr95(targets: Integers, probabilities: Floats, weights: Floats, clas
     Nothing is interpolated; who does, or lets the threshold keep less, finds other rates where images are few. NaN
     where either side has no weight.
     """
-    below, everything = dropped(targets == 1, probabilities[:, 1], weights, _KEPT)
-    return ratio(everything - below, everything)
+    least, of = _KEPT
+    inside = tail(targets == 1, probabilities[:, 1], weights, (of - least, of))
+    return ratio(inside.others - dropped(inside, _KEPT), inside.others)
 
 
 def outside(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:

@@ -35,7 +35,7 @@ def figures(cell: Predictions, metrics: Sequence[Metric], weights: Floats) -> Fl
 
 def viewed(metric: Metric, cell: Predictions) -> Predictions:
     """What a metric looks at: see `Metric.view`."""
-    return cell.malignancy() if metric.view == "malignancy" else cell
+    return cell.malignancy if metric.view == "malignancy" else cell
 
 
 def _columns(metric: Metric, cell: Predictions, weights: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,7 @@ class Predictions:
         """Whether the probabilities of every image sum to 1; figures that need probabilities are NaN where not."""
         return sum_to_one(self.probabilities)
 
+    @cached_property
     def malignancy(self) -> Predictions:
         """What the same answers say of malignancy: `BINARY` classes, whose probabilities are sums of those of classes.
 

@@ -43,7 +43,7 @@ def test_every_figure_is_the_mean_over_cells_of_what_each_of_them_chose(bench, f
         temperature = choose_temperature(logits_of(validation), validation.targets)
         losses.append(log_loss(test.targets, scaled(test, 1 / temperature).probabilities, labels=range(7)))
         thresholds.append(choose_threshold(validation))
-        seen = test.malignancy()
+        seen = test.malignancy
         (tn, fp), (fn, tp) = confusion_matrix(seen.targets, seen.probabilities[:, 1] >= thresholds[-1])
         rates.append((tp / (tp + fn), tn / (tn + fp), tp / (tp + fp), tn / (tn + fn)))
     assert figure(found, TEMPERATURE, "nll").value == pytest.approx(np.mean(losses))

@@ -463,7 +463,7 @@ def test_a_check_over_folds_is_the_corrected_t_test_of_their_differences():
 
 def test_a_check_of_one_fold_is_of_malignancy_alone():
     a, b = classifier(skill=1.6), classifier(seed=1, skill=1.2)
-    ours, theirs = (one.malignancy() for one in (a, b))
+    ours, theirs = (one.malignancy for one in (a, b))
     expected = delong(ours.targets == 1, ours.probabilities[:, 1], theirs.probabilities[:, 1])
     found = difference([a], [b], BY_NAME["malignancy_auc"])
     assert (found.value, found.check_p) == pytest.approx((expected.value, expected.p))

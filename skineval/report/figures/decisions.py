@@ -33,7 +33,7 @@ _TITLE = "Acting on the probability of malignancy"
 def draw(scene: Scene, found: Sequence[Choice], replicates: int) -> Drawn | None:
     """Both panels, the second one where thresholds were chosen; None where malignancy or probabilities are unknown."""
     known = [one for one in scene.systems if one.test.malignant is not None and one.test.normalised]
-    shown = [one for one in known if 0 < one.test.malignancy().targets.mean() < 1][:NAMED]
+    shown = [one for one in known if 0 < one.test.malignancy.targets.mean() < 1][:NAMED]
     if not shown:
         return None
     of_best = estimate([shown[0].test], [benefit_at(t) for t in _THRESHOLDS], replicates=replicates)
@@ -67,13 +67,13 @@ def _paint(
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     _curves(axes[0], scene, shown, of_best, page)
     if ends[0] is not None and ends[1] is not None:
-        prevalence = float(shown[0].test.malignancy().targets.mean())
+        prevalence = float(shown[0].test.malignancy.targets.mean())
         _values(axes[1], scene, name, ends[0], ends[1], prevalence)
     return figure
 
 
 def _curves(panel: Axes, scene: Scene, shown: Sequence[System], of_best: Sequence[Estimate], page: Page) -> None:
-    tests = [one.test.malignancy() for one in shown]
+    tests = [one.test.malignancy for one in shown]
     prevalence = float(tests[0].targets.mean())
     panel.axhline(0, color=MUTED, linewidth=1)
     panel.plot(_THRESHOLDS, benefit_of_all(_THRESHOLDS, prevalence), color=MUTED, linestyle=(0, (4, 2)), linewidth=1)
