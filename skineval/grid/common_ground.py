@@ -47,7 +47,7 @@ def _without_suffix(path: Path) -> Path:
 
 
 def on_common_images(found: Sequence[Entrant]) -> tuple[list[Entrant], tuple[str, ...]]:
-    """The systems on the images that all of them have, in the same fold, with their classes in one order.
+    """The systems on the images that all of them have, in the same fold and of each seed, their classes in one order.
 
     Beside them, what was left out. Whoever knows most of which images show one lesion says so for all. Raises DataError
     where classes or reference standards differ, or no image is common.
@@ -73,8 +73,8 @@ def on_common_images(found: Sequence[Entrant]) -> tuple[list[Entrant], tuple[str
     kept = [_on(one, common, groups, unit, classes) for one in found]
     left = [count_distinct(one.cells)[0] - count_distinct(few.cells)[0] for one, few in zip(found, kept, strict=True)]
     remarks = [
-        f"{one.name}: {plural(n, 'image is', 'images are')} not in all others, or in another fold there, and in no "
-        "figure."
+        f"{one.name}: {plural(n, 'image is', 'images are')} not in all others, in another fold there, or not of each "
+        "seed, and in no figure."
         for one, n in zip(found, left, strict=True)
         if n
     ]
@@ -92,10 +92,12 @@ def _of_every_fold(found: Sequence[Entrant]) -> list[Entrant]:
 
 
 def _tested(one: Entrant) -> pd.MultiIndex:
-    """Which images are tested in which folds."""
-    ids = np.concatenate([cell.image_ids for cell in one.cells])
-    folds = np.concatenate([np.full(len(cell), cell.fold) for cell in one.cells])
-    return pd.MultiIndex.from_arrays([ids, folds]).unique()
+    """Which images are tested in which folds, by every seed: figures and differences are then of the same images."""
+    ids = [np.unique(cell.image_ids) for cell in one.cells]  # an image may have been copied
+    folds = np.repeat([cell.fold for cell in one.cells], [len(of_cell) for of_cell in ids])
+    seeds = pd.Series(folds, index=pd.MultiIndex.from_arrays([np.concatenate(ids), folds])).groupby(level=[0, 1]).size()
+    of_fold = pd.Series([cell.fold for cell in one.cells]).value_counts()
+    return seeds.index[seeds.to_numpy() == of_fold[seeds.index.get_level_values(1)].to_numpy()]
 
 
 def _common(tested: Sequence[pd.MultiIndex]) -> pd.MultiIndex:

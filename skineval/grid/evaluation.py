@@ -39,7 +39,7 @@ PRESETS = {"isic2018": preset}  #: the figures of an official scorer
 LEAST_REPLICATES = 1000
 WITHOUT_INTERVALS = "Without intervals, which 0 replicates leave out: nothing says how sure these figures are."
 _FAR = 0.15  # by how much balanced accuracy must rise with columns in another order for that to be told
-_ENOUGH = 5  # images of each class over which it must do so, too: of fewer some order fits whatever was answered
+_ERRORS = 3.5  # and by how many standard errors: of few lesions some order fits whatever was answered
 _LEAST = 0.5  # and what it must reach
 
 
@@ -204,9 +204,11 @@ def _remarks(found: Sequence[Entrant]) -> Iterator[str]:
 def _of_one(one: Entrant) -> Iterator[str]:
     """What is said of a system by itself, whatever others there are."""
     if all(is_rule(cell) for cell in one.cells):
+        answers = np.unique([cell.probabilities[0] for cell in one.cells], axis=0)
+        of_each = "" if len(answers) == 1 else " of a fold and seed"
         yield (
-            f"{one.name} gives every image the same answer: what such a rule scores whatever the frequencies of "
-            "classes is known, and its interval has no width."
+            f"{one.name} gives every image{of_each} the same answer: what such a rule scores whatever the frequencies "
+            "of classes is known, and its interval has no width."
         )
     yield from _of_seeds(one)
     yield from _of_order(one)
@@ -214,14 +216,16 @@ def _of_one(one: Entrant) -> Iterator[str]:
 
 def _of_seeds(one: Entrant) -> Iterator[str]:
     """Whether seeds of a fold have other images than each other, so that their mean is of no single test."""
-    for fold in sorted({cell.fold for cell in one.cells}):
+    folds = sorted({cell.fold for cell in one.cells})
+    for fold in folds:
+        of_fold = f" of fold {fold}" if len(folds) > 1 else ""
         images = [set(cell.image_ids.tolist()) for cell in one.cells if cell.fold == fold]
         everything = len(set.union(*images))
         fewest = min(map(len, images))
         if fewest < everything:
             yield (
-                f"The seeds of fold {fold} have different images: one has {fewest:,} of the {everything:,} that any "
-                "has, and a figure is the mean of what each seed has on its own."
+                f"The seeds{of_fold} have different images: one has {fewest:,} of the {everything:,} that any has, and "
+                "a figure is the mean of what each seed has on its own."
             )
 
 
@@ -229,19 +233,21 @@ def _of_order(one: Entrant) -> Iterator[str]:
     """Whether balanced accuracy would be far higher if columns were called otherwise, as where their order is wrong."""
     classes = one.cells[0].classes
     matrix = sum(confusion(cell.targets, cell.probabilities, np.ones((1, len(cell))))[0] for cell in one.cells)
-    images = matrix.sum(axis=1)
-    there, enough = images > 0, images >= _ENOUGH
-    shares = np.nan_to_num(ratio(matrix[:, :-1], images[:, None]))
+    there = matrix.sum(axis=1) > 0
+    shares = np.nan_to_num(ratio(matrix[:, :-1], matrix.sum(axis=1)[:, None]))
     at_best = float(shares.max(axis=1)[there].mean())  # were two classes allowed the same column
-    if not enough.any() or at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
+    if at_best <= float(np.diagonal(shares)[there].mean()) + _FAR:
         return
     from scipy.optimize import linear_sum_assignment  # which takes long to import
 
     rows, columns = linear_sum_assignment(shares, maximize=True)
-    found = shares[rows, columns]
-    gain, then = found - np.diagonal(shares), float(found[there].mean())
-    if gain[there].mean() > _FAR and gain[enough].mean() > _FAR and then >= _LEAST:
-        now = float(np.diagonal(shares)[there].mean())
+    now, then = (float(found[there].mean()) for found in (np.diagonal(shares), shares[rows, columns]))
+    answers = concatenated(one.cells)
+    of_lesions = pd.DataFrame({"lesion": answers.groups, "target": answers.targets}).drop_duplicates()["target"]
+    lesions = np.bincount(of_lesions, minlength=len(classes))[there & (rows != columns)]
+    # That of the difference of two mean shares, each of which is one half at worst.
+    error = float(np.sqrt((0.5 / lesions).sum())) / int(there.sum())
+    if then > now + max(_FAR, _ERRORS * error) and then >= _LEAST:
         pairs = zip(rows[there], columns[there], strict=True)
         moved = ", ".join(f"{classes[c]} be {classes[r]}" for r, c in pairs if r != c)
         yield (
@@ -253,7 +259,7 @@ def _of_order(one: Entrant) -> Iterator[str]:
 def _of_units(one: Entrant) -> Iterator[str]:
     """How many lesions have images of several classes, which is a mistake of somebody's."""
     answers = concatenated(one.cells)
-    classes_of = pd.Series(answers.targets).groupby(answers.lesion_ids).nunique()
+    classes_of = pd.Series(answers.targets).groupby(answers.groups).nunique()
     mixed = classes_of.index[classes_of > 1]
     if one.unit == "lesion" and len(mixed):
         yield (

@@ -26,7 +26,7 @@ def check_p(metric: Metric, pairs: Sequence[Pair], gaps: Floats, folds: Sequence
         everything = len(np.unique(np.concatenate([one.image_ids for one, _ in pairs])))
         test = float(np.mean([len(one) for one, _ in pairs]))
         return resampled_t(of_folds, train=everything - test, test=test).p if everything > test else np.nan
-    if metric.view != "malignancy" or len(pairs) > 1:
+    if metric.name != "malignancy_auc" or len(pairs) > 1:
         return np.nan
     one, other = (viewed(metric, side) for side in pairs[0])
     return delong(one.targets == 1, one.probabilities[:, 1], other.probabilities[:, 1]).p

@@ -177,10 +177,9 @@ def distinct(metric: Metric, shares: Shares) -> Shares:
 
 def percentile_intervals(metric: Metric, values: Floats, replicates: Floats) -> tuple[Floats, Floats]:
     """(K,), (K,): the ends of the percentile intervals of `values` (K,), for which `replicates` (B, K) stand."""
-    ends = [percentile_interval(column) for column in replicates.T]
-    if metric.name in PIVOTAL:
-        ends = [pivoted(float(value), low, high) for value, (low, high) in zip(values, ends, strict=True)]
-    low, high = np.array(ends).T
+    shape = pivoted if metric.name in PIVOTAL else stretched
+    plain = (percentile_interval(column) for column in replicates.T)
+    low, high = np.array([shape(float(value), *ends) for value, ends in zip(values, plain, strict=True)]).T
     return low, high
 
 
@@ -254,6 +253,11 @@ def percentile_interval(replicates: Floats) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
+
+
+def stretched(value: float, low: float, high: float) -> tuple[float, float]:
+    """An interval with its figure in it, which of a handful of lesions all replicates but a few may lie beside."""
+    return float(np.minimum(low, value)), float(np.maximum(high, value))  # NaN stays NaN
 
 
 def pivoted(value: float, low: float, high: float) -> tuple[float, float]:

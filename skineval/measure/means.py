@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.measure.comparisons import coins, p_value
-from skineval.measure.intervals import percentile_interval
+from skineval.measure.intervals import percentile_interval, stretched
 from skineval.measure.metrics import Floats, ratio
 from skineval.measure.resampling import UnitCounts
 from skineval.values.measures import Difference, Estimate, Score
@@ -20,9 +20,9 @@ from skineval.values.predictions import Predictions
 def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCounts) -> Score:
     """The mean of `values` (N,) of these images, with the percentile interval of the replicates that were `drawn`."""
     sums, sizes = _by_unit(values, images, drawn)
-    low, high = percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes))
-    n_images, n_lesions = int(sizes.sum()), int(np.count_nonzero(sizes))
     mean = float(ratio(sums.sum(), sizes.sum()))
+    low, high = stretched(mean, *percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes)))
+    n_images, n_lesions = int(sizes.sum()), int(np.count_nonzero(sizes))
     return Score(mean, low, high, metric=metric, n_images=n_images, n_lesions=n_lesions, n_cells=1)
 
 
@@ -36,9 +36,9 @@ def mean_difference(
     `skineval.measure.comparisons.differences`).
     """
     sums, sizes = _by_unit(ours - theirs, images, drawn)
-    low, high = percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes))
-    signs = 1 - 2 * coins(len(drawn), len(drawn.units), seed)
     observed = float(ratio(sums.sum(), sizes.sum()))
+    low, high = stretched(observed, *percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes)))
+    signs = 1 - 2 * coins(len(drawn), len(drawn.units), seed)
     return Difference(
         observed,
         low,
@@ -61,7 +61,7 @@ def mean_gap(values: Floats, ours: NDArray[np.bool_], images: Predictions, drawn
         drawn.counts @ other_sums, drawn.counts @ other_sizes
     )
     gap = float(ratio(sums.sum(), sizes.sum()) - ratio(other_sums.sum(), other_sizes.sum()))
-    return Estimate(gap, *percentile_interval(gaps))
+    return Estimate(gap, *stretched(gap, *percentile_interval(gaps)))
 
 
 def _by_unit(values: Floats, images: Predictions, drawn: UnitCounts) -> tuple[Floats, Floats]:

@@ -17,6 +17,7 @@ from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate
 from skineval.measure.names import METRICS
 from skineval.values.measures import COMPARISON_COLUMNS, as_frame
+from skineval.values.predictions import concatenated
 from skineval.values.task import DX7
 from tests.measure.samples import classifier
 
@@ -139,17 +140,68 @@ def test_an_order_of_classes_that_scores_far_better_is_pointed_out(tmp_path):
     reversed_ = three_of_one.to_frame().rename(columns=dict(zip(classes, classes[::-1], strict=True)))
     with pytest.warns(UserWarning, match="In another order of classes balanced accuracy would be .* mel be bkl"):
         skineval.evaluate(reversed_, replicates=1000)
-    few = GOOD.take(np.r_[np.flatnonzero(GOOD.targets == 4)[:3], np.flatnonzero(GOOD.targets == 5)[:3]]).to_frame()
-    with pytest.warns(UserWarning, match="No test image is of akiec, bcc, bkl, df and vasc") as told:
-        skineval.evaluate(few.rename(columns={"mel": "nv", "nv": "mel"}), replicates=1000)
-    assert not [one for one in told if "another order" in str(one.message)]
+
+
+def test_an_order_that_chance_may_have_made_better_is_not():
+    """By lesions: copies of their images say nothing more."""
+
+    def told(cell):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            skineval.evaluate(cell.to_frame(), replicates=1000)
+        return any("another order" in str(one.message) for one in found)
+
+    def swapped(lesions):
+        rows = [row for target in (4, 5) for row in np.flatnonzero(GOOD.targets == target)[:lesions]]
+        few = GOOD.take(np.array(rows))
+        names = np.array([f"L{k}" for k in range(len(few))])
+        answers = np.eye(7)[np.where(few.targets == 4, 5, 4)]
+        return replace(few, lesion_ids=names, groups=names, probabilities=answers)
+
+    assert told(swapped(6))
+    assert not told(swapped(3))
+    copies = [replace(swapped(3), image_ids=np.array([f"I{copy}-{k}" for k in range(6)])) for copy in range(5)]
+    assert not told(concatenated(copies))
+    coin = np.random.default_rng(0)
+    tossed = [replace(swapped(10), probabilities=np.eye(7)[coin.integers(4, 6, 20)]) for _ in range(40)]
+    assert sum(map(told, tossed)) <= 1
 
 
 def test_seeds_that_have_other_images_are_told_of():
     seeds = [replace(GOOD, seed=0).to_frame(), replace(WORST, seed=1).to_frame()]
     skineval.evaluate(pd.concat(seeds), replicates=1000)
-    with pytest.warns(UserWarning, match="seeds of fold 0 have different images: one has 35 of the 88 that any has"):
+    with pytest.warns(UserWarning, match="The seeds have different images: one has 35 of the 88 that any has"):
         skineval.evaluate(pd.concat([seeds[0], seeds[1][:35]]), replicates=1000)
+
+
+def test_a_difference_is_that_of_the_figures_whatever_images_the_seeds_have(tmp_path):
+    seeds = [replace(GOOD, seed=0).to_frame(), replace(WORST, seed=1).to_frame()]
+    whole = [replace(WORSE, seed=seed).to_frame() for seed in (0, 1)]
+    paths = written(tmp_path, lacking=pd.concat([seeds[0], seeds[1][:35]]), whole=pd.concat(whole))
+    with pytest.warns(UserWarning, match="lacking: 53 images are not in all others, in another fold there, or not of"):
+        found = skineval.evaluate(paths, replicates=1000)
+    difference = skineval.compare(*paths, replicates=1000).set_index("metric")["difference"]
+    figures = found[found["class"] == ""].pivot(index="metric", columns="model", values="value")
+    gap = figures["lacking"] - figures["whole"]
+    assert len(difference) > 5
+    assert difference.abs().to_numpy() == pytest.approx(gap[difference.index].abs().to_numpy(), nan_ok=True)
+
+
+def test_lesions_of_several_classes_are_told_of_whichever_file_knows_them(tmp_path):
+    frame = GOOD.to_frame()
+    for lesion, rows in frame.groupby("lesion_id"):
+        if len(rows) > 1 and lesion < "L010":
+            frame.loc[rows.index[0], "target"] = "mel" if rows["target"].iloc[1] != "mel" else "nv"
+    paths = written(tmp_path, knows=frame, plain=frame.drop(columns="lesion_id"))
+    for order in (paths, paths[::-1]):
+        with pytest.warns(UserWarning, match="lesions? ha.* images of several classes"):
+            skineval.evaluate(order, replicates=1000)
+
+
+def test_rules_that_differ_between_folds_are_not_said_to_be_one():
+    folds = [replace(GOOD, fold=fold, probabilities=np.eye(7)[np.full(len(GOOD), fold)]) for fold in (4, 5)]
+    with pytest.warns(UserWarning, match="gives every image of a fold and seed the same answer"):
+        skineval.evaluate(pd.concat([one.to_frame() for one in folds]), replicates=1000)
 
 
 def test_probabilities_are_scored_as_they_are_in_memory():

@@ -467,7 +467,16 @@ def test_a_check_of_one_fold_is_of_malignancy_alone():
     expected = delong(ours.targets == 1, ours.probabilities[:, 1], theirs.probabilities[:, 1])
     found = difference([a], [b], BY_NAME["malignancy_auc"])
     assert (found.value, found.check_p) == pytest.approx((expected.value, expected.p))
-    assert np.isnan(difference([a], [b], METRICS[0]).check_p)
+    others = [metric for metric in OVERALL if metric.name != "malignancy_auc"]
+    assert np.isnan([row.check_p for row in differences([a], [b], others, replicates=50)]).all()
+
+
+@given(st.integers(0, 10_000), st.integers(4, 12))
+def test_intervals_hold_their_figures_however_few_lesions_there_are(seed, lesions):
+    a, b = (classifier(lesions, truth_seed=seed, seed=seed + place, skill=2 * place) for place in (0, 1))
+    rows = [*estimate([a], METRICS, replicates=60), *differences([a], [b], OVERALL, replicates=60)]
+    for row in rows:
+        assert np.isnan(row.low) or row.low - 1e-9 <= row.value <= row.high + 1e-9, row
 
 
 def test_what_is_known_of_a_rule_adds_no_width_and_no_difference_is_larger_than_can_be():
