@@ -44,6 +44,10 @@ _DENIALS = (
 )  #: whatever else is said
 _MARKS = ("x", "+", "*", "\u2713", "\u2714")  #: of what is meant, beside cells that are left empty
 SAVE = 'Save it as CSV, in Excel as "CSV UTF-8".'
+_SEPARATED = (
+    "Put quotes around text that holds the separator; numbers with a decimal comma need another separator, such as the "
+    "semicolon."
+)
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -111,7 +115,8 @@ class GivenTable:
         """
         column = first_column(self.columns, IMAGE_COLUMNS)
         if column is None:
-            raise self._lacking(["image_id"])
+            lacking = self._lacking(["image_id"])
+            raise DataError(lacking.message, f"Call the column that names images so. {lacking.hint}")
         ids = self.frame[column].map(lambda cell: "" if is_missing(cell) else identifier(image_id(str(cell))))
         self.refuse(ids == "", f"{column} is empty", f"Give every row its {column}.")
         return self.having(self.frame.rename(columns={column: "image_id"}).assign(image_id=ids))
@@ -241,13 +246,14 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     if pad:
         rows = [(number, row + [""] * (len(columns) - len(row))) for number, row in rows]
     fields = f"the {len(columns)} fields of the header"
+    unequal = [(number, len(row)) for number, row in rows if len(row) != len(columns)]
+    is_cut = len(unequal) == 1 and unequal[0][0] == rows[-1][0] and unequal[0][1] < len(columns)
     ragged = Fault(
         "ragged-row",
         f"not {fields}",
         (f"row does not have {fields}", f"rows do not have {fields}"),
-        "Put quotes around text that holds the separator; numbers with a decimal comma need another separator, such as "
-        "the semicolon.",
-        tuple(FaultyRow(number, f"has {len(row)}") for number, row in rows if len(row) != len(columns)),
+        "The file may end too early: fetch it again." if is_cut else _SEPARATED,
+        tuple(FaultyRow(number, f"has {many}") for number, many in unequal),
     )
     whole = {number: row for number, row in rows if len(row) == len(columns)}
     index = pd.Index(list(whole), name=ROW, dtype="int64")

@@ -97,7 +97,8 @@ def _tested(one: Entrant) -> pd.MultiIndex:
     folds = np.repeat([cell.fold for cell in one.cells], [len(of_cell) for of_cell in ids])
     seeds = pd.Series(folds, index=pd.MultiIndex.from_arrays([np.concatenate(ids), folds])).groupby(level=[0, 1]).size()
     of_fold = pd.Series([cell.fold for cell in one.cells]).value_counts()
-    return seeds.index[seeds.to_numpy() == of_fold[seeds.index.get_level_values(1)].to_numpy()]
+    of_all: pd.MultiIndex = seeds.index[seeds.to_numpy() == of_fold[seeds.index.get_level_values(1)].to_numpy()]
+    return of_all
 
 
 def _common(tested: Sequence[pd.MultiIndex]) -> pd.MultiIndex:

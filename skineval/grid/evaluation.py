@@ -160,7 +160,7 @@ def measured(found: Sequence[Entrant], question: Question, catalog: Catalog, fur
         tuple(differences),
         found[0].unit,
         tuple(dict.fromkeys(stamps)),
-        (*_remarks(found), *_of_units(found[0]), *further, *([] if replicates else [WITHOUT_INTERVALS])),
+        (*_remarks(found), *_of_units(found), *further, *([] if replicates else [WITHOUT_INTERVALS])),
     )
 
 
@@ -256,16 +256,18 @@ def _of_order(one: Entrant) -> Iterator[str]:
         )
 
 
-def _of_units(one: Entrant) -> Iterator[str]:
-    """How many lesions have images of several classes, which is a mistake of somebody's."""
-    answers = concatenated(one.cells)
-    classes_of = pd.Series(answers.targets).groupby(answers.groups).nunique()
-    mixed = classes_of.index[classes_of > 1]
-    if one.unit == "lesion" and len(mixed):
-        yield (
-            f"{plural(len(mixed), 'lesion has', 'lesions have')} images of several classes, such as {mixed[0]}: each "
-            "is resampled among those of the rarest of them."
-        )
+def _of_units(found: Sequence[Entrant]) -> Iterator[str]:
+    """How many lesions have images of several classes, by whoever knows lesions; that is a mistake of somebody's."""
+    for one in found:
+        answers = concatenated(one.cells)
+        classes_of = pd.Series(answers.targets).groupby(answers.lesion_ids).nunique()
+        mixed = classes_of.index[classes_of > 1]
+        if one.unit == "lesion" and len(mixed):
+            yield (
+                f"{plural(len(mixed), 'lesion has', 'lesions have')} images of several classes, such as {mixed[0]}: "
+                "each is resampled among those of the rarest of them."
+            )
+            return
 
 
 def _of_dealing(found: Sequence[Entrant], data: LesionTable | None) -> Iterator[str]:

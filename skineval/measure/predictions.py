@@ -16,6 +16,7 @@ from skineval.data.tables import GivenTable
 from skineval.values.predictions import COLUMNS, ROUNDING, SUM_TOLERANCE, Predictions, sum_to_one, sum_tolerance
 from skineval.values.task import OUTSIDE
 
+_PERCENT = "They are percentages: divide them by 100, and write plain numbers."
 _AVERAGE = (
     "Give each image once: average repeated predictions first, or tell them apart by fold and seed. Only images that "
     "were copied before the split (--protocol oversample-first) may be repeated."
@@ -124,7 +125,10 @@ def _scores(table: GivenTable, classes: Sequence[str]) -> NDArray[np.float64]:
         name = classes[int(wrong[row].argmax())]
         return f"{name} is {_written(table.frame[name].iloc[row])}, not a number from 0 to 1"
 
-    hint = f"These columns were taken for classes: {', '.join(classes)}. {_advice(scores)}"
+    advice = _advice(scores)
+    if wrong.any() and any(table.frame[name].astype("str").str.endswith("%").any() for name in classes):
+        advice = _PERCENT
+    hint = f"These columns were taken for classes: {', '.join(classes)}. {advice}"
     table.refuse(wrong.any(axis=1), describe, hint)
     return scores
 
@@ -135,7 +139,7 @@ def _advice(scores: NDArray[np.float64]) -> str:
     if ((known >= 0) & (known <= 1 + SUM_TOLERANCE)).all():
         return "Give each image a number from 0 to 1 for every class, and remove columns that are no class."
     if (known >= 0).all() and sum_to_one(known / 100):
-        return "They are percentages: divide them by 100."
+        return _PERCENT
     return "Write probabilities; if these are logits, --logits takes their softmax."
 
 
@@ -154,13 +158,14 @@ def _refuse_other_sums(table: GivenTable, probabilities: NDArray[np.float64], cl
     table.refuse(
         np.abs(sums - 1) > tolerance + ROUNDING,
         lambda row: f"the probabilities of {ids.iloc[row]} sum to {sums[row]:.6g}, not 1 within {tolerance:.3g}",
-        f"These columns were taken for classes: {', '.join(classes)}. Write their softmax; scores of each class by "
-        "itself are measured with a truth file, less what needs probabilities.",
+        f"These columns were taken for classes: {', '.join(classes)}. Write probabilities with all their digits, or "
+        "divide those of an image by their sum; scores of each class by itself are measured with a truth file, less "
+        "what needs probabilities.",
     )
 
 
 def _written(value: Any) -> str:
-    return "empty" if value is None or value != value else str(value) or "empty"
+    return "empty" if value is None or value != value else " ".join(str(value).split()) or "empty"
 
 
 def _refuse_differing(table: GivenTable, image_ids: NDArray[np.str_], known: Iterable[tuple[str, np.int64]]) -> None:

@@ -96,7 +96,7 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
         remarks.append(f"{plural(n, 'image is', 'images are')} not in {truth}, and left out: {names}.")
         table = table.having(table.frame[~strange])
         ids, strange = table.frame["image_id"], strange[~strange]
-    if allow_missing and len(ids) and strange.all():
+    if len(ids) and strange.all():
         raise DataError(
             f"No image of {table.name} is in {truth}: there is no {ids.iloc[0]}, but {reference.frame.index[0]}.",
             "Give the truth file that belongs to these predictions, or write ids of images as it does.",
@@ -105,7 +105,7 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
     wanted = reference.frame.index.drop(UNSCORED, errors="ignore")
     absent = wanted.difference(pd.Index(ids))
     if len(absent) and "part" not in table.frame:
-        of_all = f"{len(absent)} of {len(wanted)} images of {truth}"
+        of_all = f"{len(absent):,} of {len(wanted):,} images of {truth}"
         if reference.exhaustive and not allow_missing:
             raise DataError(
                 f"{table.name}: no scores for {absent[0]} ({of_all} missing)",

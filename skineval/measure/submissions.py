@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, first_few
-from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, first_column, part_name, plain
+from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable, is_missing
 from skineval.measure.class_columns import (
     AS_WRITTEN,
@@ -38,6 +38,8 @@ _ANSWERS = (
     *("predicted_label", "predicted_class", "predicted", "prediction"),
     *("pred", "pred_label", "pred_class", "y_pred"),
 )
+#: What the column of the reference standard is called, too, where answers without scores stand beside it.
+_BESIDE_ANSWERS = ("label", "true", "actual", "truth", "gt", "class", "y")
 #: Columns beside predictions that hold no scores of a class: what is known of images, and answers without scores.
 ASIDE = frozenset(
     (
@@ -91,10 +93,10 @@ def read_submission(given: GivenTable, reading: Reading = AS_WRITTEN) -> Submiss
     class, classes that are numbered and not named, scores of which nobody says what they are of, and the row of a
     target that is a number, or of logits that are none.
     """
-    table = _named(prepared(given, _WANTED))
-    aside = tuple(column for column in table.columns if plain(column) in ASIDE)
+    table, taken = _named(prepared(given, _WANTED))
+    aside = tuple(column for column in table.columns if plain(column) in ASIDE or _is_text(table, column, reading))
     scores = _scores(table, aside, reading)
-    remarks = list(scores.remarks)
+    remarks = [*taken, *scores.remarks]
     if unread := [column for column in aside if column != scores.source]:
         remarks.append(f"Not read, as no scores of a class: {', '.join(unread)}.")
     frame = scores.frame
@@ -149,19 +151,33 @@ class _Scores:
     remarks: tuple[str, ...] = ()
 
 
-def _named(table: GivenTable) -> GivenTable:
-    """The table with its columns called as in predictions.csv, and a target where a column a class says it."""
+def _named(table: GivenTable) -> tuple[GivenTable, tuple[str, ...]]:
+    """The table with its columns called as in predictions.csv, and a target where a column a class says it; remarks."""
     spelt = {plain(name): name for name in COLUMNS}
     named = {column: spelt[plain(column)] for column in table.columns if plain(column) in spelt}
     for name, meant in (("target", TARGETS), ("part", PART_COLUMNS)):
         column = first_column(table.columns, meant)
         named |= {column: name} if column else {}
+    beside = first_column(table.columns, _BESIDE_ANSWERS) if first_column(table.columns, _ANSWERS) else None
+    taken: tuple[str, ...] = ()
+    if beside and "target" not in named.values():
+        named[beside] = "target"
+        taken = (f"{beside} is taken for the reference standard.",)
     table = table.having(table.frame.rename(columns=named))
     marks = {column: name for column in table.columns if (name := _marked_class(column)) and column not in COLUMNS}
     scored = {class_of_header(column) for column in table.columns if column not in marks}
     if "target" in table.frame or len(marks) < 2 or not scored.issuperset(marks.values()):
-        return table
-    return table.having(table.frame.drop(columns=list(marks)).assign(target=marked(table, marks)))
+        return table, taken
+    return table.having(table.frame.drop(columns=list(marks)).assign(target=marked(table, marks))), taken
+
+
+def _is_text(table: GivenTable, column: str, reading: Reading) -> bool:
+    """Whether no cell of a column that is called like no class is a number, or names a class."""
+    known = {*COLUMNS, *DIAGNOSES, *BINARY, *map(class_of_header, reading.numbered)}
+    if {column, class_of_header(column)} & known or np.isfinite(table.numbers(column)).any():
+        return False
+    cells = [str(cell) for cell in table.frame[column].unique() if not is_missing(cell)]
+    return bool(cells) and not any(map(class_name, cells))
 
 
 def _marked_class(column: str) -> str:
@@ -173,10 +189,16 @@ def _marked_class(column: str) -> str:
 def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Scores:
     columns = [column for column in table.columns if column not in (*COLUMNS, *aside)]
     frame = table.frame.drop(columns=list(aside))
+    _refuse_long(table, columns)
     if len(columns) == 1:
         return _of_one_class(table.having(frame), columns[0], reading)
     if not columns and (source := first_column(aside, _ANSWERS)):
         return _of_answers(table, frame, source, reading)
+    if not columns and "target" in frame and (table.numbers("target") % 1 > 0).any():
+        raise DataError(
+            f"{table.name} has scores in the column target alone, which is what a reference standard is called.",
+            "Call the column by what they are scores of, such as malignant or mel.",
+        )
     targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
     found, base = class_columns(columns, targets, table.name, reading.numbered)
     if len(found) < 2:
@@ -192,6 +214,18 @@ def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Score
     if reading.logits:
         frame[list(classes)] = _of_logits(table.having(frame), classes)
     return _Scores(frame, classes, reading.numbered, base)
+
+
+def _refuse_long(table: GivenTable, columns: Sequence[str]) -> None:
+    """Raise DataError for a table with a row for each image and class."""
+    ids = table.frame["image_id"]
+    if len(columns) == 2 and ids.duplicated().any():
+        cells = [set(map(str, table.frame[column].dropna())) for column in columns]
+        if any(found and all(map(class_name, found)) for found in cells):
+            raise DataError(
+                f"{table.name} has a row for each image and class: {ids[ids.duplicated()].iloc[0]} has several.",
+                "Give each image one row, and each class a column of its scores.",
+            )
 
 
 def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:

@@ -265,7 +265,12 @@ def test_headers_are_read_however_they_are_spelt(header):
     [
         ("image,target,mel,Melanoma,nv\na,nv,0,0,1", "p.csv has two columns of the class mel: 'mel' and 'Melanoma'"),
         ("image,target,mel,nv,Benign\na,nv,0,1,0", "p.csv has classes of two tasks: mel, nv, benign"),
-        ("image,target,mel,nv,note\na,nv,0,1,x", "p.csv, row 2: note is x, not a number from 0 to 1"),
+        ("image,target,mel,nv,note\na,nv,0,1,x\nb,nv,0,1,1", "p.csv, row 2: note is x, not a number from 0 to 1"),
+        ('image,target,mel,nv\na,nv,"0\nx",1', "p.csv, row 2: mel is 0 x, not a number from 0 to 1"),
+        ("image,target,mel,nv\na,nv,3%,97%", "p.csv, row 2: mel is 3%, not a number from 0 to 1"),
+        ("image,dx,class,probability\na,nv,mel,0.1\na,nv,nv,0.9", "p.csv has a row for each image and class: a has s"),
+        ("image_name,target\na,0.25\nb,0.5", "p.csv has scores in the column target alone"),
+        ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "p.csv: 1 row does not have the 4 fields of the header: row 3"),
         ("image,label,mel,nv\na,nv,0,1", r"p.csv lacks the column target \(it has image_id, label, mel, nv\)"),
         ("image,lesion_id,target,mel,nv\na,nan,nv,0,1", "p.csv, row 2: lesion_id is empty"),
         ("image,target,mel,nv\na,NA,0,1", "p.csv, row 2: target is empty"),
@@ -283,6 +288,45 @@ def test_refusals_of_predictions(text, message):
     with pytest.raises(DataError, match=message) as caught:
         read(text)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("image,target,mel,nv\na,nv,3%,97%", "They are percentages: divide them by 100"),
+        ("image,target,mel,nv\na,nv,0.1,0.88", "divide those of an image by their sum"),
+        ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "The file may end too early"),
+        ("image,target,mel,nv\na,nv,0\nb,nv,0,1", "Put quotes around text"),
+        ("name,target,mel,nv\na,nv,0,1", "Call the column that names images so"),
+    ],
+)
+def test_hints_are_about_what_is_wrong(text, hint):
+    with pytest.raises(DataError) as caught:
+        read(text)
+    assert hint in caught.value.hint
+
+
+def test_text_is_no_score_and_is_said_not_to_be_read():
+    found = read_submission(table("image,target,mel,nv,note,SCC\na,nv,0,1,seen twice,0\nb,mel,1,0,,0"))
+    assert found.classes == ("mel", "nv", "SCC")
+    assert found.remarks == ("Not read, as no scores of a class: note.",)
+    with pytest.raises(DataError, match="SCC is NA, not a number"):
+        read("image,target,mel,nv,SCC\na,nv,0,1,NA")
+
+
+@pytest.mark.parametrize("header", ["predicted,label", "pred,true", "y_pred,y", "prediction,class"])
+def test_beside_answers_a_label_is_the_reference_standard(header):
+    found = read_submission(table(f"image,{header}\na,nv,mel\nb,nv,nv"))
+    assert found.table.frame["target"].tolist() == ["mel", "nv"]
+    assert f"{header.partition(',')[2]} is taken for the reference standard." in found.remarks
+    numbered = read_submission(table(f"image,{header}\na,1,0\nb,0,1"), Reading(("mel", "nv")))
+    assert numbered.table.frame["target"].tolist() == ["mel", "nv"]
+
+
+def test_where_the_truth_knows_no_image_both_spellings_are_named():
+    reference = read_reference(table(METADATA, "t.csv"))
+    with pytest.raises(DataError, match=r"No image of s\.csv is in t\.csv: there is no 1, but i1\."):
+        refer(read_submission(table("image,mel,nv\n1,0,1\n2,0,1", "s.csv")), reference)
 
 
 def test_frames_are_read_as_files_are():
