@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError
 from skineval.catalog.specs import Metric
 from skineval.measure.metrics import Floats
+from skineval.measure.once import once
 from skineval.measure.replicates import Kept, by_metric, cell_weights, figures, mean_where, viewed
 from skineval.measure.resampling import UnitCounts
 from skineval.measure.shares import (
@@ -213,15 +214,15 @@ def _behind(
     counted = np.vstack([mask.sum(axis=0) for mask in masks])
     of_image = cell_weights(counted > 0, folds) / np.maximum(1, counted)
     weights = np.vstack([mask * of_cell for mask, of_cell in zip(masks, of_image, strict=True)])
-    units = np.searchsorted(drawn.units, np.concatenate([cell.groups for cell in cells]))
-    _, images = np.unique(np.concatenate([cell.image_ids for cell in cells]), return_inverse=True)
+    units = _places(drawn.units, *(cell.groups for cell in cells))
+    images = _numbers(*(cell.image_ids for cell in cells))
     of_unit = _summed(weights, units, len(drawn.units))
     squares, varies = of_unit**2, np.bincount(drawn.strata)[drawn.strata] > 1
     all_squares = np.where(of_unit.any(axis=0), squares.sum(axis=0), np.nan)
     there = (of_unit > 0) & varies[:, None]
     strata = _summed(there.astype(np.float64), drawn.strata, int(drawn.strata.max()) + 1) > 0
     return Behind(
-        images=1 / (_summed(weights, images.ravel(), int(images.max()) + 1) ** 2).sum(axis=0).clip(_TINY),
+        images=1 / (_summed(weights, images, int(images.max()) + 1) ** 2).sum(axis=0).clip(_TINY),
         lesions=1 / all_squares,
         drawn=np.nan_to_num(squares[varies].sum(axis=0) / all_squares),
         freedom=(there.sum(axis=0) - strata.sum(axis=0)).astype(np.float64),
@@ -230,9 +231,20 @@ def _behind(
 
 def _summed(values: Floats, places: NDArray[np.int64], n: int) -> Floats:
     """(n, K): the sum of the rows of `values` (N, K) that belong to each of `n` places."""
-    sums = np.zeros((n, values.shape[1]))
-    np.add.at(sums, places, values)
-    return sums
+    return np.stack([np.bincount(places, column, minlength=n) for column in values.T], axis=1)
+
+
+@once
+def _places(units: NDArray[np.str_], *groups: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Where in the sorted names `units` (G,) the groups of all cells stand, one after the other."""
+    return np.searchsorted(units, np.concatenate(groups))
+
+
+@once
+def _numbers(*names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The names of all cells by number, one after the other."""
+    _, numbers = np.unique(np.concatenate(names), return_inverse=True)
+    return numbers
 
 
 def share_of(metric: Metric, cell: Predictions) -> NDArray[np.bool_]:
@@ -283,8 +295,7 @@ def _masks(metric: Metric, cells: Sequence[Predictions]) -> list[NDArray[np.bool
 
 def _numbered(names: Sequence[NDArray[np.str_]]) -> list[NDArray[np.int64]]:
     """The names of all cells by number, those of each cell (N,)."""
-    _, numbers = np.unique(np.concatenate(names), return_inverse=True)
-    return np.split(numbers, np.cumsum([len(one) for one in names])[:-1])
+    return np.split(_numbers(*names), np.cumsum([len(one) for one in names])[:-1])
 
 
 def _distinct(numbers: Sequence[NDArray[np.int64]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:

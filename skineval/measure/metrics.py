@@ -108,7 +108,7 @@ def balanced_accuracy(targets: Integers, probabilities: Floats, weights: Floats,
 
 def accuracy(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the share of images whose class is predicted."""
-    return _weighted_mean((predicted(probabilities) == targets).astype(np.float64), weights)
+    return ratio(_hits(confusion(targets, probabilities, weights)).sum(axis=1), total(weights))
 
 
 def top2_accuracy(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
@@ -198,7 +198,7 @@ def ece(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequ
 
 def undecided(targets: Integers, probabilities: Floats, weights: Floats, classes: Sequence[str]) -> Floats:
     """(B,): the share of images whose largest probability is tied, which counts as wrong."""
-    return _weighted_mean((predicted(probabilities) == len(classes)).astype(np.float64), weights)
+    return ratio(confusion(targets, probabilities, weights)[:, :, -1].sum(axis=1), total(weights))
 
 
 def any_image(targets: Integers, probabilities: Floats, classes: Sequence[str]) -> Mask:

@@ -84,18 +84,17 @@ def areas(positive: Mask, scores: Floats, weights: Floats) -> tuple[Floats, Floa
     mine, others = np.flatnonzero(positive), np.flatnonzero(~positive)
     levels, level = np.unique(-scores[mine], return_inverse=True)
     at = sums(weights, level, len(levels), images=mine)
-    steps = np.searchsorted(levels, -scores[others])
-    there = steps < len(levels)  # others that score lower than all positive images stand behind none
-    steps, others = steps[there], others[there]
-    ties = levels[steps] == -scores[others]
+    steps = np.searchsorted(levels, -scores[others])  # behind the last level stand those that score lower than all
+    ties = np.append(levels, np.nan)[steps] == -scores[others]
     tied = sums(weights, steps[ties], len(levels), images=others[ties])
-    called = sums(weights, steps, len(levels), images=others)
-    called[:, :1] += _NOTHING  # where nothing is called yet, nothing of it is found
+    called = sums(weights, steps, len(levels) + 1, images=others)
+    called[:, 0] += _NOTHING  # where nothing is called yet, nothing of it is found
     cumulate(called)
+    all_others, called = np.where(called[:, -1] > _NOTHING, called[:, -1], 0), called[:, :-1]
     lost = _dot(at, called) - _dot(at, tied) / 2
-    all_positive = weights @ positive
-    pairs = all_positive * (weights @ ~positive)
     found = cumulated(at)
+    all_positive = found[:, -1].copy() if len(levels) else np.zeros(len(weights))
+    pairs = all_positive * all_others
     called += found
     found /= called
     return 1 - ratio(lost, pairs), ratio(_dot(at, found), np.where(pairs > 0, all_positive, 0))
@@ -224,7 +223,7 @@ def tail(kept: Mask, scores: Floats, weights: Floats, part: Part) -> Tail:
     """
     mine, others, (least, of) = np.flatnonzero(kept), np.flatnonzero(~kept), part
     levels, level = np.unique(scores[mine], return_inverse=True)
-    everything = weights @ kept
+    everything, all_others = (weights @ np.stack([kept, ~kept], axis=1).astype(np.float64)).T
     size = len(levels) * least // of + _SPARE
     while True:
         size = min(2 * size, len(levels))
@@ -235,7 +234,7 @@ def tail(kept: Mask, scores: Floats, weights: Floats, part: Part) -> Tail:
     steps = np.searchsorted(levels[:size], scores[others], side="right")
     there = steps < size
     below = cumulate(sums(weights, steps[there], size, images=others[there]))
-    return Tail(levels[:size], at, cumulated(at), below, everything, weights @ ~kept)
+    return Tail(levels[:size], at, cumulated(at), below, everything, all_others)
 
 
 @once
