@@ -23,6 +23,7 @@ from skineval.base.errors import DataError, UsageError, first_few
 from skineval.base.files import write_new
 from skineval.base.terms import PARTS
 from skineval.data import tables
+from skineval.data.cells import numbers
 from skineval.data.files import npz
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import GivenTable
@@ -235,7 +236,7 @@ def _from_frame(frame: pd.DataFrame, path: Path) -> _Given:
     values = np.empty(rest.shape)
     for place, name in enumerate(rest.columns):
         column = rest[name]
-        values[:, place] = tables.numbers(column)
+        values[:, place] = numbers(column)
         given.refuse(np.isnan(values[:, place]) & column.notna(), partial(_no_number, column), _WANTED)
     return given, values, parts, maker
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import SHOWN, first_few, plural
-from skineval.data import tables
+from skineval.data.cells import is_missing
 from skineval.data.findings import NUMBERED
 from skineval.data.spellings import IDENTIFIER, identifier, plain, visible, whole
 from skineval.values.lesion_table import PATIENT
@@ -40,7 +40,7 @@ _NOBODY = frozenset({
 
 def is_unnamed(id_: str) -> bool:
     """Whether a lesion or patient is written in a word for one that nobody knows."""
-    return tables.is_missing(id_) or (not _NUMBER.search(id_) and plain(id_) in _NOBODY)
+    return is_missing(id_) or (not _NUMBER.search(id_) and plain(id_) in _NOBODY)
 
 
 def is_nobody(id_: str) -> bool:

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skineval.base.errors import DataError, plural
+from skineval.data.cells import is_missing, numbers
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.spellings import IMAGE_COLUMNS, bare, first_column, identifier, image_id
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 ROW = "row"  #: name of the index of a table that was read: the number of each row in its file (the header is 1)
 SEPARATORS = (",", ";", "\t", "|")  #: of equally good ones, the first
-MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  #: cells that say nothing, in lower case
 _YES, _NO = ("yes", "y", "true", "1", "1.0"), ("no", "n", "false", "0", "0.0")
 _DENIALS = (
     "no",
@@ -309,21 +309,6 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     separator = declared[1] if declared else _separator(text)
     fields = next(csv.reader(text.splitlines()[:1], delimiter=separator, skipinitialspace=True), [])
     return tuple(bare(field).lower() for field in fields)
-
-
-def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
-    """(n,) what the cells say, with a decimal point or a decimal comma; NaN for what is no number."""
-    import pandas as pd
-
-    if not pd.api.types.is_numeric_dtype(column):
-        column = column.astype("str").str.replace(",", ".", regex=False)
-    values: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return values
-
-
-def is_missing(cell: object) -> bool:
-    """Whether a cell says nothing: it is empty, or what programs write where they know nothing."""
-    return cell is None or cell != cell or str(cell).strip().lower() in MISSING
 
 
 def _content(path: Path) -> bytes:

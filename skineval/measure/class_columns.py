@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, UsageError, first_few
+from skineval.data.cells import mapped
 from skineval.data.spellings import class_name, plain
 from skineval.data.tables import GivenTable
 from skineval.values.task import BINARY, DIAGNOSES, MALIGNANT
@@ -165,7 +166,7 @@ def class_names(
         lambda row: f"{column} is the number {given.iloc[row]}, {what}",
         f"Name the classes in the order in which they are numbered, such as --classes {','.join(DIAGNOSES)}.",
     )
-    return given.map(lambda cell: read[str(cell)], na_action="ignore"), counted
+    return mapped(given, lambda cell: read[str(cell)]), counted
 
 
 def _base(numbers: Collection[int], n: int, column: str, source: str) -> int:

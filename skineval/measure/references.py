@@ -10,8 +10,9 @@ import pandas as pd
 
 from skineval.base.errors import DataError, first_few, plural
 from skineval.base.terms import UNSCORED
+from skineval.data.cells import missing
 from skineval.data.spellings import class_name, first_column
-from skineval.data.tables import GivenTable, is_missing
+from skineval.data.tables import GivenTable
 from skineval.measure.class_columns import AS_WRITTEN, Reading, as_class, class_names, marked, told
 from skineval.measure.submissions import TARGETS, Submission, prepared
 from skineval.values.lesion_table import LesionTable
@@ -50,13 +51,13 @@ def read_reference(given: GivenTable, reading: Reading = AS_WRITTEN) -> Referenc
     if label is None:
         targets, classes = _marked(table)
     else:
-        table.refuse(frame[label].map(is_missing), f"{label} is empty", "Remove the row, or complete it.")
+        table.refuse(missing(frame[label]), f"{label} is empty", "Remove the row, or complete it.")
         targets, counted = class_names(table, label, (), reading.numbered, None)
         classes = {*targets, *(BINARY if set(targets) <= set(BINARY) else DIAGNOSES)}
     known = pd.DataFrame({"target": targets.to_numpy()}, index=pd.Index(frame["image_id"].to_numpy(dtype=object)))
     if "lesion_id" in frame:
         hint = "Give every row its lesion_id, or remove the column."
-        table.refuse(frame["lesion_id"].map(is_missing), "lesion_id is empty", hint)
+        table.refuse(missing(frame["lesion_id"]), "lesion_id is empty", hint)
         known["lesion_id"] = frame["lesion_id"].to_numpy()
     remarks = told(reading.numbered, counted, table.name)
     return _merged(Reference(known, table.name, frozenset(classes), label is None, remarks), reading)

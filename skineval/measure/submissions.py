@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from skineval.base.errors import DataError, first_few
+from skineval.data.cells import is_missing, mapped, missing
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
-from skineval.data.tables import ROW, GivenTable, is_missing
+from skineval.data.tables import ROW, GivenTable
 from skineval.measure.class_columns import (
     AS_WRITTEN,
     Reading,
@@ -102,9 +103,9 @@ def read_submission(given: GivenTable, reading: Reading = AS_WRITTEN) -> Submiss
     frame = scores.frame
     for column in ("lesion_id", "part", "target"):
         if column in frame:
-            frame[column] = frame[column].where(~frame[column].map(is_missing), None)
+            frame[column] = frame[column].where(~missing(frame[column]), None)
     if "part" in frame:
-        frame["part"] = frame["part"].map(part_name, na_action="ignore")
+        frame["part"] = mapped(frame["part"], part_name)
     counted = None
     if "target" in frame:
         table = table.having(frame)
@@ -254,7 +255,7 @@ def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:
 
 def _of_answers(table: GivenTable, frame: pd.DataFrame, source: str, reading: Reading) -> _Scores:
     """Answers without scores: 1 for the class of the answer, 0 for all others."""
-    table.refuse(table.frame[source].map(is_missing), f"{source} is empty", "Give every image its answer.")
+    table.refuse(missing(table.frame[source]), f"{source} is empty", "Give every image its answer.")
     answers, base = class_names(table, source, (), reading.numbered, None)
     targets = class_names(table, "target", (), reading.numbered, base)[0].dropna() if "target" in table.frame else ()
     named = {*answers, *targets, *map(class_of_header, reading.numbered)}
@@ -307,7 +308,7 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
         classes = [name for name in classes if name not in there] + [into]
         frame = frame.drop(columns=there).assign(**{into: summed})
     if "target" in frame:
-        frame["target"] = submission.with_rest(frame["target"]).map(reading.merged, na_action="ignore")
+        frame["target"] = mapped(submission.with_rest(frame["target"]), reading.merged)
     classes.sort(key=order_of)
     known = (*frame.get("target", ()), *reading.merges, *DIAGNOSES, *BINARY, submission.rest)
     foreign = tuple(name for name in classes if name not in known)

@@ -6,8 +6,6 @@ import csv
 import gzip
 import io
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,18 +46,6 @@ def test_any_cells_come_back(rows: list[tuple[str, str]], separator: str, quoted
 def test_blanks_of_no_width_around_a_cell_are_no_part_of_it() -> None:
     found = tables.read("\u200ba\u00a0,b\nx\u200b,\ufeff y\u00adz \u00ad\n".encode(), "t.csv").frame
     assert found.to_dict("list") == {"a": ["x"], "b": ["y\u00adz"]}
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_numbers_are_read_bit_for_bit_with_points_and_commas(values: list[float]) -> None:
-    for point in ".", ",":
-        column = pd.Series([repr(value).replace(".", point) for value in values])
-        np.testing.assert_array_equal(tables.numbers(column), values)
-
-
-def test_what_is_no_number_is_nan() -> None:
-    cells = pd.Series(["", "nan", "high", "1.234,5", "1 2", "1_0", "70%", "0x1"])
-    assert np.isnan(tables.numbers(cells)).all()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few, plural
 from skineval.data import tables
+from skineval.data.cells import is_missing
 from skineval.data.copies import join_copies
 from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import DISPUTED, TORN_LESIONS, TORN_PAIRS, UNREAD_TABLE
@@ -121,10 +122,10 @@ class Collection:
         table = table.having(self.prepare(table.frame, file, files, quarantined))
         table.require(self.columns["image_id"], self.columns["dx"])
         image = table.frame[self.columns["image_id"]]
-        table.refuse(image.map(tables.is_missing), f"{self.columns['image_id']} is empty", "Give every row its image.")
+        table.refuse(image.map(is_missing), f"{self.columns['image_id']} is empty", "Give every row its image.")
         there = {name: column for name, column in self.columns.items() if column in table.frame}
         cells = table.frame[list(there.values())].set_axis(list(there), axis=1).astype("str")
-        cells = cells.mask(cells.map(tables.is_missing), "")
+        cells = cells.mask(cells.map(is_missing), "")
         return cells.assign(image_id=image.map(image_id))
 
     def assemble(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError, first_few
 from skineval.base.terms import PARTS, UNSCORED
+from skineval.data.cells import numbers
 from skineval.data.files.stored_files import StoredFile, convert, scan
 from skineval.data.findings import LEAVE_OUT, refuse_any
 from skineval.data.groups import make_groups
@@ -24,7 +25,6 @@ from skineval.data.layouts.known_pairs import KNOWN_DUPLICATES
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN, Metadata, check_ids, clean, read_table
 from skineval.data.quarantine import require_known
 from skineval.data.spellings import PARTS_BY_NAME, as_known
-from skineval.data.tables import numbers
 from skineval.values.lesion_table import LesionTable
 from skineval.values.task import DIAGNOSES
 

@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from skineval.data.cells import is_missing
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.beside import beside, joined
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.isic_archive import LABELS, diagnosed
-from skineval.data.tables import GivenTable, is_missing
+from skineval.data.tables import GivenTable
 from skineval.values.task import BINARY
 
 if TYPE_CHECKING:

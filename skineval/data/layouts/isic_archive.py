@@ -29,11 +29,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from skineval.data.cells import is_missing
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts.collection import Collection
 from skineval.data.layouts.headers import header
 from skineval.data.spellings import IMAGE_COLUMNS, diagnosis, first_column, image_id, plain
-from skineval.data.tables import GivenTable, is_missing
+from skineval.data.tables import GivenTable
 from skineval.values.task import BINARY, GENERAL
 
 if TYPE_CHECKING:

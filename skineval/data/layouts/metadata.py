@@ -11,6 +11,7 @@ import numpy as np
 
 from skineval.base.errors import DataError, first_few, plural
 from skineval.data import tables
+from skineval.data.cells import MISSING, is_missing, numbers
 from skineval.data.files.stored_files import TABLES, StoredFile
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.groups import make_groups
@@ -39,7 +40,7 @@ LESIONS_UNKNOWN = (
 )
 
 _OTHERS = "Other classes: --columns image=image_id,label=dx,lesion=lesion_id --task labels."
-_UNKNOWN = (*tables.MISSING, "unknown")
+_UNKNOWN = (*MISSING, "unknown")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def _say_the_same(one: StoredFile, other: StoredFile) -> bool:
         return True
     raws = [read_table(file) for file in (one, other)]
     shared = [column for column in (*REQUIRED, *DESCRIBED, "dataset") if all(column in raw for raw in raws)]
-    rows = [raw.assign(age=tables.numbers(raw["age"]) if "age" in raw else "")[shared].astype("str") for raw in raws]
+    rows = [raw.assign(age=numbers(raw["age"]) if "age" in raw else "")[shared].astype("str") for raw in raws]
     first, second = (sorted(cells.itertuples(index=False, name=None)) for cells in rows)
     return first == second
 
@@ -302,7 +303,7 @@ def _bad_cells(
 
 
 def _is_usable(id_: str) -> bool:
-    return bool(IDENTIFIER.fullmatch(id_)) and not tables.is_missing(id_)
+    return bool(IDENTIFIER.fullmatch(id_)) and not is_missing(id_)
 
 
 def _is_usable_lesion(id_: str) -> bool:
@@ -318,7 +319,7 @@ def _unnamed(patients: pd.Series[str], nobody: pd.Series[bool]) -> list[str]:
     """Notes on patients that are not taken for what is written."""
     if _is_one(patients) and not nobody.all():
         return [f"patients are not known: all images have the patient {patients.iloc[0]}"]
-    words = sorted({word for word in patients[nobody] if not tables.is_missing(word) and word.lower() != "unknown"})
+    words = sorted({word for word in patients[nobody] if not is_missing(word) and word.lower() != "unknown"})
     count = patients.isin(words).sum()
     return [f"{plural(count, 'image')} whose patient is written as {', '.join(words)}: not known"] if words else []
 

@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from skineval.base.errors import first_few
+from skineval.data.cells import is_missing
 from skineval.data.files.stored_files import StoredFile
 from skineval.data.layouts import pictures
 from skineval.data.layouts.pictures import Named, image_of, is_mask
 from skineval.data.spellings import identifier, image_id, whole
-from skineval.data.tables import GivenTable, is_missing
+from skineval.data.tables import GivenTable
 
 if TYPE_CHECKING:
     import pandas as pd

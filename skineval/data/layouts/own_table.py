@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from skineval.base.errors import DataError, UsageError, did_you_mean, first_few, hint_for
 from skineval.base.terms import PARTS
 from skineval.data import ids, tables
+from skineval.data.cells import is_missing
 from skineval.data.copies import count_once
 from skineval.data.files.stored_files import StoredFile, scan
 from skineval.data.layouts import pictures
@@ -283,7 +284,7 @@ def _meaning(table: GivenTable, called: Mapping[str, str]) -> tuple[pd.DataFrame
         if column in called:
             cells = images if column == "image_id" else table.frame[column]
             table.refuse(
-                cells.map(tables.is_missing),
+                cells.map(is_missing),
                 partial(_says_nothing, called[column], cells, images),
                 f"Give every row its {called[column]}.",
             )

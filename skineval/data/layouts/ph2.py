@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from skineval.base.errors import DataError
 from skineval.data import tables
+from skineval.data.cells import is_missing
 from skineval.data.files.stored_files import TABLES, StoredFile, scan
 from skineval.data.layouts import pictures
 from skineval.data.layouts.collection import Collection
@@ -116,7 +117,7 @@ def _of_bars(lines: Mapping[int, str], name: str) -> GivenTable:
 def _read_sheet(file: StoredFile) -> pd.DataFrame:
     """The rows of a sheet saved as CSV, of which each marks one diagnosis."""
     table = tables.read(file.read(), file.name, "Save it without the rows above its header.", pad=True).lowered()
-    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not (tables.is_missing(cell) or cell in ("0", "0.0")))
+    marks = table.frame[list(PH2.needs[1:])].map(lambda cell: not (is_missing(cell) or cell in ("0", "0.0")))
     what = f"marks none or several of {', '.join(PH2.needs[1:])}"
     table.refuse(marks.sum(axis=1) != 1, what, "Mark the one that it is by X.")
     return _described(table.frame, table.frame[PH2.needs[0]], marks.idxmax(axis=1).astype("str"))
@@ -125,5 +126,5 @@ def _read_sheet(file: StoredFile) -> pd.DataFrame:
 def _described(rows: pd.DataFrame, names: pd.Series[str], diagnoses: pd.Series[str]) -> pd.DataFrame:
     """What is known of each image; where histology says something, it has been done."""
     said = rows.get("histological diagnosis", names.map(lambda _: ""))
-    histology = said.map(lambda cell: "" if tables.is_missing(cell) else "histo")
+    histology = said.map(lambda cell: "" if is_missing(cell) else "histo")
     return names.to_frame("image_id").assign(image_id=names.map(image_id), dx=diagnoses, dx_type=histology)
