@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skineval.base.errors import DataError, plural
 from skineval.base.terms import Unit
 from skineval.grid.entrants import Entrant
-from skineval.measure.intervals import count_distinct
+from skineval.measure.counting import count_distinct
 from skineval.values.predictions import EVERY_FOLD, Predictions
 
 

@@ -12,12 +12,12 @@ from skineval.base.errors import UsageError
 from skineval.base.terms import UNCHANGED
 from skineval.catalog.specs import Metric
 from skineval.measure.checks import check_p
+from skineval.measure.counting import count_distinct
 from skineval.measure.exchange import says_the_same, shuffled_gaps
 from skineval.measure.intervals import (
     MOST_UNDEFINED,
     REPLICATES,
     check,
-    count_distinct,
     distinct,
     percentile_interval,
     same_classes,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError
 from skineval.catalog.specs import Metric
+from skineval.measure.counting import count_distinct, distinct_where, numbered, numbers_of, places_of, summed
 from skineval.measure.metrics import Floats
-from skineval.measure.once import once
 from skineval.measure.replicates import Kept, by_metric, cell_weights, figures, mean_where, viewed
 from skineval.measure.resampling import UnitCounts
 from skineval.measure.shares import (
@@ -112,12 +112,12 @@ def estimate(
         known = exact[metric.name]
         return np.where(known, value, lows), np.where(known, value, highs)
 
-    images, units = (_numbered([getattr(cell, name) for cell in cells]) for name in ("image_ids", "groups"))
+    images, units = (numbered([getattr(cell, name) for cell in cells]) for name in ("image_ids", "groups"))
     scores = []
     for metric in metrics:
         lows, highs = intervals(metric)
         counted = [mask & of for mask, of in zip(_masks(metric, cells), is_used[metric.name], strict=True)]
-        n_images, n_lesions = _distinct(images, counted), _distinct(units, counted)
+        n_images, n_lesions = distinct_where(images, counted), distinct_where(units, counted)
         for k, class_ in enumerate(classes if metric.per_class else ("",)):
             of_cells = is_used[metric.name][:, k]
             n_cells = sum(cell.n_cells for cell, counts in zip(cells, of_cells, strict=True) if counts)
@@ -214,37 +214,19 @@ def _behind(
     counted = np.vstack([mask.sum(axis=0) for mask in masks])
     of_image = cell_weights(counted > 0, folds) / np.maximum(1, counted)
     weights = np.vstack([mask * of_cell for mask, of_cell in zip(masks, of_image, strict=True)])
-    units = _places(drawn.units, *(cell.groups for cell in cells))
-    images = _numbers(*(cell.image_ids for cell in cells))
-    of_unit = _summed(weights, units, len(drawn.units))
+    units = places_of(drawn.units, *(cell.groups for cell in cells))
+    images = numbers_of(*(cell.image_ids for cell in cells))
+    of_unit = summed(weights, units, len(drawn.units))
     squares, varies = of_unit**2, np.bincount(drawn.strata)[drawn.strata] > 1
     all_squares = np.where(of_unit.any(axis=0), squares.sum(axis=0), np.nan)
     there = (of_unit > 0) & varies[:, None]
-    strata = _summed(there.astype(np.float64), drawn.strata, int(drawn.strata.max()) + 1) > 0
+    strata = summed(there.astype(np.float64), drawn.strata, int(drawn.strata.max()) + 1) > 0
     return Behind(
-        images=1 / (_summed(weights, images, int(images.max()) + 1) ** 2).sum(axis=0).clip(_TINY),
+        images=1 / (summed(weights, images, int(images.max()) + 1) ** 2).sum(axis=0).clip(_TINY),
         lesions=1 / all_squares,
         drawn=np.nan_to_num(squares[varies].sum(axis=0) / all_squares),
         freedom=(there.sum(axis=0) - strata.sum(axis=0)).astype(np.float64),
     )
-
-
-def _summed(values: Floats, places: NDArray[np.int64], n: int) -> Floats:
-    """(n, K): the sum of the rows of `values` (N, K) that belong to each of `n` places."""
-    return np.stack([np.bincount(places, column, minlength=n) for column in values.T], axis=1)
-
-
-@once
-def _places(units: NDArray[np.str_], *groups: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Where in the sorted names `units` (G,) the groups of all cells stand, one after the other."""
-    return np.searchsorted(units, np.concatenate(groups))
-
-
-@once
-def _numbers(*names: NDArray[np.str_]) -> NDArray[np.int64]:
-    """The names of all cells by number, one after the other."""
-    _, numbers = np.unique(np.concatenate(names), return_inverse=True)
-    return numbers
 
 
 def share_of(metric: Metric, cell: Predictions) -> NDArray[np.bool_]:
@@ -291,27 +273,6 @@ def _masks(metric: Metric, cells: Sequence[Predictions]) -> list[NDArray[np.bool
     if metric.per_class:
         return [cell.targets[:, None] == np.arange(len(cell.classes)) for cell in cells]
     return [np.ones((len(cell), 1), dtype=np.bool_) for cell in cells]
-
-
-def _numbered(names: Sequence[NDArray[np.str_]]) -> list[NDArray[np.int64]]:
-    """The names of all cells by number, those of each cell (N,)."""
-    return np.split(_numbers(*names), np.cumsum([len(one) for one in names])[:-1])
-
-
-def _distinct(numbers: Sequence[NDArray[np.int64]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
-    """(K,): how many distinct numbers there are where `masks` (N, K) are True, over all cells."""
-    seen = np.zeros((max(int(one.max(initial=-1)) for one in numbers) + 1, masks[0].shape[1]), dtype=np.bool_)
-    for of_cell, mask in zip(numbers, masks, strict=True):
-        rows, columns = np.nonzero(mask)
-        seen[of_cell[rows], columns] = True
-    many: NDArray[np.int64] = seen.sum(axis=0)
-    return many
-
-
-def count_distinct(cells: Sequence[Predictions]) -> tuple[int, int]:
-    """How many distinct images and units the cells hold."""
-    images, units = ([getattr(cell, name) for cell in cells] for name in ("image_ids", "groups"))
-    return len(np.unique(np.concatenate(images))), len(np.unique(np.concatenate(units)))
 
 
 def check(cells: Sequence[Predictions]) -> None:

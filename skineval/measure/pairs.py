@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from skineval.base.errors import DataError, plural
 from skineval.data.splits.oversampling import occurrences
-from skineval.measure.intervals import check, count_distinct
+from skineval.measure.counting import count_distinct
+from skineval.measure.intervals import check
 from skineval.values.predictions import EVERY_FOLD, Predictions
 
 Pair = tuple[Predictions, Predictions]
