@@ -195,11 +195,8 @@ def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Score
         return _of_one_class(table.having(frame), columns[0], reading)
     if not columns and (source := first_column(aside, _ANSWERS)):
         return _of_answers(table, frame, source, reading)
-    if not columns and "target" in frame and (table.numbers("target") % 1 > 0).any():
-        raise DataError(
-            f"{table.name} has scores in the column target alone, which is what a reference standard is called.",
-            "Call the column by what they are scores of, such as malignant or mel.",
-        )
+    if not columns and "target" in frame:
+        _refuse_scores(table, "target")
     targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
     found, base = class_columns(columns, targets, table.name, reading.numbered)
     if len(found) < 2:
@@ -215,6 +212,16 @@ def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Score
     if reading.logits:
         frame[list(classes)] = _of_logits(table.having(frame), classes)
     return _Scores(frame, classes, reading.numbered, base)
+
+
+def _refuse_scores(table: GivenTable, column: str) -> None:
+    """Raise DataError where what should name classes holds scores."""
+    values = table.numbers(column)
+    table.refuse(
+        np.isfinite(values) & (values % 1 != 0),
+        lambda row: f"{column} is {table.frame[column].iloc[row]}, which is a score and no class",
+        "Call the column by what it has scores of, such as malignant or mel.",
+    )
 
 
 def _refuse_long(table: GivenTable, columns: Sequence[str]) -> None:
@@ -256,6 +263,7 @@ def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:
 def _of_answers(table: GivenTable, frame: pd.DataFrame, source: str, reading: Reading) -> _Scores:
     """Answers without scores: 1 for the class of the answer, 0 for all others."""
     table.refuse(missing(table.frame[source]), f"{source} is empty", "Give every image its answer.")
+    _refuse_scores(table, source)
     answers, base = class_names(table, source, (), reading.numbered, None)
     targets = class_names(table, "target", (), reading.numbered, base)[0].dropna() if "target" in table.frame else ()
     named = {*answers, *targets, *map(class_of_header, reading.numbered)}
