@@ -15,7 +15,7 @@ EXAMPLE = "Example: skineval evaluate runs/demo/cells/CELL/predictions.csv"
 COMPARE_EXAMPLE = "Example: skineval compare ours.csv theirs.csv --data HAM10000 --classes akiec,bcc,bkl,df,mel,nv,vasc"
 
 
-@partial(takes_predictions, further=("preset", "subgroups"))
+@partial(takes_predictions, further=("replicates", "preset", "subgroups"))
 def evaluate(found: Evaluation, replicates: int, format: Format) -> None:
     """Score predictions of any origin, every figure with its interval. Needs no torch.
 

@@ -96,12 +96,16 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
         "",
     ),
     "replicates": (
-        Annotated[int, typer.Option("--replicates", min=0, help=f"{HELP['replicates'][:-1]}; 0 leaves intervals out.")],
+        Annotated[int, typer.Option("--replicates", help=HELP["replicates"])],
         Keys.replicates,
     ),
 }
 
 _FURTHER: Mapping[str, tuple[Any, Any]] = {
+    "replicates": (
+        Annotated[int, typer.Option("--replicates", min=0, help=f"{HELP['replicates'][:-1]}; 0 leaves intervals out.")],
+        Keys.replicates,
+    ),
     "preset": (
         Annotated[
             str,
@@ -131,7 +135,7 @@ def takes_predictions(show: Show, further: Sequence[str] = ()) -> Callable[..., 
     """The command that scores predictions, and then shows what came of it as `show` does.
 
     `show` has the help of the command, and is given the evaluation, its number of replicates and the format. The
-    command has all options but those of `_FURTHER` that are not named.
+    command has all of `_OPTIONS`, and of `_FURTHER` those that are named, in place of others of that name.
     """
     own = {**_OPTIONS, **{name: _FURTHER[name] for name in further}}
 

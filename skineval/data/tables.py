@@ -56,17 +56,18 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: What else is taken for a table, by its first bytes.
+#: What else is taken for a table, by its first bytes, and what to do about it where saving it as CSV is not all.
 _OTHERS = (
-    (b"PK\x03\x04", "an Excel workbook or another zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x1f\x8b", "compressed by gzip"),
-    (b"PAR1", "a Parquet file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"\x80", "a Python pickle or another binary file"),
-    (b"<", "a web page or another XML file"),
-    (b"{", "JSON"),
-    (b"[", "JSON"),
+    (b"PK\x03\x04", "an Excel workbook or another zip archive", f"{SAVE} Unpack an archive."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", ""),
+    (b"\x1f\x8b", "compressed by gzip", "Unpack it, as gunzip does."),
+    (b"PAR1", "a Parquet file", "Save it as CSV."),
+    (b"\x93NUMPY", "a NumPy array", "Save it as CSV, with the id of its image in front of each row."),
+    (b"\x80", "a Python pickle or another binary file", "Save it as CSV."),
+    (b"<", "a web page or another XML file", "Download the file itself: what was saved is the page that shows it."),
+    (b"version https://git-lfs", "a pointer that Git LFS left in place of the file", "Fetch the file: git lfs pull."),
+    (b"{", "JSON", "Save it as CSV."),
+    (b"[", "JSON", "Save it as CSV."),
 )
 _UNNAMED = re.compile(r"(unnamed: \d+(\.\d+)*)?", re.IGNORECASE)  # as pandas writes and reads the index of a frame
 _WHOLE = re.compile(r"(-?\d+)?")
@@ -295,8 +296,13 @@ def _require_header(columns: Sequence[str], number: int, lengths: Collection[int
 
 def kind_of(start: bytes) -> str:
     """What else is taken for a table, by its first bytes; "" of what may be one."""
+    return _other(start)[0]
+
+
+def _other(start: bytes) -> tuple[str, str]:
+    """`kind_of`, and what to do about it; two empty texts for what may be a table."""
     begin = start[:_MAGIC].removeprefix(codecs.BOM_UTF8).lstrip()
-    return next((what for magic, what in _OTHERS if begin.startswith(magic)), "")
+    return next(((what, advice) for magic, what, advice in _OTHERS if begin.startswith(magic)), ("", ""))
 
 
 def columns_of(start: bytes) -> tuple[str, ...]:
@@ -333,8 +339,9 @@ def encoding_of(content: bytes) -> str:
 
 def _decode(content: bytes, name: str, hint: str) -> str:
     encoding = encoding_of(content)
-    if what := kind_of(content):
-        raise DataError(f"{name} is not a CSV file: it is {what}.", hint)
+    what, advice = _other(content)
+    if what:
+        raise DataError(f"{name} is not a CSV file: it is {what}.", advice or hint)
     try:
         return content.decode(encoding).lstrip("\ufeff")  # some programs write the mark twice
     except UnicodeDecodeError as error:

@@ -192,6 +192,7 @@ def test_what_rounding_does_not_explain_is_refused(far):
         (lambda p: 8 * p - 2, "their softmax"),
         (lambda p: 100 * p, "percentages: divide them by 100"),
         (lambda p: np.round(100 * p), "percentages: divide them by 100"),
+        (lambda p: np.floor(255 * p), "add up to about 252: divide each by the sum of its image"),
         (lambda p: np.where(p == p.max(), np.nan, p), "a number from 0 to 1 for every class"),
     ],
 )

@@ -79,5 +79,5 @@ def open_image(content: bytes, name: str) -> Image.Image:
     found = format_of(content)
     if found is None:
         what = f"{name} is not a {NAMES} image (it begins with {content[:8]!r})."
-        raise DataError(what, "Restore the file, or save it as one of these.")
+        raise DataError(what, "Save it as one of these; if it was one, it is damaged: restore it.")
     return found.open(content)
