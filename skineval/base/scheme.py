@@ -28,12 +28,12 @@ _DARK = {
 def dark_rules() -> str:
     """A style sheet that makes an SVG follow its reader's preference for dark pages, alone or inside a page.
 
-    It changes what `style` attributes say, as `fill: #1f2933`, so that programs without style sheets show the colours
+    It changes what `style` attributes say, as `fill:#1f2933`, so that programs without style sheets show the colours
     of light paper.
     """
     rules = "".join(
-        f'[style*="{property_}: {light}"]{{{property_}:{dark}!important}}'
+        f"[style*='{property_}:{light}']{{{property_}:{dark}!important}}"
         for light, dark in _DARK.items()
         for property_ in ("fill", "stroke")
     )
-    return f'<style type="text/css">@media screen and (prefers-color-scheme: dark){{{rules}}}</style>'
+    return f"<style>@media screen and (prefers-color-scheme:dark){{{rules}}}</style>"

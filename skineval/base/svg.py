@@ -26,7 +26,7 @@ def document(title: str, width: float, height: float, parts: Iterable[str]) -> b
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} {letters}>',
             f"<title>{plain(title)}</title>",
             dark_rules(),
-            f'<rect width="{width:g}" height="{height:g}" style="fill: {PAPER}"/>',
+            f'<rect width="{width:g}" height="{height:g}" style="fill:{PAPER}"/>',
             *parts,
             "</svg>\n",
         ]
@@ -35,7 +35,7 @@ def document(title: str, width: float, height: float, parts: Iterable[str]) -> b
 
 def words(x: float, y: float, text: str, color: str = INK, *, weight: str = "normal", anchor: str = "start") -> str:
     """One line of text, shown literally; `y` is that of its base line."""
-    look = f'text-anchor="{anchor}" font-weight="{weight}" style="fill: {color}"'
+    look = f'text-anchor="{anchor}" font-weight="{weight}" style="fill:{color}"'
     return f'<text x="{x}" y="{y}" {look}>{plain(text)}</text>'
 
 

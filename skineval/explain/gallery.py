@@ -132,7 +132,7 @@ def _block(example: Example, y: int) -> Iterator[str]:
     original = f'<use href="#at{y}" x="{_left(2) - _left(0)}"/>'
     yield photograph(_left(0), y, PANEL, Image.fromarray(example.image), name=f"at{y}")
     if example.silence:
-        yield f'<rect x="{_left(1)}" y="{y}" width="{PANEL}" height="{PANEL}" style="fill: none; stroke: {FAINT}"/>'
+        yield f'<rect x="{_left(1)}" y="{y}" width="{PANEL}" height="{PANEL}" style="fill:none;stroke:{FAINT}"/>'
         lines = textwrap.wrap(example.silence, 20, break_long_words=True)
         top = y + (PANEL - LINE * len(lines)) / 2 + LETTERS
         for place, line in enumerate(lines):

@@ -18,7 +18,7 @@ from skineval.report.bench.systems import System
 from skineval.report.document import formatting
 from skineval.report.figures import style
 from skineval.report.figures.scene import Scene
-from skineval.report.figures.style import NARROW, Drawn, Page
+from skineval.report.figures.style import SQUARE, Drawn, Page
 from skineval.values.result import CellResult
 
 _LOSSES = ("train_loss", "val_loss")
@@ -48,14 +48,14 @@ def draw(system: System, scene: Scene, others: Sequence[str] = ()) -> Drawn:
         f"Loss and validation balanced accuracy by epoch for {formatting.plain(system.name)}.",
         partial(_paint, system, scene, _largest_loss(scene.systems)),
         system.name,
+        (SQUARE,),  # on wide pages, too: a bench has as many of these as it trains networks
     )
 
 
 def _paint(system: System, scene: Scene, largest: float, page: Page) -> Canvas:
-    lines, columns = (2, 1) if page is NARROW else (1, 2)
     title = f"Training: {shortened(style.drawable(system.name), 2 * page.name)}"
-    figure = style.canvas(page, 0.1 + lines * 2.5, title, scene.board.stamps)
-    losses, accuracy = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure = style.canvas(page, 5.1, title, scene.board.stamps)
+    losses, accuracy = figure.subplots(2, 1)
     look = scene.looks[system.name]
     line: dict[str, Any] = {"color": look.color, "alpha": 1.0 if len(system.cells) == 1 else 0.6}
     if any(len(cell.history) == 1 for cell in system.cells):
