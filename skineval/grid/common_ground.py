@@ -78,6 +78,12 @@ def on_common_images(found: Sequence[Entrant]) -> tuple[list[Entrant], tuple[str
         for one, n in zip(found, left, strict=True)
         if n
     ]
+    n_folds = common.get_level_values(1).nunique()
+    remarks += [
+        f"{one.name}: nothing says of which fold an image is; each is scored in the one that others have it in."
+        for one in found
+        if one.foldless and n_folds > 1
+    ]
     return kept, tuple(remarks)
 
 
@@ -116,14 +122,20 @@ def _on(
     one: Entrant, common: pd.MultiIndex, groups: Mapping[str, str], unit: Unit, classes: tuple[str, ...]
 ) -> Entrant:
     """A system on these images alone, whose lesions are `groups`, those of an image each."""
+    folds = common.get_level_values(1)
 
-    def taken(cell: Predictions) -> Predictions:
-        folds = common.get_level_values(1)
-        wanted = common if cell.fold == EVERY_FOLD else common[folds == cell.fold]
-        few = cell.take(np.isin(cell.image_ids, wanted.get_level_values(0))).with_classes(classes)
-        return replace(few, groups=np.array([groups[image] for image in few.image_ids.tolist()], dtype=str))
+    def taken(cell: Predictions, fold: int) -> Predictions:
+        wanted = common[folds == fold].get_level_values(0)
+        few = cell.take(np.isin(cell.image_ids, wanted)).with_classes(classes)
+        return replace(few, fold=fold, groups=np.array([groups[image] for image in few.image_ids.tolist()], dtype=str))
 
-    cells = [few for few in map(taken, one.cells) if len(few)]
+    # What is of every fold is scored in those of the others: figures are means over the same parts as differences.
+    parts = [
+        taken(cell, int(fold))
+        for cell in one.cells
+        for fold in (folds.unique() if cell.fold == EVERY_FOLD else [cell.fold])
+    ]
+    cells = [few for few in parts if len(few)]
     return replace(one, cells=cells, unit=unit)
 
 

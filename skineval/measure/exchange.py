@@ -40,7 +40,12 @@ def shuffled_gaps(one: Predictions, other: Predictions, metric: Metric, swapped:
 
 
 def exchanged(system: Predictions, metric: Metric) -> Predictions:
-    """The answers of a system as they change places with another's: see `Metric.exchange`."""
+    """The answers of a system as they change places with another's: see `Metric.exchange`.
+
+    Ranks are of all images of a system, and a lesion that holds a large part of them moves those of the others: where
+    one of 15 lesions of a class has 40 images and each other one has one, tests at .05 of areas under curves call .12
+    to .14 of equal systems different (.055 to .075 with 10 images), by simulation.
+    """
     if metric.exchange == "answers":
         return system
     seen = viewed(metric, system)

@@ -27,7 +27,7 @@ from skineval.measure.class_columns import (
     order_of,
     told,
 )
-from skineval.values.predictions import COLUMNS, sum_to_one
+from skineval.values.predictions import COLUMNS, sum_to_one, summed
 from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malignant_of, unknown_of
 
 #: What the column of the reference standard is called, the first that is there.
@@ -312,9 +312,10 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
             )
         if not there:
             continue  # the reference standard may have them
-        summed = np.sum([submission.table.having(frame).numbers(name) for name in there], axis=0)
+        table = submission.table.having(frame)
+        merged = summed(np.column_stack([table.numbers(name) for name in there]))
         classes = [name for name in classes if name not in there] + [into]
-        frame = frame.drop(columns=there).assign(**{into: summed})
+        frame = frame.drop(columns=there).assign(**{into: merged})
     if "target" in frame:
         frame["target"] = mapped(submission.with_rest(frame["target"]), reading.merged)
     classes.sort(key=order_of)

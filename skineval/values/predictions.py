@@ -17,7 +17,8 @@ COLUMNS = ("image_id", "lesion_id", "fold", "seed", "part", "target")
 SUM_TOLERANCE = 1e-3
 #: The fold of predictions that are the mean over the networks of all folds.
 EVERY_FOLD = -1
-_ULPS = 16  # by which sums of probabilities may differ that are equal: .1 + .2 is not .3
+_DIGITS = 14  # of sums: .1 + .2 is .3 then
+_POWERS = np.array([float(f"1e{power}") for power in range(309)])
 ROUNDING = 1e-9  # of a sum of numbers that are exact as they are written
 
 
@@ -68,7 +69,7 @@ class Predictions:
         Equal sums are equal to the last bit.
         """
         chosen = np.isin(self.classes, self.malignant or ())
-        sums = [_summed(self.probabilities[:, one]) for one in (~chosen, chosen)]
+        sums = [summed(self.probabilities[:, one]) for one in (~chosen, chosen)]
         return replace(
             self,
             classes=BINARY,
@@ -108,7 +109,7 @@ class Predictions:
         names = [of.get(name, name) for name in self.classes]
         classes = tuple(dict.fromkeys(names))
         places = np.array([classes.index(name) for name in names])
-        sums = [_summed(self.probabilities[:, places == place]) for place in range(len(classes))]
+        sums = [summed(self.probabilities[:, places == place]) for place in range(len(classes))]
         bad = np.isin(self.classes, self.malignant or ())
         parts = [bad[places == place] for place in range(len(classes))]
         known = self.malignant is not None and all(part.all() or not part.any() for part in parts)
@@ -133,15 +134,19 @@ class Predictions:
         return pd.DataFrame(columns).join(pd.DataFrame(self.probabilities, columns=list(self.classes)))
 
 
-def _summed(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,): the sum of the columns (N, k); equal sums are equal to the last bit."""
-    sums: NDArray[np.float64] = columns.sum(axis=1)
-    if columns.shape[1] > 1:
-        order = np.argsort(sums)
-        ascending = sums[order]
-        first = np.diff(ascending, prepend=-np.inf) > _ULPS * np.spacing(ascending)  # of those that are equal
-        sums[order] = ascending[first][np.cumsum(first) - 1]
-    return sums
+def summed(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,): the sum of the columns (N, k), in `_DIGITS` digits where there are several.
+
+    Equal sums of decimals are equal to the last bit, to one another and to the same number written, and the order of
+    columns changes nothing.
+    """
+    sums: NDArray[np.float64] = np.sort(columns, axis=1).sum(axis=1)
+    if columns.shape[1] < 2:
+        return sums
+    size = np.where(np.isfinite(sums) & (sums != 0), np.abs(sums), 1)
+    powers = _POWERS[np.clip(_DIGITS - 1 - np.floor(np.log10(size)), 0, len(_POWERS) - 1).astype(np.int64)]
+    rounded: NDArray[np.float64] = np.round(sums * powers) / powers
+    return rounded
 
 
 def concatenated(many: Sequence[Predictions]) -> Predictions:

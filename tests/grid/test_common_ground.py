@@ -198,6 +198,22 @@ def test_lesions_of_several_classes_are_told_of_whichever_file_knows_them(tmp_pa
             skineval.evaluate(order, replicates=1000)
 
 
+def test_a_file_without_folds_is_scored_in_those_of_the_others(tmp_path):
+    """Pooled, scores whose level differs between folds would rank images of different folds: another question."""
+    cells = [classifier(60, seed=1, fold=fold, truth_seed=fold) for fold in (0, 1)]
+    shifted = replace(cells[1], probabilities=(cells[1].probabilities + 9 * np.eye(7)[5]) / 10)
+    frame = pd.concat([cell.to_frame() for cell in (cells[0], shifted)])
+    paths = written(tmp_path, folded=frame, flat=frame.drop(columns=["fold", "seed"]))
+    with pytest.warns(UserWarning, match="flat: nothing says of which fold an image is; each is scored in"):
+        found = skineval.evaluate(paths, replicates=1000)
+    columns = ["metric", "class", "value", "low", "high", "n_images", "n_cells"]
+    folded, flat = (found[found["model"] == name][columns].reset_index(drop=True) for name in ("folded", "flat"))
+    own = folded["metric"] != "rank_kept"
+    pd.testing.assert_frame_equal(folded[own], flat[own])
+    alone = skineval.evaluate(paths[1], replicates=1000).set_index(["metric", "class"])["value"]
+    assert abs(alone["macro_auc", ""] - folded.set_index("metric").loc["macro_auc", "value"]) > 0.01
+
+
 def test_rules_that_differ_between_folds_are_not_said_to_be_one():
     folds = [replace(GOOD, fold=fold, probabilities=np.eye(7)[np.full(len(GOOD), fold)]) for fold in (4, 5)]
     with pytest.warns(UserWarning, match="gives every image of a fold and seed the same answer"):

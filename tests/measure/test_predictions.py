@@ -2,17 +2,19 @@
 
 import dataclasses
 import io
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from skineval.base.errors import DataError
 from skineval.data.tables import GivenTable
 from skineval.measure.predictions import read_predictions
-from skineval.values.predictions import Predictions, sum_to_one, sum_tolerance
+from skineval.values.predictions import Predictions, sum_to_one, sum_tolerance, summed
 from tests.measure.samples import classifier, softmax
 
 
@@ -202,6 +204,23 @@ def test_what_is_no_probability_is_called_what_it_is(change, advice):
     with pytest.raises(DataError, match="not a number from 0 to 1") as caught:
         from_frame(changed.to_frame(), "p.csv")
     assert advice in caught.value.hint
+
+
+@given(
+    st.integers(1, 9).flatmap(
+        lambda places: st.tuples(st.just(10**places), st.lists(st.integers(0, 10**places), min_size=2, max_size=7))
+    )
+)
+def test_a_sum_of_decimals_is_the_number_that_is_written_for_it(found):
+    whole, parts = found
+    assert summed(np.array([[part / whole for part in parts]]))[0] == sum(parts) / whole
+
+
+@given(arrays(np.float64, (3, 5), elements=st.floats(0, 1)), st.permutations(range(5)))
+def test_a_sum_is_that_of_floats_in_any_order(columns, order):
+    found = summed(columns)
+    assert np.array_equal(summed(columns[:, order]), found)
+    assert found == pytest.approx([math.fsum(row) for row in columns], rel=1e-13, abs=1e-300)
 
 
 def test_columns_of_different_length_are_a_mistake():

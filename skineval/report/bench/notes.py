@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 
@@ -51,17 +52,30 @@ def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
 
 
 def of_absent(board: Leaderboard) -> list[str]:
-    """Which classes have no test image, so that figures are not of all of them; nothing where all have some."""
-    recalls = {name: board.everyone("recall", name).values() for name in board.classes}
-    absent = [name for name, found in recalls.items() if found and all(isnan(one.value) for one in found)]
-    if not absent:
-        return []
-    names = listed([formatting.plain(name) for name in absent], "classes")
-    what = (
-        f"No test image is of {names}: means over classes are over the others, of F1 also over those that are "
-        "predicted, and not to be set beside those of all."
-    )
-    return [what]
+    """Which classes have no test image, or none in some folds, so that figures are not of all of them."""
+    recalls = {name: board.everyone("recall", name) for name in board.classes}
+    absent = [name for name, of in recalls.items() if of and all(isnan(one.value) for one in of.values())]
+    most = Counter[str]()
+    for of in recalls.values():
+        for system, one in of.items():
+            most[system] = max(most[system], one.n_cells)
+    partly = [name for name, of in recalls.items() if any(one.n_cells < most[system] for system, one in of.items())]
+    told = []
+    if absent:
+        told.append(
+            f"No test image is of {_listed(absent)}: means over classes are over the others, of F1 also over those "
+            "that are predicted, and not to be set beside those of all."
+        )
+    if partly := [name for name in partly if name not in absent]:
+        told.append(
+            f"Not every cell has a test image of {_listed(partly)}: means over classes are over the others there, and "
+            "what stands here is no mean of the figures of classes."
+        )
+    return told
+
+
+def _listed(classes: Sequence[str]) -> str:
+    return listed([formatting.plain(name) for name in classes], "classes")
 
 
 def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:

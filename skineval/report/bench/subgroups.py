@@ -14,9 +14,10 @@ from skineval.values.measures import Estimate, Subgroup
 
 _TOLD = (
     f"Balanced accuracy is the mean over the classes of which a subgroup has {LEAST} {{units}} or more, and its gap is "
-    "to the same classes of all images; an empty cell is one of too few to speak. Malignancy AUC wants as many "
-    "malignant and benign ones. By chance alone about 1 in 20 of these gaps has an interval without 0. Skin tone is no "
-    "attribute: estimates of it from dermoscopic pixels disagree with each other."
+    "to the same classes of all images. Images of all folds and seeds count together, so that figures of all images "
+    "may be others than the means over folds elsewhere. An empty cell is one of too few to speak. Malignancy AUC wants "
+    "as many malignant and benign ones. By chance alone about 1 in 20 of these gaps has an interval without 0. Skin "
+    "tone is no attribute: estimates of it from dermoscopic pixels disagree with each other."
 )
 _AREA = "area under the ROC curve of malignant against benign"
 _GAP = "balanced accuracy of the subgroup minus that of all images, in the same classes"
