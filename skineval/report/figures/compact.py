@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 _PLACES = 2  #: decimals of a point, which is a seventy-second of an inch, or of what is scaled down still further
-_LONG = 8  #: so many letters of a path are a curve, of whose points one decimal is written
+_LONG = 8  #: more straight lines than these are a curve, of whose points one decimal is written
 _SMALLEST = 1  #: what is less is a factor, and stays as it is
 _LONGER = re.compile(r"-?\d+\.\d{3,}")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -27,10 +27,9 @@ def compact(svg: str) -> str:
     """The same drawing without metadata, names of groups and needless spaces, rounded, its glyphs renamed.
 
     Coordinates are rounded to a hundredth of a point, those of curves of many points to a tenth, places of letters in
-    their word to a hundredth of their size, and outlines to a quarter of that. Paths go from point to point. Comments
-    stay: what is drawn as outlines stands there in words, stamps among them.
-    Commas stand where spaces did, and apostrophes where quotes did, which a data URI in a list of sources would have to
-    escape.
+    their word to a hundredth of their size, and outlines to a quarter of that. Comments stay: what is drawn as outlines
+    stands there in words, stamps among them. Commas stand where spaces did, and apostrophes where quotes did, which a
+    data URI in a list of sources would have to escape.
     """
     for what in (_METADATA, _LINKS, _GROUP):
         svg = what.sub("", svg)
@@ -58,8 +57,7 @@ def _at(found: re.Match[str]) -> str:
 
 
 def _drawn(found: re.Match[str]) -> str:
-    many = sum(map(found[1].count, "MLHVCQ")) > _LONG
-    return f'd="{_path(found[1], 1 if many else _PLACES)}"'
+    return f'd="{_path(found[1], 1 if found[1].count("L") > _LONG else _PLACES)}"'
 
 
 def _outlined(found: re.Match[str]) -> str:
@@ -76,7 +74,7 @@ def _path(path: str, places: int, unit: float = 1) -> str:
 
     What has steps already stays as it is.
     """
-    if re.search("[a-y]", path):
+    if re.search("[a-df-y]", path):
         return path
     factor = 10**places / unit
     written = []
