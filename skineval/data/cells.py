@@ -15,7 +15,10 @@ MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  #: cells that
 
 
 def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
-    """(n,) what the cells say, with a decimal point or a decimal comma; NaN for what is no number."""
+    """(n,) what the cells say, with a decimal point or a decimal comma; NaN for what is no number.
+
+    A comma among numbers with a decimal point stands between thousands, if anywhere: what has one is no number.
+    """
     import pandas as pd
 
     def read(cells: pd.Series[Any]) -> NDArray[np.float64]:
@@ -26,7 +29,8 @@ def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     cells = column.astype("str")
     values = read(cells)
     unread = np.isnan(values)
-    values[unread] = read(cells[unread].str.replace(",", ".", regex=False))
+    if unread.any() and not cells[~unread].str.contains(".", regex=False).any():
+        values[unread] = read(cells[unread].str.replace(",", ".", regex=False))
     return values
 
 

@@ -161,10 +161,11 @@ def class_names(
     }
     unread = [cell for cell, name in read.items() if name is None]
     what = f"and {len(names)} classes are named" if names else "and nothing says which class it means"
+    example = ",".join(BINARY if {*numbers.values()} <= {0, 1} else DIAGNOSES)
     table.refuse(
         given.astype("str").isin(unread),
         lambda row: f"{column} is the number {given.iloc[row]}, {what}",
-        f"Name the classes in the order in which they are numbered, such as --classes {','.join(DIAGNOSES)}.",
+        f"Name the classes in the order in which they are numbered, such as --classes {example}.",
     )
     return mapped(given, lambda cell: read[str(cell)]), counted
 

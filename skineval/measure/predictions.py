@@ -17,7 +17,8 @@ from skineval.values.predictions import COLUMNS, ROUNDING, SUM_TOLERANCE, Predic
 from skineval.values.task import OUTSIDE
 
 _PERCENT = "They are percentages: divide them by 100, and write plain numbers."
-_SCALED = 0.05  #: of their mean: as far as sums may differ that were rounded, as those of bytes are
+SCALED = 0.05  #: of their mean: as far as sums of scores may differ that were rounded, as those of bytes are
+ROUNDED = 1e-6  #: what is as little below 0 comes of rounding
 _AVERAGE = (
     "Give each image once: average repeated predictions first, or tell them apart by fold and seed. Only images that "
     "were copied before the split (--protocol oversample-first) may be repeated."
@@ -142,7 +143,9 @@ def _advice(scores: NDArray[np.float64]) -> str:
     if (known >= 0).all() and sum_to_one(known / 100):
         return _PERCENT
     sums = known.sum(axis=1)
-    if (known >= 0).all() and len(sums) > 1 and np.ptp(sums) <= _SCALED * sums.mean():
+    if len(known) and (known >= -ROUNDED).all() and np.abs(sums - 1).max() <= SCALED:
+        return "They sum to 1 but for rounding: write 0 for what is below 0."
+    if (known >= 0).all() and len(sums) > 1 and np.ptp(sums) <= SCALED * sums.mean():
         return f"Those of an image add up to about {sums.mean():.3g}: divide each by the sum of its image."
     return "Write probabilities; if these are logits, --logits takes their softmax."
 

@@ -27,7 +27,8 @@ from skineval.measure.class_columns import (
     order_of,
     told,
 )
-from skineval.values.predictions import COLUMNS, sum_to_one, summed
+from skineval.measure.predictions import ROUNDED, SCALED
+from skineval.values.predictions import COLUMNS, summed
 from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malignant_of, unknown_of
 
 #: What the column of the reference standard is called, the first that is there.
@@ -192,7 +193,10 @@ def _scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> _Score
     frame = table.frame.drop(columns=list(aside))
     _refuse_long(table, columns)
     if len(columns) == 1:
-        return _of_one_class(table.having(frame), columns[0], reading)
+        of_one = _of_one_class(table.having(frame), columns[0], reading)
+        for answers in (column for column in aside if plain(column) in map(plain, _ANSWERS)):
+            _refuse_confidence(table, columns[0], answers, of_one.classes)
+        return of_one
     if not columns and (source := first_column(aside, _ANSWERS)):
         return _of_answers(table, frame, source, reading)
     if not columns and "target" in frame:
@@ -224,6 +228,23 @@ def _refuse_scores(table: GivenTable, column: str) -> None:
     )
 
 
+def _refuse_confidence(table: GivenTable, column: str, source: str, classes: Sequence[str]) -> None:
+    """Raise DataError where a column of scores that names no class does not follow the answers beside it.
+
+    Scores of a class are larger where it is the answer. How sure each answer is, a threshold or a time are not.
+    """
+    if class_of_header(column) in classes:
+        return
+    _refuse_scores(table, source)
+    answers, values = class_names(table, source, (), classes, 0)[0], table.numbers(column)
+    of_class = (answers == classes[1]).to_numpy()
+    if of_class.any() and not of_class.all() and values[of_class].min() < values[~of_class].max():
+        raise DataError(
+            f"{table.name}: {column} is no score of {classes[1]}, for it does not follow the answers in {source}.",
+            f"Leave {column} out to score the answers, or write scores of {classes[1]} in a column of that name.",
+        )
+
+
 def _refuse_long(table: GivenTable, columns: Sequence[str]) -> None:
     """Raise DataError for a table with a row for each image and class."""
     ids = table.frame["image_id"]
@@ -238,22 +259,22 @@ def _refuse_long(table: GivenTable, columns: Sequence[str]) -> None:
 
 def _of_one_class(table: GivenTable, column: str, reading: Reading) -> _Scores:
     """Scores of one class, of which those of all others together are what is left of 1."""
-    name, rest = class_of_header(column), ""
-    if len(reading.numbered) == 2:
-        other, name = map(class_of_header, reading.numbered)
+    name, rest, classes = class_of_header(column), "", tuple(map(class_of_header, reading.numbered))
+    if len(classes) == 2:
+        name = name if name in classes else classes[1]
     elif name in BINARY:
-        (other,) = {*BINARY} - {name}
+        classes = BINARY
     elif name in DIAGNOSES:
-        other = rest = _OTHER
+        rest, classes = _OTHER, (_OTHER, name)
     else:
         raise DataError(
             f"{table.name} has scores of one class, in the column {column!r}, and does not say of which.",
             f"Name both, the one that is scored last: --classes {','.join(BINARY)}.",
         )
     values = table.numbers(column)
+    other = classes[1 - classes.index(name)]
     frame = table.frame.drop(columns=column)
     frame[other], frame[name] = (0.0 if reading.logits else 1 - values), values
-    classes = (other, name)
     if reading.logits:
         frame[list(classes)] = _of_logits(table.having(frame), classes)
     remark = f"{column} is taken for scores of {name}: what is left of 1 are those of {other}."
@@ -266,6 +287,14 @@ def _of_answers(table: GivenTable, frame: pd.DataFrame, source: str, reading: Re
     _refuse_scores(table, source)
     answers, base = class_names(table, source, (), reading.numbered, None)
     targets = class_names(table, "target", (), reading.numbered, base)[0].dropna() if "target" in table.frame else ()
+    expected = {*DIAGNOSES, *BINARY, *map(class_of_header, reading.numbered)}
+    strange, idle = {*targets} - {*answers, *expected}, {*answers} - {*targets}
+    if strange and idle:
+        raise DataError(
+            f"{table.name}: {first_few(sorted(strange))} in target is the answer of no image, and "
+            f"{first_few(sorted(idle))} in {source} the target of none.",
+            "Spell classes alike in both columns, or name all of them: --classes A,B.",
+        )
     named = {*answers, *targets, *map(class_of_header, reading.numbered)}
     known = next((group for group in (BINARY, DIAGNOSES) if named <= {*group}), ())
     if len({*named, *known}) < 2:
@@ -287,8 +316,15 @@ def _of_logits(table: GivenTable, classes: Sequence[str]) -> pd.DataFrame:
         lambda row: f"{classes[int((~np.isfinite(logits[row])).argmax())]} is no number",
         "A logit is a finite number.",
     )
-    if len(logits) and logits.min() >= 0 and sum_to_one(logits):
-        raise DataError(f"{table.name} holds probabilities: they sum to 1.", "Leave --logits out.")
+    sums = logits.sum(axis=1)
+    if len(logits) and logits.min() >= -ROUNDED:
+        if logits.max() <= 1 + ROUNDED:
+            raise DataError(f"{table.name} holds no logits: all scores are from 0 to 1.", "Leave --logits out.")
+        if len(logits) > 1 and np.ptp(sums) <= SCALED * sums.mean():
+            raise DataError(
+                f"{table.name} holds no logits: none is below 0, and an image has about {sums.mean():.3g} in all.",
+                "Leave --logits out, and divide each score by the sum of its image.",
+            )
     from scipy.special import softmax  # which takes long to import
 
     return pd.DataFrame(softmax(logits, axis=1), columns=list(classes), index=table.frame.index)

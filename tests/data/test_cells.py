@@ -33,3 +33,8 @@ def test_a_column_is_read_as_its_cells_one_by_one(dtype: str, cells: list[object
     assert found.isna().tolist() == column.isna().tolist()
     assert found.dropna().tolist() == [f"<{cell}>" for cell in column.dropna()]
     assert sorted(called) == sorted(set(column.dropna()))
+
+
+def test_a_comma_among_decimal_points_is_none_of_a_decimal() -> None:
+    np.testing.assert_array_equal(numbers(pd.Series(["1,234", "950.2", "0"])), [np.nan, 950.2, 0])
+    np.testing.assert_array_equal(numbers(pd.Series(["0,5", "1", "n.a."])), [0.5, 1, np.nan])

@@ -14,7 +14,7 @@ from skineval.measure.class_columns import Reading
 from skineval.measure.predictions import read_predictions
 from skineval.measure.references import read_reference, refer, reference_of
 from skineval.measure.submissions import read_submission, task_of
-from skineval.values.task import DIAGNOSES
+from skineval.values.task import BINARY, DIAGNOSES
 from tests.measure.samples import classifier
 from tests.measure.test_submissions import METADATA, ONE_HOT, SUBMISSION, table
 
@@ -83,6 +83,54 @@ def test_a_column_a_class_may_say_the_truth_beside_the_scores():
         read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,1,1")
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("image,target,mel,nv\na,nv,0.7,0.6\nb,mel,0,0.9", "all scores are from 0 to 1"),
+        ("image,target,mel,nv\na,nv,0.7,0.300001\nb,mel,-0.0000001,1", "all scores are from 0 to 1"),
+        ("image,target,mel,nv\na,nv,70,30\nb,mel,1,99", "none is below 0, and an image has about 100 in all"),
+        ("image,target,mel,nv\na,nv,178,76\nb,mel,2,252", "none is below 0, and an image has about 254 in all"),
+        ("image,target,malignant\na,nv,0.2\nb,mel,0.9", "all scores are from 0 to 1"),
+    ],
+)
+def test_what_are_no_logits_are_not_taken_for_them(text, what):
+    with pytest.raises(DataError, match=what) as caught:
+        read(text, Reading(logits=True))
+    assert "Leave --logits out" in caught.value.hint
+
+
+@pytest.mark.parametrize("numbered", [(), BINARY])
+@pytest.mark.parametrize("targets", ["01", ("benign", "malignant")], ids=["numbers", "names"])
+def test_scores_of_benign_are_those_of_benign_whatever_is_named_last(numbered, targets):
+    _, cell = read(f"image,target,benign\na,{targets[1]},.1\nb,{targets[0]},.9", Reading(numbered))
+    assert cell.classes == BINARY
+    assert cell.targets.tolist() == [1, 0]
+    assert cell.probabilities[:, 1] == pytest.approx([0.9, 0.1])
+
+
+def test_how_sure_an_answer_is_is_no_score_of_malignant():
+    rows = ["a,malignant,malignant,.9", "b,benign,benign,.95", "c,malignant,benign,.6"]
+    with pytest.raises(
+        DataError, match="probability is no score of malignant, for it does not follow the answers in pr"
+    ):
+        read("\n".join(["image,target,predicted_label,probability", *rows]), Reading(BINARY))
+    followed = ["a,malignant,malignant,.9", "b,benign,benign,.05", "c,malignant,benign,.4"]
+    _, cell = read("\n".join(["image,target,predicted_label,probability", *followed]), Reading(BINARY))
+    assert cell.probabilities[:, 1] == pytest.approx([0.9, 0.05, 0.4])
+    with pytest.raises(DataError, match=r"y_pred is \.9, which is a score and no class"):
+        read("image,target,y_pred,y_pred_label\na,1,.9,1\nb,0,.2,0", Reading(BINARY))
+
+
+def test_answers_and_targets_that_are_spelt_otherwise_are_asked_about():
+    text = "image,target,predicted_label\na,Melanom,mel\nb,Basalzellkarzinom,bcc\nc,nv,nv"
+    with pytest.raises(
+        DataError, match="Basalzellkarzinom in target is the answer of no image, and bcc in predicted_lab"
+    ):
+        read(text)
+    _, cell = read(text, Reading(("bcc", "Basalzellkarzinom", "mel", "nv")))
+    assert cell.targets.tolist() == [cell.classes.index(name) for name in ("mel", "Basalzellkarzinom", "nv")]
+
+
 def test_of_logits_the_softmax_is_meant_where_it_is_asked_for():
     text = "image,target,mel,nv,bcc\na,nv,-1,3.5,0\nb,mel,2,0.5,-4"
     with pytest.raises(DataError, match=r"mel is -1, not a number from 0 to 1") as caught:
@@ -91,7 +139,7 @@ def test_of_logits_the_softmax_is_meant_where_it_is_asked_for():
     _, cell = read(text, Reading(logits=True))
     expected = softmax([[0, -1, 3.5], [-4, 2, 0.5]], axis=1)
     np.testing.assert_allclose(cell.probabilities, expected, rtol=1e-12)
-    with pytest.raises(DataError, match=r"holds probabilities: they sum to 1") as caught:
+    with pytest.raises(DataError, match="holds no logits: all scores are from 0 to 1") as caught:
         read("image,target,mel,nv\na,nv,0.5,0.5", Reading(logits=True))
     assert "--logits" in caught.value.hint
     with pytest.raises(DataError, match=r"row 2: nv is no number"):
