@@ -70,15 +70,15 @@ _OPTIONS: Mapping[str, tuple[Any, Any]] = {
     ),
     "map": (
         Annotated[
-            str,
+            list[str],
             typer.Option(
                 "--map",
-                help="Classes that count as one, in scores and in the truth.",
+                help="Classes that count as one, in scores and in the truth; once for each such one, or with commas.",
                 metavar="OTHER=A+B",
                 show_default=False,
             ),
         ],
-        "",
+        [],
     ),
     "logits": (
         Annotated[bool, typer.Option("--logits", help="Scores are logits: their softmax is meant.")],
@@ -172,7 +172,7 @@ def _evaluation(
         data=options["data"],
         keys=keys,
         part=options["part"],
-        reading=Reading.of(options["classes"], options["map"], logits=options["logits"]),
+        reading=Reading.of(options["classes"], ",".join(options["map"]), logits=options["logits"]),
         allow_missing=options["allow_missing"],
         protocol=options["protocol"],
         replicates=options["replicates"],

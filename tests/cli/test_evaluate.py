@@ -224,6 +224,19 @@ def test_figures_are_measured_and_benches_planned_without_torch(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0
 
 
+def test_several_maps_are_all_of_them(skineval_program, tmp_path):
+    rows = ["a,mel,.6,.2,.1,.1", "b,nv,.1,.7,.1,.1", "c,bcc,.1,.1,.7,.1", "d,bkl,.1,.3,.2,.4"]
+    (tmp_path / "four.csv").write_text("\n".join(["image_id,target,mel,nv,bcc,bkl", *rows]))
+    once = ("--map=bad=mel+bcc,good=nv+bkl",)
+    twice = ("--map=bad=mel+bcc", "--map=good=nv+bkl")
+    first, second = (
+        skineval_program("evaluate", "four.csv", *maps, "--replicates=0", "--format=csv").stdout
+        for maps in (once, twice)
+    )
+    assert first == second
+    assert "recall,good," in first
+
+
 def test_without_intervals_figures_are_the_same_and_it_is_said(figures, tmp_path, skineval_program):
     whole, _ = figures(UPPER_CASE)
     done = skineval_program("evaluate", "p.csv", "--replicates=0", "--format=json")
