@@ -61,7 +61,7 @@ def bench(
     )
     with Board(quiet) as board:
         result = run(asked, catalog, BenchDisplay(board), out=out, fresh=fresh, fail_fast=fail_fast)
-    _conclude(result, format, "" if quiet else f"Report: {result.folder / 'report.md'} and report.html")
+    _conclude(result, format, "" if quiet else _reports(result))
 
 
 def report(
@@ -75,7 +75,11 @@ def report(
 
     with Board(quiet) as board:
         result = asking.rebuild(bench, Display(board))
-    _conclude(result, format)
+    _conclude(result, format, "" if quiet else _reports(result))
+
+
+def _reports(result: BenchResult | Leakage) -> str:
+    return f"Report: {result.folder / 'report.md'} and report.html"
 
 
 def _conclude(result: BenchResult | Leakage, format: Format, files: str = "") -> None:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from skineval.base.errors import UsageError
+from skineval.base.errors import UsageError, plural
 from skineval.data.files.formats import NAMES, SUFFIXES, format_of
 from skineval.data.files.stored_files import StoredFile, convert, is_archive, natural, survey
 from skineval.data.findings import Finding
+from skineval.data.layouts.pictures import is_mask, look_like_masks
 
 _CHUNK = 1 << 16  #: bytes of a list that are read at a time
 _LONGEST = 1 << 16  #: bytes of a path: systems take 4,096, and members of archives have names as well
 _UNREAD = "unread-format"  #: code of a finding: images in a folder that no loader reads
+_MASKS = "masks"  #: code of a finding: images in a folder that are outlines of lesions, by their names
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ def given_images(paths: Iterable[str]) -> Iterator[Given]:
     """The images that `paths` name, one path after the other, as they are asked for.
 
     A file that is named is an image, whatever it is called. Below a folder those are that are called like one, members
-    of zip archives among them, in natural order, but nothing hidden. What is wrong with a path, a folder or an archive
-    is a finding; remarks among them keep no image from being looked at.
+    of zip archives among them, in natural order, but nothing hidden and no masks. What is wrong with a path, a folder
+    or an archive is a finding; remarks among them keep no image from being looked at.
     """
     for path in paths:
         yield from _given(path)
@@ -67,7 +69,12 @@ def _below(text: str, root: Path) -> Iterator[Given]:
     unread = convert(files)
     if unread:
         yield Finding(_UNREAD, text, "holds images that are left out", unread.strip(), "remark")
-    images = [(file.listed(root), file) for file in files if file.inner.suffix.lower() in SUFFIXES]
+    pictures = [file for file in files if file.inner.suffix.lower() in SUFFIXES]
+    masks = {*filter(is_mask, pictures), *look_like_masks(pictures)}
+    if masks:
+        what = f"holds {plural(len(masks), 'image')} called like masks, which are left out"
+        yield Finding(_MASKS, text, what, "Name those that are photographs, file by file.", "remark")
+    images = [(file.listed(root), file) for file in pictures if file not in masks]
     for name, file in sorted(images, key=lambda one: [natural(part) for part in one[0].split("/")]):
         yield GivenImage(os.path.join(outer, name), file)  # noqa: PTH118
 

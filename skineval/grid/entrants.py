@@ -208,12 +208,12 @@ def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -
         places = [classes.index(name) for name in foreign]
         answers = sum(int(np.isin(predicted(cell.probabilities), places).sum()) for cell in cells)
         yield (
-            f"{', '.join(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
+            f"{first_few(foreign)}: not among the classes of the reference standard, so that answers of it are wrong: "
             f"{answers} of {total} images have their largest score there."
         )
         benign = [name for name in foreign if name not in (task.malignant or (*foreign,))]
         if benign:
-            yield f"Malignancy AUC takes {', '.join(benign)} for benign."
+            yield f"Malignancy AUC takes {first_few(benign)} for benign."
     yield from submission.remarks
     off = np.concatenate([np.abs(cell.probabilities.sum(axis=1) - 1) for cell in cells])
     if not all(cell.normalised for cell in cells):

@@ -21,6 +21,7 @@ from skineval.values.task import BINARY, DIAGNOSES, DX7
 
 #: What the column of classes is called in a file of nothing but the truth; beside predictions it could be either.
 LABELS = (*TARGETS, "label", "class")
+_MANY = 12  #: classes that are all named in a message
 _ALLOW = "With --allow-missing what is there is scored."
 
 
@@ -121,8 +122,11 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
         sums = f"scores of {', '.join(DX7.malignant or ())} to malignant, those of others to benign"
         hint = f"The truth knows no diagnoses: give one that does, or sum {sums}."
     else:
-        hint = "Add the column; if the model does not know the class, one of zeros."
-    has = f"and no column has its scores (classes: {', '.join(submission.classes)})"
+        unknown = [name for name in submission.classes if name not in (*DIAGNOSES, *BINARY, *targets)]
+        other = f"If it is one of {first_few(unknown)}, call it as the truth does. " if unknown else ""
+        hint = f"{other}Add the column; if the model does not know the class, one of zeros."
+    named = ", ".join(submission.classes) if len(submission.classes) <= _MANY else first_few(submission.classes)
+    has = f"and no column has its scores (classes: {named})"
     table.refuse(
         ~targets.isin(submission.classes),
         lambda row: f"{ids.iloc[row]} is {targets.iloc[row]} in {truth}, {has}",

@@ -222,6 +222,11 @@ def _refuse_scores(table: GivenTable, column: str) -> None:
     """Raise DataError where what should name classes holds scores."""
     values = table.numbers(column)
     table.refuse(
+        table.frame[column].astype("str").str.match(r"[\[(]"),
+        lambda row: f"{column} is {str(table.frame[column].iloc[row])[:40]}, which is a list and no class",
+        "Give each class a column of its scores.",
+    )
+    table.refuse(
         np.isfinite(values) & (values % 1 != 0),
         lambda row: f"{column} is {table.frame[column].iloc[row]}, which is a score and no class",
         "Call the column by what it has scores of, such as malignant or mel.",

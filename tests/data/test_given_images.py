@@ -56,6 +56,20 @@ def test_a_folder_is_all_that_is_called_like_an_image_in_natural_order(written):
     assert names(written) == [f"{written.removesuffix('/')}/{name}" for name in FOUND]
 
 
+def test_masks_in_a_folder_are_no_photographs():
+    masks = ("ISIC_1_segmentation.png", "a_mask.png")
+    write_files(Path("in"), dict.fromkeys((*masks, "ISIC_1.jpg", "a.jpg", "b_mask.png"), JPEG))
+    found = list(given_images(["in"]))
+    assert [one.name for one in found if isinstance(one, GivenImage)] == ["in/ISIC_1.jpg", "in/a.jpg", "in/b_mask.png"]
+    (told,) = (one for one in found if isinstance(one, Finding))
+    assert (told.where, told.what, told.severity) == (
+        "in",
+        "holds 2 images called like masks, which are left out",
+        "remark",
+    )
+    assert names(*(f"in/{mask}" for mask in masks)) == [f"in/{mask}" for mask in masks]
+
+
 def test_what_is_named_is_always_an_image_and_called_as_it_was_named():
     write_files(Path("in"), FILES)
     given_so = ["in//notes.txt", "./in/.hidden.jpg", "in/no suffix", str(Path("in/10.jpg").resolve()), "in/10.jpg"]

@@ -121,6 +121,18 @@ def test_how_sure_an_answer_is_is_no_score_of_malignant():
         read("image,target,y_pred,y_pred_label\na,1,.9,1\nb,0,.2,0", Reading(BINARY))
 
 
+def test_a_list_is_no_answer():
+    with pytest.raises(DataError, match=r"row 2: prediction is \[0.1 0.9\], which is a list and no class") as caught:
+        read("image,target,prediction\na,mel,[0.1 0.9]\nb,nv,[0.8 0.2]")
+    assert "a column of its scores" in caught.value.hint
+
+
+def test_a_column_that_is_spelt_otherwise_than_the_truth_is_to_be_renamed():
+    with pytest.raises(DataError, match="and no column has its scores") as caught:
+        read("image,mel,nv,Basalzellkarzinom\na,.1,.8,.1\nb,.1,.1,.8", truth="image_id,dx\na,nv\nb,bcc")
+    assert "If it is one of Basalzellkarzinom, call it as the truth does." in caught.value.hint
+
+
 def test_answers_and_targets_that_are_spelt_otherwise_are_asked_about():
     text = "image,target,predicted_label\na,Melanom,mel\nb,Basalzellkarzinom,bcc\nc,nv,nv"
     with pytest.raises(

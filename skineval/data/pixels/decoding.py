@@ -79,5 +79,5 @@ def open_image(content: bytes, name: str) -> Image.Image:
     found = format_of(content)
     if found is None:
         what = f"{name} is not a {NAMES} image (it begins with {content[:8]!r})."
-        raise DataError(what, "Save it as one of these; if it was one, it is damaged: restore it.")
+        raise DataError(what, "If it was one, it is damaged: restore it; else save it as one of these.")
     return found.open(content)
