@@ -325,7 +325,8 @@ def _of_logits(table: GivenTable, classes: Sequence[str]) -> pd.DataFrame:
     if len(logits) and logits.min() >= -ROUNDED:
         if logits.max() <= 1 + ROUNDED:
             raise DataError(f"{table.name} holds no logits: all scores are from 0 to 1.", "Leave --logits out.")
-        if len(logits) > 1 and np.ptp(sums) <= SCALED * sums.mean():
+        # Beside those of one class stand zeros: their sum is no other number.
+        if len(logits) > 1 and logits.any(axis=0).all() and np.ptp(sums) <= SCALED * sums.mean():
             raise DataError(
                 f"{table.name} holds no logits: none is below 0, and an image has about {sums.mean():.3g} in all.",
                 "Leave --logits out, and divide each score by the sum of its image.",

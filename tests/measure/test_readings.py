@@ -99,6 +99,11 @@ def test_what_are_no_logits_are_not_taken_for_them(text, what):
     assert "Leave --logits out" in caught.value.hint
 
 
+def test_logits_of_one_class_may_be_alike():
+    _, cell = read("image,target,malignant\na,nv,3\nb,mel,3.1", Reading(logits=True))
+    assert cell.probabilities[:, 1] == pytest.approx(1 / (1 + np.exp([-3, -3.1])))
+
+
 @pytest.mark.parametrize("numbered", [(), BINARY])
 @pytest.mark.parametrize("targets", ["01", ("benign", "malignant")], ids=["numbers", "names"])
 def test_scores_of_benign_are_those_of_benign_whatever_is_named_last(numbered, targets):

@@ -85,22 +85,19 @@ def _path(path: str, places: int, unit: float = 1) -> str:
         steps = [(x - pen[0], y - pen[1]) for x, y in points]
         pen = points[-1] if points else start
         start = pen if command == "M" else start
+        across_and_down = [_written(value / 10**places, places) for step in steps for value in step]
         if command == "L" and not all(steps[0]):
-            across, down = steps[0]
-            written.append(f"h{_decimal(across, places)}" if across else f"v{_decimal(down, places)}" if down else "")
+            written += [f"{way}{far}" for way, far in zip("hv", across_and_down, strict=True) if far != "0"]
         else:
-            words = ",".join(_decimal(value, places) for step in steps for value in step)
-            written.append(command.lower() + words.replace(",-", "-"))
+            written.append(command.lower() + ",".join(across_and_down).replace(",-", "-"))
     return "".join(written)
 
 
-def _decimal(value: int, places: int) -> str:
-    """So many hundredths, tenths or whole ones, in as few letters as say it."""
-    if not places or not value:
-        return str(value)
-    digits = f"{abs(value):0{places + 1}d}"
-    text = f"{digits[:-places].lstrip('0')}.{digits[-places:]}".rstrip("0").rstrip(".")
-    return f"-{text}" if value < 0 else text
+def _written(value: float, places: int) -> str:
+    """With so many decimals at most, in as few letters as say it."""
+    text = f"{value:.{places}f}"
+    text = text.rstrip("0").rstrip(".") if places else text
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def _shortened(found: re.Match[str]) -> str:
@@ -112,4 +109,4 @@ def _shortened(found: re.Match[str]) -> str:
 
 def _rounded(found: re.Match[str]) -> str:
     value = float(found[0])
-    return found[0] if abs(value) < _SMALLEST else f"{value:.{_PLACES}f}".rstrip("0").rstrip(".")
+    return found[0] if abs(value) < _SMALLEST else _written(value, _PLACES)
