@@ -18,10 +18,13 @@ from skineval.values.predictions import Predictions
 
 ALPHA = 0.05
 PLENTY = 5  #: times as many samples as of intervals: 4 is to be told from 5 in a hundred
-#: 60 malignant lesions of 300, one image each, and the same with up to four images of a lesion.
+#: 60 malignant lesions of 300, one image each, the same with up to four images of a lesion, and few, some very large.
 WORLDS = (
     World("one image a lesion", ("benign", "malignant"), (240, 60), (1.0,)),
     World("lesions of several images", ("benign", "malignant"), (240, 60), (0.25, 0.25, 0.25, 0.25)),
+    World(
+        "one lesion in 15 of 40 images, others of one", ("benign", "malignant"), (60, 15), (14 / 15, *[0] * 38, 1 / 15)
+    ),
 )
 GOOD, WORSE = System((1.2, 1.2), (0.0, 0.0)), System((0.85, 0.85), (0.0, 0.0))
 #: What a strategy for imbalance does to scores: squeezed and moved, in the same order.
@@ -80,4 +83,5 @@ def _table(
         rows.append(Row((family, metric, *(f"{np.mean(one):.3f}" if one else None for one in found))))
     errors = [np.sqrt(share * (1 - share) / samples) for share in (ALPHA, 0.5)]
     note = f"{samples} samples each: Monte Carlo error {errors[0]:.3f} at {ALPHA}, at most {errors[1]:.3f} elsewhere."
-    return Table(f"Size and power at {ALPHA}: {world.name}, 60 malignant of 300", columns, tuple(rows), (note,))
+    of_lesions = f"{world.lesions[1]} malignant of {sum(world.lesions)}"
+    return Table(f"Size and power at {ALPHA}: {world.name}, {of_lesions}", columns, tuple(rows), (note,))

@@ -21,7 +21,6 @@ from skineval.data.spellings import part_name
 from skineval.grid.common_ground import named_apart, on_common_images
 from skineval.grid.entrants import Entrant, Terms, entrants, of_frame, table_of
 from skineval.grid.measuring import COMPARED, of_ranks
-from skineval.grid.sources import as_labelled, load_data
 from skineval.measure.class_columns import Reading
 from skineval.measure.comparisons import against_best
 from skineval.measure.intervals import estimate, is_rule
@@ -177,6 +176,8 @@ def _subgroups(found: Sequence[Entrant], question: Question, data: LesionTable) 
 
 
 def _data(place: str | Path, keys: Mapping[str, object], catalog: Catalog) -> LesionTable:
+    from skineval.grid.sources import as_labelled, load_data  # and all of the layouts that it knows
+
     recipe = as_labelled(place, keys)
     return grouped(load_data(recipe, catalog).table, recipe.group_by)
 

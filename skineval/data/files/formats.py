@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from PIL import Image
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from skineval.data.findings import Flaw
+
+if TYPE_CHECKING:  # whoever only asks what files are called is spared Pillow
+    from PIL.Image import Image
 
 MAX_PIXELS = 50_000_000
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})  #: 8 bits a channel or fewer
@@ -27,12 +24,14 @@ class ImageFormat:
     name: str  #: as Pillow calls it
     suffixes: tuple[str, ...]
     start: re.Pattern[bytes]  #: what a file begins with
-    reader: Callable[[io.BytesIO], Image.Image]
+    reader: str  #: what the names of its module and its class in Pillow begin with
     end: bytes = b""  #: the last bytes of a whole file, where all whole files have the same
 
-    def open(self, content: bytes) -> Image.Image:
+    def open(self, content: bytes) -> Image:
         """Read the header, and no pixel. Pillow raises whatever it likes for a damaged one."""
-        return self.reader(io.BytesIO(content))
+        module = import_module(f"PIL.{self.reader}ImagePlugin")
+        image: Image = getattr(module, f"{self.reader}ImageFile")(io.BytesIO(content))
+        return image
 
     def is_ended(self, content: bytes) -> bool:
         """Whether these are the last bytes of a whole file, but for zeros that a disk put behind them."""
@@ -40,11 +39,11 @@ class ImageFormat:
 
 
 FORMATS = (
-    ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), re.compile(rb"\xff\xd8\xff"), JpegImageFile, b"\xff\xd9"),
-    ImageFormat("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile, b"IEND\xaeB`\x82"),
-    ImageFormat("BMP", (".bmp",), re.compile(rb"BM"), BmpImageFile),
-    ImageFormat("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), TiffImageFile),
-    ImageFormat("WEBP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), re.compile(rb"\xff\xd8\xff"), "Jpeg", b"\xff\xd9"),
+    ImageFormat("PNG", (".png",), re.compile(rb"\x89PNG\r\n\x1a\n"), "Png", b"IEND\xaeB`\x82"),
+    ImageFormat("BMP", (".bmp",), re.compile(rb"BM"), "Bmp"),
+    ImageFormat("TIFF", (".tif", ".tiff"), re.compile(rb"II\*\x00|MM\x00\*"), "Tiff"),
+    ImageFormat("WEBP", (".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "WebP"),
 )
 SUFFIXES = tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
 NAMES = f"{', '.join(one.name for one in FORMATS[:-1])} or {FORMATS[-1].name}"  #: in a sentence
@@ -57,7 +56,7 @@ def format_of(content: bytes) -> ImageFormat | None:
     return next((one for one in FORMATS if one.start.match(content)), None)
 
 
-def problem_of(image: Image.Image) -> Flaw | None:
+def problem_of(image: Image) -> Flaw | None:
     """What its header, before any pixel is decoded, has against an image; None where there is nothing."""
     if image.width * image.height > MAX_PIXELS:
         what = f"has {image.width} x {image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
