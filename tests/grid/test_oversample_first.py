@@ -17,8 +17,6 @@ from skineval.report.figures.scene import scene_of
 from skineval.values.task import DIAGNOSES
 from tests.conftest import TINY, run_here
 
-DRAWN = True
-
 GRID = (*TINY, "--imbalance=none,smote", "--epochs=1", "--protocol=oversample-first", "--folds=2")
 
 

@@ -24,7 +24,7 @@ from skineval.train.weights import read_tensors
 from skineval.values.measures import COMPARISON_COLUMNS, as_frame
 from skineval.values.recipe import make_recipe, read_recipe
 from skineval.values.task import DIAGNOSES
-from tests.conftest import TINY, run_here
+from tests.conftest import TINY, run_here, undrawn
 
 DRAWN = True
 
@@ -207,11 +207,12 @@ def test_what_is_left_out_is_told_to_be_named_too(bench, skineval_program):
 def test_a_network_that_another_bench_has_trained_is_not_trained_again(tmp_path):
     """Where folders have no names of their own, so that nobody has asked for all to be done anew."""
     few = (*TINY, "--epochs=1", "--explainers=", "--replicates=1000")
-    first = run_here("bench", *few, "--imbalance=none", cwd=tmp_path)
+    with undrawn():
+        first = run_here("bench", *few, "--imbalance=none", cwd=tmp_path)
+        plan = run_here("bench", *few, "--imbalance=none,smote", "--dry-run", "--format=csv", cwd=tmp_path)
+        second = run_here("bench", *few, "--imbalance=none,smote", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    plan = run_here("bench", *few, "--imbalance=none,smote", "--dry-run", "--format=csv", cwd=tmp_path)
     assert plan.stdout.count("has one that is trained") == 2
-    second = run_here("bench", *few, "--imbalance=none,smote", cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "1 network taken from runs/" in second.stderr
     assert ": epoch " in first.stderr

@@ -114,11 +114,11 @@ def make_photographs(image_ids: Sequence[str]) -> NDArray[np.uint8]:
     return np.clip(np.array(found), 0, 255).astype(np.uint8)
 
 
-def make_scores(model: str, imbalance: str, many: Sequence[Predictions]) -> list[Score]:
+def make_scores(model: str, imbalance: str, many: Sequence[Predictions], replicates: int = REPLICATES) -> list[Score]:
     """The figures of one system: means over its cells, intervals by a bootstrap over lesions."""
     tests = [one.select("test") for one in many]
     lesions, position = np.unique(tests[0].groups, return_inverse=True)
-    draws = np.random.default_rng(0).multinomial(len(lesions), np.full(len(lesions), 1 / len(lesions)), REPLICATES)
+    draws = np.random.default_rng(0).multinomial(len(lesions), np.full(len(lesions), 1 / len(lesions)), replicates)
     weights = np.vstack([np.ones(len(position)), draws[:, position]])
     metrics = [metric for metric in METRICS if metric.name not in ("mcc", "kappa", "specificity")]
     values = np.mean([figures(one, metrics, weights) for one in tests], axis=0)
@@ -165,6 +165,7 @@ def make_bench(
     seeds: Sequence[int] = (0, 1),
     warnings: Sequence[str] = (),
     pixels: Callable[[Sequence[str]], NDArray[np.uint8]] | None = make_photographs,
+    replicates: int = REPLICATES,
 ) -> BenchResult:
     """A finished bench of these systems (model, imbalance, skill) in `folder`, with explanation panels on disk."""
     finished, cells, scores = [], [], []
@@ -182,7 +183,7 @@ def make_bench(
                 CellResult(run_id, model, imbalance, 0, seed, predictions, history, counts, {"gradcam": panels})
             )
             cells.append((run_id, model, imbalance, 0, seed, "done", "", 240.5 + 10 * place, 512.0 + place, "cpu"))
-        scores += make_scores(model, imbalance, [cell.predictions for cell in finished[-len(seeds) :]])
+        scores += make_scores(model, imbalance, [one.predictions for one in finished[-len(seeds) :]], replicates)
     if failed:
         nothing = float("nan")
         cells += [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from skineval.catalog.specs import Metric
 from skineval.grid.measuring import measured
 from skineval.measure.names import METRICS
 from skineval.values.result import BenchResult, CellResult
@@ -24,9 +25,18 @@ SYSTEMS = (
 SHARED = ("smote",)  #: strategies that act on the network of `none`
 
 
-def laddered(folder: Path, systems: Sequence[tuple[str, str, float]] = SYSTEMS, replicates: int = 200) -> BenchResult:
+#: What the trade of strategies and their ladders are made of, for who needs no other figure.
+OF_TRADE = tuple(metric for metric in METRICS if metric.name in ("balanced_accuracy", "accuracy", "recall", "ece"))
+
+
+def laddered(
+    folder: Path,
+    systems: Sequence[tuple[str, str, float]] = SYSTEMS,
+    replicates: int = 200,
+    metrics: Sequence[Metric] = METRICS,
+) -> BenchResult:
     """A bench of these systems, two seeds each; `focal:gamma=0` says what `none` says."""
-    bench = make_bench(folder, systems=systems, failed=None, pixels=None)
+    bench = make_bench(folder, systems=systems, failed=None, pixels=None, replicates=1)  # which are measured anew
     by_name = {(cell.model, cell.imbalance, cell.seed): cell for cell in bench.finished}
 
     def made(cell: CellResult) -> CellResult:
@@ -37,4 +47,4 @@ def laddered(folder: Path, systems: Sequence[tuple[str, str, float]] = SYSTEMS, 
         )
 
     recipe = bench.recipe.model_copy(update={"replicates": replicates})
-    return measured(replace(bench, finished=list(map(made, bench.finished)), recipe=recipe), METRICS)
+    return measured(replace(bench, finished=list(map(made, bench.finished)), recipe=recipe), metrics)

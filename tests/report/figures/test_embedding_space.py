@@ -25,7 +25,7 @@ from skineval.values.embeddings import KINDS, SPACE
 from skineval.values.result import BenchResult
 from skineval.values.task import DIAGNOSES
 from tests.report.figures.test_figures import STAMPS, Canvases, canvases
-from tests.report.laddered import laddered
+from tests.report.laddered import OF_TRADE, laddered
 
 NAMES = ("smote", "adasyn", "svm-smote", "borderline-smote:k=3", "kmeans-smote+class-weights", "smote-enn")
 SHOWN = ("nv", "bcc", "akiec", "vasc", "df")  # the largest of made-up benches, and their tail
@@ -49,7 +49,7 @@ def spaced(tmp_path_factory: pytest.TempPathFactory) -> Spaced:
 
     def make(names: Sequence[str], model: str = "resnet34") -> BenchResult:
         folder = tmp_path_factory.mktemp("spaced")
-        bench = laddered(folder, [(model, name, 1.3) for name in ("none", *names)], replicates=20)
+        bench = laddered(folder, [(model, name, 1.3) for name in ("none", *names)], replicates=20, metrics=OF_TRADE)
         files = {
             cell.run_id: write_space(folder / f"{cell.run_id}.csv", place) for place, cell in enumerate(bench.finished)
         }

@@ -25,7 +25,7 @@ from skineval.report.figures.style import NARROW, Drawn
 from skineval.report.prepare import draw
 from skineval.values.measures import Score
 from skineval.values.result import BenchResult
-from tests.report.laddered import laddered
+from tests.report.laddered import OF_TRADE, laddered
 
 Make = Callable[..., BenchResult]
 Canvases = dict[tuple[str, float], style.Canvas]
@@ -281,7 +281,10 @@ def test_a_training_is_drawn_once_for_all_who_act_on_its_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(style, "encoded", laid_out)
-    of = {item.figure.system: item.figure.caption for item in training.curves(scene_of(laddered(tmp_path)))}
+    of = {
+        item.figure.system: item.figure.caption
+        for item in training.curves(scene_of(laddered(tmp_path, metrics=OF_TRADE)))
+    }
     trained = ["resnet34/none", "resnet34/focal:gamma=1.5", "resnet34/focal:gamma=0", "cnn/none", "alone/none"]
     assert sorted(of) == sorted(trained)
     assert of["cnn/none"].endswith("The same networks are those of cnn/smote.")

@@ -19,7 +19,7 @@ from skineval.report.figures.style import NARROW, WIDE, Drawn
 from skineval.report.prepare import draw
 from skineval.values.result import BenchResult
 from tests.report.figures.test_figures import STAMPS, Canvases, canvases
-from tests.report.laddered import laddered
+from tests.report.laddered import OF_TRADE, laddered
 
 MANY = [("resnet34", name, 1.2 + 0.03 * n) for n, name in enumerate(["none", *(f"smote:k={k}" for k in range(1, 25))])]
 ODD = [(model, name, 1.5) for model in ("_hidden", "a" * 90) for name in ("none", "$\\frac{$", "名前")]
@@ -32,12 +32,12 @@ def drawn(bench: BenchResult) -> Iterator[Drawn]:
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> BenchResult:
-    return laddered(tmp_path_factory.mktemp("few"), replicates=50)
+    return laddered(tmp_path_factory.mktemp("few"), replicates=50, metrics=OF_TRADE)
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> BenchResult:
-    return laddered(tmp_path_factory.mktemp("many"), MANY, replicates=20)
+    return laddered(tmp_path_factory.mktemp("many"), MANY, replicates=20, metrics=OF_TRADE)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_few_have_names_and_many_numbers_that_a_legend_explains(painted: list[tu
 
 
 def test_odd_names_and_stamps_fit_into_the_figure(tmp_path: Path) -> None:
-    bench = replace(laddered(tmp_path, ODD, replicates=20), warnings=STAMPS)
+    bench = replace(laddered(tmp_path, ODD, replicates=20, metrics=OF_TRADE), warnings=STAMPS)
     for (title, width), figure in canvases(bench, drawn).items():
         height, box = figure.get_size_inches()[1], figure.get_tightbbox()
         inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
