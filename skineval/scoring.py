@@ -70,7 +70,7 @@ def evaluate(
     reading = Reading.of(classes or (), map, logits=logits)
     question = Question(truth, data, keys, part, reading, allow_missing, protocol, replicates, preset)
     if targets is not None:
-        sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered)]
+        sources: list[Predicted] = [table_of_arrays(predictions, targets, groups, reading.numbered, logits=logits)]
         question = replace(question, reading=replace(reading, numbered=()))
     else:
         sources = _listed(predictions)

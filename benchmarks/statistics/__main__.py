@@ -22,7 +22,7 @@ from benchmarks.statistics.world import Size
 from skineval.report.document.console import render
 from skineval.report.document.tables import Table
 
-QUICK, WHOLE = Size(4, 50, 200), Size(400, 300, 20_000)
+QUICK, WHOLE = Size(2, 50, 200), Size(400, 300, 20_000)
 MAKERS: tuple[Callable[[Size], Table], ...] = (
     *(partial(power.of_tests, world) for world in power.WORLDS),
     of_shares,

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from skineval.base.errors import UsageError
 
 
-def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequence[str]) -> pd.DataFrame:
+def table_of_arrays(
+    probabilities: Any, targets: Any, groups: Any, classes: Sequence[str], *, logits: bool = False
+) -> pd.DataFrame:
     """Probabilities (N, C) of images that are of the classes `targets` and of the lesions `groups` (N,), as a frame.
 
-    Of two classes those (N,) of the last one are enough. `targets` are names of `classes`, or indices of them; `groups`
-    may be None. The columns of a frame have names, which
-    go before the order of `classes`. Raises UsageError for other shapes, for frames whose rows are others, and where
-    nobody names the classes.
+    Of two classes those (N,) of the last one are enough, and so are its `logits` above those of the other. `targets`
+    are names of `classes`, or indices of them; `groups` may be None. The columns of a frame have names, whatever the
+    order of `classes`; where nobody gives these, targets are indices of columns. Raises UsageError for other shapes,
+    for frames whose rows are others, and where nobody names the classes.
     """
-    classes = _classes(probabilities, classes)
+    counted, classes = classes, _classes(probabilities, classes)
     _refuse_other_rows(probabilities, targets, groups)
     try:
         scores, true = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
@@ -31,7 +33,7 @@ def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequ
             "Files are given without targets, and a file of the truth as truth=FILE.",
         ) from error
     if scores.ndim == 1 and len(classes) == 2:
-        scores = np.stack([1 - scores, scores], axis=1)
+        scores = np.stack([np.zeros_like(scores) if logits else 1 - scores, scores], axis=1)
     if scores.ndim != 2 or true.shape != scores.shape[:1] or (lesions is not None and lesions.shape != true.shape):
         shapes = ", ".join(str(one.shape) for one in (scores, true, lesions) if one is not None)
         raise UsageError(
@@ -43,7 +45,7 @@ def table_of_arrays(probabilities: Any, targets: Any, groups: Any, classes: Sequ
         raise UsageError(
             f"Probabilities are of {scores.shape[1]} classes, and {named}.", 'Give classes="akiec,bcc,...".'
         )
-    known = {"image_id": [f"row-{row}" for row in range(len(true))], "target": _named(true, classes)}
+    known = {"image_id": [f"row-{row}" for row in range(len(true))], "target": _named(true, counted or classes)}
     known |= {} if lesions is None else {"lesion_id": lesions.astype(str)}
     return pd.DataFrame(known).join(pd.DataFrame(scores, columns=list(classes)))
 

@@ -27,7 +27,7 @@ from skineval.measure.references import Reference, refer
 from skineval.measure.submissions import Submission, read_submission, task_of
 from skineval.values.measures import system_name
 from skineval.values.predictions import SUM_TOLERANCE, Predictions
-from skineval.values.task import Task, unknown_of
+from skineval.values.task import Task, malignant_of, unknown_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +186,7 @@ def _entrant(given: GivenTable, around: Origin, terms: Terms) -> Entrant:
         around.unit if "lesion_id" in table.frame else "image",
         imbalance,
         around.stamps,
-        tuple(_remarks(submission, cells, task)),
+        tuple(_remarks(submission, cells, task, reading)),
         submission.answers_only,
         foldless="fold" not in table.frame,
     )
@@ -200,7 +200,7 @@ def _groups(frame: pd.DataFrame) -> Mapping[str, str] | None:
     return dict(zip(lesion_ids, make_groups(ids, lesion_ids, KNOWN_DUPLICATES), strict=True))
 
 
-def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -> Iterator[str]:
+def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task, reading: Reading) -> Iterator[str]:
     """What was read otherwise than a reader might think."""
     foreign, classes = submission.foreign, submission.classes
     total = sum(map(len, cells))
@@ -227,6 +227,8 @@ def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task) -
             "figures NLL depends most on what is gone."
         )
     if task.malignant is None:
-        unknown = unknown_of(classes)
+        parts = {name: reading.merges.get(name, (name,)) for name in classes}
+        unknown = [name for name, of in parts.items() if unknown_of(of)]
+        mixed = [name for name, of in parts.items() if 0 < len(malignant_of(of)) < len(of)]
         why = f"whether {first_few(unknown)} are malignant is not known" if unknown else "no class is malignant"
-        yield f"No malignancy AUC: {why}."
+        yield f"No malignancy AUC: {f'{first_few(mixed)} have malignant and benign diagnoses' if mixed else why}."

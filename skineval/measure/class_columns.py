@@ -21,7 +21,8 @@ _AROUND = frozenset(
 )
 _BRACKETS = re.compile(r"[()\[\]{}]")
 _NUMBERED = re.compile(r"(.*?)(\d+)")
-_NUMBER = re.compile(r"(\d+)(\.0+)?")
+_NUMBER = re.compile(r"(?:(?:class|label)[ _]?)?(\d+)(\.0+)?", re.IGNORECASE)
+_TRUTHS = {"true": "1", "false": "0"}  #: what pandas and numpy write for marks
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,9 @@ def class_names(
     spelt = {plain(name): name for name in classes}
     given = table.frame[column]
     cells = [str(cell) for cell in given.dropna().unique()]
-    numbers = {cell: int(match[1]) for cell in cells if (match := _NUMBER.fullmatch(cell)) and plain(cell) not in spelt}
+    marks = _TRUTHS if {cell.lower() for cell in cells} <= {*_TRUTHS} else {}
+    matches = {cell: _NUMBER.fullmatch(marks.get(cell.lower(), cell)) for cell in cells if plain(cell) not in spelt}
+    numbers = {cell: int(match[1]) for cell, match in matches.items() if match}
     counted = (
         (_base(numbers.values(), len(numbered), column, table.name) if base is None else base) if numbers else None
     )
@@ -156,7 +159,7 @@ def class_names(
     read = {
         cell: names.get(numbers[cell])
         if cell in numbers
-        else as_class(class_name(cell) or spelt.get(plain(cell), cell), classes)
+        else as_class(class_name(cell) or (cell if cell in classes else spelt.get(plain(cell), cell)), classes)
         for cell in cells
     }
     unread = [cell for cell, name in read.items() if name is None]
@@ -200,7 +203,8 @@ def marked(table: GivenTable, columns: Mapping[str, str]) -> pd.Series[str]:
     number of marks than one.
     """
     frame = table.frame
-    marks = np.column_stack([table.numbers(column) for column in columns])
+    written = frame.replace({mark.title(): number for mark, number in _TRUTHS.items()})
+    marks = np.column_stack([table.having(written).numbers(column) for column in columns])
     table.refuse(
         ~(np.isin(marks, (0, 1)).all(axis=1) & (marks.sum(axis=1) == 1)),
         lambda row: f"{frame['image_id'].iloc[row]} has not exactly one class",

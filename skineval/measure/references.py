@@ -11,16 +11,17 @@ import pandas as pd
 from skineval.base.errors import DataError, first_few, plural
 from skineval.base.terms import UNSCORED
 from skineval.data.cells import missing
-from skineval.data.spellings import class_name, first_column
+from skineval.data.spellings import class_name, first_column, plain
 from skineval.data.tables import GivenTable
 from skineval.measure.class_columns import AS_WRITTEN, Reading, as_class, class_names, marked, told
 from skineval.measure.submissions import TARGETS, Submission, prepared
 from skineval.values.lesion_table import LesionTable
 from skineval.values.predictions import sum_to_one
-from skineval.values.task import BINARY, DIAGNOSES, DX7
+from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT
 
 #: What the column of classes is called in a file of nothing but the truth; beside predictions it could be either.
 LABELS = (*TARGETS, "label", "class")
+_WEIGHTS = ("score weight", "validation weight")  #: beside the marks of ISIC 2019
 _MANY = 12  #: classes that are all named in a message
 _ALLOW = "With --allow-missing what is there is scored."
 
@@ -151,8 +152,15 @@ def _merged(reference: Reference, reading: Reading) -> Reference:
                 f"--map merges {first_few(strange)} into {into}, and {reference.source} has no such class.",
                 f"It has {', '.join(sorted(reference.classes))}.",
             )
+    classes = frozenset(map(reading.merged, reference.classes))
+    # A diagnosis that --map leaves out would be called by what is known of it, against what --map says.
+    if lost := [name for name in DIAGNOSES if name in classes and MALIGNANT.labels[name] in reading.merges]:
+        raise DataError(
+            f"--map says what {MALIGNANT.labels[lost[0]]} is, and nothing of {first_few(lost)}.",
+            f"Say of each diagnosis whether it is {' or '.join(BINARY)}.",
+        )
     frame = reference.frame.assign(target=reference.frame["target"].map(reading.merged))
-    return replace(reference, frame=frame, classes=frozenset(map(reading.merged, reference.classes)))
+    return replace(reference, frame=frame, classes=classes)
 
 
 def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
@@ -180,6 +188,7 @@ def _marked(table: GivenTable) -> tuple[pd.Series[str], set[str]]:
         column: class_name(column) or column
         for column in table.columns
         if column not in ("image_id", "lesion_id")
+        and plain(column) not in _WEIGHTS
         and (class_name(column) or np.isin(table.numbers(column), (0, 1)).all())
     }
     if len(found) < 2:

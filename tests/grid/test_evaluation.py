@@ -62,3 +62,20 @@ def test_a_lesion_whose_images_are_of_several_classes_is_told_of():
     with pytest.warns(UserWarning, match="^1 lesion has images of several classes, such as L1: each is resampled"):
         skineval.evaluate(frame, replicates=1000)
     skineval.evaluate(frame.assign(lesion_id=["L1", "L4", "L2", "L3", "L3"]), replicates=1000)
+
+
+def test_arrays_of_one_class_may_be_logits_and_targets_count_in_the_classes_that_are_named():
+    draws = np.random.default_rng(0)
+    targets = draws.integers(2, size=60)
+    logits = draws.normal(size=60) + 2 * targets
+    share = 1 / (1 + np.exp(-logits))
+    both = pd.DataFrame({"malignant": share, "benign": 1 - share})
+    keys = {"classes": "benign,malignant", "replicates": 0}
+    with pytest.warns(UserWarning, match="Without intervals"):
+        wanted, ours, framed = (
+            skineval.evaluate(*given, **keys, **more)
+            for given, more in (((share, targets), {}), ((logits, targets), {"logits": True}), ((both, targets), {}))
+        )
+    assert wanted.set_index("metric")["value"]["accuracy"] == np.mean((share > 0.5) == targets)
+    for found in (ours, framed):
+        np.testing.assert_allclose(found["value"], wanted["value"])

@@ -126,9 +126,92 @@ def test_how_sure_an_answer_is_is_no_score_of_malignant():
         read("image,target,y_pred,y_pred_label\na,1,.9,1\nb,0,.2,0", Reading(BINARY))
 
 
+@pytest.mark.parametrize("rows", [["a,1,1,.5", "b,0,0,.5"], ["a,1,mel,.9", "b,0,nv,.8"]], ids=["constant", "diagnoses"])
+def test_what_is_the_same_for_all_answers_or_stands_beside_diagnoses_is_no_score_of_malignant(rows):
+    with pytest.raises(DataError, match="threshold is no score of malignant"):
+        read("\n".join(["image,target,predicted_label,threshold", *rows]), Reading(BINARY))
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "numbered"),
+    [
+        ("prediction,probability", ("akiec,.9", "nv,.8"), ()),
+        ("label", ("akiec", "nv"), ()),
+        ("label", ("0", "5"), DIAGNOSES),
+        ("label,score", ("AKIEC,.9", "Melanocytic nevi,.8"), ()),
+        ("prediction", ("class 0", "class 5"), DIAGNOSES),
+        ("prediction,tta", ("class_0,1", "class_5,2"), DIAGNOSES),
+    ],
+)
+def test_answers_are_known_by_what_they_say_and_what_stands_beside_them_is_not_read(header, rows, numbered):
+    truth = "image_id,dx\na,akiec\nb,nv"
+    found, cell = read(f"image,{header}\na,{rows[0]}\nb,{rows[1]}", Reading(numbered), truth)
+    assert found.answers_only
+    assert [found.classes[k] for k in cell.probabilities.argmax(axis=1)] == ["akiec", "nv"]
+    other = header.partition(",")[2]
+    assert not other or f"Not read, as no scores of a class: {other}." in found.remarks
+
+
+def test_answers_that_are_true_or_false_are_the_last_and_the_first_of_two_classes():
+    found, cell = read("image,prediction,target\na,True,True\nb,False,True", Reading(BINARY))
+    assert found.classes == BINARY
+    assert cell.probabilities[:, 1].tolist() == [1, 0]
+    assert cell.targets.tolist() == [1, 1]
+    truth = read_reference(table("image,mel,nv\na,True,False\nb,False,True", "t.csv"))
+    assert truth.frame["target"].tolist() == ["mel", "nv"]
+
+
+def test_weights_beside_the_marks_of_a_truth_are_no_classes():
+    truth = read_reference(table("image,MEL,NV,UNK,score_weight,validation_weight\na,1,0,0,1,0\nb,0,1,0,1,1", "t.csv"))
+    assert truth.classes == {"mel", "nv", "UNK"}
+
+
+def test_diagnoses_are_no_answers_about_malignancy_until_it_is_said_which_are_which():
+    text = "image,target,predicted_label\na,malignant,mel\nb,benign,nv\nc,benign,bcc"
+    with pytest.raises(DataError, match="classes of two tasks"):
+        read(text)
+    found, cell = read(text, Reading.of(merges="benign=nv+bkl+df+vasc,malignant=mel+bcc+akiec"))
+    assert found.classes == BINARY
+    assert cell.probabilities[:, 1].tolist() == [1, 0, 1]
+
+
+def test_names_that_differ_in_their_letters_case_are_one_class():
+    found, cell = read("image,target,prediction\na,Wart,Wart\nb,Wart,wart\nc,mole,Mole")
+    assert found.classes == ("Wart", "mole")
+    assert (cell.probabilities.argmax(axis=1) == cell.targets).all()
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_percentages_of_one_class_are_told_by_their_own_name(logits):
+    with pytest.raises(DataError, match=r"malignant.*99\.9") as caught:
+        read("image,target,malignant\na,1,99.9\nb,0,3.5", Reading(logits=logits))
+    assert "percentages" in caught.value.hint
+    assert "benign" not in caught.value.message
+
+
+def test_a_class_may_be_summed_into_itself():
+    _, cell = read("image,target,mel,nv,bkl\na,mel,.2,.3,.5\nb,nv,.1,.8,.1", Reading.of(merges="bkl=bkl+nv"))
+    assert cell.probabilities[0].tolist() == pytest.approx([0.8, 0.2])
+
+
+def test_scores_of_one_diagnosis_have_no_others_that_could_be_merged():
+    with pytest.raises(DataError, match="has scores of mel alone, and --map says what other is"):
+        read("image,mel\ni1,.7\ni9,.1", Reading.of(merges="other=bkl+df+vasc"), METADATA)
+
+
+def test_whoever_says_what_is_malignant_says_it_of_every_diagnosis_that_is():
+    truth = "image_id,dx\na,mel\nb,nv"
+    with pytest.raises(DataError, match="--map says what malignant is, and nothing of akiec"):
+        read("image,malignant\na,.7\nb,.1", Reading.of(merges="malignant=mel+bcc"), truth)
+    _, cell = read("image,malignant\na,.7\nb,.1", Reading.of(merges="malignant=mel+bcc+akiec"), truth)
+    assert cell.targets.tolist() == [1, 0]
+
+
 def test_a_list_is_no_answer():
     with pytest.raises(DataError, match=r"row 2: prediction is \[0.1 0.9\], which is a list and no class") as caught:
         read("image,target,prediction\na,mel,[0.1 0.9]\nb,nv,[0.8 0.2]")
+    with pytest.raises(DataError, match=r"row 2: probs is \[0.1 0.9\], which is a list"):
+        read("image,target,probs\na,mel,[0.1 0.9]\nb,nv,[0.8 0.2]", Reading(("mel", "nv")))
     assert "a column of its scores" in caught.value.hint
 
 

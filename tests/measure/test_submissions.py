@@ -274,6 +274,7 @@ def test_headers_are_read_however_they_are_spelt(header):
         ("image,label,pred\na,1,1\nb,0,0.5", "p.csv, row 3: pred is 0.5, which is a score and no class"),
         ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "p.csv: 1 row does not have the 4 fields of the header: row 3"),
         ("image,label,mel,nv\na,nv,0,1", r"p.csv lacks the column target \(it has image_id, label, mel, nv\)"),
+            ("image,label,prob\na,1,.7", "p.csv has the column label, and nothing says whether it is what images are"),
         ("image,lesion_id,target,mel,nv\na,nan,nv,0,1", "p.csv, row 2: lesion_id is empty"),
         ("image,target,mel,nv\na,NA,0,1", "p.csv, row 2: target is empty"),
         ("image,target,mel,nv\na,xyz,0,1", r"p.csv, row 2: 'xyz' is not a class"),
