@@ -188,8 +188,8 @@ class Metric:
 
     `exchange` says what of a system's answers to an image may change places with another system's in a randomisation
     test: "answers", the probabilities as they are; or "ranks", their mid-ranks among the system's own answers, class by
-    class, for a figure that depends on the order of images alone (any area under a curve), so that a difference in
-    scale is none in quality.
+    class, each lesion counting alike, for a figure that depends on the order of images alone (any area under a curve),
+    so that a difference in scale is none in quality.
 
     `view` says what is looked at: "classes", those of the task; "malignancy", benign (0) and malignant (1), whose
     probabilities are the sums of those of the classes: a figure that is there where malignancy is known; or

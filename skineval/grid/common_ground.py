@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ def on_common_images(found: Sequence[Entrant]) -> tuple[list[Entrant], tuple[str
         )
     groups, unit = _units(found, common)
     kept = [_on(one, common, groups, unit, classes) for one in found]
+    _refuse_other_copies(kept)
     left = [count_distinct(one.cells)[0] - count_distinct(few.cells)[0] for one, few in zip(found, kept, strict=True)]
     remarks = [
         f"{one.name}: {plural(n, 'image is', 'images are')} not in all others, in another fold there, or not of each "
@@ -149,6 +151,21 @@ def _groups(one: Entrant, common: pd.MultiIndex) -> dict[str, str]:
     wanted = set(common.get_level_values(0))
     pairs = (pair for cell in one.cells for pair in zip(cell.image_ids.tolist(), cell.groups.tolist(), strict=True))
     return {image: group for image, group in pairs if image in wanted}
+
+
+def _refuse_other_copies(found: Sequence[Entrant]) -> None:
+    """Raise DataError naming an image that has more rows in a system than in another: their figures count rows."""
+    times = [
+        {(cell.fold, image): n for cell in one.cells for image, n in Counter(cell.image_ids.tolist()).items()}
+        for one in found
+    ]
+    for other, theirs in zip(found[1:], times[1:], strict=True):
+        for key, n in theirs.items():
+            if n != times[0][key]:
+                raise DataError(
+                    f"{found[0].name} has {plural(times[0][key], 'row')} of {key[1]}, and {other.name} {n}.",
+                    "Compare predictions that have the same rows: leave the copies out.",
+                )
 
 
 def _refuse_other_targets(found: Sequence[Entrant]) -> None:

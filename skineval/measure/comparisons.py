@@ -66,8 +66,8 @@ def differences(
     equal systems are called different at 5 %, and not 4 to 5 % (up to 8 where one knows that 16 lesions differ;
     Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013; benchmarks/statistics). What changes
     places is what the metric says: for areas under curves the mid-ranks among the system's own answers (Venkatraman and
-    Begg, Biometrika 83:835, 1996), since systems whose scores differ in scale would lose the order of their images with
-    the scores.
+    Begg, Biometrika 83:835, 1996), in which each lesion counts alike, since systems whose scores differ in scale would
+    lose the order of their images with the scores.
 
     Raises DataError where there is no common image, classes differ or an image has two targets, UsageError for a
     metric per class, PluginError for a metric that returns the wrong shape.

@@ -214,6 +214,16 @@ def test_a_file_without_folds_is_scored_in_those_of_the_others(tmp_path):
     assert abs(alone["macro_auc", ""] - folded.set_index("metric").loc["macro_auc", "value"]) > 0.01
 
 
+def test_an_image_that_one_file_has_more_often_is_named(tmp_path):
+    cell = classifier(30)
+    rows = cell.to_frame()
+    files = [tmp_path / name for name in ("once.csv", "twice.csv")]
+    rows.to_csv(files[0], index=False)
+    pd.concat([rows, rows.iloc[:5]]).to_csv(files[1], index=False)
+    with pytest.raises(DataError, match=rf"once/?.* has 1 row of {cell.image_ids[0]}, and twice/?.* 2"):
+        skineval.evaluate(files, protocol="oversample-first", replicates=0)
+
+
 def test_rules_that_differ_between_folds_are_not_said_to_be_one():
     folds = [replace(GOOD, fold=fold, probabilities=np.eye(7)[np.full(len(GOOD), fold)]) for fold in (4, 5)]
     with pytest.warns(UserWarning, match="gives every image of a fold and seed the same answer"):
