@@ -97,9 +97,9 @@ def _known(reading: Reading) -> set[str]:
 
 
 def _are_answers(table: GivenTable, columns: Sequence[str], reading: Reading) -> bool:
-    """Whether one of `columns` has names or numbers of classes, and no other one is called like a class."""
+    """Whether one of `columns` has names or numbers of classes, beside one at most, and none is called like a class."""
     named = [column for column in columns if _names_classes(table, column, reading)]
-    return len(named) == 1 and not {*map(class_of_header, columns)} & _known(reading)
+    return len(columns) <= 2 and len(named) == 1 and not {*map(class_of_header, columns)} & _known(reading)
 
 
 def _names_classes(table: GivenTable, column: str, reading: Reading) -> bool:
