@@ -31,7 +31,7 @@ STEPS_OF_A_FIT = 50  #: that one takes, as a rule
 BASE_MEMORY = 700e6  #: bytes of Python, torch and plugins
 
 
-TRAINS, SHARES = "trains a network", "has one that is trained"
+TRAINS, SHARES = "trains a network", "needs no training of its own"
 EMBEDS, FITS = "embeds all images", "has embeddings"
 DONE_ALREADY = "is done already"
 

@@ -212,7 +212,7 @@ def test_a_network_that_another_bench_has_trained_is_not_trained_again(tmp_path)
         plan = run_here("bench", *few, "--imbalance=none,smote", "--dry-run", "--format=csv", cwd=tmp_path)
         second = run_here("bench", *few, "--imbalance=none,smote", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert plan.stdout.count("has one that is trained") == 2
+    assert plan.stdout.count("needs no training of its own") == 2
     assert second.returncode == 0, second.stderr
     assert "1 network taken from runs/" in second.stderr
     assert ": epoch " in first.stderr
