@@ -65,6 +65,11 @@ class Reading:
             raise UsageError(f"--map has {twice[0]} in two classes.", "Name each class once.")
         return cls(numbered, found, logits)
 
+    @property
+    def known(self) -> frozenset[str]:
+        """Classes whose names mean something by themselves."""
+        return frozenset((*DIAGNOSES, *BINARY, *map(class_of_header, self.numbered)))
+
     def merged(self, name: str) -> str:
         """The class that a class is a part of; itself, where it is part of none."""
         return next((into for into, parts in self.merges.items() if name in parts), name)

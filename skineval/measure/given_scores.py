@@ -51,16 +51,10 @@ def given_scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> G
     """
     columns = [column for column in table.columns if column not in (*COLUMNS, *aside)]
     _refuse_long(table, columns)
-    source = first_column(aside, ANSWERS)
-    if source is None and _are_answers(table, columns, reading):
-        source = next(column for column in columns if _names_classes(table, column, reading))
-    unnamed = [column for column in columns if class_of_header(column) not in _known(reading)]
-    if source and columns == unnamed and (source in columns or (len(columns) == 1 and len(reading.numbered) != 2)):
-        aside, columns = (*aside, *columns), []  # what stands beside an answer says how sure it is
+    if source := _answers(table, columns, aside, reading):
+        found = _of_answers(table, table.frame.drop(columns=[*aside, *columns]), source, reading)
+        return replace(found, unread=tuple(column for column in (*aside, *columns) if column != source))
     frame = table.frame.drop(columns=list(aside))
-    if not columns and source:
-        found = _of_answers(table, frame, source, reading)
-        return replace(found, unread=tuple(column for column in aside if column != source))
     if len(columns) == 1:
         of_one = _of_one_class(table.having(frame), columns[0], reading)
         for answers in (column for column in aside if plain(column) in map(plain, ANSWERS)):
@@ -70,14 +64,8 @@ def given_scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> G
         for column in ("target", *aside):
             if column in table.frame:
                 _refuse_scores(table, column)
-    either = [
-        column for column in unnamed if plain(column) in BESIDE_ANSWERS and np.isfinite(table.numbers(column)).all()
-    ]
-    if either and "target" not in frame:
-        raise DataError(
-            f"{table.name} has the column {either[0]}, and nothing says whether it is what images are, or scores.",
-            "If it is the reference standard, call it target; else call it by the class that it has scores of.",
-        )
+    if "target" not in frame:
+        _refuse_either(table, columns, reading)
     targets = set(map(str, frame["target"].dropna())) if "target" in frame else ()
     named, base = class_columns(columns, targets, table.name, reading.numbered)
     if len(named) < 2:
@@ -91,15 +79,15 @@ def given_scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> G
     return GivenScores(frame, classes, reading.numbered, base, unread=tuple(aside))
 
 
-def _known(reading: Reading) -> set[str]:
-    """Classes whose names mean something by themselves."""
-    return {*DIAGNOSES, *BINARY, *map(class_of_header, reading.numbered)}
-
-
-def _are_answers(table: GivenTable, columns: Sequence[str], reading: Reading) -> bool:
-    """Whether one of `columns` has names or numbers of classes, beside one at most, and none is called like a class."""
+def _answers(table: GivenTable, columns: Sequence[str], aside: Sequence[str], reading: Reading) -> str | None:
+    """The column of answers of a table without scores; what stands beside it says at most how sure each answer is."""
+    if not reading.known.isdisjoint(map(class_of_header, columns)):
+        return None
+    source = first_column(aside, ANSWERS)
+    if source is not None:
+        return source if not columns or (len(columns) == 1 and len(reading.numbered) != 2) else None
     named = [column for column in columns if _names_classes(table, column, reading)]
-    return len(columns) <= 2 and len(named) == 1 and not {*map(class_of_header, columns)} & _known(reading)
+    return named[0] if len(named) == 1 and len(columns) <= 2 else None
 
 
 def _names_classes(table: GivenTable, column: str, reading: Reading) -> bool:
@@ -108,7 +96,18 @@ def _names_classes(table: GivenTable, column: str, reading: Reading) -> bool:
     if np.isfinite(values).all():
         return bool(len(values)) and bool((values % 1 == 0).all()) and values.min() >= 0 and values.max() > 1
     cells = [str(cell) for cell in table.frame[column].dropna().unique()]
-    return bool(cells) and all(class_name(cell) or class_of_header(cell) in _known(reading) for cell in cells)
+    return bool(cells) and all(class_name(cell) or class_of_header(cell) in reading.known for cell in cells)
+
+
+def _refuse_either(table: GivenTable, columns: Sequence[str], reading: Reading) -> None:
+    """Raise DataError for numbers in a column that may be what images are, or scores."""
+    for column in columns:
+        may_be = plain(column) in BESIDE_ANSWERS and class_of_header(column) not in reading.known
+        if may_be and np.isfinite(table.numbers(column)).all():
+            raise DataError(
+                f"{table.name} has the column {column}, and nothing says whether it is what images are, or scores.",
+                "If it is the reference standard, call it target; else call it by the class that it has scores of.",
+            )
 
 
 def _refuse_two_tasks(table: GivenTable, classes: Collection[str]) -> None:

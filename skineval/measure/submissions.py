@@ -151,8 +151,7 @@ def _named(table: GivenTable) -> tuple[GivenTable, tuple[str, ...]]:
 
 def _is_text(table: GivenTable, column: str, reading: Reading) -> bool:
     """Whether no cell of a column that is called like no class is a number, or names a class."""
-    known = {*COLUMNS, *DIAGNOSES, *BINARY, *map(class_of_header, reading.numbered)}
-    if {column, class_of_header(column)} & known or np.isfinite(table.numbers(column)).any():
+    if {column, class_of_header(column)} & {*COLUMNS, *reading.known} or np.isfinite(table.numbers(column)).any():
         return False
     cells = [str(cell) for cell in table.frame[column].unique() if not is_missing(cell)]
     return bool(cells) and not any(map(class_name, cells))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
@@ -471,7 +471,6 @@ def test_a_check_of_one_fold_is_of_malignancy_alone():
     assert np.isnan([row.check_p for row in differences([a], [b], others, replicates=50)]).all()
 
 
-@settings(max_examples=30)  # of every figure, which takes long
 @given(st.integers(0, 10_000), st.integers(4, 12))
 def test_intervals_hold_their_figures_however_few_lesions_there_are(seed, lesions):
     a, b = (classifier(lesions, truth_seed=seed, seed=seed + place, skill=2 * place) for place in (0, 1))

@@ -27,8 +27,18 @@ from skineval.train.deciding import cool, make_cosine, put_in_place, shift
 from skineval.train.neighbours import NearestNeighbours
 from skineval.train.predict import ignore_progress
 
-#: Of each kind of layer the fastest network to export; `python -m benchmarks.onnx_parity` has all, in five minutes.
-FAMILIES = ("resnet18", "convnext_tiny", "squeezenet1_1", "vit_b_16", "cnn:width=4")
+#: The fastest of each family to export, MobileNets being made as EfficientNets are; `python -m benchmarks.onnx_parity`
+#: has all, in five minutes.
+FAMILIES = (
+    "resnet18",
+    "densenet121",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "squeezenet1_1",
+    "vit_b_16",
+    "swin_t",
+    "cnn:width=4",
+)
 HYBRID = "cnn+squeezenet1_1:head=mlp"
 
 
