@@ -76,6 +76,7 @@ _STYLE = {
 }
 _LETTER, _BOLD = 0.0083, 0.0115  # inches a letter of one point takes, on average and with some to spare
 _LINE = 1.25 / 72  # inches a line of one point takes
+_EDGE = 0.01  # of the width of a figure, that stays free at either side
 _CLIP = rb'(?<=[#"])p[0-9a-f]{10}(?=[)"])'
 _QUALITY = 88  # of the JPEG that photographs become
 
@@ -182,9 +183,9 @@ def canvas(page: Page, height: float, title: str, stamps: Sequence[str]) -> Canv
     meaning = wrapped("; ".join(formatting.stamp_meaning(stamp) for stamp in stamps), page.width, page.letters)
     lines = len(heading.splitlines()) * (page.letters + 1.7) + len(meaning.splitlines()) * page.letters
     figure = Canvas(figsize=(page.width, height + 0.1 + lines * _LINE))
-    figure.suptitle(heading, x=0.01, ha="left", color=WARNING if marks else INK)
+    figure.suptitle(heading, x=_EDGE, ha="left", color=WARNING if marks else INK)
     if stamps:
-        figure.supxlabel(meaning, color=WARNING, fontsize=page.letters, x=0.01, ha="left")
+        figure.supxlabel(meaning, color=WARNING, fontsize=page.letters, x=_EDGE, ha="left")
     return figure
 
 
@@ -263,7 +264,7 @@ def encoded(figure: Canvas) -> bytes:
 
 def lay_out(figure: Canvas) -> None:
     """Make room for all words: a figure with an engine of its own would be laid out twice, and drawn once for it."""
-    ConstrainedLayoutEngine().execute(figure)
+    ConstrainedLayoutEngine(rect=(_EDGE / 2, 0, 1 - _EDGE, 1)).execute(figure)  # it adds as much of its own
 
 
 def drawable(value: object) -> str:
