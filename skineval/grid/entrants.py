@@ -178,10 +178,11 @@ def _entrant(given: GivenTable, around: Origin, terms: Terms) -> Entrant:
         raise DataError(f"{table.name} holds no image to score.", f"{UNSCORED} is left out, as in ISIC 2018.")
     own = around.task
     task = own if own and set(own.classes) == set(submission.classes) else task_of(submission, reading)
+    cells = [replace(cell, malignant=task.malignant) for cell in cells]
     model, imbalance = around.names or (Path(table.name).stem, "")
     return Entrant(
         model,
-        [replace(cell, malignant=task.malignant) for cell in cells],
+        cells,
         task,
         around.unit if "lesion_id" in table.frame else "image",
         imbalance,
@@ -222,9 +223,10 @@ def _remarks(submission: Submission, cells: Sequence[Predictions], task: Task, r
             "net benefit need probabilities and are left out."
         )
     elif off.max() > SUM_TOLERANCE:
+        sums = task.malignant is None or all(cell.malignancy.normalised for cell in cells)
         yield (
             f"Probabilities are rounded, so that those of an image sum to 1 within {off.max():.2g} only; of all "
-            "figures NLL depends most on what is gone."
+            f"figures NLL depends most on what is gone{'' if sums else ', and net benefit is left out'}."
         )
     if task.malignant is None:
         parts = {name: reading.merges.get(name, (name,)) for name in classes}

@@ -26,7 +26,7 @@ from skineval.measure.class_columns import (
     told,
 )
 from skineval.measure.given_scores import ANSWERS, BESIDE_ANSWERS, WANTED, given_scores
-from skineval.values.predictions import COLUMNS, summed
+from skineval.values.predictions import COLUMNS, SUM_TOLERANCE, sum_to_one, summed
 from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malignant_of, unknown_of
 
 #: What the column of the reference standard is called, the first that is there.
@@ -165,6 +165,8 @@ def _marked_class(column: str) -> str:
 
 def _merged(submission: Submission, reading: Reading) -> Submission:
     """The submission with the classes that are to be one as one, whose scores are the sum of theirs."""
+    if reading.merges:
+        submission = _without_rounding(submission)
     frame, classes = submission.table.frame.copy(), list(submission.classes)
     for into, parts in reading.merges.items():
         there = [name for name in dict.fromkeys((*parts, into)) if name in classes]
@@ -193,3 +195,16 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
     if len(classes) < 2:
         raise DataError(f"{submission.table.name}: all classes would be one.", "Leave two classes apart with --map.")
     return replace(submission, table=submission.table.having(frame), classes=tuple(classes), foreign=foreign)
+
+
+def _without_rounding(submission: Submission) -> Submission:
+    """The submission with probabilities that sum to 1, where its own do but for rounding: sums of them would be off."""
+    table, classes = submission.table, list(submission.classes)
+    scores = np.column_stack([table.numbers(name) for name in classes])
+    sums = scores.sum(axis=1, keepdims=True)
+    off = np.abs(sums - 1).max(initial=0)
+    if off <= SUM_TOLERANCE or not sum_to_one(scores):
+        return submission
+    remark = f"Probabilities are rounded, so that those of an image sum to 1 within {off:.2g} only: divided by their sum."
+    frame = table.frame.assign(**dict(zip(classes, (scores / sums).T, strict=True)))
+    return replace(submission, table=table.having(frame), remarks=(*submission.remarks, remark))

@@ -278,6 +278,16 @@ def test_a_truth_that_has_classes_as_one_already_needs_no_parts_of_them():
     assert [cell.classes[target] for target in cell.targets] == ["malignant", "benign"]
 
 
+def test_rounded_probabilities_sum_to_one_once_they_are_merged():
+    """Of seven classes of two decimals, whose sums are 1.03 and .98: none of two is above 1 afterwards."""
+    scores = "image,mel,nv,bcc,akiec,bkl,df,vasc\ni1,.31,.03,.29,.40,0,0,0\ni2,0,.5,0,.1,.3,.04,.04"
+    merges = "malignant=mel+bcc+akiec,benign=nv+bkl+df+vasc"
+    found, cell = read(scores, Reading.of(merges=merges), "image_id,dx\ni1,malignant\ni2,benign")
+    assert cell.classes == ("benign", "malignant")
+    np.testing.assert_allclose(cell.probabilities, [[0.03 / 1.03, 1.0 / 1.03], [0.88 / 0.98, 0.1 / 0.98]], atol=1e-12)
+    assert "sum to 1 within 0.03 only: divided by their sum." in " ".join(found.remarks)
+
+
 def test_one_answer_alone_says_not_which_classes_there_are():
     with pytest.raises(DataError, match="has one answer alone, scc"):
         read_submission(table("image,prediction\na,scc\nb,scc"))
