@@ -246,8 +246,9 @@ def percentile_interval(replicates: Floats) -> tuple[float, float]:
     defined = replicates[~np.isnan(replicates)]
     if len(defined) < (1 - MOST_UNDEFINED) * len(replicates) or np.isclose(defined, defined[:1], 0, _ROUNDING).all():
         return np.nan, np.nan
-    method = "linear" if np.isfinite(defined).all() else "nearest"
-    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], method=method)
+    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    finite = np.isfinite(defined).all()
+    low, high = np.quantile(defined, ends) if finite else np.quantile(defined, ends, method="nearest")
     return float(low), float(high)
 
 

@@ -271,6 +271,7 @@ OF_ANSWERS = frozenset(
 )
 #: Those that results.csv has and tables leave out.
 DETAILS = frozenset(figure.name for figure in FIGURES if figure.detail)
+LOWER_IS_BETTER = frozenset(figure.name for figure in FIGURES if not figure.higher_is_better)
 
 _ENSEMBLE = "ensemble("
 

@@ -205,6 +205,6 @@ def _without_rounding(submission: Submission) -> Submission:
     off = np.abs(sums - 1).max(initial=0)
     if off <= SUM_TOLERANCE or not sum_to_one(scores):
         return submission
-    remark = f"Probabilities are rounded, so that those of an image sum to 1 within {off:.2g} only: divided by their sum."
+    remark = f"Probabilities of an image are divided by their sum, which is 1 but for rounding, of up to {off:.2g}."
     frame = table.frame.assign(**dict(zip(classes, (scores / sums).T, strict=True)))
     return replace(submission, table=table.having(frame), remarks=(*submission.remarks, remark))

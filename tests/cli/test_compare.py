@@ -39,6 +39,7 @@ def test_people_see_a_table_of_differences_and_what_is_to_be_said(files, skineva
     done = skineval_program("compare", *files, "--replicates=1000")
     assert done.returncode == 0
     assert "Paired differences" in done.stdout
+    assert "A is better where a difference is above 0, in nll below 0." in " ".join(done.stdout.split())
     assert "[red]a[_]" in done.stdout
 
 

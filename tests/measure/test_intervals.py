@@ -410,7 +410,7 @@ def test_an_end_among_infinite_replicates_is_infinite():
 
 
 def test_a_fold_of_nothing_but_false_alarms_is_not_left_out_of_biopsies():
-    """One in four called so is malignant in the first fold, none of two in the second, nobody is called in the third."""
+    """Of four called malignant one is, of two in the next fold none, and in the last one nobody is called so."""
     called = [[1, 0, 0, 0, 1, 0], [0, 0, 1, 1], [0, 0]]
     cells = []
     for fold, malignant in enumerate(called):

@@ -285,7 +285,7 @@ def test_rounded_probabilities_sum_to_one_once_they_are_merged():
     found, cell = read(scores, Reading.of(merges=merges), "image_id,dx\ni1,malignant\ni2,benign")
     assert cell.classes == ("benign", "malignant")
     np.testing.assert_allclose(cell.probabilities, [[0.03 / 1.03, 1.0 / 1.03], [0.88 / 0.98, 0.1 / 0.98]], atol=1e-12)
-    assert "sum to 1 within 0.03 only: divided by their sum." in " ".join(found.remarks)
+    assert "divided by their sum, which is 1 but for rounding, of up to 0.03." in " ".join(found.remarks)
 
 
 def test_one_answer_alone_says_not_which_classes_there_are():

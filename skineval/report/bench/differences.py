@@ -47,7 +47,12 @@ def table(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
         Column("n_images", "Images", "count", priority=4),
         of_lesions(board, 5),
     )
-    below = (notes.of_interval(board.unit), notes.of_test(board.unit, together), *notes.of_absent(board))
+    below = (
+        notes.of_interval(board.unit),
+        notes.of_test(board.unit, together),
+        *notes.of_direction(one.metric for one in board.differences),
+        *notes.of_absent(board),
+    )
     return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)
 
 

@@ -8,7 +8,7 @@ from math import isnan
 
 from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED, Unit
 from skineval.grid.cell.record import GridCell
-from skineval.measure.names import is_ensemble
+from skineval.measure.names import LOWER_IS_BETTER, is_ensemble
 from skineval.measure.ranks import LAG_P, RANK_KEPT
 from skineval.measure.resolution import POWER, resolution
 from skineval.report.bench.leaderboard import Leaderboard
@@ -140,6 +140,12 @@ def of_test(unit: Unit, together: str = OF_METRIC) -> str:
         f"for {together}. An interval is for one comparison by itself and of another method, so that near 0 they may "
         "disagree."
     )
+
+
+def of_direction(metrics: Iterable[str]) -> list[str]:
+    """For whom a difference speaks, where that is not the same in all of these metrics."""
+    lower = [metric for metric in dict.fromkeys(metrics) if metric in LOWER_IS_BETTER]
+    return [f"A is better where a difference is above 0, in {formatting.listed(lower)} below 0."] if lower else []
 
 
 def of_few_replicates(comparisons: int, replicates: int | None) -> list[str]:

@@ -11,7 +11,7 @@ from math import inf
 
 from skineval.base.terms import LESION, PRIMARY, SYNTHETIC, UNCHANGED
 from skineval.data.layouts import ham10000
-from skineval.measure.names import FIGURES, is_ensemble
+from skineval.measure.names import LOWER_IS_BETTER, is_ensemble
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.document import formatting
 from skineval.report.document.blocks import Paragraph
@@ -50,7 +50,6 @@ _ROUNDING = 1e-12
 _NAMED = 6  # systems that are named in one sentence
 _AUDIT = "skineval data audit looks for images of one lesion, and for copies, that stand in several parts"
 _TRIVIAL = ((PRIMARY, "balanced accuracy"), ("accuracy", "accuracy"), ("nll", "NLL"))
-_LOWER_IS_BETTER = {figure.name for figure in FIGURES if not figure.higher_is_better}
 
 
 def doubts(bench: BenchResult, board: Leaderboard) -> Iterator[Paragraph]:
@@ -100,7 +99,7 @@ def _outside(bench: BenchResult, board: Leaderboard) -> Iterator[str]:
 def _trivial(board: Leaderboard) -> Iterator[str]:
     """Systems that are no better than a rule which looks at no image."""
     for metric, name in _TRIVIAL:
-        sign = -1 if metric in _LOWER_IS_BETTER else 1
+        sign = -1 if metric in LOWER_IS_BETTER else 1
         rules = board.figures(metric, baseline=True).values()
         rule = max(rules, key=lambda one: sign * one.value, default=None)
         everyone = board.figures(metric).values()

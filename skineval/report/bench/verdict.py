@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from skineval.base.terms import PRIMARY
-from skineval.measure.names import FIGURES, is_ensemble
+from skineval.measure.names import LOWER_IS_BETTER, is_ensemble
 from skineval.report.bench import standings
 from skineval.report.bench.leaderboard import Leaderboard
 from skineval.report.bench.notes import members
@@ -15,7 +15,6 @@ from skineval.values.measures import Difference, Estimate
 
 _ROUNDING = 1e-12
 _NAMED = 6  # systems that are named in one sentence
-_LOWER_IS_BETTER = {figure.name for figure in FIGURES if not figure.higher_is_better}
 
 
 def verdict(board: Leaderboard) -> Iterator[Paragraph | Bullets]:
@@ -130,7 +129,7 @@ def _leader(differences: Sequence[Difference]) -> Difference | None:
 
 def _advantage(one: Difference) -> Estimate:
     """By how much B is better than A."""
-    return one if one.metric in _LOWER_IS_BETTER else Estimate(-one.value, -one.high, -one.low)
+    return one if one.metric in LOWER_IS_BETTER else Estimate(-one.value, -one.high, -one.low)
 
 
 def _p(one: Difference) -> str:
