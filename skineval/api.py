@@ -232,6 +232,7 @@ def explanations(
     limit: int | None = None,
     out: str | Path | None = None,
     replace: bool = False,
+    fresh: bool = False,
     progress: Progress = lambda done, total: None,
     **keys: object,
 ) -> Explained:
@@ -241,7 +242,8 @@ def explanations(
     maps agree with those of lesions), "faithfulness", "sanity", "stability" and "controls" (the network on images
     without their lesion), with commas; `images` are ids of test images, `limit` takes so many; `keys` are the recipe
     keys `explainers`, `device` and `replicates`. With `out`, a folder that is new, or empty, or of which files may be
-    replaced, scores of each image and galleries are written there, and a page with all of it. Raises what
+    replaced, scores of each image and galleries are written there, and a page with all of it. What an interrupted
+    call has scored is gone on from by the same one, unless it is to be `fresh`. Raises what
     `skineval.grid.explained.explain_cell` does, and UsageError for a folder that holds something.
     """
     from skineval.base.files import refuse_full
@@ -254,7 +256,7 @@ def explanations(
     if folder is not None:
         refuse_full(folder, replace=replace)
     ids = [name.strip() for name in images.split(",") if name.strip()] if isinstance(images, str) else list(images)
-    questions = Questions(target, scores, ids, limit)
+    questions = Questions(target, scores, ids, limit, fresh)
     explained = explain_cell(Path(model), keys, load_catalog(), questions, out=folder, progress=progress)
     if folder is not None:
         write(explained, folder)

@@ -19,7 +19,7 @@ from skineval.cli.output import complain
 from skineval.data.pixels.threads import waiting_briefly
 
 #: The commands that save what is finished, and go on from there.
-SAVING = (("bench",), ("tune",), ("data", "fetch"))
+SAVING = (("bench",), ("tune",), ("explain",), ("data", "fetch"))
 
 
 class Program(QuickGroup):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skineval.cli.flags import takes_keys
+from skineval.cli.flags import FreshOption, takes_keys
 from skineval.cli.output import (
     ForceOption,
     Format,
@@ -57,6 +57,7 @@ def explain(
         ),
     ] = None,
     force: ForceOption = False,
+    fresh: FreshOption = False,
     format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     **keys: Any,
@@ -81,6 +82,7 @@ def explain(
         "limit": limit,
         "out": out,
         "replace": force,
+        "fresh": fresh,
     }
     with counting("explaining", quiet) as progress:
         explained = api.explanations(model, **asked, progress=progress, **keys)

@@ -28,9 +28,7 @@ def run_option(flag: str, text: str) -> Any:
     return typer.Option(flag, help=text, rich_help_panel=RUN)
 
 
-FreshOption = Annotated[
-    bool, run_option("--fresh", "Discard what an earlier run left there instead of going on from it.")
-]
+FreshOption = Annotated[bool, run_option("--fresh", "Discard what an earlier run left instead of going on from it.")]
 
 
 def takes_keys(

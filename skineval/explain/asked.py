@@ -44,10 +44,10 @@ class Asked:
         found = self.seen.masks(self.seen.test.image_ids.tolist(), self.side)
         return found if found is not None and found.any() else None
 
-    def batches(self) -> Iterator[Batch]:
-        """All test images in their order. Raises Interrupted if the user asked to stop."""
+    def batches(self, first: int = 0) -> Iterator[Batch]:
+        """All test images in their order, from the `first` on. Raises Interrupted if the user asked to stop."""
         stage, targets = self.seen.stage, self.target.of_images(self.seen.test)
-        for begin in range(0, len(targets), stage.batch_size):
+        for begin in range(first, len(targets), stage.batch_size):
             stage.stop_if_asked()
             places = np.arange(begin, min(begin + stage.batch_size, len(targets)))
             yield Batch(places, self.shown(places).float(), torch.from_numpy(targets[places]).to(stage.device))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +17,7 @@ from skineval.base.errors import NoMapError
 from skineval.base.terms import Progress
 from skineval.explain import faithfulness, sanity, scores, stability
 from skineval.explain.asked import Asked, Batch, gaussian_noise
+from skineval.explain.ledger import Ledger
 from skineval.explain.panels import Explaining
 from skineval.explain.scores import CENTRE, NOISE, SCORES, UNIFORM, Maps, Scores
 
@@ -55,15 +55,21 @@ class Rated:
 
 
 def rate(
-    asked: Asked, explainers: list[Explaining], untrained: nn.Module, groups: Collection[str], progress: Progress
+    asked: Asked,
+    explainers: list[Explaining],
+    untrained: nn.Module,
+    groups: Collection[str],
+    progress: Progress,
+    ledger: Ledger,
 ) -> Iterator[Rated]:
     """Scores of each explainer, of the same asked of an `untrained` network, and of maps that have seen no network.
 
     `groups` are those of `GROUPS` that are asked for; without masks there are no `OUTLINES`. The untrained network is
     asked about the same classes; how faithful its maps are is asked of the trained one. Controls have no scores of
-    sanity and stability. An explainer that has no map of such a network says why.
+    sanity and stability. An explainer that has no map of such a network says why. What stands in `ledger` is not asked
+    again. Raises Interrupted if the user asked to stop, DiskError where the ledger cannot be written.
     """
-    rated = partial(_rated, asked, progress)
+    rated = partial(_rated, asked, progress, ledger)
     of_maps: dict[str, Measure] = {}
     if OUTLINES in groups and asked.masks is not None:
         of_maps[OUTLINES] = partial(_outlines, asked.masks)
@@ -94,7 +100,7 @@ def rate(
         yield twin
     if of_maps:
         side = asked.side
-        yield _centre(asked, progress, of_maps)
+        yield _centre(asked, progress, ledger, of_maps)
         if OUTLINES in of_maps:  # pixels of a uniform map have no order: it is as faithful as noise
             flat = {OUTLINES: of_maps[OUTLINES]}
             yield replace(rated(UNIFORM, lambda batch: scores.uniform(len(batch.places), side), flat), is_control=True)
@@ -110,30 +116,37 @@ def rate_outlines(asked: Asked, explaining: Explaining, progress: Progress) -> t
         return None
     of_maps = {OUTLINES: partial(_outlines, asked.masks)}
     maps = _maps(partial(asked.maps, explaining, asked.seen.model))
-    return _rated(asked, progress, str(explaining.selection), maps, of_maps), _centre(asked, progress, of_maps)
+    found = _rated(asked, progress, Ledger(), str(explaining.selection), maps, of_maps)
+    return found, _centre(asked, progress, Ledger(), of_maps)
 
 
-def _centre(asked: Asked, progress: Progress, of_maps: Mapping[str, Measure]) -> Rated:
-    found = _rated(asked, progress, CENTRE, lambda batch: scores.centre(len(batch.places), asked.side), of_maps)
+def _centre(asked: Asked, progress: Progress, ledger: Ledger, of_maps: Mapping[str, Measure]) -> Rated:
+    found = _rated(asked, progress, ledger, CENTRE, lambda batch: scores.centre(len(batch.places), asked.side), of_maps)
     return replace(found, is_control=True)
 
 
 def _rated(
-    asked: Asked, progress: Progress, name: str, maps_of: Callable[[Batch], Maps], measures: Mapping[str, Measure]
+    asked: Asked,
+    progress: Progress,
+    ledger: Ledger,
+    name: str,
+    maps_of: Callable[[Batch], Maps],
+    measures: Mapping[str, Measure],
 ) -> Rated:
-    found: dict[str, list[Scores]] = defaultdict(list)
-    seconds: dict[str, float] = defaultdict(float)
-    for batch in asked.batches():
-        started = time.perf_counter()
-        maps = maps_of(batch)
-        seconds[""] += time.perf_counter() - started
-        for group, measure in measures.items():
+    with ledger.entry(name) as entry:
+        for batch in asked.batches(entry.tally.images):
+            found: dict[str, Scores] = {}
+            seconds: dict[str, float] = {}
             started = time.perf_counter()
-            for column, values in measure(batch, maps).items():
-                found[column].append(values)
-            seconds[group] += time.perf_counter() - started
-        progress(int(batch.places[-1]) + 1, len(asked.seen.test))
-    return Rated(name, {column: np.concatenate(values) for column, values in found.items()}, dict(seconds))
+            maps = maps_of(batch)
+            seconds[""] = time.perf_counter() - started
+            for group, measure in measures.items():
+                started = time.perf_counter()
+                found |= measure(batch, maps)
+                seconds[group] = time.perf_counter() - started
+            entry.add(found, seconds)
+            progress(entry.tally.images, len(asked.seen.test))
+    return Rated(name, entry.tally.scores, entry.tally.seconds)
 
 
 def _maps(ask: Ask) -> Callable[[Batch], Maps]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +22,7 @@ from skineval.base.terms import Progress, Unit
 from skineval.catalog.catalog import Catalog
 from skineval.data.pixels.store import open_store
 from skineval.explain.asked import Asked, places_of_few
+from skineval.explain.ledger import Ledger
 from skineval.explain.panels import Explaining, Seen, explain
 from skineval.explain.rating import FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
 from skineval.explain.scores import CENTRE
@@ -61,6 +64,7 @@ class Questions:
     scores: str = OUTLINES  #: some of `SCORED`, with commas
     images: Sequence[str] = ()  #: ids of test images; none: all of them are asked about
     limit: int | None = None  #: so many of these, of each class its share
+    fresh: bool = False  #: nothing of the same questions that was scored before an interruption is gone on from
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,7 @@ def explain_cell(
     `keys` are the recipe keys `explainers`, `device` and `replicates`. Where there are no masks, what needs them is
     left out, and a note says so. Raises ModelFileError for what is no trained cell of a bench, DataError where its data
     have changed or have no masks and nothing else is asked for, UsageError for scores, explainers, targets and images
-    that are not there.
+    that are not there. What was scored when the user asks to stop is kept in the cache, and gone on from.
     """
     wanted = _wanted(questions.scores)
     asked = make_recipe({**keys, "models": "*", "data": "synthetic"})  # no recipe is without these
@@ -128,11 +132,12 @@ def explain_cell(
             raise DataError(NO_MASKS, f"They are needed for {' and '.join(lacking)}. Other --scores need none.")
         notes.append(f"{NO_MASKS} Left out, since they need one: {' and '.join(lacking)}.")
     maps = tuple(group for group in GROUPS if group in wanted)
-    rated = list(rate(about, explaining, _untrained(around.spec, about.seen), maps, progress)) if maps else []
+    ledger = Ledger(_kept(classifier, catalog, table, about, explaining, maps), fresh=questions.fresh)
+    rated = list(rate(about, explaining, _untrained(around.spec, about.seen), maps, progress, ledger)) if maps else []
     drawn = resample([test], asked.replicates, 0)
     title = f"{own.system}, fold {own.fold}, seed {own.seed}"
     most = len(test) if questions.images else _SHOWN
-    return Explained(
+    explained = Explained(
         run_id=own.run_id,
         system=own.system,
         unit=bench.unit,
@@ -156,6 +161,27 @@ def explain_cell(
         stamps=classifier.stamps,
         notes=tuple(notes),
     )
+    ledger.close()
+    return explained
+
+
+def _kept(
+    classifier: Classifier,
+    catalog: Catalog,
+    table: LesionTable,
+    asked: Asked,
+    explaining: Sequence[Explaining],
+    groups: Sequence[str],
+) -> Path:
+    """Where scores of these maps are kept until all are there: in another place if anything is another one."""
+    entries, test = catalog.explainers.entries, asked.seen.test
+    about = (
+        *(version("skineval"), torch.__version__, str(classifier.device)),
+        *(classifier.about.run_id, classifier.about.sha256, table.fingerprint),
+        *(asked.target, groups, [(str(one.selection), entries[one.selection.name].provider) for one in explaining]),
+        *(test.image_ids.tolist(), asked.target.of_images(test).tolist()),
+    )
+    return cache_folder() / "explaining" / hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
 
 def _wanted(groups: str) -> list[str]:

@@ -17,6 +17,7 @@ def interrupted(*_, **__):
     [
         (("bench", "demo"), "skineval.asking.request", GO_ON),
         (("tune", "--models=cnn"), "skineval.asking.request", GO_ON),
+        (("explain", "runs/demo"), "skineval.api.explanations", GO_ON),
         (("data", "fetch", "ham10000"), "skineval.data.fetch.repositories.resolve", GO_ON),
         (("bench", "demo", "--dry-run"), "skineval.asking.request", BEGIN_AGAIN),
         (("doctor",), "skineval.grid.diagnosis.diagnosis", BEGIN_AGAIN),

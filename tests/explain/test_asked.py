@@ -9,6 +9,7 @@ from torch import nn
 
 from skineval.catalog.specs import Explainer
 from skineval.explain.asked import Asked
+from skineval.explain.ledger import Ledger
 from skineval.explain.panels import Explaining, Seen
 from skineval.explain.rating import GROUPS, rate
 from skineval.explain.target import Target
@@ -62,7 +63,7 @@ def test_probability_is_that_of_the_network(against):
 
 def rated(attribute, *groups):
     """What these groups of scores make of an explainer, and of its controls, by name."""
-    found = rate(asked(), [explainer(attribute)], nn.Identity(), groups, lambda done, total: None)
+    found = rate(asked(), [explainer(attribute)], nn.Identity(), groups, lambda done, total: None, Ledger())
     return {one.name: one for one in found}
 
 

@@ -236,6 +236,34 @@ def test_chosen_images_are_all_shown(bench, tmp_path):
         skineval.explanations(bench, images=["nobody", of_class[0]])
 
 
+def test_who_is_interrupted_goes_on_with_the_next_images_and_has_the_same_scores(bench, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKINEVAL_CACHE", str(tmp_path))
+    monkeypatch.setattr("skineval.train.predict.PIXELS", 4 * 32**2)
+    monkeypatch.setattr("skineval.explain.ledger.EVERY", 1000.0)
+    asked = {"explainers": "gradcam,layercam", "scores": "sanity", "limit": 9, "replicates": 1000}
+    whole = skineval.explanations(bench, **asked)
+    kept = tmp_path / "explaining"
+    assert list(kept.iterdir()) == []
+
+    def stopping(done: int, total: int) -> None:
+        if done < total and [*kept.glob("*/*")] and total == 9:  # the second way to make maps has begun
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        skineval.explanations(bench, **asked, progress=stopping)
+    assert len([*kept.glob("*/*")]) == 2
+    told: list[int] = []
+    again = skineval.explanations(bench, **asked, progress=lambda done, total: told.append(done))
+    assert told[:3] == [8, 9, 4]  # the rest of the second, and the third from its first image on
+    pd.testing.assert_frame_equal(again.frame(), whole.frame())
+    assert list(kept.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt):
+        skineval.explanations(bench, **asked, progress=stopping)
+    told.clear()
+    skineval.explanations(bench, **asked, fresh=True, progress=lambda done, total: told.append(done))
+    assert told[:3] == [4, 8, 9]
+
+
 def test_a_target_that_is_none_names_the_classes(bench):
     wrong = run_here("explain", str(bench), "--target=melanoma", cwd=bench.parent)
     assert wrong.returncode == 2
