@@ -61,9 +61,7 @@ def number_needed_to_biopsy(
     """(B,): how many images are called malignant for each that is: 1 / precision of malignant, 1 or more.
 
     Called malignant is what is more probably malignant than benign: no threshold is chosen, and one that is chosen for
-    a sensitivity has another number. Infinite where no image that is called so is malignant: to leave such a fold out
-    of a mean would flatter whoever raises nothing but false alarms. NaN where no image is called so.
+    a sensitivity has another number. NaN where no malignant image is called so.
     """
     called = predicted(probabilities) == 1
-    calls, found = weights @ called, weights @ (called & (targets == 1))
-    return np.where((calls > 0) & (found == 0), np.inf, ratio(calls, found))
+    return ratio(weights @ called, weights @ (called & (targets == 1)))

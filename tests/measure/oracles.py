@@ -86,7 +86,7 @@ def net_benefit(t, p, malignant):
 def number_needed_to_biopsy(t, p, malignant):
     is_so, score = np.isin(t, malignant), p[:, malignant].sum(axis=1)
     share = sk.precision_score(is_so, score > 0.5, zero_division=np.nan)
-    return np.inf if share == 0 else 1 / share
+    return 1 / share if share > 0 else np.nan
 
 
 def binned(t, p):

@@ -151,8 +151,7 @@ def test_ten_in_a_hundred_are_worth_nine_false_alarms():
     assert figure("net_benefit", of_malignancy(malignant, np.full(100, 0.0999))) == 0
     assert figure("net_benefit", of_malignancy(malignant, malignant * 1.0)) == pytest.approx(0.1)
     assert figure("number_needed_to_biopsy", of_malignancy(malignant, np.full(100, 0.6))) == pytest.approx(10)
-    assert figure("number_needed_to_biopsy", of_malignancy(malignant, np.where(malignant, 0.1, 0.9))) == np.inf
-    assert np.isnan(figure("number_needed_to_biopsy", of_malignancy(malignant, np.full(100, 0.1))))
+    assert np.isnan(figure("number_needed_to_biopsy", of_malignancy(malignant, np.where(malignant, 0.1, 0.9))))
     # A probability of 10 % that is a sum of two is 10 % all the same.
     three = classifier(2, images_per_lesion=1, classes=("mel", "bcc", "nv"))
     tenth = replace(three, targets=np.array([0, 2]), probabilities=np.array([[0.03, 0.07, 0.9]] * 2))

@@ -409,22 +409,6 @@ def test_an_end_among_infinite_replicates_is_infinite():
     assert np.isnan(percentile_interval(np.full(9, np.inf))).all()
 
 
-def test_a_fold_of_nothing_but_false_alarms_is_not_left_out_of_biopsies():
-    """Of four called malignant one is, of two in the next fold none, and in the last one nobody is called so."""
-    called = [[1, 0, 0, 0, 1, 0], [0, 0, 1, 1], [0, 0]]
-    cells = []
-    for fold, malignant in enumerate(called):
-        targets = np.array(malignant)
-        scores = np.array([0.9, 0.9, 0.9, 0.9, 0.1, 0.1]) if fold == 0 else np.array([0.9, 0.9, 0.1, 0.1])
-        names = [f"{fold}{k}" for k in range(len(targets))]
-        cell = binary(scores[: len(targets)] * (fold < 2), names)
-        cells.append(replace(cell, targets=targets, malignant=("malignant",), fold=fold))
-    metric = BY_NAME["number_needed_to_biopsy"]
-    first, both, last = (estimate(some, [metric], replicates=200)[0] for some in (cells[:1], cells, cells[::2]))
-    assert (first.value, both.value, last.value) == (4, np.inf, 4)
-    assert both.high == np.inf or np.isnan(both.high)
-
-
 def test_interval_of_the_calibration_error_is_reflected():
     assert pivoted(0.03, 0.025, 0.05) == pytest.approx((0.01, 0.035))
     assert pivoted(0.03, 0.04, 0.08) == pytest.approx((0, 0.03))
