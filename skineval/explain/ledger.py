@@ -6,8 +6,6 @@ import hashlib
 import io
 import shutil
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skineval.base.errors import DataError
 from skineval.base.files import atomic_write
+from skineval.data.files import npz
 
 EVERY = 5.0  #: seconds, after which what is new is written
 OLD = 30 * 86_400.0  #: seconds, after which what nobody has gone on with is removed
@@ -47,11 +47,11 @@ class Tally:
     @classmethod
     def read(cls, path: Path) -> Tally:
         """What `write` has left there; nothing where nothing is, or what is damaged."""
-        with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-            arrays = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
+        with suppress(DataError):
+            arrays = {key: npz.member(path, key).read().astype(np.float64) for key in npz.keys(path)}
             return cls(
-                {name.removeprefix(_SCORES): one for name, one in arrays.items() if name.startswith(_SCORES)},
-                {name.removeprefix(_SECONDS): float(one) for name, one in arrays.items() if name.startswith(_SECONDS)},
+                {key.removeprefix(_SCORES): one for key, one in arrays.items() if key.startswith(_SCORES)},
+                {key.removeprefix(_SECONDS): one.item() for key, one in arrays.items() if key.startswith(_SECONDS)},
             )
         return cls()
 
@@ -59,7 +59,7 @@ class Tally:
         """Raises DiskError where it cannot be written."""
         content = io.BytesIO()
         arrays: dict[str, Any] = {_SCORES + column: values for column, values in self.scores.items()}
-        np.savez(content, **arrays | {_SECONDS + what: np.float64(spent) for what, spent in self.seconds.items()})
+        np.savez(content, **arrays | {_SECONDS + what: np.array([spent]) for what, spent in self.seconds.items()})
         atomic_write(path, content.getvalue())
 
 

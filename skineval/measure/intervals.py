@@ -240,15 +240,12 @@ def share_of(metric: Metric, cell: Predictions) -> NDArray[np.bool_]:
 def percentile_interval(replicates: Floats) -> tuple[float, float]:
     """The middle of `replicates` (B,), leaving NaN out.
 
-    NaN where more than `MOST_UNDEFINED` are NaN, or all agree: nothing is known of how far others would lie. Where
-    some are infinite, so may be an end: it is one of the replicates then, since between them lies nothing.
+    NaN where more than `MOST_UNDEFINED` are NaN, or all agree: nothing is known of how far others would lie.
     """
     defined = replicates[~np.isnan(replicates)]
-    if len(defined) < (1 - MOST_UNDEFINED) * len(replicates) or np.isclose(defined, defined[:1], 0, _ROUNDING).all():
+    if len(defined) < (1 - MOST_UNDEFINED) * len(replicates) or np.ptp(defined) <= _ROUNDING:
         return np.nan, np.nan
-    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    finite = np.isfinite(defined).all()
-    low, high = np.quantile(defined, ends) if finite else np.quantile(defined, ends, method="nearest")
+    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 

@@ -144,7 +144,7 @@ def test_lesion_ids_that_are_known_to_be_of_one_lesion_are_one(tmp_path):
     assert skineval.evaluate(frame, replicates=1000)["n_lesions"].max() == 11
 
 
-def test_rounded_probabilities_have_all_figures(figures):
+def test_rounded_probabilities_have_all_figures_but_net_benefit(figures):
     frame = classifier(40).to_frame()
     frame[list(DIAGNOSES)] = frame[list(DIAGNOSES)].round(2)
     found, notes = figures(frame.to_csv(index=False, sep=";", decimal=","))

@@ -53,10 +53,24 @@ def test_it_is_written_now_and_then_and_whatever_ends_it(tmp_path, monkeypatch):
     assert tally(tmp_path / "late").images == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", None], ids=["empty", "other", "cut"])
-def test_what_is_damaged_is_scored_again(tmp_path, content):
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda content: b"",
+        lambda content: b"no archive",
+        lambda content: content[:-40],
+        lambda content: flipped(content, content.index(SCORES["road"].tobytes())),
+        lambda content: flipped(content, content.index(b"PK\x01\x02") + 10),  # how the first array is compressed
+    ],
+    ids=["empty", "other", "cut", "flipped", "compressed"],
+)
+def test_what_is_damaged_is_scored_again(tmp_path, damaged):
     file = filled(tmp_path / "one")
-    file.write_bytes(file.read_bytes()[:-40] if content is None else content)
+    file.write_bytes(damaged(file.read_bytes()))
     assert tally(tmp_path / "one").images == 0
 
 

@@ -404,11 +404,6 @@ def test_few_undefined_replicates_are_left_out():
     assert np.isnan(percentile_interval(np.r_[np.nan, values[:-1]])).all()
 
 
-def test_an_end_among_infinite_replicates_is_infinite():
-    assert percentile_interval(np.r_[np.arange(90.0), np.full(10, np.inf)]) == (2, np.inf)
-    assert np.isnan(percentile_interval(np.full(9, np.inf))).all()
-
-
 def test_interval_of_the_calibration_error_is_reflected():
     assert pivoted(0.03, 0.025, 0.05) == pytest.approx((0.01, 0.035))
     assert pivoted(0.03, 0.04, 0.08) == pytest.approx((0, 0.03))

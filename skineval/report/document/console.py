@@ -169,8 +169,8 @@ def as_csv(table: Table) -> str:
 
 
 def _csv_cells(cell: Cell, interval: bool) -> list[object]:
-    if isinstance(cell, Estimate):  # JSON has no infinite numbers, CSV has
-        return [None if math.isnan(number) else number for number in (cell.value, cell.low, cell.high)]
+    if isinstance(cell, Estimate):
+        return [_number(cell.value), _number(cell.low), _number(cell.high)]
     words = isinstance(cell, str | tuple | Mapping)
     value = formatting.spreadsheet(format_cell(cell, "text")) if words else _json(cell)
     return [value, None, None] if interval else [value]
