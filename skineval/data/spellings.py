@@ -20,8 +20,8 @@ from skineval.values.task import BINARY, CLASS_NAMES, SPELLINGS
 
 #: What the column of image ids is called, the first that is there.
 IMAGE_COLUMNS = (
-    "image_id", "imageid", "image", "isic_id", "image_name", "filename", "file_name", "file", "image_path", "path",
-    "id",
+    "image_id", "imageid", "image", "isic_id", "img_id", "img", "image_name", "img_name", "filename", "file_name",
+    "fname", "file", "image_file", "image_path", "img_path", "path", "id", "name",
 )  # fmt: skip
 #: What sexes are called, in small letters.
 _SEXES = MappingProxyType({"male": ("m", "man", "männlich"), "female": ("f", "w", "woman", "weiblich")})

@@ -16,10 +16,11 @@ from skineval.data.tables import GivenTable
 from skineval.values.task import BINARY, DIAGNOSES, MALIGNANT
 
 #: What stands around a class in a header.
-_AROUND = frozenset(
-    ("prob", "proba", "probability", "p", "score", "softmax", "pred", "class", "output", "logit", "logits")
+AROUND = frozenset(
+    ("prob", "proba", "probability", "p", "score", "softmax", "pred", "hat", "class", "output", "logit", "logits")
 )
-_BRACKETS = re.compile(r"[()\[\]{}]")
+OUTCOME = "y"  #: stands before these, as in `y_pred_mel`; alone it is what an image is
+_BETWEEN = re.compile(r"[()\[\]{}.:%]")
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 _NUMBER = re.compile(r"(?:(?:class|label)[ _]?)?(\d+)(\.0+)?", re.IGNORECASE)
 _TRUTHS = {"true": "1", "false": "0"}  #: what pandas and numpy write for marks
@@ -135,10 +136,12 @@ def _numbers(columns: Sequence[str]) -> dict[str, int]:
 
 def class_of_header(column: str) -> str:
     """The class that the header of a column means: `prob_mel` and `Melanoma` are mel, and SCC stays as it is."""
-    words = plain(_BRACKETS.sub(" ", column)).split()
-    while len(words) > 1 and words[0] in _AROUND:
+    words = plain(_BETWEEN.sub(" ", column)).split()
+    if len(words) > 2 and words[0] == OUTCOME and words[1] in AROUND:
         words = words[1:]
-    while len(words) > 1 and words[-1] in _AROUND:
+    while len(words) > 1 and words[0] in AROUND:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in AROUND:
         words = words[:-1]
     return class_name(column) or class_name(" ".join(words)) or column
 

@@ -16,7 +16,9 @@ from skineval.data.cells import is_missing, mapped, missing
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable
 from skineval.measure.class_columns import (
+    AROUND,
     AS_WRITTEN,
+    OUTCOME,
     Reading,
     class_names,
     class_of_header,
@@ -159,8 +161,10 @@ def _is_text(table: GivenTable, column: str, reading: Reading) -> bool:
 
 def _marked_class(column: str) -> str:
     """The class that a header such as `true_mel` marks; "" of another one."""
-    first, _, rest = plain(column).partition(" ")
-    return class_of_header(rest) if first in _TRUE and rest else ""
+    first, *rest = plain(column).split()
+    if rest and first == OUTCOME and rest[0] in {*_TRUE, *AROUND}:
+        first, *rest = rest
+    return class_of_header(" ".join(rest)) if rest and first in _TRUE else ""
 
 
 def _merged(submission: Submission, reading: Reading) -> Submission:

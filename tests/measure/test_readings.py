@@ -76,8 +76,9 @@ def test_marks_are_a_truth_where_their_classes_have_scores():
         read("image,mel,nv,is_right,is_sure\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
 
 
-def test_a_column_a_class_may_say_the_truth_beside_the_scores():
-    _, cell = read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
+@pytest.mark.parametrize("header", ["mel,nv,true_mel,true_nv", "y_pred_mel,y_pred_nv,y_true_mel,y_true_nv"])
+def test_a_column_a_class_may_say_the_truth_beside_the_scores(header):
+    _, cell = read(f"image,{header}\na,0.3,0.7,1,0\nb,0.3,0.7,0,1")
     assert [cell.classes[target] for target in cell.targets] == ["mel", "nv"]
     with pytest.raises(DataError, match=r"p.csv, row 3: b has not exactly one class"):
         read("image,mel,nv,true_mel,true_nv\na,0.3,0.7,1,0\nb,0.3,0.7,1,1")

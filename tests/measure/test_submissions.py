@@ -157,7 +157,8 @@ def test_own_predictions_name_classes_that_no_diagnosis_and_no_target_is():
     "header",
     [
         "target,mel,nv", "Target,MEL,NV", "dx,Melanoma,Melanocytic nevi", "true_label,prob_mel,prob_nv",
-        "y_true,melanoma_probability,nevus_score", "diagnosis,P_MEL,p_nv",
+        "y_true,melanoma_probability,nevus_score", "diagnosis,P_MEL,p_nv", "dx,score.mel,score.nv",
+        "dx,y_pred_mel,y_pred_nv", "dx,mel (%),nv [%]", "y_true,y_hat_mel,y_hat_nv",
     ],
 )  # fmt: skip
 def test_classes_are_known_by_code_and_name_in_any_letter_case(header):
@@ -300,7 +301,7 @@ def test_refusals_of_predictions(text, message):
         ("image,target,mel,nv\na,nv,0.1,0.88", "divide those of an image by their sum"),
         ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "The file may end too early"),
         ("image,target,mel,nv\na,nv,0\nb,nv,0,1", "Put quotes around text"),
-        ("name,target,mel,nv\na,nv,0,1", "Call the column that names images so"),
+        ("who,target,mel,nv\na,nv,0,1", "Call the column that names images so"),
     ],
 )
 def test_hints_are_about_what_is_wrong(text, hint):

@@ -116,7 +116,7 @@ def _refuse_disputed(rows: pd.DataFrame, file: StoredFile, quarantined: frozense
     words = {text: _MARKS.get(plain(text), plain(text)) for name in columns for text in rows[name].unique()}
     said = rows[columns].apply(lambda cells: cells.map(words))
     wrong = rows[(said == BINARY[0]).any(axis=1) & (said == BINARY[1]).any(axis=1)]
-    image = first_column(rows.columns, (*IMAGE_COLUMNS, "name"))
+    image = first_column(rows.columns, IMAGE_COLUMNS)
     if image is None or wrong.empty:
         return
     ids = wrong[image].map(image_id)

@@ -20,8 +20,6 @@ from skineval.data.layouts.headers import header, is_table
 from skineval.data.spellings import IMAGE_COLUMNS, first_column, image_id
 from skineval.values.lesion_table import PATIENT, LesionTable
 
-_IMAGES = (*IMAGE_COLUMNS, "img_id", "name")
-
 
 @dataclass(frozen=True)
 class _Wanted:
@@ -57,7 +55,7 @@ def _said(file: StoredFile, wanted: Sequence[_Wanted], table: LesionTable) -> st
     if not names:
         return _no_table(file)
     names = tuple(name.rpartition(".")[2] for name in names)  # as in meta.clinical.patient_id
-    image = first_column(names, _IMAGES)
+    image = first_column(names, IMAGE_COLUMNS)
     columns = {one: first_column(names, one.columns) for one in wanted}
     if image is None or not any(columns.values()):
         return ""
