@@ -78,7 +78,7 @@ def read_json(
     try:
         text = path.read_bytes()
     except OSError as wrong:
-        raise error(f"{path} cannot be read: {wrong}.", hint) from wrong
+        raise error(f"{path} cannot be read: {wrong.strerror or wrong}.", hint) from wrong
     return from_json(kind, text, path, hint, extra=extra, error=error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -58,8 +59,11 @@ class Asked:
         return stage.take(torch.from_numpy(self.seen.rows[places]).to(stage.images.device))
 
     def maps(self, explaining: Explaining, network: nn.Module, pixels: Tensor, targets: Tensor) -> NDArray[np.float32]:
-        """Maps (n, S, S) of what in these pixels speaks to `network` for the classes `targets` (n,)."""
-        with self.target.asked_of(network, self.seen.test.classes):
+        """Maps (n, S, S) of what in these pixels speaks to `network` for the classes `targets` (n,).
+
+        Raises Interrupted if the user asked to stop, in the middle of an explainer that asks it hundreds of times, too.
+        """
+        with self._stoppable(network), self.target.asked_of(network, self.seen.test.classes):
             return explaining.maps(replace(self.seen, model=network), self._given(pixels), targets)
 
     @torch.no_grad()
@@ -69,6 +73,14 @@ class Asked:
         self.seen.stage.stop_if_asked()
         logits = self.seen.model.eval()(self._given(pixels)).float().cpu().numpy()
         return self.target.probability(logits, targets.cpu().numpy(), self.seen.test.classes)
+
+    @contextmanager
+    def _stoppable(self, network: nn.Module) -> Iterator[None]:
+        handle = network.register_forward_pre_hook(lambda *_: self.seen.stage.stop_if_asked())
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def _given(self, pixels: Tensor) -> Tensor:
         """As the network is given images."""

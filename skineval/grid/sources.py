@@ -281,7 +281,8 @@ def load_table(data: str, catalog: Catalog, left_out: Mapping[str, str] = NOTHIN
             raise unrecognised(path, {source.name: source.summary for source in catalog.datasets if source.recognise})
         return quarantine.load_without(source.load, path, left_out), str(path.resolve())
     if any(character in data for character in "/\\~") or data in (".", ".."):
-        raise DataError(f"There is no folder or file {data} ({path.absolute()}).", "Check the path.")
+        where = "" if data == str(path.absolute()) else f" ({path.absolute()})"
+        raise DataError(f"There is no folder or file {data}{where}.", "Check the path.")
     name = data.partition(":")[0]
     if name not in catalog.datasets.entries:
         known = [source.name for source in catalog.datasets if source.recognise is None]

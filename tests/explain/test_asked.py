@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from skineval.base.errors import Interrupted
 from skineval.catalog.specs import Explainer
 from skineval.explain.asked import Asked
 from skineval.explain.ledger import Ledger
@@ -59,6 +62,22 @@ def test_probability_is_that_of_the_network(against):
     columns = [TEST.classes.index(name) for name in (("nv", against) if against else TEST.classes)]
     expected = softmax(logits[:, columns])[:, columns.index(TEST.classes.index("nv"))]
     assert about.probability(batch.pixels, batch.targets) == pytest.approx(expected, abs=1e-6)
+
+
+def test_who_asks_to_stop_is_heard_between_two_passes_of_one_batch():
+    about, passes = asked(), []
+    network = about.seen.model
+    stopping = replace(about, seen=replace(about.seen, stage=replace(about.seen.stage, should_stop=lambda: passes[2:])))
+
+    def asks_often(model, images, targets, *, architecture):
+        passes.extend(model(images) for _ in range(9))
+        return images.mean(dim=1).abs()
+
+    (batch,) = about.batches()
+    with pytest.raises(Interrupted):
+        stopping.maps(explainer(asks_often), network, batch.pixels, batch.targets)
+    assert len(passes) == 3
+    assert not network._forward_pre_hooks
 
 
 def rated(attribute, *groups):
