@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 
 SHOWN = 5  #: examples named in a message
+LONGEST = 300  #: characters of each that are shown
 LISTED = 30  #: names that a message lists, where there are no more
 
 
@@ -87,9 +88,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
     """Raised at the next safe point after Ctrl-C; finished work is on disk by then."""
 
 
-def first_few(examples: Sequence[str]) -> str:
-    """The first few of many names, for a message."""
-    return ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
+def first_few(examples: Sequence[str], most: int = SHOWN) -> str:
+    """The first few of many names, for a message; of a text without end, its beginning."""
+    shown = (one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in examples[:most])
+    return ", ".join(shown) + (", ..." if len(examples) > most else "")
 
 
 def plural(n: int, one: str, many: str = "") -> str:

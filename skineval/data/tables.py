@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skineval.base.errors import DataError, plural
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data.cells import is_missing, numbers
 from skineval.data.findings import Fault, FaultyRow, refuse
 from skineval.data.spellings import IMAGE_COLUMNS, bare, first_column, identifier, image_id
@@ -73,6 +73,7 @@ _UNNAMED = re.compile(r"(unnamed: \d+(\.\d+)*)?", re.IGNORECASE)  # as pandas wr
 _WHOLE = re.compile(r"(-?\d+)?")
 _DECLARED = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # the first line of some exports, which Excel obeys
 _MAGIC = 256  # bytes by which other kinds of files are known
+_COLUMNS_TOLD = 20  # of those that a table has, in a message
 _START = 1 << 16  # characters in which the header is looked for
 
 
@@ -171,7 +172,8 @@ class GivenTable:
 
     def _lacking(self, missing: Sequence[str]) -> DataError:
         what = f"the column{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        return DataError(f"{self.name} lacks {what} (it has {', '.join(self.columns)}).", self.hint)
+        has = first_few(self.columns, _COLUMNS_TOLD)
+        return DataError(f"{self.name} lacks {what} (it has {has}).", self.hint)
 
 
 def read(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> GivenTable:

@@ -20,8 +20,8 @@ _PERCENT = "They are percentages: divide them by 100, and write plain numbers."
 SCALED = 0.05  #: of their mean: as far as sums of scores may differ that were rounded, as those of bytes are
 ROUNDED = 1e-6  #: what is as little below 0 comes of rounding
 _AVERAGE = (
-    "Give each image once: average repeated predictions first, or tell them apart by fold and seed. Only images that "
-    "were copied before the split (--protocol oversample-first) may be repeated."
+    "Give each image once, and each model a file; average repeated predictions of one first, or tell them apart by "
+    "fold and seed. Only images that were copied before the split (--protocol oversample-first) may be repeated."
 )
 
 
@@ -114,7 +114,7 @@ def _indices(table: GivenTable, classes: Sequence[str]) -> NDArray[np.int64]:
     names = _text(table, "target")
     indices = pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
     hint = f"The classes are {', '.join(classes)}."
-    table.refuse(indices < 0, lambda row: f"{str(names[row])!r} is not a class", hint)
+    table.refuse(indices < 0, lambda row: f"{str(names[row])[:80]!r} is not a class", hint)
     return indices
 
 

@@ -302,12 +302,23 @@ def test_refusals_of_predictions(text, message):
         ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "The file may end too early"),
         ("image,target,mel,nv\na,nv,0\nb,nv,0,1", "Put quotes around text"),
         ("who,target,mel,nv\na,nv,0,1", "Call the column that names images so"),
+        ("image,model,target,mel,nv\na,vit,nv,0,1\na,cnn,nv,1,0", "each model a file"),
     ],
 )
 def test_hints_are_about_what_is_wrong(text, hint):
     with pytest.raises(DataError) as caught:
         read(text)
     assert hint in caught.value.hint
+
+
+def test_messages_end_whatever_the_columns_and_cells_of_a_table_hold():
+    many = ",".join(f"feature_{place}" for place in range(2048))
+    with pytest.raises(DataError, match=r"it has who, feature_0, .*, feature_18, \.\.\.\)\.") as caught:
+        read(f"who,{many}\na{',0' * 2048}")
+    assert len(caught.value.message) < 400
+    with pytest.raises(DataError, match=r"row 2: 'xxx.* is not a class") as caught:
+        read(f"image,target,mel,nv\na,{'x' * 5000},0,1")
+    assert len(caught.value.message) < 200
 
 
 def test_text_is_no_score_and_is_said_not_to_be_read():
