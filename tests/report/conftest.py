@@ -22,7 +22,7 @@ from skineval.values.result import BenchResult, CellResult, EnsembleResult
 from skineval.values.task import DIAGNOSES, DX7, malignant_of
 
 ENVIRONMENT = Environment(
-    command=("skineval", "bench", "--models", "resnet34,densenet121"),
+    command=("skineval", "bench", "--data", "my data", "--models", "resnet34,densenet121"),
     versions={"skineval": "0.1.0", "torch": "2.9.0"},
     platform="Linux",
     machine="x86_64",

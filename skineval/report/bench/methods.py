@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -168,7 +169,8 @@ def left_out(bench: BenchResult) -> Iterator[str]:
 
 def environment(bench: BenchResult) -> Iterator[Block]:
     """What one needs to know to repeat the bench; which labels many classes take is told to those who ask."""
-    facts = tuple(_flat(to_plain(bench.environment)))
+    said = to_plain(bench.environment) | {"command": shlex.join(bench.environment.command)}  # as one types it again
+    facts = tuple(_flat(said))
     many = [fact for fact in facts if fact[0].startswith(_OF_LABELS)] if len(bench.task.labels) > _MANY_LABELS else []
     yield Facts(tuple(fact for fact in facts if fact not in many))
     if many:

@@ -105,6 +105,10 @@ def test_both_reports_hold_every_section_and_every_number(bench: BenchResult, wr
                 assert f"{value.value:.3f}" in page
 
 
+def test_the_command_stands_there_as_one_types_it(written: tuple[str, str]) -> None:
+    assert "skineval bench --data 'my data' --models resnet34,densenet121" in written[0]
+
+
 def test_every_picture_of_the_markdown_report_is_there(bench: BenchResult, written: tuple[str, str]) -> None:
     pictures = re.findall(r"!\[[^\n]*\]\(([^)]+)\)", written[0])
     links = re.findall(r"[^!]\[[^\]]*\]\((cells/[^)]+)\)", written[0])
