@@ -134,6 +134,7 @@ EXPLAINERS = (
         "Maps of the network, each weighed by the logit of the image as seen through it: a pass for each channel.",
         resolution=cam_grid,
         paper="Wang et al. 2020",
+        several=True,
     ),
     Explainer(
         "finercam",
@@ -176,6 +177,7 @@ EXPLAINERS = (
         {"positions": Parameter(14, "Squares a side, each half over the next.", minimum=2, maximum=64)},
         positions_grid,
         paper="Zeiler and Fergus 2014",
+        several=True,
     ),
     Explainer(
         "rise",
@@ -187,6 +189,7 @@ EXPLAINERS = (
         },
         positions_grid,
         paper="Petsiuk et al. 2018",
+        several=True,
     ),
     Explainer(
         "rollout",

@@ -166,6 +166,8 @@ class Explainer:
     `attribute(model, images, targets, *, architecture)` returns maps (N, H, W) >= 0, each at the size of the images.
     Where they are enlarged, `resolution(model, images, *, architecture)` returns the rows and columns that they had:
     galleries say so. None where each pixel has a value of its own. `class_blind`: its maps do not depend on targets.
+    `several`: `attribute` also takes several targets of each image, (N, T), and returns maps (N, T, H, W), for hardly
+    more than those of one take: whoever wants maps of two classes asks once.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Explainer:
     resolution: Resolution | None = None
     paper: str = ""  #: author and year
     class_blind: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What each pixel says for a class, by its gradient or by hiding it: captum's methods, and RISE.
 
+What hides pixels takes targets (N,), or several of each image (N, T), for which the network is asked once.
+
 A map is the positive part of what the three channels of a pixel say together, where the method has a sign. What is
 hidden is grey, the mean of what networks are normalised by.
 """
@@ -70,14 +72,15 @@ def occlusion(model: nn.Module, images: Tensor, targets: Tensor, positions: int)
     """
     from captum.attr import Occlusion
 
+    model.eval()
     height, width = images.shape[-2:]
     step = (max(height // positions, 1), max(width // positions, 1))
     window = (3, min(2 * step[0], height), min(2 * step[1], width))
     with torch.no_grad():
-        found = Occlusion(model.eval()).attribute(
-            images, window, target=targets, strides=(3, *step), baselines=0, perturbations_per_eval=1
+        found = Occlusion(lambda pixels: model(pixels).gather(1, targets.view(len(images), -1))).attribute(
+            images, window, strides=(3, *step), baselines=0, perturbations_per_eval=1
         )
-    return F.relu(found.mean(dim=1)).detach()
+    return F.relu(found.mean(dim=1)).detach().view(*targets.shape, height, width)
 
 
 def rise(model: nn.Module, images: Tensor, targets: Tensor, masks: int, positions: int) -> Tensor:
@@ -90,17 +93,17 @@ def rise(model: nn.Module, images: Tensor, targets: Tensor, masks: int, position
     model.eval()
     generator = torch.Generator().manual_seed(_SEED)
     height, width = images.shape[-2:]
-    seen = torch.zeros_like(images[:, 0], dtype=torch.float64)
-    ever, sure = torch.zeros_like(seen[0]), torch.zeros(len(images), dtype=torch.float64, device=images.device)
+    wanted = targets.view(len(images), -1)
+    seen = images.new_zeros(*wanted.shape, height, width, dtype=torch.float64)
+    ever, sure = torch.zeros_like(seen[0, 0]), torch.zeros_like(seen[:, :, :1, :1])
     with torch.no_grad():
         for _ in range(masks):
             mask = _mask(positions, height, width, generator).to(images)
-            found = torch.softmax(model(images * mask).double(), dim=1).gather(1, targets.view(-1, 1))[:, 0]
-            seen += found[:, None, None] * mask
+            found = torch.softmax(model(images * mask).double(), dim=1).gather(1, wanted)[:, :, None, None]
+            seen += found * mask
             ever += mask
             sure += found
-    expected = sure[:, None, None] / masks
-    return F.relu(seen / ever.clamp(min=1e-9) - expected).float()
+    return F.relu(seen / ever.clamp(min=1e-9) - sure / masks).float().view(*targets.shape, height, width)
 
 
 def _mask(positions: int, height: int, width: int, generator: torch.Generator) -> Tensor:

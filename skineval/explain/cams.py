@@ -124,7 +124,8 @@ def scorecam(model: nn.Module, sites: Sequence[Site], images: Tensor, targets: T
     Score-CAM (Wang et al., CVPR Workshops 2020, equations 4 to 7): a channel, enlarged and scaled to 0..1, multiplies
     the image; weights are the softmax over channels of the target's logit, the same as of its increase over that
     of a baseline. What is masked is grey, the mean of what networks are normalised by. Takes a forward pass for each
-    channel; constant ones have no weight.
+    channel; constant ones have no weight. For several targets of each image, (N, T), it takes no more, and maps are
+    (N, T, H, W).
     """
     model.eval()
     size = images.shape[-2:]
@@ -133,25 +134,28 @@ def scorecam(model: nn.Module, sites: Sequence[Site], images: Tensor, targets: T
             model(images)
         activations = [_wide(as_maps(output)) for output in outputs]
         rows = []
-        for image, target, *channels in zip(images, targets, *activations, strict=True):
-            logits = torch.cat([*_masked_logits(model, image, target, channels, size, batch)])
+        for image, wanted, *channels in zip(images, targets.view(len(images), -1), *activations, strict=True):
+            logits = torch.cat([*_masked_logits(model, image, wanted, channels, size, batch)])
             weights = torch.split(torch.softmax(logits, dim=0).nan_to_num(0), [len(one) for one in channels])
-            rows.append([(w[:, None, None] * one).sum(dim=0) for w, one in zip(weights, channels, strict=True)])
-    return joined([torch.stack(site) for site in zip(*rows, strict=True)], size)
+            rows.append([torch.einsum("ct,chw->thw", w, one) for w, one in zip(weights, channels, strict=True)])
+    return joined([torch.cat(site) for site in zip(*rows, strict=True)], size).view(*targets.shape, *size)
 
 
 def _masked_logits(
-    model: nn.Module, image: Tensor, target: Tensor, channels: Sequence[Tensor], size: torch.Size, batch: int
+    model: nn.Module, image: Tensor, targets: Tensor, channels: Sequence[Tensor], size: torch.Size, batch: int
 ) -> Iterator[Tensor]:
-    """The target's logit for an image (3, H, W) under each channel (C, h, w); minus infinity for a constant one."""
+    """The logits (c, T) of targets (T,) for an image (3, H, W) under channels (C, h, w), some at a time.
+
+    They are minus infinity for a constant channel.
+    """
     for site in channels:
         for part in torch.split(site, batch):
             large = enlarged(part, size)
             low = large.amin(dim=(1, 2), keepdim=True)
             spread = large.amax(dim=(1, 2), keepdim=True) - low
             masks = (large - low) / torch.where(spread > 0, spread, 1)
-            found = model(image * masks[:, None])[:, target]
-            yield torch.where(spread[:, 0, 0] > 0, found, -torch.inf)
+            found = model(image * masks[:, None])[:, targets]
+            yield torch.where(spread[:, :, 0] > 0, found, -torch.inf)
 
 
 def _wide(values: Tensor) -> Tensor:

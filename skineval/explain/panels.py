@@ -37,13 +37,18 @@ class Explaining:
     explainer: Explainer
 
     def maps(self, network: Network, images: Tensor, targets: Tensor) -> NDArray[np.float32]:
-        """Its maps (N, H, W) float32 for normalised images; raises CellError where they break its contract."""
+        """Its maps (N, H, W) float32 for normalised images and targets (N,), or (N, T, H, W) for targets (N, T).
+
+        Raises CellError where they break its contract.
+        """
+        if targets.dim() == 2 and not self.explainer.several:
+            return np.stack([self.maps(network, images, one) for one in targets.unbind(1)], axis=1)
         network.model.eval()
         with untouched(network.model):
             maps: object = self.explainer.attribute(
                 network.model, images, targets, architecture=network.architecture, **self.selection.parameters
             )
-        expected = (len(images), *images.shape[-2:])
+        expected = (*targets.shape, *images.shape[-2:])
         if not isinstance(maps, Tensor) or maps.shape != expected:
             found = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
             raise CellError(f"The explainer returned {found} where maps {expected} are expected.")

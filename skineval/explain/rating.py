@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -37,8 +38,10 @@ _COMPLEXITY = "complexity"  # of maps, whose rise is a score
 #: Of the noise that is a map, and decides ties; of noise in images; of classes.
 _SEED, _SEED_IMAGES, _SEED_CLASSES = 0, 1, 2
 
+#: maps (n, T, S, S): of the class that is asked about, and of another one where they were made along -> scores (n,)
 Measure: TypeAlias = Callable[[Batch, Maps], Mapping[str, Scores]]
-Ask: TypeAlias = Callable[[Tensor, Tensor], Maps]  #: pixels (n, 3, S, S), classes (n,) -> maps (n, S, S)
+#: pixels (n, 3, S, S), classes (n,) or (n, T) -> maps (n, S, S) or (n, T, S, S)
+Ask: TypeAlias = Callable[[Tensor, Tensor], Maps]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +82,15 @@ def rate(
     for one in explainers:
         name, blind = str(one.selection), one.explainer.class_blind
         ask = partial(asked.maps, one, asked.seen.model)
-        own = dict(of_twin)
+        own, maps_of = dict(of_twin), _maps(ask)
         if SANITY in groups:
             own[SANITY] = partial(_sanity, asked, None if blind else ask)
+            if one.explainer.several and not blind:
+                maps_of = partial(_maps_of_both, asked, ask)
         if STABILITY in groups:
             own[STABILITY] = partial(_stability, asked, ask)
         try:
-            found = replace(rated(name, _maps(ask), own), class_blind=blind)
+            found = replace(rated(name, maps_of, own), class_blind=blind)
         except NoMapError as error:
             nothing = np.full(len(asked.seen.test), np.nan)
             columns = [column for group in groups for column in GROUPS[group]]
@@ -139,6 +144,7 @@ def _rated(
             seconds: dict[str, float] = {}
             started = time.perf_counter()
             maps = maps_of(batch)
+            maps = maps if maps.ndim == 4 else maps[:, None]
             seconds[""] = time.perf_counter() - started
             for group, measure in measures.items():
                 started = time.perf_counter()
@@ -153,41 +159,53 @@ def _maps(ask: Ask) -> Callable[[Batch], Maps]:
     return lambda batch: ask(batch.pixels, batch.targets)
 
 
+def _maps_of_both(asked: Asked, ask: Ask, batch: Batch) -> Maps:
+    """Of the classes that are asked about and of those that random logit compares them with, (n, 2, S, S)."""
+    return ask(batch.pixels, torch.stack([batch.targets, _other_classes(asked, batch)], dim=1))
+
+
+def _other_classes(asked: Asked, batch: Batch) -> Tensor:
+    labels = [label for label, name in enumerate(asked.seen.test.classes) if name != asked.target.against]
+    drawn = sanity.other_classes(batch.places, batch.targets.cpu().numpy(), labels, _SEED_CLASSES)
+    return batch.targets.new_tensor(drawn)
+
+
 def _with_rise(one: Rated, twin: Rated) -> Rated:
     rise = sanity.complexity_rise(one.scores[_COMPLEXITY], twin.scores[_COMPLEXITY])
     return replace(one, scores={**one.scores, "complexity_rise": rise})
 
 
 def _outlines(masks: NDArray[np.bool_], batch: Batch, maps: Maps) -> Mapping[str, Scores]:
-    return {column: score(maps, masks[batch.places]) for column, score in SCORES.items()}
+    return {column: score(maps[:, 0], masks[batch.places]) for column, score in SCORES.items()}
 
 
 def _faithfulness(asked: Asked, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
     ties = scores.noise(batch.places, asked.side, _SEED)
     about = asked.probability, batch.pixels, batch.targets
-    deletion, insertion = faithfulness.deletion_and_insertion(*about, faithfulness.ranks(maps, ties))
+    deletion, insertion = faithfulness.deletion_and_insertion(*about, faithfulness.ranks(maps[:, 0], ties))
     noise = gaussian_noise(batch.places, asked.side, _SEED_IMAGES)
-    return {"deletion": deletion, "insertion": insertion, "road": faithfulness.road(*about, maps, ties, noise)}
+    return {"deletion": deletion, "insertion": insertion, "road": faithfulness.road(*about, maps[:, 0], ties, noise)}
 
 
 def _complexity(batch: Batch, maps: Maps) -> Mapping[str, Scores]:
-    return {_COMPLEXITY: sanity.complexity(maps)}
+    return {_COMPLEXITY: sanity.complexity(maps[:, 0])}
 
 
 def _sanity(asked: Asked, ask: Ask | None, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
     """Without `ask`, maps are the same for every class."""
     if ask is None:
-        return {**_complexity(batch, maps), "random_logit": sanity.similarity(maps, maps)}
-    targets = batch.targets.cpu().numpy()
-    labels = [label for label, name in enumerate(asked.seen.test.classes) if name != asked.target.against]
-    others = sanity.other_classes(batch.places, targets, labels, _SEED_CLASSES)
-    other = ask(batch.pixels, batch.targets.new_tensor(others))
-    likeness = np.where(others == targets, np.nan, sanity.similarity(maps, other))
-    return {**_complexity(batch, maps), "random_logit": likeness}
+        return {**_complexity(batch, maps), "random_logit": sanity.similarity(maps[:, 0], maps[:, 0])}
+    others = _other_classes(asked, batch)
+    other = maps[:, 1] if maps.shape[1] > 1 else ask(batch.pixels, others)
+    same = (others == batch.targets).cpu().numpy()
+    return {**_complexity(batch, maps), "random_logit": np.where(same, np.nan, sanity.similarity(maps[:, 0], other))}
 
 
 def _stability(asked: Asked, ask: Ask, batch: Batch, maps: Maps) -> Mapping[str, Scores]:
     mirrored = ask(batch.pixels.flip(3), batch.targets)[:, :, ::-1]
     noise = stability.NOISE * gaussian_noise(batch.places, asked.side, _SEED_IMAGES)
     noisy = ask(batch.pixels + batch.pixels.new_tensor(noise), batch.targets)
-    return {"mirrored": stability.rank_correlation(maps, mirrored), "noisy": stability.rank_correlation(maps, noisy)}
+    return {
+        "mirrored": stability.rank_correlation(maps[:, 0], mirrored),
+        "noisy": stability.rank_correlation(maps[:, 0], noisy),
+    }

@@ -99,7 +99,7 @@ _COLUMNS: Mapping[str, Column] = MappingProxyType(
 _TIMED = {
     OUTLINES: ("", "to make the maps"),
     FAITHFULNESS: (FAITHFULNESS, "to ask the network about what is left of images"),
-    SANITY: (SANITY, "to make the maps of other classes"),
+    SANITY: (SANITY, "to make the maps of other classes, where they are not made along with the first"),
     STABILITY: (STABILITY, "to make the maps of changed images"),
 }
 

@@ -37,8 +37,8 @@ def asked(target="predicted", against=""):
     return Asked(seen, Target(target, against))
 
 
-def explainer(attribute):
-    return Explaining(Selection("own"), Explainer("own", attribute, "Its own."))
+def explainer(attribute, *, several=False):
+    return Explaining(Selection("own"), Explainer("own", attribute, "Its own.", several=several))
 
 
 def test_batches_are_of_the_images_and_classes_in_order(monkeypatch):
@@ -80,9 +80,11 @@ def test_who_asks_to_stop_is_heard_between_two_passes_of_one_batch():
     assert not network._forward_pre_hooks
 
 
-def rated(attribute, *groups):
+def rated(attribute, *groups, several=False):
     """What these groups of scores make of an explainer, and of its controls, by name."""
-    found = rate(asked(), [explainer(attribute)], nn.Identity(), groups, lambda done, total: None, Ledger())
+    found = rate(
+        asked(), [explainer(attribute, several=several)], nn.Identity(), groups, lambda done, total: None, Ledger()
+    )
     return {one.name: one for one in found}
 
 
@@ -111,6 +113,22 @@ def test_a_map_of_another_class_is_another_one_and_one_that_knows_no_network_ris
     assert np.array_equal(own, twin)
     assert (found["own"].scores["random_logit"] < 0.9).all()
     assert found["own"].scores["complexity_rise"] == pytest.approx(0)
+
+
+def test_maps_of_two_classes_at_once_have_the_same_scores_and_are_asked_for_once():
+    seen = []
+
+    def of_classes(model, images, targets, *, architecture):
+        seen.append(targets.shape[1:])
+        brightness = 1 + targets.view(len(images), -1, 1, 1)
+        return torch.relu(images[:, :1] * brightness - images[:, 1:2]).view(*targets.shape, SIDE, SIDE)
+
+    groups = ("faithfulness", "sanity", "stability")
+    apart, together = rated(of_classes, *groups), rated(of_classes, *groups, several=True)
+    assert seen == [()] * 5 + [(2,)] + [()] * 3  # two for stability, and the untrained one of its class alone
+    for name, one in together.items():
+        for column, values in one.scores.items():
+            assert np.array_equal(values, apart[name].scores[column], equal_nan=True)
 
 
 def test_a_map_that_says_nothing_is_as_faithful_as_noise():

@@ -227,6 +227,30 @@ def test_scorecam_is_one_pass_for_each_channel():
             torch.testing.assert_close(found[place], expected, atol=1e-5, rtol=1e-4)
 
 
+SEVERAL = [name for name, explainer in BY_NAME.items() if explainer.several]
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("network", ["cnn:width=4", "cnn:width=4+resnet18"])
+def test_maps_of_several_classes_are_those_of_each_and_the_network_is_asked_once(name, network):
+    architecture, model = chosen(*network.split("+"))
+    images, targets = torch.rand(2, 3, 32, 32), torch.tensor([[1, 5], [4, 4]])
+    few, passes = {"rise": {"masks": 10}, "occlusion": {"positions": 4}}.get(name, {}), []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    first = maps_of(name, model, architecture, images, targets[:, 0], **few)  # which looks for where maps are, too
+    passes.clear()
+    apart = torch.stack([first, maps_of(name, model, architecture, images, targets[:, 1], **few)], dim=1)
+    of_one = len(passes)
+    found = maps_of(name, model, architecture, images, targets, **few)
+    torch.testing.assert_close(found, apart)
+    assert len(passes) == 2 * of_one
+    assert not torch.equal(found[0, 0], found[0, 1])
+
+
+def test_all_that_hide_pixels_take_several_classes():
+    assert SEVERAL == ["scorecam", "occlusion", "rise"]
+
+
 def test_a_contrast_is_with_the_nearest_logits():
     logits = torch.tensor([[0.0, 5.0, 4.0, -3.0]])
     assert contrast_of(torch.tensor([1]), 0.5, 1)(logits).item() == 5 - 0.5 * 4
