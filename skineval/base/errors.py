@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 
 SHOWN = 5  #: examples named in a message
-LONGEST = 300  #: characters of each that are shown
 LISTED = 30  #: names that a message lists, where there are no more
 
 
@@ -89,9 +88,8 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for i
 
 
 def first_few(examples: Sequence[str], most: int = SHOWN) -> str:
-    """The first few of many names, for a message; of a text without end, its beginning."""
-    shown = (one if len(one) <= LONGEST else f"{one[:LONGEST]}..." for one in examples[:most])
-    return ", ".join(shown) + (", ..." if len(examples) > most else "")
+    """The first few of many names, for a message."""
+    return ", ".join(examples[:most]) + (", ..." if len(examples) > most else "")
 
 
 def plural(n: int, one: str, many: str = "") -> str:

@@ -172,7 +172,7 @@ class GivenTable:
 
     def _lacking(self, missing: Sequence[str]) -> DataError:
         what = f"the column{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        has = first_few(self.columns, _COLUMNS_TOLD)
+        has = first_few([column[:80] for column in self.columns], _COLUMNS_TOLD)
         return DataError(f"{self.name} lacks {what} (it has {has}).", self.hint)
 
 
@@ -241,8 +241,9 @@ def parse(content: bytes, name: str, hint: str = SAVE, pad: bool = False) -> tup
     numbered = [(number, row) for number, row in cells[1 if declared else 0 :] if any(row)]
     if not numbered:
         raise DataError(f"{name} is empty.", hint)
-    columns = _without_end(numbered[0][1], 0)
+    columns = _without_end(_uncommented(numbered[0][1]), 0)
     _refuse_swallowed(numbered, separator, len(columns), name)
+    _refuse_blanks([row for _, row in numbered], name)
     rows = [(number, _without_end(row, len(columns))) for number, row in numbered[1:]]
     lengths = [len(row) for _, row in rows] if len(columns) > 1 else _lengths_below(text)
     _require_header(columns, numbered[0][0], lengths, name)
@@ -277,6 +278,13 @@ def _refuse_swallowed(rows: Iterable[tuple[int, list[str]]], separator: str, fie
                     f"table, such as {inner[0][:40]!r}.",
                     f"Remove the quote that has no other one in row {number}, and that in the last of these lines.",
                 )
+
+
+def _refuse_blanks(rows: Sequence[Sequence[str]], name: str) -> None:
+    """Raise DataError for rows of one cell that all have as many words as the header, three or more."""
+    words = {len(row[0].split()) if len(row) == 1 else 0 for row in rows}
+    if len(words) == 1 and max(words) > 2:
+        raise DataError(f"{name} has blanks between its {max(words)} columns.", "Write a comma between them.")
 
 
 def _lengths_below(text: str) -> list[int]:
@@ -316,7 +324,7 @@ def columns_of(start: bytes) -> tuple[str, ...]:
     text = text[declared.end() :] if declared else text
     separator = declared[1] if declared else _separator(text)
     fields = next(csv.reader(text.splitlines()[:1], delimiter=separator, skipinitialspace=True), [])
-    return tuple(bare(field).lower() for field in fields)
+    return tuple(bare(field).lower() for field in (_uncommented(fields) if fields else ()))
 
 
 def _content(path: Path) -> bytes:
@@ -356,6 +364,11 @@ def _separator(text: str) -> str:
     """The separator by which the first line that is not empty has most fields."""
     line = next((line for line in text[:_START].splitlines() if line.strip()), "")
     return max(SEPARATORS, key=lambda one: len(next(csv.reader([line], delimiter=one, skipinitialspace=True))))
+
+
+def _uncommented(header: list[str]) -> list[str]:
+    """A header without the sign of a comment, which NumPy writes before its first name."""
+    return [header[0].lstrip("#").lstrip(), *header[1:]]
 
 
 def _without_end(row: list[str], least: int) -> list[str]:

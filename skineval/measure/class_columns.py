@@ -17,7 +17,10 @@ from skineval.values.task import BINARY, DIAGNOSES, MALIGNANT
 
 #: What stands around a class in a header.
 AROUND = frozenset(
-    ("prob", "proba", "probability", "p", "score", "softmax", "pred", "hat", "class", "output", "logit", "logits")
+    (
+        *("prob", "proba", "probability", "p", "score", "softmax", "pred", "hat", "class", "output", "logit", "logits"),
+        *("mean", "avg", "average"),
+    )
 )
 OUTCOME = "y"  #: stands before these, as in `y_pred_mel`; alone it is what an image is
 _BETWEEN = re.compile(r"[()\[\]{}.:%]")

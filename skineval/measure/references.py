@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,9 +14,8 @@ from skineval.data.cells import missing
 from skineval.data.spellings import class_name, first_column, plain
 from skineval.data.tables import GivenTable
 from skineval.measure.class_columns import AS_WRITTEN, Reading, as_class, class_names, marked, told
-from skineval.measure.submissions import TARGETS, Submission, prepared
+from skineval.measure.submissions import TARGETS, Submission, prepared, refuse_no_classes
 from skineval.values.lesion_table import LesionTable
-from skineval.values.predictions import sum_to_one
 from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT
 
 #: What the column of classes is called in a file of nothing but the truth; beside predictions it could be either.
@@ -137,7 +136,7 @@ def refer(submission: Submission, reference: Reference, *, allow_missing: bool =
         _refuse_contradictions(table, known, column, truth)
     classes = {as_class(name, submission.classes) for name in reference.classes} | {submission.rest}
     foreign = tuple(name for name in submission.classes if name not in classes)
-    _refuse_no_classes(submission, foreign)
+    refuse_no_classes(submission, foreign)
     referred = table.having(table.frame.assign(**{str(column): known[column] for column in known}))
     return replace(submission, table=referred, remarks=tuple(remarks), foreign=foreign)
 
@@ -161,16 +160,6 @@ def _merged(reference: Reference, reading: Reading) -> Reference:
         )
     frame = reference.frame.assign(target=reference.frame["target"].map(reading.merged))
     return replace(reference, frame=frame, classes=classes)
-
-
-def _refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
-    """Raise DataError where the scores of the known classes sum to 1 by themselves, and with `foreign` ones do not."""
-    scores = {name: submission.table.numbers(name) for name in submission.classes}
-    known = np.column_stack([scores[name] for name in submission.classes if name not in foreign] or [np.zeros(0)])
-    everything = np.column_stack(list(scores.values()))
-    if foreign and known.size and np.isfinite(everything).all() and sum_to_one(known) and not sum_to_one(everything):
-        what = f"{', '.join(foreign)} cannot be scores of a class: without, probabilities sum to 1."
-        raise DataError(f"{submission.table.name}: {what}", "Remove the column, or correct the scores.")
 
 
 def _refuse_contradictions(table: GivenTable, known: pd.DataFrame, column: str, truth: str) -> None:

@@ -6,6 +6,7 @@ what would otherwise be scored for something else: `skineval.measure.predictions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +33,9 @@ from skineval.values.predictions import COLUMNS, SUM_TOLERANCE, sum_to_one, summ
 from skineval.values.task import BINARY, DIAGNOSES, DX7, MALIGNANT, Task, malignant_of, unknown_of
 
 #: What the column of the reference standard is called, the first that is there.
-TARGETS = ("target", "dx", "diagnosis", "true_label", "true_class", "y_true", "ground_truth")
+TARGETS = ("target", "targets", "dx", "diagnosis", "true_label", "true_labels", "true_class", "y_true", "ground_truth")
+#: What else says it, to who tells the two classes of the malignant task apart.
+TARGETS_OF_TWO = ("benign_malignant",)
 #: What stands before a class in the headers of a reference standard that has a column a class.
 _TRUE = frozenset(("true", "target", "label", "gt", "truth", "y", "is"))
 #: Columns beside predictions that hold no scores of a class: what is known of images, and answers without scores.
@@ -131,11 +134,22 @@ def prepared(given: GivenTable, wanted: str) -> GivenTable:
     return table.having(table.frame.set_index(pd.Index(table.rows, name=ROW)))
 
 
+def refuse_no_classes(submission: Submission, foreign: Sequence[str]) -> None:
+    """Raise DataError where the scores of the known classes sum to 1 by themselves, and with `foreign` ones do not."""
+    scores = {name: submission.table.numbers(name) for name in submission.classes}
+    known = np.column_stack([scores[name] for name in submission.classes if name not in foreign] or [np.zeros(0)])
+    everything = np.column_stack(list(scores.values()))
+    if foreign and known.size and np.isfinite(everything).all() and sum_to_one(known) and not sum_to_one(everything):
+        what = f"{', '.join(foreign)} cannot be scores of a class: without, probabilities sum to 1."
+        raise DataError(f"{submission.table.name}: {what}", "Remove the column, or correct the scores.")
+
+
 def _named(table: GivenTable) -> tuple[GivenTable, tuple[str, ...]]:
     """The table with its columns called as in predictions.csv, and a target where a column a class says it; remarks."""
     spelt = {plain(name): name for name in COLUMNS}
     named = {column: spelt[plain(column)] for column in table.columns if plain(column) in spelt}
-    for name, meant in (("target", TARGETS), ("part", PART_COLUMNS)):
+    is_of_two = any(class_of_header(column) in BINARY for column in table.columns)
+    for name, meant in (("target", (*TARGETS, *(TARGETS_OF_TWO * is_of_two))), ("part", PART_COLUMNS)):
         column = first_column(table.columns, meant)
         named |= {column: name} if column else {}
     beside = first_column(table.columns, BESIDE_ANSWERS) if first_column(table.columns, ANSWERS) else None
@@ -198,7 +212,10 @@ def _merged(submission: Submission, reading: Reading) -> Submission:
     foreign = tuple(name for name in classes if name not in known)
     if len(classes) < 2:
         raise DataError(f"{submission.table.name}: all classes would be one.", "Leave two classes apart with --map.")
-    return replace(submission, table=submission.table.having(frame), classes=tuple(classes), foreign=foreign)
+    found = replace(submission, table=submission.table.having(frame), classes=tuple(classes), foreign=foreign)
+    if "target" in frame:  # else who refers to another reference standard knows what is foreign
+        refuse_no_classes(found, foreign)
+    return found
 
 
 def _without_rounding(submission: Submission) -> Submission:

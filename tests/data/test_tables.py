@@ -60,6 +60,8 @@ def test_blanks_of_no_width_around_a_cell_are_no_part_of_it() -> None:
         ("sep=;\na;b\n1;2\n", ["a", "b"], {3: ["1", "2"]}),
         ('"a;b",c\n1,2\n', ["a;b", "c"], {2: ["1", "2"]}),
         ("\ufeff\ufeffa,b\n1,2\n", ["a", "b"], {2: ["1", "2"]}),
+        ("# a,b\n1,2\n", ["a", "b"], {2: ["1", "2"]}),
+        ("#,a,b\n1,x,y\n", ["a", "b"], {2: ["x", "y"]}),
     ],
     ids=[
         "blanks",
@@ -71,6 +73,8 @@ def test_blanks_of_no_width_around_a_cell_are_no_part_of_it() -> None:
         "declared",
         "separator in a name",
         "two marks",
+        "as NumPy writes it",
+        "a sign for numbers",
     ],
 )
 def test_what_programs_leave_around_cells_is_no_part_of_them(
@@ -86,6 +90,7 @@ def test_a_header_is_known_by_its_first_bytes(encoding: str) -> None:
     start = 'Image;"MEL";Melanocytic nevi\r\nISIC_1;0,'.encode(encoding)
     assert tables.columns_of(start) == ("image", "mel", "melanocytic nevi")
     assert tables.columns_of(start[:17])[0] in ("image", "imag", "im", "i")
+    assert tables.columns_of(b"# image,mel\n1,0\n") == ("image", "mel")
     assert tables.columns_of(b"sep=;\r\nimage;mel\r\n1;0\r\n") == ("image", "mel")
     assert tables.columns_of(b"") == tables.columns_of(b"\n\n") == ()
 

@@ -158,7 +158,7 @@ def test_own_predictions_name_classes_that_no_diagnosis_and_no_target_is():
     [
         "target,mel,nv", "Target,MEL,NV", "dx,Melanoma,Melanocytic nevi", "true_label,prob_mel,prob_nv",
         "y_true,melanoma_probability,nevus_score", "diagnosis,P_MEL,p_nv", "dx,score.mel,score.nv",
-        "dx,y_pred_mel,y_pred_nv", "dx,mel (%),nv [%]", "y_true,y_hat_mel,y_hat_nv",
+        "targets,mel_mean,nv_mean", "dx,y_pred_mel,y_pred_nv", "dx,mel (%),nv [%]", "y_true,y_hat_mel,y_hat_nv",
     ],
 )  # fmt: skip
 def test_classes_are_known_by_code_and_name_in_any_letter_case(header):
@@ -235,8 +235,10 @@ def test_numbers_that_do_not_say_whether_they_count_from_0_or_1_are_refused(numb
     assert read_reference(truth, Reading(THREE)).frame["target"].tolist() == found.table.frame["target"].tolist()
 
 
-@pytest.mark.parametrize("name", ["max_score", "mel.1", "is_malignant"])
+@pytest.mark.parametrize("name", ["max_score", "mel.1", "is_malignant", "epoch", "mel_std"])
 def test_a_column_without_which_probabilities_sum_to_one_is_no_class(name):
+    with pytest.raises(DataError, match=f"p.csv: {name} cannot be scores of a class"):
+        read(f"image,target,mel,nv,{name}\na,nv,0.3,0.7,0.9\nb,mel,0.6,0.4,12")
     submission = read_submission(table(f"image,mel,nv,{name}\na,0.3,0.7,0.9\nb,0.6,0.4,1"))
     reference = read_reference(table("image_id,dx\na,nv\nb,mel", "t.csv"))
     with pytest.raises(DataError, match=f"p.csv: {name} cannot be scores of a class"):
@@ -301,6 +303,7 @@ def test_refusals_of_predictions(text, message):
         ("image,target,mel,nv\na,nv,0.1,0.88", "divide those of an image by their sum"),
         ("image,target,mel,nv\na,nv,0,1\nb,nv,0", "The file may end too early"),
         ("image,target,mel,nv\na,nv,0\nb,nv,0,1", "Put quotes around text"),
+        ("image target mel nv\na nv 0 1\nb mel 1 0", "Write a comma between them"),
         ("who,target,mel,nv\na,nv,0,1", "Call the column that names images so"),
         ("image,model,target,mel,nv\na,vit,nv,0,1\na,cnn,nv,1,0", "each model a file"),
     ],
@@ -309,6 +312,13 @@ def test_hints_are_about_what_is_wrong(text, hint):
     with pytest.raises(DataError) as caught:
         read(text)
     assert hint in caught.value.hint
+
+
+def test_who_tells_two_classes_apart_may_have_the_truth_of_the_archive():
+    text = "image,benign_malignant,malignant\na,benign,0.25\nb,malignant,0.9"
+    assert read(text).targets.tolist() == [0, 1]
+    with pytest.raises(DataError, match="lacks the column target"):
+        read("image,benign_malignant,mel,nv\na,benign,0.25,0.75")
 
 
 def test_messages_end_whatever_the_columns_and_cells_of_a_table_hold():
