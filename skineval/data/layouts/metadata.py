@@ -31,6 +31,8 @@ REQUIRED = ("lesion_id", "image_id", "dx")
 DESCRIBED = ("dx_type", "age", "sex", "localization")  #: what else HAM10000 says; unknown where a column is not there
 _ID = "Ids hold up to 64 of the characters A-Z a-z 0-9 _ . - and do not begin with a dot."
 MAX_AGE = 120
+#: What becomes of tables that nobody recognises.
+OTHERWISE = "A table of other columns is read where --columns says what they hold, as in image=file,label=diagnosis."
 SHOWN = 40  #: characters of a bad value that a message shows
 CONTRADICTORY = "contradictory-dx"  #: code of a fault: a lesion has several
 #: The note on images of which nobody says whether they show one lesion.
@@ -147,7 +149,7 @@ def read_table(file: StoredFile, required: Sequence[str] = REQUIRED) -> pd.DataF
 def _parse_table(file: StoredFile, required: Sequence[str]) -> tuple[pd.DataFrame, Fault]:
     """The rows of a table that have as many fields as its header, and those that have not."""
     given, ragged = tables.parse(file.read(), file.name, f"Download it again. {tables.SAVE}")
-    given = replace(given.lowered(), hint=f"It needs: {', '.join(required)}.")
+    given = replace(given.lowered(), hint=f"It needs: {', '.join(required)}. {OTHERWISE}")
     given.require(*required)
     raw = given.frame
     if raw.empty and not ragged.rows:

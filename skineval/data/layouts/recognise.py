@@ -18,12 +18,12 @@ from skineval.data.layouts.field import BCN20000, ISIC2019, PAD_UFES_20
 from skineval.data.layouts.headers import header, is_table, workbooks
 from skineval.data.layouts.isic2024 import ISIC2024
 from skineval.data.layouts.isic_archive import ARCHIVE, GIRDER, ISIC2020
+from skineval.data.layouts.metadata import OTHERWISE
 from skineval.data.layouts.milk10k import MILK10K
 from skineval.data.layouts.unread import unread_knowledge
 from skineval.data.quarantine import load_leaving_out
 from skineval.values.lesion_table import LesionTable
 
-_OTHERWISE = "A table of other columns is read where --columns says what they hold, as in image=file,label=diagnosis."
 KINDS = 3  #: kinds of files that a message names
 
 
@@ -115,7 +115,7 @@ def unrecognised(path: Path, sources: Mapping[str, str] = MappingProxyType({})) 
                     class_folders.hidden(files, path),
                     convert(files).strip(),
                     workbooks(files).strip(),
-                    _OTHERWISE,
+                    OTHERWISE,
                     *_columns(files),
                     f"Looked for\n{looked_for}",
                 ],

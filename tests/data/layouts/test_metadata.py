@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from skineval.base.errors import DataError
 from skineval.data.layouts import recognise
 from skineval.data.layouts.metadata import LESIONS_UNKNOWN
 from skineval.data.quality import surroundings
@@ -77,6 +78,13 @@ def test_images_of_known_diagnoses_may_lie_in_folders_of_malignancy(tmp_path: Pa
         sorted_.mkdir(exist_ok=True)
         image.rename(sorted_ / image.name)
     assert len(recognise.load(folder)) == 4
+
+
+def test_who_lacks_a_column_is_told_how_other_tables_are_read(tmp_path):
+    (tmp_path / "HAM10000_metadata.csv").write_text("image_id,dx\nISIC_0000001,nv\n")
+    with pytest.raises(DataError, match="lacks the column lesion_id") as caught:
+        recognise.load(tmp_path)
+    assert caught.value.hint.startswith("It needs: lesion_id, image_id, dx. A table of other columns is read where")
 
 
 REPLACED = ROWS[1:]
