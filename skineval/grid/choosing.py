@@ -128,7 +128,9 @@ def _at_kept(cells: Sequence[_Cell], measure: _Estimate) -> Iterator[Score]:
     yield _renamed(share, "kept")
     if all(mask.any() for mask in masks):
         of_kept = [test.take(mask) for test, mask in zip(tests, masks, strict=True)]
-        yield from measure(of_kept, _metrics("accuracy", PRIMARY))
+        # Without a class that is tested a mean over classes is another one, and the worst class is what is missing.
+        whole = all({*some.targets} == {*test.targets} for some, test in zip(of_kept, tests, strict=True))
+        yield from measure(of_kept, _metrics("accuracy", *([PRIMARY] if whole else [])))
 
 
 def _renamed(score: Score, name: str, class_: str = "") -> Score:

@@ -18,7 +18,8 @@ def check_p(metric: Metric, pairs: Sequence[Pair], gaps: Floats, folds: Sequence
     """The two-sided p of the difference in `metric` of two systems; NaN where there is no test for it.
 
     Over several folds it is that of the corrected resampled t-test of `gaps` (P,), the differences of the pairs, which
-    also varies the train part. Of one fold, for the area under the curve of malignancy, that of DeLong's test, which
+    also varies the train part: all images that are not tested, those on which networks are chosen among them, since
+    these make a system, too. Of one fold, for the area under the curve of malignancy, that of DeLong's test, which
     takes images for independent.
     """
     if len(set(folds)) > 1:

@@ -59,6 +59,21 @@ def test_every_figure_is_the_mean_over_cells_of_what_each_of_them_chose(bench, f
     assert figure(found, AT_KEPT, "accuracy").value > figure(found, VECTORS, "balanced_accuracy").value
 
 
+def test_a_mean_over_classes_of_what_is_kept_is_of_all_that_are_tested(bench, found):
+    assert figure(found, AT_KEPT, "balanced_accuracy").value > 0
+    unsure = [replace(cell, predictions=without_confidence(cell.predictions, "df")) for cell in bench.finished]
+    again = tuple(choices(replace(bench, finished=unsure)))
+    assert figure(again, AT_KEPT, "accuracy").value > 0
+    assert not [one for one in again if (one.chosen, one.metric) == (AT_KEPT, "balanced_accuracy")]
+
+
+def without_confidence(predictions: Predictions, name: str) -> Predictions:
+    """Nobody is sure of the images of a class."""
+    probabilities = predictions.probabilities.copy()
+    probabilities[predictions.targets == predictions.classes.index(name)] = 1 / len(predictions.classes)
+    return replace(predictions, probabilities=probabilities)
+
+
 def shuffled(predictions: Predictions, part: str) -> Predictions:
     rows = predictions.parts == part
     targets = predictions.targets.copy()

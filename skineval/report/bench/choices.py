@@ -40,7 +40,8 @@ _OF_PREVALENCE = (
 _OF_KEEPING = (
     "Kept are images whose largest probability is at least that with which "
     f"{formatting.percent(KEPT, 0)} of the validation images are. Rare classes are often those that are left, so "
-    "that balanced accuracy need not rise with accuracy."
+    "that balanced accuracy need not rise with accuracy; there is none where no image of a class is kept in some cell, "
+    "since a mean over the other classes cannot be set beside that of all."
 )
 _OF_SETS = (
     f"A set holds every class that is not unusually improbable for it, as {formatting.percent(1 - COVERAGE, 0)} of "

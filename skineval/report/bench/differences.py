@@ -16,8 +16,8 @@ _CHECK = Column(
     "check_p",
     "Check",
     "p",
-    "p of a test of another kind: over folds the corrected resampled t-test, which varies the train part, too; of one "
-    "fold, for malignancy AUC, DeLong's test, which takes images for independent",
+    "p of a test of another kind: over folds the corrected resampled t-test, which varies all that is not tested, too; "
+    "of one fold, for malignancy AUC, DeLong's test, which takes images for independent",
     4,
 )
 NOISE = Column(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 
+from skineval.base.errors import first_few
 from skineval.base.terms import OVERSAMPLE_FIRST, PRIMARY, UNDECIDED, Unit
 from skineval.grid.cell.record import GridCell
 from skineval.measure.names import LOWER_IS_BETTER, is_ensemble
@@ -22,6 +23,7 @@ OF_OVERLAP = (
     "Each interval is of one system: whether two of them differ is said by their paired difference, "
     "not by whether intervals overlap."
 )
+_PLACES = 12  # decimals beyond which figures differ by rounding
 _FIRST = ("first", "second", "third")  #: the places of which it is said how often they are kept
 _NO_ESTIMATES = (RANK_KEPT, LAG_P)  #: figures that have no interval
 ON_FEWER_FOLDS = "What is not ranked is compared with the best on the folds that both have."
@@ -49,6 +51,15 @@ def of_results(board: Leaderboard, replicates: int | None = None) -> list[str]:
         lines.append("An image counts as often as copies of it are tested.")
     lines += [*of_absent(board), *(without_interval(board.scores, board.unit) if measured else [])]
     return lines + of_ties(board)
+
+
+def of_cells(scores: Iterable[Score]) -> list[str]:
+    """What figures of classes are means over, where they are of several cells."""
+    cells = [one.n_cells for one in scores if one.class_ and one.n_cells]
+    if max(cells, default=1) < 2:
+        return []
+    over = f"Each figure is the mean over {_span(cells)} cells, those in which it is defined"
+    return [f"{over}: F1 is the mean of that of cells, and not what the recall and precision beside it would give."]
 
 
 def of_absent(board: Leaderboard) -> list[str]:
@@ -160,10 +171,11 @@ def of_few_replicates(comparisons: int, replicates: int | None) -> list[str]:
 def of_resolution(board: Leaderboard) -> list[str]:
     """What the test set can tell apart, and how often the first places are kept: one line, or none of one system."""
     smallest, kept = resolution(board.behind.values()), board.figures(RANK_KEPT)
+    shared = _sharing(board)
     places = [
         f"the {place} in {formatting.percent(kept[system].value, 0)}"
         for place, system in zip(_FIRST, board.ranked, strict=False)
-        if system in kept and not isnan(kept[system].value)
+        if system in kept and not isnan(kept[system].value) and system not in shared
     ]
     what = []
     if smallest:
@@ -173,8 +185,18 @@ def of_resolution(board: Leaderboard) -> list[str]:
         )
     if places:
         what.append(f"ranks are kept in resamples of it: {formatting.listed(places)}")
+    if shared:
+        what.append(f"{first_few(list(map(formatting.plain, shared)))} score the same, and share their ranks")
     line = "; ".join(what)
     return [f"{line[:1].upper()}{line[1:]}."] if line else []
+
+
+def _sharing(board: Leaderboard) -> list[str]:
+    """The systems whose primary figure another one has, too: they share a rank, and are no first and second."""
+    figures = board.figures(PRIMARY)
+    values = {system: round(figures[system].value, _PLACES) for system in board.ranked if system in figures}
+    times = Counter(values.values())
+    return [system for system, value in values.items() if times[value] > 1]
 
 
 def why_unranked(folds: Sequence[int]) -> str:

@@ -214,7 +214,7 @@ def per_class(board: Leaderboard, system: str, shown: Shown) -> Table:
         return Row((class_, *mine, *sizes))
 
     title = formatting.stamped(f"Per class: {formatting.plain(system)}", board.stamps)
-    footnotes = (notes.of_interval(board.unit),)
+    footnotes = (notes.of_interval(board.unit), *notes.of_cells(found.values()))
 
     def table(classes: Sequence[str]) -> Table:
         return Table(title, columns, tuple(map(row, classes)), footnotes)

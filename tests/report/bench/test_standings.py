@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 from skineval.base.terms import Unit
 from skineval.measure.names import DETAILS
 from skineval.measure.ranks import RANK_KEPT
-from skineval.report.bench import differences, standings
+from skineval.report.bench import differences, notes, standings
 from skineval.report.bench.leaderboard import Leaderboard, internal
 from skineval.report.document import tables
 from skineval.report.document.tables import Row, Table
@@ -122,6 +122,23 @@ def test_one_line_says_what_the_test_set_can_resolve(board: Leaderboard) -> None
     assert standings.further(known) == standings.further(board)
 
 
+def test_systems_that_score_the_same_are_no_first_and_second(board: Leaderboard) -> None:
+    best, other, *_ = board.systems
+    value, nan = board.figures("balanced_accuracy")[best].value, float("nan")
+    scores = [
+        replace(one, value=value) if (one.system, one.metric) == (other, "balanced_accuracy") else one
+        for one in board.scores
+    ]
+    scores += [
+        replace(board.figures("balanced_accuracy")[system], metric=RANK_KEPT, value=share, low=nan, high=nan)
+        for system, share in zip(board.systems, (0.53, 0.49, 0.9), strict=True)
+    ]
+    (line,) = notes.of_resolution(replace(board, scores=scores, differences=[]))
+    assert line == (
+        f"Ranks are kept in resamples of it: the third in 90 %; {best}, {other} score the same, and share their ranks."
+    )
+
+
 def test_the_noise_of_seeds_stands_beside_each_difference(bench: BenchResult, board: Leaderboard, table: Table) -> None:
     def of_seeds(system: str) -> list[float]:
         tests = [cell.predictions.select("test") for cell in bench.finished if cell.system == system]
@@ -155,6 +172,9 @@ def test_per_class_table_holds_every_class(board: Leaderboard) -> None:
         assert value in board.scores
         assert (value.system, value.metric, value.class_) == ("resnet34/none", "recall", row.cells[0])
         assert cell(table, row, "n_images") == value.n_images
+    assert "mean over 2 cells, those in which it is defined: F1 is the mean of that of cells" in table.footnotes[1]
+    alone = [replace(one, n_cells=1) for one in board.scores]
+    assert len(standings.per_class(replace(board, scores=alone), "resnet34/none", board.shown).footnotes) == 1
 
 
 def test_metrics_without_a_place_get_a_table_of_their_own(board: Leaderboard) -> None:
