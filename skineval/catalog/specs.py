@@ -202,7 +202,8 @@ class Metric:
     The interval is a percentile interval, unless one of two fields says more. `share_of`: the figure is from 0 to 1 and
     behaves as a share of these images, those that it may count (for an area under a curve, the positive ones): a Wilson
     interval, which has width where all are counted alike. `mean_of`: it is the mean over classes of this figure, where
-    that is defined, and the intervals of the classes are combined.
+    that is defined, and the intervals of the classes are combined. `least_lesions`: of fewer lesions of any class that
+    it looks at there is no interval, nor is one of its differences, since replicates cannot know how far it would move.
     """
 
     name: str
@@ -215,6 +216,7 @@ class Metric:
     view: View = "classes"
     share_of: ShareOf | None = None
     mean_of: Metric | None = None
+    least_lesions: int = 0
 
     def suits(self, task: Task, *, rejecting: bool = False) -> bool:
         """Whether it says how well the classes of `task` are told apart, or if `rejecting`, from images of others.

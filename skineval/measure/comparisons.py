@@ -19,6 +19,7 @@ from skineval.measure.intervals import (
     REPLICATES,
     check,
     distinct,
+    has_few,
     percentile_interval,
     same_classes,
     share_intervals,
@@ -249,6 +250,8 @@ def _interval(
     unmoved = (np.abs(gaps[~np.isnan(gaps)]) <= _ROUNDING).all() and not np.isnan(gaps).all()
     if unmoved and all(says_the_same(*pair, metric) for pair in zip(a.cells, b.cells, strict=True)):
         return 0.0, 0.0
+    if has_few(metric, a.cells):
+        return np.nan, np.nan
     part = metric.mean_of or metric
     difference = float((a.values[metric.name] - b.values[metric.name])[0])
     if part.share_of is None or not same_classes(is_used[part.name]):

@@ -101,7 +101,9 @@ def estimate(
         part, value = metric.mean_of, means[metric.name]
         if not replicates:
             return np.full_like(value, np.nan), np.full_like(value, np.nan)
-        if metric.share_of is not None:
+        if has_few(metric, cells):
+            lows, highs = np.full_like(value, np.nan), np.full_like(value, np.nan)
+        elif metric.share_of is not None:
             found = shares(metric)
             lows, highs = found.lows, found.highs
         elif part is not None and same_classes(is_used[part.name]):
@@ -139,6 +141,19 @@ def with_parts(metrics: Sequence[Metric]) -> list[Metric]:
     """`metrics`, and those that they are means of."""
     parts = [metric.mean_of for metric in metrics if metric.mean_of]
     return list({metric.name: metric for metric in (*metrics, *parts)}.values())
+
+
+def has_few(metric: Metric, cells: Sequence[Predictions]) -> bool:
+    """Whether a class that is tested has fewer than `Metric.least_lesions` lesions."""
+    if not metric.least_lesions:
+        return False
+    seen = [viewed(metric, cell) for cell in cells]
+    for label in range(len(seen[0].classes)):
+        lesions = np.concatenate([cell.groups[cell.targets == label] for cell in seen])
+        first = lesions[: 100 * metric.least_lesions]  # of many images, which hold enough of them as a rule
+        if len(lesions) and all(len(np.unique(some)) < metric.least_lesions for some in (first, lesions)):
+            return True
+    return False
 
 
 def exact_of_rule(cells: Sequence[Predictions], metrics: Sequence[Metric]) -> NDArray[np.bool_]:

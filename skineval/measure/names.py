@@ -23,9 +23,15 @@ class Figure:
     view: View = "classes"
     share_of: str = ""  #: the function of that name there
     mean_of: str = ""  #: the figure of that name here
+    least_lesions: int = 0
     module: str = "metrics"
     detail: bool = False  #: results.csv has it, and tables that readers look through leave it out
 
+
+#: Of fewer lesions 90 % of a class are all of it, and 95 % of twice as many: what depends on a quantile of a class, or
+#: on each class alike without being a mean over classes, has no interval then. With 1, 2, 3, 5 and 10 simulated
+#: malignant lesions percentile intervals of `gmean` held the truth in 0, 30, 52, 69 and 92 % of samples.
+FEW = 10
 
 FIGURES = (
     Figure(PRIMARY, "mean recall over classes; the metric of ISIC 2018, ranks systems", mean_of="recall"),
@@ -71,6 +77,7 @@ FIGURES = (
         exchange="ranks",
         view="malignancy",
         module="ranking",
+        least_lesions=FEW,
     ),
     Figure("worst_recall", "recall of the class that is found least", share_of="of_worst_class", module="recalls"),
     Figure(
@@ -78,6 +85,7 @@ FIGURES = (
         "geometric mean of the recalls of all classes; 0 where one is never found",
         module="recalls",
         detail=True,
+        least_lesions=FEW,
     ),
     Figure(
         "top2_accuracy",
@@ -93,6 +101,7 @@ FIGURES = (
         share_of="malignant",
         module="ranking",
         detail=True,
+        least_lesions=FEW,
     ),
     Figure(
         "sensitivity_at_95_specificity",
@@ -102,6 +111,7 @@ FIGURES = (
         share_of="malignant",
         module="ranking",
         detail=True,
+        least_lesions=2 * FEW,
     ),
     Figure(
         "specificity_at_90_sensitivity",
@@ -111,6 +121,7 @@ FIGURES = (
         share_of="benign",
         module="ranking",
         detail=True,
+        least_lesions=FEW,
     ),
     Figure(
         "specificity_at_95_sensitivity",
@@ -120,6 +131,7 @@ FIGURES = (
         share_of="benign",
         module="ranking",
         detail=True,
+        least_lesions=2 * FEW,
     ),
     Figure(
         "net_benefit",
@@ -135,6 +147,7 @@ FIGURES = (
         view="malignancy",
         module="decisions",
         detail=True,
+        least_lesions=FEW,
     ),
     Figure(
         "brier_reliability",
@@ -252,6 +265,7 @@ def _made_of_figures() -> list[Metric]:
             view=figure.view,
             share_of=_computed(figure.share_of, figure.module) if figure.share_of else None,
             mean_of=made[figure.mean_of] if figure.mean_of else None,
+            least_lesions=figure.least_lesions,
         )
     return [made[figure.name] for figure in FIGURES]
 

@@ -109,9 +109,13 @@ def reach_of_mean(shares: Shares) -> tuple[float, float]:
     return _reach(shares, _weights(~np.isnan(shares.values)))
 
 
-def reach_of_difference(ours: Shares, theirs: Shares) -> tuple[float, float]:
-    """The same for the mean of our shares minus that of theirs, over those that both have."""
-    weights = _weights(~np.isnan(ours.values + theirs.values))
+def reach_of_difference(ours: Shares, theirs: Shares, factors: Floats | None = None) -> tuple[float, float]:
+    """The same for the mean of our shares minus that of theirs, over those that both have.
+
+    With `factors` (K,) for the sum of these times the differences; NaN where none of them counts.
+    """
+    defined = ~np.isnan(ours.values + theirs.values)
+    weights = _weights(defined) if factors is None else np.where(defined, factors, 0)
     both = zip(vars(ours).values(), vars(theirs).values(), strict=True)
     return _reach(Shares(*(np.concatenate(pair, axis=-1) for pair in both)), np.concatenate([weights, -weights]))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skineval.base.terms import PRIMARY
 from skineval.catalog.specs import Metric
 from skineval.data.attributes import ordered
-from skineval.measure.intervals import distinct, estimate, share_intervals
+from skineval.measure.intervals import distinct, estimate, share_intervals, share_of
 from skineval.measure.names import METRICS
 from skineval.measure.replicates import Kept, by_metric, figures
 from skineval.measure.resampling import UnitCounts
@@ -97,10 +97,17 @@ def _figure(
     (score,) = estimate([few], [metric], replicates=replicates, seed=seed)
     drawn = kept.drawn([every], replicates, seed)
     part = metric.mean_of or metric
-    assert part.share_of is not None
     ours, theirs = (_side(one, [metric, part], drawn, kept) for one in (few, every))
     gap = float(ours.value - theirs.value)
-    below, above = reach_of_difference(ours.shares, theirs.shares)
+    below, above = np.nan, np.nan
+    if len(rest := test.take(~mask & spoken)):
+        # All is the part and the rest: the gap is as much of what sets these apart as the rest is of all.
+        counted = share_of(part, every)
+        left = 1 - counted[mask[spoken]].sum(axis=0) / counted.sum(axis=0).clip(1)
+        others = _side(rest, [metric, part], drawn, kept)
+        below, above = reach_of_difference(ours.shares, others.shares, left / np.sum(~np.isnan(ours.shares.values)))
+    if np.isnan(below):  # nothing sets them apart, as where all malignant images are in the part
+        below, above = reach_of_difference(ours.shares, theirs.shares)
     return score, Estimate(gap, gap - below, gap + above)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skineval.base.errors import DataError, PluginError
 from skineval.catalog.specs import Metric
 from skineval.measure.baselines import baselines
+from skineval.measure.comparisons import differences
 from skineval.measure.intervals import estimate, percentile_interval, pivoted
 from skineval.measure.metrics import from_plain
 from skineval.measure.names import METRICS
@@ -418,6 +419,30 @@ def test_third_party_metrics_are_estimated():
     cell = classifier(20)
     found, wanted = estimate([cell], [mine, ACCURACY], replicates=100)
     assert (found.value, found.low, found.high) == pytest.approx((wanted.value, wanted.low, wanted.high))
+
+
+@pytest.mark.parametrize(("malignant", "undefined"), [(25, 0), (15, 2), (9, 7)])
+def test_a_quantile_of_few_lesions_has_no_interval_and_neither_has_its_difference(malignant, undefined):
+    rng = np.random.default_rng(malignant)
+    targets = np.repeat([0, 1], [60, malignant])
+    ids = np.char.add("i", np.arange(len(targets)).astype(str))
+
+    def system():
+        score = 1 / (1 + np.exp(-rng.normal(2 * targets - 1)))
+        both = np.stack([1 - score, score], axis=1)
+        names, parts = ("benign", "malignant"), np.full(len(ids), "test")
+        return Predictions(names, ids, ids, ids, parts, targets, both, malignant=("malignant",))
+
+    one, other = system(), system()
+    wanting = [metric for metric in METRICS if metric.least_lesions]
+    assert len(wanting) == 7
+    found = estimate([one], [*METRICS[:1], *wanting], replicates=200)
+    assert not np.isnan([row.value for row in found]).any()
+    assert np.isnan([row.low for row in found]).sum() == np.isnan([row.high for row in found]).sum() == undefined
+    assert not np.isnan(found[0].low)
+    gaps = differences([one], [other], wanting, replicates=200)
+    assert np.isnan([gap.low for gap in gaps]).sum() == undefined
+    assert not np.isnan([gap.p for gap in gaps]).any()
 
 
 def test_a_metric_of_the_wrong_shape_is_named():

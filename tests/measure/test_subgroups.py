@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 
 from skineval.measure.subgroups import LEAST, subgroups
+from skineval.values.predictions import Predictions
 from tests.measure.samples import classifier
 
 TEST = classifier(200, skill=1.2)
@@ -62,3 +63,21 @@ def test_intervals_of_gaps_of_parts_that_do_not_differ_hold_zero():
         half = np.where(np.isin(test.groups, np.unique(test.groups)[::2]), "a", "b")
         held += [one.gap_low <= 0 <= one.gap_high for one in subgroups("x", test, {"half": half}, replicates=300)]
     assert np.mean(held) > 0.88  # of 60 parts, two by two of one sample
+
+
+def test_gaps_of_parts_that_do_not_differ_are_no_more_often_below_zero_than_above():
+    """Where nearly all is right a share has far to fall: the interval of a part is long below, that of all is not."""
+    beside = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        targets = np.repeat([1, 0], [60, 400])
+        score = 1 / (1 + np.exp(-rng.normal(np.where(targets, 1.8, -1.8))))
+        ids = np.char.add("i", np.arange(len(targets)).astype(str))
+        parts, probabilities = np.full(len(targets), "test"), np.stack([1 - score, score], axis=1)
+        test = Predictions(("benign", "malignant"), ids, ids, ids, parts, targets, probabilities)
+        part = np.where(rng.random(len(targets)) < 0.3, "part", "rest")
+        (one, _) = subgroups("x", test, {"drawn": part}, replicates=100)
+        beside.append((one.gap_high < 0, one.gap_low > 0))
+    below, above = np.sum(beside, axis=0)
+    assert below <= 9, "5 are due, and of parts set against all there were 15"
+    assert above <= 9

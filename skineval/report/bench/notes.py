@@ -93,7 +93,7 @@ def without_interval(scores: Iterable[Score], unit: Unit) -> list[str]:
     """Why figures have no interval; nothing where all have one."""
     if not any(isnan(one.low) and not isnan(one.value) for one in scores if one.metric not in _NO_ESTIMATES):
         return []
-    why = f"a class has a single {unit}, or too many replicates lack it, or all of them agree"
+    why = f"a class has a single {unit}, or too few for such a figure, or too many replicates lack it, or all agree"
     return [f"A figure without brackets has no interval: {why}."]
 
 
