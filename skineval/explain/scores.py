@@ -76,6 +76,7 @@ SCORES: Mapping[str, Callable[[Maps, Masks], Scores]] = MappingProxyType(
     {"excess": excess, "rank_accuracy": rank_accuracy, "pointing": pointing, "auc": area_under_curve}
 )
 
+SHARES = frozenset(("pointing",))  #: those that say of each image whether something is so
 PRIMARY = "auc"  #: by which explainers and networks are compared, declared beforehand
 
 

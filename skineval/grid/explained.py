@@ -25,7 +25,7 @@ from skineval.explain.asked import Asked, places_of_few
 from skineval.explain.ledger import Ledger
 from skineval.explain.panels import Explaining, Seen, explain
 from skineval.explain.rating import FAITHFULNESS, GROUPS, OUTLINES, Rated, rate
-from skineval.explain.scores import CENTRE
+from skineval.explain.scores import CENTRE, SHARES
 from skineval.explain.scores import PRIMARY as OF_OUTLINES
 from skineval.explain.target import PREDICTED, Target
 from skineval.grid.lesionless import Removed, without_lesions
@@ -147,7 +147,10 @@ def explain_cell(
         groups=maps,
         rated=rated,
         scores={
-            one.name: {column: mean_score(column, values, test, drawn) for column, values in one.scores.items()}
+            one.name: {
+                column: mean_score(column, values, test, drawn, is_share=column in SHARES)
+                for column, values in one.scores.items()
+            }
             for one in rated
         },
         differences=[

@@ -42,6 +42,7 @@ class GivenScores:
     rest: str = ""  #: the class of all diagnoses that have no column of their own; "": there is none
     unread: tuple[str, ...] = ()  #: columns that are no scores of a class
     remarks: tuple[str, ...] = ()
+    implied: int | None = None  #: what targets that are numbers count from, where columns have names
 
 
 def given_scores(table: GivenTable, aside: Sequence[str], reading: Reading) -> GivenScores:
@@ -192,7 +193,7 @@ def _of_one_class(table: GivenTable, column: str, reading: Reading) -> GivenScor
     if reading.logits:
         frame[list(classes)] = _of_logits(table.having(frame), classes, of_one=column)
     remark = f"{column} is taken for scores of {name}: what is left of 1 are those of {other}."
-    return GivenScores(frame, classes, classes, 0, rest=rest, remarks=(remark,))
+    return GivenScores(frame, classes, classes, implied=0, rest=rest, remarks=(remark,))
 
 
 def _refuse_no_share(table: GivenTable, column: str, values: NDArray[np.float64]) -> None:

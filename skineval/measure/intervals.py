@@ -222,6 +222,20 @@ def share_intervals(
     return Shares(values, lows, highs, replicates)
 
 
+def share_interval(
+    images: Predictions, mask: NDArray[np.bool_], value: float, replicates: Floats, drawn: UnitCounts
+) -> tuple[float, float]:
+    """The Wilson interval of `value`, the share of the images of `mask` (N,) of which something is true.
+
+    `replicates` (B,) stand for it.
+    """
+    behind = _behind([images], [images.fold], drawn, [mask[:, None]])
+    values, variances = np.array([value]), (centred(replicates[:, None]) ** 2).mean(axis=0)
+    sizes = effective_size(values, variances, behind, of_ranks=False)
+    low, high = wilson(values, sizes, quantiles(behind.freedom, of_ranks=False))
+    return low.item(), high.item()
+
+
 def _behind(
     cells: Sequence[Predictions], folds: Sequence[int], drawn: UnitCounts, masks: Sequence[NDArray[np.bool_]]
 ) -> Behind:

@@ -10,18 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.measure.comparisons import coins, p_value
-from skineval.measure.intervals import percentile_interval, stretched
+from skineval.measure.intervals import percentile_interval, share_interval, stretched
 from skineval.measure.metrics import Floats, ratio
 from skineval.measure.resampling import UnitCounts
 from skineval.values.measures import Difference, Estimate, Score
 from skineval.values.predictions import Predictions
 
 
-def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCounts) -> Score:
-    """The mean of `values` (N,) of these images, with the percentile interval of the replicates that were `drawn`."""
+def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCounts, *, is_share: bool = False) -> Score:
+    """The mean of `values` (N,) of these images, with the percentile interval of the replicates that were `drawn`.
+
+    With `is_share` values say how often something is true of an image: a Wilson interval (`skineval.measure.shares`),
+    which knows how few images there are where all of them agree.
+    """
     sums, sizes = _by_unit(values, images, drawn)
-    mean = float(ratio(sums.sum(), sizes.sum()))
-    low, high = stretched(mean, *percentile_interval(ratio(drawn.counts @ sums, drawn.counts @ sizes)))
+    mean, replicates = float(ratio(sums.sum(), sizes.sum())), ratio(drawn.counts @ sums, drawn.counts @ sizes)
+    if is_share and sizes.any():
+        low, high = share_interval(images, ~np.isnan(values), mean, replicates, drawn)
+    else:
+        low, high = stretched(mean, *percentile_interval(replicates))
     n_images, n_lesions = int(sizes.sum()), int(np.count_nonzero(sizes))
     return Score(mean, low, high, metric=metric, n_images=n_images, n_lesions=n_lesions, n_cells=1)
 

@@ -10,8 +10,13 @@ from skineval.measure.shares import REACH
 from skineval.values.measures import Difference
 
 POWER = 0.8
-#: How many standard errors a true difference has to have, for its interval to leave out 0 in `POWER` of all test sets.
-STANDARD_ERRORS = REACH + NormalDist().inv_cdf(POWER)  # 1.96 + 0.84 = 2.80
+#: How much larger than by its standard error a difference has to be: the randomisation test of few lesions is less
+#: sharp, since what it exchanges holds the difference itself, and an interval is longer on the side of 0. With 140 to
+#: 1,503 simulated lesions of seven classes 2.80 standard errors were found in .63 to .80 of samples, 1.2 times as many
+#: in .77 to .93, by a p below 0.05 and an interval without 0.
+_BLUNT = 1.2
+#: How many standard errors a true difference has to have, to be found in `POWER` of all test sets.
+STANDARD_ERRORS = _BLUNT * (REACH + NormalDist().inv_cdf(POWER))  # 1.2 x (1.96 + 0.84) = 3.36
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from skineval.base.errors import DataError, first_few
+from skineval.base.errors import DataError, first_few, plural
 from skineval.data.cells import is_missing, mapped, missing
 from skineval.data.spellings import IMAGE_COLUMNS, PART_COLUMNS, class_name, first_column, part_name, plain
 from skineval.data.tables import ROW, GivenTable
@@ -78,7 +78,12 @@ class Submission:
         if not (parts == part).any():
             has = ", ".join(map(str, dict.fromkeys(parts.dropna()))) or "no rows at all"
             raise DataError(f"{name} holds no rows of part {part!r} (it has {has}).", "Name another part with --part.")
-        return replace(self, table=self.table.having(frame[parts == part]))
+        remarks = self.remarks
+        others = parts[parts != part]
+        if len(others) and not {"fold", "seed"} <= {*frame}:  # whoever has our own files knows of their parts
+            named = first_few(list(map(str, dict.fromkeys(others))))
+            remarks += (f"{plural(len(others), 'row is', 'rows are')} of other parts ({named}): --part names another.",)
+        return replace(self, table=self.table.having(frame[parts == part]), remarks=remarks)
 
 
 def read_submission(given: GivenTable, reading: Reading = AS_WRITTEN) -> Submission:
@@ -104,7 +109,8 @@ def read_submission(given: GivenTable, reading: Reading = AS_WRITTEN) -> Submiss
     counted = None
     if "target" in frame:
         table = table.having(frame)
-        frame["target"], counted = class_names(table, "target", scores.classes, scores.numbered, scores.base)
+        base = scores.implied if scores.base is None else scores.base
+        frame["target"], counted = class_names(table, "target", scores.classes, scores.numbered, base)
     remarks += told(scores.numbered, counted if scores.base is None else scores.base)
     submission = Submission(table.having(frame), scores.classes, tuple(remarks), (), scores.source != "", scores.rest)
     return _merged(submission, reading)

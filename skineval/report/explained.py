@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import isnan
 from types import MappingProxyType
 
 from skineval.explain import stability
@@ -203,9 +204,12 @@ def _of_all(explained: Explained) -> Iterator[str]:
             f"{UNTRAINED}: the same explainer, asked of a network with random weights about the same classes."
         )
     yield (
-        f"Brackets: 95 % percentile interval; {explained.unit}s, with all of their images, are resampled within their "
-        f"class ({explained.replicates:,} replicates)."
+        f"Brackets: 95 % interval; {explained.unit}s, with all of their images, are resampled within their class "
+        f"({explained.replicates:,} replicates). Pointing, a share, has a Wilson interval, all else percentile "
+        "intervals."
     )
+    if any(isnan(one.low) and not isnan(one.value) for scores in explained.scores.values() for one in scores.values()):
+        yield "A figure without brackets has no interval: it is the same in all replicates, or of too few images."
     if explained.differences:
         yield notes.of_test(explained.unit, "all comparisons of its table together")
     yield from explained.notes
@@ -296,6 +300,7 @@ def _of_removed(explained: Explained) -> Table:
         (
             _ABOUT_REMOVED.format(1 / len(set(explained.images.targets.tolist()))),
             notes.of_interval(explained.unit, explained.replicates),
+            *notes.without_interval((score for one in explained.removed for score in one.scores), explained.unit),
             notes.of_test(explained.unit, "all comparisons of this table together"),
             *(() if explained.groups else explained.notes),
         ),

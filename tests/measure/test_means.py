@@ -29,6 +29,16 @@ def test_intervals_are_those_of_a_bootstrap():
     assert (found.n_images, found.n_lesions) == (len(images), len(images))
 
 
+@pytest.mark.parametrize("hits", [0, 1, 60, None])
+def test_how_often_something_is_true_has_a_wilson_interval(hits):
+    images, *_ = rated()
+    true = np.arange(len(images)) < (len(images) if hits is None else hits)
+    found = mean_score("pointing", np.where(true, 1.0, 0.0), images, resample([images], 4000, 0), is_share=True)
+    assert found.value == true.mean()
+    low, high = stats.binomtest(int(true.sum()), len(true)).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.1, abs=0.002)
+
+
 def test_p_is_that_of_a_permutation_test():
     images, ours, theirs = rated()
     found = mean_difference("excess", ours, theirs, images, resample([images], 4000, 0))

@@ -14,17 +14,37 @@ from skineval.measure.names import METRICS
 from skineval.measure.resampling import resample
 from skineval.measure.resolution import STANDARD_ERRORS, resolution
 from skineval.values.measures import Difference
+from skineval.values.predictions import Predictions
+from skineval.values.task import DIAGNOSES
 from tests.measure.samples import classifier
 
 PAIR = Difference(0.0, -0.0196, 0.0196, metric="balanced_accuracy", p=1.0, n_images=100, n_lesions=80)
 
 
-def test_a_difference_of_that_size_is_found_in_four_of_five_test_sets():
+def test_it_is_larger_than_what_is_found_in_four_of_five_test_sets_were_errors_normal_and_known():
     found = resolution([PAIR])
     assert found
-    assert found.value == pytest.approx(0.028, abs=1e-4)
-    z = norm.ppf(0.975)
-    assert norm.sf(z - found.value / 0.01) + norm.cdf(-z - found.value / 0.01) == pytest.approx(0.8, abs=1e-4)
+    z, errors = norm.ppf(0.975), found.value / 0.01 / 1.2
+    assert norm.sf(z - errors) + norm.cdf(-z - errors) == pytest.approx(0.8, abs=1e-4)
+
+
+def test_a_difference_of_that_size_is_found_in_four_of_five_test_sets():
+    rng, targets = np.random.default_rng(4), np.repeat(np.arange(7), 20)
+
+    def system(recall):
+        right = rng.random(len(targets)) < recall
+        answers = np.where(right, targets, (targets + rng.integers(1, 7, len(targets))) % 7)
+        ids, parts = np.char.add("i", np.arange(len(targets)).astype(str)), np.full(len(targets), "test")
+        return Predictions(DIAGNOSES, ids, ids, ids, parts, targets, 0.05 + 0.65 * np.eye(7)[answers])
+
+    def gap(apart):
+        (one,) = differences([system(0.6 + apart / 2)], [system(0.6 - apart / 2)], METRICS[:1], replicates=300)
+        return one
+
+    smallest = resolution([gap(0) for _ in range(15)])
+    assert smallest
+    found = [one.p < 0.05 and one.low > 0 for one in (gap(smallest.value) for _ in range(150))]
+    assert np.mean(found) > 0.75  # 0.82 in benchmarks of 400; what normal errors would need was found in 0.69
 
 
 def test_standard_errors_are_those_of_the_paired_bootstrap():
@@ -42,5 +62,5 @@ def test_of_several_pairs_it_is_the_median_and_those_without_an_interval_do_not_
     same, unknown = replace(PAIR, low=0.0, high=0.0), replace(PAIR, low=np.nan, high=np.nan)
     found = resolution([PAIR, widest, same, unknown, wider])
     assert found
-    assert (found.value, found.n_pairs) == (pytest.approx(0.056, abs=1e-4), 3)
+    assert (found.value, found.n_pairs) == (pytest.approx(1.2 * 0.056, abs=2e-4), 3)
     assert resolution([same, unknown]) is None

@@ -321,6 +321,18 @@ def test_who_tells_two_classes_apart_may_have_the_truth_of_the_archive():
         read("image,benign_malignant,mel,nv\na,benign,0.25,0.75")
 
 
+def test_rows_of_other_parts_are_counted():
+    rows = "a,nv,test,0.25,0.75\nb,mel,val,0.9,0.1\nc,mel,train,0.9,0.1"
+    found = read_submission(table(f"image,target,split,mel,nv\n{rows}")).select("test")
+    assert found.remarks == ("2 rows are of other parts (validation, train): --part names another.",)
+    assert len(found.table.frame) == 1
+
+
+def test_scores_of_one_class_number_none():
+    found = read_submission(table("image,target,mel\na,mel,0.75\nb,other,0.25"))
+    assert found.remarks == ("mel is taken for scores of mel: what is left of 1 are those of other.",)
+
+
 def test_messages_end_whatever_the_columns_and_cells_of_a_table_hold():
     many = ",".join(f"feature_{place}" for place in range(2048))
     with pytest.raises(DataError, match=r"it has who, feature_0, .*, feature_18, \.\.\.\)\.") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import isnan
 
@@ -51,6 +52,9 @@ def table(board: Leaderboard, together: str = notes.OF_METRIC) -> Table:
         notes.of_interval(board.unit),
         notes.of_test(board.unit, together),
         *notes.of_direction(one.metric for one in board.differences),
+        *notes.of_few_replicates(
+            max(Counter(one.metric for one in board.differences).values(), default=0), board.replicates
+        ),
         *notes.of_absent(board),
     )
     return tabulate("Paired differences", board.differences, columns, below, stamps=board.stamps)

@@ -173,7 +173,7 @@ def of_resolution(board: Leaderboard) -> list[str]:
     smallest, kept = resolution(board.behind.values()), board.figures(RANK_KEPT)
     shared = _sharing(board)
     places = [
-        f"the {place} in {formatting.percent(kept[system].value, 0)}"
+        f"the {place} in {_nearly_all(kept[system].value)}"
         for place, system in zip(_FIRST, board.ranked, strict=False)
         if system in kept and not isnan(kept[system].value) and system not in shared
     ]
@@ -181,7 +181,7 @@ def of_resolution(board: Leaderboard) -> list[str]:
     if smallest:
         what.append(
             f"this test set can tell two such systems apart (power {formatting.percent(POWER, 0)}, p < {SIGNIFICANT}, "
-            f"one comparison) if they differ by {formatting.decimal(smallest.value)} in balanced accuracy"
+            f"one comparison) if they differ by about {formatting.decimal(smallest.value)} in balanced accuracy"
         )
     if places:
         what.append(f"ranks are kept in resamples of it: {formatting.listed(places)}")
@@ -189,6 +189,12 @@ def of_resolution(board: Leaderboard) -> list[str]:
         what.append(f"{first_few(list(map(formatting.plain, shared)))} score the same, and share their ranks")
     line = "; ".join(what)
     return [f"{line[:1].upper()}{line[1:]}."] if line else []
+
+
+def _nearly_all(share: float) -> str:
+    """A share in whole percent, of which neither 0 nor 100 is said where it is not."""
+    rounded = formatting.percent(share, 0)
+    return {"100 %": "more than 99 %", "0 %": "less than 1 %"}.get(rounded, rounded) if 0 < share < 1 else rounded
 
 
 def _sharing(board: Leaderboard) -> list[str]:

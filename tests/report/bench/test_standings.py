@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -104,9 +105,10 @@ def test_one_seed_is_said_to_be_one(board: Leaderboard) -> None:
 
 
 def test_one_line_says_what_the_test_set_can_resolve(board: Leaderboard) -> None:
-    """Intervals of the differences are .06 wide: 2.80 standard errors are .0429."""
+    """Intervals of the differences are .06 wide: 1.2 x 2.80 standard errors are .0515."""
     apart = (
-        "This test set can tell two such systems apart (power 80 %, p < 0.05, one comparison) if they differ by 0.043"
+        "This test set can tell two such systems apart (power 80 %, p < 0.05, one comparison) if they differ by about "
+        "0.051"
     )
     assert f"{apart} in balanced accuracy." in standings.comparison(board).footnotes
     nan, scores = float("nan"), list(board.scores)
@@ -120,6 +122,24 @@ def test_one_line_says_what_the_test_set_can_resolve(board: Leaderboard) -> None
     assert f"{ranks[:1].upper()}{ranks[1:]}" in standings.comparison(alone).footnotes
     assert "A figure without brackets" not in " ".join(standings.comparison(alone).footnotes)
     assert standings.further(known) == standings.further(board)
+
+
+def test_a_rank_that_is_nearly_always_kept_is_not_said_to_be_always(board: Leaderboard) -> None:
+    nan, primary = float("nan"), board.figures("balanced_accuracy")
+    scores = [
+        replace(primary[system], metric=RANK_KEPT, value=share, low=nan, high=nan)
+        for system, share in zip(board.systems, (0.9965, 0.003, 1.0), strict=True)
+    ]
+    (line,) = notes.of_resolution(replace(board, scores=[*board.scores, *scores], differences=[]))
+    assert {"more than 99 %", "less than 1 %", "100 %"} == set(re.findall(r"(?:more than |less than )?\d+ %", line))
+
+
+def test_too_few_replicates_for_so_many_comparisons_are_told(board: Leaderboard) -> None:
+    assert not [line for line in differences.table(board).footnotes if "smallest Holm p" in line]
+    few = [line for line in differences.table(replace(board, replicates=30)).footnotes if "smallest Holm p" in line]
+    assert few == [
+        "With 30 replicates the smallest Holm p of 2 comparisons is 0.065: none can be told apart. That takes 40 replicates."
+    ]
 
 
 def test_systems_that_score_the_same_are_no_first_and_second(board: Leaderboard) -> None:
