@@ -120,7 +120,7 @@ def of_interval(unit: Unit, replicates: int | None = None, within: str = "class"
     doubt = "" if unit != "image" else "; which of them show one lesion is not known, so intervals may be too narrow"
     return (
         f"Brackets: 95 % interval; {what} are resampled within their {within} and fold{times}. Shares (accuracy, "
-        "recalls, areas under curves and their means) have Wilson intervals, all else percentile intervals, those of "
+        "recall, precision, F1, AUC and their means) have Wilson intervals, all else percentile intervals, those of "
         f"calibration errors, which noise only raises, reflected at the figure{doubt}."
     )
 
