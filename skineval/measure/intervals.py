@@ -99,10 +99,11 @@ def estimate(
 
     def intervals(metric: Metric) -> tuple[Floats, Floats]:
         part, value = metric.mean_of, means[metric.name]
+        unknown = np.full_like(value, np.nan)
         if not replicates:
-            return np.full_like(value, np.nan), np.full_like(value, np.nan)
+            return unknown, unknown
         if has_few(metric, cells):
-            lows, highs = np.full_like(value, np.nan), np.full_like(value, np.nan)
+            lows, highs = unknown, unknown
         elif metric.share_of is not None:
             found = shares(metric)
             lows, highs = found.lows, found.highs
@@ -225,10 +226,7 @@ def share_intervals(
 def share_interval(
     images: Predictions, mask: NDArray[np.bool_], value: float, replicates: Floats, drawn: UnitCounts
 ) -> tuple[float, float]:
-    """The Wilson interval of `value`, the share of the images of `mask` (N,) of which something is true.
-
-    `replicates` (B,) stand for it.
-    """
+    """The Wilson interval of `value`, a share of the images of `mask` (N,), for which `replicates` (B,) stand."""
     behind = _behind([images], [images.fold], drawn, [mask[:, None]])
     values, variances = np.array([value]), (centred(replicates[:, None]) ** 2).mean(axis=0)
     sizes = effective_size(values, variances, behind, of_ranks=False)
