@@ -213,7 +213,7 @@ def share_intervals(
     What is known of a rule has no width.
     """
     of_ranks = metric.exchange != "answers"
-    behind = _behind(cells, folds, drawn, [share_of(metric, cell) for cell in cells])
+    behind = behind_shares(cells, folds, drawn, [share_of(metric, cell) for cell in cells])
     if of_ranks:  # an area is a share of pairs with images of the other side, too
         behind = replace(behind, images=np.full(len(values), count_distinct(cells)[0], dtype=np.float64))
     sizes = effective_size(values, (centred(replicates) ** 2).mean(axis=0), behind, of_ranks=of_ranks)
@@ -223,18 +223,7 @@ def share_intervals(
     return Shares(values, lows, highs, replicates)
 
 
-def share_interval(
-    images: Predictions, mask: NDArray[np.bool_], value: float, replicates: Floats, drawn: UnitCounts
-) -> tuple[float, float]:
-    """The Wilson interval of `value`, a share of the images of `mask` (N,), for which `replicates` (B,) stand."""
-    behind = _behind([images], [images.fold], drawn, [mask[:, None]])
-    values, variances = np.array([value]), (centred(replicates[:, None]) ** 2).mean(axis=0)
-    sizes = effective_size(values, variances, behind, of_ranks=False)
-    low, high = wilson(values, sizes, quantiles(behind.freedom, of_ranks=False))
-    return low.item(), high.item()
-
-
-def _behind(
+def behind_shares(
     cells: Sequence[Predictions], folds: Sequence[int], drawn: UnitCounts, masks: Sequence[NDArray[np.bool_]]
 ) -> Behind:
     """What is behind means over cells of the shares of the images where `masks` (N, K), one a cell, are True."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skineval.measure.comparisons import coins, p_value
-from skineval.measure.intervals import percentile_interval, share_interval, stretched
+from skineval.measure.intervals import behind_shares, percentile_interval, stretched
 from skineval.measure.metrics import Floats, ratio
 from skineval.measure.resampling import UnitCounts
+from skineval.measure.shares import centred, effective_size, quantiles, wilson
 from skineval.values.measures import Difference, Estimate, Score
 from skineval.values.predictions import Predictions
 
@@ -26,7 +27,7 @@ def mean_score(metric: str, values: Floats, images: Predictions, drawn: UnitCoun
     sums, sizes = _by_unit(values, images, drawn)
     mean, replicates = float(ratio(sums.sum(), sizes.sum())), ratio(drawn.counts @ sums, drawn.counts @ sizes)
     if is_share and sizes.any():
-        low, high = share_interval(images, ~np.isnan(values), mean, replicates, drawn)
+        low, high = _share_interval(images, ~np.isnan(values), mean, replicates, drawn)
     else:
         low, high = stretched(mean, *percentile_interval(replicates))
     n_images, n_lesions = int(sizes.sum()), int(np.count_nonzero(sizes))
@@ -69,6 +70,17 @@ def mean_gap(values: Floats, ours: NDArray[np.bool_], images: Predictions, drawn
     )
     gap = float(ratio(sums.sum(), sizes.sum()) - ratio(other_sums.sum(), other_sizes.sum()))
     return Estimate(gap, *stretched(gap, *percentile_interval(gaps)))
+
+
+def _share_interval(
+    images: Predictions, mask: NDArray[np.bool_], value: float, replicates: Floats, drawn: UnitCounts
+) -> tuple[float, float]:
+    """The Wilson interval of `value`, a share of the images of `mask` (N,), for which `replicates` (B,) stand."""
+    behind = behind_shares([images], [images.fold], drawn, [mask[:, None]])
+    values, variances = np.array([value]), (centred(replicates[:, None]) ** 2).mean(axis=0)
+    sizes = effective_size(values, variances, behind, of_ranks=False)
+    low, high = wilson(values, sizes, quantiles(behind.freedom, of_ranks=False))
+    return low.item(), high.item()
 
 
 def _by_unit(values: Floats, images: Predictions, drawn: UnitCounts) -> tuple[Floats, Floats]:
