@@ -98,7 +98,7 @@ def _bars(panel: Axes, found: Groups) -> None:
     panel.set_xlim(-0.6, max(1, len(found.groups)) - 0.4)
     panel.set_xticks([])
     panel.grid(axis="x", visible=False)
-    panel.set_xlabel("not told\napart" if found.groups else "all are\ntold apart")
+    panel.set_xlabel("not told\napart" if found.groups else "all are\ntold\napart")
     for side in ("left", "bottom"):
         panel.spines[side].set_visible(False)
     panel.tick_params(axis="y", length=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,3 +58,13 @@ def test_its_words_say_how_many_were_compared_and_who_is_not_told_apart(many: Be
 
 def test_of_two_systems_there_is_no_figure(make_bench: Make, tmp_path: Path) -> None:
     assert list(drawn(make_bench(tmp_path, systems=SYSTEMS[:2], failed=None))) == []
+
+
+def test_that_all_are_told_apart_stands_within_the_figure(many: BenchResult) -> None:
+    scene = scene_of(many)
+    found = told_apart.grouped(scene, many)
+    assert found is not None
+    painted = canvases(many, lambda bench: [told_apart.draw(scene, replace(found, groups=()))])
+    for (title, width), figure in painted.items():
+        assert figure.axes[1].get_xlabel().split() == ["all", "are", "told", "apart"]
+        assert figure.get_tightbbox().x1 <= width, title
